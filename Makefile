@@ -1,0 +1,41 @@
+# Everything here sets itself up: Python 3.11 or newer, make and git are all that is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+NAUTILUS ?= nautilus_trader
+
+.PHONY: help demo test lint types bench matrix clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(BIN)/.installed ## Kill a node, restart it, and see what the monitor says
+	@$(BIN)/nautilus-recovery demo
+
+test: $(BIN)/.installed ## Run all tests
+	$(PYTEST) -n 2 --dist loadfile
+
+lint: $(BIN)/.installed ## Check style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(BIN)/.installed ## Check types
+	$(BIN)/mypy
+
+bench: $(BIN)/.installed ## Measure what the monitor costs
+	$(BIN)/python -m benchmarks
+
+matrix: ## Run all tests on the oldest and the newest supported pair of versions
+	.ci/matrix
+
+clean: ## Remove all that was made
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+
+$(BIN)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing into $(VENV) (about a minute) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' '$(NAUTILUS)'
+	@touch $@

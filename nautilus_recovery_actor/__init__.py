@@ -1,0 +1,48 @@
+"""
+Proof that a NautilusTrader node has recovered, before any of its strategies trades.
+"""
+
+from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.actor import RecoveryMonitorActor
+from nautilus_recovery_actor.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import RecoveryOutcome
+from nautilus_recovery_actor.enums import RecoveryPhase
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.gate import RecoveryGate
+from nautilus_recovery_actor.messages import RecoveryComplete
+from nautilus_recovery_actor.messages import RecoveryFailed
+from nautilus_recovery_actor.messages import RecoveryStarted
+from nautilus_recovery_actor.report import AccountRecovery
+from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import ReconciledFill
+from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.strategy import RecoverableStrategy
+
+
+__all__ = [
+    "AccountRecovery",
+    "Discrepancy",
+    "DiscrepancyKind",
+    "FailureReason",
+    "FillOrigin",
+    "PositionChange",
+    "ReconciledFill",
+    "RecoverableStrategy",
+    "RecoverableStrategyConfig",
+    "RecoveryComplete",
+    "RecoveryFailed",
+    "RecoveryGate",
+    "RecoveryMonitorActor",
+    "RecoveryMonitorConfig",
+    "RecoveryOutcome",
+    "RecoveryPhase",
+    "RecoveryReport",
+    "RecoveryStarted",
+    "Severity",
+    "signals",
+]

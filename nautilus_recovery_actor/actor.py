@@ -1,0 +1,484 @@
+"""
+The monitor on the node: subscriptions, timers and wiring. What to do is decided in `machine`, what
+differs is found in `verify`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.common.component import Clock
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.common.component import TestClock
+from nautilus_trader.common.component import TimeEvent
+from nautilus_trader.common.enums import LogColor
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.portfolio.base import PortfolioFacade
+
+from nautilus_recovery_actor import machine
+from nautilus_recovery_actor import narrate
+from nautilus_recovery_actor import native
+from nautilus_recovery_actor import signals
+from nautilus_recovery_actor import verify
+from nautilus_recovery_actor.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import RecoveryPhase
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.journal import RecoveryJournal
+from nautilus_recovery_actor.messages import RecoveryComplete
+from nautilus_recovery_actor.messages import RecoveryFailed
+from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.messages import RecoveryStarted
+from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.watch import Watch
+from nautilus_recovery_actor.watch import positions_before
+
+
+# Who sends a callable to this endpoint is called at once with the newest message of the monitor.
+ENDPOINT = "RecoveryMonitor.ask"
+
+# The kernel tells nobody when it gives its start up, so that is looked for at this interval.
+_PROBE_SECS = 0.25
+
+
+class RecoveryMonitorActor(Actor):
+    """
+    Watches the recovery of a node, proves its result and publishes one terminal message per epoch.
+
+    Add it to the `actors` of a `TradingNodeConfig`, or with `node.trader.add_actor` before the node
+    runs. `RecoveryStarted`, `RecoveryComplete` and `RecoveryFailed` go out on the topics
+    ``data.<TypeName>*``. A late joiner sends a callable to the message bus endpoint
+    ``RecoveryMonitor.ask`` and is called with the newest of them.
+
+    Parameters
+    ----------
+    config : RecoveryMonitorConfig, optional
+        The configuration.
+
+    Raises
+    ------
+    RuntimeError
+        On registration, if the node has a monitor already.
+
+    """
+
+    def __init__(self, config: RecoveryMonitorConfig | None = None) -> None:
+        config = config or RecoveryMonitorConfig()
+        super().__init__(config)
+        self._settings = config
+        self._timing = config.timing()
+        self._policy = config.policy()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._start_task: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._state: machine.RecoveryState | None = None
+        self._is_trader_started = False
+        self._newest: RecoveryMessage | None = None
+        self._last_report: RecoveryReport | None = None
+
+    # -- WHAT OTHERS READ --
+
+    @property
+    def epoch(self) -> int:
+        """
+        The number of the current epoch.
+
+        Returns
+        -------
+        int
+
+        """
+        return self._watch.epoch
+
+    @property
+    def phase(self) -> RecoveryPhase:
+        """
+        Where the current epoch stands.
+
+        Returns
+        -------
+        RecoveryPhase
+
+        """
+        if self._state is None:
+            return RecoveryPhase.PENDING
+        if self._watch.flagged and self._state.phase is RecoveryPhase.PENDING:
+            return RecoveryPhase.RECONCILING  # No work is done per event, so the state lags
+        return self._state.phase
+
+    @property
+    def report(self) -> RecoveryReport:
+        """
+        The report of the current epoch as of now, final once the epoch has ended.
+
+        Returns
+        -------
+        RecoveryReport
+
+        """
+        return self._last_report or self._describe()
+
+    def history(self) -> tuple[RecoveryReport, ...]:
+        """
+        Return the last reports on record, those of runs before included, the oldest first.
+
+        Returns
+        -------
+        tuple[RecoveryReport, ...]
+
+        """
+        return self._journal.history()
+
+    # -- REGISTRATION --
+
+    def register_base(
+        self,
+        portfolio: PortfolioFacade,
+        msgbus: MessageBus,
+        cache: CacheFacade,
+        clock: Clock,
+    ) -> None:
+        """
+        Register with a trader, and take the state that the cache restored before it is reconciled.
+
+        System method (not intended to be called by user code).
+        """
+        if ENDPOINT in msgbus.endpoints():
+            raise RuntimeError(
+                "The node has a recovery monitor already: "
+                f"remove all but one from its actors (found with '{self.id}')",
+            )
+        super().register_base(portfolio, msgbus, cache, clock)
+        native.keep_reports_as_made()
+        self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
+        self._watch = Watch(
+            epoch=self._journal.last_epoch() + 1,
+            recovery_id=UUID4().value,
+            trigger="startup",
+            ts_registered=clock.timestamp_ns(),
+            ts_started=clock.timestamp_ns(),
+            before=native.cached_positions(cache),
+            last_heartbeat=self._journal.heartbeat(),
+        )
+        msgbus.register(ENDPOINT, self._answer)
+        # Startup reconciliation is over when `on_start` is called
+        msgbus.subscribe("events.order.*", self._on_order_event)
+        msgbus.subscribe("reports.execution.*", self._on_report)
+
+    def register_executor(self, loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
+        """
+        Register the event loop: the earliest sign that the kernel starts.
+
+        System method (not intended to be called by user code).
+        """
+        super().register_executor(loop, executor)
+        with self._guarded("opening the recovery"):
+            self._open_startup(loop)
+
+    def _open_startup(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._start_task = asyncio.current_task(loop)
+        self._watch.ts_started = self.clock.timestamp_ns()
+        self._state = machine.open_startup(self._watch.ts_started, self._timing)
+        self._begin()
+        self._beat()
+
+    def _open_runtime(self, trigger: str) -> None:
+        now = self.clock.timestamp_ns()
+        flagged = self._watch.flagged
+        self._watch = Watch(
+            epoch=self._watch.epoch + 1,
+            recovery_id=UUID4().value,
+            trigger=trigger,
+            ts_registered=self._watch.ts_registered,
+            ts_started=now,
+            before=positions_before(self.cache, flagged),
+            last_heartbeat=self._watch.last_heartbeat,
+            flagged=flagged,
+            carried=self.report.discrepancies,
+        )
+        self._last_report = None
+        self._state = machine.open_runtime(now, len(flagged), self._timing)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._journal.begin(self.epoch)
+        self._publish(self._message(RecoveryStarted, self._describe()))
+        self._arm()
+
+    # -- WHAT COMES IN --
+
+    def on_start(self) -> None:
+        """
+        Note that the trader starts; the strategies follow in the same turn of the event loop.
+        """
+        with self._guarded("starting"):
+            self._is_trader_started = True
+            if isinstance(self.clock, TestClock):
+                # Strategies start after actors, so tell them when time first moves
+                self.clock.set_time_alert_ns(
+                    "RECOVERY-BACKTEST",
+                    self.clock.timestamp_ns(),
+                    self._complete_backtest,
+                )
+                return
+            if self._loop is None:
+                self._open_startup(asyncio.get_running_loop())
+            assert self._loop is not None
+            self._loop.call_soon(self._on_trader_started)
+
+    def on_stop(self) -> None:
+        """
+        Leave the mark of a clean stop.
+        """
+        self._end()
+
+    def on_dispose(self) -> None:
+        """
+        Leave the mark of a clean stop also when the trader never started.
+        """
+        self._end()
+        self.msgbus.deregister(ENDPOINT, self._answer)
+
+    def _on_order_event(self, event: Any) -> None:
+        # Called for every order event of the node: the flag first, then a reference, nothing more.
+        if event.reconciliation:
+            self._watch.flagged.append(event)
+            if self._last_report is not None:
+                self._on_flagged_at_runtime()
+        elif self._last_report is None and type(event) is OrderFilled:
+            self._watch.live_fills.append(event)
+
+    def _on_flagged_at_runtime(self) -> None:
+        # A mass status is published in the turn of the loop that applied it; what is flagged
+        # without one is the normal trading of an adapter that sends fill reports.
+        if len(self._watch.flagged) == 1 and self._loop is not None:
+            self._loop.call_soon(self._forget_flagged)
+
+    def _forget_flagged(self) -> None:
+        if self._last_report is not None:
+            self._watch.flagged.clear()
+
+    def _on_report(self, report: Any) -> None:
+        if type(report) is not ExecutionMassStatus:
+            return
+        with self._guarded("reading a mass status"):
+            if self._state is None:
+                return
+            if self._state.is_over:
+                if not (
+                    self._state.phase is RecoveryPhase.COMPLETE
+                    and self._settings.reopen_on_mass_status
+                ):
+                    return
+                self._open_runtime("mass_status")
+            self._watch.add_status(report, self.clock.timestamp_ns())
+            self._advance(machine.Seen())
+
+    def _on_trader_started(self) -> None:
+        with self._guarded("starting"):
+            self._advance(
+                machine.TraderStarted(self.clock.timestamp_ns(), len(self._watch.flagged)),
+            )
+
+    def _answer(self, callback: Callable[[RecoveryMessage], None]) -> None:
+        if self._newest is not None:
+            callback(self._newest)
+
+    # -- TIME --
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        assert self._state is not None
+        if (wake_at := self._state.wake_at) is None or self._loop is None:
+            return
+        delay = max(wake_at - self.clock.timestamp_ns(), 0) / 1e9
+        if self._state.settle_at is None:
+            delay = min(delay, _PROBE_SECS)
+        self._timer = self._loop.call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        with self._guarded("waiting"):
+            flagged = len(self._watch.flagged)
+            if flagged:
+                self._advance(machine.Seen())
+            self._advance(
+                machine.Woke(self.clock.timestamp_ns(), flagged, self._is_start_pending()),
+            )
+
+    def _is_start_pending(self) -> bool | None:
+        # The kernel's start is a coroutine awaited somewhere below the task that registered us.
+        if self._start_task is None or self._is_trader_started:
+            return None
+        if self._start_task.done():
+            return False
+        awaited: Any = self._start_task.get_coro()
+        while awaited is not None:
+            if getattr(awaited, "__name__", "") == "start_async":
+                return True
+            awaited = getattr(awaited, "cr_await", None)
+        return False
+
+    def _beat(self) -> None:
+        assert self._loop is not None
+        heartbeat = Heartbeat(self.clock.timestamp_ns(), self.epoch, self.phase)
+        self._attempt("writing its heartbeat", self._journal.beat, heartbeat)
+        self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_secs, self._beat)
+
+    def _end(self) -> None:
+        for timer in (self._timer, self._heartbeat_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._loop is not None:
+            heartbeat = Heartbeat(
+                self.clock.timestamp_ns(), self.epoch, self.phase, is_stopped=True
+            )
+            self._attempt("writing its last heartbeat", self._journal.beat, heartbeat)
+
+    # -- WHAT FOLLOWS --
+
+    def _advance(self, happening: machine.Happening) -> None:
+        assert self._state is not None
+        state, action = machine.decide(self._state, happening, self._timing)
+        match action:
+            case machine.Judge():
+                self._state = state
+                self._judge()
+                return
+            case machine.Complete():
+                self._finish(state, RecoveryComplete, self._judged)
+            case machine.Fail(reason, message):
+                self._fail(state, reason, message)
+            case None:
+                self._state = state
+        self._arm()
+
+    def _judge(self) -> None:
+        self._judged = verify.judge(self._observe(), self._policy)
+        self._advance(machine.Judged(self._judged.failure, self._judged.message))
+
+    def _fail(self, state: machine.RecoveryState, reason: FailureReason, message: str) -> None:
+        try:
+            report = self._describe()
+        except Exception as e:  # The failure must be told all the same
+            self.log.exception("The recovery monitor raised while describing the recovery", e)
+            report = RecoveryReport(
+                trader_id=self.trader_id.value,
+                recovery_id=self._watch.recovery_id,
+                epoch=self.epoch,
+                trigger=self._watch.trigger,
+                ts_started=self._watch.ts_started,
+                shadow=self._policy.shadow,
+            )
+        report = msgspec.structs.replace(report, failure=reason, message=message)
+        self._finish(state, RecoveryFailed, report)
+        if self._settings.on_failure == "shutdown" and not self._policy.shadow:
+            self.shutdown_system(f"RecoveryFailed {reason}: {message}")
+
+    def _finish(
+        self,
+        state: machine.RecoveryState,
+        kind: type[RecoveryMessage],
+        report: RecoveryReport,
+    ) -> None:
+        report = msgspec.structs.replace(report, ts_completed=self.clock.timestamp_ns())
+        message = self._message(kind, report)
+        self._state, self._last_report = state, report
+        # The events of an epoch are in its report now, and their memory is the node's again
+        self._watch.flagged, self._watch.live_fills, self._watch.statuses = [], [], {}
+        self._attempt("logging the recovery", self._log_report, report)
+        self._publish(message)
+        self._attempt("keeping the report in the history", self._journal.record, report)
+        if signals.fill_reconciled.receivers:
+            for fill in report.fills:
+                self._send(signals.fill_reconciled, fill=fill)
+        if signals.discrepancy_found.receivers:
+            for found in report.discrepancies:
+                self._send(signals.discrepancy_found, discrepancy=found)
+
+    def _complete_backtest(self, _: TimeEvent) -> None:
+        with self._guarded("telling a backtest"):
+            now = self.clock.timestamp_ns()
+            self._watch.trigger, self._watch.ts_started = "backtest", now
+            self._state = machine.open_runtime(now, 0, self._timing)
+            self._begin()
+            self._judge()
+
+    @contextmanager
+    def _guarded(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as e:
+            self.log.exception(f"The recovery monitor raised while {doing}", e)
+            if self._state is None:
+                self._state = machine.open_startup(self.clock.timestamp_ns(), self._timing)
+            self._advance(machine.Broke(f"The recovery monitor raised while {doing}: {e!r}"))
+
+    def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:
+        # For what must not change the outcome of an epoch that is told, or about to be
+        try:
+            function(*args)
+        except Exception as e:
+            self.log.exception(f"The recovery monitor raised while {doing}", e)
+
+    # -- WHAT GOES OUT --
+
+    def _observe(self) -> Any:
+        return self._watch.observation(self.trader_id.value, self.cache, self._settings.accounts)
+
+    def _describe(self) -> RecoveryReport:
+        return verify.describe(self._observe(), self._policy)
+
+    def _message(self, kind: type[RecoveryMessage], report: RecoveryReport) -> RecoveryMessage:
+        now = self.clock.timestamp_ns()
+        return kind(
+            trader_id=report.trader_id,
+            recovery_id=report.recovery_id,
+            epoch=report.epoch,
+            report=report,
+            ts_event=report.ts_completed or report.ts_started,
+            ts_init=now,
+        )
+
+    def _publish(self, message: RecoveryMessage) -> None:
+        self._newest = message
+        self._attempt(
+            f"delivering {type(message).__name__} to a subscriber",
+            self.msgbus.publish,
+            message.topic(),
+            message,
+        )
+        self._send(_SIGNALS[type(message)], event=message)
+
+    def _send(self, signal: Any, **values: Any) -> None:
+        signals.send(signal, self, self.log.exception, **values)
+
+    def _log_report(self, report: RecoveryReport) -> None:
+        good = LogColor.GREEN if report.failure is None else LogColor.NORMAL
+        for severity, line in narrate.lines(report):
+            match severity:
+                case Severity.INFO:
+                    self.log.info(line, good)
+                case Severity.WARN:
+                    self.log.warning(line)
+                case Severity.BLOCK:
+                    self.log.error(line)
+
+
+_SIGNALS = {
+    RecoveryStarted: signals.recovery_started,
+    RecoveryComplete: signals.recovery_completed,
+    RecoveryFailed: signals.recovery_failed,
+}

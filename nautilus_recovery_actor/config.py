@@ -1,0 +1,159 @@
+"""
+The configuration of the monitor and of the strategies.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import StrategyConfig
+
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.machine import Timing
+from nautilus_recovery_actor.verify import Policy
+
+
+class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True):
+    """
+    Configuration for `RecoveryMonitorActor` instances.
+
+    Parameters
+    ----------
+    startup_timeout_secs : float, default 120.0
+        The seconds from the kernel's start to the failure of a trader that has not started.
+        NautilusTrader's own `timeout_reconciliation` is not enforced. Reconciliation blocks the
+        event loop, so allow for what it takes: about a minute for 10,000 orders.
+    settle_ms : int, default 250
+        The milliseconds without any reconciliation event that must pass before the judgement.
+    verify_timeout_secs : float, default 10.0
+        The seconds from the trader's start, `settle_ms` aside, in which the events must settle.
+    accounts : list[str], optional
+        The accounts that must report. If ``None`` then those that the cache knows: name them if the
+        cache still holds an account that this node no longer trades.
+    severities : dict[str, str], default {}
+        Overrides of the severity (``INFO``, ``WARN`` or ``BLOCK``) by `DiscrepancyKind`.
+    on_failure : {"hold", "shutdown"}, default "hold"
+        What follows a `RecoveryFailed`: the node stays up with every gate closed, or it stops.
+    max_report_fills : int, default 1000
+        How many fills a report holds, the newest. All of them are counted.
+    reopen_on_mass_status : bool, default True
+        If a mass status at run time (after a reconnect) opens a new epoch.
+    reopen_on_synthetic_fill : bool, default True
+        If a fill at run time that the engine made up opens a new epoch.
+    allow_unreconciled : bool, default False
+        If accounts that sent no mass status may trade. Nothing of them is proven then.
+    shadow : bool, default False
+        If everything is observed, published and logged, and nothing is blocked.
+    heartbeat_secs : float, default 5.0
+        The seconds between two signs of life in the cache.
+    history_size : int, default 100
+        How many reports the cache keeps.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range, or a severity is for an unknown kind.
+
+    """
+
+    startup_timeout_secs: float = 120.0
+    settle_ms: int = 250
+    verify_timeout_secs: float = 10.0
+    accounts: list[str] | None = None
+    severities: dict[str, str] = {}
+    on_failure: Literal["hold", "shutdown"] = "hold"
+    max_report_fills: int = 1000
+    reopen_on_mass_status: bool = True
+    reopen_on_synthetic_fill: bool = True
+    allow_unreconciled: bool = False
+    shadow: bool = False
+    heartbeat_secs: float = 5.0
+    history_size: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be a positive number of seconds, was {value}")
+        for name in ("settle_ms", "max_report_fills", "history_size"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"`{name}` must not be negative, was {value}")
+        if self.on_failure not in ("hold", "shutdown"):
+            raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
+        parse_severities(self.severities)
+
+    def policy(self) -> Policy:
+        """
+        Return how to judge under this configuration.
+
+        Returns
+        -------
+        Policy
+
+        """
+        return Policy(
+            severities=parse_severities(self.severities),
+            allow_unreconciled=self.allow_unreconciled,
+            max_report_fills=self.max_report_fills,
+            shadow=self.shadow,
+        )
+
+    def timing(self) -> Timing:
+        """
+        Return the durations of this configuration in nanoseconds.
+
+        Returns
+        -------
+        Timing
+
+        """
+        return Timing(
+            startup=int(self.startup_timeout_secs * 1e9),
+            settle=self.settle_ms * 1_000_000,
+            verify=int(self.verify_timeout_secs * 1e9),
+        )
+
+
+class RecoverableStrategyConfig(StrategyConfig, frozen=True, forbid_unknown_fields=True):
+    """
+    Configuration for `RecoverableStrategy` instances: that of a strategy, with unknown fields
+    refused. A plain `StrategyConfig` serves as well.
+    """
+
+
+def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Severity]:
+    """
+    Return the severities by kind.
+
+    Parameters
+    ----------
+    severities : Mapping[str, str]
+        Severity names by the names of discrepancy kinds.
+
+    Returns
+    -------
+    dict[DiscrepancyKind, Severity]
+
+    Raises
+    ------
+    ValueError
+        If a kind or a severity is unknown.
+
+    """
+    parsed = {}
+    for kind, severity in severities.items():
+        if kind not in DiscrepancyKind.__members__:
+            raise ValueError(
+                f"`severities` has the unknown kind '{kind}': use one of "
+                f"{', '.join(DiscrepancyKind.__members__)}",
+            )
+        if severity not in Severity.__members__:
+            raise ValueError(
+                f"`severities` has '{severity}' for {kind}: use one of "
+                f"{', '.join(Severity.__members__)}",
+            )
+        parsed[DiscrepancyKind[kind]] = Severity[severity]
+    return parsed

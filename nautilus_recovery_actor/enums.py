@@ -1,0 +1,122 @@
+"""
+The words of a recovery: each enum is a `str`, so that a report reads the same in JSON, in a log
+line and in Redis.
+"""
+
+from enum import StrEnum
+
+
+class RecoveryPhase(StrEnum):
+    """
+    Where the current epoch stands.
+
+    ``PENDING`` until the kernel reconciles, ``RECONCILING`` from its first sign, ``VERIFYING``
+    from the start of the trader, then ``COMPLETE`` or ``FAILED``.
+    """
+
+    PENDING = "PENDING"
+    RECONCILING = "RECONCILING"
+    VERIFYING = "VERIFYING"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+
+class RecoveryOutcome(StrEnum):
+    """
+    What a completed recovery means for trading.
+
+    ``CLEAN``: nothing was changed. ``ADJUSTED``: reconciliation changed something and the result
+    equals the venue's report. ``DEGRADED``: differences remain, the instruments concerned stay
+    blocked and the rest may trade.
+    """
+
+    CLEAN = "CLEAN"
+    ADJUSTED = "ADJUSTED"
+    DEGRADED = "DEGRADED"
+
+
+class FailureReason(StrEnum):
+    """
+    Why a recovery ended without a permission to trade.
+
+    ``RECONCILIATION_FAILED``: the kernel gave the start up. ``TIMEOUT``: no end within the
+    configured time. ``NOT_RECONCILED``: reconciliation is off, or an account never reported.
+    ``INTERNAL_ERROR``: the monitor itself raised.
+    """
+
+    RECONCILIATION_FAILED = "RECONCILIATION_FAILED"
+    TIMEOUT = "TIMEOUT"
+    NOT_RECONCILED = "NOT_RECONCILED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+class FillOrigin(StrEnum):
+    """
+    Where a reconciliation fill came from.
+
+    ``VENUE``: a real fill of an order placed by this node. ``EXTERNAL``: a real fill of an order
+    placed elsewhere. ``INFERRED``: deduced from an order's status, without a fill report.
+    ``SYNTHETIC``: made up by the engine to align a position.
+    """
+
+    VENUE = "VENUE"
+    EXTERNAL = "EXTERNAL"
+    INFERRED = "INFERRED"
+    SYNTHETIC = "SYNTHETIC"
+
+
+class Severity(StrEnum):
+    """
+    What a discrepancy does: ``INFO`` is told, ``WARN`` is warned of, ``BLOCK`` stops trading.
+    """
+
+    INFO = "INFO"
+    WARN = "WARN"
+    BLOCK = "BLOCK"
+
+
+class DiscrepancyKind(StrEnum):
+    """
+    A way in which the cache differs from the venue's report.
+
+    ``POSITION_QTY_MISMATCH``: both know the position, with different quantities.
+    ``HEDGE_LEG_MISMATCH``: the legs of a hedged position differ, whatever their net is.
+    ``POSITION_NOT_AT_VENUE``: held in the cache, absent from the venue's report.
+    ``INSTRUMENT_NOT_LOADED``: reported by the venue on an instrument that the node has not loaded.
+    ``UNCLAIMED_POSITION``: at the venue and in the cache, owned by no strategy of this node.
+    ``ORDER_NOT_IN_CACHE``: open at the venue, not open in the cache.
+    ``ORDER_NOT_AT_VENUE``: open in the cache, absent from the venue's report.
+    ``INFLIGHT_ORDER``: sent before the restart, with an answer that is not known.
+    ``NO_MASS_STATUS``: an account that must report has not.
+    """
+
+    POSITION_QTY_MISMATCH = "POSITION_QTY_MISMATCH"
+    HEDGE_LEG_MISMATCH = "HEDGE_LEG_MISMATCH"
+    POSITION_NOT_AT_VENUE = "POSITION_NOT_AT_VENUE"
+    INSTRUMENT_NOT_LOADED = "INSTRUMENT_NOT_LOADED"
+    UNCLAIMED_POSITION = "UNCLAIMED_POSITION"
+    SPLIT_OWNERSHIP = "SPLIT_OWNERSHIP"
+    ORDER_NOT_IN_CACHE = "ORDER_NOT_IN_CACHE"
+    ORDER_NOT_AT_VENUE = "ORDER_NOT_AT_VENUE"
+    ORDER_MISMATCH = "ORDER_MISMATCH"
+    INFLIGHT_ORDER = "INFLIGHT_ORDER"
+    NO_MASS_STATUS = "NO_MASS_STATUS"
+    AVG_PX_MISMATCH = "AVG_PX_MISMATCH"
+
+    @property
+    def default_severity(self) -> Severity:
+        """
+        The severity of this kind where the configuration does not override it.
+
+        Returns
+        -------
+        Severity
+
+        """
+        match self:
+            case DiscrepancyKind.UNCLAIMED_POSITION:
+                return Severity.WARN
+            case DiscrepancyKind.AVG_PX_MISMATCH:
+                return Severity.INFO
+            case _:
+                return Severity.BLOCK

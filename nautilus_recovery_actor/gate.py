@@ -1,0 +1,186 @@
+"""
+May this instrument trade, and if not, why.
+"""
+
+from nautilus_recovery_actor.enums import FailureReason
+
+
+class RecoveryGate:
+    """
+    A gate that is open only under the `RecoveryComplete` of the newest epoch it knows.
+
+    It starts closed. `RecoverableStrategy` owns one and feeds it; it can as well serve code that is
+    no strategy. Messages may come twice or late: an older epoch never changes it, and within one
+    epoch a failure outweighs a completion.
+    """
+
+    __slots__ = ("_blocked", "_epoch", "_is_failed", "_is_open", "_reason")
+
+    def __init__(self) -> None:
+        self._epoch = 0
+        self._is_open = False
+        self._is_failed = False
+        self._blocked: frozenset[str] = frozenset()
+        self._reason = "RECOVERY_PENDING: no recovery has completed yet"
+
+    @property
+    def epoch(self) -> int:
+        """
+        The newest epoch known, zero before the first.
+
+        Returns
+        -------
+        int
+
+        """
+        return self._epoch
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether trading is allowed, blocked instruments aside.
+
+        Returns
+        -------
+        bool
+
+        """
+        return self._is_open
+
+    def is_open_for(self, instrument_id: object) -> bool:
+        """
+        Return whether `instrument_id` may be traded.
+
+        Parameters
+        ----------
+        instrument_id : InstrumentId or str
+            The instrument.
+
+        Returns
+        -------
+        bool
+
+        """
+        return self._is_open and (not self._blocked or str(instrument_id) not in self._blocked)
+
+    def reason(self, instrument_id: object = None) -> str | None:
+        """
+        Return why trading is not allowed.
+
+        Parameters
+        ----------
+        instrument_id : InstrumentId or str, optional
+            The instrument; ``None`` for trading as a whole.
+
+        Returns
+        -------
+        str or ``None``
+            A text that starts with ``RECOVERY_``, ``None`` if trading is allowed.
+
+        """
+        if not self._is_open:
+            return self._reason
+        if instrument_id is None or self.is_open_for(instrument_id):
+            return None
+        return (
+            f"RECOVERY_BLOCKED: {instrument_id} differs from the venue's report "
+            f"since recovery epoch {self._epoch}"
+        )
+
+    def begin(self, epoch: int) -> bool:
+        """
+        Close for a recovery that has begun.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+
+        Returns
+        -------
+        bool
+            Whether the gate was open.
+
+        """
+        if epoch <= self._epoch:
+            return False
+        self._epoch, self._is_failed = epoch, False
+        return self._close(f"RECOVERY_IN_PROGRESS: recovery epoch {epoch} has not completed")
+
+    def complete(self, epoch: int, blocked: frozenset[str] = frozenset()) -> bool:
+        """
+        Open under a recovery that completed.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+        blocked : frozenset[str], default frozenset()
+            The instruments that stay blocked.
+
+        Returns
+        -------
+        bool
+            Whether the gate opened, or now blocks other instruments.
+
+        """
+        if epoch < self._epoch:
+            return False
+        if epoch == self._epoch and (self._is_failed or self._is_open):
+            return False
+        self._epoch, self._is_failed = epoch, False
+        self._is_open, self._blocked = True, blocked
+        return True
+
+    def fail(self, epoch: int, failure: FailureReason, message: str) -> bool:
+        """
+        Close under a recovery that failed.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+        failure : FailureReason
+            The reason.
+        message : str
+            The reason in a sentence.
+
+        Returns
+        -------
+        bool
+            Whether the gate was open.
+
+        """
+        if epoch < self._epoch:
+            return False
+        self._epoch, self._is_failed = epoch, True
+        return self._close(f"RECOVERY_FAILED: {failure}: {message}")
+
+    def close(self, reason: str) -> bool:
+        """
+        Close for a cause of the owner's own, until the next recovery completes.
+
+        Parameters
+        ----------
+        reason : str
+            The cause; ``RECOVERY_`` is put before it if it is missing.
+
+        Returns
+        -------
+        bool
+            Whether the gate was open.
+
+        """
+        self._is_failed = True
+        return self._close(reason if reason.startswith("RECOVERY_") else f"RECOVERY_{reason}")
+
+    def open_without_recovery(self) -> None:
+        """
+        Open where there is nothing to recover, as in a backtest.
+        """
+        self._is_open, self._blocked = True, frozenset()
+
+    def _close(self, reason: str) -> bool:
+        was_open, self._is_open = self._is_open, False
+        self._reason = reason
+        return was_open

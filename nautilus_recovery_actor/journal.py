@@ -1,0 +1,178 @@
+"""
+What the monitor keeps across restarts: the epoch, the heartbeat and the last reports.
+
+All keys are here. Each is overwritten in place, so what Redis holds does not grow.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Protocol
+from typing import TypeVar
+
+import msgspec
+
+from nautilus_recovery_actor.enums import RecoveryPhase
+from nautilus_recovery_actor.report import RecoveryReport
+
+
+EPOCH_KEY = "recovery:epoch"
+HEARTBEAT_KEY = "recovery:heartbeat"
+HISTORY_KEY = "recovery:history:{slot}"
+
+_Value = TypeVar("_Value")
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    # All that a restart needs of a stored report: the rest is read when it is asked for.
+    epoch: int
+
+
+class Store(Protocol):
+    """
+    What a journal writes to: the cache of a node, or anything with its two methods.
+    """
+
+    def get(self, key: str) -> bytes | None:
+        """
+        Return the value of `key`, ``None`` if there is none.
+        """
+
+    def add(self, key: str, value: bytes) -> None:
+        """
+        Write `value`, over the one before.
+        """
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """
+    A sign of life.
+
+    Parameters
+    ----------
+    ts : int
+        When it was written (UNIX ns).
+    epoch : int
+        The epoch then.
+    phase : RecoveryPhase
+        The phase then.
+    is_stopped : bool, default False
+        Whether it is the last of a clean stop.
+
+    """
+
+    ts: int
+    epoch: int
+    phase: RecoveryPhase
+    is_stopped: bool = False
+
+
+class RecoveryJournal:
+    """
+    Keeps the epoch, the heartbeat and the newest reports in the cache, and so in Redis.
+
+    Nothing here blocks: the cache buffers what it writes. What cannot be read is told to `warn` in
+    one line and counts as absent.
+
+    Parameters
+    ----------
+    store : Store
+        Where to keep it.
+    history_size : int
+        How many reports to keep.
+    warn : Callable[[str], None]
+        Where to tell of an entry that cannot be read.
+
+    """
+
+    def __init__(self, store: Store, history_size: int, warn: Callable[[str], None]) -> None:
+        self._store = store
+        self._history_size = history_size
+        self._warn = warn
+
+    def last_epoch(self) -> int:
+        """
+        Return the newest epoch on record, zero if there is none.
+
+        Returns
+        -------
+        int
+
+        """
+        stored = self._read(EPOCH_KEY, int) or 0
+        return max([stored, *(entry.epoch for entry in self._history(_Stamp))])
+
+    def begin(self, epoch: int) -> None:
+        """
+        Record that `epoch` has begun.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+
+        """
+        self._store.add(EPOCH_KEY, msgspec.json.encode(epoch))
+
+    def heartbeat(self) -> Heartbeat | None:
+        """
+        Return the last sign of life, ``None`` if there is none.
+
+        Returns
+        -------
+        Heartbeat or ``None``
+
+        """
+        return self._read(HEARTBEAT_KEY, Heartbeat)
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """
+        Record a sign of life.
+
+        Parameters
+        ----------
+        heartbeat : Heartbeat
+            The sign.
+
+        """
+        self._store.add(HEARTBEAT_KEY, msgspec.json.encode(heartbeat))
+
+    def record(self, report: RecoveryReport) -> None:
+        """
+        Keep the report of an epoch that ended, in place of the oldest.
+
+        Parameters
+        ----------
+        report : RecoveryReport
+            The report.
+
+        """
+        if self._history_size:
+            key = HISTORY_KEY.format(slot=report.epoch % self._history_size)
+            self._store.add(key, report.to_bytes())
+
+    def history(self) -> tuple[RecoveryReport, ...]:
+        """
+        Return the reports on record, the oldest first.
+
+        Returns
+        -------
+        tuple[RecoveryReport, ...]
+
+        """
+        return tuple(sorted(self._history(RecoveryReport), key=lambda report: report.epoch))
+
+    def _history(self, kind: type[_Value]) -> Iterator[_Value]:
+        for slot in range(self._history_size):
+            entry = self._read(HISTORY_KEY.format(slot=slot), kind)
+            if entry is not None:
+                yield entry
+
+    def _read(self, key: str, kind: type[_Value]) -> _Value | None:
+        data = self._store.get(key)
+        if data is None:
+            return None
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+            self._warn(f"Ignored the entry '{key}' of the recovery history, which is damaged: {e}")
+            return None

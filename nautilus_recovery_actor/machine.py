@@ -1,0 +1,308 @@
+"""
+What to do next: the life of one epoch as pure functions.
+
+`decide` takes a state and what happened, and answers with the next state and at most one action.
+It reads no clock and does nothing itself; the host carries the action out and feeds back what
+came of it.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import RecoveryPhase
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """
+    The durations that bound an epoch, in nanoseconds.
+
+    Parameters
+    ----------
+    startup : int
+        From the start of the kernel to the failure of a trader that did not start.
+    settle : int
+        How long no flagged event may have come before the judgement.
+    verify : int
+        From the start of the trader to the failure of a recovery that did not settle.
+
+    """
+
+    startup: int
+    settle: int
+    verify: int
+
+
+class RecoveryState(msgspec.Struct, frozen=True):
+    """
+    Where an epoch stands.
+
+    Parameters
+    ----------
+    phase : RecoveryPhase
+        The phase.
+    deadline : int
+        When the phase ends in failure (UNIX ns).
+    settle_at : int, optional
+        When to judge, if nothing comes in between (UNIX ns).
+    flagged : int, default 0
+        The number of flagged events when `settle_at` was set.
+
+    """
+
+    phase: RecoveryPhase
+    deadline: int
+    settle_at: int | None = None
+    flagged: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """
+        Whether the epoch has had its one terminal message.
+
+        Returns
+        -------
+        bool
+
+        """
+        return self.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
+
+    @property
+    def wake_at(self) -> int | None:
+        """
+        When the host has to send `Woke` (UNIX ns), ``None`` once the epoch is over.
+
+        Returns
+        -------
+        int or ``None``
+
+        """
+        if self.is_over:
+            return None
+        return min(self.deadline, self.settle_at) if self.settle_at is not None else self.deadline
+
+
+# -- WHAT HAPPENED --
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """
+    A flagged event or a mass status came.
+    """
+
+
+class TraderStarted(msgspec.Struct, frozen=True):
+    """
+    The trader, with all its strategies, started at `now`; `flagged` events had come.
+    """
+
+    now: int
+    flagged: int
+
+
+class Woke(msgspec.Struct, frozen=True):
+    """
+    The time `now` has come; `flagged` events had come. `is_start_pending` tells whether the kernel
+    is still at its start, ``None`` if that is not known.
+    """
+
+    now: int
+    flagged: int
+    is_start_pending: bool | None = None
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """
+    The judgement was made: a `failure`, with its `message`, if it allows no trading at all.
+    """
+
+    failure: FailureReason | None = None
+    message: str = ""
+
+
+class Broke(msgspec.Struct, frozen=True):
+    """
+    The monitor itself raised, as `message` tells.
+    """
+
+    message: str
+
+
+Happening: TypeAlias = Seen | TraderStarted | Woke | Judged | Broke
+
+
+# -- WHAT TO DO --
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """
+    Compare the venue's report with the cache, and answer with `Judged`.
+    """
+
+
+class Complete(msgspec.Struct, frozen=True):
+    """
+    Publish `RecoveryComplete`.
+    """
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """
+    Publish `RecoveryFailed` for `reason`, which `message` tells in one line.
+    """
+
+    reason: FailureReason
+    message: str
+
+
+Action: TypeAlias = Judge | Complete | Fail
+
+
+def open_startup(now: int, timing: Timing) -> RecoveryState:
+    """
+    Return the state of an epoch that begins with the kernel's start.
+
+    Parameters
+    ----------
+    now : int
+        The time (UNIX ns).
+    timing : Timing
+        The durations.
+
+    Returns
+    -------
+    RecoveryState
+
+    """
+    return RecoveryState(phase=RecoveryPhase.PENDING, deadline=now + timing.startup)
+
+
+def open_runtime(now: int, flagged: int, timing: Timing) -> RecoveryState:
+    """
+    Return the state of an epoch that re-opens a node whose trader runs.
+
+    Parameters
+    ----------
+    now : int
+        The time (UNIX ns).
+    flagged : int
+        The number of flagged events so far.
+    timing : Timing
+        The durations.
+
+    Returns
+    -------
+    RecoveryState
+
+    """
+    return RecoveryState(
+        phase=RecoveryPhase.RECONCILING,
+        deadline=now + timing.settle + timing.verify,
+        settle_at=now + timing.settle,
+        flagged=flagged,
+    )
+
+
+def decide(
+    state: RecoveryState,
+    happening: Happening,
+    timing: Timing,
+) -> tuple[RecoveryState, Action | None]:
+    """
+    Return the next state and what to do.
+
+    Parameters
+    ----------
+    state : RecoveryState
+        Where the epoch stands.
+    happening : Happening
+        What happened.
+    timing : Timing
+        The durations.
+
+    Returns
+    -------
+    tuple[RecoveryState, Action or ``None``]
+
+    Notes
+    -----
+    Nothing leaves `COMPLETE` or `FAILED`, so an epoch has at most one terminal message.
+
+    """
+    if state.is_over:
+        return state, None
+    match happening:
+        case Seen():
+            if state.phase is RecoveryPhase.PENDING:
+                return _moved(state, RecoveryPhase.RECONCILING), None
+            return state, None
+        case TraderStarted(now, flagged):
+            if state.settle_at is not None:
+                return state, None
+            return RecoveryState(
+                phase=RecoveryPhase.VERIFYING,
+                deadline=now + timing.settle + timing.verify,
+                settle_at=now + timing.settle,
+                flagged=flagged,
+            ), None
+        case Woke():
+            return _woken(state, happening, timing)
+        case Judged(failure, message):
+            if failure is not None:
+                return _failed(state, failure, message)
+            return _moved(state, RecoveryPhase.COMPLETE), Complete()
+        case Broke(message):
+            return _failed(state, FailureReason.INTERNAL_ERROR, message)
+
+
+def _woken(
+    state: RecoveryState,
+    woke: Woke,
+    timing: Timing,
+) -> tuple[RecoveryState, Action | None]:
+    settle_at = state.settle_at
+    if settle_at is None:
+        if woke.is_start_pending is False:
+            return _failed(
+                state,
+                FailureReason.RECONCILIATION_FAILED,
+                "The kernel gave its start up and the trader did not start: "
+                "mend the error in the log above, then restart",
+            )
+        if woke.now < state.deadline:
+            return state, None
+        return _failed(
+            state,
+            FailureReason.TIMEOUT,
+            f"The trader did not start within {timing.startup / 1e9:g} s: a venue does not answer, "
+            "or reconciliation takes longer than `startup_timeout_secs`",
+        )
+    if woke.flagged != state.flagged:
+        state = msgspec.structs.replace(
+            state,
+            flagged=woke.flagged,
+            settle_at=woke.now + timing.settle,
+        )
+    elif woke.now >= settle_at:
+        return _moved(state, RecoveryPhase.VERIFYING), Judge()
+    if woke.now >= state.deadline:
+        return _failed(
+            state,
+            FailureReason.TIMEOUT,
+            f"Reconciliation events did not cease for {timing.settle / 1e6:g} ms within "
+            f"{timing.verify / 1e9:g} s of the trader's start",
+        )
+    return state, None
+
+
+def _moved(state: RecoveryState, phase: RecoveryPhase) -> RecoveryState:
+    return msgspec.structs.replace(state, phase=phase)
+
+
+def _failed(
+    state: RecoveryState,
+    reason: FailureReason,
+    message: str,
+) -> tuple[RecoveryState, Fail]:
+    return _moved(state, RecoveryPhase.FAILED), Fail(reason, message)

@@ -1,0 +1,300 @@
+"""
+The one place that reads NautilusTrader's objects into the plain values of `observe`.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import wraps
+from typing import Any
+
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import FillReport
+from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.orders import Order
+
+from nautilus_recovery_actor.observe import CachedOrder
+from nautilus_recovery_actor.observe import CachedPosition
+from nautilus_recovery_actor.observe import ObservedFill
+from nautilus_recovery_actor.observe import VenueOrder
+from nautilus_recovery_actor.observe import VenuePosition
+from nautilus_recovery_actor.observe import VenueReport
+
+
+def keep_reports_as_made() -> None:
+    """
+    Make every mass status remember the order and fill reports that its adapter put in.
+
+    The engine edits a mass status before it applies and publishes it: it drops each order that
+    equals the cached one, and adds orders and fills of its own (seen on 1.231; 1.221 edits
+    nothing). What is published can then not tell an order that rests at the venue from one that is
+    gone, so the reports are copied where the adapter adds them. Calling this again changes nothing.
+    """
+    for method, kept in (
+        ("add_order_reports", "_order_reports"),
+        ("add_fill_reports", "_fill_reports"),
+    ):
+        _copy_after(method, kept)
+
+
+def _copy_after(method: str, kept: str) -> None:
+    original = getattr(ExecutionMassStatus, method)
+    if getattr(original, "keeps_reports", False):
+        return
+
+    @wraps(original)
+    def add(self: ExecutionMassStatus, reports: list[Any]) -> None:
+        original(self, reports)
+        setattr(self, f"{kept}_as_made", dict(getattr(self, kept)))
+
+    add.keeps_reports = True  # type: ignore[attr-defined]
+    setattr(ExecutionMassStatus, method, add)
+
+
+def venue_report(
+    mass_status: ExecutionMassStatus,
+    seen_events: int,
+    seen_live_fills: int,
+) -> VenueReport:
+    """
+    Return what an adapter reported, without what the engine wrote into it.
+
+    Parameters
+    ----------
+    mass_status : ExecutionMassStatus
+        The mass status as it was published.
+    seen_events, seen_live_fills : int
+        How many of either preceded it.
+
+    Returns
+    -------
+    VenueReport
+
+    """
+    orders: dict[Any, OrderStatusReport] = getattr(
+        mass_status,
+        "_order_reports_as_made",
+        mass_status.order_reports,
+    )
+    fill_lists: dict[Any, list[FillReport]] = getattr(
+        mass_status,
+        "_fill_reports_as_made",
+        mass_status.fill_reports,
+    )
+    fills = [fill for fills in fill_lists.values() for fill in fills]
+    account_id = mass_status.account_id
+    return VenueReport(
+        account_id=account_id.value,
+        venue=account_id.get_issuer() if mass_status.venue is None else mass_status.venue.value,
+        ts=mass_status.ts_init,
+        seen_events=seen_events,
+        seen_live_fills=seen_live_fills,
+        positions=tuple(
+            VenuePosition(
+                instrument_id=report.instrument_id.value,
+                qty=report.signed_decimal_qty,
+                position_id=_value(report.venue_position_id),
+                avg_px=getattr(report, "avg_px_open", None),
+            )
+            for reports in mass_status.position_reports.values()
+            for report in reports
+        ),
+        orders=tuple(
+            VenueOrder(
+                instrument_id=report.instrument_id.value,
+                venue_order_id=report.venue_order_id.value,
+                client_order_id=_value(report.client_order_id),
+                is_open=report.is_open,
+                status=report.order_status.name,
+            )
+            for report in orders.values()
+        ),
+        trade_ids=frozenset(fill.trade_id.value for fill in fills),
+        fills=len(fills),
+    )
+
+
+def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
+    """
+    Return the open positions of the cache.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+
+    Returns
+    -------
+    tuple[CachedPosition, ...]
+
+    """
+    return tuple(
+        CachedPosition(
+            account_id=position.account_id.value,
+            instrument_id=position.instrument_id.value,
+            position_id=position.id.value,
+            strategy_id=position.strategy_id.value,
+            qty=position.signed_decimal_qty(),
+            avg_px=Decimal(str(position.avg_px_open)),
+        )
+        for position in cache.positions_open()
+    )
+
+
+def cached_orders(cache: CacheFacade, reports: Iterable[VenueReport]) -> tuple[CachedOrder, ...]:
+    """
+    Return the orders of the cache that are open or in flight, and those that a venue reported open.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+    reports : Iterable[VenueReport]
+        What the venues reported.
+
+    Returns
+    -------
+    tuple[CachedOrder, ...]
+
+    """
+    orders = {order.client_order_id: order for order in cache.orders_open()}
+    orders |= {order.client_order_id: order for order in cache.orders_inflight()}
+    for report in reports:
+        for reported in report.orders:
+            if reported.is_open and reported.client_order_id is not None:
+                order = cache.order(ClientOrderId(reported.client_order_id))
+                if order is not None:
+                    orders[order.client_order_id] = order
+    return tuple(_cached_order(order) for order in orders.values())
+
+
+def _cached_order(order: Order) -> CachedOrder:
+    return CachedOrder(
+        account_id=_value(order.account_id),
+        instrument_id=order.instrument_id.value,
+        client_order_id=order.client_order_id.value,
+        venue_order_id=_value(order.venue_order_id),
+        status=OrderStatus(order.status).name,
+        is_open=order.is_open,
+        is_inflight=order.is_inflight,
+        is_local=order.is_active_local,
+        ts_init=order.ts_init,
+        ts_last=order.ts_last,
+    )
+
+
+def loaded_instruments(cache: CacheFacade, reports: Iterable[VenueReport]) -> frozenset[str]:
+    """
+    Return those of the reported instruments that the node has loaded.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+    reports : Iterable[VenueReport]
+        What the venues reported.
+
+    Returns
+    -------
+    frozenset[str]
+
+    """
+    reports = tuple(reports)
+    reported = {position.instrument_id for report in reports for position in report.positions}
+    reported |= {order.instrument_id for report in reports for order in report.orders}
+    return frozenset(
+        instrument_id
+        for instrument_id in reported
+        if cache.instrument(InstrumentId.from_str(instrument_id)) is not None
+    )
+
+
+def known_accounts(cache: CacheFacade) -> frozenset[str]:
+    """
+    Return the accounts that the cache knows, by their state or by an open position.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+
+    Returns
+    -------
+    frozenset[str]
+
+    """
+    return frozenset(account.id.value for account in cache.accounts()) | frozenset(
+        position.account_id.value for position in cache.positions_open()
+    )
+
+
+def observed_fills(
+    cache: CacheFacade,
+    events: Sequence[Any],
+    ts_registered: int,
+) -> tuple[ObservedFill, ...]:
+    """
+    Return the fills among `events`.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache, which holds the orders filled.
+    events : Sequence[OrderEvent]
+        Order events in the order of their arrival.
+    ts_registered : int
+        When the monitor was registered (UNIX ns), after the cache was restored.
+
+    Returns
+    -------
+    tuple[ObservedFill, ...]
+
+    """
+    fills = []
+    placed_here: dict[ClientOrderId, bool] = {}
+    for index, event in enumerate(events):
+        if type(event) is not OrderFilled:
+            continue
+        is_ours = placed_here.get(event.client_order_id)
+        if is_ours is None:
+            is_ours = _is_placed_here(cache.order(event.client_order_id), ts_registered)
+            placed_here[event.client_order_id] = is_ours
+        qty = event.last_qty.as_decimal()
+        fills.append(
+            ObservedFill(
+                index=index,
+                account_id=event.account_id.value,
+                instrument_id=event.instrument_id.value,
+                strategy_id=event.strategy_id.value,
+                client_order_id=event.client_order_id.value,
+                venue_order_id=event.venue_order_id.value,
+                trade_id=event.trade_id.value,
+                qty=qty if event.order_side == OrderSide.BUY else -qty,
+                px=event.last_px.as_decimal(),
+                ts_event=event.ts_event,
+                placed_here=is_ours,
+            ),
+        )
+    return tuple(fills)
+
+
+def _is_placed_here(order: Order | None, ts_registered: int) -> bool:
+    # An order that reconciliation created goes on at once with a flagged event. One of ours was
+    # submitted first, or was restored before its first flagged event. (Its `init_event` does not
+    # tell: unpacking an order drops the flag.)
+    if order is None:
+        return False
+    _, *following = order.events
+    if not following or not following[0].reconciliation:
+        return True
+    return bool(order.ts_init < ts_registered <= following[0].ts_init)
+
+
+def _value(identifier: Any) -> str | None:
+    return None if identifier is None else identifier.value

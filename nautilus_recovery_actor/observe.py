@@ -1,0 +1,234 @@
+"""
+What was seen of a recovery, in plain values.
+
+These structs are filled from events, from mass statuses or from a scan of the cache alike. They
+import nothing of NautilusTrader, so that the judgement in `verify` can be made wherever such
+values are to be had.
+"""
+
+import re
+from decimal import Decimal
+
+import msgspec
+
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.report import Discrepancy
+
+
+# An order or a trade that the engine wrote into a mass status to complete a partial window of fills
+# (seen on 1.231).
+SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
+
+# Owners that are no strategy: 1.221 gives its own alignments to the second.
+UNCLAIMED_STRATEGIES = frozenset({"EXTERNAL", "INTERNAL-DIFF"})
+
+
+class VenuePosition(msgspec.Struct, frozen=True):
+    """
+    A position that the venue reported, `position_id` set for a hedge leg.
+    """
+
+    instrument_id: str
+    qty: Decimal
+    position_id: str | None = None
+    avg_px: Decimal | None = None
+
+
+class VenueOrder(msgspec.Struct, frozen=True):
+    """
+    An order that the venue reported; `client_order_id` is the one the engine knows it by.
+    """
+
+    instrument_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    is_open: bool
+    status: str
+
+
+class VenueReport(msgspec.Struct, frozen=True):
+    """
+    One account's mass status, as the venue's adapter reported it.
+
+    Parameters
+    ----------
+    account_id, venue : str
+        Who reported.
+    ts : int
+        When it was made (UNIX ns, the node's clock).
+    seen_events, seen_live_fills : int
+        How many of the observation's `events` and `live_fills` preceded it.
+    positions : tuple[VenuePosition, ...]
+        The positions reported.
+    orders : tuple[VenueOrder, ...]
+        The orders reported, open and closed.
+    trade_ids : frozenset[str]
+        The trades reported.
+    fills : int
+        The number of fill reports.
+
+    """
+
+    account_id: str
+    venue: str
+    ts: int
+    seen_events: int = 0
+    seen_live_fills: int = 0
+    positions: tuple[VenuePosition, ...] = ()
+    orders: tuple[VenueOrder, ...] = ()
+    trade_ids: frozenset[str] = frozenset()
+    fills: int = 0
+
+
+class CachedPosition(msgspec.Struct, frozen=True):
+    """
+    An open position in the cache.
+    """
+
+    account_id: str
+    instrument_id: str
+    position_id: str
+    strategy_id: str
+    qty: Decimal
+    avg_px: Decimal | None = None
+
+
+class CachedOrder(msgspec.Struct, frozen=True):
+    """
+    An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
+    """
+
+    account_id: str | None
+    instrument_id: str
+    client_order_id: str
+    venue_order_id: str | None
+    status: str
+    is_open: bool
+    is_inflight: bool
+    is_local: bool
+    ts_init: int
+    ts_last: int
+
+
+class ObservedFill(msgspec.Struct, frozen=True):
+    """
+    A fill as the cache applied it.
+
+    `placed_here` tells whether this node placed the order (also in a run before), `index` its
+    place among the flagged events, or among the live fills for one without the flag.
+    """
+
+    index: int
+    account_id: str
+    instrument_id: str
+    strategy_id: str
+    client_order_id: str
+    venue_order_id: str
+    trade_id: str
+    qty: Decimal
+    px: Decimal
+    ts_event: int
+    placed_here: bool
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """
+    All that was seen of one epoch: the one argument of every judgement.
+
+    Parameters
+    ----------
+    trader_id, recovery_id : str
+        Who recovers, and the id of this epoch.
+    epoch : int
+        The number of the epoch.
+    trigger : str
+        What opened it.
+    ts_started : int
+        When it opened (UNIX ns).
+    ts_reconciled : int, optional
+        When the last mass status arrived (UNIX ns).
+    ts_last_alive, clean_shutdown : optional
+        How the run before ended.
+    required_accounts : frozenset[str]
+        The accounts that must report.
+    instruments : frozenset[str]
+        The instruments that the node has loaded, of those that occur here.
+    before, after : tuple[CachedPosition, ...]
+        The open positions of the cache when the epoch opened, and now.
+    orders : tuple[CachedOrder, ...]
+        The orders of the cache that are open or in flight now, and those that a venue reported.
+    reports : tuple[VenueReport, ...]
+        The newest mass status of each account.
+    events : int
+        The number of flagged order events, fills among them.
+    fills : tuple[ObservedFill, ...]
+        The flagged fills, in the order of their arrival, each once.
+    live_fills : tuple[ObservedFill, ...]
+        The fills without the flag, in the order of their arrival.
+    carried : tuple[Discrepancy, ...]
+        What the epoch before found; it stands for each account that does not report in this one.
+
+    """
+
+    trader_id: str
+    recovery_id: str
+    epoch: int
+    trigger: str
+    ts_started: int
+    ts_reconciled: int | None = None
+    ts_last_alive: int | None = None
+    clean_shutdown: bool | None = None
+    required_accounts: frozenset[str] = frozenset()
+    instruments: frozenset[str] = frozenset()
+    before: tuple[CachedPosition, ...] = ()
+    after: tuple[CachedPosition, ...] = ()
+    orders: tuple[CachedOrder, ...] = ()
+    reports: tuple[VenueReport, ...] = ()
+    events: int = 0
+    fills: tuple[ObservedFill, ...] = ()
+    live_fills: tuple[ObservedFill, ...] = ()
+    carried: tuple[Discrepancy, ...] = ()
+
+
+def origins(observation: Observation) -> tuple[FillOrigin, ...]:
+    """
+    Return where each flagged fill came from.
+
+    Parameters
+    ----------
+    observation : Observation
+        What was seen.
+
+    Returns
+    -------
+    tuple[FillOrigin, ...]
+        One origin for each of `observation.fills`.
+
+    Notes
+    -----
+    A trade that the venue reported is real. A fill of a reported order without a reported trade is
+    inferred from the order's status. A fill of an order that no venue reported, and that
+    reconciliation itself created, aligns a position. What is flagged after the mass status is a
+    live fill of an adapter that sends fill reports, unless reconciliation created the order.
+
+    """
+    reports = {report.account_id: report for report in observation.reports}
+    reported = {
+        report.account_id: {order.venue_order_id for order in report.orders}
+        for report in observation.reports
+    }
+    return tuple(
+        _origin(fill, reports.get(fill.account_id), reported.get(fill.account_id, set()))
+        for fill in observation.fills
+    )
+
+
+def _origin(fill: ObservedFill, report: VenueReport | None, reported: set[str]) -> FillOrigin:
+    real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
+    if SYNTHETIC_ID.fullmatch(fill.trade_id) or SYNTHETIC_ID.fullmatch(fill.venue_order_id):
+        return FillOrigin.SYNTHETIC
+    if report is None or fill.trade_id in report.trade_ids:
+        return real
+    if fill.venue_order_id not in reported and not fill.placed_here:
+        return FillOrigin.SYNTHETIC
+    return FillOrigin.INFERRED if fill.index < report.seen_events else real

@@ -1,0 +1,295 @@
+"""
+What a recovery found: frozen structs, and the one codec that writes and reads them.
+
+Quantities and prices are `Decimal`, signed where a side exists (long and buy positive). Identifiers
+are `str`. Times are UNIX nanoseconds. A stored report with fields that this version does not know
+is readable, and so is one that lacks a field with a default.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import RecoveryOutcome
+from nautilus_recovery_actor.enums import Severity
+
+
+class AccountRecovery(msgspec.Struct, frozen=True):
+    """
+    What one account's venue reported.
+
+    Parameters
+    ----------
+    account_id : str
+        The account.
+    venue : str
+        The venue of the execution client, or the account's issuer for a client that routes.
+    ts_report : int, optional
+        When the mass status was made, or ``None`` if the account never reported.
+    orders_open : int, default 0
+        The number of open orders that the venue reported.
+    fills : int, default 0
+        The number of fills that the venue reported.
+    positions : int, default 0
+        The number of positions that the venue reported, flat ones aside.
+
+    """
+
+    account_id: str
+    venue: str
+    ts_report: int | None = None
+    orders_open: int = 0
+    fills: int = 0
+    positions: int = 0
+
+
+class PositionChange(msgspec.Struct, frozen=True):
+    """
+    One position before and after the recovery, and what the venue says of it.
+
+    Parameters
+    ----------
+    account_id : str
+        The account that holds it.
+    instrument_id : str
+        The instrument.
+    position_id : str
+        The position in the cache, or the venue's own for a leg that the cache does not hold. For
+        a net position that the cache does not hold, the instrument.
+    strategy_id : str
+        The strategy that owns it, ``EXTERNAL`` if none does.
+    qty_before : Decimal
+        The signed quantity that the cache restored.
+    qty_after : Decimal
+        The signed quantity in the cache now.
+    qty_venue : Decimal, optional
+        The signed quantity that the venue reported: of this leg in hedge mode, else the net of
+        account and instrument. ``None`` if the venue said nothing of it.
+    avg_px_before : Decimal, optional
+        The average open price that the cache restored.
+    avg_px_after : Decimal, optional
+        The average open price in the cache now.
+
+    """
+
+    account_id: str
+    instrument_id: str
+    position_id: str
+    strategy_id: str
+    qty_before: Decimal
+    qty_after: Decimal
+    qty_venue: Decimal | None = None
+    avg_px_before: Decimal | None = None
+    avg_px_after: Decimal | None = None
+
+
+class ReconciledFill(msgspec.Struct, frozen=True):
+    """
+    One fill that reconciliation applied, counted once.
+
+    Parameters
+    ----------
+    origin : FillOrigin
+        Where it came from.
+    account_id, instrument_id, strategy_id, client_order_id, venue_order_id, trade_id : str
+        What it belongs to.
+    qty : Decimal
+        The signed quantity, positive for a buy.
+    px : Decimal
+        The price.
+    ts_event : int
+        When it happened, by the venue's clock.
+
+    """
+
+    origin: FillOrigin
+    account_id: str
+    instrument_id: str
+    strategy_id: str
+    client_order_id: str
+    venue_order_id: str
+    trade_id: str
+    qty: Decimal
+    px: Decimal
+    ts_event: int
+
+
+class Discrepancy(msgspec.Struct, frozen=True):
+    """
+    One difference between the venue's report and the cache.
+
+    Parameters
+    ----------
+    kind : DiscrepancyKind
+        What differs.
+    severity : Severity
+        What it does, after the configuration's overrides.
+    account_id : str
+        The account.
+    instrument_id : str
+        The instrument, empty if the whole account is concerned.
+    position_id : str, optional
+        The position or leg.
+    client_order_id : str, optional
+        The order; the venue's own id for an order that has no client order id.
+    venue : str
+        What the venue says.
+    cache : str
+        What the cache says.
+    detail : str
+        What it means and what to do, in one line.
+
+    """
+
+    kind: DiscrepancyKind
+    severity: Severity
+    account_id: str
+    instrument_id: str
+    position_id: str | None = None
+    client_order_id: str | None = None
+    venue: str = ""
+    cache: str = ""
+    detail: str = ""
+
+
+class RecoveryReport(msgspec.Struct, frozen=True):
+    """
+    Everything that one epoch found.
+
+    Parameters
+    ----------
+    trader_id : str
+        The trader.
+    recovery_id : str
+        A UUID for this epoch.
+    epoch : int
+        The number of the recovery, one more with each.
+    trigger : str
+        What opened it: ``startup``, ``mass_status``, ``synthetic_fill`` or ``backtest``.
+    outcome : RecoveryOutcome, optional
+        The result of a recovery that completed.
+    failure : FailureReason, optional
+        The reason of one that did not.
+    message : str
+        The result in one line.
+    ts_started : int
+        When the epoch opened.
+    ts_reconciled : int, optional
+        When the last mass status arrived.
+    ts_completed : int, optional
+        When the epoch ended.
+    ts_last_alive : int, optional
+        The last heartbeat of the run before.
+    clean_shutdown : bool, optional
+        Whether the run before was stopped and not killed, ``None`` if there was none.
+    accounts : tuple[AccountRecovery, ...]
+        What each account reported.
+    positions : tuple[PositionChange, ...]
+        Every position held before, held now, or reported.
+    fills : tuple[ReconciledFill, ...]
+        The newest fills, at most ``max_report_fills``.
+    fill_counts : dict[FillOrigin, int]
+        All fills by origin.
+    discrepancies : tuple[Discrepancy, ...]
+        What differs.
+    blocked_instruments : tuple[str, ...]
+        The instruments that must not be traded.
+    shadow : bool, default False
+        Whether the monitor only told of this and blocked nothing.
+
+    """
+
+    trader_id: str
+    recovery_id: str
+    epoch: int
+    trigger: str
+    outcome: RecoveryOutcome | None = None
+    failure: FailureReason | None = None
+    message: str = ""
+    ts_started: int = 0
+    ts_reconciled: int | None = None
+    ts_completed: int | None = None
+    ts_last_alive: int | None = None
+    clean_shutdown: bool | None = None
+    accounts: tuple[AccountRecovery, ...] = ()
+    positions: tuple[PositionChange, ...] = ()
+    fills: tuple[ReconciledFill, ...] = ()
+    fill_counts: dict[FillOrigin, int] = {}
+    discrepancies: tuple[Discrepancy, ...] = ()
+    blocked_instruments: tuple[str, ...] = ()
+    shadow: bool = False
+
+    def to_bytes(self) -> bytes:
+        """
+        Return the report as JSON.
+
+        Returns
+        -------
+        bytes
+
+        """
+        return _ENCODER.encode(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "RecoveryReport":
+        """
+        Return the report that `to_bytes` wrote.
+
+        Parameters
+        ----------
+        data : bytes
+            The JSON.
+
+        Returns
+        -------
+        RecoveryReport
+
+        Raises
+        ------
+        msgspec.DecodeError
+            If `data` is not JSON or not a report.
+
+        """
+        return _DECODER.decode(data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Return the report as values that every JSON and msgpack encoder takes.
+
+        Returns
+        -------
+        dict[str, Any]
+
+        """
+        values: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
+        return values
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "RecoveryReport":
+        """
+        Return the report that `to_dict` wrote.
+
+        Parameters
+        ----------
+        values : dict[str, Any]
+            The values.
+
+        Returns
+        -------
+        RecoveryReport
+
+        Raises
+        ------
+        msgspec.ValidationError
+            If the values are not those of a report.
+
+        """
+        return msgspec.convert(values, RecoveryReport)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(RecoveryReport)

@@ -1,0 +1,358 @@
+"""
+A strategy that cannot trade before its node has recovered.
+"""
+
+from typing import Any
+
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.common.component import Clock
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.common.component import TestClock
+from nautilus_trader.common.enums import ComponentState
+from nautilus_trader.common.enums import LogColor
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.model.events import OrderDenied
+from nautilus_trader.model.events import OrderModifyRejected
+from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import TraderId
+from nautilus_trader.model.objects import Price
+from nautilus_trader.model.objects import Quantity
+from nautilus_trader.model.orders import Order
+from nautilus_trader.model.orders import OrderList
+from nautilus_trader.model.position import Position
+from nautilus_trader.portfolio.base import PortfolioFacade
+from nautilus_trader.trading.config import StrategyConfig
+from nautilus_trader.trading.strategy import Strategy
+
+from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.actor import ENDPOINT
+from nautilus_recovery_actor.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.gate import RecoveryGate
+from nautilus_recovery_actor.messages import RecoveryComplete
+from nautilus_recovery_actor.messages import RecoveryFailed
+from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.messages import RecoveryStarted
+
+
+# Gates are told before other subscribers, so that one that raises cannot keep the news from them.
+_PRIORITY = 10
+
+
+class RecoverableStrategy(Strategy):
+    """
+    A strategy whose orders are denied until the recovery of its node has completed.
+
+    Subclass it instead of `Strategy`; nothing else has to change, and `on_start` need not call
+    `super().on_start()`. While `gate` is closed for an instrument, `submit_order` and
+    `submit_order_list` are answered with a native `OrderDenied`, `modify_order` with an
+    `OrderModifyRejected`, both with a reason that starts with ``RECOVERY_``. So is everything that
+    NautilusTrader itself submits for the strategy (`close_position`, `close_all_positions`,
+    `market_exit`). Cancels always pass. In a backtest the gate opens by itself.
+
+    Parameters
+    ----------
+    config : StrategyConfig, optional
+        The configuration.
+
+    """
+
+    def __init__(self, config: StrategyConfig | None = None) -> None:
+        super().__init__(config or RecoverableStrategyConfig())
+        self.gate = RecoveryGate()
+        self.__is_backtest = False
+        self.__is_shadow = False
+        self.__told: tuple[type[RecoveryMessage], int] | None = None
+        self.__untold: RecoveryMessage | None = None
+        self.__unpublished: list[OrderDenied] = []
+
+    # -- HOOKS --
+
+    def on_recovery_complete(self, event: RecoveryComplete) -> None:
+        """
+        Override to learn the result of a recovery, before trading is enabled.
+
+        Parameters
+        ----------
+        event : RecoveryComplete
+            The result.
+
+        """
+
+    def on_recovery_failed(self, event: RecoveryFailed) -> None:
+        """
+        Override to learn that a recovery failed. Trading stays disabled.
+
+        Parameters
+        ----------
+        event : RecoveryFailed
+            The reason.
+
+        """
+
+    def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
+        """
+        Override to take up an open position of this strategy, before trading is enabled.
+
+        Parameters
+        ----------
+        position : Position
+            The position.
+        exit_orders : list[Order]
+            The open orders of this strategy that would reduce it, emulated ones included.
+
+        """
+
+    def on_trading_enabled(self) -> None:
+        """
+        Override to begin to trade: the gate is open from here on, until it closes again.
+        """
+
+    # -- REGISTRATION AND START --
+
+    def register(
+        self,
+        trader_id: TraderId,
+        portfolio: PortfolioFacade,
+        msgbus: MessageBus,
+        cache: CacheFacade,
+        clock: Clock,
+    ) -> None:
+        """
+        Register with a trader, and listen for recoveries from now on.
+
+        System method (not intended to be called by user code).
+        """
+        super().register(trader_id, portfolio, msgbus, cache, clock)
+        # A node's clock is live: only a backtest has nothing to recover
+        self.__is_backtest = isinstance(clock, TestClock)
+        if self.__is_backtest:
+            self.gate.open_without_recovery()
+            return
+        for kind in _MESSAGES:
+            msgbus.subscribe(kind.topic(), self.__on_message, _PRIORITY)
+
+    def start(self) -> None:
+        """
+        Start the strategy, and ask the monitor for what was said before.
+
+        System method (not intended to be called by user code).
+        """
+        if not self.__is_backtest:
+            self.__ask_monitor()
+        super().start()
+        self.__catch_up()
+        if self.__is_backtest:
+            self.on_trading_enabled()
+
+    def resume(self) -> None:
+        """
+        Resume the strategy, and follow what was said while it was stopped.
+
+        System method (not intended to be called by user code).
+        """
+        super().resume()
+        self.__catch_up()
+
+    def dispose(self) -> None:
+        """
+        Dispose of the strategy.
+
+        System method (not intended to be called by user code).
+        """
+        super().dispose()
+        if not self.__is_backtest:
+            for kind in _MESSAGES:
+                self.msgbus.unsubscribe(kind.topic(), self.__on_message)
+
+    def __ask_monitor(self) -> None:
+        if ENDPOINT in self.msgbus.endpoints():
+            self.msgbus.send(ENDPOINT, self.__on_message)
+            return
+        self.gate.close("RECOVERY_NO_MONITOR: the node has no RecoveryMonitorActor")
+        self.log.error(
+            "Trading is disabled: the node has no RecoveryMonitorActor; "
+            "add one to the `actors` of its `TradingNodeConfig`",
+        )
+
+    def __catch_up(self) -> None:
+        denials, self.__unpublished = self.__unpublished, []
+        for denial in denials:
+            self.__publish(denial)
+        message, self.__untold = self.__untold, None
+        if message is not None:
+            self.__on_message(message)
+
+    # -- FOLLOWING THE RECOVERY --
+
+    def __on_message(self, message: RecoveryMessage) -> None:
+        # A stream from outside may bring the messages of other nodes
+        if message.trader_id != self.trader_id.value:
+            return
+        try:
+            self.__follow(message)
+        except Exception as e:
+            if self.gate.close(f"RECOVERY_HOOK_RAISED: {type(self).__name__}: {e!r}"):
+                self.__send(signals.gate_closed, gate=self.gate)
+            self.log.exception("Trading stays disabled: a recovery hook raised", e)
+
+    def __follow(self, message: RecoveryMessage) -> None:
+        # Also a result whose beginning was missed closes what an older one opened
+        was_open = self.gate.begin(message.epoch)
+        if isinstance(message, RecoveryFailed):
+            was_open |= self.gate.fail(message.epoch, message.reason, message.message)
+        if was_open:
+            self.log.warning(f"Trading is disabled: {self.gate.reason()}")
+            self.__send(signals.gate_closed, gate=self.gate)
+        self.__is_shadow = message.report.shadow
+
+        key = (type(message), message.epoch)
+        if message.epoch < self.gate.epoch or key == self.__told:
+            return
+        if not self.is_running:
+            self.__untold = message  # Hooks are for a strategy that runs
+            return
+        self.__told = key
+        if isinstance(message, RecoveryFailed):
+            self.on_recovery_failed(message)
+        elif isinstance(message, RecoveryComplete):
+            self.__enable(message)
+
+    def __enable(self, event: RecoveryComplete) -> None:
+        self.on_recovery_complete(event)
+        for position in self.cache.positions_open(strategy_id=self.id):
+            self.on_position_recovered(position, self.__exit_orders(position))
+        if not self.gate.complete(event.epoch, event.blocked_instruments):
+            return
+        blocked = ", ".join(sorted(event.blocked_instruments))
+        if blocked:
+            self.log.warning(f"Trading is enabled, except for {blocked}")
+        else:
+            self.log.info("Trading is enabled", LogColor.GREEN)
+        self.__send(signals.gate_opened, gate=self.gate)
+        self.on_trading_enabled()
+
+    def __exit_orders(self, position: Position) -> list[Order]:
+        wanted: dict[str, Any] = {
+            "instrument_id": position.instrument_id,
+            "strategy_id": self.id,
+            "side": Order.closing_side(position.side),
+        }
+        orders = [*self.cache.orders_open(**wanted), *self.cache.orders_emulated(**wanted)]
+        return [
+            order
+            for order in orders
+            if self.cache.position_id(order.client_order_id) in (None, position.id)
+        ]
+
+    # -- ORDERS --
+
+    def submit_order(
+        self,
+        order: Order,
+        position_id: PositionId | None = None,
+        client_id: ClientId | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Submit the order, or deny it while the gate is closed for its instrument.
+
+        See `Strategy.submit_order` for the parameters.
+        """
+        if self.gate.is_open_for(order.instrument_id) or not self.__deny([order]):
+            Strategy.submit_order(self, order, position_id, client_id, params)
+
+    def submit_order_list(
+        self,
+        order_list: OrderList,
+        position_id: PositionId | None = None,
+        client_id: ClientId | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Submit the order list, or deny all of it while the gate is closed for one of its orders.
+
+        See `Strategy.submit_order_list` for the parameters.
+        """
+        is_open = all(self.gate.is_open_for(order.instrument_id) for order in order_list.orders)
+        if is_open or not self.__deny(order_list.orders):
+            Strategy.submit_order_list(self, order_list, position_id, client_id, params)
+
+    def modify_order(
+        self,
+        order: Order,
+        quantity: Quantity | None = None,
+        price: Price | None = None,
+        trigger_price: Price | None = None,
+        client_id: ClientId | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Modify the order, or reject that while the gate is closed for its instrument.
+
+        See `Strategy.modify_order` for the parameters.
+        """
+        if self.gate.is_open_for(order.instrument_id) or not self.__reject_modify(order):
+            Strategy.modify_order(self, order, quantity, price, trigger_price, client_id, params)
+
+    def __deny(self, orders: list[Order]) -> bool:
+        reason = next(filter(None, (self.gate.reason(order.instrument_id) for order in orders)))
+        for order in orders:
+            self.__send(signals.order_denied, order=order, reason=reason)
+        if self.__is_shadow:
+            for order in orders:
+                self.log.warning(f"In shadow mode {order.client_order_id} passes: {reason}")
+            return False
+        for order in orders:
+            self.msgbus.publish(f"events.order.{self.id}", order.init_event)
+            if not self.cache.order_exists(order.client_order_id):
+                self.cache.add_order(order)
+            denied = OrderDenied(
+                trader_id=order.trader_id,
+                strategy_id=order.strategy_id,
+                instrument_id=order.instrument_id,
+                client_order_id=order.client_order_id,
+                reason=reason,
+                event_id=UUID4(),
+                ts_init=self.clock.timestamp_ns(),
+            )
+            order.apply(denied)
+            self.cache.update_order(order)
+            self.__publish(denied)
+        return True
+
+    def __publish(self, denied: OrderDenied) -> None:
+        # A strategy drops its own events while it starts, and its denials must arrive
+        if self.state == ComponentState.STARTING:
+            self.__unpublished.append(denied)
+        else:
+            self.msgbus.publish(f"events.order.{self.id}", denied)
+
+    def __reject_modify(self, order: Order) -> bool:
+        reason = self.gate.reason(order.instrument_id)
+        self.__send(signals.order_denied, order=order, reason=reason)
+        if self.__is_shadow:
+            self.log.warning(f"In shadow mode {order.client_order_id} is modified: {reason}")
+            return False
+        now = self.clock.timestamp_ns()
+        # An order that is open cannot be denied, so the answer is that of the risk engine
+        rejected = OrderModifyRejected(
+            trader_id=order.trader_id,
+            strategy_id=order.strategy_id,
+            instrument_id=order.instrument_id,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            account_id=order.account_id,
+            reason=reason,
+            event_id=UUID4(),
+            ts_event=now,
+            ts_init=now,
+        )
+        self.msgbus.send("ExecEngine.process", rejected)
+        return True
+
+    def __send(self, signal: Any, **values: Any) -> None:
+        signals.send(signal, self, self.log.exception, **values)
+
+
+_MESSAGES: tuple[type[RecoveryMessage], ...] = (RecoveryStarted, RecoveryComplete, RecoveryFailed)

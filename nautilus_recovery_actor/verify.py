@@ -1,0 +1,515 @@
+"""
+What differs between the venue's report and the cache, and what that means.
+
+Every function here is pure: the same observation gives the same report.
+"""
+
+from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import RecoveryOutcome
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.observe import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.observe import CachedOrder
+from nautilus_recovery_actor.observe import CachedPosition
+from nautilus_recovery_actor.observe import Observation
+from nautilus_recovery_actor.observe import ObservedFill
+from nautilus_recovery_actor.observe import VenueOrder
+from nautilus_recovery_actor.observe import VenuePosition
+from nautilus_recovery_actor.observe import VenueReport
+from nautilus_recovery_actor.observe import origins
+from nautilus_recovery_actor.report import AccountRecovery
+from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import ReconciledFill
+from nautilus_recovery_actor.report import RecoveryReport
+
+
+_P = TypeVar("_P", CachedPosition, VenuePosition)
+_ZERO = Decimal(0)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """
+    How to judge.
+
+    Parameters
+    ----------
+    severities : Mapping[DiscrepancyKind, Severity], default {}
+        The severities that differ from their defaults.
+    allow_unreconciled : bool, default False
+        If an account that never reported may trade.
+    max_report_fills : int, default 1000
+        How many fills a report holds, the newest.
+    shadow : bool, default False
+        If nothing is to be blocked, only told.
+
+    """
+
+    severities: Mapping[DiscrepancyKind, Severity] = {}
+    allow_unreconciled: bool = False
+    max_report_fills: int = 1000
+    shadow: bool = False
+
+    def severity(self, kind: DiscrepancyKind) -> Severity:
+        """
+        Return the severity of `kind` under this policy.
+
+        Parameters
+        ----------
+        kind : DiscrepancyKind
+            The kind of a discrepancy.
+
+        Returns
+        -------
+        Severity
+
+        """
+        if kind is DiscrepancyKind.NO_MASS_STATUS and self.allow_unreconciled:
+            return self.severities.get(kind, Severity.WARN)
+        return self.severities.get(kind, kind.default_severity)
+
+
+def judge(observation: Observation, policy: Policy) -> RecoveryReport:
+    """
+    Return the report of a recovery whose trader has started and whose events have settled.
+
+    Parameters
+    ----------
+    observation : Observation
+        What was seen.
+    policy : Policy
+        How to judge it.
+
+    Returns
+    -------
+    RecoveryReport
+        With an outcome, or with a failure if an account that must report has not.
+
+    """
+    report = describe(observation, policy)
+    silent = [
+        found.account_id
+        for found in report.discrepancies
+        if found.kind is DiscrepancyKind.NO_MASS_STATUS and found.severity is Severity.BLOCK
+    ]
+    if silent:
+        return msgspec.structs.replace(
+            report,
+            failure=FailureReason.NOT_RECONCILED,
+            message=f"No mass status from {', '.join(silent)}: "
+            "switch `reconciliation` on, or name the accounts that must report in `accounts`",
+        )
+    if report.blocked_instruments:
+        outcome = RecoveryOutcome.DEGRADED
+        message = (
+            f"{len(report.discrepancies)} differences remain; "
+            f"blocked: {', '.join(report.blocked_instruments)}"
+        )
+    elif _is_changed(observation, report):
+        outcome = RecoveryOutcome.ADJUSTED
+        message = (
+            f"Reconciliation changed the cache ({observation.events} order events, "
+            f"{len(observation.fills)} of them fills); "
+            + ("equal to the venue's report" if observation.reports else "not compared")
+        )
+    else:
+        outcome = RecoveryOutcome.CLEAN
+        message = "Nothing was changed"
+    return msgspec.structs.replace(report, outcome=outcome, message=message)
+
+
+def describe(observation: Observation, policy: Policy) -> RecoveryReport:
+    """
+    Return the report of what was seen so far, without a result.
+
+    Parameters
+    ----------
+    observation : Observation
+        What was seen.
+    policy : Policy
+        How to judge it.
+
+    Returns
+    -------
+    RecoveryReport
+
+    """
+    found = origins(observation)
+    discrepancies = tuple(
+        sorted(
+            _discrepancies(observation, policy),
+            key=lambda d: (d.account_id, d.instrument_id, d.kind, d.position_id or "",
+                           d.client_order_id or ""),
+        ),
+    )  # fmt: skip
+    return RecoveryReport(
+        trader_id=observation.trader_id,
+        recovery_id=observation.recovery_id,
+        epoch=observation.epoch,
+        trigger=observation.trigger,
+        ts_started=observation.ts_started,
+        ts_reconciled=observation.ts_reconciled,
+        ts_last_alive=observation.ts_last_alive,
+        clean_shutdown=observation.clean_shutdown,
+        accounts=_accounts(observation),
+        positions=_position_changes(observation),
+        fills=_newest(observation.fills, found, policy.max_report_fills),
+        fill_counts=dict(sorted(Counter(found).items())),
+        discrepancies=discrepancies,
+        blocked_instruments=tuple(
+            sorted(
+                {d.instrument_id for d in discrepancies if d.severity is Severity.BLOCK} - {""},
+            ),
+        ),
+        shadow=policy.shadow,
+    )
+
+
+def _is_changed(observation: Observation, report: RecoveryReport) -> bool:
+    return observation.events > 0 or any(
+        change.qty_before != change.qty_after for change in report.positions
+    )
+
+
+def _accounts(observation: Observation) -> tuple[AccountRecovery, ...]:
+    reports = {report.account_id: report for report in observation.reports}
+    return tuple(
+        AccountRecovery(
+            account_id=account_id,
+            venue=report.venue,
+            ts_report=report.ts,
+            orders_open=sum(order.is_open for order in report.orders),
+            fills=report.fills,
+            positions=sum(position.qty != 0 for position in report.positions),
+        )
+        if (report := reports.get(account_id)) is not None
+        else AccountRecovery(account_id=account_id, venue="")
+        for account_id in sorted(observation.required_accounts | reports.keys())
+    )
+
+
+def _newest(
+    fills: tuple[ObservedFill, ...],
+    found: tuple[FillOrigin, ...],
+    limit: int,
+) -> tuple[ReconciledFill, ...]:
+    first = max(len(fills) - limit, 0)
+    return tuple(
+        ReconciledFill(
+            origin=kind,
+            account_id=fill.account_id,
+            instrument_id=fill.instrument_id,
+            strategy_id=fill.strategy_id,
+            client_order_id=fill.client_order_id,
+            venue_order_id=fill.venue_order_id,
+            trade_id=fill.trade_id,
+            qty=fill.qty,
+            px=fill.px,
+            ts_event=fill.ts_event,
+        )
+        for fill, kind in zip(fills[first:], found[first:], strict=True)
+    )
+
+
+def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
+    before = {(p.account_id, p.instrument_id, p.position_id): p for p in observation.before}
+    after = {(p.account_id, p.instrument_id, p.position_id): p for p in observation.after}
+    net: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    legs: dict[tuple[str, str, str], VenuePosition] = {}
+    for report in observation.reports:
+        for position in report.positions:
+            net[report.account_id, position.instrument_id] += position.qty
+            if position.position_id is not None:
+                legs[report.account_id, position.instrument_id, position.position_id] = position
+
+    keys = before.keys() | after.keys() | {key for key, leg in legs.items() if leg.qty != 0}
+    held = {key[:2] for key in keys}
+    keys |= {(*key, key[1]) for key, qty in net.items() if qty != 0 and key not in held}
+    hedged = {key[:2] for key in legs}
+    changes = []
+    for key in sorted(keys):
+        old, new = before.get(key), after.get(key)
+        owner = new or old
+        leg = legs.get(key)
+        changes.append(
+            PositionChange(
+                account_id=key[0],
+                instrument_id=key[1],
+                position_id=key[2],
+                strategy_id=owner.strategy_id if owner else "EXTERNAL",
+                qty_before=old.qty if old else _ZERO,
+                qty_after=new.qty if new else _ZERO,
+                qty_venue=(leg.qty if leg else None) if key[:2] in hedged else net.get(key[:2]),
+                avg_px_before=old.avg_px if old else None,
+                avg_px_after=new.avg_px if new else None,
+            ),
+        )
+    return tuple(changes)
+
+
+def _discrepancies(observation: Observation, policy: Policy) -> Iterator[Discrepancy]:
+    reported = {report.account_id for report in observation.reports}
+    for account_id in observation.required_accounts - reported:
+        yield Discrepancy(
+            kind=DiscrepancyKind.NO_MASS_STATUS,
+            severity=policy.severity(DiscrepancyKind.NO_MASS_STATUS),
+            account_id=account_id,
+            instrument_id="",
+            venue="no report",
+            detail=f"{account_id} sent no mass status: nothing of it is proven; "
+            "look for its client's errors in the log and restart",
+        )
+    for found in observation.carried:
+        if found.account_id not in reported:
+            yield found
+    for report in observation.reports:
+        for found in _account_discrepancies(observation, report):
+            yield msgspec.structs.replace(found, severity=policy.severity(found.kind))
+
+
+def _account_discrepancies(
+    observation: Observation,
+    report: VenueReport,
+) -> Iterator[Discrepancy]:
+    account_id = report.account_id
+    cached = _by_instrument(p for p in observation.after if p.account_id == account_id)
+    venue = _by_instrument(report.positions)
+    late = _late_quantities(observation, report)
+    for instrument_id in sorted(cached.keys() | venue.keys()):
+        yield from _position_discrepancies(
+            account_id,
+            instrument_id,
+            cached.get(instrument_id, []),
+            venue.get(instrument_id),
+            late[instrument_id],
+            instrument_id in observation.instruments,
+        )
+    yield from _order_discrepancies(observation, report)
+
+
+def _by_instrument(positions: Iterable[_P]) -> dict[str, list[_P]]:
+    found: dict[str, list[_P]] = {}
+    for position in positions:
+        found.setdefault(position.instrument_id, []).append(position)
+    return found
+
+
+def _late_quantities(observation: Observation, report: VenueReport) -> dict[str, Decimal]:
+    # What the venue filled after it had reported: its position now is the reported one plus these.
+    # A synthetic fill is no trade of the venue, so it proves nothing and is left out.
+    late: dict[str, Decimal] = defaultdict(Decimal)
+    for fill, kind in zip(observation.fills, origins(observation), strict=True):
+        if (
+            fill.account_id == report.account_id
+            and fill.index >= report.seen_events
+            and kind is not FillOrigin.SYNTHETIC
+        ):
+            late[fill.instrument_id] += fill.qty
+    for fill in observation.live_fills:
+        if fill.account_id == report.account_id and fill.index >= report.seen_live_fills:
+            late[fill.instrument_id] += fill.qty
+    return late
+
+
+def _position_discrepancies(
+    account_id: str,
+    instrument_id: str,
+    cached: list[CachedPosition],
+    venue: list[VenuePosition] | None,
+    late: Decimal,
+    is_loaded: bool,
+) -> Iterator[Discrepancy]:
+    held = sum((p.qty for p in cached), _ZERO)
+    if venue is not None and not is_loaded:
+        if any(p.qty != 0 for p in venue):
+            yield _found(
+                DiscrepancyKind.INSTRUMENT_NOT_LOADED,
+                account_id,
+                instrument_id,
+                venue=_quantities(venue),
+                cache="instrument not loaded",
+                detail="The venue holds a position on an instrument that the node did not load: "
+                "load it, or close the position at the venue",
+            )
+        return
+
+    if venue is None:
+        if held != late or (late == 0 and any(p.qty != 0 for p in cached)):
+            for position in cached:
+                yield _found(
+                    DiscrepancyKind.POSITION_NOT_AT_VENUE,
+                    account_id,
+                    instrument_id,
+                    position_id=position.position_id,
+                    venue="no report",
+                    cache=str(position.qty),
+                    detail="The cache holds a position that the venue did not report: look at the "
+                    "venue, and correct the cache or the position before trading it",
+                )
+    elif any(p.position_id is not None for p in venue):
+        yield from _leg_discrepancies(account_id, instrument_id, cached, venue)
+    elif held != (expected := sum((p.qty for p in venue), _ZERO) + late):
+        yield _found(
+            DiscrepancyKind.POSITION_QTY_MISMATCH,
+            account_id,
+            instrument_id,
+            position_id=cached[0].position_id if len(cached) == 1 else None,
+            venue=str(expected),
+            cache=str(held),
+            detail="Reconciliation left another quantity in the cache than the venue reports: "
+            "look at the venue, and correct the cache before trading it",
+        )
+
+    for position in cached:
+        if position.strategy_id in UNCLAIMED_STRATEGIES:
+            yield _found(
+                DiscrepancyKind.UNCLAIMED_POSITION,
+                account_id,
+                instrument_id,
+                position_id=position.position_id,
+                venue=_quantities(venue or []),
+                cache=f"{position.qty} of {position.strategy_id}",
+                detail="No strategy owns this position: name the instrument in the "
+                "`external_order_claims` of the strategy that should, or close it",
+            )
+
+
+def _leg_discrepancies(
+    account_id: str,
+    instrument_id: str,
+    cached: list[CachedPosition],
+    venue: list[VenuePosition],
+) -> Iterator[Discrepancy]:
+    legs = {p.position_id or "": p.qty for p in venue}
+    held = {p.position_id: p.qty for p in cached}
+    for position_id in sorted(legs.keys() | held.keys()):
+        if legs.get(position_id, _ZERO) != held.get(position_id, _ZERO):
+            yield _found(
+                DiscrepancyKind.HEDGE_LEG_MISMATCH,
+                account_id,
+                instrument_id,
+                position_id=position_id,
+                venue=str(legs.get(position_id, "no report")),
+                cache=str(held.get(position_id, "not held")),
+                detail="The legs of a hedged position differ: look at the venue, and correct the "
+                "cache before trading it",
+            )
+
+
+def _order_discrepancies(observation: Observation, report: VenueReport) -> Iterator[Discrepancy]:
+    cached = {order.client_order_id: order for order in observation.orders}
+    by_venue_id = {order.venue_order_id: order for order in observation.orders}
+    reported: dict[str, VenueOrder] = {}
+    for order in report.orders:
+        known = cached.get(order.client_order_id or "") or by_venue_id.get(order.venue_order_id)
+        if known is not None:
+            reported[known.client_order_id] = order
+        if order.is_open:
+            yield from _venue_order_discrepancies(observation, report, order, known)
+    for known in observation.orders:
+        if known.account_id == report.account_id and not known.is_local:
+            yield from _cached_order_discrepancies(
+                report,
+                known,
+                reported.get(known.client_order_id),
+            )
+
+
+def _venue_order_discrepancies(
+    observation: Observation,
+    report: VenueReport,
+    order: VenueOrder,
+    known: CachedOrder | None,
+) -> Iterator[Discrepancy]:
+    order_id = order.client_order_id or order.venue_order_id
+    if order.instrument_id not in observation.instruments:
+        yield _found(
+            DiscrepancyKind.INSTRUMENT_NOT_LOADED,
+            report.account_id,
+            order.instrument_id,
+            client_order_id=order_id,
+            venue=order.status,
+            cache="instrument not loaded",
+            detail="The venue holds an order on an instrument that the node did not load: "
+            "load it, or cancel the order at the venue",
+        )
+    elif known is None or not (known.is_open or known.ts_last > report.ts):
+        yield _found(
+            DiscrepancyKind.ORDER_NOT_IN_CACHE,
+            report.account_id,
+            order.instrument_id,
+            client_order_id=order_id,
+            venue=order.status,
+            cache=known.status if known else "unknown",
+            detail=f"The venue holds order {order.venue_order_id} open and the cache does not: "
+            "cancel it at the venue, or restart so that it is reconciled",
+        )
+
+
+def _cached_order_discrepancies(
+    report: VenueReport,
+    known: CachedOrder,
+    order: VenueOrder | None,
+) -> Iterator[Discrepancy]:
+    if known.ts_init > report.ts or (order is not None and order.is_open):
+        return
+    if known.is_inflight:
+        yield _found(
+            DiscrepancyKind.INFLIGHT_ORDER,
+            report.account_id,
+            known.instrument_id,
+            client_order_id=known.client_order_id,
+            venue=order.status if order else "no report",
+            cache=known.status,
+            detail="Sent before the restart and never answered: look for it at the venue",
+        )
+    elif known.is_open:
+        yield _found(
+            DiscrepancyKind.ORDER_NOT_AT_VENUE,
+            report.account_id,
+            known.instrument_id,
+            client_order_id=known.client_order_id,
+            venue=order.status if order else "no report",
+            cache=known.status,
+            detail="The cache holds an open order that is not open at the venue: it protects "
+            "nothing; look at the venue, and cancel it in the cache or place it anew",
+        )
+
+
+def _quantities(positions: list[VenuePosition]) -> str:
+    return ", ".join(str(p.qty) for p in positions) or "no report"
+
+
+def _found(
+    kind: DiscrepancyKind,
+    account_id: str,
+    instrument_id: str,
+    *,
+    venue: str,
+    cache: str,
+    detail: str,
+    position_id: str | None = None,
+    client_order_id: str | None = None,
+) -> Discrepancy:
+    return Discrepancy(
+        kind=kind,
+        severity=kind.default_severity,
+        account_id=account_id,
+        instrument_id=instrument_id,
+        position_id=position_id,
+        client_order_id=client_order_id,
+        venue=venue,
+        cache=cache,
+        detail=detail,
+    )

@@ -1,0 +1,170 @@
+"""
+What the host collects while an epoch is open, and how it becomes an `Observation`.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.events import OrderFilled
+
+from nautilus_recovery_actor import native
+from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.observe import CachedPosition
+from nautilus_recovery_actor.observe import Observation
+from nautilus_recovery_actor.report import Discrepancy
+
+
+class Watch(msgspec.Struct):
+    """
+    One epoch as it is collected: references and counts, nothing made per event.
+
+    Parameters
+    ----------
+    epoch : int
+        The number of the epoch.
+    recovery_id : str
+        A UUID for the epoch.
+    trigger : str
+        What opened it.
+    ts_registered : int
+        When the monitor was registered, after the cache was restored (UNIX ns).
+    ts_started : int
+        When the epoch opened (UNIX ns).
+    before : tuple[CachedPosition, ...]
+        The open positions when it opened.
+    last_heartbeat : Heartbeat, optional
+        The last sign of life of the run before.
+    flagged : list[OrderEvent]
+        The reconciliation events, in the order of their arrival.
+    live_fills : list[OrderFilled]
+        The fills without the flag.
+    carried : tuple[Discrepancy, ...]
+        What the epoch before found.
+
+    """
+
+    epoch: int
+    recovery_id: str
+    trigger: str
+    ts_registered: int
+    ts_started: int
+    before: tuple[CachedPosition, ...] = ()
+    last_heartbeat: Heartbeat | None = None
+    flagged: list[Any] = msgspec.field(default_factory=list)
+    live_fills: list[Any] = msgspec.field(default_factory=list)
+    carried: tuple[Discrepancy, ...] = ()
+    ts_reconciled: int | None = None
+    # By account: its mass status, with the lengths of the two lists when that came.
+    statuses: dict[str, tuple[ExecutionMassStatus, int, int]] = {}
+
+    def add_status(self, mass_status: ExecutionMassStatus, now: int) -> None:
+        """
+        Keep the newest mass status of an account.
+
+        Parameters
+        ----------
+        mass_status : ExecutionMassStatus
+            What was published.
+        now : int
+            The time (UNIX ns).
+
+        """
+        self.ts_reconciled = now
+        self.statuses[mass_status.account_id.value] = (
+            mass_status,
+            len(self.flagged),
+            len(self.live_fills),
+        )
+
+    def observation(
+        self,
+        trader_id: str,
+        cache: CacheFacade,
+        accounts: list[str] | None,
+    ) -> Observation:
+        """
+        Return all that was seen of this epoch so far.
+
+        Parameters
+        ----------
+        trader_id : str
+            The trader.
+        cache : CacheFacade
+            The cache as it is now.
+        accounts : list[str], optional
+            The accounts that must report; those that the cache knows if ``None``.
+
+        Returns
+        -------
+        Observation
+
+        """
+        reports = tuple(native.venue_report(*status) for status in self.statuses.values())
+        if self.trigger != "startup":
+            required = frozenset[str]()  # The other accounts were proven when the node started
+        elif accounts is not None:
+            required = frozenset(accounts)
+        else:
+            required = native.known_accounts(cache)
+        heartbeat = self.last_heartbeat
+        return Observation(
+            trader_id=trader_id,
+            recovery_id=self.recovery_id,
+            epoch=self.epoch,
+            trigger=self.trigger,
+            ts_started=self.ts_started,
+            ts_reconciled=self.ts_reconciled,
+            ts_last_alive=heartbeat.ts if heartbeat else None,
+            clean_shutdown=heartbeat.is_stopped if heartbeat else None,
+            required_accounts=required,
+            instruments=native.loaded_instruments(cache, reports),
+            before=self.before,
+            after=native.cached_positions(cache),
+            orders=native.cached_orders(cache, reports),
+            reports=reports,
+            events=len(self.flagged),
+            fills=native.observed_fills(cache, self.flagged, self.ts_registered),
+            live_fills=native.observed_fills(cache, self.live_fills, self.ts_registered),
+            carried=self.carried,
+        )
+
+
+def positions_before(cache: CacheFacade, events: list[Any]) -> tuple[CachedPosition, ...]:
+    """
+    Return the open positions as they were before `events`, which the cache has applied.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+    events : list[OrderEvent]
+        The events to take back.
+
+    Returns
+    -------
+    tuple[CachedPosition, ...]
+        With no average price where a fill was taken back.
+
+    """
+    positions = {position.position_id: position for position in native.cached_positions(cache)}
+    for event in events:
+        if type(event) is not OrderFilled or event.position_id is None:
+            continue
+        qty: Decimal = event.last_qty.as_decimal()
+        position = positions.get(event.position_id.value) or CachedPosition(
+            account_id=event.account_id.value,
+            instrument_id=event.instrument_id.value,
+            position_id=event.position_id.value,
+            strategy_id=event.strategy_id.value,
+            qty=Decimal(0),
+        )
+        positions[position.position_id] = msgspec.structs.replace(
+            position,
+            qty=position.qty - (qty if event.order_side == OrderSide.BUY else -qty),
+            avg_px=None,
+        )
+    return tuple(position for position in positions.values() if position.qty != 0)
