@@ -1,0 +1,205 @@
+"""
+What the node tests share: a strategy that records, and a node with a monitor whose messages are kept.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from nautilus_trader.config import StrategyConfig
+from nautilus_trader.live.node import TradingNode
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.events import OrderDenied
+from nautilus_trader.model.events import OrderModifyRejected
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.orders import Order
+from nautilus_trader.model.position import Position
+from nautilus_trader.trading.strategy import Strategy
+
+from nautilus_recovery_actor import RecoverableStrategy
+from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryFailed
+from nautilus_recovery_actor import RecoveryMonitorActor
+from nautilus_recovery_actor import RecoveryMonitorConfig
+from nautilus_recovery_actor import RecoveryStarted
+from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import NodeRun
+from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import paper_instrument
+from nautilus_recovery_actor.testkit import paper_node
+from nautilus_recovery_actor.testkit import paper_node_config
+from nautilus_recovery_actor.testkit import running
+
+
+ETH = InstrumentId.from_str("ETHUSDT-PERP.PAPER")
+BTC = InstrumentId.from_str("BTCUSDT-PERP.PAPER")
+ACCOUNT = "PAPER-001"
+
+
+class Orders:
+    """
+    Orders as tests write them, for a strategy of either kind.
+    """
+
+    def market(self: Any, quantity: str = "2.000", instrument_id: InstrumentId = ETH) -> Order:
+        """
+        Return a market order that buys.
+        """
+        instrument = paper_instrument(instrument_id.symbol.value)
+        return self.order_factory.market(
+            instrument_id,
+            OrderSide.BUY,
+            instrument.make_qty(quantity),
+        )
+
+    def limit(
+        self: Any,
+        px: str,
+        quantity: str = "1.000",
+        instrument_id: InstrumentId = ETH,
+    ) -> Order:
+        """
+        Return a limit order that buys.
+        """
+        instrument = paper_instrument(instrument_id.symbol.value)
+        return self.order_factory.limit(
+            instrument_id,
+            OrderSide.BUY,
+            instrument.make_qty(quantity),
+            instrument.make_price(px),
+        )
+
+    def stop_loss(self: Any, px: str, quantity: str = "2.000") -> Order:
+        """
+        Return a stop order that sells.
+        """
+        instrument = paper_instrument(ETH.symbol.value)
+        return self.order_factory.stop_market(
+            ETH,
+            OrderSide.SELL,
+            instrument.make_qty(quantity),
+            instrument.make_price(px),
+            reduce_only=True,
+        )
+
+
+class Plain(Orders, Strategy):
+    """
+    A strategy that knows nothing of recoveries.
+    """
+
+    def on_start(self) -> None:
+        pass
+
+    def on_stop(self) -> None:
+        pass
+
+
+class Recorder(Orders, RecoverableStrategy):
+    """
+    A recoverable strategy that keeps what it is told, and never calls its base class.
+    """
+
+    def __init__(self, config: StrategyConfig | None = None) -> None:
+        super().__init__(config)
+        self.told: list[str] = []
+        self.results: list[RecoveryMessage] = []
+        self.recovered: list[tuple[Position, list[Order]]] = []
+        self.denied: list[OrderDenied] = []
+        self.rejected: list[OrderModifyRejected] = []
+        self.on_start_orders: list[Order] = []
+
+    def on_start(self) -> None:
+        self.told.append("start")
+        for order in self.on_start_orders:
+            self.submit_order(order)
+
+    def on_stop(self) -> None:
+        pass
+
+    def on_recovery_complete(self, event: RecoveryComplete) -> None:
+        self.told.append("complete")
+        self.results.append(event)
+
+    def on_recovery_failed(self, event: RecoveryFailed) -> None:
+        self.told.append("failed")
+        self.results.append(event)
+
+    def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
+        self.told.append("position")
+        self.recovered.append((position, exit_orders))
+
+    def on_trading_enabled(self) -> None:
+        self.told.append("enabled")
+
+    def on_order_denied(self, event: OrderDenied) -> None:
+        self.denied.append(event)
+
+    def on_order_modify_rejected(self, event: OrderModifyRejected) -> None:
+        self.rejected.append(event)
+
+
+class Watched:
+    """
+    A node that runs with a monitor, and all that the monitor published.
+    """
+
+    def __init__(self, node: TradingNode, monitor: RecoveryMonitorActor) -> None:
+        self.node = node
+        self.monitor = monitor
+        self.messages: list[RecoveryMessage] = []
+        for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed):
+            node.kernel.msgbus.subscribe(kind.topic(), self.messages.append)
+        self.run: NodeRun
+
+    @property
+    def terminals(self) -> list[RecoveryMessage]:
+        return [m for m in self.messages if not isinstance(m, RecoveryStarted)]
+
+    async def result(self, count: int = 1, timeout_secs: float = 20.0) -> Any:
+        """
+        Wait for the terminal message number `count`, and return it.
+        """
+        await self.run.until(lambda: len(self.terminals) >= count, timeout_secs)
+        return self.terminals[count - 1]
+
+
+def monitor_config(**fields: Any) -> RecoveryMonitorConfig:
+    """
+    Return a configuration with times fit for tests.
+    """
+    defaults: dict[str, Any] = {"settle_ms": 50, "startup_timeout_secs": 20.0}
+    return RecoveryMonitorConfig(**{**defaults, **fields})
+
+
+@asynccontextmanager
+async def watched(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey | None = None,
+    *strategies: Strategy,
+    trader_id: str = "TESTER-001",
+    symbols: tuple[str, ...] = ("ETHUSDT-PERP", "BTCUSDT-PERP"),
+    clients: dict[str, Any] | None = None,
+    monitor: RecoveryMonitorConfig | None = None,
+    wait: bool = True,
+    **fields: Any,
+) -> AsyncIterator[Watched]:
+    """
+    Run a node on the venue with a monitor and strategies, and stop it at the end.
+    """
+    config = paper_node_config(
+        [venue.exec_config(symbols=symbols, **(clients or {}))],
+        trader_id=trader_id,
+        database=valkey.database_config() if valkey else None,
+        **fields,
+    )
+    node = paper_node(config)
+    actor = RecoveryMonitorActor(monitor or monitor_config())
+    node.trader.add_actor(actor)
+    for strategy in strategies:
+        node.trader.add_strategy(strategy)
+    found = Watched(node, actor)
+    async with running(node, wait=wait) as run:
+        found.run = run
+        yield found

@@ -1,0 +1,291 @@
+"""
+What becomes of the monitor's own errors, of reconnects, and of what leaves the node.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from nautilus_trader.config import MessageBusConfig
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import Venue
+
+from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import FillOrigin
+from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryFailed
+from nautilus_recovery_actor import RecoveryOutcome
+from nautilus_recovery_actor import RecoveryPhase
+from nautilus_recovery_actor import RecoveryStarted
+from nautilus_recovery_actor import native
+from nautilus_recovery_actor import signals
+from nautilus_recovery_actor import verify
+from nautilus_recovery_actor.journal import RecoveryJournal
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.watch import Watch
+from tests.node.support import ETH
+from tests.node.support import Recorder
+from tests.node.support import monitor_config
+from tests.node.support import watched
+
+
+def raises(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("injected")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (verify, "judge"),
+        (verify, "describe"),
+        (native, "venue_report"),
+        (native, "cached_orders"),
+        (native, "observed_fills"),
+        (Watch, "add_status"),
+        (RecoveryJournal, "begin"),
+    ],
+)
+def test_what_raises_inside_the_monitor_is_told_and_takes_nothing_down(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+) -> None:
+    """An error of the monitor's own is RecoveryFailed(INTERNAL_ERROR); the node runs, closed."""
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 3, 1900)
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            monkeypatch.setattr(owner, name, raises)
+            event = await node.result()
+            assert isinstance(event, RecoveryFailed)
+            assert event.reason is FailureReason.INTERNAL_ERROR
+            assert "injected" in event.message
+            assert node.run.is_trading
+            assert not strategy.gate.is_open
+            assert len(node.terminals) == 1
+
+    async def from_the_start() -> None:
+        monkeypatch.setattr(owner, name, raises)
+        async with watched(venue, None, Recorder()) as node:
+            event = await node.result()
+            assert event.reason is FailureReason.INTERNAL_ERROR
+            assert node.run.is_trading
+            assert len(node.terminals) == 1
+
+    if name in ("judge", "cached_orders"):
+        asyncio.run(scenario())
+    monkeypatch.undo()
+    asyncio.run(from_the_start())
+
+
+@pytest.mark.parametrize("name", ["record", "beat"])
+def test_a_history_that_cannot_be_written_changes_no_result(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """The result is published whether or not it can be kept."""
+    monkeypatch.setattr(RecoveryJournal, name, raises)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy := Recorder()) as node:
+            event = await node.result()
+            assert event.outcome is RecoveryOutcome.CLEAN
+            assert strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_signals_tell_the_recovery_and_one_that_raises_harms_nothing(venue: PaperVenue) -> None:
+    """Every receiver is called, whatever another one raises."""
+    venue.open_account()
+    venue.set_position("SOLUSDT-PERP", 5, 100)
+    venue.place("ETHUSDT-PERP", "BUY", 1)
+    sent: list[str] = []
+
+    def note(name: str) -> Callable[..., None]:
+        def receiver(_: Any, **values: Any) -> None:
+            sent.append(f"{name} {','.join(values)}")
+
+        return receiver
+
+    started, completed = note("started"), note("completed")
+    fill, discrepancy = note("fill"), note("discrepancy")
+
+    async def scenario() -> None:
+        async with watched(venue) as node:
+            event = await node.result()
+            assert event.outcome is RecoveryOutcome.DEGRADED
+
+    with (
+        signals.recovery_started.connected_to(raises),
+        signals.recovery_started.connected_to(started),
+        signals.recovery_completed.connected_to(completed),
+        signals.fill_reconciled.connected_to(fill),
+        signals.discrepancy_found.connected_to(discrepancy),
+    ):
+        asyncio.run(scenario())
+    assert sent[0] == "started event"
+    assert sent[1] == "completed event"
+    assert sent.count("fill fill") == 1
+    assert sent.count("discrepancy discrepancy") == 2  # The unknown position, the unclaimed one
+
+
+def test_a_reconnect_closes_the_gate_until_it_is_verified(venue: PaperVenue) -> None:
+    """A mass status at run time is a new epoch: started, verified, completed."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy, monitor=monitor_config(settle_ms=200)) as node:
+            await node.result()
+            venue.push_mass_status()
+            await node.run.until(lambda: not strategy.gate.is_open)
+            assert node.monitor.phase is RecoveryPhase.RECONCILING
+            assert (strategy.gate.reason() or "").startswith("RECOVERY_IN_PROGRESS")
+            event = await node.result(2)
+            assert event.report.trigger == "mass_status"
+            assert event.outcome is RecoveryOutcome.CLEAN
+            assert [m.epoch for m in node.messages] == [1, 1, 2, 2]
+            assert strategy.gate.is_open
+            assert strategy.told == ["start", "complete", "enabled"] + ["complete", "enabled"]
+
+    asyncio.run(scenario())
+
+
+def test_what_changed_before_a_reconnect_is_in_its_report(venue: PaperVenue) -> None:
+    """The events that a mass status at run time brings belong to the epoch that it opens."""
+
+    async def scenario() -> None:
+        async with watched(venue) as node:
+            await node.result()
+            venue.set_position("ETHUSDT-PERP", 3, 1900)
+            venue.push_mass_status()
+            event = await node.result(2)
+            assert event.outcome is RecoveryOutcome.ADJUSTED
+            assert event.report.fill_counts == {FillOrigin.SYNTHETIC: 1}
+            (change,) = event.report.positions
+            assert (change.qty_before, change.qty_after, change.qty_venue) == (0, 3, 3)
+
+    asyncio.run(scenario())
+
+
+def test_what_was_blocked_on_an_account_stays_blocked_when_another_one_reconnects(
+    venue: PaperVenue,
+) -> None:
+    """A result about one account proves nothing about another."""
+    venue.open_account()
+    venue.set_position("SOLUSDT-PERP", 5, 100)
+
+    async def scenario() -> None:
+        async with watched(venue) as node:
+            first = await node.result()
+            status = ExecutionMassStatus(
+                client_id=ClientId("OTHER"),
+                account_id=AccountId("OTHER-001"),
+                venue=Venue("OTHER"),
+                report_id=UUID4(),
+                ts_init=1,
+            )
+            node.node.kernel.msgbus.publish("reports.execution.OTHER", status)
+            event = await node.result(2)
+            assert event.outcome is RecoveryOutcome.DEGRADED
+            assert event.blocked_instruments == first.blocked_instruments
+
+    asyncio.run(scenario())
+
+
+def test_a_reconnect_does_nothing_where_the_configuration_says_so(venue: PaperVenue) -> None:
+    """`reopen_on_mass_status=False` leaves the gate open on a mass status at run time."""
+    strategy = Recorder()
+    config = monitor_config(reopen_on_mass_status=False)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy, monitor=config) as node:
+            await node.result()
+            seen: list[object] = []
+            node.node.kernel.msgbus.subscribe("reports.execution.*", seen.append)
+            node.node.kernel.msgbus.subscribe("reports.execution.PAPER", seen.append)
+            venue.push_mass_status()
+            await node.run.until(lambda: seen)
+            assert strategy.gate.is_open
+            assert node.monitor.epoch == 1
+
+    asyncio.run(scenario())
+
+
+def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None:
+    """An adapter that sends fill reports makes flagged fills all day long."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        clients = {"live_fill_reports": True}
+        async with watched(venue, None, strategy, clients=clients) as node:
+            await node.result()
+            for _ in range(3):
+                strategy.submit_order(order := strategy.market())
+                await node.run.until(lambda order=order: order.is_closed)  # type: ignore[misc]
+            assert strategy.portfolio.net_position(ETH) == 6
+            assert node.monitor.epoch == 1
+            assert strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_the_messages_reach_an_external_redis_stream(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+) -> None:
+    """A node with a message bus database streams the recovery to whoever reads it."""
+    bus = MessageBusConfig(
+        database=valkey.database_config(),
+        encoding="json",
+        streams_prefix="stream",
+        use_trader_prefix=False,
+        use_trader_id=False,
+        stream_per_topic=False,
+        buffer_interval_ms=10,
+    )
+
+    async def scenario() -> None:
+        async with watched(venue, None, message_bus=bus) as node:
+            event = await node.result()
+            client = valkey.client()
+
+            def streamed() -> list[dict[str, Any]]:
+                return [
+                    json.loads(fields[b"payload"])
+                    for key in client.keys("*stream*")
+                    for _, fields in client.xrange(key)
+                    if fields[b"topic"].startswith(b"data.Recovery")
+                ]
+
+            await node.run.until(lambda: len(streamed()) == 2)
+            started, completed = streamed()
+            assert started["type"] == RecoveryStarted.__name__
+            assert RecoveryComplete.from_dict(completed).report == event.report
+
+    asyncio.run(scenario())
+
+
+def test_failure_can_stop_the_node(venue: PaperVenue) -> None:
+    """With `on_failure="shutdown"` a node whose trader never started stops."""
+    venue.open_account()
+    venue.set_faults(query_errors=True)
+    config = monitor_config(on_failure="shutdown")
+
+    async def scenario() -> None:
+        async with watched(venue, monitor=config, wait=False) as node:
+            event = await node.result()
+            assert isinstance(event, RecoveryFailed)
+            await node.run.until(lambda: not node.node.is_running())
+
+    asyncio.run(scenario())
