@@ -20,7 +20,9 @@ from nautilus_trader.common.component import TimeEvent
 from nautilus_trader.common.enums import LogColor
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor import machine
@@ -83,6 +85,7 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
+        self._reported_orders: set[VenueOrderId] = set()
         self._newest: RecoveryMessage | None = None
         self._last_report: RecoveryReport | None = None
 
@@ -236,6 +239,8 @@ class RecoveryMonitorActor(Actor):
                 self._open_startup(asyncio.get_running_loop())
             assert self._loop is not None
             self._loop.call_soon(self._on_trader_started)
+            if self._heartbeat_timer is None:
+                self._beat()  # The trader was stopped and starts again
 
     def on_stop(self) -> None:
         """
@@ -251,35 +256,55 @@ class RecoveryMonitorActor(Actor):
         self.msgbus.deregister(ENDPOINT, self._answer)
 
     def _on_order_event(self, event: Any) -> None:
-        # Called for every order event of the node: the flag first, then a reference, nothing more.
-        if event.reconciliation:
-            self._watch.flagged.append(event)
-            if self._last_report is not None:
-                self._on_flagged_at_runtime()
-        elif self._last_report is None and type(event) is OrderFilled:
-            self._watch.live_fills.append(event)
+        # Called for every order event of the node: the flag first, then a reference, nothing more
+        try:
+            if event.reconciliation:
+                self._watch.flagged.append(event)
+                if self._last_report is not None:
+                    self._on_flagged_at_runtime()
+            elif self._last_report is None and type(event) is OrderFilled:
+                self._watch.live_fills.append(event)
+        except Exception as e:
+            self._break("reading an order event", e)
 
     def _on_flagged_at_runtime(self) -> None:
-        # A mass status is published in the turn of the loop that applied it; what is flagged
-        # without one is the normal trading of an adapter that sends fill reports.
+        # What a report brings at run time is applied before it is published, in one turn of the
+        # loop: so it is looked at when the turn is over.
         if len(self._watch.flagged) == 1 and self._loop is not None:
-            self._loop.call_soon(self._forget_flagged)
+            self._loop.call_soon(self._sort_flagged)
 
-    def _forget_flagged(self) -> None:
-        if self._last_report is not None:
-            self._watch.flagged.clear()
+    def _sort_flagged(self) -> None:
+        if self._last_report is None:
+            return  # A mass status has opened an epoch, and they are its events
+        with self._guarded("reading reconciliation events at run time"):
+            made_up = [
+                event
+                for event in self._watch.flagged
+                if type(event) is OrderFilled
+                and event.venue_order_id not in self._reported_orders
+                and native.is_made_up(self.cache, event)
+            ]
+            self._reported_orders.clear()
+            if made_up and self._may_reopen(self._settings.reopen_on_synthetic_fill):
+                self._open_runtime("synthetic_fill")
+                self._watch.made_up = made_up
+            else:  # The normal trading of an adapter that sends fill reports
+                self._watch.flagged.clear()
+
+    def _may_reopen(self, is_wanted: bool) -> bool:
+        assert self._state is not None
+        return is_wanted and self._state.phase is RecoveryPhase.COMPLETE
 
     def _on_report(self, report: Any) -> None:
         if type(report) is not ExecutionMassStatus:
+            if self._watch.flagged and type(report) is OrderStatusReport:
+                self._reported_orders.add(report.venue_order_id)
             return
         with self._guarded("reading a mass status"):
             if self._state is None:
                 return
             if self._state.is_over:
-                if not (
-                    self._state.phase is RecoveryPhase.COMPLETE
-                    and self._settings.reopen_on_mass_status
-                ):
+                if not self._may_reopen(self._settings.reopen_on_mass_status):
                     return
                 self._open_runtime("mass_status")
             self._watch.add_status(report, self.clock.timestamp_ns())
@@ -341,6 +366,7 @@ class RecoveryMonitorActor(Actor):
         for timer in (self._timer, self._heartbeat_timer):
             if timer is not None:
                 timer.cancel()
+        self._heartbeat_timer = None
         if self._loop is not None:
             heartbeat = Heartbeat(
                 self.clock.timestamp_ns(), self.epoch, self.phase, is_stopped=True
@@ -421,10 +447,13 @@ class RecoveryMonitorActor(Actor):
         try:
             yield
         except Exception as e:
-            self.log.exception(f"The recovery monitor raised while {doing}", e)
-            if self._state is None:
-                self._state = machine.open_startup(self.clock.timestamp_ns(), self._timing)
-            self._advance(machine.Broke(f"The recovery monitor raised while {doing}: {e!r}"))
+            self._break(doing, e)
+
+    def _break(self, doing: str, error: Exception) -> None:
+        self.log.exception(f"The recovery monitor raised while {doing}", error)
+        if self._state is None:
+            self._state = machine.open_startup(self.clock.timestamp_ns(), self._timing)
+        self._advance(machine.Broke(f"The recovery monitor raised while {doing}: {error!r}"))
 
     def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:
         # For what must not change the outcome of an epoch that is told, or about to be

@@ -9,10 +9,10 @@ from typing import Literal
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import StrategyConfig
 
+from nautilus_recovery_actor.compare import Policy
 from nautilus_recovery_actor.enums import DiscrepancyKind
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.machine import Timing
-from nautilus_recovery_actor.verify import Policy
 
 
 class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,8 @@
 The one place that reads NautilusTrader's objects into the plain values of `observe`.
 """
 
+import re
+from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Sequence
 from decimal import Decimal
@@ -25,6 +27,11 @@ from nautilus_recovery_actor.observe import ObservedFill
 from nautilus_recovery_actor.observe import VenueOrder
 from nautilus_recovery_actor.observe import VenuePosition
 from nautilus_recovery_actor.observe import VenueReport
+
+
+# Seen on 1.231 and on 1.221
+_ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def keep_reports_as_made() -> None:
@@ -238,6 +245,7 @@ def observed_fills(
     cache: CacheFacade,
     events: Sequence[Any],
     ts_registered: int,
+    made_up: Container[Any] = (),
 ) -> tuple[ObservedFill, ...]:
     """
     Return the fills among `events`.
@@ -250,6 +258,8 @@ def observed_fills(
         Order events in the order of their arrival.
     ts_registered : int
         When the monitor was registered (UNIX ns), after the cache was restored.
+    made_up : Container[OrderFilled], default ()
+        Those known to align a position.
 
     Returns
     -------
@@ -279,9 +289,39 @@ def observed_fills(
                 px=event.last_px.as_decimal(),
                 ts_event=event.ts_event,
                 placed_here=is_ours,
+                is_made_up=event in made_up,
             ),
         )
     return tuple(fills)
+
+
+def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
+    """
+    Return whether a flagged fill at run time aligns a position, and is no trade of the venue.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache, which holds the order filled.
+    fill : OrderFilled
+        A flagged fill of an order of which the venue reported nothing.
+
+    Returns
+    -------
+    bool
+
+    Notes
+    -----
+    The engine tags the order that it makes up, unless a strategy claims the instrument: then only
+    the form of the venue order id is left, a UUID.
+
+    """
+    order = cache.order(fill.client_order_id)
+    if order is None or _is_placed_here(order, 0):
+        return False
+    if order.tags:
+        return not _ALIGNMENT_TAGS.isdisjoint(order.tags)
+    return _UUID.fullmatch(fill.venue_order_id.value) is not None
 
 
 def _is_placed_here(order: Order | None, ts_registered: int) -> bool:

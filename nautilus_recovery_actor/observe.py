@@ -114,8 +114,9 @@ class ObservedFill(msgspec.Struct, frozen=True):
     """
     A fill as the cache applied it.
 
-    `placed_here` tells whether this node placed the order (also in a run before), `index` its
-    place among the flagged events, or among the live fills for one without the flag.
+    `placed_here` tells whether this node placed the order (also in a run before), `is_made_up`
+    whether it is known to align a position, `index` its place among the flagged events, or among
+    the live fills for one without the flag.
     """
 
     index: int
@@ -129,6 +130,7 @@ class ObservedFill(msgspec.Struct, frozen=True):
     px: Decimal
     ts_event: int
     placed_here: bool
+    is_made_up: bool = False
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -218,7 +220,9 @@ def origins(observation: Observation) -> tuple[FillOrigin, ...]:
         for report in observation.reports
     }
     return tuple(
-        _origin(fill, reports.get(fill.account_id), reported.get(fill.account_id, set()))
+        FillOrigin.SYNTHETIC
+        if fill.is_made_up
+        else _origin(fill, reports.get(fill.account_id), reported.get(fill.account_id, set()))
         for fill in observation.fills
     )
 

@@ -42,6 +42,8 @@ class Watch(msgspec.Struct):
         The reconciliation events, in the order of their arrival.
     live_fills : list[OrderFilled]
         The fills without the flag.
+    made_up : list[OrderFilled]
+        Those of the flagged fills that opened this epoch because they align a position.
     carried : tuple[Discrepancy, ...]
         What the epoch before found.
 
@@ -56,6 +58,7 @@ class Watch(msgspec.Struct):
     last_heartbeat: Heartbeat | None = None
     flagged: list[Any] = msgspec.field(default_factory=list)
     live_fills: list[Any] = msgspec.field(default_factory=list)
+    made_up: list[Any] = msgspec.field(default_factory=list)
     carried: tuple[Discrepancy, ...] = ()
     ts_reconciled: int | None = None
     # By account: its mass status, with the lengths of the two lists when that came.
@@ -127,7 +130,7 @@ class Watch(msgspec.Struct):
             orders=native.cached_orders(cache, reports),
             reports=reports,
             events=len(self.flagged),
-            fills=native.observed_fills(cache, self.flagged, self.ts_registered),
+            fills=native.observed_fills(cache, self.flagged, self.ts_registered, self.made_up),
             live_fills=native.observed_fills(cache, self.live_fills, self.ts_registered),
             carried=self.carried,
         )

@@ -1,5 +1,5 @@
 """
-What the node tests share: a strategy that records, and a node with a monitor whose messages are kept.
+What the node tests share: a strategy that records, and a node whose monitor is listened to.
 """
 
 from collections.abc import AsyncIterator

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 from nautilus_trader.config import MessageBusConfig
+from nautilus_trader.config import StrategyConfig
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import PositionStatusReport
+from nautilus_trader.model.enums import PositionSide
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.objects import Quantity
 
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import FillOrigin
@@ -87,6 +91,28 @@ def test_what_raises_inside_the_monitor_is_told_and_takes_nothing_down(
     asyncio.run(from_the_start())
 
 
+class Unappendable(list[Any]):
+    def append(self, _: Any) -> None:
+        raise RuntimeError("injected")
+
+
+def test_an_error_on_an_order_event_reaches_no_engine(venue: PaperVenue) -> None:
+    """A handler that raised would break the reconciliation that published the event."""
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 3, 1900)
+
+    async def scenario() -> None:
+        async with watched(venue, wait=False) as node:
+            node.monitor._watch.flagged = Unappendable()
+            event = await node.result()
+            assert event.reason is FailureReason.INTERNAL_ERROR
+            await node.run.started()
+            assert node.run.is_trading
+            assert node.node.cache.positions_open_count() == 1
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("name", ["record", "beat"])
 def test_a_history_that_cannot_be_written_changes_no_result(
     venue: PaperVenue,
@@ -156,7 +182,7 @@ def test_a_reconnect_closes_the_gate_until_it_is_verified(venue: PaperVenue) -> 
             assert event.outcome is RecoveryOutcome.CLEAN
             assert [m.epoch for m in node.messages] == [1, 1, 2, 2]
             assert strategy.gate.is_open
-            assert strategy.told == ["start", "complete", "enabled"] + ["complete", "enabled"]
+            assert strategy.told == ["start", *["complete", "enabled"] * 2]
 
     asyncio.run(scenario())
 
@@ -240,6 +266,82 @@ def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None
     asyncio.run(scenario())
 
 
+def position_report(qty: str) -> PositionStatusReport:
+    return PositionStatusReport(
+        account_id=AccountId("PAPER-001"),
+        instrument_id=ETH,
+        position_side=PositionSide.LONG,
+        quantity=Quantity.from_str(qty),
+        report_id=UUID4(),
+        ts_last=1,
+        ts_init=1,
+    )
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_a_made_up_fill_at_run_time_blocks_its_instrument_until_the_venue_reports(
+    venue: PaperVenue,
+    is_claimed: bool,
+) -> None:
+    """The engine aligned a position with a fill that never was; nothing has proven it."""
+    claims = [ETH] if is_claimed else None
+    strategy = Recorder(StrategyConfig(external_order_claims=claims, order_id_tag="1"))
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            venue.set_position("ETHUSDT-PERP", 3, 1900)
+            bus = node.node.kernel.msgbus
+            bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
+            event = await node.result(2)
+            assert event.report.trigger == "synthetic_fill"
+            assert event.outcome is RecoveryOutcome.DEGRADED
+            assert event.blocked_instruments == {ETH.value}
+            assert event.report.fill_counts == {FillOrigin.SYNTHETIC: 1}
+            assert not strategy.gate.is_open_for(ETH)
+
+            venue.push_mass_status()
+            event = await node.result(3)
+            assert event.report.trigger == "mass_status"
+            assert event.blocked_instruments == frozenset()
+            assert strategy.gate.is_open_for(ETH)
+
+    asyncio.run(scenario())
+
+
+def test_a_made_up_fill_does_nothing_where_the_configuration_says_so(venue: PaperVenue) -> None:
+    """`reopen_on_synthetic_fill=False` leaves the gate open."""
+    config = monitor_config(reopen_on_synthetic_fill=False)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy := Recorder(), monitor=config) as node:
+            await node.result()
+            bus = node.node.kernel.msgbus
+            bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
+            await node.run.until(lambda: strategy.portfolio.is_net_long(ETH))
+            await node.run.until(lambda: not node.monitor._watch.flagged)
+            assert node.monitor.epoch == 1
+            assert strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_an_order_placed_elsewhere_at_run_time_closes_no_gate(venue: PaperVenue) -> None:
+    """A trade made by hand comes with the venue's own order report."""
+
+    async def scenario() -> None:
+        clients = {"live_fill_reports": True}
+        async with watched(venue, None, strategy := Recorder(), clients=clients) as node:
+            await node.result()
+            venue.place("ETHUSDT-PERP", "BUY", 1)
+            await node.run.until(lambda: strategy.portfolio.is_net_long(ETH))
+            await node.run.until(lambda: not node.monitor._watch.flagged)
+            assert node.monitor.epoch == 1
+            assert strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
 def test_the_messages_reach_an_external_redis_stream(
     venue: PaperVenue,
     valkey: EmbeddedValkey,
@@ -258,7 +360,7 @@ def test_the_messages_reach_an_external_redis_stream(
     async def scenario() -> None:
         async with watched(venue, None, message_bus=bus) as node:
             event = await node.result()
-            client = valkey.client()
+            client: Any = valkey.client()
 
             def streamed() -> list[dict[str, Any]]:
                 return [

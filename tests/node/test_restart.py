@@ -4,6 +4,7 @@ What a restart finds: orders and positions that changed while the node was away.
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from nautilus_trader.config import DatabaseConfig
@@ -73,7 +74,11 @@ def run_and_kill(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     """
     Run a node until it holds LONG 2 and a stop, all of it stored, and kill it.
     """
-    with NodeProcess("tests.node.test_restart:opener_node", port=venue.port, redis_port=valkey.port) as process:
+    with NodeProcess(
+        "tests.node.test_restart:opener_node",
+        port=venue.port,
+        redis_port=valkey.port,
+    ) as process:
         process.wait_for("complete")
         venue.wait_for_fill()
         venue.wait_for_order(None, "ACCEPTED")
@@ -85,15 +90,15 @@ def wait_until_stored(valkey: EmbeddedValkey) -> None:
     """
     Wait until the cache has written the fill and the accepted stop.
     """
-    client = valkey.client()
+    client: Any = valkey.client()
     deadline = time.monotonic() + 10
     while True:
         keys = [key.decode() for key in client.keys("trader-TESTER-001:orders:*")]
         events = sorted(client.llen(key) for key in keys)
         # Initialized, submitted, accepted, and filled for the market order
-        if len(events) == 2 and events >= [3, 3] and sum(events) >= 7:
-            if client.keys("trader-TESTER-001:positions:*"):
-                return
+        is_complete = len(events) == 2 and events >= [3, 3] and sum(events) >= 7
+        if is_complete and client.keys("trader-TESTER-001:positions:*"):
+            return
         assert time.monotonic() < deadline, f"not stored: {dict(zip(keys, events, strict=False))}"
         time.sleep(0.005)
 
@@ -171,7 +176,7 @@ def test_an_order_that_the_venue_no_longer_has_is_degraded(
     venue: PaperVenue,
     valkey: EmbeddedValkey,
 ) -> None:
-    """A stop that rests in the cache and nowhere else protects nothing, so its instrument blocks."""
+    """A stop that rests in the cache and nowhere else protects nothing: it blocks."""
     run_and_kill(venue, valkey)
     (stop,) = venue.wait_for_order(None, "ACCEPTED")
     venue.set_faults(hide_orders=(stop.venue_order_id,))
@@ -238,7 +243,8 @@ def test_epochs_and_reports_are_kept_across_restarts_and_do_not_grow(
     for _ in range(4):
         asyncio.run(start())
     assert epochs == [1, 2, 3, 4]
-    keys = sorted(key.decode() for key in valkey.client().keys("*recovery*"))
+    client: Any = valkey.client()
+    keys = sorted(key.decode() for key in client.keys("*recovery*"))
     assert keys == [
         "trader-TESTER-001:general:recovery:epoch",
         "trader-TESTER-001:general:recovery:heartbeat",
@@ -273,7 +279,7 @@ def test_a_damaged_history_entry_stops_no_recovery(
 def test_of_two_venues_one_that_fails_keeps_the_whole_node_from_trading(
     venue: PaperVenue,
 ) -> None:
-    """The kernel starts nothing when one of its venues fails, and the report names the silent one."""
+    """The kernel starts nothing when one venue fails, and the report names the silent one."""
     with PaperVenue("OTHER-001", prefix="OTHER") as other:
         other.open_account()
         other.set_faults(mass_status=MassStatusFault.RAISE)

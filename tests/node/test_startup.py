@@ -57,7 +57,7 @@ def test_with_nothing_to_recover_the_outcome_is_clean_and_the_gate_opens(venue: 
 
 
 def test_an_unclaimed_position_is_warned_of_and_blocks_nothing(venue: PaperVenue) -> None:
-    """A position that no strategy claims is adopted by the engine, made up from a synthetic fill."""
+    """A position that no strategy claims is adopted by the engine with a synthetic fill."""
     venue.open_account()
     venue.set_position("ETHUSDT-PERP", 3, 1900)
 
@@ -175,7 +175,7 @@ def test_a_mismatch_that_the_engine_is_told_to_ignore_is_degraded(venue: PaperVe
             assert event.outcome is RecoveryOutcome.DEGRADED
             (found,) = event.report.discrepancies
             assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
-            assert (Decimal(found.venue), Decimal(found.cache)) == (3, 0)
+            assert (Decimal(found.venue), Decimal(found.cache)) == (Decimal(3), Decimal(0))
             assert event.blocked_instruments == {ETH.value}
 
     asyncio.run(scenario())
