@@ -18,6 +18,7 @@ from nautilus_recovery_actor.observe import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.observe import CachedOrder
 from nautilus_recovery_actor.observe import CachedPosition
 from nautilus_recovery_actor.observe import Observation
+from nautilus_recovery_actor.observe import ObservedFill
 from nautilus_recovery_actor.observe import VenueOrder
 from nautilus_recovery_actor.observe import VenuePosition
 from nautilus_recovery_actor.observe import VenueReport
@@ -25,8 +26,12 @@ from nautilus_recovery_actor.observe import origins
 from nautilus_recovery_actor.report import Discrepancy
 
 
-_P = TypeVar("_P", CachedPosition, VenuePosition)
+_P = TypeVar("_P", CachedPosition, VenuePosition, ObservedFill)
 _ZERO = Decimal(0)
+_LEGS_DIFFER = (
+    "The legs of a hedged position differ: look at the venue, "
+    "and correct the cache before trading it"
+)
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -97,13 +102,19 @@ def discrepancies(observation: Observation, policy: Policy) -> Iterator[Discrepa
             detail=f"{account_id} sent no mass status: nothing of it is proven; "
             "look for its client's errors in the log and restart",
         )
-    yield from (found for found in observation.carried if found.account_id not in reported)
+    carried = [found for found in observation.carried if found.account_id not in reported]
+    yield from carried
     made_up = {
         (fill.account_id, fill.instrument_id)
         for fill in observation.fills
         if fill.is_made_up and fill.account_id not in reported
     }
-    for account_id, instrument_id in made_up:
+    told = {
+        (found.account_id, found.instrument_id)
+        for found in carried
+        if found.kind is DiscrepancyKind.NO_MASS_STATUS
+    }
+    for account_id, instrument_id in made_up - told:
         yield Discrepancy(
             kind=DiscrepancyKind.NO_MASS_STATUS,
             severity=policy.severity(DiscrepancyKind.NO_MASS_STATUS),
@@ -114,147 +125,217 @@ def discrepancies(observation: Observation, policy: Policy) -> Iterator[Discrepa
             detail="The engine made up a fill to align this position, and no mass status has come "
             "since: look at the venue; the next mass status is verified",
         )
+    fill_origins = origins(observation)
     for report in observation.reports:
-        for found in _account_discrepancies(observation, report):
+        late = _late_fills(observation, fill_origins, report)
+        for found in _account_discrepancies(observation, report, late):
             yield msgspec.structs.replace(found, severity=policy.severity(found.kind))
 
 
 def _account_discrepancies(
     observation: Observation,
     report: VenueReport,
+    late_fills: Iterable[ObservedFill],
 ) -> Iterator[Discrepancy]:
     account_id = report.account_id
     cached = _by_instrument(p for p in observation.after if p.account_id == account_id)
     venue = _by_instrument(report.positions)
-    late = _late_quantities(observation, report)
-    for instrument_id in sorted(cached.keys() | venue.keys()):
-        yield from _position_discrepancies(
-            account_id,
-            instrument_id,
-            cached.get(instrument_id, []),
-            venue.get(instrument_id),
-            late[instrument_id],
-            instrument_id in observation.instruments,
+    late = _by_instrument(late_fills)
+    for instrument_id in sorted(cached.keys() | venue.keys() | late.keys()):
+        subject = _Subject(
+            account_id=account_id,
+            instrument_id=instrument_id,
+            cached=cached.get(instrument_id, []),
+            venue=venue.get(instrument_id, []),
+            late=late.get(instrument_id, []),
         )
+        yield from _position_discrepancies(subject, instrument_id in observation.instruments)
+        yield from _ownership_discrepancies(subject)
     yield from _order_discrepancies(observation, report)
 
 
-def _by_instrument(positions: Iterable[_P]) -> dict[str, list[_P]]:
+class _Subject(msgspec.Struct, frozen=True):
+    # What venue and cache say of one account's positions on one instrument, and the fills that came
+    # after the venue said so: its position now is the reported one plus these.
+    account_id: str
+    instrument_id: str
+    cached: list[CachedPosition]
+    venue: list[VenuePosition]
+    late: list[ObservedFill]
+
+    @property
+    def held(self) -> Decimal:
+        return sum((p.qty for p in self.cached), _ZERO)
+
+    @property
+    def expected(self) -> Decimal:
+        late = sum((fill.qty for fill in self.late), _ZERO)
+        return sum((p.qty for p in self.venue), late)
+
+    def differs(
+        self,
+        kind: DiscrepancyKind,
+        detail: str,
+        venue: str,
+        cache: str,
+        position_id: str | None = None,
+    ) -> Discrepancy:
+        return _found(
+            kind,
+            self.account_id,
+            self.instrument_id,
+            venue=venue,
+            cache=cache,
+            detail=detail,
+            position_id=position_id,
+        )
+
+
+def _by_instrument(entries: Iterable[_P]) -> dict[str, list[_P]]:
     found: dict[str, list[_P]] = {}
-    for position in positions:
-        found.setdefault(position.instrument_id, []).append(position)
+    for entry in entries:
+        found.setdefault(entry.instrument_id, []).append(entry)
     return found
 
 
-def _late_quantities(observation: Observation, report: VenueReport) -> dict[str, Decimal]:
-    # What the venue filled after it had reported: its position now is the reported one plus these.
-    # A synthetic fill is no trade of the venue, so it proves nothing and is left out.
-    late: dict[str, Decimal] = defaultdict(Decimal)
-    for fill, kind in zip(observation.fills, origins(observation), strict=True):
+def _late_fills(
+    observation: Observation,
+    fill_origins: tuple[FillOrigin, ...],
+    report: VenueReport,
+) -> Iterator[ObservedFill]:
+    # A synthetic fill is no trade of the venue, so it proves nothing and is left out
+    for fill, origin in zip(observation.fills, fill_origins, strict=True):
         if (
             fill.account_id == report.account_id
             and fill.index >= report.seen_events
-            and kind is not FillOrigin.SYNTHETIC
+            and origin is not FillOrigin.SYNTHETIC
         ):
-            late[fill.instrument_id] += fill.qty
+            yield fill
     for fill in observation.live_fills:
         if fill.account_id == report.account_id and fill.index >= report.seen_live_fills:
-            late[fill.instrument_id] += fill.qty
-    return late
+            yield fill
 
 
-def _position_discrepancies(
-    account_id: str,
-    instrument_id: str,
-    cached: list[CachedPosition],
-    venue: list[VenuePosition] | None,
-    late: Decimal,
-    is_loaded: bool,
-) -> Iterator[Discrepancy]:
-    held = sum((p.qty for p in cached), _ZERO)
-    if venue is not None and not is_loaded:
-        if any(p.qty != 0 for p in venue):
-            yield _found(
-                DiscrepancyKind.INSTRUMENT_NOT_LOADED,
-                account_id,
-                instrument_id,
-                venue=_quantities(venue),
-                cache="instrument not loaded",
-                detail="The venue holds a position on an instrument that the node did not load: "
-                "load it, or close the position at the venue",
-            )
-        return
-
-    if venue is None:
-        if held != late or (late == 0 and any(p.qty != 0 for p in cached)):
-            for position in cached:
-                yield _found(
-                    DiscrepancyKind.POSITION_NOT_AT_VENUE,
-                    account_id,
-                    instrument_id,
-                    position_id=position.position_id,
-                    venue="no report",
-                    cache=str(position.qty),
-                    detail="The cache holds a position that the venue did not report: look at the "
-                    "venue, and correct the cache or the position before trading it",
-                )
-    elif any(p.position_id is not None for p in venue):
-        yield from _leg_discrepancies(account_id, instrument_id, cached, venue)
-    elif held != (expected := sum((p.qty for p in venue), _ZERO) + late):
-        yield _found(
+def _position_discrepancies(subject: _Subject, is_loaded: bool) -> Iterator[Discrepancy]:
+    if not is_loaded and any(p.qty != 0 for p in subject.venue):
+        yield subject.differs(
+            DiscrepancyKind.INSTRUMENT_NOT_LOADED,
+            "The venue holds a position on an instrument that the node did not load: "
+            "load it, or close the position at the venue",
+            venue=_quantities(subject.venue),
+            cache="instrument not loaded",
+        )
+    elif not subject.venue:
+        yield from _unreported_discrepancies(subject)
+    elif any(p.position_id is not None for p in subject.venue):
+        yield from _leg_discrepancies(subject)
+    elif min(p.qty for p in subject.venue) < 0 < max(p.qty for p in subject.venue):
+        yield from _unnamed_leg_discrepancies(subject)
+    elif subject.held != subject.expected:
+        yield subject.differs(
             DiscrepancyKind.POSITION_QTY_MISMATCH,
-            account_id,
-            instrument_id,
-            position_id=cached[0].position_id if len(cached) == 1 else None,
-            venue=str(expected),
-            cache=str(held),
-            detail="Reconciliation left another quantity in the cache than the venue reports: "
+            "Reconciliation left another quantity in the cache than the venue reports: "
             "look at the venue, and correct the cache before trading it",
+            venue=str(subject.expected),
+            cache=str(subject.held),
+            position_id=subject.cached[0].position_id if len(subject.cached) == 1 else None,
         )
 
-    for position in cached:
-        if position.strategy_id in UNCLAIMED_STRATEGIES:
-            yield _found(
-                DiscrepancyKind.UNCLAIMED_POSITION,
-                account_id,
-                instrument_id,
-                position_id=position.position_id,
-                venue=_quantities(venue or []),
-                cache=f"{position.qty} of {position.strategy_id}",
-                detail="No strategy owns this position: name the instrument in the "
-                "`external_order_claims` of the strategy that should, or close it",
+
+def _unreported_discrepancies(subject: _Subject) -> Iterator[Discrepancy]:
+    # Missing is not flat: only what late fills made of nothing can be there without a report.
+    late: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in subject.late:
+        late[fill.strategy_id] += fill.qty
+    held: dict[str, list[CachedPosition]] = {}
+    for position in subject.cached:
+        if position.qty != 0:
+            held.setdefault(position.strategy_id, []).append(position)
+    for strategy_id in sorted(late.keys() | held.keys()):
+        positions = held.get(strategy_id, [])
+        if len(positions) <= 1 and late[strategy_id] == sum((p.qty for p in positions), _ZERO):
+            continue
+        told: list[tuple[str | None, str]] = [(p.position_id, str(p.qty)) for p in positions]
+        for position_id, cache in told or [(None, "flat")]:
+            yield subject.differs(
+                DiscrepancyKind.POSITION_NOT_AT_VENUE,
+                "The cache holds a position that the venue did not report: look at the "
+                "venue, and correct the cache or the position before trading it",
+                venue="no report",
+                cache=cache,
+                position_id=position_id,
             )
 
 
-def _leg_discrepancies(
-    account_id: str,
-    instrument_id: str,
-    cached: list[CachedPosition],
-    venue: list[VenuePosition],
-) -> Iterator[Discrepancy]:
-    legs = {p.position_id or "": p.qty for p in venue}
-    held = {p.position_id: p.qty for p in cached}
-    for position_id in sorted(legs.keys() | held.keys()):
-        if legs.get(position_id, _ZERO) != held.get(position_id, _ZERO):
-            yield _found(
-                DiscrepancyKind.HEDGE_LEG_MISMATCH,
-                account_id,
-                instrument_id,
-                position_id=position_id,
-                venue=str(legs.get(position_id, "no report")),
-                cache=str(held.get(position_id, "not held")),
-                detail="The legs of a hedged position differ: look at the venue, and correct the "
-                "cache before trading it",
+def _leg_discrepancies(subject: _Subject) -> Iterator[Discrepancy]:
+    legs: dict[str, set[Decimal]] = {}
+    for leg in subject.venue:
+        legs.setdefault(leg.position_id or "", set()).add(leg.qty)
+    held = {p.position_id: p.qty for p in subject.cached}
+    different = [
+        position_id
+        for position_id in sorted(legs.keys() | held.keys())
+        if legs.get(position_id, {_ZERO}) != {held.get(position_id, _ZERO)}
+    ]
+    if subject.late and len(different) == 1 and subject.held == subject.expected:
+        return  # Fills carry no leg, and this one has moved by just what was filled
+    for position_id in different:
+        quantities = sorted(legs.get(position_id, ()))
+        yield subject.differs(
+            DiscrepancyKind.HEDGE_LEG_MISMATCH,
+            _LEGS_DIFFER,
+            venue=", ".join(map(str, quantities)) or "no report",
+            cache=str(held.get(position_id, "not held")),
+            position_id=position_id,
+        )
+    if not different and subject.held != subject.expected:
+        yield subject.differs(
+            DiscrepancyKind.HEDGE_LEG_MISMATCH,
+            _LEGS_DIFFER,
+            venue=f"{subject.expected} in all",
+            cache=f"{subject.held} in all",
+        )
+
+
+def _unnamed_leg_discrepancies(subject: _Subject) -> Iterator[Discrepancy]:
+    reported = sorted(p.qty for p in subject.venue if p.qty != 0)
+    held = sorted(p.qty for p in subject.cached)
+    if reported != held or subject.held != subject.expected:
+        yield subject.differs(
+            DiscrepancyKind.HEDGE_LEG_MISMATCH,
+            _LEGS_DIFFER,
+            venue=_quantities(subject.venue),
+            cache=", ".join(map(str, held)) or "not held",
+        )
+
+
+def _ownership_discrepancies(subject: _Subject) -> Iterator[Discrepancy]:
+    for position in subject.cached:
+        if position.strategy_id in UNCLAIMED_STRATEGIES:
+            yield subject.differs(
+                DiscrepancyKind.UNCLAIMED_POSITION,
+                "No strategy owns this position: name the instrument in the "
+                "`external_order_claims` of the strategy that should, or close it",
+                venue=_quantities(subject.venue),
+                cache=f"{position.qty} of {position.strategy_id}",
+                position_id=position.position_id,
             )
 
 
 def _order_discrepancies(observation: Observation, report: VenueReport) -> Iterator[Discrepancy]:
-    cached = {order.client_order_id: order for order in observation.orders}
-    by_venue_id = {order.venue_order_id: order for order in observation.orders}
+    by_client_id = {order.client_order_id: order for order in observation.orders}
+    # Venues number their orders by themselves, some per symbol
+    by_venue_id = {
+        (order.account_id, order.instrument_id, order.venue_order_id): order
+        for order in observation.orders
+    }
     reported: dict[str, VenueOrder] = {}
     for order in report.orders:
-        known = cached.get(order.client_order_id or "") or by_venue_id.get(order.venue_order_id)
-        if known is not None:
+        known = by_client_id.get(order.client_order_id or "") or by_venue_id.get(
+            (report.account_id, order.instrument_id, order.venue_order_id),
+        )
+        # An order that was replaced at the venue is reported twice, closed and open
+        if known is not None and (order.is_open or known.client_order_id not in reported):
             reported[known.client_order_id] = order
         if order.is_open:
             yield from _venue_order_discrepancies(observation, report, order, known)
@@ -329,7 +410,7 @@ def _cached_order_discrepancies(
 
 
 def _quantities(positions: list[VenuePosition]) -> str:
-    return ", ".join(str(p.qty) for p in positions) or "no report"
+    return ", ".join(map(str, sorted(p.qty for p in positions))) or "no report"
 
 
 def _found(

@@ -173,6 +173,6 @@ class RecoveryJournal:
             return None
         try:
             return msgspec.json.decode(data, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
             self._warn(f"Ignored the entry '{key}' of the recovery history, which is damaged: {e}")
             return None

@@ -233,13 +233,9 @@ def decide(
     if state.is_over:
         return state, None
     match happening:
-        case Seen():
-            if state.phase is RecoveryPhase.PENDING:
-                return _moved(state, RecoveryPhase.RECONCILING), None
-            return state, None
-        case TraderStarted(now, flagged):
-            if state.settle_at is not None:
-                return state, None
+        case Seen() if state.phase is RecoveryPhase.PENDING:
+            return _moved(state, RecoveryPhase.RECONCILING), None
+        case TraderStarted(now, flagged) if state.settle_at is None:
             return RecoveryState(
                 phase=RecoveryPhase.VERIFYING,
                 deadline=now + timing.settle + timing.verify,
@@ -248,12 +244,14 @@ def decide(
             ), None
         case Woke():
             return _woken(state, happening, timing)
-        case Judged(failure, message):
-            if failure is not None:
-                return _failed(state, failure, message)
+        case Judged() if state.phase is RecoveryPhase.VERIFYING:
+            if happening.failure is not None:
+                return _failed(state, happening.failure, happening.message)
             return _moved(state, RecoveryPhase.COMPLETE), Complete()
         case Broke(message):
             return _failed(state, FailureReason.INTERNAL_ERROR, message)
+        case _:
+            return state, None
 
 
 def _woken(

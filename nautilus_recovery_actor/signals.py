@@ -75,7 +75,7 @@ def send(
         What the signal documents.
 
     """
-    if not signal.receivers:
+    if not signal.receivers or signal.is_muted:
         return
     for receiver in list(signal.receivers_for(sender)):
         try:

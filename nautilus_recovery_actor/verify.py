@@ -73,12 +73,11 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
         outcome = RecoveryOutcome.ADJUSTED
         message = (
             f"Reconciliation changed the cache ({observation.events} order events, "
-            f"{len(observation.fills)} of them fills); "
-            + ("equal to the venue's report" if observation.reports else "not compared")
+            f"{len(observation.fills)} of them fills); {_proof(observation, report)}"
         )
     else:
         outcome = RecoveryOutcome.CLEAN
-        message = "Nothing was changed"
+        message = f"Nothing was changed; {_proof(observation, report)}"
     return msgspec.structs.replace(report, outcome=outcome, message=message)
 
 
@@ -120,6 +119,14 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
         blocked_instruments=tuple(sorted(blocked)),
         shadow=policy.shadow,
     )
+
+
+def _proof(observation: Observation, report: RecoveryReport) -> str:
+    if not observation.reports:
+        return "no venue's report to compare it with"
+    if not report.discrepancies:
+        return "equal to the venue's report"
+    return f"{len(report.discrepancies)} differences remain that block nothing"
 
 
 def _reading_order(found: Discrepancy) -> tuple[str, ...]:
