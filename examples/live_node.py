@@ -34,7 +34,7 @@ def node_config(
     """
     return TradingNodeConfig(
         trader_id="LIVE-001",
-        cache=CacheConfig(database=database, buffer_interval_ms=100),
+        cache=CacheConfig(database=database),
         exec_engine=LiveExecEngineConfig(reconciliation=True),
         data_clients={"PAPER": data_client},
         exec_clients={"PAPER": exec_client},

@@ -72,8 +72,8 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
     elif _is_changed(observation, report):
         outcome = RecoveryOutcome.ADJUSTED
         message = (
-            f"Reconciliation changed the cache ({observation.events} order events, "
-            f"{len(observation.fills)} of them fills); {_proof(observation, report)}"
+            f"Reconciliation changed the cache (order events: {observation.events}, "
+            f"fills: {len(observation.fills)}); {_proof(observation, report)}"
         )
     else:
         outcome = RecoveryOutcome.CLEAN

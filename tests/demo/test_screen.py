@@ -1,0 +1,73 @@
+"""
+How a record is shown and checked that no demo should ever make.
+"""
+
+import io
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import RecoveryOutcome
+from nautilus_recovery_actor import RecoveryReport
+from nautilus_recovery_actor.demo import screen
+from nautilus_recovery_actor.demo.expect import checks
+from nautilus_recovery_actor.demo.record import ActRecord
+from nautilus_recovery_actor.demo.record import VenueTruth
+from nautilus_recovery_actor.demo.scene import ACTS
+from nautilus_recovery_actor.demo.scene import Act
+
+
+def failed_record(act: Act) -> ActRecord:
+    started = RecoveryReport(trader_id="DEMO-001", recovery_id="r", epoch=1, trigger="startup")
+    return ActRecord(
+        act=act,
+        trader_id="DEMO-001",
+        stop_id="O-2",
+        first=started,
+        report=RecoveryReport(
+            trader_id="DEMO-001",
+            recovery_id="r",
+            epoch=2,
+            trigger="startup",
+            failure=FailureReason.NOT_RECONCILED,
+            message="No mass status from PAPER-001: switch `reconciliation` on",
+        ),
+        belief=None,
+        venue=VenueTruth(position=Decimal(2), stop_state="ACCEPTED"),
+        early=None,
+    )
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_failed_recovery_is_shown_as_unsafe(act: Act) -> None:
+    """Whatever is missing, the first thing that is read is whether it is safe."""
+    console = Console(width=80, file=io.StringIO())
+    console.print(screen.result(failed_record(act)))
+    assert isinstance(console.file, io.StringIO)
+    told = " ".join(console.file.getvalue().replace("│", " ").split())
+
+    assert "Safe to trade? NO. Every order is denied" in told
+    assert "What is wrong NOT_RECONCILED" in told
+    assert "What to do No mass status from PAPER-001: switch `reconciliation` on" in told
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_nothing_passes_in_a_record_where_nothing_happened(act: Act) -> None:
+    """No check is met by the absence of what it asks for."""
+    met = {check.about for check in checks(failed_record(act)) if check.is_met}
+
+    assert met <= {"discrepancies"}
+
+
+def test_a_check_that_is_not_met_is_told_with_both_values() -> None:
+    """What failed, what was expected and what came: in every line."""
+    console = Console(width=200, file=io.StringIO())
+    found = checks(failed_record(ACTS[0]))
+    console.print(screen.checks(found, is_verbose=False))
+    assert isinstance(console.file, io.StringIO)
+
+    assert f"FAILED  verdict: expected {RecoveryOutcome.ADJUSTED}, got NOT_RECONCILED" in (
+        console.file.getvalue()
+    )
