@@ -86,6 +86,7 @@ class RecoveryMonitorActor(Actor):
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
         self._reported_orders: set[VenueOrderId] = set()
+        self._registration_error: Exception | None = None
         self._newest: RecoveryMessage | None = None
         self._last_report: RecoveryReport | None = None
 
@@ -162,17 +163,22 @@ class RecoveryMonitorActor(Actor):
                 f"remove all but one from its actors (found with '{self.id}')",
             )
         super().register_base(portfolio, msgbus, cache, clock)
-        native.keep_reports_as_made()
+        now = clock.timestamp_ns()
         self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
         self._watch = Watch(
-            epoch=self._journal.last_epoch() + 1,
+            epoch=1,
             recovery_id=UUID4().value,
             trigger="startup",
-            ts_registered=clock.timestamp_ns(),
-            ts_started=clock.timestamp_ns(),
-            before=native.cached_positions(cache),
-            last_heartbeat=self._journal.heartbeat(),
+            ts_registered=now,
+            ts_started=now,
         )
+        try:
+            native.keep_reports_as_made()
+            self._watch.epoch = self._journal.last_epoch() + 1
+            self._watch.last_heartbeat = self._journal.heartbeat()
+            self._watch.before = native.cached_positions(cache)
+        except Exception as e:  # It must not keep the node from being built, and it is told below
+            self._registration_error = e
         msgbus.register(ENDPOINT, self._answer)
         # Startup reconciliation is over when `on_start` is called
         msgbus.subscribe("events.order.*", self._on_order_event)
@@ -187,6 +193,8 @@ class RecoveryMonitorActor(Actor):
         super().register_executor(loop, executor)
         with self._guarded("opening the recovery"):
             self._open_startup(loop)
+        if self._registration_error is not None:
+            self._break("taking the restored state", self._registration_error)
 
     def _open_startup(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -216,7 +224,7 @@ class RecoveryMonitorActor(Actor):
 
     def _begin(self) -> None:
         self._journal.begin(self.epoch)
-        self._publish(self._message(RecoveryStarted, self._describe()))
+        self._publish(self._message(RecoveryStarted, self._opening_report()))
         self._arm()
 
     # -- WHAT COMES IN --
@@ -271,6 +279,7 @@ class RecoveryMonitorActor(Actor):
         # What a report brings at run time is applied before it is published, in one turn of the
         # loop: so it is looked at when the turn is over.
         if len(self._watch.flagged) == 1 and self._loop is not None:
+            self._reported_orders.clear()
             self._loop.call_soon(self._sort_flagged)
 
     def _sort_flagged(self) -> None:
@@ -284,7 +293,6 @@ class RecoveryMonitorActor(Actor):
                 and event.venue_order_id not in self._reported_orders
                 and native.is_made_up(self.cache, event)
             ]
-            self._reported_orders.clear()
             if made_up and self._may_reopen(self._settings.reopen_on_synthetic_fill):
                 self._open_runtime("synthetic_fill")
                 self._watch.made_up = made_up
@@ -297,7 +305,8 @@ class RecoveryMonitorActor(Actor):
 
     def _on_report(self, report: Any) -> None:
         if type(report) is not ExecutionMassStatus:
-            if self._watch.flagged and type(report) is OrderStatusReport:
+            is_looked_at = self._watch.flagged and self._last_report is not None
+            if is_looked_at and type(report) is OrderStatusReport:
                 self._reported_orders.add(report.venue_order_id)
             return
         with self._guarded("reading a mass status"):
@@ -344,17 +353,9 @@ class RecoveryMonitorActor(Actor):
             )
 
     def _is_start_pending(self) -> bool | None:
-        # The kernel's start is a coroutine awaited somewhere below the task that registered us.
         if self._start_task is None or self._is_trader_started:
             return None
-        if self._start_task.done():
-            return False
-        awaited: Any = self._start_task.get_coro()
-        while awaited is not None:
-            if getattr(awaited, "__name__", "") == "start_async":
-                return True
-            awaited = getattr(awaited, "cr_await", None)
-        return False
+        return native.is_start_pending(self._start_task)
 
     def _beat(self) -> None:
         assert self._loop is not None
@@ -400,14 +401,7 @@ class RecoveryMonitorActor(Actor):
             report = self._describe()
         except Exception as e:  # The failure must be told all the same
             self.log.exception("The recovery monitor raised while describing the recovery", e)
-            report = RecoveryReport(
-                trader_id=self.trader_id.value,
-                recovery_id=self._watch.recovery_id,
-                epoch=self.epoch,
-                trigger=self._watch.trigger,
-                ts_started=self._watch.ts_started,
-                shadow=self._policy.shadow,
-            )
+            report = self._opening_report()
         report = msgspec.structs.replace(report, failure=reason, message=message)
         self._finish(state, RecoveryFailed, report)
         if self._settings.on_failure == "shutdown" and not self._policy.shadow:
@@ -440,7 +434,8 @@ class RecoveryMonitorActor(Actor):
             self._watch.trigger, self._watch.ts_started = "backtest", now
             self._state = machine.open_runtime(now, 0, self._timing)
             self._begin()
-            self._judge()
+            # No time has to pass where time is simulated
+            self._advance(machine.Woke(now + self._timing.settle, 0))
 
     @contextmanager
     def _guarded(self, doing: str) -> Iterator[None]:
@@ -469,6 +464,19 @@ class RecoveryMonitorActor(Actor):
 
     def _describe(self) -> RecoveryReport:
         return verify.describe(self._observe(), self._policy)
+
+    def _opening_report(self) -> RecoveryReport:
+        heartbeat = self._watch.last_heartbeat
+        return RecoveryReport(
+            trader_id=self.trader_id.value,
+            recovery_id=self._watch.recovery_id,
+            epoch=self._watch.epoch,
+            trigger=self._watch.trigger,
+            ts_started=self._watch.ts_started,
+            ts_last_alive=heartbeat.ts if heartbeat else None,
+            clean_shutdown=heartbeat.is_stopped if heartbeat else None,
+            shadow=self._policy.shadow,
+        )
 
     def _message(self, kind: type[RecoveryMessage], report: RecoveryReport) -> RecoveryMessage:
         now = self.clock.timestamp_ns()

@@ -172,7 +172,8 @@ class RecoveryStarted(RecoveryMessage):
     """
     An epoch has opened: every gate closes until it ends.
 
-    See `RecoveryMessage` for the parameters.
+    Its report tells of the epoch and of the run before, nothing is compared yet. See
+    `RecoveryMessage` for the parameters.
     """
 
 

@@ -2,6 +2,7 @@
 The one place that reads NautilusTrader's objects into the plain values of `observe`.
 """
 
+import asyncio
 import re
 from collections.abc import Container
 from collections.abc import Iterable
@@ -293,6 +294,33 @@ def observed_fills(
             ),
         )
     return tuple(fills)
+
+
+def is_start_pending(task: asyncio.Task[Any]) -> bool:
+    """
+    Return whether the kernel is still at its start, which `task` awaits.
+
+    The kernel tells nobody when it gives its start up: `start_async` just returns, and the node
+    goes on as running. So it is looked for among the coroutines that the task awaits.
+
+    Parameters
+    ----------
+    task : asyncio.Task
+        The task in which the monitor's executor was registered.
+
+    Returns
+    -------
+    bool
+
+    """
+    if task.done():
+        return False
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if getattr(awaited, "__name__", "") == "start_async":
+            return True
+        awaited = getattr(awaited, "cr_await", None)
+    return False
 
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:

@@ -48,11 +48,14 @@ def raises(*_: Any, **__: Any) -> Any:
     [
         (verify, "judge"),
         (verify, "describe"),
+        (native, "cached_positions"),
+        (native, "keep_reports_as_made"),
         (native, "venue_report"),
         (native, "cached_orders"),
         (native, "observed_fills"),
         (Watch, "add_status"),
         (RecoveryJournal, "begin"),
+        (RecoveryJournal, "last_epoch"),
     ],
 )
 def test_what_raises_inside_the_monitor_is_told_and_takes_nothing_down(
