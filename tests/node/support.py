@@ -42,7 +42,12 @@ class Orders:
     Orders as tests write them, for a strategy of either kind.
     """
 
-    def market(self: Any, quantity: str = "2.000", instrument_id: InstrumentId = ETH) -> Order:
+    def market(
+        self: Any,
+        quantity: str = "2.000",
+        instrument_id: InstrumentId = ETH,
+        tags: list[str] | None = None,
+    ) -> Order:
         """
         Return a market order that buys.
         """
@@ -51,6 +56,7 @@ class Orders:
             instrument_id,
             OrderSide.BUY,
             instrument.make_qty(quantity),
+            tags=tags,
         )
 
     def limit(

@@ -260,7 +260,8 @@ def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None
         async with watched(venue, None, strategy, clients=clients) as node:
             await node.result()
             for _ in range(3):
-                strategy.submit_order(order := strategy.market())
+                # A strategy may tag its orders as it likes
+                strategy.submit_order(order := strategy.market(tags=["RECONCILIATION"]))
                 await node.run.until(lambda order=order: order.is_closed)  # type: ignore[misc]
             assert strategy.portfolio.net_position(ETH) == 6
             assert node.monitor.epoch == 1

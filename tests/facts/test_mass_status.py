@@ -1,0 +1,132 @@
+"""
+What a published mass status tells of what the adapter reported.
+"""
+
+import asyncio
+
+import pytest
+from nautilus_trader.execution.reports import ExecutionMassStatus
+
+from nautilus_recovery_actor import native
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import PaperVenueControl
+from tests.facts.support import ADJUSTS_FILLS
+from tests.facts.support import EDITS_MASS_STATUS
+from tests.facts.support import ETH
+from tests.facts.support import Witness
+from tests.facts.support import leave_behind
+from tests.facts.support import trading
+from tests.facts.support import witness
+
+
+@pytest.fixture
+def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in ("add_order_reports", "add_fill_reports"):
+        monkeypatch.setattr(ExecutionMassStatus, method, getattr(ExecutionMassStatus, method))
+    native.keep_reports_as_made()
+
+
+@pytest.mark.usefixtures("_kept")
+def test_an_open_order_equal_to_the_cached_one_is_dropped_from_the_published_mass_status(
+    venue: PaperVenueControl,
+    valkey: EmbeddedValkey,
+    trader_id: str,
+) -> None:
+    """
+    An engine that edits the mass status drops it, so what the adapter added is kept beside it.
+    """
+    seen = witness()
+
+    async def scenario() -> str:
+        (order_id,) = await leave_behind(venue, valkey, trader_id, "BID")
+        async with trading(venue, seen, valkey=valkey, trader_id=trader_id) as run:
+            assert [o.client_order_id.value for o in run.node.cache.orders_open()] == [order_id]
+        return order_id
+
+    order_id = asyncio.run(scenario())
+    published = [str(r.client_order_id) for r in seen.mass_statuses[0].order_reports.values()]
+    assert published == ([] if EDITS_MASS_STATUS else [order_id])
+    (kept,) = native.venue_report(seen.mass_statuses[0], 0, 0).orders
+    assert (kept.client_order_id, kept.is_open) == (order_id, True)
+
+
+@pytest.mark.usefixtures("_kept")
+def test_the_fills_of_an_order_equal_to_the_cached_one_are_dropped_with_it(
+    venue: PaperVenueControl,
+    valkey: EmbeddedValkey,
+    trader_id: str,
+) -> None:
+    """
+    A quiet restart publishes no fill on newer versions, and what the adapter added is kept.
+    """
+    seen = witness()
+
+    async def scenario() -> None:
+        await leave_behind(venue, valkey, trader_id, "LONG")
+        async with trading(venue, seen, valkey=valkey, trader_id=trader_id) as run:
+            assert run.node.portfolio.net_position(ETH) == 2
+
+    asyncio.run(scenario())
+    assert len(seen.mass_statuses[0].fill_reports) == (0 if EDITS_MASS_STATUS else 1)
+    assert native.venue_report(seen.mass_statuses[0], 0, 0).fills == 1
+    assert seen.order_events == []
+
+
+@pytest.mark.usefixtures("_kept")
+def test_an_engine_that_adjusts_fills_writes_orders_of_its_own_into_the_mass_status(
+    venue: PaperVenueControl,
+) -> None:
+    """
+    Their IDs have the form S-<hex timestamp>-<hash>, and their orders are tagged as the venue's.
+    """
+    venue.set_position("ETHUSDT-PERP", 5, 1900)
+    venue.place("ETHUSDT-PERP", "BUY", 2)
+    (real,) = (fill.trade_id for fill in venue.state().fills)
+    seen = witness()
+
+    async def scenario() -> dict[str, list[str] | None]:
+        async with trading(venue, seen) as run:
+            assert run.node.portfolio.net_position(ETH) == 7
+            return {o.venue_order_id.value: o.tags for o in run.node.cache.orders()}
+
+    tags = asyncio.run(scenario())
+    status = seen.mass_statuses[0]
+    published = [fill.trade_id.value for fills in status.fill_reports.values() for fill in fills]
+    assert native.venue_report(status, 0, 0).trade_ids == {real}
+    made_up = [trade_id for trade_id in published if trade_id != real]
+    if ADJUSTS_FILLS:
+        (trade_id,) = made_up
+        prefix, timestamp, _ = trade_id.split("-")
+        assert (prefix, int(timestamp, 16) > 0) == ("S", True)
+        assert [t for i, t in tags.items() if i.startswith("S-")] == [["VENUE"]]
+    else:
+        assert made_up == []
+        assert sorted(map(str, tags.values())) == ["['EXTERNAL']", "['INTERNAL']"]
+
+
+def test_the_mass_status_of_a_client_without_a_venue_is_published_under_none(
+    venue: PaperVenueControl,
+) -> None:
+    """
+    So subscribe to `reports.execution.*`, and tell accounts apart by the report itself.
+    """
+    seen = Witness("reports.execution.None")
+
+    async def scenario() -> None:
+        async with trading(venue, seen, client={"is_venue_client": False}):
+            pass
+
+    asyncio.run(scenario())
+    _, status = seen.heard[0]
+    assert status.venue is None
+    assert status.account_id.value == venue.account_id
+
+
+@pytest.mark.usefixtures("_kept")
+def test_keeping_reports_twice_changes_nothing() -> None:
+    """
+    Every monitor of a process asks for it.
+    """
+    before = ExecutionMassStatus.add_order_reports
+    native.keep_reports_as_made()
+    assert ExecutionMassStatus.add_order_reports is before
