@@ -1,0 +1,232 @@
+"""
+The data client of a paper venue.
+"""
+
+import asyncio
+
+from nautilus_trader.cache.cache import Cache
+from nautilus_trader.common.component import LiveClock
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.data.messages import RequestBars
+from nautilus_trader.data.messages import RequestInstrument
+from nautilus_trader.data.messages import RequestInstruments
+from nautilus_trader.data.messages import RequestQuoteTicks
+from nautilus_trader.data.messages import RequestTradeTicks
+from nautilus_trader.data.messages import SubscribeBars
+from nautilus_trader.data.messages import SubscribeInstrument
+from nautilus_trader.data.messages import SubscribeInstruments
+from nautilus_trader.data.messages import SubscribeQuoteTicks
+from nautilus_trader.data.messages import SubscribeTradeTicks
+from nautilus_trader.data.messages import UnsubscribeBars
+from nautilus_trader.data.messages import UnsubscribeInstrument
+from nautilus_trader.data.messages import UnsubscribeInstruments
+from nautilus_trader.data.messages import UnsubscribeQuoteTicks
+from nautilus_trader.data.messages import UnsubscribeTradeTicks
+from nautilus_trader.live.data_client import LiveMarketDataClient
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.data import TradeTick
+from nautilus_trader.model.enums import AggressorSide
+from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import Symbol
+from nautilus_trader.model.identifiers import TradeId
+from nautilus_trader.model.identifiers import Venue
+
+from nautilus_recovery_actor.testkit import protocol as p
+from nautilus_recovery_actor.testkit.config import PaperVenueDataClientConfig
+from nautilus_recovery_actor.testkit.connection import VenueConnection
+from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
+from nautilus_recovery_actor.testkit.records import Quote
+
+
+class PaperVenueDataClient(LiveMarketDataClient):
+    """
+    Provides quotes and trades of a paper venue: one of each per price, of size 1.
+
+    Requests for history are answered with nothing: a paper venue keeps none.
+
+    Parameters
+    ----------
+    loop : asyncio.AbstractEventLoop
+        The event loop for the client.
+    name : str
+        The client ID.
+    config : PaperVenueDataClientConfig
+        The configuration for the client.
+    msgbus : MessageBus
+        The message bus for the client.
+    cache : Cache
+        The cache for the client.
+    clock : LiveClock
+        The clock for the client.
+
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        config: PaperVenueDataClientConfig,
+        msgbus: MessageBus,
+        cache: Cache,
+        clock: LiveClock,
+    ) -> None:
+        super().__init__(
+            loop=loop,
+            client_id=ClientId(name),
+            venue=Venue(config.venue),
+            instrument_provider=PaperInstrumentProvider(
+                config.venue,
+                config.symbols,
+                config.price_precision,
+                config.size_precision,
+                config.multipliers,
+            ),
+            msgbus=msgbus,
+            cache=cache,
+            clock=clock,
+            config=config,
+        )
+        self._quoted: set[InstrumentId] = set()
+        self._traded: set[InstrumentId] = set()
+        self._last: dict[InstrumentId, Quote] = {}
+        self._connection = VenueConnection(
+            config.host,
+            config.port,
+            hello=p.HelloData(),
+            on_push=self._on_push,
+        )
+
+    async def _connect(self) -> None:
+        await self._instrument_provider.initialize()
+        for instrument in self._instrument_provider.list_all():
+            self._handle_data(instrument)
+        await self._connection.open()
+
+    async def _disconnect(self) -> None:
+        await self._connection.close()
+
+    # -- DATA --------------------------------------------------------------------------------------
+
+    def _on_push(self, push: p.Push) -> None:
+        if isinstance(push, Quote):
+            instrument_id = InstrumentId(Symbol(push.symbol), self.venue)
+            self._last[instrument_id] = push
+            if instrument_id in self._quoted:
+                self._send_quote(instrument_id, push)
+            if instrument_id in self._traded:
+                self._send_trade(instrument_id, push)
+
+    def _send_quote(self, instrument_id: InstrumentId, quote: Quote) -> None:
+        instrument = self._instrument_provider.find(instrument_id)
+        if instrument is None:
+            return
+        price = instrument.make_price(quote.px)
+        size = instrument.make_qty(1)
+        ts_init = self._clock.timestamp_ns()
+        self._handle_data(QuoteTick(instrument_id, price, price, size, size, quote.ts, ts_init))
+
+    def _send_trade(self, instrument_id: InstrumentId, quote: Quote) -> None:
+        instrument = self._instrument_provider.find(instrument_id)
+        if instrument is None:
+            return
+        self._handle_data(
+            TradeTick(
+                instrument_id,
+                instrument.make_price(quote.px),
+                instrument.make_qty(1),
+                AggressorSide.NO_AGGRESSOR,
+                TradeId(str(quote.ts)),
+                quote.ts,
+                self._clock.timestamp_ns(),
+            ),
+        )
+
+    # -- SUBSCRIPTIONS -----------------------------------------------------------------------------
+
+    async def _subscribe_quote_ticks(self, command: SubscribeQuoteTicks) -> None:
+        self._quoted.add(command.instrument_id)
+        if command.instrument_id in self._last:
+            self._send_quote(command.instrument_id, self._last[command.instrument_id])
+
+    async def _unsubscribe_quote_ticks(self, command: UnsubscribeQuoteTicks) -> None:
+        self._quoted.discard(command.instrument_id)
+
+    async def _subscribe_trade_ticks(self, command: SubscribeTradeTicks) -> None:
+        self._traded.add(command.instrument_id)
+
+    async def _unsubscribe_trade_ticks(self, command: UnsubscribeTradeTicks) -> None:
+        self._traded.discard(command.instrument_id)
+
+    async def _subscribe_bars(self, command: SubscribeBars) -> None:
+        pass  # A paper venue has no bars
+
+    async def _unsubscribe_bars(self, command: UnsubscribeBars) -> None:
+        pass
+
+    async def _subscribe_instrument(self, command: SubscribeInstrument) -> None:
+        pass  # Instruments never change
+
+    async def _unsubscribe_instrument(self, command: UnsubscribeInstrument) -> None:
+        pass
+
+    async def _subscribe_instruments(self, command: SubscribeInstruments) -> None:
+        pass
+
+    async def _unsubscribe_instruments(self, command: UnsubscribeInstruments) -> None:
+        pass
+
+    # -- REQUESTS ----------------------------------------------------------------------------------
+
+    async def _request_instrument(self, request: RequestInstrument) -> None:
+        instrument = self._instrument_provider.find(request.instrument_id)
+        if instrument is None:
+            self._log.error(f"Cannot find instrument for {request.instrument_id}")
+            return
+        self._handle_instrument(
+            instrument,
+            request.id,
+            request.start,
+            request.end,
+            request.params,
+        )
+
+    async def _request_instruments(self, request: RequestInstruments) -> None:
+        self._handle_instruments(
+            self.venue,
+            self._instrument_provider.list_all(),
+            request.id,
+            request.start,
+            request.end,
+            request.params,
+        )
+
+    async def _request_bars(self, request: RequestBars) -> None:
+        self._handle_bars(
+            request.bar_type,
+            [],
+            request.id,
+            request.start,
+            request.end,
+            request.params,
+        )
+
+    async def _request_quote_ticks(self, request: RequestQuoteTicks) -> None:
+        self._handle_quote_ticks(
+            request.instrument_id,
+            [],
+            request.id,
+            request.start,
+            request.end,
+            request.params,
+        )
+
+    async def _request_trade_ticks(self, request: RequestTradeTicks) -> None:
+        self._handle_trade_ticks(
+            request.instrument_id,
+            [],
+            request.id,
+            request.start,
+            request.end,
+            request.params,
+        )

@@ -1,0 +1,454 @@
+"""
+The execution client of a paper venue.
+"""
+
+import asyncio
+from datetime import datetime
+
+from nautilus_trader.cache.cache import Cache
+from nautilus_trader.common.component import LiveClock
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.execution.messages import BatchCancelOrders
+from nautilus_trader.execution.messages import CancelAllOrders
+from nautilus_trader.execution.messages import CancelOrder
+from nautilus_trader.execution.messages import GenerateFillReports
+from nautilus_trader.execution.messages import GenerateOrderStatusReport
+from nautilus_trader.execution.messages import GenerateOrderStatusReports
+from nautilus_trader.execution.messages import GeneratePositionStatusReports
+from nautilus_trader.execution.messages import ModifyOrder
+from nautilus_trader.execution.messages import QueryAccount
+from nautilus_trader.execution.messages import SubmitOrder
+from nautilus_trader.execution.messages import SubmitOrderList
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import FillReport
+from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.execution.reports import PositionStatusReport
+from nautilus_trader.live.execution_client import LiveExecutionClient
+from nautilus_trader.model.enums import AccountType
+from nautilus_trader.model.enums import OmsType
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.enums import OrderType
+from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import TradeId
+from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.identifiers import VenueOrderId
+from nautilus_trader.model.objects import AccountBalance
+from nautilus_trader.model.objects import Currency
+from nautilus_trader.model.objects import Money
+from nautilus_trader.model.orders import Order as NautilusOrder
+
+from nautilus_recovery_actor.testkit import protocol as p
+from nautilus_recovery_actor.testkit.config import PaperVenueExecClientConfig
+from nautilus_recovery_actor.testkit.connection import VenueConnection
+from nautilus_recovery_actor.testkit.connection import VenueRequestError
+from nautilus_recovery_actor.testkit.faults import MassStatusFault
+from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
+from nautilus_recovery_actor.testkit.records import Balance
+from nautilus_recovery_actor.testkit.records import BalanceEvent
+from nautilus_recovery_actor.testkit.records import CommandRejected
+from nautilus_recovery_actor.testkit.records import EventKind
+from nautilus_recovery_actor.testkit.records import NewOrder
+from nautilus_recovery_actor.testkit.records import Oms
+from nautilus_recovery_actor.testkit.records import OrderEvent
+from nautilus_recovery_actor.testkit.records import Side
+from nautilus_recovery_actor.testkit.reports import Translation
+from nautilus_recovery_actor.testkit.reports import UnsupportedOrderError
+from nautilus_recovery_actor.testkit.reports import new_order
+
+
+_MAX_YIELDS = 1_000
+
+
+class PaperVenueExecutionClient(LiveExecutionClient):
+    """
+    Provides an execution client for one account at a paper venue.
+
+    Parameters
+    ----------
+    loop : asyncio.AbstractEventLoop
+        The event loop for the client.
+    name : str
+        The client ID.
+    config : PaperVenueExecClientConfig
+        The configuration for the client.
+    msgbus : MessageBus
+        The message bus for the client.
+    cache : Cache
+        The cache for the client.
+    clock : LiveClock
+        The clock for the client.
+
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        config: PaperVenueExecClientConfig,
+        msgbus: MessageBus,
+        cache: Cache,
+        clock: LiveClock,
+    ) -> None:
+        super().__init__(
+            loop=loop,
+            client_id=ClientId(name),
+            venue=Venue(config.venue) if config.is_venue_client else None,
+            oms_type=OmsType[config.oms_type],
+            account_type=AccountType.MARGIN,
+            base_currency=None,
+            instrument_provider=PaperInstrumentProvider(
+                config.venue,
+                config.symbols,
+                config.price_precision,
+                config.size_precision,
+                config.multipliers,
+            ),
+            msgbus=msgbus,
+            cache=cache,
+            clock=clock,
+            config=config,
+        )
+        self._set_account_id(AccountId(config.account_id))
+        self._adds_instruments = config.add_instruments
+        self._sends_reports = config.live_fill_reports
+        self._translation = Translation(
+            config.venue,
+            self.account_id,
+            config.price_precision,
+            config.size_precision,
+        )
+        self._connection = VenueConnection(
+            config.host,
+            config.port,
+            hello=p.HelloTrading(account_id=config.account_id, oms=Oms(config.oms_type)),
+            on_push=self._on_push,
+            on_reconnect=self._on_reconnect,
+        )
+
+    async def _connect(self) -> None:
+        await self._instrument_provider.initialize()
+        if self._adds_instruments:
+            for instrument in self._instrument_provider.list_all():
+                self._cache.add_instrument(instrument)
+        await self._connection.open()
+        await self._send_balances()
+        await self._await_account_registered(log_registered=False)
+
+    async def _disconnect(self) -> None:
+        await self._connection.close()
+
+    async def _on_reconnect(self) -> None:
+        try:
+            await self._send_balances()
+            await self._send_mass_status()
+        except VenueRequestError as e:
+            self._log.warning(f"After the reconnect: {e}")
+
+    async def _send_mass_status(self) -> None:
+        mass_status = await self.generate_mass_status()
+        if mass_status is not None:
+            self._send_mass_status_report(mass_status)
+
+    async def _send_balances(self) -> None:
+        reply = await self._connection.request(p.QueryBalances(), p.Balances)
+        self._publish_balances(reply.balances, reply.ts)
+
+    def _publish_balances(self, balances: tuple[Balance, ...], ts: int) -> None:
+        self.generate_account_state(
+            balances=[_account_balance(b) for b in balances],
+            margins=[],
+            reported=True,
+            ts_event=ts,
+        )
+
+    # -- COMMANDS ----------------------------------------------------------------------------------
+
+    async def _submit_order(self, command: SubmitOrder) -> None:
+        await self._submit([command.order], command.position_id)
+
+    async def _submit_order_list(self, command: SubmitOrderList) -> None:
+        await self._submit(command.order_list.orders, command.position_id)
+
+    async def _submit(self, orders: list[NautilusOrder], position_id: PositionId | None) -> None:
+        taken: dict[str, NewOrder] = {}
+        for order in orders:
+            self.generate_order_submitted(
+                order.strategy_id,
+                order.instrument_id,
+                order.client_order_id,
+                self._clock.timestamp_ns(),
+            )
+            try:
+                taken[order.client_order_id.value] = new_order(order, position_id)
+            except UnsupportedOrderError as e:
+                self._reject(order, str(e))
+        if not taken:
+            return
+        if self._sends_reports:
+            await self._until_submitted(orders)
+        try:
+            self._connection.send(p.SubmitOrders(orders=tuple(taken.values())))
+        except VenueRequestError as e:
+            for order in orders:
+                if order.client_order_id.value in taken:
+                    self._reject(order, str(e))
+
+    async def _until_submitted(self, orders: list[NautilusOrder]) -> None:
+        # Reports are reconciled at once and overtake the events in the engine's queue
+        for _ in range(_MAX_YIELDS):
+            if all(order.status != OrderStatus.INITIALIZED for order in orders):
+                return
+            await asyncio.sleep(0)
+
+    def _reject(self, order: NautilusOrder, reason: str) -> None:
+        self.generate_order_rejected(
+            order.strategy_id,
+            order.instrument_id,
+            order.client_order_id,
+            reason,
+            self._clock.timestamp_ns(),
+        )
+
+    async def _modify_order(self, command: ModifyOrder) -> None:
+        self._connection.send(
+            p.ModifyOrder(
+                order_id=_order_id(command),
+                qty=command.quantity.as_decimal() if command.quantity else None,
+                px=command.price.as_decimal() if command.price else None,
+                trigger_px=command.trigger_price.as_decimal() if command.trigger_price else None,
+            ),
+        )
+
+    async def _cancel_order(self, command: CancelOrder) -> None:
+        self._cancel([command])
+
+    async def _batch_cancel_orders(self, command: BatchCancelOrders) -> None:
+        self._cancel(command.cancels)
+
+    def _cancel(self, commands: list[CancelOrder]) -> None:
+        self._connection.send(p.CancelOrders(order_ids=tuple(_order_id(c) for c in commands)))
+
+    async def _cancel_all_orders(self, command: CancelAllOrders) -> None:
+        side = command.order_side
+        self._connection.send(
+            p.CancelAll(
+                symbol=command.instrument_id.symbol.value,
+                side=None if side == OrderSide.NO_ORDER_SIDE else Side(OrderSide(side).name),
+            ),
+        )
+
+    async def _query_account(self, command: QueryAccount) -> None:  # noqa: ARG002
+        await self._send_balances()
+
+    # -- REPORTS -----------------------------------------------------------------------------------
+
+    async def generate_mass_status(
+        self,
+        lookback_mins: int | None = None,
+    ) -> ExecutionMassStatus | None:
+        """
+        Generate an `ExecutionMassStatus` report, or fail as the venue was told to.
+
+        Parameters
+        ----------
+        lookback_mins : int, optional
+            The maximum lookback for querying closed orders and trades.
+
+        """
+        mode = await self._connection.request(p.BeginMassStatus(), p.MassStatusMode)
+        if mode.fault is MassStatusFault.RAISE:
+            raise VenueRequestError(f"account {self.account_id}: mass status raises, as set")
+        if mode.fault is MassStatusFault.NONE:
+            return None
+        return await super().generate_mass_status(lookback_mins)
+
+    async def generate_order_status_report(
+        self,
+        command: GenerateOrderStatusReport,
+    ) -> OrderStatusReport | None:
+        """
+        Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it.
+        """
+        query = p.QueryOrders(order_id=_order_id(command))
+        try:
+            orders = (await self._connection.request(query, p.Orders)).orders
+        except VenueRequestError as e:
+            self._log.error(f"Cannot query order {_order_id(command)}: {e}")
+            return None
+        if not orders:
+            return None
+        return self._translation.order_report(orders[0], self._clock.timestamp_ns())
+
+    async def generate_order_status_reports(
+        self,
+        command: GenerateOrderStatusReports,
+    ) -> list[OrderStatusReport]:
+        """
+        Generate the `OrderStatusReport`s of an instrument or of all.
+        """
+        query = p.QueryOrders(
+            symbol=_symbol(command),
+            open_only=command.open_only,
+            since_ns=_unix_ns(command.start),
+        )
+        orders = (await self._connection.request(query, p.Orders)).orders
+        return [self._translation.order_report(o, self._clock.timestamp_ns()) for o in orders]
+
+    async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
+        """
+        Generate the `FillReport`s of an order, an instrument or all.
+        """
+        query = p.QueryFills(
+            symbol=_symbol(command),
+            order_id=command.venue_order_id.value if command.venue_order_id else None,
+            since_ns=_unix_ns(command.start),
+        )
+        fills = (await self._connection.request(query, p.Fills)).fills
+        return [self._translation.fill_report(f, self._clock.timestamp_ns()) for f in fills]
+
+    async def generate_position_status_reports(
+        self,
+        command: GeneratePositionStatusReports,
+    ) -> list[PositionStatusReport]:
+        """
+        Generate the `PositionStatusReport`s of an instrument or of all.
+        """
+        query = p.QueryPositions(symbol=_symbol(command))
+        positions = (await self._connection.request(query, p.Positions)).positions
+        return [self._translation.position_report(x, self._clock.timestamp_ns()) for x in positions]
+
+    # -- WHAT THE VENUE PUSHES ---------------------------------------------------------------------
+
+    def _on_push(self, push: p.Push) -> None:
+        try:
+            self._take_push(push)
+        except Exception as e:
+            # One event that cannot be applied must not end the connection
+            self._log.exception(f"Cannot apply {push}", e)
+
+    def _take_push(self, push: p.Push) -> None:
+        match push:
+            case OrderEvent():
+                self._on_order_event(push)
+            case CommandRejected():
+                self._on_command_rejected(push)
+            case BalanceEvent(balances=balances, ts=ts):
+                self._publish_balances(balances, ts)
+            case p.SendMassStatus():
+                self.create_task(self._send_mass_status(), log_msg="send_mass_status")
+
+    def _on_order_event(self, event: OrderEvent) -> None:
+        order = self._cached_order(event.order.client_order_id, event.order.venue_order_id)
+        if order is not None and not (self._sends_reports and _is_reported(event)):
+            self._generate_event(order, event)
+        elif event.fill is not None:
+            self._send_fill_report(
+                self._translation.fill_report(event.fill, self._clock.timestamp_ns()),
+            )
+        elif event.kind is not EventKind.REJECTED:
+            self._send_order_status_report(
+                self._translation.order_report(event.order, self._clock.timestamp_ns()),
+            )
+
+    def _generate_event(self, order: NautilusOrder, event: OrderEvent) -> None:
+        now = event.order
+        ids = (order.strategy_id, order.instrument_id, order.client_order_id)
+        venue_order_id = VenueOrderId(now.venue_order_id)
+        match event.kind:
+            case EventKind.ACCEPTED:
+                self.generate_order_accepted(*ids, venue_order_id, event.ts)
+            case EventKind.REJECTED:
+                self.generate_order_rejected(*ids, now.reason, event.ts)
+            case EventKind.CANCELED:
+                self.generate_order_canceled(*ids, venue_order_id, event.ts)
+            case EventKind.EXPIRED:
+                self.generate_order_expired(*ids, venue_order_id, event.ts)
+            case EventKind.TRIGGERED:
+                self.generate_order_triggered(*ids, venue_order_id, event.ts)
+            case EventKind.MODIFIED:
+                self.generate_order_updated(
+                    *ids,
+                    venue_order_id,
+                    self._translation.quantity(now.qty),
+                    None if now.px is None else self._translation.price(now.px),
+                    None if now.trigger_px is None else self._translation.price(now.trigger_px),
+                    event.ts,
+                )
+            case EventKind.FILLED:
+                assert event.fill is not None
+                fill = event.fill
+                self.generate_order_filled(
+                    *ids,
+                    venue_order_id,
+                    self._translation.position_id(fill.symbol, fill.leg),
+                    TradeId(fill.trade_id),
+                    OrderSide[fill.side.value],
+                    OrderType[now.kind.value],
+                    self._translation.quantity(fill.qty),
+                    self._translation.price(fill.px),
+                    Currency.from_str(fill.currency),
+                    self._translation.commission(fill),
+                    self._translation.liquidity_side(fill),
+                    event.ts,
+                )
+
+    def _on_command_rejected(self, rejected: CommandRejected) -> None:
+        order = self._cached_order(rejected.client_order_id, rejected.venue_order_id)
+        if order is None:
+            self._log.warning(f"{rejected.command} of an unknown order rejected: {rejected.reason}")
+            return
+        generate = {
+            "CANCEL": self.generate_order_cancel_rejected,
+            "MODIFY": self.generate_order_modify_rejected,
+        }[rejected.command]
+        generate(
+            order.strategy_id,
+            order.instrument_id,
+            order.client_order_id,
+            order.venue_order_id,
+            rejected.reason,
+            rejected.ts,
+        )
+
+    def _cached_order(
+        self,
+        client_order_id: str | None,
+        venue_order_id: str | None,
+    ) -> NautilusOrder | None:
+        key = None if client_order_id is None else ClientOrderId(client_order_id)
+        if key is None and venue_order_id is not None:
+            key = self._cache.client_order_id(VenueOrderId(venue_order_id))
+        return None if key is None else self._cache.order(key)
+
+
+def _is_reported(event: OrderEvent) -> bool:
+    # A rejected order is in no report of a real venue: it is told as an event
+    return event.kind is not EventKind.REJECTED
+
+
+def _order_id(command: CancelOrder | ModifyOrder | GenerateOrderStatusReport) -> str:
+    # The venue's own ID where it is known: an order placed elsewhere has no other there
+    return str(command.venue_order_id or command.client_order_id)
+
+
+def _symbol(
+    command: GenerateOrderStatusReports | GenerateFillReports | GeneratePositionStatusReports,
+) -> str | None:
+    return None if command.instrument_id is None else command.instrument_id.symbol.value
+
+
+def _unix_ns(start: datetime | None) -> int | None:
+    return None if start is None else int(start.timestamp() * 1_000_000_000)
+
+
+def _account_balance(balance: Balance) -> AccountBalance:
+    currency = Currency.from_str(balance.currency)
+    return AccountBalance(
+        total=Money(balance.total, currency),
+        locked=Money(balance.locked, currency),
+        free=Money(balance.total - balance.locked, currency),
+    )

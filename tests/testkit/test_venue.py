@@ -1,0 +1,257 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from decimal import Decimal
+from typing import Self
+
+import pytest
+
+from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import PaperVenueControl
+from nautilus_recovery_actor.testkit import PaperVenueError
+from nautilus_recovery_actor.testkit import protocol as p
+from nautilus_recovery_actor.testkit.records import BalanceEvent
+from nautilus_recovery_actor.testkit.records import NewOrder
+from nautilus_recovery_actor.testkit.records import OrderEvent
+from nautilus_recovery_actor.testkit.records import OrderState
+from nautilus_recovery_actor.testkit.records import Quote
+from nautilus_recovery_actor.testkit.records import Side
+from tests.testkit.probe import wait_until_ended
+
+
+D = Decimal
+ETH = "ETHUSDT-PERP"
+
+
+class Wire:
+    """
+    A bare connection to a venue.
+    """
+
+    def __init__(self, venue: PaperVenue) -> None:
+        self.socket = socket.create_connection((venue.host, venue.port), timeout=5)
+        self.lines = self.socket.makefile("rb")
+
+    def send(self, *requests: p.AnyRequest) -> None:
+        self.socket.sendall(b"".join(p.encode(r) for r in requests))
+
+    def read(self) -> p.Message:
+        return p.decode(self.lines.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lines.close()
+        self.socket.close()
+
+
+def test_a_trading_session_gets_the_events_of_its_own_account_only(venue: PaperVenue) -> None:
+    venue.open_account("OTHER-001")
+    with Wire(venue) as wire:
+        wire.send(p.HelloTrading(id=1, account_id="PAPER-001"))
+        assert wire.read() == p.Done(id=1)
+        venue.place(ETH, "BUY", 1, account_id="OTHER-001")
+        wire.send(
+            p.SubmitOrders(
+                id=2,
+                orders=(NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),),
+            ),
+        )
+        events = [wire.read() for _ in range(4)]
+        assert [type(e) for e in events] == [OrderEvent, OrderEvent, BalanceEvent, p.Done]
+        assert isinstance(events[1], OrderEvent)
+        assert (events[1].account_id, events[1].order.client_order_id) == ("PAPER-001", "A")
+
+
+def test_a_data_session_gets_the_prices_so_far_and_all_later_ones(venue: PaperVenue) -> None:
+    with Wire(venue) as wire:
+        wire.send(p.HelloData(id=1))
+        messages = [wire.read(), wire.read()]
+        venue.set_price(ETH, "2001.5")
+        messages.append(wire.read())
+    assert [m.px for m in messages if isinstance(m, Quote)] == [D(2000), D("2001.5")]
+
+
+def test_the_commands_of_trading_sessions_are_kept_and_those_of_control_are_not(
+    venue: PaperVenue,
+) -> None:
+    with Wire(venue) as wire:
+        wire.send(
+            p.HelloTrading(account_id="PAPER-001"),
+            p.SubmitOrders(
+                orders=(NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),),
+            ),
+            p.CancelOrders(order_ids=("A",)),
+        )
+        venue.place(ETH, "BUY", 1, client_order_id="ELSEWHERE")
+        venue.wait_for_commands("CancelOrders")
+        assert [(c.kind, c.order_ids) for c in venue.commands()] == [
+            ("SubmitOrders", ("A",)),
+            ("CancelOrders", ("A",)),
+        ]
+        assert venue.submitted() == ["A"]
+
+
+def test_a_line_that_is_no_message_is_answered_and_the_session_goes_on(venue: PaperVenue) -> None:
+    with Wire(venue) as wire:
+        wire.socket.sendall(b'{"type":"Nonsense"}\n')
+        answer = wire.read()
+        assert isinstance(answer, p.Failed)
+        assert answer.message.startswith("not a message of the paper venue protocol")
+        wire.send(p.Mark(id=7))
+        answer = wire.read()
+        assert isinstance(answer, p.Marked)
+        assert answer.id == 7
+
+
+def test_a_query_without_a_trading_session_is_refused(venue: PaperVenue) -> None:
+    with pytest.raises(PaperVenueError, match="QueryOrders: a query needs a trading session"):
+        venue.request(p.QueryOrders(), p.Orders)
+
+
+def test_an_order_placed_elsewhere_has_no_client_order_id(venue: PaperVenue) -> None:
+    order = venue.place(ETH, "SELL", 2)
+    assert (order.client_order_id, order.state) == (None, OrderState.FILLED)
+    assert [q.qty for q in venue.state().positions] == [D(-2)]
+
+
+def test_a_price_path_is_played_while_the_caller_does_something_else(venue: PaperVenue) -> None:
+    venue.place(ETH, "BUY", 1)
+    stop = venue.place(ETH, "SELL", 1, "STOP_MARKET", trigger_px=1900)
+    venue.play([(0.01, ETH, 1950), (0.01, ETH, 1890), (0.01, ETH, 1990)])
+    assert venue.state().orders[-1].state is OrderState.ACCEPTED
+    [filled] = venue.wait_for_order(stop.venue_order_id, "FILLED")
+    assert filled.avg_px == D(1890)
+
+
+def test_waiting_ends_with_the_event_and_not_with_the_timeout(venue: PaperVenue) -> None:
+    other = PaperVenueControl(venue.port)
+    began = time.monotonic()
+    thread = threading.Thread(target=other.wait_for_fill, kwargs={"timeout_secs": 60})
+    thread.start()
+    venue.place(ETH, "BUY", 1)
+    thread.join()
+    assert time.monotonic() - began < 30
+    other.close()
+
+
+def test_waiting_in_vain_says_for_what_and_what_there_is(venue: PaperVenue) -> None:
+    order = venue.place(ETH, "BUY", 1, "LIMIT", px=1000, client_order_id="A")
+    with pytest.raises(PaperVenueError) as error:
+        venue.wait_for_order("A", "FILLED", timeout_secs=0.05)
+    assert str(error.value).startswith("Wait: not true within 0.05 s: OrdersAre(")
+    assert f"orders: [('A', '{order.venue_order_id}', 'ACCEPTED')]" in str(error.value)
+
+
+def test_a_position_and_a_balance_can_be_put_in_place(venue: PaperVenue) -> None:
+    venue.set_position(ETH, "-2.5", 1990)
+    venue.set_balance(5000)
+    state = venue.state()
+    assert (state.positions[0].qty, state.positions[0].avg_px) == (D("-2.5"), D(1990))
+    assert (state.balances[0].currency, state.balances[0].total) == ("USDT", D(5000))
+
+
+def test_orders_are_canceled_expired_and_filled_by_control(venue: PaperVenue) -> None:
+    for name in "ABCD":
+        venue.place(ETH, "BUY", 4, "LIMIT", px=1000, client_order_id=name)
+    venue.cancel("A")
+    venue.expire("B")
+    venue.fill("C", 1, 999)
+    venue.cancel()
+    states = {o.client_order_id: (o.state.value, o.filled_qty) for o in venue.state().orders}
+    assert states == {
+        "A": ("CANCELED", D(0)),
+        "B": ("EXPIRED", D(0)),
+        "C": ("CANCELED", D(1)),
+        "D": ("CANCELED", D(0)),
+    }
+
+
+def test_faults_are_replaced_and_ended(venue: PaperVenue) -> None:
+    venue.set_faults(hold_acks=True, query_errors=True)
+    assert venue.state().faults.query_errors
+    venue.set_faults(hold_acks=True)
+    assert not venue.state().faults.query_errors
+    venue.set_faults()
+    assert not venue.state().faults.hold_acks
+
+
+def test_connections_are_dropped_and_refused(venue: PaperVenue) -> None:
+    with Wire(venue) as wire:
+        wire.send(p.HelloTrading(account_id="PAPER-001"))
+        venue.wait_for_connections(1)
+        venue.drop_connections()
+        venue.wait_for_connections(0)
+        venue.refuse_connections()
+        assert isinstance(wire.read(), p.Done)
+        assert wire.lines.readline() == b""
+    with Wire(venue) as refused:
+        refused.send(p.HelloTrading(account_id="PAPER-001"))
+        assert refused.lines.readline() == b""
+    venue.refuse_connections(False)
+    with Wire(venue) as again:
+        again.send(p.HelloTrading(account_id="PAPER-001"))
+        assert isinstance(again.read(), p.Done)
+
+
+def test_the_prefix_starts_every_id_of_the_venue() -> None:
+    with PaperVenue(prefix="BETA", fee_rate="0.001") as venue:
+        venue.set_price(ETH, 100)
+        order = venue.place(ETH, "BUY", 1)
+        fill = venue.state().fills[0]
+        assert (order.venue_order_id, fill.trade_id, fill.fee) == ("BETA-1", "BETA-T1", D("0.1"))
+
+
+def test_a_venue_that_has_ended_is_named_in_the_error() -> None:
+    venue = PaperVenue()
+    venue.request(p.Shutdown(), p.Done)
+    assert venue._process.wait(timeout=10) == 0
+    with pytest.raises(PaperVenueError, match=r"Mark: paper venue 127\.0\.0\.1"):
+        venue.mark()
+    venue.close()
+    with pytest.raises(PaperVenueError, match="is its process running"):
+        PaperVenueControl(venue.port)
+
+
+def test_a_venue_that_cannot_start_says_how_to_find_out_why(venue: PaperVenue) -> None:
+    with pytest.raises(PaperVenueError, match="the paper venue ended at once"):
+        PaperVenue(port=venue.port)
+
+
+def test_the_venue_ends_when_its_parent_is_killed() -> None:
+    code = (
+        "from nautilus_recovery_actor.testkit import PaperVenue; import time\n"
+        "venue = PaperVenue(); print(venue.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert parent.stdout is not None
+    with parent.stdout as lines:
+        child = int(lines.readline())
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    wait_until_ended(child)
+
+
+def test_the_venue_runs_as_a_module_too() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nautilus_recovery_actor.testkit.venue", "--port", "0"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    with process.stdout as lines:
+        port = int(lines.readline().split(b":")[1].strip(b" }\n"))
+        control = PaperVenueControl(port)
+        assert control.mark() > 0
+        control.request(p.Shutdown(), p.Done)
+        control.close()
+        assert process.wait(timeout=10) == 0
