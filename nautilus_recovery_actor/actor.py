@@ -86,6 +86,7 @@ class RecoveryMonitorActor(Actor):
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
         self._reported_orders: set[VenueOrderId] = set()
+        self._is_stream_told = False
         self._registration_error: Exception | None = None
         self._newest: RecoveryMessage | None = None
         self._last_report: RecoveryReport | None = None
@@ -497,7 +498,21 @@ class RecoveryMonitorActor(Actor):
             message.topic(),
             message,
         )
+        if self.msgbus.has_backing and not message.is_streamed:
+            self._attempt(f"streaming {type(message).__name__}", self._stream, message)
         self._send(_SIGNALS[type(message)], event=message)
+
+    def _stream(self, message: RecoveryMessage) -> None:
+        # A bus streams the types that were registered when it was made. A node that names this
+        # package in its configuration alone imports it later, so the bytes go out by themselves.
+        if not self._is_stream_told:
+            self._is_stream_told = True
+            self.log.warning(
+                "Recovery messages are streamed on the topics 'recovery.<TypeName>': import "
+                "nautilus_recovery_actor before the node is made to have 'data.<TypeName>*'",
+            )
+        payload = self.msgbus.serializer.serialize(message)
+        self.msgbus.publish(f"recovery.{type(message).__name__}", payload)
 
     def _send(self, signal: Any, **values: Any) -> None:
         signals.send(signal, self, self.log.exception, **values)

@@ -57,6 +57,8 @@ class RecoveryMessage(Data):
         self.report = report
         self._ts_event = ts_event
         self._ts_init = ts_init
+        # Whether a message bus has serialized it, which it does for an external stream only
+        self.is_streamed = False
 
     @property
     def ts_event(self) -> int:
@@ -73,7 +75,7 @@ class RecoveryMessage(Data):
         return self._ts_init
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        return isinstance(other, type(self)) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash((type(self), self.trader_id, self.epoch))
@@ -267,7 +269,11 @@ def _register(kind: type[RecoveryMessage]) -> None:
             for row in table.to_pylist()
         ]
 
-    register_serializable_type(kind, kind.to_dict, kind.from_dict)
+    def serialize(message: RecoveryMessage) -> dict[str, Any]:
+        message.is_streamed = True
+        return message.to_dict()
+
+    register_serializable_type(kind, serialize, kind.from_dict)
     register_arrow(kind, schema, encode, decode)
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.identifiers import OrderListId
 from nautilus_trader.model.orders import Order
@@ -93,7 +94,7 @@ def test_a_denied_order_is_native_to_whoever_listens(venue: PaperVenue) -> None:
             strategy.submit_order(order := strategy.limit("1500.00"))
             assert heard == ["OrderInitialized", "OrderDenied"]
             assert order.is_closed
-            assert node.node.cache.orders_closed(strategy_id=strategy.id)[-1].is_closed
+            assert order in node.node.cache.orders_closed(strategy_id=strategy.id)
             assert strategy.denied[0].reason.startswith("RECOVERY_IN_PROGRESS")
             assert venue.submitted() == before
 
@@ -112,6 +113,33 @@ def test_an_order_list_is_denied_as_a_whole(venue: PaperVenue) -> None:
             assert [order.status_string() for order in orders] == ["DENIED", "DENIED"]
             assert len(strategy.denied) == 2
             assert venue.submitted() == before
+
+    asyncio.run(scenario())
+
+
+def test_one_blocked_instrument_denies_a_list_that_holds_an_open_one(venue: PaperVenue) -> None:
+    """The orders of a list belong together: none goes without the others."""
+    strategy = Recorder()
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 3, 1900)
+    engine = LiveExecEngineConfig(generate_missing_orders=False)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy, exec_engine=engine) as node:
+            await node.result()
+            assert strategy.gate.is_open_for(BTC)
+            orders = [
+                strategy.limit("40000.00", instrument_id=BTC),
+                strategy.limit("1500.00", instrument_id=ETH),
+            ]
+            try:
+                order_list = OrderList(OrderListId("L-1"), orders)
+            except ValueError:
+                pytest.skip("This NautilusTrader has order lists of one instrument only")
+            strategy.submit_order_list(order_list)
+            assert [order.status_string() for order in orders] == ["DENIED", "DENIED"]
+            assert {event.reason.split(":")[0] for event in strategy.denied} == {"RECOVERY_BLOCKED"}
+            assert venue.submitted() == []
 
     asyncio.run(scenario())
 

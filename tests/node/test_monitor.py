@@ -4,6 +4,8 @@ What becomes of the monitor's own errors, of reconnects, and of what leaves the 
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -380,6 +382,67 @@ def test_the_messages_reach_an_external_redis_stream(
             assert RecoveryComplete.from_dict(completed).report == event.report
 
     asyncio.run(scenario())
+
+
+NODE_BY_CONFIGURATION_ALONE = """
+import sys
+from nautilus_trader.config import ImportableActorConfig, LoggingConfig, MessageBusConfig
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.common.config import DatabaseConfig
+from nautilus_trader.live.node import TradingNode
+
+bus = MessageBusConfig(
+    database=DatabaseConfig(host="127.0.0.1", port=int(sys.argv[1])),
+    encoding="json", streams_prefix="stream", stream_per_topic=False,
+    use_trader_prefix=False, use_trader_id=False,
+)
+monitor = ImportableActorConfig(
+    actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
+    config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
+    config={"settle_ms": 1},
+)
+assert "nautilus_recovery_actor" not in sys.modules
+node = TradingNode(config=TradingNodeConfig(
+    trader_id="TESTER-001", message_bus=bus, actors=[monitor],
+    logging=LoggingConfig(log_level="WARNING", log_colors=False), timeout_post_stop=0.0,
+))
+node.build()
+
+def stop(event):
+    node.kernel.loop.call_later(0.2, node.stop)
+
+node.kernel.msgbus.subscribe("data.RecoveryComplete*", stop)
+node.run()
+node.dispose()
+"""
+
+
+def test_a_node_that_names_the_monitor_in_its_configuration_alone_streams_it_too(
+    valkey: EmbeddedValkey,
+) -> None:
+    """Such a node imports the package after its bus has taken the types that it streams."""
+    ran = subprocess.run(
+        [sys.executable, "-c", NODE_BY_CONFIGURATION_ALONE, str(valkey.port)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    client: Any = valkey.client()
+    streamed = [
+        (fields[b"topic"].decode(), json.loads(fields[b"payload"]))
+        for key in client.keys("*stream*")
+        for _, fields in client.xrange(key)
+        if fields[b"topic"].startswith(b"recovery.")
+    ]
+    assert [topic for topic, _ in streamed] == [
+        "recovery.RecoveryStarted",
+        "recovery.RecoveryComplete",
+    ]
+    event = RecoveryComplete.from_dict(streamed[1][1])
+    assert event.outcome is RecoveryOutcome.CLEAN
+    assert "import nautilus_recovery_actor before the node is made" in ran.stdout
 
 
 def test_failure_can_stop_the_node(venue: PaperVenue) -> None:
