@@ -195,6 +195,9 @@ def test_a_reconnect_closes_the_gate_until_it_is_verified(venue: PaperVenue) -> 
 def test_what_changed_before_a_reconnect_is_in_its_report(venue: PaperVenue) -> None:
     """The events that a mass status at run time brings belong to the epoch that it opens."""
 
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 1, 1900)
+
     async def scenario() -> None:
         async with watched(venue) as node:
             await node.result()
@@ -204,7 +207,7 @@ def test_what_changed_before_a_reconnect_is_in_its_report(venue: PaperVenue) -> 
             assert event.outcome is RecoveryOutcome.ADJUSTED
             assert event.report.fill_counts == {FillOrigin.SYNTHETIC: 1}
             (change,) = event.report.positions
-            assert (change.qty_before, change.qty_after, change.qty_venue) == (0, 3, 3)
+            assert (change.qty_before, change.qty_after, change.qty_venue) == (1, 3, 3)
 
     asyncio.run(scenario())
 
