@@ -334,8 +334,7 @@ def _order_discrepancies(observation: Observation, report: VenueReport) -> Itera
         known = by_client_id.get(order.client_order_id or "") or by_venue_id.get(
             (report.account_id, order.instrument_id, order.venue_order_id),
         )
-        # An order that was replaced at the venue is reported twice, closed and open
-        if known is not None and (order.is_open or known.client_order_id not in reported):
+        if known is not None:
             reported[known.client_order_id] = order
         if order.is_open:
             yield from _venue_order_discrepancies(observation, report, order, known)

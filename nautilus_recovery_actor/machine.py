@@ -244,7 +244,7 @@ def decide(
             ), None
         case Woke():
             return _woken(state, happening, timing)
-        case Judged() if state.phase is RecoveryPhase.VERIFYING:
+        case Judged() if state.settle_at is not None:  # Not before the trader started
             if happening.failure is not None:
                 return _failed(state, happening.failure, happening.message)
             return _moved(state, RecoveryPhase.COMPLETE), Complete()

@@ -8,6 +8,7 @@ values are to be had.
 
 import re
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -44,6 +45,9 @@ class VenueOrder(msgspec.Struct, frozen=True):
     client_order_id: str | None
     is_open: bool
     status: str
+
+
+_P = TypeVar("_P", VenuePosition, "CachedPosition")
 
 
 class VenueReport(msgspec.Struct, frozen=True):
@@ -190,6 +194,45 @@ class Observation(msgspec.Struct, frozen=True):
     fills: tuple[ObservedFill, ...] = ()
     live_fills: tuple[ObservedFill, ...] = ()
     carried: tuple[Discrepancy, ...] = ()
+
+
+def in_reading_order(observation: Observation) -> Observation:
+    """
+    Return the observation with all that came in no order of its own sorted.
+
+    Parameters
+    ----------
+    observation : Observation
+        What was seen.
+
+    Returns
+    -------
+    Observation
+
+    """
+    return msgspec.structs.replace(
+        observation,
+        before=_sorted_positions(observation.before),
+        after=_sorted_positions(observation.after),
+        orders=tuple(sorted(observation.orders, key=lambda order: order.client_order_id)),
+        reports=tuple(
+            msgspec.structs.replace(
+                report,
+                positions=_sorted_positions(report.positions),
+                # Closed ones first, so that of two under one client order id the open one counts
+                orders=tuple(
+                    sorted(report.orders, key=lambda order: (order.is_open, order.venue_order_id)),
+                ),
+            )
+            for report in sorted(observation.reports, key=lambda report: report.account_id)
+        ),
+    )
+
+
+def _sorted_positions(positions: tuple[_P, ...]) -> tuple[_P, ...]:
+    return tuple(
+        sorted(positions, key=lambda p: (p.instrument_id, p.position_id or "", str(p.qty)))
+    )
 
 
 def origins(observation: Observation) -> tuple[FillOrigin, ...]:

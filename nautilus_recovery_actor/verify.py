@@ -19,7 +19,7 @@ from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.observe import Observation
 from nautilus_recovery_actor.observe import ObservedFill
-from nautilus_recovery_actor.observe import VenuePosition
+from nautilus_recovery_actor.observe import in_reading_order
 from nautilus_recovery_actor.observe import origins
 from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import Discrepancy
@@ -97,6 +97,7 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
     RecoveryReport
 
     """
+    observation = in_reading_order(observation)
     fill_origins = origins(observation)
     differences = tuple(sorted(discrepancies(observation, policy), key=_reading_order))
     blocked = {
@@ -138,6 +139,7 @@ def _reading_order(found: Discrepancy) -> tuple[str, ...]:
         found.client_order_id or "",
         found.venue,
         found.cache,
+        found.detail,
     )
 
 
@@ -191,14 +193,15 @@ def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
     before = {(p.account_id, p.instrument_id, p.position_id): p for p in observation.before}
     after = {(p.account_id, p.instrument_id, p.position_id): p for p in observation.after}
     net: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    legs: dict[tuple[str, str, str], VenuePosition] = {}
+    legs: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for report in observation.reports:
         for position in report.positions:
             net[report.account_id, position.instrument_id] += position.qty
             if position.position_id is not None:
-                legs[report.account_id, position.instrument_id, position.position_id] = position
+                key = (report.account_id, position.instrument_id, position.position_id)
+                legs[key] += position.qty
 
-    keys = before.keys() | after.keys() | {key for key, leg in legs.items() if leg.qty != 0}
+    keys = before.keys() | after.keys() | {key for key, qty in legs.items() if qty != 0}
     held = {key[:2] for key in keys}
     keys |= {(*key, key[1]) for key, qty in net.items() if qty != 0 and key not in held}
     hedged = {key[:2] for key in legs}
@@ -206,7 +209,6 @@ def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
     for key in sorted(keys):
         old, new = before.get(key), after.get(key)
         owner = new or old
-        leg = legs.get(key)
         changes.append(
             PositionChange(
                 account_id=key[0],
@@ -215,7 +217,7 @@ def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
                 strategy_id=owner.strategy_id if owner else "EXTERNAL",
                 qty_before=old.qty if old else _ZERO,
                 qty_after=new.qty if new else _ZERO,
-                qty_venue=(leg.qty if leg else None) if key[:2] in hedged else net.get(key[:2]),
+                qty_venue=legs.get(key) if key[:2] in hedged else net.get(key[:2]),
                 avg_px_before=old.avg_px if old else None,
                 avg_px_after=new.avg_px if new else None,
             ),

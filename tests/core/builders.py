@@ -1,0 +1,280 @@
+"""
+Small observations and reports, with a value for everything that a test does not name.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from nautilus_recovery_actor.compare import Policy
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import RecoveryOutcome
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.observe import CachedOrder
+from nautilus_recovery_actor.observe import CachedPosition
+from nautilus_recovery_actor.observe import Observation
+from nautilus_recovery_actor.observe import ObservedFill
+from nautilus_recovery_actor.observe import VenueOrder
+from nautilus_recovery_actor.observe import VenuePosition
+from nautilus_recovery_actor.observe import VenueReport
+from nautilus_recovery_actor.report import AccountRecovery
+from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import ReconciledFill
+from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.verify import judge
+
+
+ACCOUNT = "PAPER-001"
+OTHER_ACCOUNT = "PAPER-002"
+BTC = "BTCUSDT.PAPER"
+ETH = "ETHUSDT.PAPER"
+SOL = "SOLUSDT.PAPER"
+STRATEGY = "Trend-001"
+TS_REPORT = 1_000
+PLAIN = Policy()
+
+
+def venue_position(
+    qty: str | Decimal,
+    instrument_id: str = BTC,
+    leg: str | None = None,
+) -> VenuePosition:
+    return VenuePosition(instrument_id=instrument_id, qty=Decimal(qty), position_id=leg)
+
+
+def venue_order(
+    client_order_id: str | None = "O-1",
+    venue_order_id: str = "V-1",
+    instrument_id: str = BTC,
+    status: str = "ACCEPTED",
+    is_open: bool = True,
+) -> VenueOrder:
+    return VenueOrder(
+        instrument_id=instrument_id,
+        venue_order_id=venue_order_id,
+        client_order_id=client_order_id,
+        is_open=is_open,
+        status=status,
+    )
+
+
+def venue_report(
+    positions: Iterable[VenuePosition] = (),
+    orders: Iterable[VenueOrder] = (),
+    account_id: str = ACCOUNT,
+    trade_ids: Iterable[str] = (),
+    fills: int = 0,
+    seen_events: int = 0,
+    seen_live_fills: int = 0,
+    ts: int = TS_REPORT,
+) -> VenueReport:
+    return VenueReport(
+        account_id=account_id,
+        venue="PAPER",
+        ts=ts,
+        seen_events=seen_events,
+        seen_live_fills=seen_live_fills,
+        positions=tuple(positions),
+        orders=tuple(orders),
+        trade_ids=frozenset(trade_ids),
+        fills=fills,
+    )
+
+
+def cached_position(
+    qty: str | Decimal,
+    instrument_id: str = BTC,
+    position_id: str = "P-1",
+    account_id: str = ACCOUNT,
+    strategy_id: str = STRATEGY,
+    avg_px: str | None = None,
+) -> CachedPosition:
+    return CachedPosition(
+        account_id=account_id,
+        instrument_id=instrument_id,
+        position_id=position_id,
+        strategy_id=strategy_id,
+        qty=Decimal(qty),
+        avg_px=None if avg_px is None else Decimal(avg_px),
+    )
+
+
+def cached_order(
+    client_order_id: str = "O-1",
+    venue_order_id: str | None = "V-1",
+    instrument_id: str = BTC,
+    account_id: str | None = ACCOUNT,
+    status: str = "ACCEPTED",
+    is_open: bool = True,
+    is_inflight: bool = False,
+    is_local: bool = False,
+    ts_init: int = TS_REPORT - 500,
+    ts_last: int = TS_REPORT - 400,
+) -> CachedOrder:
+    return CachedOrder(
+        account_id=account_id,
+        instrument_id=instrument_id,
+        client_order_id=client_order_id,
+        venue_order_id=venue_order_id,
+        status=status,
+        is_open=is_open,
+        is_inflight=is_inflight,
+        is_local=is_local,
+        ts_init=ts_init,
+        ts_last=ts_last,
+    )
+
+
+def fill(
+    qty: str | Decimal = "1",
+    index: int = 0,
+    trade_id: str | None = None,
+    venue_order_id: str = "V-1",
+    instrument_id: str = BTC,
+    account_id: str = ACCOUNT,
+    placed_here: bool = True,
+    is_made_up: bool = False,
+) -> ObservedFill:
+    return ObservedFill(
+        index=index,
+        account_id=account_id,
+        instrument_id=instrument_id,
+        strategy_id=STRATEGY,
+        client_order_id=f"O-{index}",
+        venue_order_id=venue_order_id,
+        trade_id=f"T-{index}" if trade_id is None else trade_id,
+        qty=Decimal(qty),
+        px=Decimal("100.50"),
+        ts_event=500 + index,
+        placed_here=placed_here,
+        is_made_up=is_made_up,
+    )
+
+
+def observation(
+    reports: Iterable[VenueReport] = (),
+    before: Iterable[CachedPosition] = (),
+    after: Iterable[CachedPosition] = (),
+    orders: Iterable[CachedOrder] = (),
+    fills: Iterable[ObservedFill] = (),
+    live_fills: Iterable[ObservedFill] = (),
+    carried: Iterable[Discrepancy] = (),
+    events: int | None = None,
+    required: Iterable[str] = (),
+    instruments: Iterable[str] = (BTC, ETH, SOL),
+) -> Observation:
+    fills = tuple(fills)
+    return Observation(
+        trader_id="TRADER-001",
+        recovery_id="f6b2c6f0-0000-4000-8000-000000000001",
+        epoch=7,
+        trigger="startup",
+        ts_started=900,
+        ts_reconciled=1_100,
+        ts_last_alive=800,
+        clean_shutdown=False,
+        required_accounts=frozenset(required),
+        instruments=frozenset(instruments),
+        before=tuple(before),
+        after=tuple(after),
+        orders=tuple(orders),
+        reports=tuple(reports),
+        events=len(fills) if events is None else events,
+        fills=fills,
+        live_fills=tuple(live_fills),
+        carried=tuple(carried),
+    )
+
+
+def discrepancy(
+    kind: DiscrepancyKind = DiscrepancyKind.POSITION_QTY_MISMATCH,
+    severity: Severity = Severity.BLOCK,
+    account_id: str = ACCOUNT,
+    instrument_id: str = BTC,
+    position_id: str | None = "P-1",
+    client_order_id: str | None = None,
+) -> Discrepancy:
+    return Discrepancy(
+        kind=kind,
+        severity=severity,
+        account_id=account_id,
+        instrument_id=instrument_id,
+        position_id=position_id,
+        client_order_id=client_order_id,
+        venue="2",
+        cache="1",
+        detail="Look at the venue",
+    )
+
+
+def full_report(
+    epoch: int = 7,
+    outcome: RecoveryOutcome | None = RecoveryOutcome.DEGRADED,
+    failure: FailureReason | None = None,
+    message: str = "1 differences remain; blocked: BTCUSDT.PAPER",
+) -> RecoveryReport:
+    """
+    Return a report in which no field has its default.
+    """
+    return RecoveryReport(
+        trader_id="TRADER-001",
+        recovery_id="f6b2c6f0-0000-4000-8000-000000000001",
+        epoch=epoch,
+        trigger="mass_status",
+        outcome=outcome,
+        failure=failure,
+        message=message,
+        ts_started=900,
+        ts_reconciled=1_100,
+        ts_completed=1_700_000_000_123_456_789,
+        ts_last_alive=800,
+        clean_shutdown=True,
+        accounts=(AccountRecovery(ACCOUNT, "PAPER", 1_000, 1, 2, 3),),
+        positions=(
+            PositionChange(
+                account_id=ACCOUNT,
+                instrument_id=BTC,
+                position_id="P-1",
+                strategy_id=STRATEGY,
+                qty_before=Decimal("0.100"),
+                qty_after=Decimal("-0.20"),
+                qty_venue=Decimal("0.30000000000000000001"),
+                avg_px_before=Decimal("100.10"),
+                avg_px_after=Decimal("1E+3"),
+            ),
+        ),
+        fills=(
+            ReconciledFill(
+                origin=FillOrigin.INFERRED,
+                account_id=ACCOUNT,
+                instrument_id=BTC,
+                strategy_id=STRATEGY,
+                client_order_id="O-1",
+                venue_order_id="V-1",
+                trade_id="T-1",
+                qty=Decimal("-0.3"),
+                px=Decimal("99.95"),
+                ts_event=950,
+            ),
+        ),
+        fill_counts={FillOrigin.INFERRED: 1, FillOrigin.VENUE: 2_000},
+        discrepancies=(discrepancy(client_order_id="O-1"),),
+        blocked_instruments=(BTC,),
+        shadow=True,
+    )
+
+
+def found(observed: Observation, policy: Policy = PLAIN) -> list[Discrepancy]:
+    """
+    Return the differences that the judgement of an observation tells.
+    """
+    return list(judge(observed, policy).discrepancies)
+
+
+def kinds(observed: Observation, policy: Policy = PLAIN) -> list[str]:
+    """
+    Return the kinds of the differences that the judgement of an observation tells.
+    """
+    return [d.kind.value for d in found(observed, policy)]

@@ -1,0 +1,384 @@
+import msgspec
+import pytest
+
+from nautilus_recovery_actor.compare import Policy
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import RecoveryOutcome
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.verify import judge
+from tests.core.builders import ACCOUNT
+from tests.core.builders import BTC
+from tests.core.builders import ETH
+from tests.core.builders import OTHER_ACCOUNT
+from tests.core.builders import PLAIN
+from tests.core.builders import STRATEGY
+from tests.core.builders import cached_position
+from tests.core.builders import discrepancy
+from tests.core.builders import fill
+from tests.core.builders import found
+from tests.core.builders import kinds
+from tests.core.builders import observation
+from tests.core.builders import venue_position
+from tests.core.builders import venue_report
+
+
+def test_flagged_fill_after_the_report_is_added_to_it() -> None:
+    """
+    What the venue filled after it had reported is expected in the cache.
+    """
+    late = fill("0.5", index=3)
+    status = venue_report([venue_position("1")], seen_events=3)
+    equal = observation(reports=[status], after=[cached_position("1.5")], fills=[late])
+    assert found(equal) == []
+    missed = observation(reports=[status], after=[cached_position("1")], fills=[late])
+    assert [(d.kind.value, d.venue, d.cache) for d in found(missed)] == [
+        ("POSITION_QTY_MISMATCH", "1.5", "1"),
+    ]
+
+
+def test_flagged_fill_before_the_report_is_in_it() -> None:
+    """
+    A fill that preceded the mass status is not added to it again.
+    """
+    status = venue_report([venue_position("1")], seen_events=4)
+    observed = observation(
+        reports=[status],
+        after=[cached_position("1")],
+        fills=[fill("0.5", index=3)],
+    )
+    assert found(observed) == []
+
+
+def test_synthetic_fill_after_the_report_proves_nothing() -> None:
+    """
+    A fill that the engine made up is no trade of the venue and is not expected there.
+    """
+    made_up = fill("0.5", index=3, trade_id="S-18c2-a1b2", placed_here=False)
+    observed = observation(
+        reports=[venue_report([venue_position("1")], seen_events=3)],
+        after=[cached_position("1.5")],
+        fills=[made_up],
+    )
+    assert kinds(observed) == ["POSITION_QTY_MISMATCH"]
+
+
+@pytest.mark.parametrize(("index", "expected"), [(1, []), (2, []), (0, ["POSITION_QTY_MISMATCH"])])
+def test_live_fill_counts_if_it_came_after_the_report(index: int, expected: list[str]) -> None:
+    """
+    A fill without the flag is added to a report that preceded it, and to no other.
+    """
+    observed = observation(
+        reports=[venue_report([venue_position("1")], seen_live_fills=1)],
+        after=[cached_position("0.25")],
+        live_fills=[fill("-0.75", index=index)],
+    )
+    assert kinds(observed) == expected
+
+
+def test_late_fills_of_another_account_or_instrument_do_not_count() -> None:
+    """
+    A late fill is added where it happened and nowhere else.
+    """
+    observed = observation(
+        reports=[
+            venue_report([venue_position("1"), venue_position("1", ETH)]),
+            venue_report([venue_position("1")], account_id=OTHER_ACCOUNT),
+        ],
+        after=[
+            cached_position("2.5"),
+            cached_position("1", ETH, "P-2"),
+            cached_position("1", account_id=OTHER_ACCOUNT),
+        ],
+        fills=[fill("1", index=0)],
+        live_fills=[fill("0.5", index=0)],
+    )
+    assert found(observed) == []
+
+
+def test_position_opened_after_the_report_needs_none() -> None:
+    """
+    A position made of late fills alone was not there to be reported.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        after=[cached_position("2")],
+        live_fills=[fill("1.5", index=0), fill("0.5", index=1)],
+    )
+    assert found(observed) == []
+
+
+@pytest.mark.parametrize("late", ["1", "-2"])
+def test_position_that_late_fills_do_not_account_for_needs_a_report(late: str) -> None:
+    """
+    A cached quantity other than that of the late fills was held before, and was not reported.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        after=[cached_position("2")],
+        live_fills=[fill(late)],
+    )
+    assert kinds(observed) == ["POSITION_NOT_AT_VENUE"]
+
+
+def test_late_fills_that_cancel_out_do_not_prove_a_position() -> None:
+    """
+    A round trip after the report leaves the unreported position as unproven as before.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        after=[cached_position("2"), cached_position("-2", position_id="P-2")],
+        live_fills=[fill("1"), fill("-1", index=1)],
+    )
+    assert kinds(observed) == ["POSITION_NOT_AT_VENUE", "POSITION_NOT_AT_VENUE"]
+
+
+def test_unreported_position_that_a_late_fill_closed_is_not_proven_flat() -> None:
+    """
+    SHORT 2 that the venue never reported and a late BUY 2: the cache is flat, the venue LONG 2.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        before=[cached_position("-2")],
+        live_fills=[fill("2")],
+    )
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+
+
+def test_late_fill_that_the_cache_never_applied_blocks() -> None:
+    """
+    A late fill on an instrument that neither side holds leaves the cache behind the venue.
+    """
+    observed = observation(reports=[venue_report()], fills=[fill("2")])
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+
+
+def test_late_fill_that_no_leg_of_the_cache_applied_blocks() -> None:
+    """
+    In hedge mode too a late fill leaves a cache that equals the older report behind the venue.
+    """
+    observed = observation(
+        reports=[venue_report([venue_position("2", leg="L")])],
+        after=[cached_position("2", position_id="L")],
+        live_fills=[fill("1")],
+    )
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+
+
+def test_late_fill_does_not_prove_two_unreported_positions_by_their_net() -> None:
+    """
+    LONG 2 and SHORT 1 without a report are not made of one late BUY 1, though their net is.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        after=[cached_position("2"), cached_position("-1", position_id="P-2")],
+        live_fills=[fill("1")],
+    )
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+
+
+def test_made_up_fill_without_a_mass_status_blocks_its_instrument_alone() -> None:
+    """
+    A position that was aligned at run time is unproven until the venue reports, the rest may trade.
+    """
+    report = judge(
+        observation(
+            fills=[fill(is_made_up=True), fill(index=1, is_made_up=True), fill("1", 2, "T-2")],
+            after=[cached_position("3")],
+        ),
+        PLAIN,
+    )
+    assert report.discrepancies == (
+        Discrepancy(
+            kind=DiscrepancyKind.NO_MASS_STATUS,
+            severity=Severity.BLOCK,
+            account_id=ACCOUNT,
+            instrument_id=BTC,
+            venue="no report",
+            cache="aligned by a synthetic fill",
+            detail="The engine made up a fill to align this position, and no mass status has come "
+            "since: look at the venue; the next mass status is verified",
+        ),
+    )
+    assert report.failure is None
+    assert report.outcome is RecoveryOutcome.DEGRADED
+    assert report.blocked_instruments == (BTC,)
+    assert report.fill_counts == {FillOrigin.SYNTHETIC: 2, FillOrigin.VENUE: 1}
+
+
+def test_fill_that_was_not_made_up_needs_no_mass_status() -> None:
+    """
+    An adapter's own fills at run time block nothing.
+    """
+    assert found(observation(fills=[fill()], after=[cached_position("1")])) == []
+
+
+def test_made_up_fill_of_an_account_that_reports_is_compared() -> None:
+    """
+    A mass status tells whether the aligned position is right.
+    """
+    for qty, expected in (("1", []), ("2", ["POSITION_QTY_MISMATCH"])):
+        observed = observation(
+            reports=[venue_report([venue_position(qty)], seen_events=1)],
+            fills=[fill(is_made_up=True)],
+            after=[cached_position("1")],
+        )
+        assert kinds(observed) == expected
+
+
+def test_made_up_fill_after_the_report_is_not_expected_at_the_venue() -> None:
+    """
+    What the engine made up after the report is no trade that the venue made.
+    """
+    observed = observation(
+        reports=[venue_report([venue_position("1")])],
+        fills=[fill(is_made_up=True)],
+        after=[cached_position("2")],
+    )
+    assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
+        ("POSITION_QTY_MISMATCH", "1", "2"),
+    ]
+
+
+def test_made_up_fill_is_warned_of_if_accounts_may_trade_unreconciled() -> None:
+    """
+    Who trades without mass statuses is told and not blocked.
+    """
+    report = judge(observation(fills=[fill(is_made_up=True)]), Policy(allow_unreconciled=True))
+    assert [d.severity for d in report.discrepancies] == [Severity.WARN]
+    assert report.blocked_instruments == ()
+    assert report.outcome is RecoveryOutcome.ADJUSTED
+
+
+def test_made_up_fills_of_several_instruments_and_accounts_block_each() -> None:
+    """
+    Every instrument that was aligned is named, with the account that it was aligned in.
+    """
+    observed = observation(
+        reports=[venue_report(account_id="PAPER-003")],
+        fills=[
+            fill(index=0, is_made_up=True),
+            fill(index=1, is_made_up=True, instrument_id=ETH),
+            fill(index=2, is_made_up=True, account_id=OTHER_ACCOUNT),
+        ],
+    )
+    assert [(d.account_id, d.instrument_id) for d in found(observed)] == [
+        (ACCOUNT, BTC),
+        (ACCOUNT, ETH),
+        (OTHER_ACCOUNT, BTC),
+    ]
+
+
+def test_second_made_up_fill_of_an_instrument_is_not_told_twice() -> None:
+    """
+    One epoch after another that aligns the same position finds one difference, not one more each.
+    """
+    observed = observation(fills=[fill(is_made_up=True)])
+    first = found(observed)
+    again = msgspec.structs.replace(observed, carried=tuple(first))
+    assert found(again) == first
+
+
+def test_leg_that_moved_by_just_what_was_filled_is_equal() -> None:
+    """
+    Fills carry no leg: if one leg alone differs, and by the late fills, it is taken for theirs.
+    """
+    legs = [venue_position("2", leg="L"), venue_position("-1", leg="S")]
+    for late, held in (
+        ("1", [cached_position("3", position_id="L"), cached_position("-1", position_id="S")]),
+        ("-2", [cached_position("-1", position_id="S")]),
+        (
+            "1",
+            [
+                cached_position("2", position_id="L"),
+                cached_position("-1", position_id="S"),
+                cached_position("1", position_id="X"),
+            ],
+        ),
+    ):
+        observed = observation(
+            reports=[venue_report(legs)],
+            after=held,
+            live_fills=[fill(late)],
+        )
+        assert found(observed) == []
+
+
+@pytest.mark.parametrize(
+    ("qty_long", "qty_short", "late"),
+    [("3", "-1", "2"), ("3", "-1", None), ("3", "-2", "1"), ("4", "-2", "1"), ("2", "-1", "1")],
+)
+def test_legs_that_late_fills_do_not_account_for_are_mismatches(
+    qty_long: str,
+    qty_short: str,
+    late: str | None,
+) -> None:
+    """
+    Another quantity than that of the fills, or two legs that moved, is a difference.
+    """
+    observed = observation(
+        reports=[venue_report([venue_position("2", leg="L"), venue_position("-1", leg="S")])],
+        after=[
+            cached_position(qty_long, position_id="L"),
+            cached_position(qty_short, position_id="S"),
+        ],
+        live_fills=[] if late is None else [fill(late)],
+    )
+    assert set(kinds(observed)) == {"HEDGE_LEG_MISMATCH"}
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+
+
+def test_late_fills_without_a_report_are_proven_owner_by_owner() -> None:
+    """
+    Each strategy's position must be made of its own late fills, not of another's.
+    """
+    mine = cached_position("1")
+    other = cached_position("1", position_id="P-2", strategy_id="Other-002")
+    fills = [fill("1"), msgspec.structs.replace(fill("1", index=1), strategy_id="Other-002")]
+    assert (
+        found(
+            observation(reports=[venue_report()], after=[mine, other], live_fills=fills),
+        )
+        == []
+    )
+    crossed = observation(
+        reports=[venue_report()],
+        after=[mine, other],
+        live_fills=[fills[0], msgspec.structs.replace(fills[1], strategy_id=STRATEGY)],
+    )
+    assert [(d.kind.value, d.position_id, d.cache) for d in found(crossed)] == [
+        ("POSITION_NOT_AT_VENUE", "P-1", "1"),
+        ("POSITION_NOT_AT_VENUE", "P-2", "1"),
+    ]
+
+
+def test_late_fill_without_a_position_is_told_as_flat() -> None:
+    """
+    A cache that is flat after a late fill is told as that, with no position to name.
+    """
+    (one,) = found(observation(reports=[venue_report()], live_fills=[fill("2")]))
+    assert one.kind is DiscrepancyKind.POSITION_NOT_AT_VENUE
+    assert (one.position_id, one.venue, one.cache) == (None, "no report", "flat")
+
+
+def test_flat_cached_position_beside_one_of_late_fills_needs_no_report() -> None:
+    """
+    A quantity of zero counts for nothing where late fills are added up.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        after=[cached_position("2"), cached_position("0", position_id="P-2")],
+        live_fills=[fill("2")],
+    )
+    assert found(observed) == []
+
+
+def test_made_up_fill_is_told_beside_what_was_carried_of_another_kind() -> None:
+    """
+    A difference that an epoch before found does not stand for the new one.
+    """
+    carried = discrepancy(severity=Severity.WARN)
+    told = found(observation(fills=[fill(is_made_up=True)], carried=[carried]))
+    assert [d.kind.value for d in told] == ["NO_MASS_STATUS", "POSITION_QTY_MISMATCH"]
+    assert told[1] == carried

@@ -1,0 +1,221 @@
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import StrategyConfig
+
+from nautilus_recovery_actor.compare import Policy
+from nautilus_recovery_actor.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.config import parse_severities
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.machine import Timing
+
+
+def refusal(**values: Any) -> str:
+    with pytest.raises(ValueError, match=r"^`") as raised:
+        RecoveryMonitorConfig(**values)
+    (line,) = str(raised.value).splitlines()
+    return line
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    """
+    A monitor needs no configuration, and what it does then is fixed.
+    """
+    config = RecoveryMonitorConfig()
+    assert isinstance(config, ActorConfig)
+    own = {
+        name: getattr(config, name)
+        for name in RecoveryMonitorConfig.__struct_fields__
+        if name not in ActorConfig.__struct_fields__
+    }
+    assert own == {
+        "startup_timeout_secs": 120.0,
+        "settle_ms": 250,
+        "verify_timeout_secs": 10.0,
+        "accounts": None,
+        "severities": {},
+        "on_failure": "hold",
+        "max_report_fills": 1000,
+        "reopen_on_mass_status": True,
+        "reopen_on_synthetic_fill": True,
+        "allow_unreconciled": False,
+        "shadow": False,
+        "heartbeat_secs": 5.0,
+        "history_size": 100,
+    }
+
+
+@pytest.mark.parametrize("name", ["startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs"])
+@pytest.mark.parametrize("value", [0, 0.0, -1.0, math.inf, -math.inf, math.nan])
+def test_duration_must_be_positive_and_finite(name: str, value: float) -> None:
+    """
+    Zero, negative, endless and undefined durations are refused by name.
+    """
+    assert refusal(**{name: value}) == (
+        f"`{name}` must be a positive number of seconds, was {value}"
+    )
+
+
+@pytest.mark.parametrize("name", ["startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs"])
+def test_small_duration_is_accepted(name: str) -> None:
+    """
+    Any positive duration goes.
+    """
+    values: dict[str, Any] = {name: 0.001}
+    assert getattr(RecoveryMonitorConfig(**values), name) == 0.001
+
+
+@pytest.mark.parametrize("name", ["settle_ms", "max_report_fills", "history_size"])
+def test_number_must_not_be_negative(name: str) -> None:
+    """
+    Zero is a choice, minus one is a mistake.
+    """
+    values: dict[str, Any] = {name: 0}
+    assert getattr(RecoveryMonitorConfig(**values), name) == 0
+    assert refusal(**{name: -1}) == f"`{name}` must not be negative, was -1"
+
+
+def test_what_follows_a_failure_is_one_of_two() -> None:
+    """
+    Both documented answers to a failure are accepted and any other is refused.
+    """
+    assert RecoveryMonitorConfig(on_failure="shutdown").on_failure == "shutdown"
+    assert refusal(on_failure="panic") == "`on_failure` must be 'hold' or 'shutdown', was 'panic'"
+
+
+def test_unknown_kind_is_refused_with_those_that_exist() -> None:
+    """
+    A misspelt kind would silently leave the default in place, so it is refused.
+    """
+    assert refusal(severities={"POSITION_MISMATCH": "WARN"}) == (
+        "`severities` has the unknown kind 'POSITION_MISMATCH': use one of POSITION_QTY_MISMATCH, "
+        "HEDGE_LEG_MISMATCH, POSITION_NOT_AT_VENUE, INSTRUMENT_NOT_LOADED, UNCLAIMED_POSITION, "
+        "SPLIT_OWNERSHIP, ORDER_NOT_IN_CACHE, ORDER_NOT_AT_VENUE, ORDER_MISMATCH, INFLIGHT_ORDER, "
+        "NO_MASS_STATUS, AVG_PX_MISMATCH"
+    )
+
+
+@pytest.mark.parametrize("severity", ["ERROR", "block", ""])
+def test_unknown_severity_is_refused_with_those_that_exist(severity: str) -> None:
+    """
+    A severity is one of three words, in capitals.
+    """
+    assert refusal(severities={"UNCLAIMED_POSITION": severity}) == (
+        f"`severities` has '{severity}' for UNCLAIMED_POSITION: use one of INFO, WARN, BLOCK"
+    )
+
+
+def test_unknown_field_is_refused_by_name() -> None:
+    """
+    A misspelt field is an error in Python and in a stored configuration alike.
+    """
+    with pytest.raises(TypeError, match="settle_secs"):
+        RecoveryMonitorConfig(settle_secs=1)  # type: ignore[call-arg]
+    with pytest.raises(msgspec.ValidationError, match="unknown field `settle_secs`"):
+        RecoveryMonitorConfig.parse(b'{"settle_secs": 1}')
+    with pytest.raises(TypeError, match="claims"):
+        RecoverableStrategyConfig(claims=[])  # type: ignore[call-arg]
+    with pytest.raises(msgspec.ValidationError, match="unknown field `claims`"):
+        RecoverableStrategyConfig.parse(b'{"claims": []}')
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b'{"settle_ms": "soon"}', b'{"on_failure": "panic"}', b'{"severities": {"A": "WARN"}}'],
+)
+def test_stored_configuration_is_checked_too(stored: bytes) -> None:
+    """
+    A configuration read from JSON passes the same checks.
+    """
+    with pytest.raises(msgspec.ValidationError):
+        RecoveryMonitorConfig.parse(stored)
+
+
+def test_stored_configuration_reads_back_equal() -> None:
+    """
+    A configuration survives the way through JSON, as an importable one takes it.
+    """
+    config = RecoveryMonitorConfig(
+        startup_timeout_secs=30.5,
+        accounts=["PAPER-001"],
+        severities={"NO_MASS_STATUS": "WARN"},
+        on_failure="shutdown",
+        shadow=True,
+    )
+    assert RecoveryMonitorConfig.parse(config.json()) == config
+
+
+def test_configuration_is_frozen() -> None:
+    """
+    A configuration cannot be changed after it was checked.
+    """
+    with pytest.raises(AttributeError):
+        RecoveryMonitorConfig().settle_ms = -1  # type: ignore[misc]
+
+
+def test_timing_is_in_nanoseconds() -> None:
+    """
+    Seconds and milliseconds become nanoseconds.
+    """
+    config = RecoveryMonitorConfig(
+        startup_timeout_secs=1.5,
+        settle_ms=20,
+        verify_timeout_secs=0.25,
+    )
+    assert config.timing() == Timing(
+        startup=1_500_000_000,
+        settle=20_000_000,
+        verify=250_000_000,
+    )
+    assert RecoveryMonitorConfig().timing() == Timing(
+        startup=120_000_000_000,
+        settle=250_000_000,
+        verify=10_000_000_000,
+    )
+
+
+def test_policy_is_that_of_the_configuration() -> None:
+    """
+    What the judgement needs is handed on, the severities as enums.
+    """
+    assert RecoveryMonitorConfig().policy() == Policy()
+    config = RecoveryMonitorConfig(
+        severities={"NO_MASS_STATUS": "WARN", "AVG_PX_MISMATCH": "BLOCK"},
+        allow_unreconciled=True,
+        max_report_fills=5,
+        shadow=True,
+    )
+    assert config.policy() == Policy(
+        severities={
+            DiscrepancyKind.NO_MASS_STATUS: Severity.WARN,
+            DiscrepancyKind.AVG_PX_MISMATCH: Severity.BLOCK,
+        },
+        allow_unreconciled=True,
+        max_report_fills=5,
+        shadow=True,
+    )
+
+
+def test_severities_may_be_given_as_enums() -> None:
+    """
+    Enums are strings, so they serve as well as names.
+    """
+    parsed = parse_severities({DiscrepancyKind.UNCLAIMED_POSITION: Severity.BLOCK})
+    assert parsed == {DiscrepancyKind.UNCLAIMED_POSITION: Severity.BLOCK}
+    assert all(type(kind) is DiscrepancyKind for kind in parsed)
+    assert parse_severities({}) == {}
+
+
+def test_strategy_configuration_is_that_of_a_strategy() -> None:
+    """
+    It has the fields of a strategy's and no others.
+    """
+    config = RecoverableStrategyConfig(order_id_tag="007")
+    assert isinstance(config, StrategyConfig)
+    assert config.order_id_tag == "007"
+    assert RecoverableStrategyConfig.__struct_fields__ == StrategyConfig.__struct_fields__

@@ -1,0 +1,184 @@
+from decimal import Decimal
+
+import pytest
+
+from nautilus_recovery_actor import narrate
+from nautilus_recovery_actor.enums import DiscrepancyKind
+from nautilus_recovery_actor.enums import FailureReason
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import RecoveryOutcome
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import RecoveryReport
+from tests.core.builders import ACCOUNT
+from tests.core.builders import BTC
+from tests.core.builders import STRATEGY
+from tests.core.builders import discrepancy
+from tests.core.builders import full_report
+
+
+def report(
+    outcome: RecoveryOutcome | None = RecoveryOutcome.CLEAN,
+    failure: FailureReason | None = None,
+    message: str = "Nothing was changed",
+    positions: tuple[PositionChange, ...] = (),
+    discrepancies: tuple[Discrepancy, ...] = (),
+    blocked: tuple[str, ...] = (),
+    fill_counts: dict[FillOrigin, int] | None = None,
+) -> RecoveryReport:
+    return RecoveryReport(
+        trader_id="TRADER-001",
+        recovery_id="x",
+        epoch=7,
+        trigger="startup",
+        outcome=outcome,
+        failure=failure,
+        message=message,
+        positions=positions,
+        fill_counts=fill_counts or {},
+        discrepancies=discrepancies,
+        blocked_instruments=blocked,
+    )
+
+
+def change(before: str, after: str, venue: str | None) -> PositionChange:
+    return PositionChange(
+        account_id=ACCOUNT,
+        instrument_id=BTC,
+        position_id="P-1",
+        strategy_id=STRATEGY,
+        qty_before=Decimal(before),
+        qty_after=Decimal(after),
+        qty_venue=None if venue is None else Decimal(venue),
+    )
+
+
+def test_clean_recovery_is_one_line() -> None:
+    """
+    A recovery that changed nothing says just that.
+    """
+    assert narrate.lines(report()) == [
+        (Severity.INFO, "Recovery epoch 7 CLEAN: Nothing was changed"),
+    ]
+
+
+def test_blocked_instruments_make_the_first_line_a_warning() -> None:
+    """
+    A degraded recovery is warned of.
+    """
+    lines = narrate.lines(report(RecoveryOutcome.DEGRADED, message="1 remain", blocked=(BTC,)))
+    assert lines == [(Severity.WARN, "Recovery epoch 7 DEGRADED: 1 remain")]
+
+
+@pytest.mark.parametrize("blocked", [(), (BTC,)])
+def test_failure_makes_the_first_line_an_error(blocked: tuple[str, ...]) -> None:
+    """
+    A failed recovery is an error whatever else it found, named by its reason.
+    """
+    lines = narrate.lines(report(None, FailureReason.TIMEOUT, "too late", blocked=blocked))
+    assert lines == [(Severity.BLOCK, "Recovery epoch 7 TIMEOUT: too late")]
+
+
+def test_fills_are_counted_by_origin() -> None:
+    """
+    One line tells how many fills came from where.
+    """
+    counts = {FillOrigin.EXTERNAL: 2, FillOrigin.VENUE: 31}
+    assert narrate.lines(report(fill_counts=counts))[1:] == [
+        (Severity.INFO, "Fills while away: 2 EXTERNAL, 31 VENUE"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        (change("1", "2.50", "2.5"), "+1 -> +2.50, venue +2.5"),
+        (change("-1E+3", "0", "0"), "-1000 -> flat, venue flat"),
+        (change("0", "0", "-0.1"), "flat -> flat, venue -0.1"),
+        (change("1", "1", None), "+1 -> +1, venue not reported"),
+        (change("1", "1", "2"), "+1 -> +1, venue +2"),
+        (change("1", "2", "2"), "+1 -> +2, venue +2"),
+        (change("0.00", "1", "1"), "flat -> +1, venue +1"),
+    ],
+)
+def test_position_that_moved_or_differs_has_a_line(
+    position: PositionChange,
+    expected: str,
+) -> None:
+    """
+    A line gives the quantities before, after and at the venue, with their signs.
+    """
+    assert narrate.lines(report(positions=(position,)))[1:] == [
+        (Severity.INFO, f"Position P-1 ({ACCOUNT}): {expected}"),
+    ]
+
+
+@pytest.mark.parametrize("qty", ["1", "1.0", "-2"])
+def test_position_that_stayed_equal_has_none(qty: str) -> None:
+    """
+    What neither moved nor differs is not told.
+    """
+    assert len(narrate.lines(report(positions=(change(qty, qty, str(Decimal(qty))),)))) == 1
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_difference_has_a_line_of_its_severity(severity: Severity) -> None:
+    """
+    Each difference tells what the venue says, what the cache says and what to do.
+    """
+    lines = narrate.lines(report(discrepancies=(discrepancy(severity=severity),)))
+    assert lines[1:] == [
+        (
+            severity,
+            f"POSITION_QTY_MISMATCH P-1 ({ACCOUNT}): venue 2, cache 1. Look at the venue",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "subject"),
+    [
+        (discrepancy(client_order_id="O-1"), "O-1"),
+        (discrepancy(), "P-1"),
+        (discrepancy(position_id=None), BTC),
+        (discrepancy(position_id=None, instrument_id=""), ACCOUNT),
+    ],
+)
+def test_difference_is_named_by_the_closest_thing(found: Discrepancy, subject: str) -> None:
+    """
+    The subject is the order, else the position, else the instrument, else the account.
+    """
+    (_, line) = narrate.lines(report(discrepancies=(found,)))[1]
+    assert line.startswith(f"POSITION_QTY_MISMATCH {subject} ({ACCOUNT}): ")
+
+
+def test_difference_with_nothing_to_say_of_a_side_has_a_dash() -> None:
+    """
+    An empty side reads as a dash.
+    """
+    silent = Discrepancy(
+        kind=DiscrepancyKind.NO_MASS_STATUS,
+        severity=Severity.BLOCK,
+        account_id=ACCOUNT,
+        instrument_id="",
+        detail="Restart",
+    )
+    assert narrate.lines(report(discrepancies=(silent,)))[1] == (
+        Severity.BLOCK,
+        f"NO_MASS_STATUS {ACCOUNT} ({ACCOUNT}): venue -, cache -. Restart",
+    )
+
+
+def test_lines_come_in_the_order_of_a_story() -> None:
+    """
+    The result comes first, then the fills, the positions and the differences, one line each.
+    """
+    lines = [line for _, line in narrate.lines(full_report())]
+    assert [line.split()[0] for line in lines] == [
+        "Recovery",
+        "Fills",
+        "Position",
+        "POSITION_QTY_MISMATCH",
+    ]
+    assert not any("\n" in line for line in lines)

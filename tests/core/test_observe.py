@@ -1,0 +1,202 @@
+import pytest
+
+from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.observe import SYNTHETIC_ID
+from nautilus_recovery_actor.observe import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.observe import Observation
+from nautilus_recovery_actor.observe import ObservedFill
+from nautilus_recovery_actor.observe import VenueReport
+from nautilus_recovery_actor.observe import origins
+from tests.core.builders import OTHER_ACCOUNT
+from tests.core.builders import fill
+from tests.core.builders import observation
+from tests.core.builders import venue_order
+from tests.core.builders import venue_report
+
+
+def origin(one: ObservedFill, *reports: VenueReport) -> FillOrigin:
+    (found,) = origins(observation(fills=[one], reports=reports))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("placed_here", "expected"),
+    [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)],
+)
+@pytest.mark.parametrize("orders", [[], [venue_order()]], ids=["order unknown", "order reported"])
+def test_reported_trade_is_real(
+    placed_here: bool,
+    expected: FillOrigin,
+    orders: list[object],
+) -> None:
+    """
+    A trade that the venue reported is the venue's, or external if the order was placed elsewhere.
+    """
+    status = venue_report(orders=orders, trade_ids=["T-0"], seen_events=5)  # type: ignore[arg-type]
+    assert origin(fill(placed_here=placed_here), status) is expected
+
+
+@pytest.mark.parametrize("placed_here", [True, False])
+def test_reported_order_without_its_trade_is_inferred(placed_here: bool) -> None:
+    """
+    A fill of a reported order whose trade the venue did not report comes from its status.
+    """
+    status = venue_report(orders=[venue_order()], trade_ids=["T-9"], seen_events=1)
+    assert origin(fill(placed_here=placed_here), status) is FillOrigin.INFERRED
+
+
+def test_own_order_that_the_venue_left_out_is_inferred() -> None:
+    """
+    A fill of an order of ours is never made up to align a position.
+    """
+    assert origin(fill(), venue_report(seen_events=1)) is FillOrigin.INFERRED
+
+
+@pytest.mark.parametrize("seen_events", [0, 5])
+def test_order_that_nobody_placed_and_no_venue_reported_is_synthetic(seen_events: int) -> None:
+    """
+    A fill of an order that reconciliation made is synthetic, before the mass status and after it.
+    """
+    status = venue_report(orders=[venue_order(venue_order_id="V-9")], seen_events=seen_events)
+    assert origin(fill(placed_here=False), status) is FillOrigin.SYNTHETIC
+
+
+@pytest.mark.parametrize(
+    ("index", "placed_here", "expected"),
+    [
+        (2, True, FillOrigin.INFERRED),
+        (3, True, FillOrigin.VENUE),
+        (4, True, FillOrigin.VENUE),
+        (2, False, FillOrigin.INFERRED),
+        (3, False, FillOrigin.EXTERNAL),
+    ],
+)
+def test_fill_after_the_mass_status_is_live(
+    index: int,
+    placed_here: bool,
+    expected: FillOrigin,
+) -> None:
+    """
+    What is flagged after the mass status is a live fill of an adapter that sends fill reports.
+    """
+    status = venue_report(orders=[venue_order()], seen_events=3)
+    assert origin(fill(index=index, placed_here=placed_here), status) is expected
+
+
+@pytest.mark.parametrize(
+    ("placed_here", "expected"),
+    [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)],
+)
+def test_account_without_a_mass_status_has_real_fills(
+    placed_here: bool,
+    expected: FillOrigin,
+) -> None:
+    """
+    Without a mass status of the account nothing speaks against the fill.
+    """
+    assert origin(fill(placed_here=placed_here)) is expected
+    other = venue_report(account_id=OTHER_ACCOUNT, seen_events=9)
+    assert origin(fill(placed_here=placed_here), other) is expected
+
+
+@pytest.mark.parametrize(
+    ("trade_id", "venue_order_id"),
+    [("S-18c2f3a0-9b1d", "V-1"), ("T-0", "S-18c2f3a0-9b1d"), ("S-0-0", "S-f-f")],
+)
+@pytest.mark.parametrize("placed_here", [True, False])
+def test_ids_that_the_engine_writes_are_synthetic_even_if_reported(
+    trade_id: str,
+    venue_order_id: str,
+    placed_here: bool,
+) -> None:
+    """
+    An order or a trade with the engine's own form of id is made up, whatever the report holds.
+    """
+    one = fill(trade_id=trade_id, venue_order_id=venue_order_id, placed_here=placed_here)
+    status = venue_report(
+        orders=[venue_order(venue_order_id=venue_order_id)],
+        trade_ids=[trade_id],
+        seen_events=5,
+    )
+    assert origin(one, status) is FillOrigin.SYNTHETIC
+    assert origin(one) is FillOrigin.SYNTHETIC
+
+
+@pytest.mark.parametrize(
+    "venue_id",
+    [
+        "S-18c2f3a0",
+        "S-18C2-9B1D",
+        "XS-18c2-9b1d",
+        "S-18c2-9b1d-1",
+        "S-18g2-9b1d",
+        "S--9b1d",
+        "S-1-",
+    ],
+)
+def test_ids_of_another_form_are_the_venues_own(venue_id: str) -> None:
+    """
+    Only the whole form of the engine's ids counts as made up.
+    """
+    assert SYNTHETIC_ID.fullmatch(venue_id) is None
+    status = venue_report(trade_ids=[venue_id], seen_events=5)
+    assert origin(fill(trade_id=venue_id, venue_order_id=venue_id), status) is FillOrigin.VENUE
+
+
+def test_each_account_is_asked_of_its_own_fills() -> None:
+    """
+    Trades and orders reported by one account say nothing of the fills of another.
+    """
+    found = origins(
+        observation(
+            fills=[
+                fill(index=0, placed_here=False),
+                fill(index=1, placed_here=False, account_id=OTHER_ACCOUNT),
+                fill(index=2, trade_id="T-0", account_id=OTHER_ACCOUNT),
+            ],
+            reports=[
+                venue_report(orders=[venue_order()], trade_ids=["T-0"], seen_events=9),
+                venue_report(account_id=OTHER_ACCOUNT, seen_events=9),
+            ],
+        ),
+    )
+    assert found == (FillOrigin.EXTERNAL, FillOrigin.SYNTHETIC, FillOrigin.INFERRED)
+
+
+def test_no_fills_have_no_origins() -> None:
+    """
+    An observation without fills has an empty answer.
+    """
+    assert origins(observation(reports=[venue_report()])) == ()
+
+
+def test_owners_that_are_no_strategy() -> None:
+    """
+    NautilusTrader gives what nobody claims to these two.
+    """
+    assert sorted(UNCLAIMED_STRATEGIES) == ["EXTERNAL", "INTERNAL-DIFF"]
+
+
+@pytest.mark.parametrize("placed_here", [True, False])
+def test_fill_that_is_known_to_align_a_position_is_synthetic(placed_here: bool) -> None:
+    """
+    What the host knows to be made up stays so, whatever a report holds.
+    """
+    one = fill(placed_here=placed_here, is_made_up=True)
+    assert origin(one) is FillOrigin.SYNTHETIC
+    status = venue_report(orders=[venue_order()], trade_ids=["T-0"], seen_events=5)
+    assert origin(one, status) is FillOrigin.SYNTHETIC
+
+
+def test_what_is_not_said_of_an_observation_is_nothing() -> None:
+    """
+    An observation and a report hold no more than what they are given.
+    """
+    empty = VenueReport(account_id="A-1", venue="A", ts=1)
+    assert (empty.seen_events, empty.seen_live_fills, empty.fills) == (0, 0, 0)
+    assert (empty.positions, empty.orders, empty.trade_ids) == ((), (), frozenset())
+    nothing = Observation("T-1", "x", 1, "startup", 2)
+    assert (nothing.events, nothing.fills, nothing.live_fills, nothing.reports) == (0, (), (), ())
+    assert (nothing.ts_reconciled, nothing.ts_last_alive, nothing.clean_shutdown) == (None,) * 3
+    defaults = ObservedFill.__struct_defaults__
+    assert defaults == (False,)  # `is_made_up`
