@@ -81,6 +81,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             value = getattr(self, name)
             if value < 0:
                 raise ValueError(f"`{name}` must not be negative, was {value}")
+        if self.accounts is not None and not self.accounts:
+            raise ValueError("`accounts` must name an account, or be None for those in the cache")
         if self.on_failure not in ("hold", "shutdown"):
             raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
         parse_severities(self.severities)

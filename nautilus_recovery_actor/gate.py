@@ -14,9 +14,11 @@ class RecoveryGate:
     epoch a failure outweighs a completion.
     """
 
-    __slots__ = ("_blocked", "_epoch", "_is_failed", "_is_open", "_reason")
+    __slots__ = ("_blocked", "_epoch", "_is_failed", "_is_open", "_reason", "is_unrestricted")
 
     def __init__(self) -> None:
+        # Open for every instrument: an attribute, because it is read on the path of every order
+        self.is_unrestricted = False
         self._epoch = 0
         self._is_open = False
         self._is_failed = False
@@ -61,7 +63,7 @@ class RecoveryGate:
         bool
 
         """
-        return self._is_open and (not self._blocked or str(instrument_id) not in self._blocked)
+        return self.is_unrestricted or (self._is_open and str(instrument_id) not in self._blocked)
 
     def reason(self, instrument_id: object = None) -> str | None:
         """
@@ -129,7 +131,7 @@ class RecoveryGate:
         if epoch == self._epoch and (self._is_failed or self._is_open):
             return False
         self._epoch, self._is_failed = epoch, False
-        self._is_open, self._blocked = True, blocked
+        self._open(blocked)
         return True
 
     def fail(self, epoch: int, failure: FailureReason, message: str) -> bool:
@@ -178,9 +180,14 @@ class RecoveryGate:
         """
         Open where there is nothing to recover, as in a backtest.
         """
-        self._is_open, self._blocked = True, frozenset()
+        self._open(frozenset())
+
+    def _open(self, blocked: frozenset[str]) -> None:
+        self._is_open, self._blocked = True, blocked
+        self.is_unrestricted = not blocked
 
     def _close(self, reason: str) -> bool:
         was_open, self._is_open = self._is_open, False
+        self.is_unrestricted = False
         self._reason = reason
         return was_open

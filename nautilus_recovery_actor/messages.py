@@ -6,6 +6,7 @@ They are registered for serialization, so they also reach an external Redis stre
 ``(trader_id, epoch)``.
 """
 
+from functools import cached_property
 from typing import Any
 from typing import Self
 
@@ -199,7 +200,7 @@ class RecoveryComplete(RecoveryMessage):
         assert self.report.outcome is not None  # A completed epoch has an outcome
         return self.report.outcome
 
-    @property
+    @cached_property
     def blocked_instruments(self) -> frozenset[str]:
         """
         The instruments that must not be traded.

@@ -35,6 +35,9 @@ from nautilus_recovery_actor.messages import RecoveryMessage
 from nautilus_recovery_actor.messages import RecoveryStarted
 
 
+# Found once: this call is on the path of every order
+_submit_order = Strategy.submit_order
+
 # Gates are told before other subscribers, so that one that raises cannot keep the news from them.
 _PRIORITY = 10
 
@@ -222,14 +225,15 @@ class RecoverableStrategy(Strategy):
         self.on_recovery_complete(event)
         for position in self.cache.positions_open(strategy_id=self.id):
             self.on_position_recovered(position, self.__exit_orders(position))
-        if not self.gate.complete(event.epoch, event.blocked_instruments):
+        blocked = event.blocked_instruments
+        if not self.gate.complete(event.epoch, blocked):
             return
-        blocked = ", ".join(sorted(event.blocked_instruments))
         if blocked:
-            self.log.warning(f"Trading is enabled, except for {blocked}")
+            self.log.warning(f"Trading is enabled, except for {', '.join(sorted(blocked))}")
         else:
             self.log.info("Trading is enabled", LogColor.GREEN)
-        self.__send(signals.gate_opened, gate=self.gate)
+        if signals.gate_opened.receivers:
+            self.__send(signals.gate_opened, gate=self.gate)
         self.on_trading_enabled()
 
     def __exit_orders(self, position: Position) -> list[Order]:
@@ -259,8 +263,13 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.submit_order` for the parameters.
         """
-        if self.gate.is_open_for(order.instrument_id) or not self.__deny([order]):
-            Strategy.submit_order(self, order, position_id, client_id, params)
+        gate = self.gate
+        if (
+            gate.is_unrestricted
+            or gate.is_open_for(order.instrument_id)
+            or not self.__deny([order])
+        ):
+            _submit_order(self, order, position_id, client_id, params)
 
     def submit_order_list(
         self,

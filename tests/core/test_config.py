@@ -80,6 +80,16 @@ def test_number_must_not_be_negative(name: str) -> None:
     assert refusal(**{name: -1}) == f"`{name}` must not be negative, was -1"
 
 
+def test_accounts_that_must_report_are_named_or_none() -> None:
+    """
+    An empty list would let a node trade that nothing has been proven of.
+    """
+    assert RecoveryMonitorConfig(accounts=["PAPER-001"]).accounts == ["PAPER-001"]
+    assert refusal(accounts=[]) == (
+        "`accounts` must name an account, or be None for those in the cache"
+    )
+
+
 def test_what_follows_a_failure_is_one_of_two() -> None:
     """
     Both documented answers to a failure are accepted and any other is refused.
