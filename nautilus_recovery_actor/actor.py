@@ -200,6 +200,7 @@ class RecoveryMonitorActor(Actor):
     def _open_startup(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._start_task = asyncio.current_task(loop)
+        loop.call_soon(self._look_for_start)
         self._watch.ts_started = self.clock.timestamp_ns()
         self._state = machine.open_startup(self._watch.ts_started, self._timing)
         self._begin()
@@ -352,6 +353,11 @@ class RecoveryMonitorActor(Actor):
             self._advance(
                 machine.Woke(self.clock.timestamp_ns(), flagged, self._is_start_pending()),
             )
+
+    def _look_for_start(self) -> None:
+        # The kernel awaits its clients by now: what is not seen of its start now never will be
+        if self._start_task is not None and not native.is_start_pending(self._start_task):
+            self._start_task = None
 
     def _is_start_pending(self) -> bool | None:
         if self._start_task is None or self._is_trader_started:

@@ -4,6 +4,7 @@ The one place that reads NautilusTrader's objects into the plain values of `obse
 
 import asyncio
 import re
+from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.observe import CachedOrder
@@ -35,6 +37,10 @@ _ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+_ORDERS_AS_MADE = "_order_reports_as_made"
+_FILLS_AS_MADE = "_fill_reports_as_made"
+
+
 def keep_reports_as_made() -> None:
     """
     Make every mass status remember the order and fill reports that its adapter put in.
@@ -42,27 +48,23 @@ def keep_reports_as_made() -> None:
     The engine edits a mass status before it applies and publishes it: it drops each order that
     equals the cached one, and adds orders and fills of its own (seen on 1.231; 1.221 edits
     nothing). What is published can then not tell an order that rests at the venue from one that is
-    gone, so the reports are copied where the adapter adds them. Calling this again changes nothing.
+    gone, so the reports are kept where the adapter adds them. Calling this again changes nothing.
     """
-    for method, kept in (
-        ("add_order_reports", "_order_reports"),
-        ("add_fill_reports", "_fill_reports"),
-    ):
-        _copy_after(method, kept)
+    _keep(ExecutionMassStatus.add_order_reports, _ORDERS_AS_MADE)
+    _keep(ExecutionMassStatus.add_fill_reports, _FILLS_AS_MADE)
 
 
-def _copy_after(method: str, kept: str) -> None:
-    original = getattr(ExecutionMassStatus, method)
-    if getattr(original, "keeps_reports", False):
+def _keep(original: Callable[..., None], attribute: str) -> None:
+    if hasattr(original, "keeps_reports"):
         return
 
     @wraps(original)
     def add(self: ExecutionMassStatus, reports: list[Any]) -> None:
         original(self, reports)
-        setattr(self, f"{kept}_as_made", dict(getattr(self, kept)))
+        self.__dict__.setdefault(attribute, []).extend(reports)
 
     add.keeps_reports = True  # type: ignore[attr-defined]
-    setattr(ExecutionMassStatus, method, add)
+    setattr(ExecutionMassStatus, original.__name__, add)
 
 
 def venue_report(
@@ -85,17 +87,18 @@ def venue_report(
     VenueReport
 
     """
-    orders: dict[Any, OrderStatusReport] = getattr(
-        mass_status,
-        "_order_reports_as_made",
-        mass_status.order_reports,
+    made = vars(mass_status)
+    # Of two reports under one venue order id the newer counts, as for the engine
+    orders: dict[VenueOrderId, OrderStatusReport] = (
+        {report.venue_order_id: report for report in made[_ORDERS_AS_MADE]}
+        if _ORDERS_AS_MADE in made
+        else mass_status.order_reports
     )
-    fill_lists: dict[Any, list[FillReport]] = getattr(
-        mass_status,
-        "_fill_reports_as_made",
-        mass_status.fill_reports,
+    fills: list[FillReport] = (
+        made[_FILLS_AS_MADE]
+        if _FILLS_AS_MADE in made
+        else [fill for fills in mass_status.fill_reports.values() for fill in fills]
     )
-    fills = [fill for fills in fill_lists.values() for fill in fills]
     account_id = mass_status.account_id
     return VenueReport(
         account_id=account_id.value,

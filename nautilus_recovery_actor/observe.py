@@ -24,7 +24,7 @@ SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
 UNCLAIMED_STRATEGIES = frozenset({"EXTERNAL", "INTERNAL-DIFF"})
 
 
-class VenuePosition(msgspec.Struct, frozen=True):
+class VenuePosition(msgspec.Struct, frozen=True, gc=False):
     """
     A position that the venue reported, `position_id` set for a hedge leg.
     """
@@ -35,7 +35,7 @@ class VenuePosition(msgspec.Struct, frozen=True):
     avg_px: Decimal | None = None
 
 
-class VenueOrder(msgspec.Struct, frozen=True):
+class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     """
     An order that the venue reported; `client_order_id` is the one the engine knows it by.
     """
@@ -84,7 +84,7 @@ class VenueReport(msgspec.Struct, frozen=True):
     fills: int = 0
 
 
-class CachedPosition(msgspec.Struct, frozen=True):
+class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     """
     An open position in the cache.
     """
@@ -97,7 +97,7 @@ class CachedPosition(msgspec.Struct, frozen=True):
     avg_px: Decimal | None = None
 
 
-class CachedOrder(msgspec.Struct, frozen=True):
+class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     """
     An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
     """
@@ -114,7 +114,7 @@ class CachedOrder(msgspec.Struct, frozen=True):
     ts_last: int
 
 
-class ObservedFill(msgspec.Struct, frozen=True):
+class ObservedFill(msgspec.Struct, frozen=True, gc=False):
     """
     A fill as the cache applied it.
 

@@ -18,7 +18,7 @@ from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import Severity
 
 
-class AccountRecovery(msgspec.Struct, frozen=True):
+class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
     """
     What one account's venue reported.
 
@@ -47,7 +47,7 @@ class AccountRecovery(msgspec.Struct, frozen=True):
     positions: int = 0
 
 
-class PositionChange(msgspec.Struct, frozen=True):
+class PositionChange(msgspec.Struct, frozen=True, gc=False):
     """
     One position before and after the recovery, and what the venue says of it.
 
@@ -87,7 +87,7 @@ class PositionChange(msgspec.Struct, frozen=True):
     avg_px_after: Decimal | None = None
 
 
-class ReconciledFill(msgspec.Struct, frozen=True):
+class ReconciledFill(msgspec.Struct, frozen=True, gc=False):
     """
     One fill that reconciliation applied, counted once.
 
@@ -118,7 +118,7 @@ class ReconciledFill(msgspec.Struct, frozen=True):
     ts_event: int
 
 
-class Discrepancy(msgspec.Struct, frozen=True):
+class Discrepancy(msgspec.Struct, frozen=True, gc=False):
     """
     One difference between the venue's report and the cache.
 

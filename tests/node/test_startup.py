@@ -3,11 +3,15 @@ What one start of a node ends in.
 """
 
 import asyncio
+from collections.abc import Coroutine
+from collections.abc import Generator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import StrategyConfig
+from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
@@ -320,3 +324,38 @@ def test_the_cache_restored_and_an_unchanged_venue_are_clean(
             assert [order.status_string() for order in exits] == ["ACCEPTED"]
 
     asyncio.run(after())
+
+
+class Hidden:
+    """
+    Awaits a coroutine so that nobody sees it, as some frameworks do.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._coroutine.__await__()
+
+
+def test_a_start_that_cannot_be_seen_is_not_taken_for_one_given_up(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the start is awaited through something opaque, only the deadline decides."""
+    start = NautilusKernel.start_async
+
+    async def started(kernel: NautilusKernel) -> None:
+        await Hidden(start(kernel))
+
+    monkeypatch.setattr(NautilusKernel, "start_async", started)
+    started.__name__ = "begin"
+    venue.open_account()
+    venue.set_faults(mass_status_delay_secs=0.8)
+
+    async def scenario() -> None:
+        async with watched(venue) as node:
+            event = await node.result()
+            assert event.report.outcome is RecoveryOutcome.CLEAN
+
+    asyncio.run(scenario())

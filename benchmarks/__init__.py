@@ -1,0 +1,3 @@
+"""
+What the package costs, measured: ``python -m benchmarks``.
+"""
