@@ -208,25 +208,25 @@ class RecoveryMonitorActor(Actor):
 
     def _open_runtime(self, trigger: str) -> None:
         now = self.clock.timestamp_ns()
-        flagged = self._watch.flagged
+        last = self._watch
         self._watch = Watch(
-            epoch=self._watch.epoch + 1,
+            epoch=last.epoch + 1,
             recovery_id=UUID4().value,
             trigger=trigger,
-            ts_registered=self._watch.ts_registered,
+            ts_registered=last.ts_registered,
             ts_started=now,
-            before=positions_before(self.cache, flagged),
-            last_heartbeat=self._watch.last_heartbeat,
-            flagged=flagged,
+            last_heartbeat=last.last_heartbeat,
+            flagged=last.flagged,
             carried=self.report.discrepancies,
         )
         self._last_report = None
-        self._state = machine.open_runtime(now, len(flagged), self._timing)
+        self._state = machine.open_runtime(now, len(last.flagged), self._timing)
         self._begin()
+        self._watch.before = positions_before(self.cache, last.flagged)
 
     def _begin(self) -> None:
+        self._publish(self._message(RecoveryStarted, self._opening_report()))  # Gates close first
         self._journal.begin(self.epoch)
-        self._publish(self._message(RecoveryStarted, self._opening_report()))
         self._arm()
 
     # -- WHAT COMES IN --
@@ -455,6 +455,10 @@ class RecoveryMonitorActor(Actor):
         self.log.exception(f"The recovery monitor raised while {doing}", error)
         if self._state is None:
             self._state = machine.open_startup(self.clock.timestamp_ns(), self._timing)
+        elif self._state.phase is RecoveryPhase.COMPLETE:
+            # What could not be read at run time must not leave a gate open
+            with self._guarded("closing the gates"):
+                self._open_runtime("mass_status")
         self._advance(machine.Broke(f"The recovery monitor raised while {doing}: {error!r}"))
 
     def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:

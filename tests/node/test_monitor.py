@@ -101,6 +101,59 @@ class Unappendable(list[Any]):
         raise RuntimeError("injected")
 
 
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Watch, "add_status"),
+        (native, "cached_positions"),
+        (verify, "judge"),
+        (RecoveryJournal, "begin"),
+    ],
+)
+def test_what_raises_at_a_reconnect_closes_the_gate(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+) -> None:
+    """A gate that is open under an older epoch does not stay open on an error of a newer one."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            monkeypatch.setattr(owner, name, raises)
+            venue.push_mass_status()
+            event = await node.result(2)
+            assert event.reason is FailureReason.INTERNAL_ERROR
+            assert event.epoch == 2
+            assert not strategy.gate.is_open
+            assert node.run.is_trading
+            assert [m.epoch for m in node.messages] == [1, 1, 2, 2]
+
+    asyncio.run(scenario())
+
+
+def test_what_raises_on_an_event_at_run_time_closes_the_gate(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An event that could not be judged may have been a made-up fill."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            monkeypatch.setattr(native, "is_made_up", raises)
+            bus = node.node.kernel.msgbus
+            bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
+            event = await node.result(2)
+            assert event.reason is FailureReason.INTERNAL_ERROR
+            assert not strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
 def test_an_error_on_an_order_event_reaches_no_engine(venue: PaperVenue) -> None:
     """A handler that raised would break the reconciliation that published the event."""
     venue.open_account()
