@@ -6,6 +6,7 @@ thread, because a receiver runs on the node's event loop.
 """
 
 import json
+import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +18,13 @@ from nautilus_recovery_actor import signals
 
 
 _sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recovery-alert")
+
+
+def _send(request: urllib.request.Request) -> None:
+    try:
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+    except OSError as e:
+        print(f"The recovery alert could not be sent: {e}", file=sys.stderr)  # noqa: T201
 
 
 def alert_to(url: str) -> None:
@@ -37,7 +45,7 @@ def alert_to(url: str) -> None:
             data=json.dumps({"text": text}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        _sender.submit(urllib.request.urlopen, request, timeout=5)
+        _sender.submit(_send, request)
 
     signals.recovery_failed.connect(on_failed, weak=False)
     signals.recovery_completed.connect(on_completed, weak=False)

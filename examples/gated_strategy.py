@@ -53,8 +53,9 @@ class GatedStrategy(RecoverableStrategy):
         """
         Begin to trade: what is held is proven equal to the venue's report.
         """
-        if self.cache.positions_open(instrument_id=self.instrument_id, strategy_id=self.id):
-            return
+        mine = {"instrument_id": self.instrument_id, "strategy_id": self.id}
+        if self.cache.positions_open(**mine) or self.cache.orders_inflight(**mine):
+            return  # Called again after every reconnect
         instrument = self.cache.instrument(self.instrument_id)
         self.submit_order(
             self.order_factory.market(self.instrument_id, OrderSide.BUY, instrument.make_qty(1)),

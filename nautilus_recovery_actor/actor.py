@@ -85,6 +85,8 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
+        self._is_reconciling = False
+        self._is_ending = False
         self._reported_orders: set[VenueOrderId] = set()
         self._is_stream_told = False
         self._registration_error: Exception | None = None
@@ -217,6 +219,7 @@ class RecoveryMonitorActor(Actor):
             ts_started=now,
             last_heartbeat=last.last_heartbeat,
             flagged=last.flagged,
+            live_fills=list(last.live_fills),
             carried=self.report.discrepancies,
         )
         self._last_report = None
@@ -252,9 +255,16 @@ class RecoveryMonitorActor(Actor):
             if self._heartbeat_timer is None:
                 self._beat()  # The trader was stopped and starts again
 
+    def on_resume(self) -> None:
+        """
+        Give signs of life again. An epoch that the stop ended stays ended.
+        """
+        if self._loop is not None:
+            self._beat()
+
     def on_stop(self) -> None:
         """
-        Leave the mark of a clean stop.
+        End an epoch that is still open, and leave the mark of a clean stop.
         """
         self._end()
 
@@ -272,7 +282,7 @@ class RecoveryMonitorActor(Actor):
                 self._watch.flagged.append(event)
                 if self._last_report is not None:
                     self._on_flagged_at_runtime()
-            elif self._last_report is None and type(event) is OrderFilled:
+            elif type(event) is OrderFilled:
                 self._watch.live_fills.append(event)
         except Exception as e:
             self._break("reading an order event", e)
@@ -299,6 +309,9 @@ class RecoveryMonitorActor(Actor):
                 self._open_runtime("synthetic_fill")
                 self._watch.made_up = made_up
             else:  # The normal trading of an adapter that sends fill reports
+                self._watch.live_fills.extend(
+                    event for event in self._watch.flagged if type(event) is OrderFilled
+                )
                 self._watch.flagged.clear()
 
     def _may_reopen(self, is_wanted: bool) -> bool:
@@ -356,13 +369,18 @@ class RecoveryMonitorActor(Actor):
 
     def _look_for_start(self) -> None:
         # The kernel awaits its clients by now: what is not seen of its start now never will be
-        if self._start_task is not None and not native.is_start_pending(self._start_task):
+        if self._start_task is None:
+            return
+        kernel = native.starting_kernel(self._start_task)
+        if kernel is None:
             self._start_task = None
+        else:
+            self._is_reconciling = kernel.exec_engine.reconciliation
 
     def _is_start_pending(self) -> bool | None:
         if self._start_task is None or self._is_trader_started:
             return None
-        return native.is_start_pending(self._start_task)
+        return native.starting_kernel(self._start_task) is not None
 
     def _beat(self) -> None:
         assert self._loop is not None
@@ -371,9 +389,13 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_secs, self._beat)
 
     def _end(self) -> None:
-        for timer in (self._timer, self._heartbeat_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._heartbeat_timer is None:
+            return  # Not begun, or ended before
+        self._is_ending = True
+        with self._guarded("stopping"):
+            self._advance(machine.Stopped())
+        self._is_ending = False
+        self._heartbeat_timer.cancel()
         self._heartbeat_timer = None
         if self._loop is not None:
             heartbeat = Heartbeat(
@@ -411,7 +433,8 @@ class RecoveryMonitorActor(Actor):
             report = self._opening_report()
         report = msgspec.structs.replace(report, failure=reason, message=message)
         self._finish(state, RecoveryFailed, report)
-        if self._settings.on_failure == "shutdown" and not self._policy.shadow:
+        is_wanted = self._settings.on_failure == "shutdown" and not self._policy.shadow
+        if is_wanted and not self._is_ending:
             self.shutdown_system(f"RecoveryFailed {reason}: {message}")
 
     def _finish(
@@ -424,7 +447,7 @@ class RecoveryMonitorActor(Actor):
         message = self._message(kind, report)
         self._state, self._last_report = state, report
         # The events of an epoch are in its report now, and their memory is the node's again
-        self._watch.flagged, self._watch.live_fills, self._watch.statuses = [], [], {}
+        self._watch.release()
         self._attempt("logging the recovery", self._log_report, report)
         self._publish(message)
         self._attempt("keeping the report in the history", self._journal.record, report)
@@ -471,7 +494,12 @@ class RecoveryMonitorActor(Actor):
     # -- WHAT GOES OUT --
 
     def _observe(self) -> Any:
-        return self._watch.observation(self.trader_id.value, self.cache, self._settings.accounts)
+        return self._watch.observation(
+            self.trader_id.value,
+            self.cache,
+            self._settings.accounts,
+            self._is_reconciling,
+        )
 
     def _describe(self) -> RecoveryReport:
         return verify.describe(self._observe(), self._policy)

@@ -183,7 +183,8 @@ class RecoveryGate:
         self._open(frozenset())
 
     def _open(self, blocked: frozenset[str]) -> None:
-        self._is_open, self._blocked = True, blocked
+        self._blocked = blocked
+        self._is_open = True
         self.is_unrestricted = not blocked
 
     def _close(self, reason: str) -> bool:

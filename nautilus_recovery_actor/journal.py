@@ -6,6 +6,7 @@ All keys are here. Each is overwritten in place, so what Redis holds does not gr
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Annotated
 from typing import Protocol
 from typing import TypeVar
 
@@ -22,9 +23,13 @@ HISTORY_KEY = "recovery:history:{slot}"
 _Value = TypeVar("_Value")
 
 
+# A number that a restart can go on from, in JSON and in Arrow alike
+_Epoch = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
 class _Stamp(msgspec.Struct, frozen=True):
     # All that a restart needs of a stored report: the rest is read when it is asked for.
-    epoch: int
+    epoch: _Epoch
 
 
 class Store(Protocol):
@@ -98,7 +103,7 @@ class RecoveryJournal:
         int
 
         """
-        stored = self._read(EPOCH_KEY, int) or 0
+        stored: int = self._read(EPOCH_KEY, _Epoch) or 0
         return max([stored, *(entry.epoch for entry in self._history(_Stamp))])
 
     def begin(self, epoch: int) -> None:

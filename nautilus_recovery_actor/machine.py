@@ -121,6 +121,12 @@ class Judged(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class Stopped(msgspec.Struct, frozen=True):
+    """
+    The node, or the monitor, stops.
+    """
+
+
 class Broke(msgspec.Struct, frozen=True):
     """
     The monitor itself raised, as `message` tells.
@@ -129,7 +135,7 @@ class Broke(msgspec.Struct, frozen=True):
     message: str
 
 
-Happening: TypeAlias = Seen | TraderStarted | Woke | Judged | Broke
+Happening: TypeAlias = Seen | TraderStarted | Woke | Judged | Stopped | Broke
 
 
 # -- WHAT TO DO --
@@ -248,6 +254,12 @@ def decide(
             if happening.failure is not None:
                 return _failed(state, happening.failure, happening.message)
             return _moved(state, RecoveryPhase.COMPLETE), Complete()
+        case Stopped():
+            return _failed(
+                state,
+                FailureReason.TIMEOUT,
+                "Stopped before the recovery was verified: nothing of it is proven",
+            )
         case Broke(message):
             return _failed(state, FailureReason.INTERNAL_ERROR, message)
         case _:
@@ -289,7 +301,7 @@ def _woken(
             state,
             FailureReason.TIMEOUT,
             f"Reconciliation events did not cease for {timing.settle / 1e6:g} ms within "
-            f"{timing.verify / 1e9:g} s of the trader's start",
+            f"{timing.verify / 1e9:g} s: something goes on trading, stop it and restart",
         )
     return state, None
 

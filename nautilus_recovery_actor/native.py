@@ -3,6 +3,7 @@ The one place that reads NautilusTrader's objects into the plain values of `obse
 """
 
 import asyncio
+import inspect
 import re
 from collections.abc import Callable
 from collections.abc import Container
@@ -23,6 +24,7 @@ from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
+from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor.observe import CachedOrder
 from nautilus_recovery_actor.observe import CachedPosition
@@ -196,7 +198,7 @@ def _cached_order(order: Order) -> CachedOrder:
         is_inflight=order.is_inflight,
         is_local=order.is_active_local,
         ts_init=order.ts_init,
-        ts_last=order.ts_last,
+        ts_last=0 if order.last_event.reconciliation else order.last_event.ts_init,
     )
 
 
@@ -228,7 +230,7 @@ def loaded_instruments(cache: CacheFacade, reports: Iterable[VenueReport]) -> fr
 
 def known_accounts(cache: CacheFacade) -> frozenset[str]:
     """
-    Return the accounts that the cache knows, by their state or by an open position.
+    Return the accounts that the cache knows, by their state, an open position or a live order.
 
     Parameters
     ----------
@@ -241,7 +243,9 @@ def known_accounts(cache: CacheFacade) -> frozenset[str]:
 
     """
     return frozenset(account.id.value for account in cache.accounts()) | frozenset(
-        position.account_id.value for position in cache.positions_open()
+        entry.account_id.value
+        for entry in (*cache.positions_open(), *cache.orders_open(), *cache.orders_inflight())
+        if entry.account_id is not None
     )
 
 
@@ -294,17 +298,19 @@ def observed_fills(
                 ts_event=event.ts_event,
                 placed_here=is_ours,
                 is_made_up=event in made_up,
+                ts_init=event.ts_init,
             ),
         )
     return tuple(fills)
 
 
-def is_start_pending(task: asyncio.Task[Any]) -> bool:
+def starting_kernel(task: asyncio.Task[Any]) -> NautilusKernel | None:
     """
-    Return whether the kernel is still at its start, which `task` awaits.
+    Return the kernel whose start `task` awaits, ``None`` if it awaits none that can be seen.
 
-    The kernel tells nobody when it gives its start up: `start_async` just returns, and the node
-    goes on as running. So it is looked for among the coroutines that the task awaits.
+    The kernel tells nobody when it gives its start up, nor whether it reconciles: `start_async`
+    just returns, and the node goes on as running. So it is looked for among the coroutines that the
+    task awaits.
 
     Parameters
     ----------
@@ -313,17 +319,17 @@ def is_start_pending(task: asyncio.Task[Any]) -> bool:
 
     Returns
     -------
-    bool
+    NautilusKernel or ``None``
 
     """
-    if task.done():
-        return False
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        if getattr(awaited, "__name__", "") == "start_async":
-            return True
-        awaited = getattr(awaited, "cr_await", None)
-    return False
+    awaited: Any = None if task.done() else task.get_coro()
+    while inspect.iscoroutine(awaited):
+        if awaited.__name__ == "start_async" and awaited.cr_frame is not None:
+            kernel = awaited.cr_frame.f_locals.get("self")
+            if isinstance(kernel, NautilusKernel):
+                return kernel
+        awaited = awaited.cr_await
+    return None
 
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:

@@ -100,6 +100,9 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
 class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     """
     An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
+
+    `ts_init` is when the node made the order, `ts_last` when it learned its last event, zero if
+    reconciliation made that event (UNIX ns).
     """
 
     account_id: str | None
@@ -120,7 +123,7 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
 
     `placed_here` tells whether this node placed the order (also in a run before), `is_made_up`
     whether it is known to align a position, `index` its place among the flagged events, or among
-    the live fills for one without the flag.
+    the live fills for one without the flag, `ts_init` when the node learned of it (UNIX ns).
     """
 
     index: int
@@ -135,6 +138,7 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
     ts_event: int
     placed_here: bool
     is_made_up: bool = False
+    ts_init: int = 0
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -157,6 +161,8 @@ class Observation(msgspec.Struct, frozen=True):
         How the run before ended.
     required_accounts : frozenset[str]
         The accounts that must report.
+    is_reconciling : bool
+        If the kernel is known to reconcile at its start.
     instruments : frozenset[str]
         The instruments that the node has loaded, of those that occur here.
     before, after : tuple[CachedPosition, ...]
@@ -170,7 +176,8 @@ class Observation(msgspec.Struct, frozen=True):
     fills : tuple[ObservedFill, ...]
         The flagged fills, in the order of their arrival, each once.
     live_fills : tuple[ObservedFill, ...]
-        The fills without the flag, in the order of their arrival.
+        The trades that no reconciliation brought, in the order of their arrival. At run time the
+        newest of those before the epoch come first.
     carried : tuple[Discrepancy, ...]
         What the epoch before found; it stands for each account that does not report in this one.
 
@@ -185,6 +192,7 @@ class Observation(msgspec.Struct, frozen=True):
     ts_last_alive: int | None = None
     clean_shutdown: bool | None = None
     required_accounts: frozenset[str] = frozenset()
+    is_reconciling: bool = True
     instruments: frozenset[str] = frozenset()
     before: tuple[CachedPosition, ...] = ()
     after: tuple[CachedPosition, ...] = ()

@@ -11,6 +11,7 @@ from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.enums import ComponentState
 from nautilus_trader.common.enums import LogColor
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderDenied
 from nautilus_trader.model.events import OrderModifyRejected
 from nautilus_trader.model.identifiers import ClientId
@@ -39,7 +40,7 @@ from nautilus_recovery_actor.messages import RecoveryStarted
 _submit_order = Strategy.submit_order
 
 # Gates are told before other subscribers, so that one that raises cannot keep the news from them.
-_PRIORITY = 10
+_PRIORITY = 1_000_000
 
 
 class RecoverableStrategy(Strategy):
@@ -62,12 +63,24 @@ class RecoverableStrategy(Strategy):
 
     def __init__(self, config: StrategyConfig | None = None) -> None:
         super().__init__(config or RecoverableStrategyConfig())
-        self.gate = RecoveryGate()
+        self.__gate = RecoveryGate()
         self.__is_backtest = False
         self.__is_shadow = False
         self.__told: tuple[type[RecoveryMessage], int] | None = None
         self.__untold: RecoveryMessage | None = None
         self.__unpublished: list[OrderDenied] = []
+
+    @property
+    def gate(self) -> RecoveryGate:
+        """
+        Whether this strategy may trade, and why not.
+
+        Returns
+        -------
+        RecoveryGate
+
+        """
+        return self.__gate
 
     # -- HOOKS --
 
@@ -109,6 +122,8 @@ class RecoverableStrategy(Strategy):
     def on_trading_enabled(self) -> None:
         """
         Override to begin to trade: the gate is open from here on, until it closes again.
+
+        Called once for each recovery that completes, so also after each re-opening at run time.
         """
 
     # -- REGISTRATION AND START --
@@ -218,6 +233,8 @@ class RecoverableStrategy(Strategy):
         self.__told = key
         if isinstance(message, RecoveryFailed):
             self.on_recovery_failed(message)
+            if self.__is_shadow:
+                self.on_trading_enabled()  # A strategy that begins there must not be held back
         elif isinstance(message, RecoveryComplete):
             self.__enable(message)
 
@@ -246,7 +263,8 @@ class RecoverableStrategy(Strategy):
         return [
             order
             for order in orders
-            if self.cache.position_id(order.client_order_id) in (None, position.id)
+            if (position_id := self.cache.position_id(order.client_order_id)) is None
+            or position_id == position.id  # Comparing an identifier with None raises on 1.221
         ]
 
     # -- ORDERS --
@@ -263,7 +281,7 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.submit_order` for the parameters.
         """
-        gate = self.gate
+        gate = self.__gate
         if (
             gate.is_unrestricted
             or gate.is_open_for(order.instrument_id)
@@ -313,6 +331,9 @@ class RecoverableStrategy(Strategy):
                 self.log.warning(f"In shadow mode {order.client_order_id} passes: {reason}")
             return False
         for order in orders:
+            if order.status != OrderStatus.INITIALIZED:
+                self.log.error(f"Cannot submit {order.client_order_id}: {order.status_string()}")
+                continue
             self.msgbus.publish(f"events.order.{self.id}", order.init_event)
             if not self.cache.order_exists(order.client_order_id):
                 self.cache.add_order(order)

@@ -56,6 +56,12 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
         and found.severity is Severity.BLOCK
         and not found.instrument_id
     ]
+    if (
+        observation.trigger == "startup"
+        and not (observation.reports or observation.is_reconciling or policy.allow_unreconciled)
+        and not silent
+    ):
+        silent = ["any account"]
     if silent:
         return msgspec.structs.replace(
             report,
@@ -66,7 +72,7 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
     if report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED
         message = (
-            f"{len(report.discrepancies)} differences remain; "
+            f"Differences that remain: {len(report.discrepancies)}; "
             f"blocked: {', '.join(report.blocked_instruments)}"
         )
     elif _is_changed(observation, report):
@@ -127,7 +133,7 @@ def _proof(observation: Observation, report: RecoveryReport) -> str:
         return "no venue's report to compare it with"
     if not report.discrepancies:
         return "equal to the venue's report"
-    return f"{len(report.discrepancies)} differences remain that block nothing"
+    return f"differences that block nothing: {len(report.discrepancies)}"
 
 
 def _reading_order(found: Discrepancy) -> tuple[str, ...]:

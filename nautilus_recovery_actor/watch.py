@@ -2,6 +2,7 @@
 What the host collects while an epoch is open, and how it becomes an `Observation`.
 """
 
+from collections import deque
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,10 @@ from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.observe import CachedPosition
 from nautilus_recovery_actor.observe import Observation
 from nautilus_recovery_actor.report import Discrepancy
+
+
+# More than what an account trades while its venue puts a mass status together
+_KEPT_FILLS = 1_000
 
 
 class Watch(msgspec.Struct):
@@ -40,8 +45,8 @@ class Watch(msgspec.Struct):
         The last sign of life of the run before.
     flagged : list[OrderEvent]
         The reconciliation events, in the order of their arrival.
-    live_fills : list[OrderFilled]
-        The fills without the flag.
+    live_fills : list[OrderFilled] or deque[OrderFilled]
+        The trades that no reconciliation brought; once the epoch is over, the newest of them.
     made_up : list[OrderFilled]
         Those of the flagged fills that opened this epoch because they align a position.
     carried : tuple[Discrepancy, ...]
@@ -57,7 +62,7 @@ class Watch(msgspec.Struct):
     before: tuple[CachedPosition, ...] = ()
     last_heartbeat: Heartbeat | None = None
     flagged: list[Any] = msgspec.field(default_factory=list)
-    live_fills: list[Any] = msgspec.field(default_factory=list)
+    live_fills: Any = msgspec.field(default_factory=list)
     made_up: list[Any] = msgspec.field(default_factory=list)
     carried: tuple[Discrepancy, ...] = ()
     ts_reconciled: int | None = None
@@ -83,11 +88,21 @@ class Watch(msgspec.Struct):
             len(self.live_fills),
         )
 
+    def release(self) -> None:
+        """
+        Let go of what the report of the epoch has taken up.
+
+        The newest trades are kept: a mass status that was made before them can come after them.
+        """
+        self.flagged, self.statuses = [], {}
+        self.live_fills = deque(self.live_fills, maxlen=_KEPT_FILLS)
+
     def observation(
         self,
         trader_id: str,
         cache: CacheFacade,
         accounts: list[str] | None,
+        is_reconciling: bool,
     ) -> Observation:
         """
         Return all that was seen of this epoch so far.
@@ -100,6 +115,8 @@ class Watch(msgspec.Struct):
             The cache as it is now.
         accounts : list[str], optional
             The accounts that must report; those that the cache knows if ``None``.
+        is_reconciling : bool
+            If the kernel is known to reconcile at its start.
 
         Returns
         -------
@@ -124,6 +141,7 @@ class Watch(msgspec.Struct):
             ts_last_alive=heartbeat.ts if heartbeat else None,
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
             required_accounts=required,
+            is_reconciling=is_reconciling,
             instruments=native.loaded_instruments(cache, reports),
             before=self.before,
             after=native.cached_positions(cache),

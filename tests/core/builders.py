@@ -136,6 +136,7 @@ def fill(
     account_id: str = ACCOUNT,
     placed_here: bool = True,
     is_made_up: bool = False,
+    ts_init: int = 0,
 ) -> ObservedFill:
     return ObservedFill(
         index=index,
@@ -150,6 +151,7 @@ def fill(
         ts_event=500 + index,
         placed_here=placed_here,
         is_made_up=is_made_up,
+        ts_init=ts_init,
     )
 
 
@@ -213,7 +215,7 @@ def full_report(
     epoch: int = 7,
     outcome: RecoveryOutcome | None = RecoveryOutcome.DEGRADED,
     failure: FailureReason | None = None,
-    message: str = "1 differences remain; blocked: BTCUSDT.PAPER",
+    message: str = "Differences that remain: 1; blocked: BTCUSDT.PAPER",
 ) -> RecoveryReport:
     """
     Return a report in which no field has its default.

@@ -47,7 +47,7 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
     assert report.blocked_instruments == (BTC,)
     assert report.outcome is RecoveryOutcome.DEGRADED
     assert report.failure is None
-    assert report.message == f"1 differences remain; blocked: {BTC}"
+    assert report.message == f"Differences that remain: 1; blocked: {BTC}"
 
 
 @pytest.mark.parametrize("qty", ["2", "2.000", "-1"])

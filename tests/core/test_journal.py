@@ -179,8 +179,19 @@ DAMAGED = {
     "foreign object": b'{"name":"of another plugin"}',
     "msgpack": msgspec.msgpack.encode({"epoch": 3}),
     "null": b"null",
+    "beyond all": b'{"trader_id":"T-1","recovery_id":"x","epoch":1e23,"trigger":"startup"}',
     "wrong type": b'{"trader_id":"T-1","recovery_id":"x","epoch":"3","trigger":"startup"}',
 }
+
+
+@pytest.mark.parametrize("epoch", [b"-5", b"1e23", b"9007199254740992"])
+def test_an_epoch_that_nothing_can_follow_is_damaged(epoch: bytes) -> None:
+    """
+    A gate never follows a number below one, and some readers none above 2**53.
+    """
+    kept, _, warnings = journal({EPOCH_KEY: epoch})
+    assert kept.last_epoch() == 0
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("name", DAMAGED)

@@ -15,6 +15,7 @@ from nautilus_recovery_actor.machine import Judge
 from nautilus_recovery_actor.machine import Judged
 from nautilus_recovery_actor.machine import RecoveryState
 from nautilus_recovery_actor.machine import Seen
+from nautilus_recovery_actor.machine import Stopped
 from nautilus_recovery_actor.machine import Timing
 from nautilus_recovery_actor.machine import TraderStarted
 from nautilus_recovery_actor.machine import Woke
@@ -373,8 +374,20 @@ def test_events_that_do_not_cease_time_out_at_the_deadline(flagged: int) -> None
     assert over.phase is RecoveryPhase.FAILED
     assert action == Fail(
         FailureReason.TIMEOUT,
-        "Reconciliation events did not cease for 250 ms within 2.5 s of the trader's start",
+        "Reconciliation events did not cease for 250 ms within 2.5 s: "
+        "something goes on trading, stop it and restart",
     )
+
+
+@pytest.mark.parametrize("state", [open_startup(0, TIMING), open_runtime(0, 0, TIMING)])
+def test_a_stop_ends_an_open_epoch_once(state: RecoveryState) -> None:
+    """
+    A node that stops has not proven anything, and says so once.
+    """
+    over, action = decide(state, Stopped(), TIMING)
+    assert isinstance(action, Fail)
+    assert action.reason is FailureReason.TIMEOUT
+    assert decide(over, Stopped(), TIMING) == (over, None)
 
 
 def test_late_wake_of_a_settled_epoch_is_a_judgement_and_no_timeout() -> None:

@@ -199,4 +199,4 @@ def test_what_is_not_said_of_an_observation_is_nothing() -> None:
     assert (nothing.events, nothing.fills, nothing.live_fills, nothing.reports) == (0, (), (), ())
     assert (nothing.ts_reconciled, nothing.ts_last_alive, nothing.clean_shutdown) == (None,) * 3
     defaults = ObservedFill.__struct_defaults__
-    assert defaults == (False,)  # `is_made_up`
+    assert defaults == (False, 0)  # `is_made_up`, `ts_init`

@@ -356,7 +356,7 @@ def test_degraded_recovery_names_every_blocked_instrument_once() -> None:
     )
     assert report.outcome is RecoveryOutcome.DEGRADED
     assert report.blocked_instruments == (ETH,)
-    assert report.message == f"3 differences remain; blocked: {ETH}"
+    assert report.message == f"Differences that remain: 3; blocked: {ETH}"
     assert [(d.instrument_id, d.kind.value) for d in report.discrepancies] == [
         (ETH, "ORDER_NOT_IN_CACHE"),
         (ETH, "POSITION_QTY_MISMATCH"),
@@ -371,7 +371,7 @@ def test_several_blocked_instruments_are_listed() -> None:
     positions = [venue_position("1", SOL), venue_position("1", BTC)]
     report = judge(observation(reports=[venue_report(positions)]), PLAIN)
     assert report.blocked_instruments == (BTC, SOL)
-    assert report.message == f"2 differences remain; blocked: {BTC}, {SOL}"
+    assert report.message == f"Differences that remain: 2; blocked: {BTC}, {SOL}"
 
 
 def test_description_has_no_result() -> None:

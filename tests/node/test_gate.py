@@ -101,6 +101,28 @@ def test_a_denied_order_is_native_to_whoever_listens(venue: PaperVenue) -> None:
     asyncio.run(scenario())
 
 
+def test_a_denied_order_submitted_again_is_refused_without_an_error(venue: PaperVenue) -> None:
+    """An order has one denial; the strategy that repeats itself is not broken by it."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with holding(venue, strategy):
+            before = venue.submitted()
+            order = strategy.limit("1500.00")
+            strategy.submit_order(order)
+            strategy.submit_order(order)
+            assert len(strategy.denied) == 1
+            assert venue.submitted() == before
+
+    asyncio.run(scenario())
+
+
+def test_a_strategy_cannot_put_another_gate_in_place_of_its_own() -> None:
+    """An attribute of the user's own by that name is an error at once, not an open door."""
+    with pytest.raises(AttributeError, match="gate"):
+        Recorder().gate = None  # type: ignore[misc, assignment]
+
+
 def test_an_order_list_is_denied_as_a_whole(venue: PaperVenue) -> None:
     """One closed instrument in a list denies every order of the list."""
     strategy = Recorder()

@@ -290,6 +290,38 @@ def test_what_was_blocked_on_an_account_stays_blocked_when_another_one_reconnect
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("is_reported", [False, True])
+def test_a_mass_status_that_a_fill_overtook_proves_nothing_it_was_aligned_to(
+    venue: PaperVenue,
+    is_reported: bool,
+) -> None:
+    """The engine aligns a newer position to an older report; without that, nothing is wrong."""
+    venue.open_account()
+    if is_reported:
+        venue.set_position("ETHUSDT-PERP", 1, 1900)
+    strategy = Recorder(StrategyConfig(external_order_claims=[ETH], order_id_tag="1"))
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            engine = node.node.kernel.exec_engine
+            status = await engine._clients[ClientId("PAPER")].generate_mass_status()
+            strategy.submit_order(order := strategy.market())
+            await node.run.until(lambda: order.is_closed)
+            bus = node.node.kernel.msgbus
+            bus.send("ExecEngine.reconcile_execution_mass_status", status)
+            event = await node.result(2)
+            if is_reported:  # LONG 3 at the venue, LONG 1 in the report and now in the cache
+                assert strategy.portfolio.net_position(ETH) == 1
+                assert event.outcome is RecoveryOutcome.DEGRADED
+                assert event.blocked_instruments == {ETH.value}
+            else:
+                assert strategy.portfolio.net_position(ETH) == 2
+                assert event.report.discrepancies == ()
+
+    asyncio.run(scenario())
+
+
 def test_a_reconnect_does_nothing_where_the_configuration_says_so(venue: PaperVenue) -> None:
     """`reopen_on_mass_status=False` leaves the gate open on a mass status at run time."""
     strategy = Recorder()

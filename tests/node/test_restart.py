@@ -317,3 +317,40 @@ def test_of_two_venues_one_that_fails_keeps_the_whole_node_from_trading(
                 assert [a.account_id for a in event.report.accounts] == ["OTHER-001", "PAPER-001"]
 
         asyncio.run(again())
+
+
+def test_stale_entries_that_are_deleted_from_redis_are_stale_no_more(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+) -> None:
+    """What the README tells an operator to do about a position that the venue does not have."""
+    run_and_kill(venue, valkey)
+    mark = venue.mark()
+    venue.set_price("ETHUSDT-PERP", 1890)
+    venue.wait_for_position("ETHUSDT-PERP", 0)
+    venue.set_faults(lose_fills_since=mark)
+    stale: list[str] = []
+
+    async def before() -> None:
+        async with watched(venue, valkey) as node:
+            event = await node.result()
+            stale.extend(
+                f"positions:{d.position_id}" for d in event.report.discrepancies if d.position_id
+            )
+            stale.extend(
+                f"orders:{d.client_order_id}"
+                for d in event.report.discrepancies
+                if d.client_order_id
+            )
+
+    asyncio.run(before())
+    assert valkey.client().delete(*(f"trader-TESTER-001:{key}" for key in stale)) == 2
+
+    async def after() -> None:
+        async with watched(venue, valkey, strategy := Recorder()) as node:
+            event = await node.result()
+            assert event.outcome is RecoveryOutcome.CLEAN
+            assert strategy.gate.is_open_for(ETH)
+            assert node.node.cache.check_integrity()
+
+    asyncio.run(after())

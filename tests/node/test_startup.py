@@ -18,6 +18,7 @@ from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import FillOrigin
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
+from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor import RecoveryStarted
@@ -25,10 +26,14 @@ from nautilus_recovery_actor import Severity
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import paper_node
+from nautilus_recovery_actor.testkit import paper_node_config
+from nautilus_recovery_actor.testkit import running
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import Plain
 from tests.node.support import Recorder
+from tests.node.support import Watched
 from tests.node.support import monitor_config
 from tests.node.support import watched
 
@@ -296,6 +301,7 @@ def test_a_plain_strategy_hears_the_result_on_the_bus_and_trades_as_ever(
 def test_the_cache_restored_and_an_unchanged_venue_are_clean(
     venue: PaperVenue,
     valkey: EmbeddedValkey,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A quiet restart with a position and a resting order changes nothing and blocks nothing."""
     first = Recorder()
@@ -304,8 +310,10 @@ def test_the_cache_restored_and_an_unchanged_venue_are_clean(
         async with watched(venue, valkey, first) as node:
             await node.result()
             first.submit_order(first.market())
-            first.submit_order(stop := first.stop_loss("1900.00"))
-            await node.run.until(lambda: stop.is_open and node.node.cache.positions_open_count())
+            await node.run.until(lambda: first.portfolio.is_net_long(ETH))
+            (held,) = node.node.cache.positions_open()
+            first.submit_order(stop := first.stop_loss("1900.00"), position_id=held.id)
+            await node.run.until(lambda: stop.is_open)
 
     asyncio.run(before())
     second = Recorder()
@@ -324,6 +332,43 @@ def test_the_cache_restored_and_an_unchanged_venue_are_clean(
             assert [order.status_string() for order in exits] == ["ACCEPTED"]
 
     asyncio.run(after())
+    assert "RecoveryMonitorActor" not in capfd.readouterr().out  # Nothing at the level ERROR
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_node_without_accounts_is_clean_only_if_it_reconciles(is_on: bool) -> None:
+    """Where no account is known, a switched off reconciliation is seen in the kernel itself."""
+
+    async def scenario() -> None:
+        engine = LiveExecEngineConfig(reconciliation=is_on)
+        node = paper_node(paper_node_config(exec_engine=engine))
+        node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
+        node.trader.add_strategy(strategy := Recorder())
+        found = Watched(node, monitor)
+        async with running(node) as run:
+            found.run = run
+            event = await found.result()
+            assert strategy.gate.is_open is is_on
+            assert event.report.failure is (None if is_on else FailureReason.NOT_RECONCILED)
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_before_the_end_ends_the_epoch(venue: PaperVenue) -> None:
+    """Every epoch has one terminal message, also one that the node's stop cut short."""
+    found: list[Watched] = []
+
+    async def scenario() -> None:
+        config = monitor_config(settle_ms=60_000, on_failure="shutdown")
+        async with watched(venue, monitor=config) as node:
+            found.append(node)
+            assert node.terminals == []
+
+    asyncio.run(scenario())
+    (event,) = found[0].terminals
+    assert isinstance(event, RecoveryFailed)
+    assert event.reason is FailureReason.TIMEOUT
+    assert "Stopped before" in event.message
 
 
 class Hidden:
