@@ -72,7 +72,7 @@ def _latency_ms(strategies: int) -> float:
     delivery = _Delivery(strategies)
     loop = uvloop.new_event_loop()  # The kind that a node takes
     node = TradingNode(
-        TradingNodeConfig(logging=LoggingConfig(log_level="ERROR"), timeout_post_stop=0.001),
+        TradingNodeConfig(logging=LoggingConfig(log_level="OFF"), timeout_post_stop=0.001),
         loop=loop,
     )
     try:

@@ -48,6 +48,11 @@ from nautilus_recovery_actor.watch import positions_before
 # Who sends a callable to this endpoint is called at once with the newest message of the monitor.
 ENDPOINT = "RecoveryMonitor.ask"
 
+# Gates join with their handler, which is called from then on before the bus is: no subscriber that
+# raises can keep the news from them, and the bus takes twice as long. They leave with it.
+JOIN_ENDPOINT = "RecoveryMonitor.join"
+LEAVE_ENDPOINT = "RecoveryMonitor.leave"
+
 # The kernel tells nobody when it gives its start up, so that is looked for at this interval.
 _PROBE_SECS = 0.25
 
@@ -91,6 +96,8 @@ class RecoveryMonitorActor(Actor):
         self._is_stream_told = False
         self._registration_error: Exception | None = None
         self._newest: RecoveryMessage | None = None
+        # In the order in which they joined
+        self._gates: dict[Callable[[RecoveryMessage], None], None] = {}
         self._last_report: RecoveryReport | None = None
 
     # -- WHAT OTHERS READ --
@@ -182,7 +189,8 @@ class RecoveryMonitorActor(Actor):
             self._watch.before = native.cached_positions(cache)
         except Exception as e:  # It must not keep the node from being built, and it is told below
             self._registration_error = e
-        msgbus.register(ENDPOINT, self._answer)
+        for endpoint, handler in self._endpoints().items():
+            msgbus.register(endpoint, handler)
         # Startup reconciliation is over when `on_start` is called
         msgbus.subscribe("events.order.*", self._on_order_event)
         msgbus.subscribe("reports.execution.*", self._on_report)
@@ -273,7 +281,8 @@ class RecoveryMonitorActor(Actor):
         Leave the mark of a clean stop also when the trader never started.
         """
         self._end()
-        self.msgbus.deregister(ENDPOINT, self._answer)
+        for endpoint, handler in self._endpoints().items():
+            self.msgbus.deregister(endpoint, handler)
 
     def _on_order_event(self, event: Any) -> None:
         # Called for every order event of the node: the flag first, then a reference, nothing more
@@ -339,6 +348,16 @@ class RecoveryMonitorActor(Actor):
             self._advance(
                 machine.TraderStarted(self.clock.timestamp_ns(), len(self._watch.flagged)),
             )
+
+    def _endpoints(self) -> dict[str, Callable[[Callable[[RecoveryMessage], None]], None]]:
+        return {ENDPOINT: self._answer, JOIN_ENDPOINT: self._join, LEAVE_ENDPOINT: self._leave}
+
+    def _join(self, callback: Callable[[RecoveryMessage], None]) -> None:
+        self._gates[callback] = None
+        self._answer(callback)
+
+    def _leave(self, callback: Callable[[RecoveryMessage], None]) -> None:
+        self._gates.pop(callback, None)
 
     def _answer(self, callback: Callable[[RecoveryMessage], None]) -> None:
         if self._newest is not None:
@@ -427,7 +446,8 @@ class RecoveryMonitorActor(Actor):
 
     def _fail(self, state: machine.RecoveryState, reason: FailureReason, message: str) -> None:
         try:
-            report = self._describe()
+            # Half way through a reconciliation a comparison would tell of nothing but that
+            report = self._opening_report() if self._is_ending else self._describe()
         except Exception as e:  # The failure must be told all the same
             self.log.exception("The recovery monitor raised while describing the recovery", e)
             report = self._opening_report()
@@ -530,6 +550,11 @@ class RecoveryMonitorActor(Actor):
 
     def _publish(self, message: RecoveryMessage) -> None:
         self._newest = message
+        for tell in tuple(self._gates):
+            try:
+                tell(message)
+            except Exception as e:
+                self.log.exception(f"A gate raised on {type(message).__name__}", e)
         self._attempt(
             f"delivering {type(message).__name__} to a subscriber",
             self.msgbus.publish,

@@ -27,7 +27,8 @@ from nautilus_trader.trading.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import signals
-from nautilus_recovery_actor.actor import ENDPOINT
+from nautilus_recovery_actor.actor import JOIN_ENDPOINT
+from nautilus_recovery_actor.actor import LEAVE_ENDPOINT
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.gate import RecoveryGate
 from nautilus_recovery_actor.messages import RecoveryComplete
@@ -38,9 +39,6 @@ from nautilus_recovery_actor.messages import RecoveryStarted
 
 # Found once: this call is on the path of every order
 _submit_order = Strategy.submit_order
-
-# Gates are told before other subscribers, so that one that raises cannot keep the news from them.
-_PRIORITY = 1_000_000
 
 
 class RecoverableStrategy(Strategy):
@@ -148,7 +146,7 @@ class RecoverableStrategy(Strategy):
             self.gate.open_without_recovery()
             return
         for kind in _MESSAGES:
-            msgbus.subscribe(kind.topic(), self.__on_message, _PRIORITY)
+            msgbus.subscribe(kind.topic(), self.__on_message)
 
     def start(self) -> None:
         """
@@ -157,7 +155,7 @@ class RecoverableStrategy(Strategy):
         System method (not intended to be called by user code).
         """
         if not self.__is_backtest:
-            self.__ask_monitor()
+            self.__join_monitor()
         super().start()
         self.__catch_up()
         if self.__is_backtest:
@@ -182,10 +180,12 @@ class RecoverableStrategy(Strategy):
         if not self.__is_backtest:
             for kind in _MESSAGES:
                 self.msgbus.unsubscribe(kind.topic(), self.__on_message)
+            if LEAVE_ENDPOINT in self.msgbus.endpoints():
+                self.msgbus.send(LEAVE_ENDPOINT, self.__on_message)
 
-    def __ask_monitor(self) -> None:
-        if ENDPOINT in self.msgbus.endpoints():
-            self.msgbus.send(ENDPOINT, self.__on_message)
+    def __join_monitor(self) -> None:
+        if JOIN_ENDPOINT in self.msgbus.endpoints():
+            self.msgbus.send(JOIN_ENDPOINT, self.__on_message)
             return
         self.gate.close("RECOVERY_NO_MONITOR: the node has no RecoveryMonitorActor")
         self.log.error(

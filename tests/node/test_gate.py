@@ -259,6 +259,28 @@ def test_a_strategy_that_joins_after_the_recovery_is_told_of_it(venue: PaperVenu
     asyncio.run(scenario())
 
 
+def test_a_strategy_that_is_disposed_hears_no_more(venue: PaperVenue) -> None:
+    """What a controller takes away is let go of, by the monitor and by the bus."""
+
+    async def scenario() -> None:
+        async with watched(venue) as node:
+            await node.result()
+            trader = node.node.trader
+            trader._has_controller = True
+            trader.add_strategy(strategy := LateJoiner())
+            strategy.start()
+            trader.stop_strategy(strategy.id)
+            trader.remove_strategy(strategy.id)
+            strategy.dispose()
+            begin_epoch(node)
+            venue.push_mass_status()
+            await node.result(2)
+            assert strategy.gate.epoch == 1
+            assert not node.monitor._gates
+
+    asyncio.run(scenario())
+
+
 def test_a_strategy_added_before_the_monitor_is_served_the_same(venue: PaperVenue) -> None:
     """The order in which monitor and strategy are added does not matter."""
 
