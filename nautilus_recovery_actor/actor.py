@@ -31,6 +31,8 @@ from nautilus_recovery_actor import native
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor import verify
 from nautilus_recovery_actor.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.delivery import ENDPOINT
+from nautilus_recovery_actor.delivery import Delivery
 from nautilus_recovery_actor.enums import FailureReason
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.enums import Severity
@@ -44,14 +46,6 @@ from nautilus_recovery_actor.report import RecoveryReport
 from nautilus_recovery_actor.watch import Watch
 from nautilus_recovery_actor.watch import positions_before
 
-
-# Who sends a callable to this endpoint is called at once with the newest message of the monitor.
-ENDPOINT = "RecoveryMonitor.ask"
-
-# Gates join with their handler, which is called from then on before the bus is: no subscriber that
-# raises can keep the news from them, and the bus takes twice as long. They leave with it.
-JOIN_ENDPOINT = "RecoveryMonitor.join"
-LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 
 # The kernel tells nobody when it gives its start up, so that is looked for at this interval.
 _PROBE_SECS = 0.25
@@ -93,11 +87,7 @@ class RecoveryMonitorActor(Actor):
         self._is_reconciling = False
         self._is_ending = False
         self._reported_orders: set[VenueOrderId] = set()
-        self._is_stream_told = False
         self._registration_error: Exception | None = None
-        self._newest: RecoveryMessage | None = None
-        # In the order in which they joined
-        self._gates: dict[Callable[[RecoveryMessage], None], None] = {}
         self._last_report: RecoveryReport | None = None
 
     # -- WHAT OTHERS READ --
@@ -189,8 +179,8 @@ class RecoveryMonitorActor(Actor):
             self._watch.before = native.cached_positions(cache)
         except Exception as e:  # It must not keep the node from being built, and it is told below
             self._registration_error = e
-        for endpoint, handler in self._endpoints().items():
-            msgbus.register(endpoint, handler)
+        self._delivery = Delivery(self, msgbus)
+        self._delivery.open()
         # Startup reconciliation is over when `on_start` is called
         msgbus.subscribe("events.order.*", self._on_order_event)
         msgbus.subscribe("reports.execution.*", self._on_report)
@@ -236,7 +226,9 @@ class RecoveryMonitorActor(Actor):
         self._watch.before = positions_before(self.cache, last.flagged)
 
     def _begin(self) -> None:
-        self._publish(self._message(RecoveryStarted, self._opening_report()))  # Gates close first
+        self._delivery.publish(
+            self._message(RecoveryStarted, self._opening_report())
+        )  # Gates close first
         self._journal.begin(self.epoch)
         self._arm()
 
@@ -281,8 +273,7 @@ class RecoveryMonitorActor(Actor):
         Leave the mark of a clean stop also when the trader never started.
         """
         self._end()
-        for endpoint, handler in self._endpoints().items():
-            self.msgbus.deregister(endpoint, handler)
+        self._delivery.close()
 
     def _on_order_event(self, event: Any) -> None:
         # Called for every order event of the node: the flag first, then a reference, nothing more
@@ -348,20 +339,6 @@ class RecoveryMonitorActor(Actor):
             self._advance(
                 machine.TraderStarted(self.clock.timestamp_ns(), len(self._watch.flagged)),
             )
-
-    def _endpoints(self) -> dict[str, Callable[[Callable[[RecoveryMessage], None]], None]]:
-        return {ENDPOINT: self._answer, JOIN_ENDPOINT: self._join, LEAVE_ENDPOINT: self._leave}
-
-    def _join(self, callback: Callable[[RecoveryMessage], None]) -> None:
-        self._gates[callback] = None
-        self._answer(callback)
-
-    def _leave(self, callback: Callable[[RecoveryMessage], None]) -> None:
-        self._gates.pop(callback, None)
-
-    def _answer(self, callback: Callable[[RecoveryMessage], None]) -> None:
-        if self._newest is not None:
-            callback(self._newest)
 
     # -- TIME --
 
@@ -469,14 +446,14 @@ class RecoveryMonitorActor(Actor):
         # The events of an epoch are in its report now, and their memory is the node's again
         self._watch.release()
         self._attempt("logging the recovery", self._log_report, report)
-        self._publish(message)
+        self._delivery.publish(message)
         self._attempt("keeping the report in the history", self._journal.record, report)
         if signals.fill_reconciled.receivers:
             for fill in report.fills:
-                self._send(signals.fill_reconciled, fill=fill)
+                self._delivery.signal(signals.fill_reconciled, fill=fill)
         if signals.discrepancy_found.receivers:
             for found in report.discrepancies:
-                self._send(signals.discrepancy_found, discrepancy=found)
+                self._delivery.signal(signals.discrepancy_found, discrepancy=found)
 
     def _complete_backtest(self, _: TimeEvent) -> None:
         with self._guarded("telling a backtest"):
@@ -548,38 +525,6 @@ class RecoveryMonitorActor(Actor):
             ts_init=now,
         )
 
-    def _publish(self, message: RecoveryMessage) -> None:
-        self._newest = message
-        for tell in tuple(self._gates):
-            try:
-                tell(message)
-            except Exception as e:
-                self.log.exception(f"A gate raised on {type(message).__name__}", e)
-        self._attempt(
-            f"delivering {type(message).__name__} to a subscriber",
-            self.msgbus.publish,
-            message.topic(),
-            message,
-        )
-        if self.msgbus.has_backing and not message.is_streamed:
-            self._attempt(f"streaming {type(message).__name__}", self._stream, message)
-        self._send(_SIGNALS[type(message)], event=message)
-
-    def _stream(self, message: RecoveryMessage) -> None:
-        # A bus streams the types that were registered when it was made. A node that names this
-        # package in its configuration alone imports it later, so the bytes go out by themselves.
-        if not self._is_stream_told:
-            self._is_stream_told = True
-            self.log.warning(
-                "Recovery messages are streamed on the topics 'recovery.<TypeName>': import "
-                "nautilus_recovery_actor before the node is made to have 'data.<TypeName>*'",
-            )
-        payload = self.msgbus.serializer.serialize(message)
-        self.msgbus.publish(f"recovery.{type(message).__name__}", payload)
-
-    def _send(self, signal: Any, **values: Any) -> None:
-        signals.send(signal, self, self.log.exception, **values)
-
     def _log_report(self, report: RecoveryReport) -> None:
         good = LogColor.GREEN if report.failure is None else LogColor.NORMAL
         for severity, line in narrate.lines(report):
@@ -590,10 +535,3 @@ class RecoveryMonitorActor(Actor):
                     self.log.warning(line)
                 case Severity.BLOCK:
                     self.log.error(line)
-
-
-_SIGNALS = {
-    RecoveryStarted: signals.recovery_started,
-    RecoveryComplete: signals.recovery_completed,
-    RecoveryFailed: signals.recovery_failed,
-}

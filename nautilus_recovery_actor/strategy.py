@@ -27,9 +27,9 @@ from nautilus_trader.trading.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import signals
-from nautilus_recovery_actor.actor import JOIN_ENDPOINT
-from nautilus_recovery_actor.actor import LEAVE_ENDPOINT
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.delivery import JOIN_ENDPOINT
+from nautilus_recovery_actor.delivery import LEAVE_ENDPOINT
 from nautilus_recovery_actor.gate import RecoveryGate
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed

@@ -276,7 +276,7 @@ def test_a_strategy_that_is_disposed_hears_no_more(venue: PaperVenue) -> None:
             venue.push_mass_status()
             await node.result(2)
             assert strategy.gate.epoch == 1
-            assert not node.monitor._gates
+            assert node.monitor._delivery.gates == 0
 
     asyncio.run(scenario())
 
