@@ -64,6 +64,7 @@ class Orders:
         px: str,
         quantity: str = "1.000",
         instrument_id: InstrumentId = ETH,
+        tags: list[str] | None = None,
     ) -> Order:
         """
         Return a limit order that buys.
@@ -74,6 +75,7 @@ class Orders:
             OrderSide.BUY,
             instrument.make_qty(quantity),
             instrument.make_price(px),
+            tags=tags,
         )
 
     def stop_loss(self: Any, px: str, quantity: str = "2.000") -> Order:

@@ -14,11 +14,16 @@ from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import PositionStatusReport
+from nautilus_trader.model.currencies import USDT
+from nautilus_trader.model.enums import LiquiditySide
 from nautilus_trader.model.enums import PositionSide
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.objects import Money
 from nautilus_trader.model.objects import Quantity
 
 from nautilus_recovery_actor import FailureReason
@@ -429,6 +434,38 @@ def test_an_order_placed_elsewhere_at_run_time_closes_no_gate(venue: PaperVenue)
             await node.result()
             venue.place("ETHUSDT-PERP", "BUY", 1)
             await node.run.until(lambda: strategy.portfolio.is_net_long(ETH))
+            await node.run.until(lambda: not node.monitor._watch.flagged)
+            assert node.monitor.epoch == 1
+            assert strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_a_fill_report_of_an_own_order_closes_no_gate_whatever_its_tags(venue: PaperVenue) -> None:
+    """A strategy may tag its orders as the engine tags those that it makes up."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            strategy.submit_order(order := strategy.limit("1500.00", tags=["RECONCILIATION"]))
+            await node.run.until(lambda: order.is_open)
+            fill = FillReport(
+                account_id=order.account_id,
+                instrument_id=ETH,
+                venue_order_id=order.venue_order_id,
+                trade_id=TradeId("T-1"),
+                order_side=order.side,
+                last_qty=order.quantity,
+                last_px=order.price,
+                commission=Money(0, USDT),
+                liquidity_side=LiquiditySide.MAKER,
+                report_id=UUID4(),
+                ts_event=1,
+                ts_init=1,
+            )
+            node.node.kernel.msgbus.send("ExecEngine.reconcile_execution_report", fill)
+            assert order.is_closed
             await node.run.until(lambda: not node.monitor._watch.flagged)
             assert node.monitor.epoch == 1
             assert strategy.gate.is_open
