@@ -146,7 +146,7 @@ def _account_discrepancies(
         for fill, origin in zip(observation.fills, fill_origins, strict=True)
         if origin is FillOrigin.SYNTHETIC and fill.account_id == account_id
     }
-    for instrument_id in sorted(cached.keys() | venue.keys() | late.keys()):
+    for instrument_id in sorted(cached.keys() | venue.keys() | late.keys() | crossing.keys()):
         subject = _Subject(
             account_id=account_id,
             instrument_id=instrument_id,

@@ -222,10 +222,12 @@ class RecoverableStrategy(Strategy):
         if was_open:
             self.log.warning(f"Trading is disabled: {self.gate.reason()}")
             self.__send(signals.gate_closed, gate=self.gate)
+        if message.epoch < self.gate.epoch:
+            return  # What an older epoch allowed, shadow mode too, is over
         self.__is_shadow = message.report.shadow
 
         key = (type(message), message.epoch)
-        if message.epoch < self.gate.epoch or key == self.__told:
+        if key == self.__told:
             return
         if not self.is_running:
             self.__untold = message  # Hooks are for a strategy that runs

@@ -70,3 +70,15 @@ def test_a_fill_from_before_the_report_was_begun_is_in_it() -> None:
     """
     observed = crossed("1", "1", is_aligned=True, ts_init=REPORT_TS)
     assert judge(observed, Policy()).discrepancies == ()
+
+
+def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() -> None:
+    """
+    Neither side holds it any more: the engine made up the fill that closed what had just opened.
+    """
+    observed = observation(
+        reports=[venue_report(ts=REPORT_TS, seen_events=1, seen_live_fills=1)],
+        fills=[fill("-2", trade_id="S-1f-2e", index=0)],
+        live_fills=[fill("2", index=0, ts_init=REPORT_TS + 1)],
+    )
+    assert judge(observed, Policy()).blocked_instruments == (BTC,)

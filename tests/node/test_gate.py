@@ -428,6 +428,28 @@ def test_in_shadow_mode_nothing_is_blocked_and_everything_told(venue: PaperVenue
         asyncio.run(scenario())
 
 
+def test_a_late_message_of_an_older_epoch_in_shadow_mode_lets_no_order_pass(
+    venue: PaperVenue,
+) -> None:
+    """A run in shadow mode that is over allows nothing to the one that is not."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with holding(venue, strategy) as (node, _):
+            before = venue.submitted()
+            trader_id = node.node.trader_id.value
+            report = RecoveryReport(
+                trader_id, "R", 1, "startup", RecoveryOutcome.CLEAN, shadow=True
+            )
+            late = RecoveryComplete(trader_id, "R", 1, report, 1, 1)
+            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), late)
+            strategy.submit_order(order := strategy.market())
+            assert order.status_string() == "DENIED"
+            assert venue.submitted() == before
+
+    asyncio.run(scenario())
+
+
 def test_signals_follow_the_gate(venue: PaperVenue) -> None:
     """Opening, closing and denying are sent as signals."""
     strategy = Recorder()
