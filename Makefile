@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo test lint types bench matrix clean
+.PHONY: help demo test lint types bench mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -26,11 +26,14 @@ types: $(BIN)/.installed ## Check types
 bench: $(BIN)/.installed ## Measure what the monitor costs
 	$(BIN)/python -m benchmarks
 
+mutation: $(BIN)/.mutation ## Measure how many mutants of the core its tests kill
+	$(BIN)/python .ci/mutation
+
 matrix: ## Run all tests on the oldest and the newest supported pair of versions
 	.ci/matrix
 
 clean: ## Remove all that was made
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist mutants
 
 $(BIN)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,4 +41,8 @@ $(BIN)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'Installing into $(VENV) (about a minute) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' '$(NAUTILUS)'
+	@touch $@
+
+$(BIN)/.mutation: $(BIN)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'
 	@touch $@

@@ -9,4 +9,6 @@ settings.register_profile(
     database=None,
     max_examples=100,
 )
+# A mutant that survives runs them all: fewer examples, for `make mutation`
+settings.register_profile("mutation", settings.get_profile("core"), max_examples=20)
 settings.load_profile("core")
