@@ -1,5 +1,6 @@
 """
-What the monitor keeps across restarts: the epoch, the heartbeat and the last reports.
+What the monitor keeps across restarts: the epoch, the heartbeat and the last reports; and its
+answer to an operator, for whom it is written outside the node.
 
 All keys are here. Each is overwritten in place, so what Redis holds does not grow.
 """
@@ -16,6 +17,7 @@ from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.report import RecoveryReport
 
 
+ANSWER_KEY = "recovery:answer"
 EPOCH_KEY = "recovery:epoch"
 HEARTBEAT_KEY = "recovery:heartbeat"
 HISTORY_KEY = "recovery:history:{slot}"
@@ -69,6 +71,29 @@ class Heartbeat(msgspec.Struct, frozen=True):
     epoch: int
     phase: RecoveryPhase
     is_stopped: bool = False
+
+
+class CommandAnswer(msgspec.Struct, frozen=True):
+    """
+    What the monitor says to a command of an operator.
+
+    Parameters
+    ----------
+    command_id : str
+        The command that is answered.
+    is_accepted : bool
+        Whether it was carried out.
+    text : str
+        What was done, or why not, in one line.
+    ts : int
+        When it was written (UNIX ns).
+
+    """
+
+    command_id: str
+    is_accepted: bool
+    text: str
+    ts: int
 
 
 class RecoveryJournal:
@@ -140,6 +165,18 @@ class RecoveryJournal:
 
         """
         self._store.add(HEARTBEAT_KEY, msgspec.json.encode(heartbeat))
+
+    def answer(self, answer: CommandAnswer) -> None:
+        """
+        Answer a command, in place of the answer before.
+
+        Parameters
+        ----------
+        answer : CommandAnswer
+            The answer.
+
+        """
+        self._store.add(ANSWER_KEY, msgspec.json.encode(answer))
 
     def record(self, report: RecoveryReport) -> None:
         """

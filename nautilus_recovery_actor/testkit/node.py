@@ -190,11 +190,16 @@ class NodeRun:
                 await self.node.stop_async()
             await asyncio.wait({self.task}, timeout=_RUN_END_SECS)
         finally:
-            tasks = {self.task, *self._worker_tasks()}
+            tasks = {self.task, *self._worker_tasks(), *self._streaming_task()}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._dispose()
+
+    def _streaming_task(self) -> set[asyncio.Future[Any]]:
+        # What reads external streams would go on to call the loop when that is closed
+        task = self.node._task_streaming  # noqa: SLF001
+        return set() if task is None else {task}
 
     def _worker_tasks(self) -> list[asyncio.Task[Any]]:
         # Each actor has a worker that NautilusTrader ends only together with the loop

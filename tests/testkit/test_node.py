@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 from nautilus_trader.config import LiveExecEngineConfig
+from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.data import BarType
 from nautilus_trader.model.data import QuoteTick
@@ -24,6 +25,7 @@ from nautilus_trader.model.objects import Currency
 from nautilus_trader.model.objects import Money
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeError
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_instrument
@@ -464,6 +466,21 @@ async def test_waiting_in_vain_names_the_node(venue: PaperVenue) -> None:
     async with running(node) as run:
         with pytest.raises(NodeError, match=r"node TESTER-001: not true within 0\.01 s"):
             await run.until(lambda: False, timeout_secs=0.01)
+
+
+def test_a_node_that_ends_reads_no_external_stream_any_more(valkey: EmbeddedValkey) -> None:
+    bus = MessageBusConfig(database=valkey.database_config(), external_streams=["commands"])
+
+    async def scenario() -> None:
+        node = paper_node(paper_node_config(message_bus=bus))
+        async with running(node) as run:
+            await run.until(lambda: node._task_streaming)
+            reading = node._task_streaming
+            assert reading is not None
+            assert not reading.done()
+        assert reading.cancelled()
+
+    asyncio.run(scenario())
 
 
 def test_an_instrument_takes_every_field_of_its_class() -> None:

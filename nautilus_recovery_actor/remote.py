@@ -1,0 +1,175 @@
+"""
+The monitor of a running node, reached from outside: a command goes through a Redis stream that the
+node listens to, its answer comes back through the node's cache.
+
+Nothing here runs inside a node.
+"""
+
+import time
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import redis
+from nautilus_trader.config import MessageBusConfig
+from nautilus_trader.serialization.serializer import MsgSpecSerializer
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from nautilus_recovery_actor.commands import OperatorCommand
+from nautilus_recovery_actor.journal import ANSWER_KEY
+from nautilus_recovery_actor.journal import CommandAnswer
+
+
+STREAM = "recovery-commands"
+
+_ENCODINGS: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}
+_POLL_SECS = 0.05
+_SOCKET_SECS = 5.0
+
+
+class RemoteError(Exception):
+    """
+    Raised when a command was not carried out, as far as can be told.
+    """
+
+
+class RedisUnusableError(RemoteError):
+    """
+    Raised when the Redis server cannot be reached, or does not do what is asked.
+    """
+
+
+class NoAnswerError(RemoteError):
+    """
+    Raised when no monitor answered in time.
+    """
+
+
+class RefusedError(RemoteError):
+    """
+    Raised when the monitor refused the command.
+    """
+
+
+def send(
+    command: OperatorCommand,
+    url: str,
+    stream: str = STREAM,
+    encoding: str | None = None,
+) -> str:
+    """
+    Send a command to the monitor of a running node, and return what it answers until the command
+    expires.
+
+    The command is taken off the stream at the end, whatever that is: a node that starts later must
+    not find it, and the stream does not grow.
+
+    Parameters
+    ----------
+    command : OperatorCommand
+        The command.
+    url : str
+        The Redis server of the node's message bus and cache, for example
+        ``redis://127.0.0.1:6379``.
+    stream : str, default "recovery-commands"
+        The stream, one of `MessageBusConfig.external_streams` of the node.
+    encoding : {'json', 'msgpack'}, optional
+        `MessageBusConfig.encoding` of the node, by default that of the NautilusTrader installed.
+
+    Returns
+    -------
+    str
+        What was done, in one line.
+
+    Raises
+    ------
+    RedisUnusableError
+        If the server cannot be reached.
+    NoAnswerError
+        If no monitor answered in time.
+    RefusedError
+        If the monitor refused.
+
+    """
+    encoding = encoding or MessageBusConfig().encoding
+    try:
+        with closing(_connect(url)) as client:
+            answer = _exchange(client, command, stream, encoding)
+    except redis.RedisError as e:
+        why = _line(str(e)).rstrip(".")
+        raise RedisUnusableError(
+            f"Redis at {_address(url)} cannot be used ({why}): is it running, and is this the "
+            f"server of the node's message bus?",
+        ) from e
+    if answer is None:
+        raise NoAnswerError(
+            f"No answer from {command.trader_id} within {_valid_secs(command):g} s: is the node "
+            f"running, with a RecoveryMonitorActor, its cache in this Redis, and a message bus in "
+            f"it that has external_streams=['{stream}'] and encoding='{encoding}'?",
+        )
+    text = _line(answer.text)
+    if not answer.is_accepted:
+        raise RefusedError(f"{command.trader_id} refused: {text}")
+    return text
+
+
+def _connect(url: str) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=_SOCKET_SECS,
+            socket_connect_timeout=_SOCKET_SECS,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError as e:  # Its text may quote the URL, and so a password
+        raise RedisUnusableError(
+            "That is no URL of a Redis server: give one like redis://127.0.0.1:6379",
+        ) from e
+
+
+def _exchange(
+    client: redis.Redis,
+    command: OperatorCommand,
+    stream: str,
+    encoding: str,
+) -> CommandAnswer | None:
+    # 1.221 takes the fields by their place, 1.231 by their name. Both want timestamps as text.
+    serializer = MsgSpecSerializer(encoding=_ENCODINGS[encoding], timestamps_as_str=True)
+    payload = serializer.serialize(command)
+    deadline = time.monotonic() + _valid_secs(command)
+    entry = client.xadd(stream, {"topic": command.topic(), "payload": payload})
+    try:
+        while time.monotonic() < deadline:
+            answer = _answer(client, command)
+            if answer is not None:
+                return answer
+            time.sleep(_POLL_SECS)
+        return _answer(client, command)
+    finally:
+        client.xdel(stream, entry)
+
+
+def _answer(client: redis.Redis, command: OperatorCommand) -> CommandAnswer | None:
+    data = client.get(f"trader-{command.trader_id}:general:{ANSWER_KEY}")
+    if data is None:
+        return None
+    try:
+        answer = msgspec.json.decode(data, type=CommandAnswer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None  # The answer to another command, and damaged: ours is written over it
+    return answer if answer.command_id == command.command_id else None
+
+
+def _valid_secs(command: OperatorCommand) -> float:
+    return (command.ts_expires - command.ts_init) / 1_000_000_000
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname or '127.0.0.1'}:{parts.port or 6379}"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
