@@ -4,6 +4,7 @@ Proof that a NautilusTrader node has recovered, before any of its strategies tra
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.actor import RecoveryMonitorActor
+from nautilus_recovery_actor.commands import OperatorCommand
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.enums import DiscrepancyKind
@@ -13,11 +14,14 @@ from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.gate import RecoveryGate
+from nautilus_recovery_actor.halt import halt_until_recovered
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
+from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
 from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import PositionChange
 from nautilus_recovery_actor.report import ReconciledFill
 from nautilus_recovery_actor.report import RecoveryReport
@@ -30,6 +34,8 @@ __all__ = [
     "DiscrepancyKind",
     "FailureReason",
     "FillOrigin",
+    "OperatorCommand",
+    "Override",
     "PositionChange",
     "ReconciledFill",
     "RecoverableStrategy",
@@ -40,9 +46,11 @@ __all__ = [
     "RecoveryMonitorActor",
     "RecoveryMonitorConfig",
     "RecoveryOutcome",
+    "RecoveryOverridden",
     "RecoveryPhase",
     "RecoveryReport",
     "RecoveryStarted",
     "Severity",
+    "halt_until_recovered",
     "signals",
 ]

@@ -4,6 +4,7 @@ differs is found in `verify`.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -19,6 +20,7 @@ from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.component import TimeEvent
 from nautilus_trader.common.enums import LogColor
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.events import OrderFilled
@@ -30,9 +32,11 @@ from nautilus_recovery_actor import narrate
 from nautilus_recovery_actor import native
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor import verify
+from nautilus_recovery_actor.commands import OperatorCommand
 from nautilus_recovery_actor.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.delivery import ENDPOINT
 from nautilus_recovery_actor.delivery import Delivery
+from nautilus_recovery_actor.desk import OperatorDesk
 from nautilus_recovery_actor.enums import FailureReason
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.enums import Severity
@@ -41,11 +45,16 @@ from nautilus_recovery_actor.journal import RecoveryJournal
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
+from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.report import RecoveryReport
 from nautilus_recovery_actor.watch import Watch
 from nautilus_recovery_actor.watch import positions_before
 
+
+# Who sends an `OperatorCommand` to this endpoint, from inside the node, is heard at once.
+COMMAND_ENDPOINT = "RecoveryMonitor.command"
 
 # The kernel tells nobody when it gives its start up, so that is looked for at this interval.
 _PROBE_SECS = 0.25
@@ -58,7 +67,8 @@ class RecoveryMonitorActor(Actor):
     Add it to the `actors` of a `TradingNodeConfig`, or with `node.trader.add_actor` before the node
     runs. `RecoveryStarted`, `RecoveryComplete` and `RecoveryFailed` go out on the topics
     ``data.<TypeName>*``. A late joiner sends a callable to the message bus endpoint
-    ``RecoveryMonitor.ask`` and is called with the newest of them.
+    ``RecoveryMonitor.ask`` and is called with the newest of them. An `OperatorCommand` is taken at
+    the endpoint ``RecoveryMonitor.command`` and on its topic.
 
     Parameters
     ----------
@@ -84,8 +94,12 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
-        self._is_reconciling = False
+        self._exec_engine: ExecutionEngine | None = None
         self._is_ending = False
+        self._connections: dict[str, bool] = {}
+        self._openings: deque[int] = deque(maxlen=config.storm_epochs + 1)
+        self._is_rechecking = False
+        self._is_change_told = False
         self._reported_orders: set[VenueOrderId] = set()
         self._registration_error: Exception | None = None
         self._last_report: RecoveryReport | None = None
@@ -181,6 +195,17 @@ class RecoveryMonitorActor(Actor):
             self._registration_error = e
         self._delivery = Delivery(self, msgbus)
         self._delivery.open()
+        self._desk = OperatorDesk(
+            clock.timestamp_ns,
+            self.log,
+            self._journal,
+            self._revise,
+            self._resume,
+        )
+        # A bus passes on what comes from outside only if it streams the type
+        msgbus.add_streaming_type(OperatorCommand)
+        msgbus.register(COMMAND_ENDPOINT, self._on_command)
+        msgbus.subscribe(OperatorCommand.topic(), self._on_command)
         # Startup reconciliation is over when `on_start` is called
         msgbus.subscribe("events.order.*", self._on_order_event)
         msgbus.subscribe("reports.execution.*", self._on_report)
@@ -206,9 +231,17 @@ class RecoveryMonitorActor(Actor):
         self._begin()
         self._beat()
 
-    def _open_runtime(self, trigger: str) -> None:
+    def _open_runtime(
+        self,
+        trigger: str,
+        required: frozenset[str] = frozenset(),
+        reports: dict[str, VenueReport] | None = None,
+    ) -> None:
         now = self.clock.timestamp_ns()
-        last = self._watch
+        last, report = self._watch, self.report
+        if report.overrides:
+            self._attempt("ending what was released", self._journal.record, self._desk.end(report))
+        flagged = last.flagged
         self._watch = Watch(
             epoch=last.epoch + 1,
             recovery_id=UUID4().value,
@@ -216,14 +249,24 @@ class RecoveryMonitorActor(Actor):
             ts_registered=last.ts_registered,
             ts_started=now,
             last_heartbeat=last.last_heartbeat,
-            flagged=last.flagged,
+            flagged=flagged,
             live_fills=list(last.live_fills),
-            carried=self.report.discrepancies,
+            carried=tuple({*last.carried, *report.discrepancies})
+            if report.failure is not None
+            else report.discrepancies,
+            required=required,
+            reports=reports or {},
+            told_events=last.told_events,
         )
         self._last_report = None
-        self._state = machine.open_runtime(now, len(last.flagged), self._timing)
+        self._openings.append(now)
+        self._state = machine.open_runtime(now, len(flagged), self._timing)
         self._begin()
-        self._watch.before = positions_before(self.cache, last.flagged)
+        self._watch.before = positions_before(
+            self.cache,
+            flagged[self._watch.told_events :],
+            last.live_fills,
+        )
 
     def _begin(self) -> None:
         self._delivery.publish(
@@ -231,6 +274,12 @@ class RecoveryMonitorActor(Actor):
         )  # Gates close first
         self._journal.begin(self.epoch)
         self._arm()
+        emulated = native.emulated_orders(self.cache)
+        if emulated:
+            self.log.warning(
+                "Orders that rest in the node itself are released at their trigger whatever the "
+                f"recovery comes to: {', '.join(emulated)}",
+            )
 
     # -- WHAT COMES IN --
 
@@ -274,6 +323,7 @@ class RecoveryMonitorActor(Actor):
         """
         self._end()
         self._delivery.close()
+        self.msgbus.deregister(COMMAND_ENDPOINT, self._on_command)
 
     def _on_order_event(self, event: Any) -> None:
         # Called for every order event of the node: the flag first, then a reference, nothing more
@@ -284,8 +334,21 @@ class RecoveryMonitorActor(Actor):
                     self._on_flagged_at_runtime()
             elif type(event) is OrderFilled:
                 self._watch.live_fills.append(event)
+            if self._is_rechecking:
+                self._on_change()
         except Exception as e:
             self._break("reading an order event", e)
+
+    def _on_change(self) -> None:
+        # It may resolve what blocks, and that is looked at again
+        if not self._is_change_told and self._loop is not None:
+            self._is_change_told = True
+            self._loop.call_soon(self._tell_change)
+
+    def _tell_change(self) -> None:
+        self._is_change_told = False
+        with self._guarded("reading an order event"):
+            self._advance(machine.Changed(self.clock.timestamp_ns()))
 
     def _on_flagged_at_runtime(self) -> None:
         # What a report brings at run time is applied before it is published, in one turn of the
@@ -295,8 +358,8 @@ class RecoveryMonitorActor(Actor):
             self._loop.call_soon(self._sort_flagged)
 
     def _sort_flagged(self) -> None:
-        if self._last_report is None:
-            return  # A mass status has opened an epoch, and they are its events
+        if self._last_report is None or self._last_report.failure is not None:
+            return  # They are the events of an epoch that is open, or of one that may follow
         with self._guarded("reading reconciliation events at run time"):
             made_up = [
                 event
@@ -308,6 +371,7 @@ class RecoveryMonitorActor(Actor):
             if made_up and self._may_reopen(self._settings.reopen_on_synthetic_fill):
                 self._open_runtime("synthetic_fill")
                 self._watch.made_up = made_up
+                self._end_storm()
             else:  # The normal trading of an adapter that sends fill reports
                 self._watch.live_fills.extend(
                     event for event in self._watch.flagged if type(event) is OrderFilled
@@ -327,12 +391,57 @@ class RecoveryMonitorActor(Actor):
         with self._guarded("reading a mass status"):
             if self._state is None:
                 return
-            if self._state.is_over:
-                if not self._may_reopen(self._settings.reopen_on_mass_status):
-                    return
+            now = self.clock.timestamp_ns()
+            is_new = self._may_reopen(self._settings.reopen_on_mass_status)
+            if is_new:
                 self._open_runtime("mass_status")
-            self._watch.add_status(report, self.clock.timestamp_ns())
-            self._advance(machine.Seen())
+            elif self._state.phase is RecoveryPhase.COMPLETE:
+                return
+            # Also under a failure: an operator may resume with it
+            self._watch.add_status(report, now)
+            if is_new:
+                self._end_storm()
+            else:
+                self._advance(machine.Seen())
+                self._advance(machine.Changed(now))
+
+    def _end_storm(self) -> None:
+        if machine.is_storm(self._openings, self._timing):
+            self._advance(machine.Stormed())
+
+    def _on_command(self, command: OperatorCommand) -> None:
+        # What comes from outside comes in a thread of its own
+        if command.trader_id != self.trader_id.value:
+            return
+        if self._loop is None:
+            self.log.error(f"Refused {command}: the node has not started")
+            return
+        try:
+            is_here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            is_here = False
+        if is_here:
+            self._obey(command)
+        else:
+            self._loop.call_soon_threadsafe(self._obey, command)
+
+    def _obey(self, command: OperatorCommand) -> None:
+        with self._guarded("taking an operator's command"):
+            self._desk.take(command, self.report, self.phase, self._is_trader_started)
+
+    def _revise(self, report: RecoveryReport) -> None:
+        self._last_report = report
+        self._delivery.publish(self._message(RecoveryOverridden, report))
+        self._attempt("keeping the report in the history", self._journal.record, report)
+
+    def _resume(self) -> None:
+        last = self._watch
+        required = last.required_accounts(self.cache, self._settings.accounts)
+        if self.report.failure is FailureReason.INTERNAL_ERROR:
+            # What raised may have been a report: nothing counts but what has come since
+            required |= native.known_accounts(self.cache)
+        self._open_runtime(last.trigger, required, last.reports)
+        self._openings.clear()
 
     def _on_trader_started(self) -> None:
         with self._guarded("starting"):
@@ -371,7 +480,19 @@ class RecoveryMonitorActor(Actor):
         if kernel is None:
             self._start_task = None
         else:
-            self._is_reconciling = kernel.exec_engine.reconciliation
+            self._exec_engine = kernel.exec_engine
+            self._end_stopped_start()
+
+    def _end_stopped_start(self) -> None:
+        # A start that awaits a venue outlives the stop of its node: it would hold the process for
+        # ever, or start the trader of a node that has stopped (seen on 1.221 and 1.231).
+        task = self._start_task
+        if task is None or (kernel := native.starting_kernel(task)) is None:
+            return
+        if not kernel.is_running():
+            self._end()
+            task.cancel("The node was stopped before it had started")
+        task.get_loop().call_later(_PROBE_SECS, self._end_stopped_start)
 
     def _is_start_pending(self) -> bool | None:
         if self._start_task is None or self._is_trader_started:
@@ -382,7 +503,27 @@ class RecoveryMonitorActor(Actor):
         assert self._loop is not None
         heartbeat = Heartbeat(self.clock.timestamp_ns(), self.epoch, self.phase)
         self._attempt("writing its heartbeat", self._journal.beat, heartbeat)
+        with self._guarded("looking at the connections"):
+            self._look_at_connections()
         self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_secs, self._beat)
+
+    def _look_at_connections(self) -> None:
+        if self._exec_engine is None or not self._is_trader_started:
+            return
+        was, self._connections = self._connections, native.connections(self._exec_engine)
+        lost = {
+            account
+            for account, is_up in self._connections.items()
+            if was.get(account, is_up) > is_up
+        }
+        if lost:
+            self.log.warning(
+                f"The client of {', '.join(sorted(lost))} is disconnected: what the cache holds of "
+                "it gets old",
+            )
+            if self._may_reopen(self._settings.reopen_on_mass_status):
+                self._open_runtime("mass_status", frozenset(lost))
+                self._end_storm()
 
     def _end(self) -> None:
         if self._heartbeat_timer is None:
@@ -415,11 +556,21 @@ class RecoveryMonitorActor(Actor):
                 self._fail(state, reason, message)
             case None:
                 self._state = state
+        self._is_rechecking = state.limit is not None and not state.is_over
         self._arm()
 
     def _judge(self) -> None:
-        self._judged = verify.judge(self._observe(), self._policy)
-        self._advance(machine.Judged(self._judged.failure, self._judged.message))
+        report = self._judged = verify.judge(self._observe(), self._policy)
+        self._watch.earlier = report.discrepancies
+        blocking = sum(found.is_blocking for found in report.discrepancies)
+        was_rechecking = self._is_rechecking
+        now = self.clock.timestamp_ns()
+        self._advance(machine.Judged(now, report.failure, report.message, bool(blocking)))
+        if self._is_rechecking and not was_rechecking:
+            self.log.warning(
+                f"Recovery epoch {report.epoch}: {blocking} differences that block, checked again "
+                f"for {self._settings.verify_timeout_secs:g} s",
+            )
 
     def _fail(self, state: machine.RecoveryState, reason: FailureReason, message: str) -> None:
         try:
@@ -433,6 +584,7 @@ class RecoveryMonitorActor(Actor):
         is_wanted = self._settings.on_failure == "shutdown" and not self._policy.shadow
         if is_wanted and not self._is_ending:
             self.shutdown_system(f"RecoveryFailed {reason}: {message}")
+            self._end()  # By the time actors are disposed of, 1.221 has closed the cache
 
     def _finish(
         self,
@@ -443,8 +595,11 @@ class RecoveryMonitorActor(Actor):
         report = msgspec.structs.replace(report, ts_completed=self.clock.timestamp_ns())
         message = self._message(kind, report)
         self._state, self._last_report = state, report
-        # The events of an epoch are in its report now, and their memory is the node's again
-        self._watch.release()
+        if kind is RecoveryComplete:
+            # The events of an epoch are in its report now, and their memory is the node's again
+            self._watch.release()
+        else:  # An operator may resume with them
+            self._watch.told_events = len(self._watch.flagged)
         self._attempt("logging the recovery", self._log_report, report)
         self._delivery.publish(message)
         self._attempt("keeping the report in the history", self._journal.record, report)
@@ -459,6 +614,7 @@ class RecoveryMonitorActor(Actor):
         with self._guarded("telling a backtest"):
             now = self.clock.timestamp_ns()
             self._watch.trigger, self._watch.ts_started = "backtest", now
+            self._watch.required = frozenset()
             self._state = machine.open_runtime(now, 0, self._timing)
             self._begin()
             # No time has to pass where time is simulated
@@ -495,7 +651,7 @@ class RecoveryMonitorActor(Actor):
             self.trader_id.value,
             self.cache,
             self._settings.accounts,
-            self._is_reconciling,
+            self._exec_engine,
         )
 
     def _describe(self) -> RecoveryReport:

@@ -4,6 +4,7 @@ The configuration of the monitor and of the strategies.
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal
 
 from nautilus_trader.config import ActorConfig
@@ -28,7 +29,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     settle_ms : int, default 250
         The milliseconds without any reconciliation event that must pass before the judgement.
     verify_timeout_secs : float, default 10.0
-        The seconds from the trader's start, `settle_ms` aside, in which the events must settle.
+        The seconds from the trader's start, `settle_ms` aside, in which the events must settle, and
+        for which a difference that blocks is checked again before it is told.
     accounts : list[str], optional
         The accounts that must report. If ``None`` then those that the cache knows: name them if the
         cache still holds an account that this node no longer trades.
@@ -50,6 +52,13 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         The seconds between two signs of life in the cache.
     history_size : int, default 100
         How many reports the cache keeps.
+    avg_px_tolerance : float, default 0.001
+        By how much average open prices may differ, as a part of the venue's.
+    storm_epochs : int, default 6
+        How many epochs may open at run time within `storm_mins`. One more ends in a
+        `RecoveryFailed`, and trading stays disabled until an operator resumes it.
+    storm_mins : float, default 5.0
+        The minutes in which those epochs are counted.
 
     Raises
     ------
@@ -71,13 +80,26 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     shadow: bool = False
     heartbeat_secs: float = 5.0
     history_size: int = 100
+    avg_px_tolerance: float = 0.001
+    storm_epochs: int = 6
+    storm_mins: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs"):
+        for name, unit in (
+            ("startup_timeout_secs", "seconds"),
+            ("verify_timeout_secs", "seconds"),
+            ("heartbeat_secs", "seconds"),
+            ("storm_mins", "minutes"),
+        ):
             value = getattr(self, name)
             if not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a positive number of seconds, was {value}")
-        for name in ("settle_ms", "max_report_fills", "history_size"):
+                raise ValueError(f"`{name}` must be a positive number of {unit}, was {value}")
+        if not 0 <= self.avg_px_tolerance < math.inf:
+            raise ValueError(
+                "`avg_px_tolerance` must be a part of the price such as 0.001, "
+                f"was {self.avg_px_tolerance}",
+            )
+        for name in ("settle_ms", "max_report_fills", "history_size", "storm_epochs"):
             value = getattr(self, name)
             if value < 0:
                 raise ValueError(f"`{name}` must not be negative, was {value}")
@@ -101,6 +123,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             allow_unreconciled=self.allow_unreconciled,
             max_report_fills=self.max_report_fills,
             shadow=self.shadow,
+            avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
         )
 
     def timing(self) -> Timing:
@@ -116,6 +139,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             startup=int(self.startup_timeout_secs * 1e9),
             settle=self.settle_ms * 1_000_000,
             verify=int(self.verify_timeout_secs * 1e9),
+            storm_epochs=self.storm_epochs,
+            storm_window=int(self.storm_mins * 60e9),
         )
 
 

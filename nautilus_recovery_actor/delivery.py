@@ -13,10 +13,12 @@ from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
 
 
-# Who sends a callable to this endpoint is called at once with the newest message of the monitor.
+# Who sends a callable to this endpoint is called at once with the newest message of the monitor,
+# and then with the newest `RecoveryOverridden` of its epoch if there is one.
 ENDPOINT = "RecoveryMonitor.ask"
 
 # Gates join with their handler, which is called from then on before the bus is: no subscriber that
@@ -30,6 +32,7 @@ _SIGNALS = {
     RecoveryStarted: signals.recovery_started,
     RecoveryComplete: signals.recovery_completed,
     RecoveryFailed: signals.recovery_failed,
+    RecoveryOverridden: signals.recovery_overridden,
 }
 
 
@@ -49,7 +52,7 @@ class Delivery:
     def __init__(self, sender: Actor, msgbus: MessageBus) -> None:
         self._sender = sender
         self._msgbus = msgbus
-        self._newest: RecoveryMessage | None = None
+        self._newest: tuple[RecoveryMessage, ...] = ()
         self._gates: dict[Listener, None] = {}  # In the order in which they joined
         self._is_stream_told = False
         self._endpoints: dict[str, Callable[[Listener], None]] = {
@@ -94,7 +97,10 @@ class Delivery:
             The message.
 
         """
-        self._newest = message
+        if isinstance(message, RecoveryOverridden):
+            self._newest = (*self._newest[:1], message)  # It goes with the result of its epoch
+        else:
+            self._newest = (message,)
         kind = type(message).__name__
         for tell in tuple(self._gates):
             self._attempt(f"A gate raised on {kind}", tell, message)
@@ -135,8 +141,8 @@ class Delivery:
         self._msgbus.publish(f"recovery.{type(message).__name__}", payload)
 
     def _answer(self, listener: Listener) -> None:
-        if self._newest is not None:
-            listener(self._newest)
+        for message in self._newest:
+            listener(message)
 
     def _join(self, listener: Listener) -> None:
         self._gates[listener] = None

@@ -39,7 +39,8 @@ class FailureReason(StrEnum):
     """
     Why a recovery ended without a permission to trade.
 
-    ``RECONCILIATION_FAILED``: the kernel gave the start up. ``TIMEOUT``: no end within the
+    ``RECONCILIATION_FAILED``: the kernel gave the start up, or what was reconciled did not hold:
+    too many epochs in too short a time. ``TIMEOUT``: no end within the
     configured time. ``NOT_RECONCILED``: reconciliation is off, or an account never reported.
     ``INTERNAL_ERROR``: the monitor itself raised.
     """
@@ -84,10 +85,14 @@ class DiscrepancyKind(StrEnum):
     ``POSITION_NOT_AT_VENUE``: held in the cache, absent from the venue's report.
     ``INSTRUMENT_NOT_LOADED``: reported by the venue on an instrument that the node has not loaded.
     ``UNCLAIMED_POSITION``: at the venue and in the cache, owned by no strategy of this node.
-    ``ORDER_NOT_IN_CACHE``: open at the venue, not open in the cache.
+    ``SPLIT_OWNERSHIP``: one net position at the venue, owned in parts in the cache.
+    ``ORDER_NOT_IN_CACHE``: open at the venue, unknown to the cache.
     ``ORDER_NOT_AT_VENUE``: open in the cache, absent from the venue's report.
+    ``ORDER_MISMATCH``: known to both, with another status, side, quantity, filled quantity or
+    price.
     ``INFLIGHT_ORDER``: sent before the restart, with an answer that is not known.
     ``NO_MASS_STATUS``: an account that must report has not.
+    ``AVG_PX_MISMATCH``: equal in quantity, with another average open price.
     """
 
     POSITION_QTY_MISMATCH = "POSITION_QTY_MISMATCH"

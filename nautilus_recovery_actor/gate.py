@@ -2,6 +2,10 @@
 May this instrument trade, and if not, why.
 """
 
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+
 from nautilus_recovery_actor.enums import FailureReason
 
 
@@ -12,17 +16,34 @@ class RecoveryGate:
     It starts closed. `RecoverableStrategy` owns one and feeds it; it can as well serve code that is
     no strategy. Messages may come twice or late: an older epoch never changes it, and within one
     epoch a failure outweighs a completion.
+
+    Parameters
+    ----------
+    now : Callable[[], int], default time.time_ns
+        The time (UNIX ns), by which what was released by hand ends.
+
     """
 
-    __slots__ = ("_blocked", "_epoch", "_is_failed", "_is_open", "_reason", "is_unrestricted")
+    __slots__ = (
+        "_blocked",
+        "_epoch",
+        "_is_failed",
+        "_is_open",
+        "_now",
+        "_reason",
+        "_released",
+        "is_unrestricted",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
+        self._now = now
         # Open for every instrument: an attribute, because it is read on the path of every order
         self.is_unrestricted = False
         self._epoch = 0
         self._is_open = False
         self._is_failed = False
         self._blocked: frozenset[str] = frozenset()
+        self._released: dict[str, int] = {}
         self._reason = "RECOVERY_PENDING: no recovery has completed yet"
 
     @property
@@ -63,7 +84,27 @@ class RecoveryGate:
         bool
 
         """
-        return self.is_unrestricted or (self._is_open and str(instrument_id) not in self._blocked)
+        if self.is_unrestricted or not self._is_open:
+            return self.is_unrestricted
+        value = str(instrument_id)
+        return value not in self._blocked or self._released.get(value, 0) > self._now()
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """
+        The instruments that may not be traded now although the gate is open.
+
+        Returns
+        -------
+        frozenset[str]
+
+        """
+        now = self._now()
+        return frozenset(
+            instrument_id
+            for instrument_id in self._blocked
+            if self._released.get(instrument_id, 0) <= now
+        )
 
     def reason(self, instrument_id: object = None) -> str | None:
         """
@@ -158,6 +199,28 @@ class RecoveryGate:
         self._epoch, self._is_failed = epoch, True
         return self._close(f"RECOVERY_FAILED: {failure}: {message}")
 
+    def release(self, epoch: int, until: Mapping[str, int]) -> bool:
+        """
+        Let blocked instruments trade that an operator released, and no others.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch that blocks them. A release of another one changes nothing.
+        until : Mapping[str, int]
+            When each release ends, by instrument (UNIX ns).
+
+        Returns
+        -------
+        bool
+            Whether this changed anything.
+
+        """
+        if epoch != self._epoch or not self._is_open or self._released == until:
+            return False
+        self._released = dict(until)
+        return True
+
     def close(self, reason: str) -> bool:
         """
         Close for a cause of the owner's own, until the next recovery completes.
@@ -183,7 +246,7 @@ class RecoveryGate:
         self._open(frozenset())
 
     def _open(self, blocked: frozenset[str]) -> None:
-        self._blocked = blocked
+        self._blocked, self._released = blocked, {}
         self._is_open = True
         self.is_unrestricted = not blocked
 

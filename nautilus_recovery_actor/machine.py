@@ -6,6 +6,7 @@ It reads no clock and does nothing itself; the host carries the action out and f
 came of it.
 """
 
+from collections.abc import Collection
 from typing import TypeAlias
 
 import msgspec
@@ -25,13 +26,23 @@ class Timing(msgspec.Struct, frozen=True):
     settle : int
         How long no flagged event may have come before the judgement.
     verify : int
-        From the start of the trader to the failure of a recovery that did not settle.
+        From the start of the trader, `settle` aside, to the failure of a recovery that did not
+        settle, and to the last check of one that blocks.
+    recheck : int, default 500,000,000
+        From one check that blocks to the next, if nothing that matters comes in between.
+    storm_epochs : int, default 6
+        How many epochs may open at run time within `storm_window`.
+    storm_window : int, default 300,000,000,000
+        The time in which they are counted.
 
     """
 
     startup: int
     settle: int
     verify: int
+    recheck: int = 500_000_000
+    storm_epochs: int = 6
+    storm_window: int = 300_000_000_000
 
 
 class RecoveryState(msgspec.Struct, frozen=True):
@@ -48,6 +59,9 @@ class RecoveryState(msgspec.Struct, frozen=True):
         When to judge, if nothing comes in between (UNIX ns).
     flagged : int, default 0
         The number of flagged events when `settle_at` was set.
+    limit : int, optional
+        Set when a first judgement blocked and another one is due: to where events that come late
+        may put off the deadline (UNIX ns).
 
     """
 
@@ -55,6 +69,7 @@ class RecoveryState(msgspec.Struct, frozen=True):
     deadline: int
     settle_at: int | None = None
     flagged: int = 0
+    limit: int | None = None
 
     @property
     def is_over(self) -> bool:
@@ -112,13 +127,30 @@ class Woke(msgspec.Struct, frozen=True):
     is_start_pending: bool | None = None
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Changed(msgspec.Struct, frozen=True):
     """
-    The judgement was made: a `failure`, with its `message`, if it allows no trading at all.
+    At `now` something came that may resolve what blocks: an order event, or a mass status.
     """
 
+    now: int
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """
+    The judgement was made at `now`: a `failure`, with its `message`, if it allows no trading at
+    all; `is_blocking` if it blocks anything.
+    """
+
+    now: int
     failure: FailureReason | None = None
     message: str = ""
+    is_blocking: bool = False
+
+
+class Stormed(msgspec.Struct, frozen=True):
+    """
+    Too many epochs have opened, this one included: see `is_storm`.
+    """
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -135,7 +167,7 @@ class Broke(msgspec.Struct, frozen=True):
     message: str
 
 
-Happening: TypeAlias = Seen | TraderStarted | Woke | Judged | Stopped | Broke
+Happening: TypeAlias = Seen | TraderStarted | Woke | Changed | Judged | Stormed | Stopped | Broke
 
 
 # -- WHAT TO DO --
@@ -210,6 +242,26 @@ def open_runtime(now: int, flagged: int, timing: Timing) -> RecoveryState:
     )
 
 
+def is_storm(openings: Collection[int], timing: Timing) -> bool:
+    """
+    Return whether the newest of `openings` is one too many.
+
+    Parameters
+    ----------
+    openings : Collection[int]
+        When epochs opened at run time (UNIX ns).
+    timing : Timing
+        The durations.
+
+    Returns
+    -------
+    bool
+
+    """
+    since = max(openings) - timing.storm_window
+    return sum(opening > since for opening in openings) > timing.storm_epochs
+
+
 def decide(
     state: RecoveryState,
     happening: Happening,
@@ -250,10 +302,19 @@ def decide(
             ), None
         case Woke():
             return _woken(state, happening, timing)
+        case Changed(now) if state.limit is not None and state.settle_at is not None:
+            settle_at = min(state.settle_at, now + timing.settle)
+            return msgspec.structs.replace(state, settle_at=settle_at), None
         case Judged() if state.settle_at is not None:  # Not before the trader started
-            if happening.failure is not None:
-                return _failed(state, happening.failure, happening.message)
-            return _moved(state, RecoveryPhase.COMPLETE), Complete()
+            return _judged(state, happening, timing)
+        case Stormed():
+            return _failed(
+                state,
+                FailureReason.RECONCILIATION_FAILED,
+                f"More than {timing.storm_epochs} new recoveries within "
+                f"{timing.storm_window / 60e9:g} min: the connection or the venue is not stable. "
+                "Trading stays disabled until `nautilus-recovery resume`, or a restart",
+            )
         case Stopped():
             return _failed(
                 state,
@@ -289,10 +350,14 @@ def _woken(
             "or reconciliation takes longer than `startup_timeout_secs`",
         )
     if woke.flagged != state.flagged:
+        settle_at = woke.now + timing.settle
         state = msgspec.structs.replace(
             state,
             flagged=woke.flagged,
-            settle_at=woke.now + timing.settle,
+            settle_at=settle_at,
+            deadline=state.deadline
+            if state.limit is None
+            else min(max(state.deadline, settle_at), state.limit),
         )
     elif woke.now >= settle_at:
         return _moved(state, RecoveryPhase.VERIFYING), Judge()
@@ -304,6 +369,22 @@ def _woken(
             f"{timing.verify / 1e9:g} s: something goes on trading, stop it and restart",
         )
     return state, None
+
+
+def _judged(
+    state: RecoveryState,
+    judged: Judged,
+    timing: Timing,
+) -> tuple[RecoveryState, Action | None]:
+    if judged.is_blocking and judged.now < state.deadline:
+        return msgspec.structs.replace(
+            state,
+            settle_at=min(judged.now + timing.recheck, state.deadline),
+            limit=state.limit or state.deadline + timing.verify,
+        ), None
+    if judged.failure is not None:
+        return _failed(state, judged.failure, judged.message)
+    return _moved(state, RecoveryPhase.COMPLETE), Complete()
 
 
 def _moved(state: RecoveryState, phase: RecoveryPhase) -> RecoveryState:

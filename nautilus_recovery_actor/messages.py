@@ -246,6 +246,15 @@ class RecoveryFailed(RecoveryMessage):
         return self.report.message
 
 
+class RecoveryOverridden(RecoveryMessage):
+    """
+    An operator released a blocked instrument by hand, or such a release has ended.
+
+    The `overrides` of its report are all of this epoch; those without a `ts_ended` stand. See
+    `RecoveryMessage` for the parameters.
+    """
+
+
 _SCHEMA_FIELDS = {
     "trader_id": pa.string(),
     "recovery_id": pa.string(),
@@ -278,5 +287,5 @@ def _register(kind: type[RecoveryMessage]) -> None:
     register_arrow(kind, schema, encode, decode)
 
 
-for _kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed):
+for _kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
     _register(_kind)

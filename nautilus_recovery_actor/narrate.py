@@ -38,7 +38,10 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
         for change in report.positions
         if change.qty_before != change.qty_after or change.qty_after != change.qty_venue
     ]
-    told += [(found.severity, _discrepancy_line(found)) for found in report.discrepancies]
+    told += [
+        (Severity.INFO if found.resolved else found.severity, _discrepancy_line(found))
+        for found in report.discrepancies
+    ]
     return told
 
 
@@ -52,8 +55,9 @@ def _position_line(change: PositionChange) -> str:
 
 def _discrepancy_line(found: Discrepancy) -> str:
     subject = found.client_order_id or found.position_id or found.instrument_id
+    resolved = "Resolved: " if found.resolved else ""
     return (
-        f"{found.kind} {subject or found.account_id} ({found.account_id}): "
+        f"{resolved}{found.kind} {subject or found.account_id} ({found.account_id}): "
         f"venue {found.venue or '-'}, cache {found.cache or '-'}. {found.detail}"
     )
 

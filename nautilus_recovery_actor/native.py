@@ -14,11 +14,13 @@ from functools import wraps
 from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
@@ -26,6 +28,7 @@ from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.system.kernel import NautilusKernel
 
+from nautilus_recovery_actor.observe import AccountState
 from nautilus_recovery_actor.observe import CachedOrder
 from nautilus_recovery_actor.observe import CachedPosition
 from nautilus_recovery_actor.observe import ObservedFill
@@ -36,6 +39,7 @@ from nautilus_recovery_actor.observe import VenueReport
 
 # Seen on 1.231 and on 1.221
 _ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
+_TRAILING = frozenset({OrderType.TRAILING_STOP_MARKET, OrderType.TRAILING_STOP_LIMIT})
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -125,6 +129,13 @@ def venue_report(
                 client_order_id=_value(report.client_order_id),
                 is_open=report.is_open,
                 status=report.order_status.name,
+                side=report.order_side.name,
+                qty=report.quantity.as_decimal(),
+                filled_qty=report.filled_qty.as_decimal(),
+                px=_decimal(report.price),
+                trigger_px=None
+                if report.order_type in _TRAILING
+                else _decimal(report.trigger_price),
             )
             for report in orders.values()
         ),
@@ -160,7 +171,11 @@ def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
     )
 
 
-def cached_orders(cache: CacheFacade, reports: Iterable[VenueReport]) -> tuple[CachedOrder, ...]:
+def cached_orders(
+    cache: CacheFacade,
+    reports: Iterable[VenueReport],
+    late: Container[ClientOrderId] = (),
+) -> tuple[CachedOrder, ...]:
     """
     Return the orders of the cache that are open or in flight, and those that a venue reported open.
 
@@ -170,6 +185,8 @@ def cached_orders(cache: CacheFacade, reports: Iterable[VenueReport]) -> tuple[C
         The cache.
     reports : Iterable[VenueReport]
         What the venues reported.
+    late : Container[ClientOrderId], default ()
+        The orders of which a flagged event came after the report.
 
     Returns
     -------
@@ -180,14 +197,23 @@ def cached_orders(cache: CacheFacade, reports: Iterable[VenueReport]) -> tuple[C
     orders |= {order.client_order_id: order for order in cache.orders_inflight()}
     for report in reports:
         for reported in report.orders:
-            if reported.is_open and reported.client_order_id is not None:
-                order = cache.order(ClientOrderId(reported.client_order_id))
-                if order is not None:
-                    orders[order.client_order_id] = order
-    return tuple(_cached_order(order) for order in orders.values())
+            if not reported.is_open:
+                continue
+            client_order_id = (
+                cache.client_order_id(VenueOrderId(reported.venue_order_id))
+                if reported.client_order_id is None
+                else ClientOrderId(reported.client_order_id)
+            )
+            order = None if client_order_id is None else cache.order(client_order_id)
+            if order is not None:
+                orders[order.client_order_id] = order
+    return tuple(
+        _cached_order(order, is_late=order.client_order_id in late) for order in orders.values()
+    )
 
 
-def _cached_order(order: Order) -> CachedOrder:
+def _cached_order(order: Order, is_late: bool) -> CachedOrder:
+    is_of_report = order.last_event.reconciliation and not is_late
     return CachedOrder(
         account_id=_value(order.account_id),
         instrument_id=order.instrument_id.value,
@@ -198,13 +224,40 @@ def _cached_order(order: Order) -> CachedOrder:
         is_inflight=order.is_inflight,
         is_local=order.is_active_local,
         ts_init=order.ts_init,
-        ts_last=0 if order.last_event.reconciliation else order.last_event.ts_init,
+        ts_last=0 if is_of_report else order.last_event.ts_init,
+        side=OrderSide(order.side).name,
+        qty=None if order.is_quote_quantity else order.quantity.as_decimal(),
+        filled_qty=order.filled_qty.as_decimal(),
+        px=_decimal(order.price) if order.has_price else None,
+        trigger_px=_decimal(order.trigger_price)
+        if order.has_trigger_price and order.order_type not in _TRAILING
+        else None,
     )
 
 
-def loaded_instruments(cache: CacheFacade, reports: Iterable[VenueReport]) -> frozenset[str]:
+def emulated_orders(cache: CacheFacade) -> list[str]:
     """
-    Return those of the reported instruments that the node has loaded.
+    Return the client order ids of the orders that rest in the node's order emulator.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+
+    Returns
+    -------
+    list[str]
+
+    """
+    return sorted(order.client_order_id.value for order in cache.orders_emulated())
+
+
+def loaded_instruments(
+    cache: CacheFacade,
+    reports: Iterable[VenueReport],
+) -> dict[str, Decimal]:
+    """
+    Return the size increments of those of the reported instruments that the node has loaded.
 
     Parameters
     ----------
@@ -215,17 +268,18 @@ def loaded_instruments(cache: CacheFacade, reports: Iterable[VenueReport]) -> fr
 
     Returns
     -------
-    frozenset[str]
+    dict[str, Decimal]
 
     """
     reports = tuple(reports)
     reported = {position.instrument_id for report in reports for position in report.positions}
     reported |= {order.instrument_id for report in reports for order in report.orders}
-    return frozenset(
-        instrument_id
-        for instrument_id in reported
-        if cache.instrument(InstrumentId.from_str(instrument_id)) is not None
-    )
+    found = {value: cache.instrument(InstrumentId.from_str(value)) for value in reported}
+    return {
+        value: instrument.size_increment.as_decimal()
+        for value, instrument in found.items()
+        if instrument is not None
+    }
 
 
 def known_accounts(cache: CacheFacade) -> frozenset[str]:
@@ -249,14 +303,65 @@ def known_accounts(cache: CacheFacade) -> frozenset[str]:
     )
 
 
+def account_states(
+    cache: CacheFacade,
+    exec_engine: ExecutionEngine | None,
+) -> tuple[AccountState, ...]:
+    """
+    Return what the node knows of its accounts without asking their venues.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+    exec_engine : ExecutionEngine, optional
+        The engine whose clients serve them, if it is known.
+
+    Returns
+    -------
+    tuple[AccountState, ...]
+
+    """
+    connected = {} if exec_engine is None else connections(exec_engine)
+    seen = {account.id.value: account.last_event.ts_init for account in cache.accounts()}
+    return tuple(
+        AccountState(account_id, connected.get(account_id), seen.get(account_id))
+        for account_id in sorted(connected.keys() | seen.keys())
+    )
+
+
+def connections(exec_engine: ExecutionEngine) -> dict[str, bool]:
+    """
+    Return whether the execution client of each account is connected.
+
+    Parameters
+    ----------
+    exec_engine : ExecutionEngine
+        The engine.
+
+    Returns
+    -------
+    dict[str, bool]
+
+    """
+    # No public name leads from an engine to its clients
+    clients = getattr(exec_engine, "_clients", {})
+    return {
+        client.account_id.value: client.is_connected
+        for client in clients.values()
+        if client.account_id is not None
+    }
+
+
 def observed_fills(
     cache: CacheFacade,
     events: Sequence[Any],
     ts_registered: int,
     made_up: Container[Any] = (),
+    repeated: Container[int] = (),
 ) -> tuple[ObservedFill, ...]:
     """
-    Return the fills among `events`.
+    Return the fills among `events`, each trade once.
 
     Parameters
     ----------
@@ -268,6 +373,8 @@ def observed_fills(
         When the monitor was registered (UNIX ns), after the cache was restored.
     made_up : Container[OrderFilled], default ()
         Those known to align a position.
+    repeated : Container[int], default ()
+        Those of `repeated_fills`.
 
     Returns
     -------
@@ -277,7 +384,7 @@ def observed_fills(
     fills = []
     placed_here: dict[ClientOrderId, bool] = {}
     for index, event in enumerate(events):
-        if type(event) is not OrderFilled:
+        if type(event) is not OrderFilled or id(event) in repeated:
             continue
         is_ours = placed_here.get(event.client_order_id)
         if is_ours is None:
@@ -299,9 +406,39 @@ def observed_fills(
                 placed_here=is_ours,
                 is_made_up=event in made_up,
                 ts_init=event.ts_init,
+                position_id=_value(event.position_id),
             ),
         )
     return tuple(fills)
+
+
+def repeated_fills(events: Iterable[Any]) -> frozenset[int]:
+    """
+    Return the `id` of each fill among `events` that tells of a trade which one before told of.
+
+    The engine publishes a fill also if it could not apply it, because its trade is in the order
+    already (seen on 1.221 and 1.231: a mass status brings a trade of an order that the node had
+    taken for rejected).
+
+    Parameters
+    ----------
+    events : Iterable[OrderEvent]
+        Order events, in any order.
+
+    Returns
+    -------
+    frozenset[int]
+
+    """
+    seen: set[tuple[str, str]] = set()
+    repeated: set[int] = set()
+    fills = (event for event in events if type(event) is OrderFilled)
+    for fill in sorted(fills, key=lambda event: event.ts_init):
+        trade = (fill.client_order_id.value, fill.trade_id.value)
+        if trade in seen:
+            repeated.add(id(fill))
+        seen.add(trade)
+    return frozenset(repeated)
 
 
 def starting_kernel(task: asyncio.Task[Any]) -> NautilusKernel | None:
@@ -371,6 +508,10 @@ def _is_placed_here(order: Order | None, ts_registered: int) -> bool:
     if not following or not following[0].reconciliation:
         return True
     return bool(order.ts_init < ts_registered <= following[0].ts_init)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else value.as_decimal()
 
 
 def _value(identifier: Any) -> str | None:

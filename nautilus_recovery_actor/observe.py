@@ -7,6 +7,7 @@ values are to be had.
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
@@ -45,6 +46,11 @@ class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     client_order_id: str | None
     is_open: bool
     status: str
+    side: str | None = None
+    qty: Decimal | None = None
+    filled_qty: Decimal | None = None
+    px: Decimal | None = None
+    trigger_px: Decimal | None = None
 
 
 _P = TypeVar("_P", VenuePosition, "CachedPosition")
@@ -102,7 +108,7 @@ class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
 
     `ts_init` is when the node made the order, `ts_last` when it learned its last event, zero if
-    reconciliation made that event (UNIX ns).
+    that event came of the venue's report (UNIX ns).
     """
 
     account_id: str | None
@@ -115,6 +121,11 @@ class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     is_local: bool
     ts_init: int
     ts_last: int
+    side: str | None = None
+    qty: Decimal | None = None
+    filled_qty: Decimal | None = None
+    px: Decimal | None = None
+    trigger_px: Decimal | None = None
 
 
 class ObservedFill(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +134,8 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
 
     `placed_here` tells whether this node placed the order (also in a run before), `is_made_up`
     whether it is known to align a position, `index` its place among the flagged events, or among
-    the live fills for one without the flag, `ts_init` when the node learned of it (UNIX ns).
+    the live fills for one without the flag, `ts_init` when the node learned of it (UNIX ns),
+    `position_id` the position in the cache that it changed.
     """
 
     index: int
@@ -139,6 +151,20 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
     placed_here: bool
     is_made_up: bool = False
     ts_init: int = 0
+    position_id: str | None = None
+
+
+class AccountState(msgspec.Struct, frozen=True, gc=False):
+    """
+    What the node knows of an account without asking its venue.
+
+    `is_connected` tells of its execution client, ``None`` if that is not known, `ts_account` when
+    the venue last told of its balances (UNIX ns).
+    """
+
+    account_id: str
+    is_connected: bool | None = None
+    ts_account: int | None = None
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -163,8 +189,10 @@ class Observation(msgspec.Struct, frozen=True):
         The accounts that must report.
     is_reconciling : bool
         If the kernel is known to reconcile at its start.
-    instruments : frozenset[str]
-        The instruments that the node has loaded, of those that occur here.
+    accounts : tuple[AccountState, ...]
+        The accounts that the node knows.
+    instruments : Mapping[str, Decimal]
+        The size increments of the instruments that the node has loaded, of those reported.
     before, after : tuple[CachedPosition, ...]
         The open positions of the cache when the epoch opened, and now.
     orders : tuple[CachedOrder, ...]
@@ -178,8 +206,12 @@ class Observation(msgspec.Struct, frozen=True):
     live_fills : tuple[ObservedFill, ...]
         The trades that no reconciliation brought, in the order of their arrival. At run time the
         newest of those before the epoch come first.
+    told_events : int
+        How many of the flagged events an earlier epoch has told of.
     carried : tuple[Discrepancy, ...]
         What the epoch before found; it stands for each account that does not report in this one.
+    earlier : tuple[Discrepancy, ...]
+        What was found when this epoch was checked before.
 
     """
 
@@ -193,7 +225,8 @@ class Observation(msgspec.Struct, frozen=True):
     clean_shutdown: bool | None = None
     required_accounts: frozenset[str] = frozenset()
     is_reconciling: bool = True
-    instruments: frozenset[str] = frozenset()
+    accounts: tuple[AccountState, ...] = ()
+    instruments: Mapping[str, Decimal] = {}
     before: tuple[CachedPosition, ...] = ()
     after: tuple[CachedPosition, ...] = ()
     orders: tuple[CachedOrder, ...] = ()
@@ -201,7 +234,9 @@ class Observation(msgspec.Struct, frozen=True):
     events: int = 0
     fills: tuple[ObservedFill, ...] = ()
     live_fills: tuple[ObservedFill, ...] = ()
+    told_events: int = 0
     carried: tuple[Discrepancy, ...] = ()
+    earlier: tuple[Discrepancy, ...] = ()
 
 
 def in_reading_order(observation: Observation) -> Observation:

@@ -36,6 +36,10 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
         The number of fills that the venue reported.
     positions : int, default 0
         The number of positions that the venue reported, flat ones aside.
+    is_connected : bool, optional
+        Whether its execution client was connected, ``None`` if that is not known.
+    ts_account : int, optional
+        When the venue last told of the account itself, its balances.
 
     """
 
@@ -45,6 +49,8 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
     orders_open: int = 0
     fills: int = 0
     positions: int = 0
+    is_connected: bool | None = None
+    ts_account: int | None = None
 
 
 class PositionChange(msgspec.Struct, frozen=True, gc=False):
@@ -142,6 +148,8 @@ class Discrepancy(msgspec.Struct, frozen=True, gc=False):
         What the cache says.
     detail : str
         What it means and what to do, in one line.
+    resolved : bool, default False
+        Whether it was found at first and was gone before the epoch ended: it blocks nothing.
 
     """
 
@@ -154,6 +162,48 @@ class Discrepancy(msgspec.Struct, frozen=True, gc=False):
     venue: str = ""
     cache: str = ""
     detail: str = ""
+    resolved: bool = False
+
+    @property
+    def is_blocking(self) -> bool:
+        """
+        Whether it stands and stops trading.
+
+        Returns
+        -------
+        bool
+
+        """
+        return self.severity is Severity.BLOCK and not self.resolved
+
+
+class Override(msgspec.Struct, frozen=True, gc=False):
+    """
+    A blocked instrument that an operator released by hand.
+
+    Parameters
+    ----------
+    instrument_id : str
+        The instrument.
+    reason : str
+        Why, in the operator's words.
+    operator : str
+        Who.
+    ts_started : int
+        When it began.
+    ts_until : int
+        When it ends by itself.
+    ts_ended : int, optional
+        When it ended, ``None`` while it stands.
+
+    """
+
+    instrument_id: str
+    reason: str
+    operator: str
+    ts_started: int
+    ts_until: int
+    ts_ended: int | None = None
 
 
 class RecoveryReport(msgspec.Struct, frozen=True):
@@ -195,11 +245,14 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     fill_counts : dict[FillOrigin, int]
         All fills by origin.
     discrepancies : tuple[Discrepancy, ...]
-        What differs.
+        What differs, and what did at first and was resolved.
     blocked_instruments : tuple[str, ...]
         The instruments that must not be traded.
     shadow : bool, default False
         Whether the monitor only told of this and blocked nothing.
+    overrides : tuple[Override, ...]
+        What operators released by hand since the epoch ended, each instrument also in
+        `blocked_instruments`.
 
     """
 
@@ -222,6 +275,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     discrepancies: tuple[Discrepancy, ...] = ()
     blocked_instruments: tuple[str, ...] = ()
     shadow: bool = False
+    overrides: tuple[Override, ...] = ()
 
     def to_bytes(self) -> bytes:
         """

@@ -32,6 +32,10 @@ recovery_failed: NamedSignal = _namespace.signal(
     "recovery-failed",
     doc="Sent by the monitor with `event`, a `RecoveryFailed`, after it was published.",
 )
+recovery_overridden: NamedSignal = _namespace.signal(
+    "recovery-overridden",
+    doc="Sent by the monitor with `event`, a `RecoveryOverridden`: a release began, or it ended.",
+)
 fill_reconciled: NamedSignal = _namespace.signal(
     "fill-reconciled",
     doc="Sent by the monitor with `fill`, a `ReconciledFill`, for each fill of a final report.",

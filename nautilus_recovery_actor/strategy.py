@@ -15,6 +15,7 @@ from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderDenied
 from nautilus_trader.model.events import OrderModifyRejected
 from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.objects import Price
@@ -34,7 +35,9 @@ from nautilus_recovery_actor.gate import RecoveryGate
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
+from nautilus_recovery_actor.override import active
 
 
 # Found once: this call is on the path of every order
@@ -61,11 +64,12 @@ class RecoverableStrategy(Strategy):
 
     def __init__(self, config: StrategyConfig | None = None) -> None:
         super().__init__(config or RecoverableStrategyConfig())
-        self.__gate = RecoveryGate()
+        self.__gate = RecoveryGate(self.__now)
         self.__is_backtest = False
         self.__is_shadow = False
+        self.__shadowed: set[ClientOrderId] = set()
         self.__told: tuple[type[RecoveryMessage], int] | None = None
-        self.__untold: RecoveryMessage | None = None
+        self.__untold: list[RecoveryMessage] = []
         self.__unpublished: list[OrderDenied] = []
 
     @property
@@ -79,6 +83,11 @@ class RecoverableStrategy(Strategy):
 
         """
         return self.__gate
+
+    def __now(self) -> int:
+        # The clock that a strategy has before it is registered is another one
+        ts: int = self.clock.timestamp_ns()
+        return ts
 
     # -- HOOKS --
 
@@ -197,8 +206,8 @@ class RecoverableStrategy(Strategy):
         denials, self.__unpublished = self.__unpublished, []
         for denial in denials:
             self.__publish(denial)
-        message, self.__untold = self.__untold, None
-        if message is not None:
+        untold, self.__untold = self.__untold, []
+        for message in untold:
             self.__on_message(message)
 
     # -- FOLLOWING THE RECOVERY --
@@ -225,12 +234,15 @@ class RecoverableStrategy(Strategy):
         if message.epoch < self.gate.epoch:
             return  # What an older epoch allowed, shadow mode too, is over
         self.__is_shadow = message.report.shadow
+        if isinstance(message, RecoveryOverridden):
+            self.__override(message)
+            return
 
         key = (type(message), message.epoch)
         if key == self.__told:
             return
         if not self.is_running:
-            self.__untold = message  # Hooks are for a strategy that runs
+            self.__untold = [message]  # Hooks are for a strategy that runs
             return
         self.__told = key
         if isinstance(message, RecoveryFailed):
@@ -254,6 +266,17 @@ class RecoverableStrategy(Strategy):
         if signals.gate_opened.receivers:
             self.__send(signals.gate_opened, gate=self.gate)
         self.on_trading_enabled()
+
+    def __override(self, event: RecoveryOverridden) -> None:
+        if self.__untold:
+            self.__untold[1:] = [event]
+            return
+        if not self.gate.release(event.epoch, active(event.report, self.clock.timestamp_ns())):
+            return
+        blocked = ", ".join(sorted(self.gate.blocked)) or "nothing"
+        self.log.warning(f"An operator changed what is blocked: blocked is {blocked}")
+        if signals.gate_opened.receivers:
+            self.__send(signals.gate_opened, gate=self.gate)
 
     def __exit_orders(self, position: Position) -> list[Order]:
         wanted: dict[str, Any] = {
@@ -326,12 +349,12 @@ class RecoverableStrategy(Strategy):
 
     def __deny(self, orders: list[Order]) -> bool:
         reason = next(filter(None, (self.gate.reason(order.instrument_id) for order in orders)))
-        for order in orders:
-            self.__send(signals.order_denied, order=order, reason=reason)
         if self.__is_shadow:
             for order in orders:
-                self.log.warning(f"In shadow mode {order.client_order_id} passes: {reason}")
+                self.__tell_in_shadow(order, reason)
             return False
+        for order in orders:
+            self.__send(signals.order_denied, order=order, reason=reason)
         for order in orders:
             if order.status != OrderStatus.INITIALIZED:
                 self.log.error(f"Cannot submit {order.client_order_id}: {order.status_string()}")
@@ -353,6 +376,13 @@ class RecoverableStrategy(Strategy):
             self.__publish(denied)
         return True
 
+    def __tell_in_shadow(self, order: Order, reason: str | None) -> None:
+        if order.client_order_id in self.__shadowed:
+            return  # Once is enough for an order that is modified again and again
+        self.__shadowed.add(order.client_order_id)
+        self.log.warning(f"In shadow mode {order.client_order_id} passes: {reason}")
+        self.__send(signals.order_denied, order=order, reason=reason)
+
     def __publish(self, denied: OrderDenied) -> None:
         # A strategy drops its own events while it starts, and its denials must arrive
         if self.state == ComponentState.STARTING:
@@ -362,10 +392,10 @@ class RecoverableStrategy(Strategy):
 
     def __reject_modify(self, order: Order) -> bool:
         reason = self.gate.reason(order.instrument_id)
-        self.__send(signals.order_denied, order=order, reason=reason)
         if self.__is_shadow:
-            self.log.warning(f"In shadow mode {order.client_order_id} is modified: {reason}")
+            self.__tell_in_shadow(order, reason)
             return False
+        self.__send(signals.order_denied, order=order, reason=reason)
         now = self.clock.timestamp_ns()
         # An order that is open cannot be denied, so the answer is that of the risk engine
         rejected = OrderModifyRejected(
@@ -387,4 +417,9 @@ class RecoverableStrategy(Strategy):
         signals.send(signal, self, self.log.exception, **values)
 
 
-_MESSAGES: tuple[type[RecoveryMessage], ...] = (RecoveryStarted, RecoveryComplete, RecoveryFailed)
+_MESSAGES: tuple[type[RecoveryMessage], ...] = (
+    RecoveryStarted,
+    RecoveryComplete,
+    RecoveryFailed,
+    RecoveryOverridden,
+)

@@ -16,9 +16,10 @@ from nautilus_recovery_actor.enums import DiscrepancyKind
 from nautilus_recovery_actor.enums import FailureReason
 from nautilus_recovery_actor.enums import FillOrigin
 from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.observe import AccountState
 from nautilus_recovery_actor.observe import Observation
 from nautilus_recovery_actor.observe import ObservedFill
+from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.observe import in_reading_order
 from nautilus_recovery_actor.observe import origins
 from nautilus_recovery_actor.report import AccountRecovery
@@ -53,7 +54,7 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
         found.account_id
         for found in report.discrepancies
         if found.kind is DiscrepancyKind.NO_MASS_STATUS
-        and found.severity is Severity.BLOCK
+        and found.is_blocking
         and not found.instrument_id
     ]
     if (
@@ -72,14 +73,15 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
     if report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED
         message = (
-            f"Differences that remain: {len(report.discrepancies)}; "
+            f"Differences that remain: {len(_remaining(report))}; "
             f"blocked: {', '.join(report.blocked_instruments)}"
         )
     elif _is_changed(observation, report):
         outcome = RecoveryOutcome.ADJUSTED
         message = (
-            f"Reconciliation changed the cache (order events: {observation.events}, "
-            f"fills: {len(observation.fills)}); {_proof(observation, report)}"
+            "Reconciliation changed the cache "
+            f"(order events: {observation.events - observation.told_events}, "
+            f"fills: {sum(report.fill_counts.values())}); {_proof(observation, report)}"
         )
     else:
         outcome = RecoveryOutcome.CLEAN
@@ -105,10 +107,19 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
     """
     observation = in_reading_order(observation)
     fill_origins = origins(observation)
-    differences = tuple(sorted(discrepancies(observation, policy), key=_reading_order))
-    blocked = {
-        d.instrument_id for d in differences if d.severity is Severity.BLOCK and d.instrument_id
-    }
+    standing = tuple(discrepancies(observation, policy))
+    subjects = set(map(_subject, standing))
+    resolved = (
+        msgspec.structs.replace(found, resolved=True)
+        for found in observation.earlier
+        if _subject(found) not in subjects
+    )
+    told = observation.told_events
+    new_fills = [
+        (fill, origin)
+        for fill, origin in zip(observation.fills, fill_origins, strict=True)
+        if fill.index >= told
+    ]
     return RecoveryReport(
         trader_id=observation.trader_id,
         recovery_id=observation.recovery_id,
@@ -120,10 +131,12 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
         clean_shutdown=observation.clean_shutdown,
         accounts=_accounts(observation),
         positions=_position_changes(observation),
-        fills=_newest(observation.fills, fill_origins, policy.max_report_fills),
-        fill_counts=dict(sorted(Counter(fill_origins).items())),
-        discrepancies=differences,
-        blocked_instruments=tuple(sorted(blocked)),
+        fills=_newest(new_fills, policy.max_report_fills),
+        fill_counts=dict(sorted(Counter(origin for _, origin in new_fills).items())),
+        discrepancies=tuple(sorted((*standing, *resolved), key=_reading_order)),
+        blocked_instruments=tuple(
+            sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id}),
+        ),
         shadow=policy.shadow,
     )
 
@@ -131,9 +144,25 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
 def _proof(observation: Observation, report: RecoveryReport) -> str:
     if not observation.reports:
         return "no venue's report to compare it with"
-    if not report.discrepancies:
+    remaining = len(_remaining(report))
+    if not remaining:
         return "equal to the venue's report"
-    return f"differences that block nothing: {len(report.discrepancies)}"
+    return f"differences that block nothing: {remaining}"
+
+
+def _remaining(report: RecoveryReport) -> list[Discrepancy]:
+    return [found for found in report.discrepancies if not found.resolved]
+
+
+def _subject(found: Discrepancy) -> tuple[str | None, ...]:
+    # What a discrepancy is about: the same one may be told in other words when it is found again
+    return (
+        found.kind,
+        found.account_id,
+        found.instrument_id,
+        found.position_id,
+        found.client_order_id,
+    )
 
 
 def _reading_order(found: Discrepancy) -> tuple[str, ...]:
@@ -150,37 +179,46 @@ def _reading_order(found: Discrepancy) -> tuple[str, ...]:
 
 
 def _is_changed(observation: Observation, report: RecoveryReport) -> bool:
-    return observation.events > 0 or any(
-        change.qty_before != change.qty_after for change in report.positions
+    return (
+        observation.events > observation.told_events
+        or any(change.qty_before != change.qty_after for change in report.positions)
+        or any(found.resolved for found in report.discrepancies)
     )
 
 
 def _accounts(observation: Observation) -> tuple[AccountRecovery, ...]:
     reports = {report.account_id: report for report in observation.reports}
+    states = {state.account_id: state for state in observation.accounts}
     return tuple(
-        AccountRecovery(
-            account_id=account_id,
-            venue=report.venue,
-            ts_report=report.ts,
-            orders_open=sum(order.is_open for order in report.orders),
-            fills=report.fills,
-            positions=sum(position.qty != 0 for position in report.positions),
-        )
-        if (report := reports.get(account_id)) is not None
-        else AccountRecovery(account_id=account_id, venue="")
+        _account(account_id, reports.get(account_id), states.get(account_id))
         for account_id in sorted(observation.required_accounts | reports.keys())
     )
 
 
+def _account(
+    account_id: str,
+    report: VenueReport | None,
+    state: AccountState | None,
+) -> AccountRecovery:
+    return AccountRecovery(
+        account_id=account_id,
+        venue=report.venue if report else "",
+        ts_report=report.ts if report else None,
+        orders_open=sum(order.is_open for order in report.orders) if report else 0,
+        fills=report.fills if report else 0,
+        positions=sum(position.qty != 0 for position in report.positions) if report else 0,
+        is_connected=state.is_connected if state else None,
+        ts_account=state.ts_account if state else None,
+    )
+
+
 def _newest(
-    fills: tuple[ObservedFill, ...],
-    found: tuple[FillOrigin, ...],
+    fills: list[tuple[ObservedFill, FillOrigin]],
     limit: int,
 ) -> tuple[ReconciledFill, ...]:
-    first = max(len(fills) - limit, 0)
     return tuple(
         ReconciledFill(
-            origin=kind,
+            origin=origin,
             account_id=fill.account_id,
             instrument_id=fill.instrument_id,
             strategy_id=fill.strategy_id,
@@ -191,7 +229,7 @@ def _newest(
             px=fill.px,
             ts_event=fill.ts_event,
         )
-        for fill, kind in zip(fills[first:], found[first:], strict=True)
+        for fill, origin in fills[max(len(fills) - limit, 0) :]
     )
 
 

@@ -3,11 +3,13 @@ What the host collects while an epoch is open, and how it becomes an `Observatio
 """
 
 from collections import deque
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderFilled
@@ -16,6 +18,7 @@ from nautilus_recovery_actor import native
 from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.observe import CachedPosition
 from nautilus_recovery_actor.observe import Observation
+from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.report import Discrepancy
 
 
@@ -51,6 +54,12 @@ class Watch(msgspec.Struct):
         Those of the flagged fills that opened this epoch because they align a position.
     carried : tuple[Discrepancy, ...]
         What the epoch before found.
+    required : frozenset[str], optional
+        The accounts that must report, ``None`` for those that a start requires.
+    told_events : int
+        How many of the flagged events an earlier epoch has told of.
+    earlier : tuple[Discrepancy, ...]
+        What was found when this epoch was checked before.
 
     """
 
@@ -65,9 +74,12 @@ class Watch(msgspec.Struct):
     live_fills: Any = msgspec.field(default_factory=list)
     made_up: list[Any] = msgspec.field(default_factory=list)
     carried: tuple[Discrepancy, ...] = ()
+    required: frozenset[str] | None = None
+    told_events: int = 0
+    earlier: tuple[Discrepancy, ...] = ()
     ts_reconciled: int | None = None
-    # By account: its mass status, with the lengths of the two lists when that came.
-    statuses: dict[str, tuple[ExecutionMassStatus, int, int]] = {}
+    # By account: what its venue reported, with the lengths of the two lists when that came.
+    reports: dict[str, VenueReport] = {}
 
     def add_status(self, mass_status: ExecutionMassStatus, now: int) -> None:
         """
@@ -82,7 +94,7 @@ class Watch(msgspec.Struct):
 
         """
         self.ts_reconciled = now
-        self.statuses[mass_status.account_id.value] = (
+        self.reports[mass_status.account_id.value] = native.venue_report(
             mass_status,
             len(self.flagged),
             len(self.live_fills),
@@ -94,15 +106,39 @@ class Watch(msgspec.Struct):
 
         The newest trades are kept: a mass status that was made before them can come after them.
         """
-        self.flagged, self.statuses = [], {}
+        self.flagged, self.reports, self.told_events = [], {}, 0
         self.live_fills = deque(self.live_fills, maxlen=_KEPT_FILLS)
+
+    def required_accounts(
+        self,
+        cache: CacheFacade,
+        accounts: list[str] | None,
+    ) -> frozenset[str]:
+        """
+        Return the accounts that must report in this epoch.
+
+        Parameters
+        ----------
+        cache : CacheFacade
+            The cache as it is now.
+        accounts : list[str], optional
+            The accounts that must report at a start; those that the cache knows if ``None``.
+
+        Returns
+        -------
+        frozenset[str]
+
+        """
+        if self.required is not None:
+            return self.required
+        return native.known_accounts(cache) if accounts is None else frozenset(accounts)
 
     def observation(
         self,
         trader_id: str,
         cache: CacheFacade,
         accounts: list[str] | None,
-        is_reconciling: bool,
+        exec_engine: ExecutionEngine | None,
     ) -> Observation:
         """
         Return all that was seen of this epoch so far.
@@ -115,21 +151,22 @@ class Watch(msgspec.Struct):
             The cache as it is now.
         accounts : list[str], optional
             The accounts that must report; those that the cache knows if ``None``.
-        is_reconciling : bool
-            If the kernel is known to reconcile at its start.
+        exec_engine : ExecutionEngine, optional
+            The node's engine, if it is known.
 
         Returns
         -------
         Observation
 
         """
-        reports = tuple(native.venue_report(*status) for status in self.statuses.values())
-        if self.trigger != "startup":
-            required = frozenset[str]()  # The other accounts were proven when the node started
-        elif accounts is not None:
-            required = frozenset(accounts)
-        else:
-            required = native.known_accounts(cache)
+        reports = tuple(self.reports.values())
+        late = {
+            event.client_order_id
+            for report in reports
+            for event in self.flagged[report.seen_events :]
+            if event.account_id is not None and event.account_id.value == report.account_id
+        }
+        repeated = native.repeated_fills((*self.flagged, *self.live_fills))
         heartbeat = self.last_heartbeat
         return Observation(
             trader_id=trader_id,
@@ -140,21 +177,39 @@ class Watch(msgspec.Struct):
             ts_reconciled=self.ts_reconciled,
             ts_last_alive=heartbeat.ts if heartbeat else None,
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            required_accounts=required,
-            is_reconciling=is_reconciling,
+            required_accounts=self.required_accounts(cache, accounts),
+            is_reconciling=exec_engine is not None and exec_engine.reconciliation,
+            accounts=native.account_states(cache, exec_engine),
             instruments=native.loaded_instruments(cache, reports),
             before=self.before,
             after=native.cached_positions(cache),
-            orders=native.cached_orders(cache, reports),
+            orders=native.cached_orders(cache, reports, late),
             reports=reports,
             events=len(self.flagged),
-            fills=native.observed_fills(cache, self.flagged, self.ts_registered, self.made_up),
-            live_fills=native.observed_fills(cache, self.live_fills, self.ts_registered),
+            fills=native.observed_fills(
+                cache,
+                self.flagged,
+                self.ts_registered,
+                self.made_up,
+                repeated,
+            ),
+            live_fills=native.observed_fills(
+                cache,
+                self.live_fills,
+                self.ts_registered,
+                repeated=repeated,
+            ),
+            told_events=self.told_events,
             carried=self.carried,
+            earlier=self.earlier,
         )
 
 
-def positions_before(cache: CacheFacade, events: list[Any]) -> tuple[CachedPosition, ...]:
+def positions_before(
+    cache: CacheFacade,
+    events: list[Any],
+    earlier: Iterable[Any] = (),
+) -> tuple[CachedPosition, ...]:
     """
     Return the open positions as they were before `events`, which the cache has applied.
 
@@ -164,6 +219,8 @@ def positions_before(cache: CacheFacade, events: list[Any]) -> tuple[CachedPosit
         The cache.
     events : list[OrderEvent]
         The events to take back.
+    earlier : Iterable[OrderFilled], default ()
+        Trades that were applied before these events.
 
     Returns
     -------
@@ -172,8 +229,9 @@ def positions_before(cache: CacheFacade, events: list[Any]) -> tuple[CachedPosit
 
     """
     positions = {position.position_id: position for position in native.cached_positions(cache)}
+    repeated = native.repeated_fills((*earlier, *events))
     for event in events:
-        if type(event) is not OrderFilled or event.position_id is None:
+        if type(event) is not OrderFilled or event.position_id is None or id(event) in repeated:
             continue
         qty: Decimal = event.last_qty.as_decimal()
         position = positions.get(event.position_id.value) or CachedPosition(

@@ -162,7 +162,7 @@ def node(port: int, trader_id: str, valkey_url: str | None) -> TradingNode:
             ImportableActorConfig(
                 actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
                 config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
-                config={},
+                config={"verify_timeout_secs": 2.0},  # Who watches has no 10 s to wait
             ),
         ],
         strategies=[

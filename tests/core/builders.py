@@ -11,6 +11,7 @@ from nautilus_recovery_actor.enums import FailureReason
 from nautilus_recovery_actor.enums import FillOrigin
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.observe import AccountState
 from nautilus_recovery_actor.observe import CachedOrder
 from nautilus_recovery_actor.observe import CachedPosition
 from nautilus_recovery_actor.observe import Observation
@@ -20,6 +21,7 @@ from nautilus_recovery_actor.observe import VenuePosition
 from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import PositionChange
 from nautilus_recovery_actor.report import ReconciledFill
 from nautilus_recovery_actor.report import RecoveryReport
@@ -40,8 +42,14 @@ def venue_position(
     qty: str | Decimal,
     instrument_id: str = BTC,
     leg: str | None = None,
+    avg_px: str | None = None,
 ) -> VenuePosition:
-    return VenuePosition(instrument_id=instrument_id, qty=Decimal(qty), position_id=leg)
+    return VenuePosition(
+        instrument_id=instrument_id,
+        qty=Decimal(qty),
+        position_id=leg,
+        avg_px=None if avg_px is None else Decimal(avg_px),
+    )
 
 
 def venue_order(
@@ -137,12 +145,14 @@ def fill(
     placed_here: bool = True,
     is_made_up: bool = False,
     ts_init: int = 0,
+    position_id: str | None = None,
+    strategy_id: str = STRATEGY,
 ) -> ObservedFill:
     return ObservedFill(
         index=index,
         account_id=account_id,
         instrument_id=instrument_id,
-        strategy_id=STRATEGY,
+        strategy_id=strategy_id,
         client_order_id=f"O-{index}",
         venue_order_id=venue_order_id,
         trade_id=f"T-{index}" if trade_id is None else trade_id,
@@ -152,6 +162,7 @@ def fill(
         placed_here=placed_here,
         is_made_up=is_made_up,
         ts_init=ts_init,
+        position_id=position_id,
     )
 
 
@@ -166,6 +177,10 @@ def observation(
     events: int | None = None,
     required: Iterable[str] = (),
     instruments: Iterable[str] = (BTC, ETH, SOL),
+    increment: str = "0.001",
+    accounts: Iterable[AccountState] = (),
+    earlier: Iterable[Discrepancy] = (),
+    told_events: int = 0,
 ) -> Observation:
     fills = tuple(fills)
     return Observation(
@@ -178,7 +193,8 @@ def observation(
         ts_last_alive=800,
         clean_shutdown=False,
         required_accounts=frozenset(required),
-        instruments=frozenset(instruments),
+        accounts=tuple(accounts),
+        instruments={instrument_id: Decimal(increment) for instrument_id in instruments},
         before=tuple(before),
         after=tuple(after),
         orders=tuple(orders),
@@ -186,7 +202,9 @@ def observation(
         events=len(fills) if events is None else events,
         fills=fills,
         live_fills=tuple(live_fills),
+        told_events=told_events,
         carried=tuple(carried),
+        earlier=tuple(earlier),
     )
 
 
@@ -197,6 +215,7 @@ def discrepancy(
     instrument_id: str = BTC,
     position_id: str | None = "P-1",
     client_order_id: str | None = None,
+    resolved: bool = False,
 ) -> Discrepancy:
     return Discrepancy(
         kind=kind,
@@ -208,6 +227,7 @@ def discrepancy(
         venue="2",
         cache="1",
         detail="Look at the venue",
+        resolved=resolved,
     )
 
 
@@ -233,7 +253,7 @@ def full_report(
         ts_completed=1_700_000_000_123_456_789,
         ts_last_alive=800,
         clean_shutdown=True,
-        accounts=(AccountRecovery(ACCOUNT, "PAPER", 1_000, 1, 2, 3),),
+        accounts=(AccountRecovery(ACCOUNT, "PAPER", 1_000, 1, 2, 3, True, 950),),
         positions=(
             PositionChange(
                 account_id=ACCOUNT,
@@ -262,9 +282,13 @@ def full_report(
             ),
         ),
         fill_counts={FillOrigin.INFERRED: 1, FillOrigin.VENUE: 2_000},
-        discrepancies=(discrepancy(client_order_id="O-1"),),
+        discrepancies=(
+            discrepancy(client_order_id="O-1"),
+            discrepancy(instrument_id=ETH, resolved=True),
+        ),
         blocked_instruments=(BTC,),
         shadow=True,
+        overrides=(Override(BTC, "Checked by hand", "desk@host", 1_200, 1_800, 1_500),),
     )
 
 

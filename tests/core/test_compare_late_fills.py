@@ -280,52 +280,63 @@ def test_second_made_up_fill_of_an_instrument_is_not_told_twice() -> None:
     assert found(again) == first
 
 
-def test_leg_that_moved_by_just_what_was_filled_is_equal() -> None:
-    """
-    Fills carry no leg: if one leg alone differs, and by the late fills, it is taken for theirs.
-    """
-    legs = [venue_position("2", leg="L"), venue_position("-1", leg="S")]
-    for late, held in (
-        ("1", [cached_position("3", position_id="L"), cached_position("-1", position_id="S")]),
-        ("-2", [cached_position("-1", position_id="S")]),
-        (
-            "1",
-            [
-                cached_position("2", position_id="L"),
-                cached_position("-1", position_id="S"),
-                cached_position("1", position_id="X"),
-            ],
-        ),
-    ):
-        observed = observation(
-            reports=[venue_report(legs)],
-            after=held,
-            live_fills=[fill(late)],
-        )
-        assert found(observed) == []
-
-
 @pytest.mark.parametrize(
-    ("qty_long", "qty_short", "late"),
-    [("3", "-1", "2"), ("3", "-1", None), ("3", "-2", "1"), ("4", "-2", "1"), ("2", "-1", "1")],
+    ("moved", "held"),
+    [
+        ([("L", "1")], {"L": "3", "S": "-1"}),
+        ([("L", "-2")], {"S": "-1"}),
+        ([("L", "1"), ("S", "-1")], {"L": "3", "S": "-2"}),
+        ([("L", "1"), ("L", "0.5")], {"L": "3.5", "S": "-1"}),
+        ([("X", "1")], {"L": "2", "S": "-1", "X": "1"}),
+        ([("L", "1"), ("L", "-1")], {"L": "2", "S": "-1"}),
+    ],
+    ids=["added to", "closed", "both moved", "twice", "opened", "round trip"],
 )
-def test_legs_that_late_fills_do_not_account_for_are_mismatches(
-    qty_long: str,
-    qty_short: str,
-    late: str | None,
+def test_late_fill_is_added_to_the_leg_that_it_moved(
+    moved: list[tuple[str, str]],
+    held: dict[str, str],
 ) -> None:
     """
-    Another quantity than that of the fills, or two legs that moved, is a difference.
+    Each fill tells its leg, and each leg is expected with its own late fills.
     """
     observed = observation(
         reports=[venue_report([venue_position("2", leg="L"), venue_position("-1", leg="S")])],
-        after=[
-            cached_position(qty_long, position_id="L"),
-            cached_position(qty_short, position_id="S"),
+        after=[cached_position(qty, position_id=leg) for leg, qty in held.items()],
+        live_fills=[
+            fill(qty, index=n, position_id=position_id)
+            for n, (position_id, qty) in enumerate(moved)
         ],
-        live_fills=[] if late is None else [fill(late)],
+    )
+    assert found(observed) == []
+
+
+@pytest.mark.parametrize(
+    ("position_id", "held", "expected"),
+    [
+        ("S", {"L": "3", "S": "-1"}, [("L", "2", "3"), ("S", "0", "-1")]),
+        ("L", {"L": "2", "S": "-1"}, [("L", "3", "2")]),
+        ("L", {"L": "4", "S": "-2"}, [("L", "3", "4"), ("S", "-1", "-2")]),
+        ("L", {"S": "-1"}, [("L", "3", "not held")]),
+        ("X", {"L": "3", "S": "-1"}, [("L", "2", "3"), ("X", "1", "not held")]),
+        (None, {"L": "3", "S": "-1"}, [("", "1", "not held"), ("L", "2", "3")]),
+    ],
+    ids=["other leg", "not applied", "two legs", "not held", "unknown leg", "no leg"],
+)
+def test_late_fill_excuses_no_other_leg(
+    position_id: str | None,
+    held: dict[str, str],
+    expected: list[tuple[str, str, str]],
+) -> None:
+    """
+    A leg that differs by the quantity of another one's fill differs all the same.
+    """
+    observed = observation(
+        reports=[venue_report([venue_position("2", leg="L"), venue_position("-1", leg="S")])],
+        after=[cached_position(qty, position_id=leg) for leg, qty in held.items()],
+        live_fills=[fill("1", position_id=position_id)],
     )
     assert set(kinds(observed)) == {"HEDGE_LEG_MISMATCH"}
+    assert [(d.position_id, d.venue, d.cache) for d in found(observed)] == expected
     assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 

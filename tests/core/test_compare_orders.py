@@ -62,8 +62,8 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
             client_order_id="O-1",
             venue="ACCEPTED",
             cache="unknown",
-            detail="The venue holds order V-1 open and the cache does not: cancel it at the venue, "
-            "or restart so that it is reconciled",
+            detail="The venue holds order V-1 and the cache does not know it: "
+            "cancel it at the venue, or restart so that it is reconciled",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -84,7 +84,7 @@ def test_order_closed_in_the_cache_and_open_at_the_venue_is_told() -> None:
     closed = cached_order(status="CANCELED", is_open=False, ts_last=TS_REPORT)
     observed = observation(reports=[venue_report(orders=[venue_order()])], orders=[closed])
     assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
-        ("ORDER_NOT_IN_CACHE", "ACCEPTED", "CANCELED"),
+        ("ORDER_MISMATCH", "ACCEPTED", "CANCELED"),
     ]
 
 
@@ -134,22 +134,12 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
     assert report.blocked_instruments == (BTC,)
 
 
-@pytest.mark.parametrize(
-    ("orders", "venue"),
-    [([], "no report"), ([venue_order(status="CANCELED", is_open=False)], "CANCELED")],
-)
-def test_cached_order_that_is_not_open_at_the_venue_is_told(
-    orders: list[object],
-    venue: str,
-) -> None:
+def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
     """
-    An open order that the venue left out, or reports as closed, protects nothing.
+    An open order that the venue does not report protects nothing.
     """
     report = judge(
-        observation(
-            reports=[venue_report(orders=orders)],  # type: ignore[arg-type]
-            orders=[cached_order(status="TRIGGERED")],
-        ),
+        observation(reports=[venue_report()], orders=[cached_order(status="TRIGGERED")]),
         PLAIN,
     )
     assert report.discrepancies == (
@@ -159,10 +149,37 @@ def test_cached_order_that_is_not_open_at_the_venue_is_told(
             account_id=ACCOUNT,
             instrument_id=BTC,
             client_order_id="O-1",
-            venue=venue,
+            venue="no report",
             cache="TRIGGERED",
-            detail="The cache holds an open order that is not open at the venue: it protects "
+            detail="The cache holds an open order that the venue did not report: it protects "
             "nothing; look at the venue, and cancel it in the cache or place it anew",
+        ),
+    )
+    assert report.blocked_instruments == (BTC,)
+
+
+def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
+    """
+    An order that the venue reports as over, and the cache holds open, is not what it seems.
+    """
+    report = judge(
+        observation(
+            reports=[venue_report(orders=[venue_order(status="CANCELED", is_open=False)])],
+            orders=[cached_order(status="TRIGGERED")],
+        ),
+        PLAIN,
+    )
+    assert report.discrepancies == (
+        Discrepancy(
+            kind=DiscrepancyKind.ORDER_MISMATCH,
+            severity=Severity.BLOCK,
+            account_id=ACCOUNT,
+            instrument_id=BTC,
+            client_order_id="O-1",
+            venue="CANCELED",
+            cache="TRIGGERED",
+            detail="The order is not what the cache takes it for: look at the venue, cancel it "
+            "there, and place it anew",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -251,7 +268,9 @@ def test_order_sent_and_not_open_in_the_cache_is_told_if_the_venue_holds_it_open
     """
     sent = cached_order(status="SUBMITTED", is_open=False, is_inflight=True)
     observed = observation(reports=[venue_report(orders=[venue_order()])], orders=[sent])
-    assert kinds(observed) == ["ORDER_NOT_IN_CACHE"]
+    assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
+        ("ORDER_MISMATCH", "ACCEPTED", "SUBMITTED"),
+    ]
 
 
 def test_closed_cached_order_without_a_report_is_nothing() -> None:
@@ -285,7 +304,7 @@ def test_each_order_is_compared_with_its_own_report() -> None:
         ],
     )
     assert [(d.instrument_id, d.kind.value, d.client_order_id) for d in found(observed)] == [
-        (BTC, "ORDER_NOT_AT_VENUE", "O-2"),
+        (BTC, "ORDER_MISMATCH", "O-2"),
         (ETH, "ORDER_NOT_AT_VENUE", "O-5"),
         (ETH, "ORDER_NOT_IN_CACHE", "O-4"),
     ]

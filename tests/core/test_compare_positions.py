@@ -103,11 +103,11 @@ def test_position_that_the_cache_lacks_is_a_mismatch_without_a_position_id() -> 
     assert (one.position_id, one.venue, one.cache) == (None, "2", "0")
 
 
-def test_positions_of_several_strategies_are_compared_as_their_net() -> None:
+def test_several_positions_of_one_strategy_are_compared_as_their_net() -> None:
     """
     Without legs the sum of the cached positions equals the sum of the reported ones.
     """
-    cached = [cached_position("3"), cached_position("-1", position_id="P-2", strategy_id="S-002")]
+    cached = [cached_position("3"), cached_position("-1", position_id="P-2")]
     assert found(observation(reports=[venue_report([venue_position("2")])], after=cached)) == []
     (one,) = found(observation(reports=[venue_report([venue_position("1")])], after=cached))
     assert one.kind is DiscrepancyKind.POSITION_QTY_MISMATCH

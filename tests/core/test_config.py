@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -47,21 +48,32 @@ def test_defaults_are_the_documented_ones() -> None:
         "shadow": False,
         "heartbeat_secs": 5.0,
         "history_size": 100,
+        "avg_px_tolerance": 0.001,
+        "storm_epochs": 6,
+        "storm_mins": 5.0,
     }
 
 
-@pytest.mark.parametrize("name", ["startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs"])
+DURATIONS = {
+    "startup_timeout_secs": "seconds",
+    "verify_timeout_secs": "seconds",
+    "heartbeat_secs": "seconds",
+    "storm_mins": "minutes",
+}
+
+
+@pytest.mark.parametrize("name", DURATIONS)
 @pytest.mark.parametrize("value", [0, 0.0, -1.0, math.inf, -math.inf, math.nan])
 def test_duration_must_be_positive_and_finite(name: str, value: float) -> None:
     """
     Zero, negative, endless and undefined durations are refused by name.
     """
     assert refusal(**{name: value}) == (
-        f"`{name}` must be a positive number of seconds, was {value}"
+        f"`{name}` must be a positive number of {DURATIONS[name]}, was {value}"
     )
 
 
-@pytest.mark.parametrize("name", ["startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs"])
+@pytest.mark.parametrize("name", DURATIONS)
 def test_small_duration_is_accepted(name: str) -> None:
     """
     Any positive duration goes.
@@ -70,7 +82,7 @@ def test_small_duration_is_accepted(name: str) -> None:
     assert getattr(RecoveryMonitorConfig(**values), name) == 0.001
 
 
-@pytest.mark.parametrize("name", ["settle_ms", "max_report_fills", "history_size"])
+@pytest.mark.parametrize("name", ["settle_ms", "max_report_fills", "history_size", "storm_epochs"])
 def test_number_must_not_be_negative(name: str) -> None:
     """
     Zero is a choice, minus one is a mistake.
@@ -78,6 +90,25 @@ def test_number_must_not_be_negative(name: str) -> None:
     values: dict[str, Any] = {name: 0}
     assert getattr(RecoveryMonitorConfig(**values), name) == 0
     assert refusal(**{name: -1}) == f"`{name}` must not be negative, was -1"
+
+
+@pytest.mark.parametrize("value", [-0.001, math.inf, -math.inf, math.nan])
+def test_price_tolerance_is_a_part_of_the_price(value: float) -> None:
+    """
+    A negative, endless or undefined tolerance is refused.
+    """
+    assert refusal(avg_px_tolerance=value) == (
+        f"`avg_px_tolerance` must be a part of the price such as 0.001, was {value}"
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 2.0])
+def test_price_tolerance_may_be_zero_and_is_exact(value: float) -> None:
+    """
+    Zero asks for equal prices, and 0.1 is a tenth, not the binary number next to it.
+    """
+    policy = RecoveryMonitorConfig(avg_px_tolerance=value).policy()
+    assert policy.avg_px_tolerance == Decimal(str(value))
 
 
 def test_accounts_that_must_report_are_named_or_none() -> None:
@@ -176,16 +207,24 @@ def test_timing_is_in_nanoseconds() -> None:
         startup_timeout_secs=1.5,
         settle_ms=20,
         verify_timeout_secs=0.25,
+        storm_epochs=2,
+        storm_mins=0.5,
     )
     assert config.timing() == Timing(
         startup=1_500_000_000,
         settle=20_000_000,
         verify=250_000_000,
+        recheck=500_000_000,
+        storm_epochs=2,
+        storm_window=30_000_000_000,
     )
     assert RecoveryMonitorConfig().timing() == Timing(
         startup=120_000_000_000,
         settle=250_000_000,
         verify=10_000_000_000,
+        recheck=500_000_000,
+        storm_epochs=6,
+        storm_window=300_000_000_000,
     )
 
 
@@ -199,6 +238,7 @@ def test_policy_is_that_of_the_configuration() -> None:
         allow_unreconciled=True,
         max_report_fills=5,
         shadow=True,
+        avg_px_tolerance=0.05,
     )
     assert config.policy() == Policy(
         severities={
@@ -208,6 +248,7 @@ def test_policy_is_that_of_the_configuration() -> None:
         allow_unreconciled=True,
         max_report_fills=5,
         shadow=True,
+        avg_px_tolerance=Decimal("0.05"),
     )
 
 

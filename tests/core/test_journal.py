@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.enums import RecoveryPhase
+from nautilus_recovery_actor.journal import ANSWER_KEY
 from nautilus_recovery_actor.journal import EPOCH_KEY
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.journal import HISTORY_KEY
+from nautilus_recovery_actor.journal import CommandAnswer
 from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.journal import RecoveryJournal
 from tests.core.builders import full_report
@@ -43,7 +45,8 @@ def test_keys_are_the_ones_that_stored_data_has() -> None:
     """
     The keys are part of what is stored, so they do not change.
     """
-    assert (EPOCH_KEY, HEARTBEAT_KEY, slot(7)) == (
+    assert (ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, slot(7)) == (
+        "recovery:answer",
         "recovery:epoch",
         "recovery:heartbeat",
         "recovery:history:7",
@@ -107,14 +110,16 @@ def test_history_keeps_the_newest_reports_the_oldest_first() -> None:
 )
 def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
     """
-    However many epochs there are, the keys are the epoch, the heartbeat and one for each slot.
+    However many epochs there are, the keys are those of the epoch, the heartbeat, the answer and
+    one for each slot.
     """
     kept, store, warnings = journal(size=size)
-    allowed = {EPOCH_KEY, HEARTBEAT_KEY} | {slot(number) for number in range(size)}
+    allowed = {ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY} | {slot(number) for number in range(size)}
     for epoch in epochs:
         kept.begin(epoch)
         kept.beat(Heartbeat(epoch, epoch, RecoveryPhase.PENDING))
         kept.record(full_report(epoch))
+        kept.answer(CommandAnswer(f"c-{epoch}", True, "done", epoch))
         assert set(store.entries) <= allowed
     assert len(kept.history()) <= size
     assert warnings == []
@@ -144,6 +149,24 @@ def test_heartbeat_reads_back(is_stopped: bool) -> None:
     kept.beat(last)
     assert kept.heartbeat() == last
     assert list(store.entries) == [HEARTBEAT_KEY]
+
+
+def test_answer_takes_the_place_of_the_one_before() -> None:
+    """
+    An operator finds the newest answer under its one key, as JSON that names the command.
+    """
+    kept, store, warnings = journal()
+    kept.answer(CommandAnswer("c-1", False, "BTCUSDT.PAPER is not blocked", 5))
+    kept.answer(CommandAnswer("c-2", True, "Released BTCUSDT.PAPER for 5 min", 7))
+    assert {key: msgspec.json.decode(value) for key, value in store.entries.items()} == {
+        ANSWER_KEY: {
+            "command_id": "c-2",
+            "is_accepted": True,
+            "text": "Released BTCUSDT.PAPER for 5 min",
+            "ts": 7,
+        },
+    }
+    assert (kept.last_epoch(), kept.heartbeat(), kept.history(), warnings) == (0, None, (), [])
 
 
 def test_heartbeat_is_a_kill_unless_it_says_stopped() -> None:

@@ -43,7 +43,7 @@ STEPS = st.lists(
     max_size=20,
 )
 ANSWERS = st.sampled_from(
-    [Judged(), Judged(FailureReason.NOT_RECONCILED, "no mass status"), Broke("verify raised")],
+    [Judged(0), Judged(0, FailureReason.NOT_RECONCILED, "no mass status"), Broke("verify raised")],
 )
 
 
@@ -126,7 +126,7 @@ def test_trading_is_never_allowed_on_an_answer_other_than_a_good_judgement(
         state, actions = advance(state, happening(kind, now, flagged), timing, answer)
         if Complete() in actions:
             assert actions == [Judge(), Complete()]
-            assert answer == Judged()
+            assert answer == Judged(0)
             assert has_started
 
 
@@ -162,7 +162,7 @@ def test_completion_waits_for_the_trader_and_for_the_events_to_settle(
             continue
         wakes += 1
         flagged = sum(at <= now for at in events)
-        state, actions = advance(state, Woke(now, flagged), timing, Judged())
+        state, actions = advance(state, Woke(now, flagged), timing, Judged(0))
         end = actions[-1] if actions else None
 
     past = [at for at in events if at <= now]
@@ -184,7 +184,7 @@ def test_quiet_recovery_completes_at_the_first_wake(now: int, flagged: int) -> N
     state, action = decide(open_startup(now, TIMING), TraderStarted(now + 7, flagged), TIMING)
     assert action is None
     assert state.wake_at == now + 7 + TIMING.settle
-    state, actions = advance(state, Woke(state.wake_at, flagged), TIMING, Judged())
+    state, actions = advance(state, Woke(state.wake_at, flagged), TIMING, Judged(0))
     assert actions == [Judge(), Complete()]
 
 
@@ -219,8 +219,8 @@ def test_whatever_breaks_ends_the_epoch_as_an_internal_error(name: str) -> None:
         TraderStarted(500, 1),
         Woke(500, 1),
         Woke(500, 0, is_start_pending=False),
-        Judged(),
-        Judged(FailureReason.NOT_RECONCILED, "no"),
+        Judged(0),
+        Judged(0, FailureReason.NOT_RECONCILED, "no"),
         Broke("boom"),
     ],
     ids=repr,
@@ -402,7 +402,7 @@ def test_good_judgement_completes() -> None:
     A judgement without a failure ends the epoch with the permission to trade.
     """
     judging, _ = decide(STATES["verifying"], Woke(10, 0), TIMING)
-    state, action = decide(judging, Judged(), TIMING)
+    state, action = decide(judging, Judged(0), TIMING)
     assert action == Complete()
     assert state.phase is RecoveryPhase.COMPLETE
 
@@ -412,7 +412,7 @@ def test_bad_judgement_fails_with_its_own_words() -> None:
     A judgement with a failure ends the epoch with that reason and message.
     """
     judging, _ = decide(STATES["verifying"], Woke(10, 0), TIMING)
-    state, action = decide(judging, Judged(FailureReason.NOT_RECONCILED, "no report"), TIMING)
+    state, action = decide(judging, Judged(0, FailureReason.NOT_RECONCILED, "no report"), TIMING)
     assert action == Fail(FailureReason.NOT_RECONCILED, "no report")
     assert state.phase is RecoveryPhase.FAILED
 
@@ -424,7 +424,7 @@ def test_judgement_that_nobody_asked_for_never_completes_before_the_trader_start
     """
     A judgement that comes before the trader started gives no permission.
     """
-    _, action = decide(STATES[name], Judged(), TIMING)
+    _, action = decide(STATES[name], Judged(0), TIMING)
     assert action != Complete()
 
 
@@ -432,6 +432,6 @@ def test_epoch_that_needs_no_start_may_be_judged_at_once() -> None:
     """
     A backtest has nothing to wait for: its epoch is judged without a wake before.
     """
-    state, action = decide(STATES["reopened"], Judged(), TIMING)
+    state, action = decide(STATES["reopened"], Judged(0), TIMING)
     assert action == Complete()
     assert state.phase is RecoveryPhase.COMPLETE

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
 from nautilus_recovery_actor.report import RecoveryReport
 from tests.core.builders import BTC
@@ -20,7 +21,7 @@ from tests.core.builders import ETH
 from tests.core.builders import full_report
 
 
-KINDS = (RecoveryStarted, RecoveryComplete, RecoveryFailed)
+KINDS = (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden)
 TS = 1_700_000_000_123_456_789
 
 
@@ -29,6 +30,7 @@ def message(kind: type[RecoveryMessage], epoch: int = 7, ts: int = TS) -> Recove
         RecoveryStarted: full_report(epoch, outcome=None),
         RecoveryComplete: full_report(epoch),
         RecoveryFailed: full_report(epoch, None, FailureReason.TIMEOUT, "too late"),
+        RecoveryOverridden: full_report(epoch),
     }
     return kind("TRADER-001", "f6b2c6f0", epoch, reports[kind], ts, ts + 1)
 
@@ -121,6 +123,23 @@ def test_failed_tells_its_reason_and_message() -> None:
     assert isinstance(one, RecoveryFailed)
     assert one.reason is FailureReason.TIMEOUT
     assert one.message == "too late"
+
+
+def test_override_is_told_apart_from_the_completion_that_it_changes() -> None:
+    """
+    The message carries the report of the epoch with what was released, and is no completion.
+    """
+    one = message(RecoveryOverridden)
+    (released,) = one.report.overrides
+    assert (released.instrument_id, released.reason, released.operator, released.ts_ended) == (
+        BTC,
+        "Checked by hand",
+        "desk@host",
+        1_500,
+    )
+    assert one != message(RecoveryComplete)
+    assert not isinstance(one, RecoveryComplete)
+    assert one.topic() == "data.RecoveryOverridden*"
 
 
 @pytest.mark.parametrize("encoding", [msgspec.json, msgspec.msgpack])

@@ -136,6 +136,20 @@ def test_difference_has_a_line_of_its_severity(severity: Severity) -> None:
     ]
 
 
+@pytest.mark.parametrize("severity", list(Severity))
+def test_resolved_difference_is_told_as_that_and_warns_of_nothing(severity: Severity) -> None:
+    """
+    What was found at first and is gone is information, however much it mattered.
+    """
+    gone = discrepancy(severity=severity, resolved=True)
+    assert narrate.lines(report(discrepancies=(gone,)))[1:] == [
+        (
+            Severity.INFO,
+            f"Resolved: POSITION_QTY_MISMATCH P-1 ({ACCOUNT}): venue 2, cache 1. Look at the venue",
+        ),
+    ]
+
+
 @pytest.mark.parametrize(
     ("found", "subject"),
     [
@@ -180,5 +194,6 @@ def test_lines_come_in_the_order_of_a_story() -> None:
         "Fills",
         "Position",
         "POSITION_QTY_MISMATCH",
+        "Resolved:",
     ]
     assert not any("\n" in line for line in lines)

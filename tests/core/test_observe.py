@@ -3,8 +3,11 @@ import pytest
 from nautilus_recovery_actor.enums import FillOrigin
 from nautilus_recovery_actor.observe import SYNTHETIC_ID
 from nautilus_recovery_actor.observe import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.observe import AccountState
+from nautilus_recovery_actor.observe import CachedOrder
 from nautilus_recovery_actor.observe import Observation
 from nautilus_recovery_actor.observe import ObservedFill
+from nautilus_recovery_actor.observe import VenueOrder
 from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.observe import origins
 from tests.core.builders import OTHER_ACCOUNT
@@ -198,5 +201,13 @@ def test_what_is_not_said_of_an_observation_is_nothing() -> None:
     nothing = Observation("T-1", "x", 1, "startup", 2)
     assert (nothing.events, nothing.fills, nothing.live_fills, nothing.reports) == (0, (), (), ())
     assert (nothing.ts_reconciled, nothing.ts_last_alive, nothing.clean_shutdown) == (None,) * 3
+    assert (nothing.told_events, nothing.earlier, nothing.carried) == (0, (), ())
+    assert (nothing.accounts, nothing.instruments) == ((), {})
     defaults = ObservedFill.__struct_defaults__
-    assert defaults == (False, 0)  # `is_made_up`, `ts_init`
+    assert defaults == (False, 0, None)  # `is_made_up`, `ts_init`, `position_id`
+    order = CachedOrder("A-1", "X.A", "O-1", None, "ACCEPTED", True, False, False, 1, 2)
+    there = VenueOrder("X.A", "V-1", None, True, "ACCEPTED")
+    for one in (order, there):
+        values = (one.side, one.qty, one.filled_qty, one.px, one.trigger_px)
+        assert values == (None, None, None, None, None)
+    assert AccountState("A-1") == AccountState("A-1", is_connected=None, ts_account=None)

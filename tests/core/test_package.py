@@ -11,12 +11,16 @@ PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 NAME = "nautilus_recovery_actor"
 CORE = [
     "compare",
+    "differences",
     "enums",
     "gate",
     "journal",
     "machine",
     "narrate",
     "observe",
+    "orders",
+    "override",
+    "positions",
     "report",
     "signals",
     "verify",
@@ -90,3 +94,4 @@ def test_report_depends_on_the_enums_alone() -> None:
     assert own_modules(imported(PACKAGE / "observe.py")) == {"enums", "report"}
     assert own_modules(imported(PACKAGE / "machine.py")) == {"enums"}
     assert own_modules(imported(PACKAGE / "gate.py")) == {"enums"}
+    assert own_modules(imported(PACKAGE / "override.py")) == {"enums", "report"}

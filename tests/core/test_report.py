@@ -5,7 +5,9 @@ import pytest
 
 from nautilus_recovery_actor.enums import DiscrepancyKind
 from nautilus_recovery_actor.enums import FillOrigin
+from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.report import RecoveryReport
+from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 
 
@@ -82,7 +84,15 @@ def test_report_of_an_older_version_is_readable() -> None:
     assert report == RecoveryReport(trader_id="T-1", recovery_id="x", epoch=3, trigger="startup")
     assert (report.outcome, report.failure, report.message) == (None, None, "")
     assert (report.fills, report.fill_counts, report.blocked_instruments) == ((), {}, ())
-    assert report.shadow is False
+    assert (report.shadow, report.overrides) == (False, ())
+    values = full_report().to_dict()
+    del values["discrepancies"][0]["resolved"]
+    del values["accounts"][0]["is_connected"], values["accounts"][0]["ts_account"]
+    del values["overrides"][0]["ts_ended"]
+    older = RecoveryReport.from_dict(values)
+    assert older.discrepancies[0].resolved is False
+    assert (older.accounts[0].is_connected, older.accounts[0].ts_account) == (None, None)
+    assert older.overrides[0].ts_ended is None
 
 
 @pytest.mark.parametrize("field", sorted(MINIMAL))
@@ -102,6 +112,19 @@ def test_bytes_that_are_no_report_are_refused(data: bytes) -> None:
     """
     with pytest.raises(msgspec.DecodeError):
         RecoveryReport.from_bytes(data)
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+@pytest.mark.parametrize("resolved", [False, True])
+def test_difference_blocks_while_it_stands_and_is_severe_enough(
+    severity: Severity,
+    resolved: bool,
+) -> None:
+    """
+    Only a `BLOCK` that was not resolved stops trading.
+    """
+    found = discrepancy(severity=severity, resolved=resolved)
+    assert found.is_blocking is (severity is Severity.BLOCK and not resolved)
 
 
 def test_report_is_frozen_and_its_counts_are_its_own() -> None:

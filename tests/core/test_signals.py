@@ -15,6 +15,7 @@ NAMES = [
     "order_denied",
     "recovery_completed",
     "recovery_failed",
+    "recovery_overridden",
     "recovery_started",
 ]
 

@@ -1,5 +1,6 @@
 from collections import defaultdict
 from decimal import Decimal
+from itertools import product
 from random import Random
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from nautilus_recovery_actor.observe import ObservedFill
 from nautilus_recovery_actor.observe import VenueOrder
 from nautilus_recovery_actor.observe import VenuePosition
 from nautilus_recovery_actor.observe import VenueReport
+from nautilus_recovery_actor.report import Discrepancy
 from nautilus_recovery_actor.report import RecoveryReport
 from nautilus_recovery_actor.verify import describe
 from nautilus_recovery_actor.verify import judge
@@ -151,6 +153,20 @@ def venue_reports(draw: st.DrawFn) -> tuple[VenueReport, ...]:
     )
 
 
+def found_before() -> st.SearchStrategy[list[Discrepancy]]:
+    return st.lists(
+        st.builds(
+            discrepancy,
+            severity=st.sampled_from(Severity),
+            account_id=st.sampled_from(ACCOUNTS),
+            instrument_id=st.sampled_from(INSTRUMENTS),
+            resolved=st.booleans(),
+        ),
+        max_size=2,
+        unique_by=lambda d: (d.account_id, d.instrument_id),
+    )
+
+
 @st.composite
 def observations(draw: st.DrawFn) -> Observation:
     fills = draw(observed_fills())
@@ -164,18 +180,9 @@ def observations(draw: st.DrawFn) -> Observation:
         events=len(fills) + draw(st.integers(0, 2)),
         required=draw(st.sets(st.sampled_from(ACCOUNTS))),
         instruments=draw(st.sets(st.sampled_from(INSTRUMENTS))),
-        carried=draw(
-            st.lists(
-                st.builds(
-                    discrepancy,
-                    severity=st.sampled_from(Severity),
-                    account_id=st.sampled_from(ACCOUNTS),
-                    instrument_id=st.sampled_from(INSTRUMENTS),
-                ),
-                max_size=2,
-                unique_by=lambda d: (d.account_id, d.instrument_id),
-            ),
-        ),
+        carried=draw(found_before()),
+        earlier=draw(found_before()),
+        told_events=draw(st.integers(0, len(fills))),
     )
 
 
@@ -211,6 +218,7 @@ def test_report_depends_neither_on_the_call_nor_on_the_order_of_what_was_seen(
         after=shuffled(observed.after),
         orders=shuffled(observed.orders),
         carried=shuffled(observed.carried),
+        earlier=shuffled(observed.earlier),
         reports=shuffled(
             tuple(
                 msgspec.structs.replace(
@@ -248,7 +256,7 @@ def test_result_follows_from_what_differs(observed: Observation, policy: Policy)
     A silent account fails, a blocked instrument degrades, and only what blocks does either.
     """
     report = judge(observed, policy)
-    blocking = [d for d in report.discrepancies if d.severity is Severity.BLOCK]
+    blocking = [d for d in report.discrepancies if d.is_blocking]
     is_silent = any(
         d.kind is DiscrepancyKind.NO_MASS_STATUS and not d.instrument_id for d in blocking
     )
@@ -259,8 +267,9 @@ def test_result_follows_from_what_differs(observed: Observation, policy: Policy)
     if not is_silent:
         assert (report.outcome is RecoveryOutcome.DEGRADED) is bool(instruments)
     if report.outcome is RecoveryOutcome.CLEAN:
-        assert observed.events == 0
+        assert observed.events <= observed.told_events
         assert all(p.qty_before == p.qty_after for p in report.positions)
+        assert not any(d.resolved for d in report.discrepancies)
 
 
 # -- FILLS --
@@ -270,11 +279,13 @@ def test_result_follows_from_what_differs(observed: Observation, policy: Policy)
 @given(observations(), st.integers(0, 7))
 def test_each_flagged_fill_is_counted_once(observed: Observation, limit: int) -> None:
     """
-    The counts by origin add up to all flagged fills, and the report holds the newest of them.
+    The counts by origin add up to all flagged fills of which no epoch has told, and the report
+    holds the newest of them.
     """
     report = judge(observed, Policy(max_report_fills=limit))
-    assert sum(report.fill_counts.values()) == len(observed.fills)
-    newest = observed.fills[max(0, len(observed.fills) - limit) :]
+    untold = observed.fills[observed.told_events :]
+    assert sum(report.fill_counts.values()) == len(untold)
+    newest = untold[max(0, len(untold) - limit) :]
     assert [(f.client_order_id, f.qty) for f in report.fills] == [
         (f.client_order_id, f.qty) for f in newest
     ]
@@ -331,14 +342,16 @@ def test_quantity_after_is_quantity_before_plus_the_fills(
 
 def differs(venue: list[VenuePosition], cached: list[CachedPosition]) -> bool:
     """
-    Return whether what one venue said of one instrument is anything but what the cache holds.
+    Return whether what one venue said of one instrument is anything but what the cache holds, or is
+    one net position of which several own a part.
     """
     if not venue:
         return any(p.qty != 0 for p in cached)
     if any(p.position_id is not None for p in venue):
         legs = {p.position_id: p.qty for p in venue if p.qty != 0}
         return legs != {p.position_id: p.qty for p in cached}
-    return sum(p.qty for p in venue) != sum(p.qty for p in cached)
+    is_split = len({p.strategy_id for p in cached}) > 1
+    return is_split or sum(p.qty for p in venue) != sum(p.qty for p in cached)
 
 
 @given(
@@ -387,7 +400,7 @@ def test_report_that_equals_the_cache_blocks_nothing(
     is_hedged: bool,
 ) -> None:
     """
-    A venue that reports exactly what the cache holds, net or by leg, leaves nothing to block.
+    A venue that reports what the cache holds, net or by leg, leaves nothing to block but a split.
     """
     reports = []
     for account_id in ACCOUNTS:
@@ -404,9 +417,27 @@ def test_report_that_equals_the_cache_blocks_nothing(
             ]
         reports.append(venue_report(told, account_id=account_id))
     report = judge(observation(reports=reports, before=after, after=after), Policy())
-    assert report.blocked_instruments == ()
-    assert report.outcome is RecoveryOutcome.CLEAN
-    assert {d.kind for d in report.discrepancies} <= {DiscrepancyKind.UNCLAIMED_POSITION}
+    split = {
+        instrument_id
+        for account_id, instrument_id in product(ACCOUNTS, INSTRUMENTS)
+        if not is_hedged and len(owners(after, account_id, instrument_id)) > 1
+    }
+    assert report.blocked_instruments == tuple(sorted(split))
+    assert (report.outcome is RecoveryOutcome.CLEAN) is (not split)
+    allowed = {DiscrepancyKind.UNCLAIMED_POSITION, DiscrepancyKind.SPLIT_OWNERSHIP}
+    assert {d.kind for d in report.discrepancies} <= allowed
+
+
+def owners(
+    held: tuple[CachedPosition, ...],
+    account_id: str,
+    instrument_id: str,
+) -> set[str]:
+    return {
+        p.strategy_id
+        for p in held
+        if (p.account_id, p.instrument_id) == (account_id, instrument_id)
+    }
 
 
 @given(cached_positions(), st.sets(st.sampled_from(INSTRUMENTS)), QUANTITIES)
@@ -490,5 +521,5 @@ def test_difference_of_an_account_without_a_report_is_never_forgotten(
     reported = {report.account_id for report in observed.reports}
     told = judge(observed, policy).discrepancies
     for carried in observed.carried:
-        if carried.account_id not in reported:
+        if carried.account_id not in reported and not carried.resolved:
             assert carried in told

@@ -41,6 +41,8 @@ VERSION = tuple(int(part) for part in nautilus_trader.__version__.split(".")[:2]
 EDITS_MASS_STATUS = hasattr(LiveExecutionEngine, "_deduplicate_mass_status_orders")
 ADJUSTS_FILLS = hasattr(LiveExecutionEngine, "_adjust_mass_status_fills")
 REPAIRS_HEDGE_LEGS = hasattr(LiveExecutionEngine, "_reconcile_missing_hedge_position")
+# Who owns what the engine makes up at run time and nobody claims
+MADE_UP_OWNER = "EXTERNAL" if ADJUSTS_FILLS else "INTERNAL-DIFF"
 REUSES_CACHED_ORDERS = hasattr(LiveExecutionEngine, "_find_matching_cached_order")
 
 
@@ -98,10 +100,12 @@ class Trader(Strategy):
     def __init__(self, **config: Any) -> None:
         super().__init__(
             StrategyConfig(
-                strategy_id="TRADER",
-                order_id_tag="001",
-                use_uuid_client_order_ids=True,
-                **config,
+                **{
+                    "strategy_id": "TRADER",
+                    "order_id_tag": "001",
+                    "use_uuid_client_order_ids": True,
+                    **config,
+                },
             ),
         )
         self.events: list[Any] = []

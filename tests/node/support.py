@@ -2,9 +2,11 @@
 What the node tests share: a strategy that records, and a node whose monitor is listened to.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.live.node import TradingNode
@@ -16,20 +18,25 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor import DiscrepancyKind
+from nautilus_recovery_actor import OperatorCommand
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
+from nautilus_recovery_actor import RecoveryOverridden
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeRun
 from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import PaperVenueControl
 from nautilus_recovery_actor.testkit import paper_instrument
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
 from nautilus_recovery_actor.testkit import running
+from tests import scenes
 
 
 ETH = InstrumentId.from_str("ETHUSDT-PERP.PAPER")
@@ -157,13 +164,13 @@ class Watched:
         self.node = node
         self.monitor = monitor
         self.messages: list[RecoveryMessage] = []
-        for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed):
+        for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
             node.kernel.msgbus.subscribe(kind.topic(), self.messages.append)
         self.run: NodeRun
 
     @property
     def terminals(self) -> list[RecoveryMessage]:
-        return [m for m in self.messages if not isinstance(m, RecoveryStarted)]
+        return [m for m in self.messages if isinstance(m, RecoveryComplete | RecoveryFailed)]
 
     async def result(self, count: int = 1, timeout_secs: float = 20.0) -> Any:
         """
@@ -177,7 +184,11 @@ def monitor_config(**fields: Any) -> RecoveryMonitorConfig:
     """
     Return a configuration with times fit for tests.
     """
-    defaults: dict[str, Any] = {"settle_ms": 50, "startup_timeout_secs": 20.0}
+    defaults: dict[str, Any] = {
+        "settle_ms": 50,
+        "startup_timeout_secs": 20.0,
+        "verify_timeout_secs": 0.5,
+    }
     return RecoveryMonitorConfig(**{**defaults, **fields})
 
 
@@ -211,3 +222,50 @@ async def watched(
     async with running(node, wait=wait) as run:
         found.run = run
         yield found
+
+
+def command(action: Any, instrument_id: str = "", **fields: Any) -> OperatorCommand:
+    """
+    Return an operator's command.
+    """
+    now = time.time_ns()
+    values: dict[str, Any] = {
+        "trader_id": "TESTER-001",
+        "command_id": str(uuid4()),
+        "action": action,
+        "instrument_id": instrument_id,
+        "reason": "checked at the venue's screen",
+        "secs": 60.0 if action == "release" else 0.0,
+        "operator": "ann@desk",
+        "ts_event": now,
+        "ts_init": now,
+    }
+    return OperatorCommand(**{**values, **fields})
+
+
+def kinds(event: RecoveryMessage) -> set[DiscrepancyKind]:
+    """
+    Return the kinds of what a report found.
+    """
+    return {found.kind for found in event.report.discrepancies}
+
+
+async def may_trade(node: Watched, venue: PaperVenueControl, strategy: Recorder) -> bool:
+    """
+    Return whether an order of the strategy comes to the venue. If not, it was denied.
+    """
+    before = venue.submitted()
+    strategy.submit_order(order := strategy.market())
+    await node.run.until(lambda: order.is_closed)
+    if order.status_string() == "DENIED":
+        assert venue.submitted() == before
+        assert strategy.denied[-1].reason.startswith("RECOVERY_")
+        return False
+    return order.client_order_id.value in venue.submitted()
+
+
+def heir(**fields: Any) -> Recorder:
+    """
+    Return a recoverable strategy in the place of the one that the scenes leave behind.
+    """
+    return Recorder(StrategyConfig(**scenes.TRADER, **fields))

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.identifiers import OrderListId
+from nautilus_trader.model.objects import Price
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.orders import OrderList
 from nautilus_trader.trading.strategy import Strategy
@@ -423,6 +425,38 @@ def test_in_shadow_mode_nothing_is_blocked_and_everything_told(venue: PaperVenue
             await node.run.until(lambda: order.is_closed)
             assert order.status_string() == "FILLED"
             assert [entry.split()[0] for entry in would_be] == [order.client_order_id.value]
+
+    with signals.order_denied.connected_to(note):
+        asyncio.run(scenario())
+
+
+def has_price(order: Order, price: Price) -> bool:
+    return bool(order.price == price)
+
+
+def test_in_shadow_mode_an_order_is_told_once_however_often_it_is_modified(
+    venue: PaperVenue,
+) -> None:
+    """What would have been denied is a list of orders, not of commands."""
+    strategy = Recorder()
+    would_be: list[Any] = []
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 3, 1900)
+
+    def note(_: Any, order: Order, reason: str) -> None:
+        would_be.append((order.client_order_id, reason.partition(":")[0]))
+
+    async def scenario() -> None:
+        config = monitor_config(shadow=True)
+        engine = LiveExecEngineConfig(reconciliation=True, generate_missing_orders=False)
+        async with watched(venue, None, strategy, monitor=config, exec_engine=engine) as node:
+            await node.result()
+            strategy.submit_order(order := strategy.limit("1500.00"))
+            await node.run.until(lambda: order.is_open)
+            for price in (Price.from_str("1501.00"), Price.from_str("1502.00")):
+                strategy.modify_order(order, price=price)
+                await node.run.until(partial(has_price, order, price))
+            assert would_be == [(order.client_order_id, "RECOVERY_BLOCKED")]
 
     with signals.order_denied.connected_to(note):
         asyncio.run(scenario())

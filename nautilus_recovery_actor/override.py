@@ -1,0 +1,210 @@
+"""
+The operator's override: what may be released by hand, and for how long.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nautilus_recovery_actor.enums import RecoveryPhase
+from nautilus_recovery_actor.report import Override
+from nautilus_recovery_actor.report import RecoveryReport
+
+
+class RefusedError(ValueError):
+    """
+    A command that cannot be carried out; its text says why and what to do.
+    """
+
+
+def released(
+    report: RecoveryReport,
+    instrument_id: str,
+    reason: str,
+    operator: str,
+    now: int,
+    duration: int,
+) -> RecoveryReport:
+    """
+    Return `report` with `instrument_id` released from `now` on, in place of a release before.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report of an epoch that completed.
+    instrument_id : str
+        A blocked instrument.
+    reason, operator : str
+        Why, and who.
+    now : int
+        The time (UNIX ns).
+    duration : int
+        How long it lasts (ns).
+
+    Returns
+    -------
+    RecoveryReport
+
+    Raises
+    ------
+    RefusedError
+        If the epoch did not complete, or does not block the instrument.
+
+    """
+    if report.outcome is None:
+        raise RefusedError(
+            f"Recovery epoch {report.epoch} has not completed: "
+            "an instrument can be released when it has",
+        )
+    if instrument_id not in report.blocked_instruments:
+        blocked = ", ".join(report.blocked_instruments) or "none"
+        raise RefusedError(f"{instrument_id} is not blocked: blocked is {blocked}")
+    override = Override(
+        instrument_id=instrument_id,
+        reason=reason,
+        operator=operator,
+        ts_started=now,
+        ts_until=now + duration,
+    )
+    others = _ended(report.overrides, instrument_id, now)
+    return msgspec.structs.replace(report, overrides=(*others, override))
+
+
+def withdrawn(report: RecoveryReport, instrument_id: str, now: int) -> RecoveryReport:
+    """
+    Return `report` with `instrument_id` blocked again.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+    instrument_id : str
+        An instrument that is released.
+    now : int
+        The time (UNIX ns).
+
+    Returns
+    -------
+    RecoveryReport
+
+    Raises
+    ------
+    RefusedError
+        If the instrument is not released.
+
+    """
+    if instrument_id not in active(report, now):
+        raise RefusedError(f"{instrument_id} is not released: there is nothing to withdraw")
+    return msgspec.structs.replace(
+        report,
+        overrides=_ended(report.overrides, instrument_id, now),
+    )
+
+
+def expired(report: RecoveryReport, now: int) -> RecoveryReport:
+    """
+    Return `report` with every release ended whose time is over.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+    now : int
+        The time (UNIX ns).
+
+    Returns
+    -------
+    RecoveryReport
+
+    """
+    return msgspec.structs.replace(
+        report,
+        overrides=tuple(
+            msgspec.structs.replace(one, ts_ended=one.ts_until)
+            if one.ts_ended is None and one.ts_until <= now
+            else one
+            for one in report.overrides
+        ),
+    )
+
+
+def ended(report: RecoveryReport, now: int) -> RecoveryReport:
+    """
+    Return `report` with every release ended, as the next epoch does.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+    now : int
+        The time (UNIX ns).
+
+    Returns
+    -------
+    RecoveryReport
+
+    """
+    return msgspec.structs.replace(report, overrides=_ended(report.overrides, None, now))
+
+
+def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
+    """
+    Return when each release that stands ends, by instrument (UNIX ns).
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+    now : int
+        The time (UNIX ns).
+
+    Returns
+    -------
+    Mapping[str, int]
+
+    """
+    return {
+        one.instrument_id: one.ts_until
+        for one in report.overrides
+        if one.ts_ended is None and one.ts_until > now
+    }
+
+
+def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> None:
+    """
+    Return if a new epoch may open on an operator's word.
+
+    Parameters
+    ----------
+    phase : RecoveryPhase
+        The phase of the current epoch.
+    epoch : int
+        Its number.
+    is_trader_started : bool
+        If the trader runs.
+
+    Raises
+    ------
+    RefusedError
+        If the epoch did not fail, or the trader never started.
+
+    """
+    if phase is not RecoveryPhase.FAILED:
+        raise RefusedError(f"Recovery epoch {epoch} has not failed: there is nothing to resume")
+    if not is_trader_started:
+        raise RefusedError(
+            "The trader never started: mend what the log tells, then restart the node"
+        )
+
+
+def _ended(
+    overrides: tuple[Override, ...],
+    instrument_id: str | None,
+    now: int,
+) -> tuple[Override, ...]:
+    return tuple(
+        msgspec.structs.replace(one, ts_ended=min(now, one.ts_until))
+        if one.ts_ended is None and instrument_id in (None, one.instrument_id)
+        else one
+        for one in overrides
+    )
