@@ -24,7 +24,6 @@ from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.events import OrderFilled
-from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor import machine
@@ -100,7 +99,6 @@ class RecoveryMonitorActor(Actor):
         self._openings: deque[int] = deque(maxlen=config.storm_epochs + 1)
         self._is_rechecking = False
         self._is_change_told = False
-        self._reported_orders: set[VenueOrderId] = set()
         self._registration_error: Exception | None = None
         self._last_report: RecoveryReport | None = None
 
@@ -257,6 +255,7 @@ class RecoveryMonitorActor(Actor):
             required=required,
             reports=reports or {},
             told_events=last.told_events,
+            reported_orders=last.reported_orders,
         )
         self._last_report = None
         self._openings.append(now)
@@ -354,7 +353,7 @@ class RecoveryMonitorActor(Actor):
         # What a report brings at run time is applied before it is published, in one turn of the
         # loop: so it is looked at when the turn is over.
         if len(self._watch.flagged) == 1 and self._loop is not None:
-            self._reported_orders.clear()
+            self._watch.reported_orders.clear()
             self._loop.call_soon(self._sort_flagged)
 
     def _sort_flagged(self) -> None:
@@ -365,7 +364,7 @@ class RecoveryMonitorActor(Actor):
                 event
                 for event in self._watch.flagged
                 if type(event) is OrderFilled
-                and event.venue_order_id not in self._reported_orders
+                and event.venue_order_id not in self._watch.reported_orders
                 and native.is_made_up(self.cache, event)
             ]
             if made_up and self._may_reopen(self._settings.reopen_on_synthetic_fill):
@@ -374,7 +373,9 @@ class RecoveryMonitorActor(Actor):
                 self._end_storm()
             else:  # The normal trading of an adapter that sends fill reports
                 self._watch.live_fills.extend(
-                    event for event in self._watch.flagged if type(event) is OrderFilled
+                    event
+                    for event in self._watch.flagged
+                    if type(event) is OrderFilled and event not in made_up
                 )
                 self._watch.flagged.clear()
 
@@ -384,9 +385,8 @@ class RecoveryMonitorActor(Actor):
 
     def _on_report(self, report: Any) -> None:
         if type(report) is not ExecutionMassStatus:
-            is_looked_at = self._watch.flagged and self._last_report is not None
-            if is_looked_at and type(report) is OrderStatusReport:
-                self._reported_orders.add(report.venue_order_id)
+            if self._watch.flagged and type(report) is OrderStatusReport:
+                self._watch.reported_orders.add(report.venue_order_id)
             return
         with self._guarded("reading a mass status"):
             if self._state is None:

@@ -99,6 +99,8 @@ class RecoveryGate:
         frozenset[str]
 
         """
+        if not self._is_open:
+            return frozenset()
         now = self._now()
         return frozenset(
             instrument_id

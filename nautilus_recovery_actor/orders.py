@@ -42,7 +42,12 @@ def order_discrepancies(observation: Observation, report: VenueReport) -> Iterat
     Discrepancy
 
     """
-    by_client_id = {order.client_order_id: order for order in observation.orders}
+    # Two nodes may number their orders alike
+    by_client_id = {
+        (order.instrument_id, order.client_order_id): order
+        for order in observation.orders
+        if order.account_id in (None, report.account_id)
+    }
     # Venues number their orders by themselves, some per symbol
     by_venue_id = {
         (order.account_id, order.instrument_id, order.venue_order_id): order
@@ -50,9 +55,9 @@ def order_discrepancies(observation: Observation, report: VenueReport) -> Iterat
     }
     reported: dict[str, VenueOrder] = {}
     for order in report.orders:
-        known = by_client_id.get(order.client_order_id or "") or by_venue_id.get(
-            (report.account_id, order.instrument_id, order.venue_order_id),
-        )
+        known = by_client_id.get(
+            (order.instrument_id, order.client_order_id or ""),
+        ) or by_venue_id.get((report.account_id, order.instrument_id, order.venue_order_id))
         if known is None:
             if order.is_open:
                 yield _unknown_order(observation, report, order)
@@ -148,7 +153,11 @@ def _is_same_status(order: VenueOrder, known: CachedOrder) -> bool:
     return (
         order.status == known.status
         or (order.status, known.status) in _SAME_STATUS
-        or (order.is_open and (known.status in _ASKED_FOR or order.status in _ASKED_FOR))
+        or (
+            order.is_open
+            and known.is_open
+            and (known.status in _ASKED_FOR or order.status in _ASKED_FOR)
+        )
     )
 
 

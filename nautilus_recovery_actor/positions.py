@@ -29,7 +29,9 @@ _LEGS_DIFFER = (
     "The legs of a hedged position differ: look at the venue, "
     "and correct the cache before trading it"
 )
-_DUST = "The venue holds less than the instrument's size increment more or less than the cache: "
+_DUST = (
+    "Venue and cache differ by less than the instrument's size increment: no order can trade that"
+)
 
 
 def position_discrepancies(
@@ -128,7 +130,7 @@ class _Subject(msgspec.Struct, frozen=True):
             self.instrument_id,
             venue=venue,
             cache=cache,
-            detail=_DUST + "no order can trade it" if is_dust else detail,
+            detail=_DUST if is_dust else detail,
             position_id=position_id,
             severity=Severity.INFO if is_dust else None,
         )
@@ -173,7 +175,7 @@ def _quantities_differ(
     is_aligned: bool,
 ) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
-    if crossing and is_aligned and not found:
+    if crossing and is_aligned and all(one.severity is Severity.INFO for one in found):
         yield subject.differs(
             DiscrepancyKind.POSITION_QTY_MISMATCH,
             "The engine aligned this position to a report that was begun before the last fills: "
@@ -260,7 +262,7 @@ def _legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
                 if position_id in reported or late[position_id]
                 else "no report",
                 cache=str(held.get(position_id, "not held")),
-                position_id=position_id,
+                position_id=position_id or None,
                 by=max((qty - one for one in expected), key=abs),
             )
 

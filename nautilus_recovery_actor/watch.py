@@ -13,6 +13,7 @@ from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import VenueOrderId
 
 from nautilus_recovery_actor import native
 from nautilus_recovery_actor.journal import Heartbeat
@@ -60,6 +61,8 @@ class Watch(msgspec.Struct):
         How many of the flagged events an earlier epoch has told of.
     earlier : tuple[Discrepancy, ...]
         What was found when this epoch was checked before.
+    reported_orders : set[VenueOrderId]
+        The orders of which the venue reported by themselves.
 
     """
 
@@ -77,6 +80,7 @@ class Watch(msgspec.Struct):
     required: frozenset[str] | None = None
     told_events: int = 0
     earlier: tuple[Discrepancy, ...] = ()
+    reported_orders: set[VenueOrderId] = set()
     ts_reconciled: int | None = None
     # By account: what its venue reported, with the lengths of the two lists when that came.
     reports: dict[str, VenueReport] = {}
@@ -167,6 +171,14 @@ class Watch(msgspec.Struct):
             if event.account_id is not None and event.account_id.value == report.account_id
         }
         repeated = native.repeated_fills((*self.flagged, *self.live_fills))
+        made_up = {
+            event
+            for event in self.flagged
+            if type(event) is OrderFilled
+            and event.account_id.value not in self.reports
+            and event.venue_order_id not in self.reported_orders
+            and native.is_made_up(cache, event)
+        }
         heartbeat = self.last_heartbeat
         return Observation(
             trader_id=trader_id,
@@ -190,7 +202,7 @@ class Watch(msgspec.Struct):
                 cache,
                 self.flagged,
                 self.ts_registered,
-                self.made_up,
+                made_up.union(self.made_up),
                 repeated,
             ),
             live_fills=native.observed_fills(

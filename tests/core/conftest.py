@@ -1,3 +1,4 @@
+from hypothesis import Phase
 from hypothesis import settings
 
 
@@ -9,6 +10,12 @@ settings.register_profile(
     database=None,
     max_examples=100,
 )
-# A mutant that survives runs them all: fewer examples, for `make mutation`
-settings.register_profile("mutation", settings.get_profile("core"), max_examples=20)
+# A mutant that survives runs them all, and one that is found out needs no small example: for
+# `make mutation`
+settings.register_profile(
+    "mutation",
+    settings.get_profile("core"),
+    max_examples=20,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("core")

@@ -60,7 +60,13 @@ def test_a_position_aligned_to_a_report_that_a_fill_crossed_is_not_proven() -> N
     The engine took the older report for the truth, and made the newer position equal to it.
     """
     report = judge(crossed("1", "1", is_aligned=True), Policy())
-    assert [found.kind for found in report.discrepancies] == [DiscrepancyKind.POSITION_QTY_MISMATCH]
+    (found,) = report.discrepancies
+    assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
+    assert (found.venue, found.cache) == ("1, before or after 1 fills", "1")
+    assert found.detail == (
+        "The engine aligned this position to a report that was begun before the last fills: "
+        "look at the venue; the next mass status is verified"
+    )
     assert report.blocked_instruments == (BTC,)
 
 

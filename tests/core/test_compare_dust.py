@@ -28,8 +28,7 @@ STRICT = Policy(
     },
 )
 DUST = (
-    "The venue holds less than the instrument's size increment more or less than the cache: "
-    "no order can trade it"
+    "Venue and cache differ by less than the instrument's size increment: no order can trade that"
 )
 
 

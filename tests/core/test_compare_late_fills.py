@@ -318,7 +318,7 @@ def test_late_fill_is_added_to_the_leg_that_it_moved(
         ("L", {"L": "4", "S": "-2"}, [("L", "3", "4"), ("S", "-1", "-2")]),
         ("L", {"S": "-1"}, [("L", "3", "not held")]),
         ("X", {"L": "3", "S": "-1"}, [("L", "2", "3"), ("X", "1", "not held")]),
-        (None, {"L": "3", "S": "-1"}, [("", "1", "not held"), ("L", "2", "3")]),
+        (None, {"L": "3", "S": "-1"}, [(None, "1", "not held"), ("L", "2", "3")]),
     ],
     ids=["other leg", "not applied", "two legs", "not held", "unknown leg", "no leg"],
 )
@@ -361,6 +361,23 @@ def test_late_fills_without_a_report_are_proven_owner_by_owner() -> None:
     assert [(d.kind.value, d.position_id, d.cache) for d in found(crossed)] == [
         ("POSITION_NOT_AT_VENUE", "P-1", "1"),
         ("POSITION_NOT_AT_VENUE", "P-2", "1"),
+    ]
+
+
+def test_position_that_one_owner_has_proven_proves_none_of_the_next() -> None:
+    """
+    Each owner is looked at, also after one whose position is made of its late fills.
+    """
+    observed = observation(
+        reports=[venue_report()],
+        after=[
+            cached_position("1", position_id="P-2", strategy_id="Other-002"),
+            cached_position("1", strategy_id="Trend-001"),
+        ],
+        live_fills=[fill("1", strategy_id="Other-002")],
+    )
+    assert [(d.kind.value, d.position_id) for d in found(observed)] == [
+        ("POSITION_NOT_AT_VENUE", "P-1"),
     ]
 
 

@@ -111,7 +111,10 @@ def test_report_without_a_leg_id_beside_legs_is_a_leg_of_its_own() -> None:
         reports=[venue_report([venue_position("1", leg="L"), venue_position("1")])],
         after=[cached_position("1", position_id="L"), cached_position("1", position_id="S")],
     )
-    assert kinds(observed) == ["HEDGE_LEG_MISMATCH", "HEDGE_LEG_MISMATCH"]
+    assert [(d.kind.value, d.position_id, d.venue, d.cache) for d in found(observed)] == [
+        ("HEDGE_LEG_MISMATCH", None, "1", "not held"),
+        ("HEDGE_LEG_MISMATCH", "S", "no report", "1"),
+    ]
 
 
 def test_one_leg_reported_twice_with_two_quantities_is_a_mismatch() -> None:
@@ -125,7 +128,9 @@ def test_one_leg_reported_twice_with_two_quantities_is_a_mismatch() -> None:
                 reports=[venue_report(order)],
                 after=[cached_position(qty, position_id="L")],
             )
-            assert kinds(observed) == ["HEDGE_LEG_MISMATCH"]
+            (one,) = found(observed)
+            assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
+            assert (one.position_id, one.venue, one.cache) == ("L", "2, 3", qty)
 
 
 def test_legs_without_ids_that_cancel_out_and_are_not_held_are_no_zero() -> None:
@@ -190,3 +195,7 @@ def test_legs_without_ids_are_told_with_what_the_cache_holds(held: list[str], ca
     (one,) = found(observed)
     assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
     assert (one.position_id, one.venue, one.cache) == (None, "-2, 2", cache)
+    assert one.detail == (
+        "The legs of a hedged position differ: look at the venue, and correct the cache before "
+        "trading it"
+    )

@@ -103,7 +103,7 @@ def test_field_that_one_side_does_not_tell_is_not_compared(
     """
     A venue that leaves a field out, or an order that has none, differs in nothing.
     """
-    nothing = {name: None}
+    nothing: dict[str, Any] = {name: None}
     venue = at_venue(**nothing) if is_venue_silent else at_venue()
     cache = in_cache() if is_venue_silent else in_cache(**nothing)
     assert found(both(venue, cache)) == []
@@ -237,6 +237,15 @@ def test_order_that_changed_after_the_report_is_not_compared(
     for ts, expected in ((TS_REPORT, 1), (TS_REPORT + 1, 0)):
         observed = both(venue, msgspec.structs.replace(cache, **{name: ts}))
         assert len(found(observed)) == expected
+
+
+def test_order_that_is_too_new_hides_none_of_the_others() -> None:
+    """
+    Each order is compared by its own times.
+    """
+    new = cached_order("O-1", "V-1", ts_last=TS_REPORT + 1)
+    observed = observation(reports=[venue_report()], orders=[new, cached_order("O-2", "V-2")])
+    assert [d.client_order_id for d in found(observed)] == ["O-2"]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,18 @@ def test_net_position_of_a_strategy_and_of_nobody_is_split() -> None:
     ]
 
 
+def test_parts_that_nobody_owns_are_not_split() -> None:
+    """
+    What the engine keeps under two names for nobody is one owner that cannot trade.
+    """
+    held = [
+        cached_position("1", strategy_id="EXTERNAL"),
+        cached_position("1", position_id="P-2", strategy_id="INTERNAL-DIFF"),
+    ]
+    observed = observation(reports=[venue_report([venue_position("2")])], after=held)
+    assert kinds(observed) == ["UNCLAIMED_POSITION", "UNCLAIMED_POSITION"]
+
+
 def test_parts_that_cancel_out_are_split_though_the_venue_is_flat() -> None:
     """
     LONG 1 of one and SHORT 1 of another are nothing at the venue that either could close.

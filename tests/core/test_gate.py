@@ -241,3 +241,35 @@ def test_close_holds_until_a_newer_epoch_completes() -> None:
     assert not gate.is_open
     assert gate.complete(2) is True
     assert gate.is_open
+
+
+def test_failure_outweighs_the_completion_of_its_epoch() -> None:
+    """
+    A completion that comes late, of an epoch whose beginning was missed and that failed, opens
+    nothing.
+    """
+    gate = RecoveryGate()
+    gate.fail(3, FailureReason.TIMEOUT, "too late")
+    assert gate.complete(3) is False
+    assert gate.is_open is False
+    assert gate.complete(4) is True
+
+
+def test_gate_is_unrestricted_just_while_it_is_open_for_every_instrument() -> None:
+    """
+    The attribute that is read on the path of every order says so without a look at any instrument.
+    """
+    gate = RecoveryGate()
+    assert gate.is_unrestricted is False
+    assert gate.is_open is False
+    gate.complete(1)
+    assert gate.is_unrestricted is True
+    gate.begin(2)
+    assert gate.is_unrestricted is False
+    gate.complete(2, frozenset({BTC}))
+    assert gate.is_unrestricted is False
+    gate.open_without_recovery()
+    assert gate.is_unrestricted is True
+    assert gate.blocked == frozenset()
+    gate.close("by hand")
+    assert gate.is_unrestricted is False

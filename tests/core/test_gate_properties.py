@@ -308,9 +308,9 @@ def test_instrument_that_differs_is_never_open_unless_the_report_says_why() -> N
     quantities differ may trade only under a lower severity or an override, which the report tells;
     and every epoch has one end, in time.
     """
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         GateMachine,
-        settings=settings(max_examples=300, stateful_step_count=25),
+        settings=settings(max_examples=3 * settings().max_examples, stateful_step_count=25),
     )
 
 

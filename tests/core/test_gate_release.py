@@ -47,6 +47,16 @@ def test_released_instrument_trades_until_its_time_is_over() -> None:
     )
 
 
+def test_instrument_is_blocked_from_the_beginning_of_time() -> None:
+    """
+    A clock of a backtest begins at zero, and nothing is released then.
+    """
+    gate, clock = blocking_gate(BTC)
+    clock.now = 0
+    assert not gate.is_open_for(BTC)
+    assert gate.blocked == {BTC}
+
+
 def test_released_gate_is_not_unrestricted() -> None:
     """
     Each order is still looked at: the release may end before the next.

@@ -385,8 +385,10 @@ def test_a_stop_ends_an_open_epoch_once(state: RecoveryState) -> None:
     A node that stops has not proven anything, and says so once.
     """
     over, action = decide(state, Stopped(), TIMING)
-    assert isinstance(action, Fail)
-    assert action.reason is FailureReason.TIMEOUT
+    assert action == Fail(
+        FailureReason.TIMEOUT,
+        "Stopped before the recovery was verified: nothing of it is proven",
+    )
     assert decide(over, Stopped(), TIMING) == (over, None)
 
 

@@ -50,6 +50,19 @@ def raises(*_: Any, **__: Any) -> Any:
     raise RuntimeError("injected")
 
 
+def other_mass_status() -> ExecutionMassStatus:
+    """
+    Return an empty mass status of another account.
+    """
+    return ExecutionMassStatus(
+        client_id=ClientId("OTHER"),
+        account_id=AccountId("OTHER-001"),
+        venue=Venue("OTHER"),
+        report_id=UUID4(),
+        ts_init=1,
+    )
+
+
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
@@ -280,14 +293,7 @@ def test_what_was_blocked_on_an_account_stays_blocked_when_another_one_reconnect
     async def scenario() -> None:
         async with watched(venue) as node:
             first = await node.result()
-            status = ExecutionMassStatus(
-                client_id=ClientId("OTHER"),
-                account_id=AccountId("OTHER-001"),
-                venue=Venue("OTHER"),
-                report_id=UUID4(),
-                ts_init=1,
-            )
-            node.node.kernel.msgbus.publish("reports.execution.OTHER", status)
+            node.node.kernel.msgbus.publish("reports.execution.OTHER", other_mass_status())
             event = await node.result(2)
             assert event.outcome is RecoveryOutcome.DEGRADED
             assert event.blocked_instruments == first.blocked_instruments
@@ -404,6 +410,28 @@ def test_a_made_up_fill_at_run_time_blocks_its_instrument_until_the_venue_report
             assert event.report.trigger == "mass_status"
             assert event.blocked_instruments == frozenset()
             assert strategy.gate.is_open_for(ETH)
+
+    asyncio.run(scenario())
+
+
+def test_a_made_up_fill_blocks_its_instrument_also_in_an_epoch_of_another_account(
+    venue: PaperVenue,
+) -> None:
+    """What another account's report has opened proves nothing of this one."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        config = monitor_config(settle_ms=300)
+        async with watched(venue, None, strategy, monitor=config) as node:
+            await node.result()
+            bus = node.node.kernel.msgbus
+            bus.publish("reports.execution.OTHER", other_mass_status())
+            assert node.monitor.epoch == 2
+            bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
+            event = await node.result(2)
+            assert event.report.trigger == "mass_status"
+            assert event.blocked_instruments == {ETH.value}
+            assert event.report.fill_counts == {FillOrigin.SYNTHETIC: 1}
 
     asyncio.run(scenario())
 
