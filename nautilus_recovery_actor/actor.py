@@ -47,6 +47,9 @@ from nautilus_recovery_actor.messages import RecoveryMessage
 from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
 from nautilus_recovery_actor.observe import VenueReport
+from nautilus_recovery_actor.observe import guessed_positions
+from nautilus_recovery_actor.observe import origins
+from nautilus_recovery_actor.report import Discrepancy
 from nautilus_recovery_actor.report import RecoveryReport
 from nautilus_recovery_actor.watch import Watch
 from nautilus_recovery_actor.watch import positions_before
@@ -95,7 +98,9 @@ class RecoveryMonitorActor(Actor):
         self._is_trader_started = False
         self._exec_engine: ExecutionEngine | None = None
         self._is_ending = False
-        self._connections: dict[str, bool] = {}
+        self._lost: frozenset[str] = frozenset()
+        # When the venue reported, by account and instrument whose fills the engine guessed
+        self._guessed: dict[tuple[str, str], int] = {}
         self._openings: deque[int] = deque(maxlen=config.storm_epochs + 1)
         self._is_rechecking = False
         self._is_change_told = False
@@ -189,6 +194,7 @@ class RecoveryMonitorActor(Actor):
             self._watch.epoch = self._journal.last_epoch() + 1
             self._watch.last_heartbeat = self._journal.heartbeat()
             self._watch.before = native.cached_positions(cache)
+            self._watch.restored = native.restored_orders(cache)
         except Exception as e:  # It must not keep the node from being built, and it is told below
             self._registration_error = e
         self._delivery = Delivery(self, msgbus)
@@ -198,15 +204,14 @@ class RecoveryMonitorActor(Actor):
             self.log,
             self._journal,
             self._revise,
-            self._resume,
+            self._reopen,
         )
         # A bus passes on what comes from outside only if it streams the type
         msgbus.add_streaming_type(OperatorCommand)
         msgbus.register(COMMAND_ENDPOINT, self._on_command)
-        msgbus.subscribe(OperatorCommand.topic(), self._on_command)
         # Startup reconciliation is over when `on_start` is called
-        msgbus.subscribe("events.order.*", self._on_order_event)
-        msgbus.subscribe("reports.execution.*", self._on_report)
+        for topic, handler in self._subscriptions():
+            msgbus.subscribe(topic, handler)
 
     def register_executor(self, loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
         """
@@ -234,11 +239,15 @@ class RecoveryMonitorActor(Actor):
         trigger: str,
         required: frozenset[str] = frozenset(),
         reports: dict[str, VenueReport] | None = None,
+        doubt: Discrepancy | None = None,
     ) -> None:
         now = self.clock.timestamp_ns()
         last, report = self._watch, self.report
         if report.overrides:
             self._attempt("ending what was released", self._journal.record, self._desk.end(report))
+        carried = set(report.discrepancies)
+        if report.failure is not None:
+            carried.update(last.carried)
         flagged = last.flagged
         self._watch = Watch(
             epoch=last.epoch + 1,
@@ -249,13 +258,12 @@ class RecoveryMonitorActor(Actor):
             last_heartbeat=last.last_heartbeat,
             flagged=flagged,
             live_fills=list(last.live_fills),
-            carried=tuple({*last.carried, *report.discrepancies})
-            if report.failure is not None
-            else report.discrepancies,
+            carried=(*carried, *([] if doubt is None else [doubt])),
             required=required,
             reports=reports or {},
             told_events=last.told_events,
             reported_orders=last.reported_orders,
+            restored=last.restored,
         )
         self._last_report = None
         self._openings.append(now)
@@ -307,6 +315,7 @@ class RecoveryMonitorActor(Actor):
         """
         Give signs of life again. An epoch that the stop ended stays ended.
         """
+        self._is_trader_started = True
         if self._loop is not None:
             self._beat()
 
@@ -314,6 +323,7 @@ class RecoveryMonitorActor(Actor):
         """
         End an epoch that is still open, and leave the mark of a clean stop.
         """
+        self._is_trader_started = False
         self._end()
 
     def on_dispose(self) -> None:
@@ -323,6 +333,15 @@ class RecoveryMonitorActor(Actor):
         self._end()
         self._delivery.close()
         self.msgbus.deregister(COMMAND_ENDPOINT, self._on_command)
+        for topic, handler in self._subscriptions():
+            self.msgbus.unsubscribe(topic, handler)
+
+    def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
+        return (
+            ("events.order.*", self._on_order_event),
+            ("reports.execution.*", self._on_report),
+            (OperatorCommand.topic(), self._on_command),
+        )
 
     def _on_order_event(self, event: Any) -> None:
         # Called for every order event of the node: the flag first, then a reference, nothing more
@@ -333,6 +352,8 @@ class RecoveryMonitorActor(Actor):
                     self._on_flagged_at_runtime()
             elif type(event) is OrderFilled:
                 self._watch.live_fills.append(event)
+                if self._guessed:
+                    self._doubt([event])
             if self._is_rechecking:
                 self._on_change()
         except Exception as e:
@@ -349,11 +370,23 @@ class RecoveryMonitorActor(Actor):
         with self._guarded("reading an order event"):
             self._advance(machine.Changed(self.clock.timestamp_ns()))
 
+    def _doubt(self, fills: list[OrderFilled]) -> None:
+        # Where the engine guessed, a fill that is older than the report may be counted already
+        for fill in fills:
+            key = (fill.account_id.value, fill.instrument_id.value)
+            if fill.ts_event <= self._guessed.get(key, 0) and self._loop is not None:
+                self._loop.call_soon(self._reopen_in_doubt, key)
+
+    def _reopen_in_doubt(self, key: tuple[str, str]) -> None:
+        with self._guarded("reading a late fill"):
+            if self._may_reopen(self._settings.reopen_on_synthetic_fill):
+                self._open_runtime("synthetic_fill", doubt=verify.doubt(*key, self._policy))
+                self._end_storm()
+
     def _on_flagged_at_runtime(self) -> None:
         # What a report brings at run time is applied before it is published, in one turn of the
         # loop: so it is looked at when the turn is over.
         if len(self._watch.flagged) == 1 and self._loop is not None:
-            self._watch.reported_orders.clear()
             self._loop.call_soon(self._sort_flagged)
 
     def _sort_flagged(self) -> None:
@@ -369,15 +402,16 @@ class RecoveryMonitorActor(Actor):
             ]
             if made_up and self._may_reopen(self._settings.reopen_on_synthetic_fill):
                 self._open_runtime("synthetic_fill")
-                self._watch.made_up = made_up
                 self._end_storm()
             else:  # The normal trading of an adapter that sends fill reports
-                self._watch.live_fills.extend(
+                fills = [
                     event
                     for event in self._watch.flagged
                     if type(event) is OrderFilled and event not in made_up
-                )
+                ]
+                self._watch.live_fills.extend(fills)
                 self._watch.flagged.clear()
+                self._doubt(fills)
 
     def _may_reopen(self, is_wanted: bool) -> bool:
         assert self._state is not None
@@ -385,8 +419,8 @@ class RecoveryMonitorActor(Actor):
 
     def _on_report(self, report: Any) -> None:
         if type(report) is not ExecutionMassStatus:
-            if self._watch.flagged and type(report) is OrderStatusReport:
-                self._watch.reported_orders.add(report.venue_order_id)
+            if type(report) is OrderStatusReport:
+                self._watch.add_order_report(report.venue_order_id)
             return
         with self._guarded("reading a mass status"):
             if self._state is None:
@@ -411,16 +445,22 @@ class RecoveryMonitorActor(Actor):
 
     def _on_command(self, command: OperatorCommand) -> None:
         # What comes from outside comes in a thread of its own
+        if not isinstance(command, OperatorCommand):
+            self.log.error(f"Refused what is no OperatorCommand: {command!r}")
+            return
         if command.trader_id != self.trader_id.value:
             return
         if self._loop is None:
-            self.log.error(f"Refused {command}: the node has not started")
+            self.log.error(
+                f"Refused to {command.action} by {command.operator} ({command.reason}): "
+                "the node has not started",
+            )
             return
         try:
             is_here = asyncio.get_running_loop() is self._loop
         except RuntimeError:
             is_here = False
-        if is_here:
+        if is_here and not self._delivery.is_busy:
             self._obey(command)
         else:
             self._loop.call_soon_threadsafe(self._obey, command)
@@ -434,11 +474,10 @@ class RecoveryMonitorActor(Actor):
         self._delivery.publish(self._message(RecoveryOverridden, report))
         self._attempt("keeping the report in the history", self._journal.record, report)
 
-    def _resume(self) -> None:
+    def _reopen(self) -> None:
         last = self._watch
         required = last.required_accounts(self.cache, self._settings.accounts)
         if self.report.failure is FailureReason.INTERNAL_ERROR:
-            # What raised may have been a report: nothing counts but what has come since
             required |= native.known_accounts(self.cache)
         self._open_runtime(last.trigger, required, last.reports)
         self._openings.clear()
@@ -510,20 +549,24 @@ class RecoveryMonitorActor(Actor):
     def _look_at_connections(self) -> None:
         if self._exec_engine is None or not self._is_trader_started:
             return
-        was, self._connections = self._connections, native.connections(self._exec_engine)
-        lost = {
-            account
-            for account, is_up in self._connections.items()
-            if was.get(account, is_up) > is_up
-        }
+        was, self._lost = self._lost, self._disconnected(self._exec_engine)
+        lost = self._lost - was
         if lost:
             self.log.warning(
                 f"The client of {', '.join(sorted(lost))} is disconnected: what the cache holds of "
                 "it gets old",
             )
             if self._may_reopen(self._settings.reopen_on_mass_status):
-                self._open_runtime("mass_status", frozenset(lost))
+                self._open_runtime("mass_status", lost)
                 self._end_storm()
+
+    def _disconnected(self, exec_engine: ExecutionEngine) -> frozenset[str]:
+        accounts = self._settings.accounts
+        return frozenset(
+            account_id
+            for account_id, is_connected in native.connections(exec_engine).items()
+            if not is_connected and (accounts is None or account_id in accounts)
+        )
 
     def _end(self) -> None:
         if self._heartbeat_timer is None:
@@ -560,11 +603,15 @@ class RecoveryMonitorActor(Actor):
         self._arm()
 
     def _judge(self) -> None:
-        report = self._judged = verify.judge(self._observe(), self._policy)
+        if self._exec_engine is not None:
+            self._watch.demand(self._disconnected(self._exec_engine))
+        observation = self._observe()
+        report = self._judged = verify.judge(observation, self._policy)
         self._watch.earlier = report.discrepancies
         blocking = sum(found.is_blocking for found in report.discrepancies)
         was_rechecking = self._is_rechecking
         now = self.clock.timestamp_ns()
+        self._guessed = guessed_positions(observation, origins(observation))
         self._advance(machine.Judged(now, report.failure, report.message, bool(blocking)))
         if self._is_rechecking and not was_rechecking:
             self.log.warning(
@@ -635,6 +682,7 @@ class RecoveryMonitorActor(Actor):
             # What could not be read at run time must not leave a gate open
             with self._guarded("closing the gates"):
                 self._open_runtime("mass_status")
+        self._watch.reports = {}  # What raised may have been one: nothing counts but what comes now
         self._advance(machine.Broke(f"The recovery monitor raised while {doing}: {error!r}"))
 
     def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:

@@ -122,7 +122,7 @@ def _add_release(commands: _Commands) -> None:
 
 
 def _add_resume(commands: _Commands) -> None:
-    text = "let a node recover again that stays closed after too many recoveries"
+    text = "let a running node try again whose recovery failed, or was repeated too often"
     resume = commands.add_parser("resume", help=text, description=f"{text.capitalize()}.")
     _add_addressee(resume)
     resume.set_defaults(run=_resume)

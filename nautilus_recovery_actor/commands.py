@@ -30,6 +30,7 @@ Action = Literal["release", "withdraw", "resume"]
 
 MAX_RELEASE_SECS = 86_400.0
 VALID_SECS = 10.0
+MAX_VALID_SECS = 3_600.0
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -95,6 +96,8 @@ class OperatorCommand(Data):
         ts_expires: int | None = None,
     ) -> None:
         _check_action(action, instrument_id, secs)
+        if ts_expires is not None and ts_expires - ts_init > _to_ns(MAX_VALID_SECS):
+            raise ValueError("The answer is awaited for too long: give at most 3600 s")
         _check_line(trader_id, "trader: give the trader ID of the node, for example 'LIVE-001'")
         _check_line(reason, "reason: say in one line of plain text why")
         _check_line(operator, "operator: say in one line of plain text who decided")
@@ -169,6 +172,8 @@ class OperatorCommand(Data):
             How long (seconds) to wait for the answer.
 
         """
+        if not 0 < valid_secs <= MAX_VALID_SECS:
+            raise ValueError(f"An answer within {valid_secs:g} s: give at most 3600 s")
         now = time.time_ns()
         return cls(
             trader_id=trader_id,

@@ -55,6 +55,7 @@ class Delivery:
         self._newest: tuple[RecoveryMessage, ...] = ()
         self._gates: dict[Listener, None] = {}  # In the order in which they joined
         self._is_stream_told = False
+        self.is_busy = False  # While a message is on its way, the next one would overtake it
         self._endpoints: dict[str, Callable[[Listener], None]] = {
             ENDPOINT: self._answer,
             JOIN_ENDPOINT: self._join,
@@ -101,6 +102,13 @@ class Delivery:
             self._newest = (*self._newest[:1], message)  # It goes with the result of its epoch
         else:
             self._newest = (message,)
+        was_busy, self.is_busy = self.is_busy, True
+        try:
+            self._tell(message)
+        finally:
+            self.is_busy = was_busy
+
+    def _tell(self, message: RecoveryMessage) -> None:
         kind = type(message).__name__
         for tell in tuple(self._gates):
             self._attempt(f"A gate raised on {kind}", tell, message)

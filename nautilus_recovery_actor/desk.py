@@ -83,8 +83,9 @@ class OperatorDesk:
         now = self._now()
         asked = f"{command.action} by {command.operator} ({command.reason})"
         try:
+            command = OperatorCommand.from_dict(command.to_dict())  # Whoever made it may change it
             text = self._carry_out(command, report, phase, is_trader_started, now)
-        except override.RefusedError as e:
+        except ValueError as e:
             self._log.error(f"Refused to {asked}: {e}")
             self._journal.answer(CommandAnswer(command.command_id, False, str(e), now))
             return

@@ -20,6 +20,10 @@ from nautilus_recovery_actor.override import active
 
 
 _RISK_TOPIC = "events.risk"
+_ENDPOINT = "RecoveryHalt.guard"
+
+# No subscriber that raises may keep the news from the guard
+_FIRST = 1_000
 
 
 def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> None:
@@ -42,10 +46,14 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
     Raises
     ------
     ValueError
-        If the risk engine is bypassed, so that it would deny nothing.
+        If the risk engine is bypassed, so that it would deny nothing, or if the node has this guard
+        already.
 
     Notes
     -----
+    A trading state that is set meanwhile is put back to HALTED, and is what the halt ends with.
+    A HALTED that is set meanwhile cannot be told from the guard's own: set it again afterwards.
+
     What rests in the order emulator is not held back: a triggered order goes from there to the
     execution engine, round the risk engine. Each halt tells in the log which orders these are.
 
@@ -63,6 +71,9 @@ class _Halt:
                 "`halt_until_recovered` can halt nothing: the risk engine of the node is bypassed, "
                 "set `bypass=False` in its `LiveRiskEngineConfig`",
             )
+        if _ENDPOINT in kernel.msgbus.endpoints():
+            raise ValueError("The node is halted until it has recovered already: call this once")
+        kernel.msgbus.register(_ENDPOINT, self._on_message)
         self._log = Logger("RecoveryHalt")
         self._trader_id = kernel.trader_id.value
         self._cache = kernel.cache
@@ -75,7 +86,7 @@ class _Halt:
         self._state_before = TradingState.ACTIVE
         kernel.msgbus.subscribe(_RISK_TOPIC, self._on_risk_event)
         for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
-            kernel.msgbus.subscribe(kind.topic(), self._on_message)
+            kernel.msgbus.subscribe(kind.topic(), self._on_message, priority=_FIRST)
         self._apply()
         if JOIN_ENDPOINT in kernel.msgbus.endpoints():
             kernel.msgbus.send(JOIN_ENDPOINT, self._on_message)
@@ -108,6 +119,7 @@ class _Halt:
                 f"Halted again: the trading state was set to {trading_state_to_str(event.state)} "
                 f"while {self._reason()}",
             )
+            self._state_before = event.state
             self._risk_engine.set_trading_state(TradingState.HALTED)
 
     def _apply(self) -> None:

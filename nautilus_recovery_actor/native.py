@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import wraps
@@ -21,7 +22,11 @@ from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.enums import OrderType
+from nautilus_trader.model.events import OrderCancelRejected
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.events import OrderModifyRejected
+from nautilus_trader.model.events import OrderPendingCancel
+from nautilus_trader.model.events import OrderPendingUpdate
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import VenueOrderId
@@ -39,6 +44,8 @@ from nautilus_recovery_actor.observe import VenueReport
 
 # Seen on 1.231 and on 1.221
 _ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
+# What the node asks for, and the answer that changes nothing, are no news of the order itself
+_NO_NEWS = (OrderPendingUpdate, OrderPendingCancel, OrderModifyRejected, OrderCancelRejected)
 _TRAILING = frozenset({OrderType.TRAILING_STOP_MARKET, OrderType.TRAILING_STOP_LIMIT})
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -127,7 +134,8 @@ def venue_report(
                 instrument_id=report.instrument_id.value,
                 venue_order_id=report.venue_order_id.value,
                 client_order_id=_value(report.client_order_id),
-                is_open=report.is_open,
+                # Some venues call what rests there "submitted" (Interactive Brokers does for stops)
+                is_open=report.is_open or report.order_status == OrderStatus.SUBMITTED,
                 status=report.order_status.name,
                 side=report.order_side.name,
                 qty=report.quantity.as_decimal(),
@@ -174,7 +182,8 @@ def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
 def cached_orders(
     cache: CacheFacade,
     reports: Iterable[VenueReport],
-    late: Container[ClientOrderId] = (),
+    late: Container[Any] = (),
+    restored: Mapping[ClientOrderId, int] | None = None,
 ) -> tuple[CachedOrder, ...]:
     """
     Return the orders of the cache that are open or in flight, and those that a venue reported open.
@@ -185,8 +194,10 @@ def cached_orders(
         The cache.
     reports : Iterable[VenueReport]
         What the venues reported.
-    late : Container[ClientOrderId], default ()
-        The orders of which a flagged event came after the report.
+    late : Container[OrderEvent], default ()
+        The flagged events that came after the report.
+    restored : Mapping[ClientOrderId, int], optional
+        How many events the orders had that the cache restored.
 
     Returns
     -------
@@ -207,13 +218,22 @@ def cached_orders(
             order = None if client_order_id is None else cache.order(client_order_id)
             if order is not None:
                 orders[order.client_order_id] = order
+    counts = restored or {}
     return tuple(
-        _cached_order(order, is_late=order.client_order_id in late) for order in orders.values()
+        _cached_order(order, late, counts.get(order.client_order_id, 0))
+        for order in orders.values()
     )
 
 
-def _cached_order(order: Order, is_late: bool) -> CachedOrder:
-    is_of_report = order.last_event.reconciliation and not is_late
+def _cached_order(order: Order, late: Container[Any], restored: int) -> CachedOrder:
+    ts_last, ts_filled = 0, 0
+    for event in order.events[restored:]:  # The clock of the run before may have been another
+        if type(event) in _NO_NEWS or (event.reconciliation and event not in late):
+            continue
+        if type(event) is OrderFilled:
+            ts_filled = event.ts_init
+        else:
+            ts_last = event.ts_init
     return CachedOrder(
         account_id=_value(order.account_id),
         instrument_id=order.instrument_id.value,
@@ -223,8 +243,8 @@ def _cached_order(order: Order, is_late: bool) -> CachedOrder:
         is_open=order.is_open,
         is_inflight=order.is_inflight,
         is_local=order.is_active_local,
-        ts_init=order.ts_init,
-        ts_last=0 if is_of_report else order.last_event.ts_init,
+        ts_init=0 if restored else order.ts_init,
+        ts_last=ts_last,
         side=OrderSide(order.side).name,
         qty=None if order.is_quote_quantity else order.quantity.as_decimal(),
         filled_qty=order.filled_qty.as_decimal(),
@@ -232,7 +252,26 @@ def _cached_order(order: Order, is_late: bool) -> CachedOrder:
         trigger_px=_decimal(order.trigger_price)
         if order.has_trigger_price and order.order_type not in _TRAILING
         else None,
+        ts_filled=ts_filled,
     )
+
+
+def restored_orders(cache: CacheFacade) -> dict[ClientOrderId, int]:
+    """
+    Return how many events each order has that is open or in flight.
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache, as it was restored.
+
+    Returns
+    -------
+    dict[ClientOrderId, int]
+
+    """
+    orders = (*cache.orders_open(), *cache.orders_inflight())
+    return {order.client_order_id: order.event_count for order in orders}
 
 
 def emulated_orders(cache: CacheFacade) -> list[str]:

@@ -107,8 +107,9 @@ class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     """
     An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
 
-    `ts_init` is when the node made the order, `ts_last` when it learned its last event, zero if
-    that event came of the venue's report (UNIX ns).
+    `ts_init` is when this run of the node made the order, `ts_last` when it last learned anything
+    of it but a fill from the venue, `ts_filled` when it last learned of a fill (UNIX ns). Each is
+    zero for what was restored, and for what came of the venue's report.
     """
 
     account_id: str | None
@@ -126,6 +127,7 @@ class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     filled_qty: Decimal | None = None
     px: Decimal | None = None
     trigger_px: Decimal | None = None
+    ts_filled: int = 0
 
 
 class ObservedFill(msgspec.Struct, frozen=True, gc=False):
@@ -322,3 +324,33 @@ def _origin(fill: ObservedFill, report: VenueReport | None, reported: set[str]) 
     if fill.venue_order_id not in reported and not fill.placed_here:
         return FillOrigin.SYNTHETIC
     return FillOrigin.INFERRED if fill.index < report.seen_events else real
+
+
+def guessed_positions(
+    observation: Observation,
+    fill_origins: tuple[FillOrigin, ...],
+) -> dict[tuple[str, str], int]:
+    """
+    Return where the engine guessed what was filled, so that a fill that comes late may be counted.
+
+    Parameters
+    ----------
+    observation : Observation
+        What was seen.
+    fill_origins : tuple[FillOrigin, ...]
+        Where each of the flagged fills came from.
+
+    Returns
+    -------
+    dict[tuple[str, str], int]
+        When the venue reported (UNIX ns), by account and instrument.
+
+    """
+    reports = {report.account_id: report for report in observation.reports}
+    guessed = {}
+    for fill, origin in zip(observation.fills, fill_origins, strict=True):
+        report = reports.get(fill.account_id)
+        is_guess = origin in (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
+        if report is not None and is_guess and fill.index < report.seen_events:
+            guessed[fill.account_id, fill.instrument_id] = report.ts
+    return guessed

@@ -13,17 +13,7 @@ from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.report import Discrepancy
 
 
-# Pairs (venue, cache) that say the same: what was filled is compared by itself, not every venue
-# knows that an order was triggered, and what the node has asked for shows at the venue later.
-_SAME_STATUS = frozenset(
-    {
-        ("ACCEPTED", "PARTIALLY_FILLED"),
-        ("PARTIALLY_FILLED", "ACCEPTED"),
-        ("ACCEPTED", "TRIGGERED"),
-        ("PARTIALLY_FILLED", "TRIGGERED"),
-    },
-)
-_ASKED_FOR = frozenset({"PENDING_UPDATE", "PENDING_CANCEL"})
+_COMPARED = ("side", "qty", "filled_qty", "px", "trigger_px")
 
 
 def order_discrepancies(observation: Observation, report: VenueReport) -> Iterator[Discrepancy]:
@@ -77,7 +67,11 @@ def order_discrepancies(observation: Observation, report: VenueReport) -> Iterat
             continue  # What came after the report cannot be in it
         if order_at_venue is not None:
             yield from _known_order(observation, report, order_at_venue, known)
-        elif known.account_id == report.account_id and not known.is_local:
+        elif (
+            known.account_id == report.account_id
+            and not known.is_local
+            and known.ts_filled <= report.ts
+        ):
             yield from _unreported_order(report, known)
 
 
@@ -122,16 +116,20 @@ def _known_order(
     if order.is_open and order.instrument_id not in observation.instruments:
         yield _instrument_not_loaded(report, order)
         return
-    if known.is_inflight and not order.is_open:
+    if known.is_inflight and (not order.is_open or order.status == known.status == "SUBMITTED"):
         yield _inflight_order(report, known, order.status)
         return
     if not order.is_open and not known.is_open:
         return
+    is_filled_since = known.ts_filled > report.ts  # Which changes nothing of what was agreed
     venue, cache = [], []
-    if not _is_same_status(order, known):
+    # Of an order that is open on both sides venues and adapters tell the status in their own ways
+    if order.is_open != known.is_open and not is_filled_since:
         venue.append(order.status)
         cache.append(known.status)
-    for name in ("side", "qty", "filled_qty", "px", "trigger_px"):
+    for name in _COMPARED:
+        if is_filled_since and name == "filled_qty":
+            continue
         there, here = getattr(order, name), getattr(known, name)
         if there is not None and here is not None and there != here:
             venue.append(f"{name} {there}")
@@ -147,18 +145,6 @@ def _known_order(
             detail="The order is not what the cache takes it for: look at the venue, cancel it "
             "there, and place it anew",
         )
-
-
-def _is_same_status(order: VenueOrder, known: CachedOrder) -> bool:
-    return (
-        order.status == known.status
-        or (order.status, known.status) in _SAME_STATUS
-        or (
-            order.is_open
-            and known.is_open
-            and (known.status in _ASKED_FOR or order.status in _ASKED_FOR)
-        )
-    )
 
 
 def _unreported_order(report: VenueReport, known: CachedOrder) -> Iterator[Discrepancy]:

@@ -193,7 +193,7 @@ def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> Non
         raise RefusedError(f"Recovery epoch {epoch} has not failed: there is nothing to resume")
     if not is_trader_started:
         raise RefusedError(
-            "The trader never started: mend what the log tells, then restart the node"
+            "The trader does not run: mend what the log tells, then restart the node"
         )
 
 

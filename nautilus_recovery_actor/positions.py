@@ -20,6 +20,7 @@ from nautilus_recovery_actor.observe import Observation
 from nautilus_recovery_actor.observe import ObservedFill
 from nautilus_recovery_actor.observe import VenuePosition
 from nautilus_recovery_actor.observe import VenueReport
+from nautilus_recovery_actor.observe import guessed_positions
 from nautilus_recovery_actor.report import Discrepancy
 
 
@@ -69,6 +70,7 @@ def position_discrepancies(
         for fill, origin in zip(observation.fills, fill_origins, strict=True)
         if origin is FillOrigin.SYNTHETIC and fill.account_id == account_id
     }
+    guessed = guessed_positions(observation, fill_origins)
     for instrument_id in sorted(cached.keys() | venue.keys() | late.keys() | crossing.keys()):
         subject = _Subject(
             account_id=account_id,
@@ -79,11 +81,43 @@ def position_discrepancies(
             size_increment=observation.instruments.get(instrument_id),
         )
         doubtful = crossing.get(instrument_id, [])
-        found = list(_quantities_differ(subject, doubtful, instrument_id in aligned))
+        is_counted_twice = (account_id, instrument_id) in guessed and any(
+            fill.ts_event <= report.ts for fill in subject.late
+        )
+        found = list(
+            _quantities_differ(subject, doubtful, instrument_id in aligned, is_counted_twice),
+        )
         yield from found
         if not (found or subject.late or doubtful):
             yield from _average_prices_differ(subject, avg_px_tolerance)
         yield from _owners_differ(subject)
+
+
+def counted_twice(account_id: str, instrument_id: str, venue: str, cache: str) -> Discrepancy:
+    """
+    Return what is to be told where a late fill may be counted already.
+
+    Parameters
+    ----------
+    account_id, instrument_id : str
+        Where.
+    venue, cache : str
+        What either says.
+
+    Returns
+    -------
+    Discrepancy
+
+    """
+    return difference(
+        DiscrepancyKind.POSITION_QTY_MISMATCH,
+        account_id,
+        instrument_id,
+        venue=venue,
+        cache=cache,
+        detail="The engine guessed what was filled, and then a fill came that is older than the "
+        "report: it may be counted twice; look at the venue; the next mass status is verified",
+    )
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -173,9 +207,17 @@ def _quantities_differ(
     subject: _Subject,
     crossing: list[ObservedFill],
     is_aligned: bool,
+    is_counted_twice: bool,
 ) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
-    if crossing and is_aligned and all(one.severity is Severity.INFO for one in found):
+    if is_counted_twice and all(one.severity is Severity.INFO for one in found):
+        yield counted_twice(
+            subject.account_id,
+            subject.instrument_id,
+            venue=f"{subject.expected}, or that without a late fill",
+            cache=str(subject.held),
+        )
+    elif crossing and is_aligned and all(one.severity is Severity.INFO for one in found):
         yield subject.differs(
             DiscrepancyKind.POSITION_QTY_MISMATCH,
             "The engine aligned this position to a report that was begun before the last fills: "
@@ -184,8 +226,11 @@ def _quantities_differ(
             cache=str(subject.held),
         )
     elif crossing and found and not is_aligned:
-        with_all = msgspec.structs.replace(subject, late=[*subject.late, *crossing])
-        if any(_positions_differ(with_all)):
+        # The report was made between two of them, so that it lacks the last ones
+        if all(
+            any(_positions_differ(msgspec.structs.replace(subject, late=[*subject.late, *lacking])))
+            for lacking in (crossing[count:] for count in range(len(crossing)))
+        ):
             yield from found
     else:
         yield from found
@@ -294,6 +339,9 @@ def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
     for position in subject.cached:
         is_owned = position.strategy_id not in UNCLAIMED_STRATEGIES
         parts[position.strategy_id if is_owned else "EXTERNAL"] += position.qty
+    parts = {
+        owner: qty for owner, qty in parts.items() if abs(qty) >= (subject.size_increment or _ZERO)
+    }
     is_net = subject.venue and not (subject.has_named_legs or subject.has_unnamed_legs)
     if is_net and len(parts) > 1:
         yield subject.differs(

@@ -117,16 +117,18 @@ def send(
 
 def _connect(url: str) -> redis.Redis:
     try:
-        return redis.Redis.from_url(
+        client = redis.Redis.from_url(
             url,
             socket_timeout=_SOCKET_SECS,
             socket_connect_timeout=_SOCKET_SECS,
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError as e:  # Its text may quote the URL, and so a password
+        client.connection_pool.make_connection()  # Only this looks at the options of the URL
+    except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
         raise RedisUnusableError(
             "That is no URL of a Redis server: give one like redis://127.0.0.1:6379",
         ) from e
+    return client
 
 
 def _exchange(

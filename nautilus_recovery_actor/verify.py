@@ -22,6 +22,7 @@ from nautilus_recovery_actor.observe import ObservedFill
 from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.observe import in_reading_order
 from nautilus_recovery_actor.observe import origins
+from nautilus_recovery_actor.positions import counted_twice
 from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import Discrepancy
 from nautilus_recovery_actor.report import PositionChange
@@ -64,11 +65,15 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
     ):
         silent = ["any account"]
     if silent:
+        remedy = (
+            "switch `reconciliation` on, or name the accounts that must report in `accounts`"
+            if observation.trigger == "startup"
+            else "restart the node, or `nautilus-recovery resume` once its venue has reported"
+        )
         return msgspec.structs.replace(
             report,
             failure=FailureReason.NOT_RECONCILED,
-            message=f"No mass status from {', '.join(silent)}: "
-            "switch `reconciliation` on, or name the accounts that must report in `accounts`",
+            message=f"No mass status from {', '.join(silent)}: {remedy}",
         )
     if report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED
@@ -139,6 +144,26 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
         ),
         shadow=policy.shadow,
     )
+
+
+def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
+    """
+    Return the difference that a fill at run time may have made, where the engine guessed before.
+
+    Parameters
+    ----------
+    account_id, instrument_id : str
+        Where.
+    policy : Policy
+        How to judge it.
+
+    Returns
+    -------
+    Discrepancy
+
+    """
+    found = counted_twice(account_id, instrument_id, "no newer report", "one fill more")
+    return msgspec.structs.replace(found, severity=policy.severity(found.kind))
 
 
 def _proof(observation: Observation, report: RecoveryReport) -> str:

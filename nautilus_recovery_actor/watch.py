@@ -13,6 +13,7 @@ from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 
 from nautilus_recovery_actor import native
@@ -25,6 +26,9 @@ from nautilus_recovery_actor.report import Discrepancy
 
 # More than what an account trades while its venue puts a mass status together
 _KEPT_FILLS = 1_000
+
+# More than the orders placed elsewhere that are open at a time
+_KEPT_ORDERS = 10_000
 
 
 class Watch(msgspec.Struct):
@@ -51,18 +55,20 @@ class Watch(msgspec.Struct):
         The reconciliation events, in the order of their arrival.
     live_fills : list[OrderFilled] or deque[OrderFilled]
         The trades that no reconciliation brought; once the epoch is over, the newest of them.
-    made_up : list[OrderFilled]
-        Those of the flagged fills that opened this epoch because they align a position.
     carried : tuple[Discrepancy, ...]
         What the epoch before found.
     required : frozenset[str], optional
         The accounts that must report, ``None`` for those that a start requires.
+    demanded : frozenset[str]
+        The accounts that must report besides, since their clients were seen disconnected.
     told_events : int
         How many of the flagged events an earlier epoch has told of.
     earlier : tuple[Discrepancy, ...]
         What was found when this epoch was checked before.
-    reported_orders : set[VenueOrderId]
-        The orders of which the venue reported by themselves.
+    reported_orders : dict[VenueOrderId, None]
+        The orders of which the venue reported by themselves, the newest of them.
+    restored : dict[ClientOrderId, int]
+        How many events the orders had that the cache restored.
 
     """
 
@@ -75,12 +81,13 @@ class Watch(msgspec.Struct):
     last_heartbeat: Heartbeat | None = None
     flagged: list[Any] = msgspec.field(default_factory=list)
     live_fills: Any = msgspec.field(default_factory=list)
-    made_up: list[Any] = msgspec.field(default_factory=list)
     carried: tuple[Discrepancy, ...] = ()
     required: frozenset[str] | None = None
+    demanded: frozenset[str] = frozenset()
     told_events: int = 0
     earlier: tuple[Discrepancy, ...] = ()
-    reported_orders: set[VenueOrderId] = set()
+    reported_orders: dict[VenueOrderId, None] = {}
+    restored: dict[ClientOrderId, int] = {}
     ts_reconciled: int | None = None
     # By account: what its venue reported, with the lengths of the two lists when that came.
     reports: dict[str, VenueReport] = {}
@@ -103,6 +110,35 @@ class Watch(msgspec.Struct):
             len(self.flagged),
             len(self.live_fills),
         )
+
+    def add_order_report(self, venue_order_id: VenueOrderId) -> None:
+        """
+        Note that the venue reported of an order by itself, so that its fills are no alignment.
+
+        Parameters
+        ----------
+        venue_order_id : VenueOrderId
+            The order.
+
+        """
+        self.reported_orders.pop(venue_order_id, None)
+        self.reported_orders[venue_order_id] = None
+        if len(self.reported_orders) > _KEPT_ORDERS:
+            del self.reported_orders[next(iter(self.reported_orders))]
+
+    def demand(self, account_ids: Iterable[str]) -> None:
+        """
+        Require that these accounts report again, whatever they reported before.
+
+        Parameters
+        ----------
+        account_ids : Iterable[str]
+            The accounts.
+
+        """
+        for account_id in account_ids:
+            self.demanded |= {account_id}
+            self.reports.pop(account_id, None)
 
     def release(self) -> None:
         """
@@ -134,8 +170,9 @@ class Watch(msgspec.Struct):
 
         """
         if self.required is not None:
-            return self.required
-        return native.known_accounts(cache) if accounts is None else frozenset(accounts)
+            return self.required | self.demanded
+        known = native.known_accounts(cache) if accounts is None else frozenset(accounts)
+        return known | self.demanded
 
     def observation(
         self,
@@ -165,7 +202,7 @@ class Watch(msgspec.Struct):
         """
         reports = tuple(self.reports.values())
         late = {
-            event.client_order_id
+            event
             for report in reports
             for event in self.flagged[report.seen_events :]
             if event.account_id is not None and event.account_id.value == report.account_id
@@ -195,14 +232,14 @@ class Watch(msgspec.Struct):
             instruments=native.loaded_instruments(cache, reports),
             before=self.before,
             after=native.cached_positions(cache),
-            orders=native.cached_orders(cache, reports, late),
+            orders=native.cached_orders(cache, reports, late, self.restored),
             reports=reports,
             events=len(self.flagged),
             fills=native.observed_fills(
                 cache,
                 self.flagged,
                 self.ts_registered,
-                made_up.union(self.made_up),
+                made_up,
                 repeated,
             ),
             live_fills=native.observed_fills(

@@ -237,7 +237,9 @@ def test_a_server_that_is_down_is_told_in_one_line() -> None:
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("url", ["http://:secret@host", "secret", "redis://:secret@host:port"])
+@pytest.mark.parametrize(
+    "url", ["http://:secret@host", "secret", "redis://:secret@host:port", "redis://host/?secret=1"]
+)
 def test_what_is_no_url_of_a_server_is_told_without_showing_it(
     url: str,
     capsys: pytest.CaptureFixture[str],

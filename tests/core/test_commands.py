@@ -221,3 +221,24 @@ def test_no_bytes_make_a_command_or_raise_anything_but_a_value_error(data: bytes
     """
     with pytest.raises(ValueError):  # noqa: PT011
         OperatorCommand.from_bytes(data)
+
+
+@pytest.mark.parametrize("secs", [0.0, -1.0, float("inf"), float("nan"), 3_600.1, 1e300])
+def test_an_answer_is_not_awaited_for_ever(secs: float) -> None:
+    """
+    A command that can be heard much later could be heard by another run of the node.
+    """
+    with pytest.raises(ValueError, match="at most 3600 s"):
+        OperatorCommand.new("T-001", "resume", "stable", valid_secs=secs)
+
+
+def test_a_command_that_expires_much_later_is_refused() -> None:
+    """
+    Whoever makes one by hand cannot make one that is good for ever.
+    """
+    made = OperatorCommand.new("T-001", "resume", "stable", valid_secs=3_600.0)
+    values = made.to_dict()
+    assert OperatorCommand.from_dict(values) == made
+    values["ts_expires"] = int(values["ts_expires"]) + 1
+    with pytest.raises(ValueError, match="at most 3600 s"):
+        OperatorCommand.from_dict(values)

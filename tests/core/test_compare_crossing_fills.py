@@ -9,6 +9,8 @@ from nautilus_recovery_actor.enums import DiscrepancyKind
 from nautilus_recovery_actor.observe import Observation
 from nautilus_recovery_actor.verify import judge
 from tests.core.builders import BTC
+from tests.core.builders import PLAIN
+from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import observation
@@ -88,3 +90,24 @@ def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() 
         live_fills=[fill("2", index=0, ts_init=REPORT_TS + 1)],
     )
     assert judge(observed, Policy()).blocked_instruments == (BTC,)
+
+
+@pytest.mark.parametrize(
+    ("held", "is_blocked"), [("3", False), ("4", False), ("6", False), ("5", True)]
+)
+def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
+    held: str,
+    is_blocked: bool,
+) -> None:
+    """
+    It was made between two of them: what it counts is the first ones, in the order they came.
+    """
+    observed = observation(
+        reports=[venue_report([venue_position("3")], seen_live_fills=2)],
+        after=[cached_position(held)],
+        live_fills=[
+            fill("2", 0, ts_init=TS_REPORT + 1),
+            fill("1", 1, ts_init=TS_REPORT + 2),
+        ],
+    )
+    assert bool(judge(observed, PLAIN).blocked_instruments) is is_blocked

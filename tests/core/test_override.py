@@ -282,7 +282,7 @@ def test_node_whose_trader_never_started_is_not_resumed() -> None:
     with pytest.raises(RefusedError) as raised:
         may_resume(RecoveryPhase.FAILED, 7, is_trader_started=False)
     assert str(raised.value) == (
-        "The trader never started: mend what the log tells, then restart the node"
+        "The trader does not run: mend what the log tells, then restart the node"
     )
 
 

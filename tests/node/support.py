@@ -9,11 +9,19 @@ from typing import Any
 from uuid import uuid4
 
 from nautilus_trader.config import StrategyConfig
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import PositionSide
 from nautilus_trader.model.events import OrderDenied
 from nautilus_trader.model.events import OrderModifyRejected
+from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.objects import Quantity
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
@@ -269,3 +277,31 @@ def heir(**fields: Any) -> Recorder:
     Return a recoverable strategy in the place of the one that the scenes leave behind.
     """
     return Recorder(StrategyConfig(**scenes.TRADER, **fields))
+
+
+def position_report(qty: str, instrument_id: InstrumentId = ETH) -> PositionStatusReport:
+    """
+    Return what a venue says of a LONG position by itself.
+    """
+    return PositionStatusReport(
+        account_id=AccountId(ACCOUNT),
+        instrument_id=instrument_id,
+        position_side=PositionSide.LONG,
+        quantity=Quantity.from_str(qty),
+        report_id=UUID4(),
+        ts_last=1,
+        ts_init=1,
+    )
+
+
+def other_mass_status() -> ExecutionMassStatus:
+    """
+    Return an empty mass status of another account.
+    """
+    return ExecutionMassStatus(
+        client_id=ClientId("OTHER"),
+        account_id=AccountId("OTHER-001"),
+        venue=Venue("OTHER"),
+        report_id=UUID4(),
+        ts_init=1,
+    )

@@ -20,7 +20,9 @@ from nautilus_trader.model.identifiers import Venue
 from nautilus_trader.model.objects import Quantity
 
 from nautilus_recovery_actor import DiscrepancyKind
+from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
+from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -32,6 +34,7 @@ from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import command
 from tests.node.support import monitor_config
 
 
@@ -43,6 +46,7 @@ async def recover(
     *strategies: Recorder,
     check: Any,
     broker: str | None = None,
+    monitor: RecoveryMonitorConfig | None = None,
     **fields: Any,
 ) -> None:
     """
@@ -53,10 +57,10 @@ async def recover(
     if broker is not None and not hasattr(cache, "set_account_id_for_venue"):
         # As users of a routing broker do, for the portfolio to find its account (1.221)
         cache.set_specific_venue(Venue(broker))
-    node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
+    node.trader.add_actor(actor := RecoveryMonitorActor(monitor or monitor_config()))
     for strategy in strategies:
         node.trader.add_strategy(strategy)
-    found = Watched(node, monitor)
+    found = Watched(node, actor)
     async with running(node) as run:
         found.run = run
         await check(found, await found.result())
@@ -177,3 +181,23 @@ def test_dust_is_told_and_blocks_nothing(
 
     clients = [venue.exec_config(symbols=("ETHUSDT-PERP",))]
     asyncio.run(recover(clients, strategy, check=check, exec_engine=engine))
+
+
+def test_after_a_storm_at_one_venue_the_other_need_not_report_again(venue: PaperVenue) -> None:
+    """An operator resumes with what the storm concerned; the rest stands as it was proven."""
+    with PaperVenue("OTHER-001", prefix="OTHER") as other:
+        other.set_price("ETHUSDT-PERP", 2000)
+
+        async def check(node: Watched, event: Any) -> None:
+            venue.push_mass_status()
+            assert isinstance(await node.result(2), RecoveryFailed)
+            node.node.kernel.msgbus.send("RecoveryMonitor.command", command("resume"))
+            event = await node.result(3)
+            assert event.outcome is RecoveryOutcome.CLEAN
+            assert event.report.trigger == "mass_status"
+
+        clients = [
+            venue.exec_config(symbols=("ETHUSDT-PERP",)),
+            other.exec_config(symbols=("ETHUSDT-PERP",), venue="OTHER"),
+        ]
+        asyncio.run(recover(clients, check=check, monitor=monitor_config(storm_epochs=0)))

@@ -499,9 +499,10 @@ def test_signals_follow_the_gate(venue: PaperVenue) -> None:
         sent.append("denied")
 
     async def scenario() -> None:
-        async with holding(venue, strategy):
+        async with holding(venue, strategy) as (_, stop):
             strategy.submit_order(strategy.market())
-            assert sent == ["opened", "closed", "denied"]
+            strategy.modify_order(stop, trigger_price=Price.from_str("1800.00"))
+            assert sent == ["opened", "closed", "denied", "denied"]
 
     with (
         signals.gate_opened.connected_to(opened),

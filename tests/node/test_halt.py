@@ -15,8 +15,13 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
+from nautilus_recovery_actor import RecoveryPhase
+from nautilus_recovery_actor import RecoveryReport
+from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node
@@ -209,6 +214,58 @@ def test_who_sets_another_trading_state_meanwhile_is_overruled(venue: PaperVenue
     asyncio.run(scenario())
 
 
+def test_a_trading_state_that_is_set_meanwhile_is_what_the_halt_ends_with(
+    venue: PaperVenue,
+) -> None:
+    """Who reduces under a halt goes on reducing after it."""
+
+    async def scenario() -> None:
+        async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
+            node.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
+            assert state(node) == TradingState.HALTED
+            await node.result()
+            assert state(node) == TradingState.REDUCING
+
+    asyncio.run(scenario())
+
+
+def test_a_second_guard_is_refused(venue: PaperVenue) -> None:
+    """Two would each take the other's halt for somebody's wish, and end none."""
+
+    async def scenario() -> None:
+        async with halted(venue) as node:
+            with pytest.raises(ValueError, match="call this once"):
+                halt_until_recovered(node.node)
+            await node.result()
+            assert state(node) == TradingState.ACTIVE
+
+    asyncio.run(scenario())
+
+
+def test_no_listener_that_raises_keeps_the_news_from_the_guard(venue: PaperVenue) -> None:
+    """Also where the guard is set up before the node has a monitor."""
+    config = paper_node_config([venue.exec_config(symbols=("ETHUSDT-PERP",))])
+
+    def raises(_: object) -> None:
+        raise RuntimeError("injected")
+
+    async def scenario() -> None:
+        node = paper_node(config)
+        for kind in (RecoveryStarted, RecoveryComplete):
+            node.kernel.msgbus.subscribe(kind.topic(), raises)
+        halt_until_recovered(node)
+        node.trader.add_actor(actor := RecoveryMonitorActor(monitor_config(settle_ms=300)))
+        async with running(node) as run:
+            risk_engine = node.kernel.risk_engine
+            await run.until(lambda: actor.phase is RecoveryPhase.COMPLETE)
+            assert risk_engine.trading_state == TradingState.ACTIVE
+            venue.push_mass_status()
+            await run.until(lambda: actor.epoch == 2)
+            assert risk_engine.trading_state == TradingState.HALTED
+
+    asyncio.run(scenario())
+
+
 def test_a_node_that_was_halted_before_stays_halted(venue: PaperVenue) -> None:
     """A halt that somebody else wanted is not the recovery's to end."""
     config = paper_node_config([venue.exec_config(symbols=("ETHUSDT-PERP",))])
@@ -273,5 +330,92 @@ def test_a_bypassed_risk_engine_is_an_error_that_says_what_to_do(venue: PaperVen
             halt_until_recovered(node)
         async with running(node):
             pass
+
+    asyncio.run(scenario())
+
+
+def completed(trader_id: str = "TESTER-001", epoch: int = 1, **fields: Any) -> RecoveryComplete:
+    report = RecoveryReport(trader_id, "R", epoch, "mass_status", RecoveryOutcome.CLEAN, **fields)
+    return RecoveryComplete(trader_id, "R", epoch, report, 1, 1)
+
+
+def test_a_message_of_another_trader_halts_nothing_and_ends_no_halt(venue: PaperVenue) -> None:
+    """A stream from outside may bring the messages of other nodes."""
+
+    async def scenario() -> None:
+        async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
+            bus = node.node.kernel.msgbus
+            bus.publish(RecoveryComplete.topic(), completed("OTHER-001", epoch=9))
+            assert state(node) == TradingState.HALTED
+            await node.result(2)
+            assert state(node) == TradingState.ACTIVE
+            report = RecoveryReport("OTHER-001", "R", 9, "mass_status")
+            failed = RecoveryFailed("OTHER-001", "R", 9, report, 1, 1)
+            bus.publish(RecoveryFailed.topic(), failed)
+            assert state(node) == TradingState.ACTIVE
+
+    asyncio.run(scenario())
+
+
+def test_a_late_message_of_an_older_epoch_ends_no_halt(venue: PaperVenue) -> None:
+    """Nor does its shadow mode."""
+
+    async def scenario() -> None:
+        async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
+            await node.result()
+            venue.push_mass_status()
+            await node.run.until(lambda: state(node) == TradingState.HALTED)
+            bus = node.node.kernel.msgbus
+            bus.publish(RecoveryComplete.topic(), completed(shadow=True))
+            assert state(node) == TradingState.HALTED
+
+    asyncio.run(scenario())
+
+
+def test_within_one_epoch_a_failure_outweighs_a_completion(venue: PaperVenue) -> None:
+    """A result that is delivered after the failure ends no halt."""
+    venue.open_account()
+    venue.set_faults(query_errors=True)
+
+    async def scenario() -> None:
+        async with halted(venue, wait=False) as node:
+            await node.result()
+            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), completed())
+            assert state(node) == TradingState.HALTED
+
+    asyncio.run(scenario())
+
+
+def test_a_result_that_is_delivered_twice_leaves_the_trading_state_alone(
+    venue: PaperVenue,
+) -> None:
+    """What somebody sets after the halt is theirs."""
+
+    async def scenario() -> None:
+        async with halted(venue) as node:
+            event = await node.result()
+            node.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
+            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), event)
+            assert state(node) == TradingState.REDUCING
+
+    asyncio.run(scenario())
+
+
+def test_a_plain_listener_that_raises_keeps_the_news_from_no_halt(venue: PaperVenue) -> None:
+    """The bus stops at a subscriber that raises, so the halt is served before."""
+
+    def raises(_: object) -> None:
+        raise RuntimeError("a listener of the user's")
+
+    async def scenario() -> None:
+        async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
+            await node.result()
+            bus = node.node.kernel.msgbus
+            for kind in (RecoveryStarted, RecoveryComplete):
+                bus.subscribe(kind.topic(), raises, priority=10)
+            venue.push_mass_status()
+            await node.run.until(lambda: state(node) == TradingState.HALTED)
+            await node.run.until(lambda: state(node) == TradingState.ACTIVE)
+            assert node.monitor.epoch == 2
 
     asyncio.run(scenario())

@@ -13,18 +13,13 @@ import pytest
 from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import FillReport
-from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.model.currencies import USDT
 from nautilus_trader.model.enums import LiquiditySide
-from nautilus_trader.model.enums import PositionSide
-from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import TradeId
-from nautilus_trader.model.identifiers import Venue
 from nautilus_trader.model.objects import Money
-from nautilus_trader.model.objects import Quantity
 
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import FillOrigin
@@ -43,24 +38,13 @@ from nautilus_recovery_actor.watch import Watch
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import monitor_config
+from tests.node.support import other_mass_status
+from tests.node.support import position_report
 from tests.node.support import watched
 
 
 def raises(*_: Any, **__: Any) -> Any:
     raise RuntimeError("injected")
-
-
-def other_mass_status() -> ExecutionMassStatus:
-    """
-    Return an empty mass status of another account.
-    """
-    return ExecutionMassStatus(
-        client_id=ClientId("OTHER"),
-        account_id=AccountId("OTHER-001"),
-        venue=Venue("OTHER"),
-        report_id=UUID4(),
-        ts_init=1,
-    )
 
 
 @pytest.mark.parametrize(
@@ -371,18 +355,6 @@ def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None
     asyncio.run(scenario())
 
 
-def position_report(qty: str) -> PositionStatusReport:
-    return PositionStatusReport(
-        account_id=AccountId("PAPER-001"),
-        instrument_id=ETH,
-        position_side=PositionSide.LONG,
-        quantity=Quantity.from_str(qty),
-        report_id=UUID4(),
-        ts_last=1,
-        ts_init=1,
-    )
-
-
 @pytest.mark.parametrize("is_claimed", [False, True])
 def test_a_made_up_fill_at_run_time_blocks_its_instrument_until_the_venue_reports(
     venue: PaperVenue,
@@ -609,5 +581,36 @@ def test_failure_can_stop_the_node(venue: PaperVenue) -> None:
             event = await node.result()
             assert isinstance(event, RecoveryFailed)
             await node.run.until(lambda: not node.node.is_running())
+
+    asyncio.run(scenario())
+
+
+def test_a_trade_that_is_told_again_at_a_reconnect_counts_once(venue: PaperVenue) -> None:
+    """The engine publishes a fill also if the order holds its trade already."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            strategy.submit_order(order := strategy.market())
+            await node.run.until(lambda: order.is_closed)
+            fill = order.last_event
+            values = OrderFilled.to_dict(fill)
+            again = OrderFilled.from_dict(
+                {**values, "ts_init": fill.ts_init + 1, "reconciliation": True},
+            )
+            other = OrderFilled.from_dict({**values, "client_order_id": "O-OTHER"})
+            assert native.repeated_fills([other, again, fill]) == {id(again)}
+
+            client = node.node.kernel.exec_engine._clients[ClientId("PAPER")]
+            status = await client.generate_mass_status()
+            bus = node.node.kernel.msgbus
+            bus.publish(f"events.order.{strategy.id}", again)
+            bus.send("ExecEngine.reconcile_execution_mass_status", status)
+            event = await node.result(2)
+            assert event.report.discrepancies == ()
+            assert event.report.fill_counts == {}
+            (change,) = event.report.positions
+            assert (change.qty_before, change.qty_after) == (2, 2)
 
     asyncio.run(scenario())

@@ -3,6 +3,7 @@ What an operator releases by hand: one instrument, for its time, told to everybo
 """
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -10,14 +11,23 @@ from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.model.identifiers import InstrumentId
 
+from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import OperatorCommand
 from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryFailed
+from nautilus_recovery_actor import RecoveryGate
+from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryOverridden
+from nautilus_recovery_actor import RecoveryPhase
+from nautilus_recovery_actor import override
 from nautilus_recovery_actor import remote
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import paper_node
+from nautilus_recovery_actor.testkit import paper_node_config
+from nautilus_recovery_actor.testkit import running
 from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
@@ -131,14 +141,16 @@ def test_the_next_epoch_ends_a_release(phantom: PaperVenue) -> None:
 
 
 def test_who_joins_later_is_told_of_a_release_too(phantom: PaperVenue) -> None:
-    """A late joiner hears the result and then what was released since."""
+    """A late joiner hears the result and then what stands released since."""
     late: list[Any] = []
 
     async def scenario() -> None:
         async with blocked(phantom) as node:
             await node.result()
+            release(node, secs=30.0)
             release(node, secs=60.0)
             node.node.kernel.msgbus.send("RecoveryMonitor.ask", late.append)
+            assert late == [node.terminals[0], overridden(node)[-1]]
             assert [type(m) for m in late] == [RecoveryComplete, RecoveryOverridden]
             node.node.trader._has_controller = True
             strategy = Recorder()
@@ -228,17 +240,26 @@ def test_a_command_may_come_from_another_thread(phantom: PaperVenue) -> None:
 def test_a_signal_tells_of_a_release(phantom: PaperVenue) -> None:
     """Alerts hear of it in the node's own process."""
     heard: list[RecoveryOverridden] = []
+    opened: list[RecoveryGate] = []
 
     def receive(sender: Any, event: RecoveryOverridden, **_: Any) -> None:
         heard.append(event)
 
+    def note(sender: Any, gate: RecoveryGate, **_: Any) -> None:
+        opened.append(gate)
+
     async def scenario() -> None:
-        async with blocked(phantom) as node:
+        async with blocked(phantom, Recorder()) as node:
             await node.result()
+            opened.clear()
             release(node)
             assert heard == overridden(node)
+            assert [gate.is_open_for(ETH) for gate in opened] == [True]
 
-    with signals.recovery_overridden.connected_to(receive):
+    with (
+        signals.recovery_overridden.connected_to(receive),
+        signals.gate_opened.connected_to(note),
+    ):
         asyncio.run(scenario())
 
 
@@ -293,5 +314,218 @@ def test_a_command_from_outside_comes_through_redis_and_is_answered(
                 await send(command("resume"))
             assert await send(command("withdraw", ETH.value)) == f"Blocked {ETH} again"
             assert not strategy.gate.is_open_for(ETH)
+
+    asyncio.run(scenario())
+
+
+def test_a_release_ends_at_its_own_time_whatever_is_released_besides(venue: PaperVenue) -> None:
+    """The first of several that is over is blocked again, and the others are not."""
+    strategy = Recorder()
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 3, 1900)
+    venue.set_position("BTCUSDT-PERP", 1, 50_000)
+
+    async def scenario() -> None:
+        async with blocked(venue, strategy) as node:
+            await node.result()
+            release(node, secs=0.3)
+            node.node.kernel.msgbus.send(COMMAND_ENDPOINT, command("release", BTC.value))
+            await node.run.until(lambda: len(overridden(node)) == 3)
+            assert strategy.gate.blocked == {ETH.value}
+            eth, btc = overridden(node)[-1].report.overrides
+            assert (eth.ts_ended, btc.ts_ended) == (eth.ts_until, None)
+
+    asyncio.run(scenario())
+
+
+def test_a_release_that_is_given_again_ends_at_its_newest_time(phantom: PaperVenue) -> None:
+    """The time of the one that it takes the place of ends nothing."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with blocked(phantom, strategy) as node:
+            await node.result()
+            release(node, secs=0.2)
+            release(node, secs=0.6)
+            await node.run.until(lambda: len(overridden(node)) == 3)
+            assert [len(m.report.overrides) for m in overridden(node)] == [1, 2, 2]
+            first, second = overridden(node)[-1].report.overrides
+            assert first.ts_ended is not None
+            assert first.ts_ended < first.ts_until
+            assert second.ts_ended == second.ts_until
+            assert not strategy.gate.is_open_for(ETH)
+            assert node.monitor._desk._timer is None  # Nothing is waited for any more
+
+    asyncio.run(scenario())
+
+
+def test_the_time_of_a_release_that_an_epoch_ended_changes_nothing(phantom: PaperVenue) -> None:
+    """What was to end with it is not told under the next epoch."""
+
+    async def scenario() -> None:
+        async with blocked(phantom, monitor=monitor_config(verify_timeout_secs=0.1)) as node:
+            await node.result()
+            release(node, secs=0.6)
+            (override,) = overridden(node)[0].report.overrides
+            phantom.push_mass_status()
+            event = await node.result(2)
+            await node.run.until(lambda: time.time_ns() > override.ts_until + 100_000_000)
+            assert len(overridden(node)) == 1
+            assert node.monitor.report == event.report
+
+    asyncio.run(scenario())
+
+
+def test_a_release_ends_by_the_time_of_the_node(phantom: PaperVenue) -> None:
+    """A loop whose clock is ahead of the node's looks again."""
+
+    async def scenario() -> None:
+        async with blocked(phantom) as node:
+            await node.result()
+            release(node, secs=0.2)
+            node.monitor._desk._now = lambda: time.time_ns() - 100_000_000
+            await node.run.until(lambda: len(overridden(node)) == 2)
+            (override,) = overridden(node)[1].report.overrides
+            assert override.ts_ended == override.ts_until
+
+    asyncio.run(scenario())
+
+
+def test_who_is_told_of_a_release_finds_it_in_the_report(phantom: PaperVenue) -> None:
+    """The monitor's report is that of the message by the time the message comes."""
+    found: list[bool] = []
+
+    async def scenario() -> None:
+        async with blocked(phantom) as node:
+
+            def compare(event: RecoveryOverridden) -> None:
+                found.append(node.monitor.report == event.report)
+
+            node.node.kernel.msgbus.subscribe(RecoveryOverridden.topic(), compare)
+            await node.result()
+            release(node)
+            assert found == [True]
+
+    asyncio.run(scenario())
+
+
+def test_a_command_before_the_node_runs_is_refused(venue: PaperVenue) -> None:
+    """It raises nothing where it is sent, and changes nothing."""
+
+    async def scenario() -> None:
+        node = paper_node(paper_node_config([venue.exec_config(symbols=("ETHUSDT-PERP",))]))
+        node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
+        node.kernel.msgbus.send(COMMAND_ENDPOINT, command("resume"))
+        assert monitor.epoch == 1
+        assert node.cache.get("recovery:answer") is None
+        async with running(node):
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_a_monitor_that_is_disposed_takes_no_more_commands(venue: PaperVenue) -> None:
+    """A node that goes on without it does not take it for listening."""
+
+    async def scenario() -> None:
+        async with watched(venue) as node:
+            await node.result()
+            node.node.trader._has_controller = True
+            node.node.trader.remove_actor(node.monitor.id)
+            node.monitor.dispose()
+            assert COMMAND_ENDPOINT not in node.node.kernel.msgbus.endpoints()
+
+    asyncio.run(scenario())
+
+
+def test_what_raises_on_a_command_closes_the_gate(
+    phantom: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not reach who sent the command, and nobody knows what is released."""
+
+    def raises(*_: object) -> None:
+        raise RuntimeError("injected")
+
+    async def scenario() -> None:
+        async with blocked(phantom, strategy := Recorder()) as node:
+            await node.result()
+            monkeypatch.setattr(override, "released", raises)
+            release(node)
+            event = await node.result(2)
+            assert isinstance(event, RecoveryFailed)
+            assert event.reason is FailureReason.INTERNAL_ERROR
+            assert not strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_a_strategy_that_is_stopped_meanwhile_is_told_when_it_resumes(phantom: PaperVenue) -> None:
+    """It hears the newest result, and what an operator released since."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with blocked(phantom, strategy) as node:
+            await node.result()
+            strategy.stop()
+            phantom.push_mass_status()
+            await node.result(2)
+            release(node)
+            node.node.kernel.msgbus.send(COMMAND_ENDPOINT, command("withdraw", ETH.value))
+            release(node)
+            assert not strategy.gate.is_open
+            strategy.resume()
+            assert strategy.gate.is_open_for(ETH)
+            assert strategy.told == ["start", *["complete", "enabled"] * 2]
+
+    asyncio.run(scenario())
+
+
+def test_a_command_from_a_hook_waits_for_the_message_that_is_on_its_way(
+    phantom: PaperVenue,
+) -> None:
+    """A release from `on_recovery_complete` comes after the result, for everybody."""
+    strategy = Recorder()
+
+    def hook(event: RecoveryComplete) -> None:
+        strategy.msgbus.send(COMMAND_ENDPOINT, command("release", ETH.value))
+
+    strategy.on_recovery_complete = hook  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        async with blocked(phantom, strategy) as node:
+            await node.result()
+            await node.run.until(lambda: overridden(node))
+            kinds = [type(m).__name__ for m in node.messages]
+            assert kinds == ["RecoveryStarted", "RecoveryComplete", "RecoveryOverridden"]
+            assert strategy.gate.is_open_for(ETH)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("secs", float("nan")), ("action", "open"), ("instrument_id", ""), ("reason", "")],
+)
+def test_a_command_that_was_changed_after_it_was_made_is_refused(
+    phantom: PaperVenue,
+    name: str,
+    value: Any,
+) -> None:
+    """It is checked again where it is carried out, and harms nothing."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with blocked(phantom, strategy) as node:
+            await node.result()
+            changed = command("release", ETH.value)
+            setattr(changed, name, value)
+            bus = node.node.kernel.msgbus
+            bus.send(COMMAND_ENDPOINT, changed)
+            bus.send(COMMAND_ENDPOINT, "release everything")
+            assert b'"is_accepted":false' in (node.node.cache.get("recovery:answer") or b"")
+            assert overridden(node) == []
+            assert node.monitor.phase is RecoveryPhase.COMPLETE
+            assert node.monitor.epoch == 1
 
     asyncio.run(scenario())

@@ -3,7 +3,9 @@ A difference that blocks is checked again before it is told, and told as resolve
 """
 
 import asyncio
+from functools import partial
 
+import msgspec
 from nautilus_trader.model.identifiers import ClientId
 
 from nautilus_recovery_actor import DiscrepancyKind
@@ -12,11 +14,20 @@ from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ETH
 from tests.node.support import Recorder
+from tests.node.support import Watched
 from tests.node.support import monitor_config
 from tests.node.support import watched
 
 
 PATIENT = monitor_config(verify_timeout_secs=15.0)
+
+
+def without_interval(node: Watched) -> None:
+    """
+    Let nothing but an event bring about another check.
+    """
+    monitor = node.monitor
+    monitor._timing = msgspec.structs.replace(monitor._timing, recheck=3_600_000_000_000)
 
 
 def test_an_order_in_flight_at_a_reconnect_holds_its_instrument_until_the_venue_answers(
@@ -69,6 +80,10 @@ def test_what_does_not_resolve_itself_is_told_when_the_time_is_over(venue: Paper
     asyncio.run(scenario())
 
 
+def is_resolved(node: Watched, count: int) -> bool:
+    return sum(found.resolved for found in node.monitor._watch.earlier) == count
+
+
 def test_an_order_that_the_venue_cancels_meanwhile_is_resolved(venue: PaperVenue) -> None:
     """An event that ends the difference ends the wait."""
     strategy = Recorder()
@@ -76,17 +91,23 @@ def test_an_order_that_the_venue_cancels_meanwhile_is_resolved(venue: PaperVenue
     async def scenario() -> None:
         async with watched(venue, None, strategy, monitor=PATIENT) as node:
             await node.result()
-            strategy.submit_order(order := strategy.limit("1500.00"))
-            await node.run.until(lambda: order.is_open)
-            venue.set_faults(hide_orders=(order.client_order_id.value,))
+            without_interval(node)
+            orders = [strategy.limit("1500.00"), strategy.limit("1400.00")]
+            for order in orders:
+                strategy.submit_order(order)
+            await node.run.until(lambda: all(order.is_open for order in orders))
+            hidden = tuple(order.client_order_id.value for order in orders)
+            venue.set_faults(hide_orders=hidden)
             venue.push_mass_status()
             await node.run.until(lambda: node.monitor.phase is RecoveryPhase.VERIFYING)
             assert not strategy.gate.is_open
 
-            venue.cancel(order.client_order_id.value)
+            for number, order_id in enumerate(hidden, start=1):
+                venue.cancel(order_id)
+                await node.run.until(partial(is_resolved, node, number))
             event = await node.result(2, timeout_secs=5)
-            (found,) = event.report.discrepancies
-            assert (found.kind, found.resolved) == (DiscrepancyKind.ORDER_NOT_AT_VENUE, True)
+            found = {(one.kind, one.resolved) for one in event.report.discrepancies}
+            assert found == {(DiscrepancyKind.ORDER_NOT_AT_VENUE, True)}
             assert event.blocked_instruments == frozenset()
 
     asyncio.run(scenario())
@@ -99,6 +120,7 @@ def test_a_newer_mass_status_ends_the_wait(venue: PaperVenue) -> None:
     async def scenario() -> None:
         async with watched(venue, None, strategy, monitor=PATIENT) as node:
             await node.result()
+            without_interval(node)
             strategy.submit_order(order := strategy.limit("1500.00"))
             await node.run.until(lambda: order.is_open)
             client = node.node.kernel.exec_engine._clients[ClientId("PAPER")]
