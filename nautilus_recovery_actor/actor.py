@@ -20,11 +20,11 @@ from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.component import TimeEvent
 from nautilus_trader.common.enums import LogColor
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.portfolio.base import PortfolioFacade
+from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor import machine
 from nautilus_recovery_actor import narrate
@@ -96,7 +96,7 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
-        self._exec_engine: ExecutionEngine | None = None
+        self._kernel: NautilusKernel | None = None
         self._is_ending = False
         self._lost: frozenset[str] = frozenset()
         # When the venue reported, by account and instrument whose fills the engine guessed
@@ -503,6 +503,9 @@ class RecoveryMonitorActor(Actor):
         self._timer = self._loop.call_later(delay, self._on_timer)
 
     def _on_timer(self) -> None:
+        if self._kernel is not None and not self._kernel.is_running():
+            self._end()  # Whatever a venue answers after the stop is of no use
+            return
         with self._guarded("waiting"):
             flagged = len(self._watch.flagged)
             if flagged:
@@ -519,7 +522,7 @@ class RecoveryMonitorActor(Actor):
         if kernel is None:
             self._start_task = None
         else:
-            self._exec_engine = kernel.exec_engine
+            self._kernel = kernel
             self._end_stopped_start()
 
     def _end_stopped_start(self) -> None:
@@ -547,9 +550,9 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_secs, self._beat)
 
     def _look_at_connections(self) -> None:
-        if self._exec_engine is None or not self._is_trader_started:
+        if self._kernel is None or not self._is_trader_started:
             return
-        was, self._lost = self._lost, self._disconnected(self._exec_engine)
+        was, self._lost = self._lost, self._disconnected(self._kernel)
         lost = self._lost - was
         if lost:
             self.log.warning(
@@ -560,11 +563,11 @@ class RecoveryMonitorActor(Actor):
                 self._open_runtime("mass_status", lost)
                 self._end_storm()
 
-    def _disconnected(self, exec_engine: ExecutionEngine) -> frozenset[str]:
+    def _disconnected(self, kernel: NautilusKernel) -> frozenset[str]:
         accounts = self._settings.accounts
         return frozenset(
             account_id
-            for account_id, is_connected in native.connections(exec_engine).items()
+            for account_id, is_connected in native.connections(kernel.exec_engine).items()
             if not is_connected and (accounts is None or account_id in accounts)
         )
 
@@ -603,8 +606,8 @@ class RecoveryMonitorActor(Actor):
         self._arm()
 
     def _judge(self) -> None:
-        if self._exec_engine is not None:
-            self._watch.demand(self._disconnected(self._exec_engine))
+        if self._kernel is not None:
+            self._watch.demand(self._disconnected(self._kernel))
         observation = self._observe()
         report = self._judged = verify.judge(observation, self._policy)
         self._watch.earlier = report.discrepancies
@@ -699,7 +702,7 @@ class RecoveryMonitorActor(Actor):
             self.trader_id.value,
             self.cache,
             self._settings.accounts,
-            self._exec_engine,
+            None if self._kernel is None else self._kernel.exec_engine,
         )
 
     def _describe(self) -> RecoveryReport:

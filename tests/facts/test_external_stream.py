@@ -301,7 +301,11 @@ def test_a_node_reads_from_the_time_it_was_made_and_hears_when_its_trader_runs(
 
     async def scenario() -> None:
         node = stream.node()
-        stream.send(2)
+        stream.client.xadd(  # Not in the millisecond from which the node reads
+            stream.name,
+            {"topic": topic(Call), "payload": stream.payload(2)},
+            id=f"{(int(stream.client.time()[0]) + 1) * 1000}-0",
+        )
         async with running(node) as run:
             stream.send(3)
             await run.until(lambda: 3 in stream.listener.heard)
