@@ -24,7 +24,6 @@ from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.portfolio.base import PortfolioFacade
-from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor import machine
 from nautilus_recovery_actor import narrate
@@ -51,15 +50,14 @@ from nautilus_recovery_actor.observe import guessed_positions
 from nautilus_recovery_actor.observe import origins
 from nautilus_recovery_actor.report import Discrepancy
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.start import PROBE_SECS
+from nautilus_recovery_actor.start import NodeStart
 from nautilus_recovery_actor.watch import Watch
 from nautilus_recovery_actor.watch import positions_before
 
 
 # Who sends an `OperatorCommand` to this endpoint, from inside the node, is heard at once.
 COMMAND_ENDPOINT = "RecoveryMonitor.command"
-
-# The kernel tells nobody when it gives its start up, so that is looked for at this interval.
-_PROBE_SECS = 0.25
 
 
 class RecoveryMonitorActor(Actor):
@@ -91,12 +89,11 @@ class RecoveryMonitorActor(Actor):
         self._timing = config.timing()
         self._policy = config.policy()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._start_task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
-        self._kernel: NautilusKernel | None = None
+        self._node_start = NodeStart(self._end)
         self._is_ending = False
         self._lost: frozenset[str] = frozenset()
         # When the venue reported, by account and instrument whose fills the engine guessed
@@ -227,8 +224,7 @@ class RecoveryMonitorActor(Actor):
 
     def _open_startup(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._start_task = asyncio.current_task(loop)
-        loop.call_soon(self._look_for_start)
+        self._node_start.begin(loop)
         self._watch.ts_started = self.clock.timestamp_ns()
         self._state = machine.open_startup(self._watch.ts_started, self._timing)
         self._begin()
@@ -499,47 +495,19 @@ class RecoveryMonitorActor(Actor):
             return
         delay = max(wake_at - self.clock.timestamp_ns(), 0) / 1e9
         if self._state.settle_at is None:
-            delay = min(delay, _PROBE_SECS)
+            delay = min(delay, PROBE_SECS)
         self._timer = self._loop.call_later(delay, self._on_timer)
 
     def _on_timer(self) -> None:
-        if self._kernel is not None and not self._kernel.is_running():
+        if self._node_start.is_stopped:
             self._end()  # Whatever a venue answers after the stop is of no use
             return
         with self._guarded("waiting"):
             flagged = len(self._watch.flagged)
             if flagged:
                 self._advance(machine.Seen())
-            self._advance(
-                machine.Woke(self.clock.timestamp_ns(), flagged, self._is_start_pending()),
-            )
-
-    def _look_for_start(self) -> None:
-        # The kernel awaits its clients by now: what is not seen of its start now never will be
-        if self._start_task is None:
-            return
-        kernel = native.starting_kernel(self._start_task)
-        if kernel is None:
-            self._start_task = None
-        else:
-            self._kernel = kernel
-            self._end_stopped_start()
-
-    def _end_stopped_start(self) -> None:
-        # A start that awaits a venue outlives the stop of its node: it would hold the process for
-        # ever, or start the trader of a node that has stopped (seen on 1.221 and 1.231).
-        task = self._start_task
-        if task is None or (kernel := native.starting_kernel(task)) is None:
-            return
-        if not kernel.is_running():
-            self._end()
-            task.cancel("The node was stopped before it had started")
-        task.get_loop().call_later(_PROBE_SECS, self._end_stopped_start)
-
-    def _is_start_pending(self) -> bool | None:
-        if self._start_task is None or self._is_trader_started:
-            return None
-        return native.starting_kernel(self._start_task) is not None
+            is_pending = None if self._is_trader_started else self._node_start.is_pending
+            self._advance(machine.Woke(self.clock.timestamp_ns(), flagged, is_pending))
 
     def _beat(self) -> None:
         assert self._loop is not None
@@ -550,9 +518,9 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_secs, self._beat)
 
     def _look_at_connections(self) -> None:
-        if self._kernel is None or not self._is_trader_started:
+        if not self._is_trader_started:
             return
-        was, self._lost = self._lost, self._disconnected(self._kernel)
+        was, self._lost = self._lost, self._disconnected()
         lost = self._lost - was
         if lost:
             self.log.warning(
@@ -563,11 +531,13 @@ class RecoveryMonitorActor(Actor):
                 self._open_runtime("mass_status", lost)
                 self._end_storm()
 
-    def _disconnected(self, kernel: NautilusKernel) -> frozenset[str]:
-        accounts = self._settings.accounts
+    def _disconnected(self) -> frozenset[str]:
+        accounts, exec_engine = self._settings.accounts, self._node_start.exec_engine
+        if exec_engine is None:
+            return frozenset()
         return frozenset(
             account_id
-            for account_id, is_connected in native.connections(kernel.exec_engine).items()
+            for account_id, is_connected in native.connections(exec_engine).items()
             if not is_connected and (accounts is None or account_id in accounts)
         )
 
@@ -606,8 +576,7 @@ class RecoveryMonitorActor(Actor):
         self._arm()
 
     def _judge(self) -> None:
-        if self._kernel is not None:
-            self._watch.demand(self._disconnected(self._kernel))
+        self._watch.demand(self._disconnected())
         observation = self._observe()
         report = self._judged = verify.judge(observation, self._policy)
         self._watch.earlier = report.discrepancies
@@ -702,7 +671,7 @@ class RecoveryMonitorActor(Actor):
             self.trader_id.value,
             self.cache,
             self._settings.accounts,
-            None if self._kernel is None else self._kernel.exec_engine,
+            self._node_start.exec_engine,
         )
 
     def _describe(self) -> RecoveryReport:
