@@ -348,8 +348,8 @@ class RecoveryMonitorActor(Actor):
                     self._on_flagged_at_runtime()
             elif type(event) is OrderFilled:
                 self._watch.live_fills.append(event)
-                if self._guessed:
-                    self._doubt([event])
+            if self._guessed and type(event) is OrderFilled:
+                self._doubt(event)
             if self._is_rechecking:
                 self._on_change()
         except Exception as e:
@@ -366,18 +366,22 @@ class RecoveryMonitorActor(Actor):
         with self._guarded("reading an order event"):
             self._advance(machine.Changed(self.clock.timestamp_ns()))
 
-    def _doubt(self, fills: list[OrderFilled]) -> None:
+    def _doubt(self, fill: OrderFilled) -> None:
         # Where the engine guessed, a fill that is older than the report may be counted already
-        for fill in fills:
-            key = (fill.account_id.value, fill.instrument_id.value)
-            if fill.ts_event <= self._guessed.get(key, 0) and self._loop is not None:
-                self._loop.call_soon(self._reopen_in_doubt, key)
+        key = (fill.account_id.value, fill.instrument_id.value)
+        if fill.ts_event <= self._guessed.get(key, 0) and self._loop is not None:
+            self._loop.call_soon(self._block_in_doubt, key)
 
-    def _reopen_in_doubt(self, key: tuple[str, str]) -> None:
+    def _block_in_doubt(self, key: tuple[str, str]) -> None:
         with self._guarded("reading a late fill"):
+            doubt = verify.doubt(*key, self._policy)
+            if doubt in self._watch.carried:
+                return  # Told, and it stands until the account reports
             if self._may_reopen(self._settings.reopen_on_synthetic_fill):
-                self._open_runtime("synthetic_fill", doubt=verify.doubt(*key, self._policy))
+                self._open_runtime("synthetic_fill", doubt=doubt)
                 self._end_storm()
+            elif self.phase is not RecoveryPhase.COMPLETE:
+                self._watch.carried += (doubt,)
 
     def _on_flagged_at_runtime(self) -> None:
         # What a report brings at run time is applied before it is published, in one turn of the
@@ -400,14 +404,12 @@ class RecoveryMonitorActor(Actor):
                 self._open_runtime("synthetic_fill")
                 self._end_storm()
             else:  # The normal trading of an adapter that sends fill reports
-                fills = [
+                self._watch.live_fills.extend(
                     event
                     for event in self._watch.flagged
                     if type(event) is OrderFilled and event not in made_up
-                ]
-                self._watch.live_fills.extend(fills)
+                )
                 self._watch.flagged.clear()
-                self._doubt(fills)
 
     def _may_reopen(self, is_wanted: bool) -> bool:
         assert self._state is not None
@@ -583,7 +585,9 @@ class RecoveryMonitorActor(Actor):
         blocking = sum(found.is_blocking for found in report.discrepancies)
         was_rechecking = self._is_rechecking
         now = self.clock.timestamp_ns()
-        self._guessed = guessed_positions(observation, origins(observation))
+        reported = {one.account_id for one in observation.reports}
+        unreported = {key: ts for key, ts in self._guessed.items() if key[0] not in reported}
+        self._guessed = unreported | guessed_positions(observation, origins(observation))
         self._advance(machine.Judged(now, report.failure, report.message, bool(blocking)))
         if self._is_rechecking and not was_rechecking:
             self.log.warning(

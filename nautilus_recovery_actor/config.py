@@ -41,9 +41,11 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     max_report_fills : int, default 1000
         How many fills a report holds, the newest. All of them are counted.
     reopen_on_mass_status : bool, default True
-        If a mass status at run time (after a reconnect) opens a new epoch.
+        If a mass status at run time (after a reconnect) opens a new epoch, and so does an execution
+        client that is disconnected.
     reopen_on_synthetic_fill : bool, default True
-        If a fill at run time that the engine made up opens a new epoch.
+        If a fill at run time that the engine made up opens a new epoch, and so does one that comes
+        late where the engine had guessed.
     allow_unreconciled : bool, default False
         If accounts that sent no mass status may trade. Nothing of them is proven then.
     shadow : bool, default False

@@ -219,7 +219,9 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     epoch : int
         The number of the recovery, one more with each.
     trigger : str
-        What opened it: ``startup``, ``mass_status``, ``synthetic_fill`` or ``backtest``.
+        What opened it: ``startup``, ``mass_status`` (one came, or has to come because a client is
+        disconnected), ``synthetic_fill`` (or one that came late where the engine had guessed) or
+        ``backtest``.
     outcome : RecoveryOutcome, optional
         The result of a recovery that completed.
     failure : FailureReason, optional

@@ -36,7 +36,9 @@ from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import Recorder
+from tests.node.support import Watched
 from tests.node.support import monitor_config
+from tests.node.support import other_mass_status
 from tests.node.support import watched
 
 
@@ -144,6 +146,28 @@ def mass_status(order: Order, is_inferred: bool) -> ExecutionMassStatus:
     return status
 
 
+def late_fill(node: Watched, order: Order, ts_event: int, trade_id: str = "T-1") -> None:
+    """
+    Bring the trade of 1 by the venue's socket, after the report that counts it.
+    """
+    node.node.kernel.exec_engine._clients[ClientId("PAPER")].generate_order_filled(
+        order.strategy_id,
+        ETH,
+        order.client_order_id,
+        order.venue_order_id,
+        None,
+        TradeId(trade_id),
+        order.side,
+        order.order_type,
+        Quantity.from_str("1.000"),
+        Price.from_str("1500.00"),
+        USDT,
+        Money(0, USDT),
+        LiquiditySide.MAKER,
+        ts_event,
+    )
+
+
 @pytest.mark.parametrize("is_inferred", [False, True])
 @pytest.mark.parametrize("is_after", [False, True])
 def test_a_fill_that_the_engine_had_guessed_already_is_not_taken_for_a_new_one(
@@ -169,28 +193,47 @@ def test_a_fill_that_the_engine_had_guessed_already_is_not_taken_for_a_new_one(
             if is_after:
                 assert (await node.result(2)).outcome is RecoveryOutcome.ADJUSTED
                 assert strategy.gate.is_open_for(ETH)
-            kernel.exec_engine._clients[ClientId("PAPER")].generate_order_filled(
-                order.strategy_id,
-                ETH,
-                order.client_order_id,
-                order.venue_order_id,
-                None,
-                TradeId("T-1"),
-                order.side,
-                order.order_type,
-                Quantity.from_str("1.000"),
-                Price.from_str("1500.00"),
-                USDT,
-                Money(0, USDT),
-                LiquiditySide.MAKER,
-                traded,
-            )
+            late_fill(node, order, traded)
             event = await node.result(3 if is_after else 2)
             assert event.outcome is RecoveryOutcome.DEGRADED
             assert event.blocked_instruments == {ETH.value}
             (found,) = event.report.discrepancies
             assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
             assert "counted twice" in found.detail
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_guess_is_remembered_while_another_account_reports(
+    venue: PaperVenue,
+    is_open: bool,
+) -> None:
+    """A late fill is doubted also in, and after, an epoch that another account has opened."""
+    strategy = Recorder(StrategyConfig(external_order_claims=[ETH], order_id_tag="1"))
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy, monitor=monitor_config(settle_ms=200)) as node:
+            await node.result()
+            strategy.submit_order(order := strategy.limit("1500.00", "3.000"))
+            await node.run.until(lambda: order.is_open)
+            traded = time.time_ns()
+            bus = node.node.kernel.msgbus
+            bus.send("ExecEngine.reconcile_execution_mass_status", mass_status(order, True))
+            await node.result(2)
+            bus.publish("reports.execution.OTHER", other_mass_status())
+            if not is_open:
+                await node.result(3)
+            late_fill(node, order, traded)
+            event = await node.result(3 if is_open else 4)
+            assert event.blocked_instruments == {ETH.value}
+            (found,) = event.report.discrepancies
+            assert "counted twice" in found.detail
+
+            epoch = node.monitor.epoch
+            late_fill(node, order, traded, "T-2")  # Blocked already: no news, and no new epoch
+            await node.run.until(lambda: order.is_closed)
+            assert node.monitor.epoch == epoch
 
     asyncio.run(scenario())
 
