@@ -4,6 +4,7 @@ Proof that a NautilusTrader node has recovered, before any of its strategies tra
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.actor import RecoveryMonitorActor
+from nautilus_recovery_actor.closing import ClosingOrder
 from nautilus_recovery_actor.commands import OperatorCommand
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.config import RecoveryMonitorConfig
@@ -19,24 +20,39 @@ from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
+from nautilus_recovery_actor.needs import BarsNeeded
+from nautilus_recovery_actor.needs import TicksNeeded
 from nautilus_recovery_actor.report import AccountRecovery
+from nautilus_recovery_actor.report import BalanceChange
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import EndedOrder
+from nautilus_recovery_actor.report import FillEffect
+from nautilus_recovery_actor.report import LostOrder
 from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import PositionRecovery
 from nautilus_recovery_actor.report import ReconciledFill
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.report import StrategyRecovery
 from nautilus_recovery_actor.strategy import RecoverableStrategy
 
 
 __all__ = [
     "AccountRecovery",
+    "BalanceChange",
+    "BarsNeeded",
+    "ClosingOrder",
     "Discrepancy",
     "DiscrepancyKind",
+    "EndedOrder",
     "FailureReason",
+    "FillEffect",
     "FillOrigin",
+    "LostOrder",
     "OperatorCommand",
     "Override",
     "PositionChange",
+    "PositionRecovery",
     "ReconciledFill",
     "RecoverableStrategy",
     "RecoverableStrategyConfig",
@@ -51,6 +67,8 @@ __all__ = [
     "RecoveryReport",
     "RecoveryStarted",
     "Severity",
+    "StrategyRecovery",
+    "TicksNeeded",
     "halt_until_recovered",
     "signals",
 ]

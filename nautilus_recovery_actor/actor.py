@@ -28,6 +28,7 @@ from nautilus_trader.portfolio.base import PortfolioFacade
 from nautilus_recovery_actor import machine
 from nautilus_recovery_actor import narrate
 from nautilus_recovery_actor import native
+from nautilus_recovery_actor import past
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor import verify
 from nautilus_recovery_actor.commands import OperatorCommand
@@ -40,6 +41,7 @@ from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.journal import RecoveryJournal
+from nautilus_recovery_actor.lost import lost_orders
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryMessage
@@ -192,6 +194,8 @@ class RecoveryMonitorActor(Actor):
             self._watch.last_heartbeat = self._journal.heartbeat()
             self._watch.before = native.cached_positions(cache)
             self._watch.restored = native.restored_orders(cache)
+            self._watch.statuses_before = past.order_statuses(cache)
+            self._watch.balances_before = past.balances(cache)
         except Exception as e:  # It must not keep the node from being built, and it is told below
             self._registration_error = e
         self._delivery = Delivery(self, msgbus)
@@ -260,6 +264,7 @@ class RecoveryMonitorActor(Actor):
             told_events=last.told_events,
             reported_orders=last.reported_orders,
             restored=last.restored,
+            balances_before=past.balances(self.cache),
         )
         self._last_report = None
         self._openings.append(now)
@@ -671,12 +676,14 @@ class RecoveryMonitorActor(Actor):
     # -- WHAT GOES OUT --
 
     def _observe(self) -> Any:
-        return self._watch.observation(
+        observation = self._watch.observation(
             self.trader_id.value,
             self.cache,
             self._settings.accounts,
             self._node_start.exec_engine,
         )
+        lost = lost_orders(self._watch, self.trader_id.value, self.cache, self.msgbus)
+        return msgspec.structs.replace(observation, lost_orders=lost)
 
     def _describe(self) -> RecoveryReport:
         return verify.describe(self._observe(), self._policy)
@@ -715,3 +722,5 @@ class RecoveryMonitorActor(Actor):
                     self.log.warning(line)
                 case Severity.BLOCK:
                     self.log.error(line)
+        for block in narrate.blocks(report):
+            self.log.info(block, good)

@@ -146,11 +146,62 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         )
 
 
-class RecoverableStrategyConfig(StrategyConfig, frozen=True, forbid_unknown_fields=True):
+class RecoverableStrategyConfig(
+    StrategyConfig,
+    kw_only=True,  # Those of a subclass may be required
+    frozen=True,
+    forbid_unknown_fields=True,
+):
     """
     Configuration for `RecoverableStrategy` instances: that of a strategy, with unknown fields
-    refused. A plain `StrategyConfig` serves as well.
+    refused. A plain `StrategyConfig` serves as well, with the defaults of these fields.
+
+    Parameters
+    ----------
+    checkpoint_secs : float, optional
+        The seconds between two checkpoints of what `on_save` returns. If ``None`` then they are
+        made at a clean stop and when the strategy calls `checkpoint()`. Default 5.0.
+    max_checkpoint_bytes : int, default 1_000_000
+        How large a checkpoint may be. Of a larger one an error tells, and the last one stays.
+    on_bad_checkpoint : {"start", "hold"}, default "hold"
+        What follows a checkpoint that cannot be read: the strategy starts without it (with the one
+        before, if that can be read), or its gate stays closed.
+    warmup_timeout_secs : float, default 30.0
+        How long an answer to a request for warm-up data may take until the gate says so. One that
+        comes later still counts.
+    warmup_retry_secs : float, default 10.0
+        How long after an answer that is not fit, or none, the data are requested again.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+
     """
+
+    checkpoint_secs: float | None = 5.0
+    max_checkpoint_bytes: int = 1_000_000
+    on_bad_checkpoint: Literal["start", "hold"] = "hold"
+    warmup_timeout_secs: float = 30.0
+    warmup_retry_secs: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_secs", "warmup_timeout_secs", "warmup_retry_secs"):
+            value = getattr(self, name)
+            is_unset = value is None and name == "checkpoint_secs"
+            if not is_unset and not 0 < value < math.inf:
+                or_none = " or None" if name == "checkpoint_secs" else ""
+                raise ValueError(
+                    f"`{name}` must be a positive number of seconds{or_none}, was {value}",
+                )
+        if self.max_checkpoint_bytes <= 0:
+            raise ValueError(
+                f"`max_checkpoint_bytes` must be positive, was {self.max_checkpoint_bytes}",
+            )
+        if self.on_bad_checkpoint not in ("start", "hold"):
+            raise ValueError(
+                f"`on_bad_checkpoint` must be 'start' or 'hold', was '{self.on_bad_checkpoint}'",
+            )
 
 
 def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Severity]:

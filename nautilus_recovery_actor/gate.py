@@ -223,6 +223,44 @@ class RecoveryGate:
         self._released = dict(until)
         return True
 
+    def hold(self, epoch: int, reason: str) -> bool:
+        """
+        Say what a recovery that completed still waits for. The gate stays closed until `complete`.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch. One that has failed, is over or has opened the gate changes nothing.
+        reason : str
+            What is waited for, a text that starts with ``RECOVERY_``.
+
+        Returns
+        -------
+        bool
+            Whether this is the reason now.
+
+        """
+        if not self.may_complete(epoch):
+            return False
+        self._reason = reason
+        return True
+
+    def may_complete(self, epoch: int) -> bool:
+        """
+        Return whether the gate is closed for this epoch only because it has not completed.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+
+        Returns
+        -------
+        bool
+
+        """
+        return epoch == self._epoch and not self._is_failed and not self._is_open
+
     def close(self, reason: str) -> bool:
         """
         Close for a cause of the owner's own, until the next recovery completes.

@@ -2,12 +2,29 @@
 A report as lines for a log: what happened, what changed, what is not right, what to do.
 """
 
+import textwrap
+from collections.abc import Iterator
 from decimal import Decimal
 
 from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.report import BalanceChange
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import EndedOrder
+from nautilus_recovery_actor.report import FillEffect
+from nautilus_recovery_actor.report import LostOrder
 from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import PositionRecovery
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.report import StrategyRecovery
+
+
+# Fits a terminal of 80 columns
+_WIDTH = 79
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+# With Redis lost, every order that the venue still reports is one
+_MAX_LOST_LINES = 20
 
 
 def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
@@ -38,6 +55,9 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
         for change in report.positions
         if change.qty_before != change.qty_after or change.qty_after != change.qty_venue
     ]
+    told += [(Severity.WARN, _lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
+    if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
+        told.append((Severity.WARN, f"Lost orders that are in the report only: {more}"))
     told += [
         (Severity.INFO if found.resolved else found.severity, _discrepancy_line(found))
         for found in report.discrepancies
@@ -45,11 +65,131 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     return told
 
 
+def blocks(report: RecoveryReport) -> list[str]:
+    """
+    Return for each strategy what happened to it while the node was away, as a block of lines.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+
+    Returns
+    -------
+    list[str]
+        Each one begins with a short line, which the prefix of a log can precede. At run time, when
+        a connection may come and go, a strategy to which nothing happened has none.
+
+    """
+    return [
+        "\n".join(wrapped for line in _block(report, strategy) for wrapped in _wrapped(line))
+        for strategy in report.strategies
+        if report.trigger == "startup" or _is_touched(strategy)
+    ]
+
+
+def _is_touched(strategy: StrategyRecovery) -> bool:
+    return bool(strategy.order_counts) or any(
+        position.real.fills or position.synthetic.fills or position.qty_before != position.qty_after
+        for position in strategy.positions
+    )
+
+
+def _block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
+    yield strategy.strategy_id
+    yield f"  {_absence(report)}"
+    for position in strategy.positions:
+        yield (
+            f"  Position {position.position_id}: "
+            f"{_plain(position.qty_before)} -> {_plain(position.qty_after)}"
+        )
+        yield from _effect_lines("real", position.real, position)
+        yield from _effect_lines("made up", position.synthetic, position)
+    if strategy.order_counts:
+        counts = (f"{count} {status}" for status, count in strategy.order_counts.items())
+        yield f"  Orders that ended: {', '.join(counts)}"
+    for order in strategy.orders:
+        yield f"    {_ended_order_line(order)}"
+    for balance in report.balances:
+        if balance.account_id in strategy.accounts:
+            yield f"  {_balance_line(balance)}"
+
+
+def _absence(report: RecoveryReport) -> str:
+    if report.trigger != "startup":
+        return f"At run time ({report.trigger})"
+    if report.away_ns is None:
+        return "No run before this one is known"
+    end = "stopped" if report.clean_shutdown else "not stopped cleanly"
+    return f"Away for {_duration(report.away_ns)}, {end}"
+
+
+def _duration(nanoseconds: int) -> str:
+    seconds = nanoseconds // 1_000_000_000
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "less than 1 s"
+
+
+def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> Iterator[str]:
+    if effect.fills:
+        pnl = effect.realized_pnl
+        realised = "not known" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
+        count = "1 fill" if effect.fills == 1 else f"{effect.fills} fills"
+        yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realised {realised}"
+
+
+def _ended_order_line(order: EndedOrder) -> str:
+    side = "SELL" if order.qty < 0 else "BUY"
+    filled = abs(order.filled_qty)
+    part = f", {filled:f} filled" if 0 < filled < abs(order.qty) else ""
+    reason = f" ({order.reason})" if order.reason else ""
+    return (
+        f"{order.status:<9}{side} {abs(order.qty):f}{part} {order.kind} "
+        f"{order.client_order_id}{reason}"
+    )
+
+
+def _balance_line(balance: BalanceChange) -> str:
+    before, after = (
+        "not known" if total is None else f"{total:f}" for total in (balance.before, balance.after)
+    )
+    told = f"Balance {balance.account_id} {balance.currency}: "
+    if balance.before == balance.after:
+        return f"{told}{after}, unchanged"
+    if balance.before is None or balance.after is None:
+        return f"{told}{before} -> {after}"
+    return f"{told}{before} -> {after} ({balance.after - balance.before:+f})"
+
+
+def _wrapped(line: str) -> list[str]:
+    indent = len(line) - len(line.lstrip()) + 4
+    return textwrap.wrap(
+        line,
+        _WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _position_line(change: PositionChange) -> str:
     return (
         f"Position {change.position_id} ({change.account_id}): "
         f"{_plain(change.qty_before)} -> {_plain(change.qty_after)}, "
         f"venue {_plain(change.qty_venue)}"
+    )
+
+
+def _lost_line(lost: LostOrder) -> str:
+    where = "is not in the cache" if lost.booked_under is None else f"is with {lost.booked_under}"
+    return (
+        f"Lost order {lost.client_order_id} ({lost.account_id}): {lost.strategy_id} sent it, the "
+        f"cache never saw it, and it {where} now; {lost.instrument_id} {lost.status}, "
+        f"{lost.filled_qty:+f} of {lost.qty:+f} filled"
     )
 
 

@@ -47,6 +47,7 @@ _ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
 # What the node asks for, and the answer that changes nothing, are no news of the order itself
 _NO_NEWS = (OrderPendingUpdate, OrderPendingCancel, OrderModifyRejected, OrderCancelRejected)
 _TRAILING = frozenset({OrderType.TRAILING_STOP_MARKET, OrderType.TRAILING_STOP_LIMIT})
+_ZERO = Decimal(0)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -427,7 +428,7 @@ def observed_fills(
             continue
         is_ours = placed_here.get(event.client_order_id)
         if is_ours is None:
-            is_ours = _is_placed_here(cache.order(event.client_order_id), ts_registered)
+            is_ours = is_placed_here(cache.order(event.client_order_id), ts_registered)
             placed_here[event.client_order_id] = is_ours
         qty = event.last_qty.as_decimal()
         fills.append(
@@ -446,6 +447,8 @@ def observed_fills(
                 is_made_up=event in made_up,
                 ts_init=event.ts_init,
                 position_id=_value(event.position_id),
+                fee=_ZERO if event.commission is None else event.commission.as_decimal(),
+                fee_currency=None if event.commission is None else event.commission.currency.code,
             ),
         )
     return tuple(fills)
@@ -530,14 +533,30 @@ def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
 
     """
     order = cache.order(fill.client_order_id)
-    if order is None or _is_placed_here(order, 0):
+    if order is None or is_placed_here(order, 0):
         return False
     if order.tags:
         return not _ALIGNMENT_TAGS.isdisjoint(order.tags)
     return _UUID.fullmatch(fill.venue_order_id.value) is not None
 
 
-def _is_placed_here(order: Order | None, ts_registered: int) -> bool:
+def is_placed_here(order: Order | None, ts_registered: int) -> bool:
+    """
+    Return whether this node placed the order, also in a run before, and reconciliation did not
+    create it.
+
+    Parameters
+    ----------
+    order : Order, optional
+        The order.
+    ts_registered : int
+        When the monitor was registered (UNIX ns), after the cache was restored.
+
+    Returns
+    -------
+    bool
+
+    """
     # An order that reconciliation created goes on at once with a flagged event. One of ours was
     # submitted first, or was restored before its first flagged event. (Its `init_event` does not
     # tell: unpacking an order drops the flag.)

@@ -15,6 +15,8 @@ import msgspec
 
 from nautilus_recovery_actor.enums import FillOrigin
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import EndedOrder
+from nautilus_recovery_actor.report import LostOrder
 
 
 # An order or a trade that the engine wrote into a mass status to complete a partial window of fills
@@ -137,7 +139,7 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
     `placed_here` tells whether this node placed the order (also in a run before), `is_made_up`
     whether it is known to align a position, `index` its place among the flagged events, or among
     the live fills for one without the flag, `ts_init` when the node learned of it (UNIX ns),
-    `position_id` the position in the cache that it changed.
+    `position_id` the position in the cache that it changed, `fee` the commission.
     """
 
     index: int
@@ -154,6 +156,19 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
     is_made_up: bool = False
     ts_init: int = 0
     position_id: str | None = None
+    fee: Decimal = Decimal(0)
+    fee_currency: str | None = None
+
+
+class Contract(msgspec.Struct, frozen=True, gc=False):
+    """
+    What the PnL of an instrument is counted in, and how: `precision` is that of the currency.
+    """
+
+    currency: str
+    precision: int
+    multiplier: Decimal = Decimal(1)
+    is_inverse: bool = False
 
 
 class AccountState(msgspec.Struct, frozen=True, gc=False):
@@ -214,6 +229,14 @@ class Observation(msgspec.Struct, frozen=True):
         What the epoch before found; it stands for each account that does not report in this one.
     earlier : tuple[Discrepancy, ...]
         What was found when this epoch was checked before.
+    lost_orders : tuple[LostOrder, ...]
+        The orders reported that a strategy of this node sent and the cache never saw.
+    ended : tuple[EndedOrder, ...]
+        The orders that reconciliation ended, in the order in which it first told of them.
+    contracts : Mapping[str, Contract]
+        How the PnL of the instruments filled is counted.
+    balances_before, balances_after : Mapping[tuple[str, str], Decimal]
+        The total balances by account and currency, when the epoch opened and now.
 
     """
 
@@ -239,6 +262,11 @@ class Observation(msgspec.Struct, frozen=True):
     told_events: int = 0
     carried: tuple[Discrepancy, ...] = ()
     earlier: tuple[Discrepancy, ...] = ()
+    lost_orders: tuple[LostOrder, ...] = ()
+    ended: tuple[EndedOrder, ...] = ()
+    contracts: Mapping[str, Contract] = {}
+    balances_before: Mapping[tuple[str, str], Decimal] = {}
+    balances_after: Mapping[tuple[str, str], Decimal] = {}
 
 
 def in_reading_order(observation: Observation) -> Observation:

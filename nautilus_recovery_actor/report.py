@@ -124,6 +124,41 @@ class ReconciledFill(msgspec.Struct, frozen=True, gc=False):
     ts_event: int
 
 
+class LostOrder(msgspec.Struct, frozen=True, gc=False):
+    """
+    An order of a strategy's own that the cache never saw: it was sent, and the node was killed
+    before its database had it.
+
+    It is known by the form of its client order id. The engine takes it for an external one.
+
+    Parameters
+    ----------
+    strategy_id : str
+        The strategy that sent it.
+    account_id, instrument_id, client_order_id, venue_order_id : str
+        What it is.
+    status : str
+        Its status, as the venue reported it.
+    qty : Decimal
+        The signed quantity, positive for a buy.
+    filled_qty : Decimal
+        The signed quantity filled.
+    booked_under : str, optional
+        The strategy in the cache that it was given to, ``None`` if the cache does not hold it.
+
+    """
+
+    strategy_id: str
+    account_id: str
+    instrument_id: str
+    client_order_id: str
+    venue_order_id: str
+    status: str
+    qty: Decimal
+    filled_qty: Decimal
+    booked_under: str | None = None
+
+
 class Discrepancy(msgspec.Struct, frozen=True, gc=False):
     """
     One difference between the venue's report and the cache.
@@ -206,6 +241,145 @@ class Override(msgspec.Struct, frozen=True, gc=False):
     ts_ended: int | None = None
 
 
+class FillEffect(msgspec.Struct, frozen=True, gc=False):
+    """
+    What fills did to one position.
+
+    Parameters
+    ----------
+    fills : int, default 0
+        How many they were.
+    qty : Decimal, default 0
+        Their signed quantity.
+    realized_pnl : Decimal, optional
+        What they realised, as NautilusTrader counts it: less the commissions in the currency of the
+        position. ``None`` if the average open price before is not known, as at run time.
+
+    """
+
+    fills: int = 0
+    qty: Decimal = Decimal(0)
+    realized_pnl: Decimal | None = Decimal(0)
+
+
+class PositionRecovery(msgspec.Struct, frozen=True, gc=False):
+    """
+    One position of a strategy, and what happened to it while the node was away.
+
+    Parameters
+    ----------
+    account_id, instrument_id, position_id : str
+        What it is.
+    qty_before, qty_after : Decimal
+        The signed quantities in the cache.
+    currency : str, optional
+        The currency of the PnL, ``None`` if nothing was filled or the instrument is not loaded.
+    real : FillEffect
+        What the fills of the venue did, those inferred from an order's status among them.
+    synthetic : FillEffect
+        What the fills did that were made up to align the position.
+
+    """
+
+    account_id: str
+    instrument_id: str
+    position_id: str
+    qty_before: Decimal
+    qty_after: Decimal
+    currency: str | None = None
+    real: FillEffect = FillEffect()
+    synthetic: FillEffect = FillEffect()
+
+
+class EndedOrder(msgspec.Struct, frozen=True, gc=False):
+    """
+    An order that ended while the node was away.
+
+    Parameters
+    ----------
+    strategy_id, instrument_id, client_order_id : str
+        What it is.
+    account_id, venue_order_id : str, optional
+        What it is at the venue.
+    kind : str
+        The name of NautilusTrader's order type.
+    qty : Decimal
+        The signed quantity, positive for a buy.
+    filled_qty : Decimal
+        What of it was filled, signed.
+    status : str
+        How it ended: ``FILLED``, ``CANCELED``, ``EXPIRED`` or ``REJECTED``.
+    status_before : str, optional
+        The status that the cache restored, ``None`` for an order that it did not hold as alive, and
+        for a recovery at run time.
+    reason : str, default ""
+        Why it was rejected.
+    ts_event : int, default 0
+        When it ended, by the venue's clock (UNIX ns).
+
+    """
+
+    strategy_id: str
+    instrument_id: str
+    client_order_id: str
+    account_id: str | None
+    venue_order_id: str | None
+    kind: str
+    qty: Decimal
+    filled_qty: Decimal
+    status: str
+    status_before: str | None = None
+    reason: str = ""
+    ts_event: int = 0
+
+
+class StrategyRecovery(msgspec.Struct, frozen=True):
+    """
+    What happened to one strategy while the node was away.
+
+    Parameters
+    ----------
+    strategy_id : str
+        The strategy, ``EXTERNAL`` for what none owns.
+    accounts : tuple[str, ...]
+        The accounts of all below.
+    positions : tuple[PositionRecovery, ...]
+        The positions that it held before or holds now.
+    orders : tuple[EndedOrder, ...]
+        The newest orders that ended, at most ``max_report_fills``.
+    order_counts : dict[str, int]
+        All orders that ended, by their status.
+
+    """
+
+    strategy_id: str
+    accounts: tuple[str, ...] = ()
+    positions: tuple[PositionRecovery, ...] = ()
+    orders: tuple[EndedOrder, ...] = ()
+    order_counts: dict[str, int] = {}
+
+
+class BalanceChange(msgspec.Struct, frozen=True, gc=False):
+    """
+    The total balance of an account in one currency, before and after.
+
+    Parameters
+    ----------
+    account_id, currency : str
+        Whose balance it is.
+    before : Decimal, optional
+        What the cache restored, ``None`` if it knew no such balance.
+    after : Decimal, optional
+        What the venue says now, ``None`` if it tells no such balance any more.
+
+    """
+
+    account_id: str
+    currency: str
+    before: Decimal | None
+    after: Decimal | None
+
+
 class RecoveryReport(msgspec.Struct, frozen=True):
     """
     Everything that one epoch found.
@@ -255,6 +429,13 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     overrides : tuple[Override, ...]
         What operators released by hand since the epoch ended, each instrument also in
         `blocked_instruments`.
+    lost_orders : tuple[LostOrder, ...]
+        Orders at the venue that a strategy of this node sent and the cache never saw, open, or
+        taken up by this recovery.
+    strategies : tuple[StrategyRecovery, ...]
+        What happened to each strategy that held something, or to which something happened.
+    balances : tuple[BalanceChange, ...]
+        The balances of all accounts.
 
     """
 
@@ -278,6 +459,42 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     blocked_instruments: tuple[str, ...] = ()
     shadow: bool = False
     overrides: tuple[Override, ...] = ()
+    lost_orders: tuple[LostOrder, ...] = ()
+    strategies: tuple[StrategyRecovery, ...] = ()
+    balances: tuple[BalanceChange, ...] = ()
+
+    @property
+    def away_ns(self) -> int | None:
+        """
+        How long the node was away (ns): from its last sign of life to this start.
+
+        Returns
+        -------
+        int or ``None``
+            ``None`` for a recovery at run time, and for the first start.
+
+        """
+        if self.trigger != "startup" or self.ts_last_alive is None:
+            return None
+        return max(self.ts_started - self.ts_last_alive, 0)
+
+    def strategy(self, strategy_id: str) -> StrategyRecovery:
+        """
+        Return what happened to a strategy.
+
+        Parameters
+        ----------
+        strategy_id : str
+            The strategy.
+
+        Returns
+        -------
+        StrategyRecovery
+            An empty one if nothing happened to it and it holds nothing.
+
+        """
+        found = (one for one in self.strategies if one.strategy_id == strategy_id)
+        return next(found, StrategyRecovery(strategy_id))
 
     def to_bytes(self) -> bytes:
         """

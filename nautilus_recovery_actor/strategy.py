@@ -2,6 +2,8 @@
 A strategy that cannot trade before its node has recovered.
 """
 
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
@@ -28,23 +30,28 @@ from nautilus_trader.trading.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.accountable import AccountableStrategy
+from nautilus_recovery_actor.closing import PositionExits
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.delivery import JOIN_ENDPOINT
 from nautilus_recovery_actor.delivery import LEAVE_ENDPOINT
+from nautilus_recovery_actor.durable import DurableStrategy
 from nautilus_recovery_actor.gate import RecoveryGate
 from nautilus_recovery_actor.messages import RecoveryComplete
 from nautilus_recovery_actor.messages import RecoveryFailed
 from nautilus_recovery_actor.messages import RecoveryMessage
 from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
+from nautilus_recovery_actor.needs import WarmupNeed
 from nautilus_recovery_actor.override import active
+from nautilus_recovery_actor.warmup import WarmUp
 
 
 # Found once: this call is on the path of every order
 _submit_order = Strategy.submit_order
 
 
-class RecoverableStrategy(Strategy):
+class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
     """
     A strategy whose orders are denied until the recovery of its node has completed.
 
@@ -69,8 +76,12 @@ class RecoverableStrategy(Strategy):
         self.__is_shadow = False
         self.__shadowed: set[ClientOrderId] = set()
         self.__told: tuple[type[RecoveryMessage], int] | None = None
+        self.__hook = ""
         self.__untold: list[RecoveryMessage] = []
         self.__unpublished: list[OrderDenied] = []
+        self.__warmup = WarmUp(self, self.__gate, self.__guard, self.__begin_cold, self.__enable)
+        self.__overridden: RecoveryOverridden | None = None  # Since the warm-up began
+        self.__enabled = 0
 
     @property
     def gate(self) -> RecoveryGate:
@@ -122,9 +133,24 @@ class RecoverableStrategy(Strategy):
         position : Position
             The position.
         exit_orders : list[Order]
-            The open orders of this strategy that would reduce it, emulated ones included.
+            The orders of this strategy that would reduce it: open, in flight, emulated, or held
+            back by a parent that is filled in part. On a hedged account those of its leg.
 
         """
+
+    def warmup_needs(self) -> Sequence[WarmupNeed]:
+        """
+        Override to declare the data without which this strategy must not trade.
+
+        Asked once, after the first `on_position_recovered`. They are requested, checked and applied
+        to their indicators, and each is handed to `on_historical_data`; then trading is enabled.
+
+        Returns
+        -------
+        Sequence[BarsNeeded or TicksNeeded]
+
+        """
+        return ()
 
     def on_trading_enabled(self) -> None:
         """
@@ -151,6 +177,7 @@ class RecoverableStrategy(Strategy):
         super().register(trader_id, portfolio, msgbus, cache, clock)
         # A node's clock is live: only a backtest has nothing to recover
         self.__is_backtest = isinstance(clock, TestClock)
+        self._begin_exits(clock.timestamp_ns())
         if self.__is_backtest:
             self.gate.open_without_recovery()
             return
@@ -168,7 +195,7 @@ class RecoverableStrategy(Strategy):
         super().start()
         self.__catch_up()
         if self.__is_backtest:
-            self.on_trading_enabled()
+            self.__warmup.begin(None)
 
     def resume(self) -> None:
         """
@@ -186,7 +213,8 @@ class RecoverableStrategy(Strategy):
         System method (not intended to be called by user code).
         """
         super().dispose()
-        if not self.__is_backtest:
+        self.__warmup.close()
+        if not self.__is_backtest and self.msgbus is not None:
             for kind in _MESSAGES:
                 self.msgbus.unsubscribe(kind.topic(), self.__on_message)
             if LEAVE_ENDPOINT in self.msgbus.endpoints():
@@ -216,18 +244,30 @@ class RecoverableStrategy(Strategy):
         # A stream from outside may bring the messages of other nodes
         if message.trader_id != self.trader_id.value:
             return
-        try:
-            self.__follow(message)
-        except Exception as e:
-            if self.gate.close(f"RECOVERY_HOOK_RAISED: {type(self).__name__}: {e!r}"):
-                self.__send(signals.gate_closed, gate=self.gate)
-            self.log.exception("Trading stays disabled: a recovery hook raised", e)
+        self.__guard(self.__follow)(message)
+
+    def __guard(self, call: Callable[..., None]) -> Callable[..., None]:
+        def guarded(*args: Any) -> None:
+            self.__hook = "recovery"
+            try:
+                call(*args)
+            except Exception as e:
+                if self.__is_backtest:
+                    raise
+                where = f"{type(self).__name__}.{self.__hook}"
+                if self.gate.close(f"RECOVERY_HOOK_RAISED: {where}: {e!r}"):
+                    self.__send(signals.gate_closed, gate=self.gate)
+                self.log.exception(f"Trading stays disabled: {where} raised", e)
+                self.__warmup.cancel_if_over()
+
+        return guarded
 
     def __follow(self, message: RecoveryMessage) -> None:
         # Also a result whose beginning was missed closes what an older one opened
         was_open = self.gate.begin(message.epoch)
         if isinstance(message, RecoveryFailed):
             was_open |= self.gate.fail(message.epoch, message.reason, message.message)
+        self.__warmup.cancel_if_over()
         if was_open:
             self.log.warning(f"Trading is disabled: {self.gate.reason()}")
             self.__send(signals.gate_closed, gate=self.gate)
@@ -246,16 +286,49 @@ class RecoverableStrategy(Strategy):
             return
         self.__told = key
         if isinstance(message, RecoveryFailed):
-            self.on_recovery_failed(message)
+            self.__call("on_recovery_failed", message)
             if self.__is_shadow:
-                self.on_trading_enabled()  # A strategy that begins there must not be held back
+                # A strategy that begins there must not be held back
+                self.__call("on_trading_enabled")
         elif isinstance(message, RecoveryComplete):
-            self.__enable(message)
+            self.__recover(message)
 
-    def __enable(self, event: RecoveryComplete) -> None:
-        self.on_recovery_complete(event)
-        for position in self.cache.positions_open(strategy_id=self.id):
-            self.on_position_recovered(position, self.__exit_orders(position))
+    def __recover(self, event: RecoveryComplete) -> None:
+        self._take_unproven(event.report)
+        self.__call("on_recovery_complete", event)
+        held = self.cache.positions_open(strategy_id=self.id)
+        for position in sorted(held, key=lambda position: position.id.value):
+            if self.is_running:
+                self.__call("on_position_recovered", position, self._exit_orders(position))
+        if self.is_running:
+            self._tell_unaccounted(event, self.__call)
+        if self.__put_off(event):
+            return
+        if self._hold_reason is not None:
+            self.gate.close(self._hold_reason)
+            self.log.error(f"Trading stays disabled: {self._hold_reason}")
+            return
+        self.__overridden = None
+        self.__warmup.begin(event)
+
+    def __put_off(self, event: RecoveryComplete) -> bool:
+        # A strategy that stopped itself in a hook is told again when it is resumed
+        if not self.is_running:
+            self.__told, self.__untold = None, [event]
+        return not self.is_running
+
+    def __begin_cold(self, event: RecoveryComplete) -> None:
+        if self.__is_shadow and self.is_running and self.__enabled != event.epoch:
+            self.__enabled = event.epoch
+            # A strategy that begins there must not be held back
+            self.__call("on_trading_enabled")
+
+    def __enable(self, event: RecoveryComplete | None) -> None:
+        if event is None:
+            self.on_trading_enabled()  # In a backtest nothing was recovered
+            return
+        if self.__put_off(event):
+            return
         blocked = event.blocked_instruments
         if not self.gate.complete(event.epoch, blocked):
             return
@@ -265,11 +338,23 @@ class RecoverableStrategy(Strategy):
             self.log.info("Trading is enabled", LogColor.GREEN)
         if signals.gate_opened.receivers:
             self.__send(signals.gate_opened, gate=self.gate)
-        self.on_trading_enabled()
+        if self.__overridden is not None:
+            self.__override(self.__overridden)
+        if self.__enabled != event.epoch:
+            self.__enabled = event.epoch
+            self.__call("on_trading_enabled")
+
+    def __call(self, hook: str, *args: Any) -> None:
+        of = f" of position {args[0].id}" if hook == "on_position_recovered" else ""
+        self.__hook = f"{hook}{of}"  # If it raises, that is where
+        getattr(self, hook)(*args)
 
     def __override(self, event: RecoveryOverridden) -> None:
         if self.__untold:
             self.__untold[1:] = [event]
+            return
+        if self.__warmup.is_under_way:
+            self.__overridden = event  # For when the gate is open
             return
         if not self.gate.release(event.epoch, active(event.report, self.clock.timestamp_ns())):
             return
@@ -278,19 +363,17 @@ class RecoverableStrategy(Strategy):
         if signals.gate_opened.receivers:
             self.__send(signals.gate_opened, gate=self.gate)
 
-    def __exit_orders(self, position: Position) -> list[Order]:
-        wanted: dict[str, Any] = {
-            "instrument_id": position.instrument_id,
-            "strategy_id": self.id,
-            "side": Order.closing_side(position.side),
-        }
-        orders = [*self.cache.orders_open(**wanted), *self.cache.orders_emulated(**wanted)]
-        return [
-            order
-            for order in orders
-            if (position_id := self.cache.position_id(order.client_order_id)) is None
-            or position_id == position.id  # Comparing an identifier with None raises on 1.221
-        ]
+    def indicators_initialized(self) -> bool:
+        """
+        Return whether all indicators are initialized, those of the warm-up included.
+
+        Returns
+        -------
+        bool
+
+        """
+        indicators = [*self.registered_indicators, *self.__warmup.indicators]
+        return bool(indicators) and all(indicator.initialized for indicator in indicators)
 
     # -- ORDERS --
 

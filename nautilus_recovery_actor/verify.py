@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from nautilus_recovery_actor import away
 from nautilus_recovery_actor.compare import Policy
 from nautilus_recovery_actor.compare import discrepancies
 from nautilus_recovery_actor.enums import DiscrepancyKind
@@ -143,6 +144,14 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
             sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id}),
         ),
         shadow=policy.shadow,
+        lost_orders=tuple(
+            sorted(
+                observation.lost_orders,
+                key=lambda lost: (lost.client_order_id, lost.strategy_id),
+            ),
+        ),
+        strategies=away.strategies(observation, new_fills, policy.max_report_fills),
+        balances=away.balances(observation),
     )
 
 

@@ -17,6 +17,7 @@ from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 
 from nautilus_recovery_actor import native
+from nautilus_recovery_actor import past
 from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.observe import CachedPosition
 from nautilus_recovery_actor.observe import Observation
@@ -69,6 +70,10 @@ class Watch(msgspec.Struct):
         The orders of which the venue reported by themselves, the newest of them.
     restored : dict[ClientOrderId, int]
         How many events the orders had that the cache restored.
+    statuses_before : dict[str, str]
+        The status of each order that was not over when the cache was restored.
+    balances_before : dict[tuple[str, str], Decimal]
+        The total balances by account and currency when the epoch opened.
 
     """
 
@@ -88,6 +93,8 @@ class Watch(msgspec.Struct):
     earlier: tuple[Discrepancy, ...] = ()
     reported_orders: dict[VenueOrderId, None] = {}
     restored: dict[ClientOrderId, int] = {}
+    statuses_before: dict[str, str] = {}
+    balances_before: dict[tuple[str, str], Decimal] = {}
     ts_reconciled: int | None = None
     # By account: what its venue reported, with the lengths of the two lists when that came.
     reports: dict[str, VenueReport] = {}
@@ -217,6 +224,7 @@ class Watch(msgspec.Struct):
             and native.is_made_up(cache, event)
         }
         heartbeat = self.last_heartbeat
+        new = self.flagged[self.told_events :]
         return Observation(
             trader_id=trader_id,
             recovery_id=self.recovery_id,
@@ -251,6 +259,10 @@ class Watch(msgspec.Struct):
             told_events=self.told_events,
             carried=self.carried,
             earlier=self.earlier,
+            ended=past.ended_orders(cache, new, self.statuses_before),
+            contracts=past.contracts(cache, (*new, *self.live_fills)),
+            balances_before=self.balances_before,
+            balances_after=past.balances(cache),
         )
 
 

@@ -5,6 +5,7 @@ What happens to orders and positions while a node is away: the past that a resta
 the monitor.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -231,6 +232,33 @@ def killed_before_the_answer(
         valkey.wait_for(lambda client: client.llen(key) == 2)  # Initialized, submitted
     venue.set_faults()
     return held.client_order_id
+
+
+# -- CLIENT ORDER IDS ------------------------------------------------------------------------------
+
+
+async def two_runs_in_one_second(
+    venue: PaperVenueControl,
+    trader_id: str,
+    trader: Callable[[], Any],
+) -> tuple[Order, Order]:
+    """
+    Run two nodes one after the other that send an order each, and return the orders.
+
+    Both send in one second, the cache of the second is empty, and the venue reports nothing of the
+    order of the first.
+    """
+    while True:
+        orders: list[Order] = []
+        for _ in range(2):
+            async with trading(venue, strategy := trader(), trader_id=trader_id) as run:
+                strategy.submit_order(order := strategy.limit("1500"))
+                await run.until(lambda: order.is_open or order.is_closed)  # noqa: B023
+            orders.append(order)
+            venue.set_faults(hide_orders=(order.client_order_id.value,))
+        first, second = (order.init_event.ts_init // 1_000_000_000 for order in orders)
+        if first == second:
+            return orders[0], orders[1]
 
 
 # -- HEDGE LEGS ------------------------------------------------------------------------------------

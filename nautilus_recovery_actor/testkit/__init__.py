@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.testkit.control import PaperVenueError
     from nautilus_recovery_actor.testkit.facts import emit
     from nautilus_recovery_actor.testkit.faults import Faults
+    from nautilus_recovery_actor.testkit.faults import HistoryFault
     from nautilus_recovery_actor.testkit.faults import MassStatusFault
+    from nautilus_recovery_actor.testkit.history import paper_bars
+    from nautilus_recovery_actor.testkit.history import paper_quotes
+    from nautilus_recovery_actor.testkit.history import paper_trades
     from nautilus_recovery_actor.testkit.node import NodeError
     from nautilus_recovery_actor.testkit.node import NodeRun
     from nautilus_recovery_actor.testkit.node import paper_node
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EmbeddedValkey",
     "Faults",
+    "HistoryFault",
     "MassStatusFault",
     "NodeError",
     "NodeProcess",
@@ -56,9 +61,12 @@ __all__ = [
     "Position",
     "ValkeyError",
     "emit",
+    "paper_bars",
     "paper_instrument",
     "paper_node",
     "paper_node_config",
+    "paper_quotes",
+    "paper_trades",
     "running",
 ]
 
@@ -75,7 +83,8 @@ _MODULES = {
     ),
     "control": ("PaperVenue", "PaperVenueControl", "PaperVenueError"),
     "facts": ("emit",),
-    "faults": ("Faults", "MassStatusFault"),
+    "faults": ("Faults", "HistoryFault", "MassStatusFault"),
+    "history": ("paper_bars", "paper_quotes", "paper_trades"),
     "node": ("NodeError", "NodeRun", "paper_node", "paper_node_config", "running"),
     "process": ("NodeProcess", "NodeProcessError"),
     "records": ("Position",),

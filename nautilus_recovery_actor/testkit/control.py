@@ -26,6 +26,7 @@ from nautilus_recovery_actor.testkit.conditions import OrdersAre
 from nautilus_recovery_actor.testkit.conditions import PositionIs
 from nautilus_recovery_actor.testkit.conditions import SessionsAre
 from nautilus_recovery_actor.testkit.faults import Faults
+from nautilus_recovery_actor.testkit.faults import HistoryFault
 from nautilus_recovery_actor.testkit.records import Leg
 from nautilus_recovery_actor.testkit.records import NewOrder
 from nautilus_recovery_actor.testkit.records import Oms
@@ -333,6 +334,24 @@ class PaperVenueControl:
         faults = msgspec.structs.replace(faults or Faults(), **changes)
         request = p.SetFaults(account_id=account_id or self.account_id, faults=faults)
         self.request(request, p.Done)
+
+    def set_history(
+        self,
+        fault: HistoryFault | str = HistoryFault.OK,
+        delay_secs: float = 0.0,
+    ) -> None:
+        """
+        Set how data clients answer requests for history. With nothing given, they do as asked.
+
+        Parameters
+        ----------
+        fault : HistoryFault or str, default ``OK``
+            What is wrong with the answers.
+        delay_secs : float, default 0.0
+            How long (seconds) an answer takes.
+
+        """
+        self.request(p.SetHistory(fault=HistoryFault(fault), delay_secs=delay_secs), p.Done)
 
     def mark(self) -> int:
         """

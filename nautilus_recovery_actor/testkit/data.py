@@ -3,6 +3,8 @@ The data client of a paper venue.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock
@@ -23,6 +25,7 @@ from nautilus_trader.data.messages import UnsubscribeInstruments
 from nautilus_trader.data.messages import UnsubscribeQuoteTicks
 from nautilus_trader.data.messages import UnsubscribeTradeTicks
 from nautilus_trader.live.data_client import LiveMarketDataClient
+from nautilus_trader.model.data import BarType
 from nautilus_trader.model.data import QuoteTick
 from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.enums import AggressorSide
@@ -35,6 +38,11 @@ from nautilus_trader.model.identifiers import Venue
 from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.config import PaperVenueDataClientConfig
 from nautilus_recovery_actor.testkit.connection import VenueConnection
+from nautilus_recovery_actor.testkit.faults import HistoryFault
+from nautilus_recovery_actor.testkit.history import paper_bars
+from nautilus_recovery_actor.testkit.history import paper_quotes
+from nautilus_recovery_actor.testkit.history import paper_trades
+from nautilus_recovery_actor.testkit.history import with_fault
 from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
 from nautilus_recovery_actor.testkit.records import Quote
 
@@ -43,7 +51,8 @@ class PaperVenueDataClient(LiveMarketDataClient):
     """
     Provides quotes and trades of a paper venue: one of each per price, of size 1.
 
-    Requests for history are answered with nothing: a paper venue keeps none.
+    History and bars of time are made up, see `testkit.paper_bars`: they do not depend on the prices
+    that are set. How requests for history are answered can be set, see `PaperVenue.set_history`.
 
     Parameters
     ----------
@@ -90,6 +99,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
         self._quoted: set[InstrumentId] = set()
         self._traded: set[InstrumentId] = set()
         self._last: dict[InstrumentId, Quote] = {}
+        self._barred: dict[BarType, asyncio.Task[None]] = {}
         self._connection = VenueConnection(
             config.host,
             config.port,
@@ -104,6 +114,9 @@ class PaperVenueDataClient(LiveMarketDataClient):
         await self._connection.open()
 
     async def _disconnect(self) -> None:
+        for task in self._barred.values():
+            task.cancel()
+        self._barred.clear()
         await self._connection.close()
 
     # -- DATA --------------------------------------------------------------------------------------
@@ -142,6 +155,17 @@ class PaperVenueDataClient(LiveMarketDataClient):
             ),
         )
 
+    async def _send_bars(self, bar_type: BarType) -> None:
+        instrument = self._instrument_provider.find(bar_type.instrument_id)
+        last = self._clock.timestamp_ns()
+        interval = bar_type.spec.timedelta.value
+        while instrument is not None:
+            await asyncio.sleep((interval - last % interval) / 1e9)
+            now = self._clock.timestamp_ns()
+            for bar in paper_bars(instrument, bar_type, last + 1, now):
+                self._handle_data(bar)
+            last = now
+
     # -- SUBSCRIPTIONS -----------------------------------------------------------------------------
 
     async def _subscribe_quote_ticks(self, command: SubscribeQuoteTicks) -> None:
@@ -159,10 +183,13 @@ class PaperVenueDataClient(LiveMarketDataClient):
         self._traded.discard(command.instrument_id)
 
     async def _subscribe_bars(self, command: SubscribeBars) -> None:
-        pass  # A paper venue has no bars
+        if command.bar_type not in self._barred:
+            self._barred[command.bar_type] = asyncio.create_task(self._send_bars(command.bar_type))
 
     async def _unsubscribe_bars(self, command: UnsubscribeBars) -> None:
-        pass
+        task = self._barred.pop(command.bar_type, None)
+        if task is not None:
+            task.cancel()
 
     async def _subscribe_instrument(self, command: SubscribeInstrument) -> None:
         pass  # Instruments never change
@@ -202,9 +229,13 @@ class PaperVenueDataClient(LiveMarketDataClient):
         )
 
     async def _request_bars(self, request: RequestBars) -> None:
+        def made(instrument: Any, start: int, end: int) -> list[Any]:
+            return paper_bars(instrument, request.bar_type, start, end)
+
+        data = await self._history(request, request.bar_type.instrument_id, made)
         self._handle_bars(
             request.bar_type,
-            [],
+            data,
             request.id,
             request.start,
             request.end,
@@ -214,7 +245,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
     async def _request_quote_ticks(self, request: RequestQuoteTicks) -> None:
         self._handle_quote_ticks(
             request.instrument_id,
-            [],
+            await self._history(request, request.instrument_id, paper_quotes),
             request.id,
             request.start,
             request.end,
@@ -224,9 +255,26 @@ class PaperVenueDataClient(LiveMarketDataClient):
     async def _request_trade_ticks(self, request: RequestTradeTicks) -> None:
         self._handle_trade_ticks(
             request.instrument_id,
-            [],
+            await self._history(request, request.instrument_id, paper_trades),
             request.id,
             request.start,
             request.end,
             request.params,
         )
+
+    async def _history(
+        self,
+        request: Any,
+        instrument_id: InstrumentId,
+        made: Callable[[Any, int, int], list[Any]],
+    ) -> list[Any]:
+        mode = await self._connection.request(p.BeginHistory(), p.HistoryMode)
+        if mode.fault is HistoryFault.RAISE:
+            raise RuntimeError(f"no history of {instrument_id}, as set")
+        instrument = self._instrument_provider.find(instrument_id)
+        if instrument is None:
+            return []
+        start = 0 if request.start is None else request.start.value
+        end = self._clock.timestamp_ns() if request.end is None else request.end.value
+        data = made(instrument, start, end)
+        return with_fault(data[-request.limit :] if request.limit else data, mode.fault)

@@ -28,6 +28,26 @@ class MassStatusFault(StrEnum):
     NONE = "NONE"
 
 
+class HistoryFault(StrEnum):
+    """
+    What a venue answers to a request for history.
+
+    ``OK`` all that was asked for, ``EMPTY`` nothing, ``SHORT`` the newer half, ``REVERSED`` the
+    newest first, ``DUPLICATED`` one of them twice, ``GAP`` all but one in the middle, ``OLD`` the
+    older half. ``RAISE`` makes the client raise, ``HANG`` is no answer at all.
+    """
+
+    OK = "OK"
+    EMPTY = "EMPTY"
+    SHORT = "SHORT"
+    REVERSED = "REVERSED"
+    DUPLICATED = "DUPLICATED"
+    GAP = "GAP"
+    OLD = "OLD"
+    RAISE = "RAISE"
+    HANG = "HANG"
+
+
 class Faults(
     msgspec.Struct,
     frozen=True,

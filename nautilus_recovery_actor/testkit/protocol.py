@@ -8,6 +8,7 @@ import msgspec
 
 from nautilus_recovery_actor.testkit.conditions import AnyCondition
 from nautilus_recovery_actor.testkit.faults import Faults
+from nautilus_recovery_actor.testkit.faults import HistoryFault
 from nautilus_recovery_actor.testkit.faults import MassStatusFault
 from nautilus_recovery_actor.testkit.records import Balance
 from nautilus_recovery_actor.testkit.records import BalanceEvent
@@ -144,6 +145,12 @@ class QueryBalances(Request, frozen=True):
     """
 
 
+class BeginHistory(Request, frozen=True):
+    """
+    Ask how a request for history shall be answered.
+    """
+
+
 # -- CONTROL ---------------------------------------------------------------------------------------
 
 
@@ -252,6 +259,15 @@ class SetFaults(Request, frozen=True):
     faults: Faults
 
 
+class SetHistory(Request, frozen=True):
+    """
+    Set how requests for history are answered, and after how long.
+    """
+
+    fault: HistoryFault = HistoryFault.OK
+    delay_secs: float = 0.0
+
+
 class DropConnections(Request, frozen=True):
     """
     Close the trading sessions of an account.
@@ -348,6 +364,14 @@ class MassStatusMode(Reply, frozen=True):
     """
 
     fault: MassStatusFault
+
+
+class HistoryMode(Reply, frozen=True):
+    """
+    How the client shall answer a request for history.
+    """
+
+    fault: HistoryFault
 
 
 class Orders(Reply, frozen=True):
@@ -451,6 +475,7 @@ AnyRequest = (
     | CancelOrders
     | CancelAll
     | BeginMassStatus
+    | BeginHistory
     | QueryOrders
     | QueryFills
     | QueryPositions
@@ -465,6 +490,7 @@ AnyRequest = (
     | SetPosition
     | SetBalance
     | SetFaults
+    | SetHistory
     | DropConnections
     | RefuseConnections
     | PushMassStatus
@@ -479,6 +505,7 @@ AnyReply = (
     | Failed
     | Placed
     | MassStatusMode
+    | HistoryMode
     | Orders
     | Fills
     | Positions

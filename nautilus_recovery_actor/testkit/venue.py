@@ -23,6 +23,7 @@ from nautilus_recovery_actor.testkit.conditions import is_true
 from nautilus_recovery_actor.testkit.exchange import Exchange
 from nautilus_recovery_actor.testkit.exchange import ExchangeError
 from nautilus_recovery_actor.testkit.faults import Faults
+from nautilus_recovery_actor.testkit.faults import HistoryFault
 from nautilus_recovery_actor.testkit.faults import MassStatusFault
 from nautilus_recovery_actor.testkit.faults import reported_fills
 from nautilus_recovery_actor.testkit.faults import reported_orders
@@ -87,6 +88,7 @@ class Venue:
         self.closed = asyncio.Event()
         self._sessions: set[Session] = set()
         self._faults: dict[str, Faults] = {}
+        self._history = p.SetHistory()
         self._refused: set[str] = set()
         self._commands: list[p.Command] = []
         self._waiting: dict[asyncio.Future[None], AnyCondition] = {}
@@ -178,8 +180,8 @@ class Venue:
                     session.send(Quote(symbol=symbol, px=px, ts=self.exchange.now()))
             case p.SubmitOrders() | p.ModifyOrder() | p.CancelOrders() | p.CancelAll():
                 self._take_command(session, request)
-            case p.BeginMassStatus():
-                self._begin_mass_status(session, request)
+            case p.BeginMassStatus() | p.BeginHistory():
+                self._begin_answer(session, request)
                 return None
             case p.QueryOrders() | p.QueryFills() | p.QueryPositions() | p.QueryBalances():
                 return self._answer_query(session, request)
@@ -220,7 +222,15 @@ class Venue:
             case p.CancelAll(symbol=symbol, side=side):
                 self.exchange.cancel_all(account_id, symbol, side)
 
-    def _begin_mass_status(self, session: Session, request: p.BeginMassStatus) -> None:
+    def _begin_answer(
+        self,
+        session: Session,
+        request: p.BeginMassStatus | p.BeginHistory,
+    ) -> None:
+        if isinstance(request, p.BeginHistory):
+            if self._history.fault is not HistoryFault.HANG:
+                self._start(self._answer_history(session, request.id, self._history))
+            return
         faults = self._faults_of(_trading_account(session))
         if faults.mass_status is not MassStatusFault.HANG:
             self._start(self._answer_mass_status(session, request.id, faults))
@@ -305,6 +315,8 @@ class Venue:
             case p.PushMassStatus(account_id=account_id):
                 for session in self._trading_sessions(account_id):
                     session.send(p.SendMassStatus())
+            case p.SetHistory():
+                self._history = request
             case p.Shutdown():
                 self.closed.set()
 
@@ -324,6 +336,10 @@ class Venue:
     async def _answer_mass_status(self, session: Session, request_id: int, faults: Faults) -> None:
         await asyncio.sleep(faults.mass_status_delay_secs)
         session.send(p.MassStatusMode(id=request_id, fault=faults.mass_status))
+
+    async def _answer_history(self, session: Session, request_id: int, mode: p.SetHistory) -> None:
+        await asyncio.sleep(mode.delay_secs)
+        session.send(p.HistoryMode(id=request_id, fault=mode.fault))
 
     async def _play(self, points: tuple[p.PricePoint, ...]) -> None:
         for point in points:

@@ -20,11 +20,17 @@ from nautilus_recovery_actor.observe import VenueOrder
 from nautilus_recovery_actor.observe import VenuePosition
 from nautilus_recovery_actor.observe import VenueReport
 from nautilus_recovery_actor.report import AccountRecovery
+from nautilus_recovery_actor.report import BalanceChange
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import EndedOrder
+from nautilus_recovery_actor.report import FillEffect
+from nautilus_recovery_actor.report import LostOrder
 from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import PositionChange
+from nautilus_recovery_actor.report import PositionRecovery
 from nautilus_recovery_actor.report import ReconciledFill
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.report import StrategyRecovery
 from nautilus_recovery_actor.verify import judge
 
 
@@ -181,6 +187,7 @@ def observation(
     accounts: Iterable[AccountState] = (),
     earlier: Iterable[Discrepancy] = (),
     told_events: int = 0,
+    lost_orders: Iterable[LostOrder] = (),
 ) -> Observation:
     fills = tuple(fills)
     return Observation(
@@ -205,6 +212,7 @@ def observation(
         told_events=told_events,
         carried=tuple(carried),
         earlier=tuple(earlier),
+        lost_orders=tuple(lost_orders),
     )
 
 
@@ -228,6 +236,26 @@ def discrepancy(
         cache="1",
         detail="Look at the venue",
         resolved=resolved,
+    )
+
+
+def lost_order(
+    client_order_id: str = "O-20260101-120000-001-001-1",
+    strategy_id: str = STRATEGY,
+    qty: str = "2",
+    filled_qty: str = "0",
+    booked_under: str | None = "EXTERNAL",
+) -> LostOrder:
+    return LostOrder(
+        strategy_id=strategy_id,
+        account_id=ACCOUNT,
+        instrument_id=BTC,
+        client_order_id=client_order_id,
+        venue_order_id="V-1",
+        status="PARTIALLY_FILLED",
+        qty=Decimal(qty),
+        filled_qty=Decimal(filled_qty),
+        booked_under=booked_under,
     )
 
 
@@ -289,6 +317,48 @@ def full_report(
         blocked_instruments=(BTC,),
         shadow=True,
         overrides=(Override(BTC, "Checked by hand", "desk@host", 1_200, 1_800, 1_500),),
+        lost_orders=(lost_order(),),
+        strategies=(full_strategy(),),
+        balances=(BalanceChange(ACCOUNT, "USDT", Decimal("5.10"), Decimal("4.9")),),
+    )
+
+
+def full_strategy() -> StrategyRecovery:
+    """
+    Return what happened to a strategy, in which no field has its default.
+    """
+    return StrategyRecovery(
+        strategy_id=STRATEGY,
+        accounts=(ACCOUNT,),
+        positions=(
+            PositionRecovery(
+                account_id=ACCOUNT,
+                instrument_id=BTC,
+                position_id="P-1",
+                qty_before=Decimal("2.0"),
+                qty_after=Decimal(-1),
+                currency="USDT",
+                real=FillEffect(2, Decimal("-2.5"), Decimal("-20.10")),
+                synthetic=FillEffect(1, Decimal("-0.5"), None),
+            ),
+        ),
+        orders=(
+            EndedOrder(
+                strategy_id=STRATEGY,
+                instrument_id=BTC,
+                client_order_id="O-1",
+                account_id=ACCOUNT,
+                venue_order_id="V-1",
+                kind="LIMIT",
+                qty=Decimal("-2.5"),
+                filled_qty=Decimal("-1.5"),
+                status="REJECTED",
+                status_before="ACCEPTED",
+                reason="too late",
+                ts_event=950,
+            ),
+        ),
+        order_counts={"FILLED": 1, "REJECTED": 1},
     )
 
 

@@ -262,11 +262,55 @@ def test_severities_may_be_given_as_enums() -> None:
     assert parse_severities({}) == {}
 
 
-def test_strategy_configuration_is_that_of_a_strategy() -> None:
+def test_strategy_configuration_is_that_of_a_strategy_and_how_its_state_is_kept() -> None:
     """
-    It has the fields of a strategy's and no others.
+    It has the fields of a strategy's, those of its checkpoints and its warm-up, and no others.
     """
     config = RecoverableStrategyConfig(order_id_tag="007")
     assert isinstance(config, StrategyConfig)
     assert config.order_id_tag == "007"
-    assert RecoverableStrategyConfig.__struct_fields__ == StrategyConfig.__struct_fields__
+    own = {
+        "checkpoint_secs": 5.0,
+        "max_checkpoint_bytes": 1_000_000,
+        "on_bad_checkpoint": "hold",
+        "warmup_timeout_secs": 30.0,
+        "warmup_retry_secs": 10.0,
+    }
+    assert {name: getattr(config, name) for name in own} == own
+    fields = set(RecoverableStrategyConfig.__struct_fields__)
+    assert fields == {*StrategyConfig.__struct_fields__, *own}
+
+
+def test_a_strategy_configuration_may_have_fields_that_are_required() -> None:
+    """
+    Those of its base have defaults, and it adds one without.
+    """
+
+    class TrendConfig(RecoverableStrategyConfig, frozen=True):
+        instrument: str
+
+    assert TrendConfig(instrument="ETH", checkpoint_secs=None).instrument == "ETH"
+    with pytest.raises(TypeError, match="instrument"):
+        TrendConfig()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("checkpoint_secs", 0.0),
+        ("checkpoint_secs", -1.0),
+        ("checkpoint_secs", float("inf")),
+        ("checkpoint_secs", float("nan")),
+        ("max_checkpoint_bytes", 0),
+        ("on_bad_checkpoint", "ignore"),
+        ("warmup_timeout_secs", 0.0),
+        ("warmup_retry_secs", float("nan")),
+    ],
+)
+def test_a_strategy_configuration_refuses_what_makes_no_sense(field: str, value: object) -> None:
+    """
+    The error names the field and the value.
+    """
+    values: dict[str, Any] = {field: value}
+    with pytest.raises(ValueError, match=f"`{field}` must be .* was '?{value}'?"):
+        RecoverableStrategyConfig(**values)

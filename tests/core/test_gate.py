@@ -273,3 +273,33 @@ def test_gate_is_unrestricted_just_while_it_is_open_for_every_instrument() -> No
     assert gate.blocked == frozenset()
     gate.close("by hand")
     assert gate.is_unrestricted is False
+
+
+def test_a_hold_says_what_a_completed_recovery_waits_for() -> None:
+    """The gate stays closed with that reason, and opens when the recovery is completed."""
+    gate = RecoveryGate()
+    gate.begin(3)
+    assert gate.may_complete(3)
+    assert gate.hold(3, "RECOVERY_WARMUP: bars")
+    assert not gate.is_open
+    assert gate.reason() == gate.reason("ETH") == "RECOVERY_WARMUP: bars"
+    assert gate.complete(3)
+    assert gate.is_open
+    assert gate.reason() is None
+
+
+def test_a_hold_changes_nothing_of_another_epoch_a_failure_or_an_open_gate() -> None:
+    """Why a gate is closed is not hidden by a warm-up that is no longer wanted."""
+    gate = RecoveryGate()
+    gate.begin(3)
+    assert not gate.hold(2, "RECOVERY_WARMUP: bars")
+    assert not gate.hold(4, "RECOVERY_WARMUP: bars")
+    assert str(gate.reason()).startswith("RECOVERY_IN_PROGRESS")
+    gate.close("HOOK_RAISED")
+    assert not gate.may_complete(3)
+    assert not gate.hold(3, "RECOVERY_WARMUP: bars")
+    assert gate.reason() == "RECOVERY_HOOK_RAISED"
+    gate.complete(4)
+    assert not gate.may_complete(4)
+    assert not gate.hold(4, "RECOVERY_WARMUP: bars")
+    assert gate.is_open

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from nautilus_recovery_actor import narrate
@@ -9,6 +10,7 @@ from nautilus_recovery_actor.enums import FillOrigin
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.report import Discrepancy
+from nautilus_recovery_actor.report import LostOrder
 from nautilus_recovery_actor.report import PositionChange
 from nautilus_recovery_actor.report import RecoveryReport
 from tests.core.builders import ACCOUNT
@@ -16,6 +18,7 @@ from tests.core.builders import BTC
 from tests.core.builders import STRATEGY
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
+from tests.core.builders import lost_order
 
 
 def report(
@@ -186,14 +189,52 @@ def test_difference_with_nothing_to_say_of_a_side_has_a_dash() -> None:
 
 def test_lines_come_in_the_order_of_a_story() -> None:
     """
-    The result comes first, then the fills, the positions and the differences, one line each.
+    The result comes first, then fills, positions, lost orders and the differences, one line each.
     """
     lines = [line for _, line in narrate.lines(full_report())]
     assert [line.split()[0] for line in lines] == [
         "Recovery",
         "Fills",
         "Position",
+        "Lost",
         "POSITION_QTY_MISMATCH",
         "Resolved:",
     ]
     assert not any("\n" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("lost", "text"),
+    [
+        (
+            lost_order(filled_qty="0.5"),
+            "it is with EXTERNAL now; BTCUSDT.PAPER PARTIALLY_FILLED, +0.5 of +2 filled",
+        ),
+        (
+            lost_order(qty="-2", booked_under=None),
+            "it is not in the cache now; BTCUSDT.PAPER PARTIALLY_FILLED, +0 of -2 filled",
+        ),
+    ],
+)
+def test_a_lost_order_is_a_warning_that_tells_whose_it_is(lost: LostOrder, text: str) -> None:
+    """
+    Where it is now, and what came of it.
+    """
+    told = narrate.lines(msgspec.structs.replace(report(), lost_orders=(lost,)))
+    (_, (severity, line)) = told
+    assert severity is Severity.WARN
+    assert line == (
+        "Lost order O-20260101-120000-001-001-1 (PAPER-001): Trend-001 sent it, the cache "
+        f"never saw it, and {text}"
+    )
+
+
+@pytest.mark.parametrize(("count", "last"), [(20, "Lost order "), (23, "in the report only: 3")])
+def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None:
+    """
+    A Redis that was lost has lost every order.
+    """
+    lost = tuple(lost_order(f"O-20260101-120000-001-001-{i}") for i in range(count))
+    told = narrate.lines(msgspec.structs.replace(report(), lost_orders=lost))
+    assert len(told) == 1 + min(count, 21)
+    assert last in told[-1][1]

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 
 from nautilus_recovery_actor.enums import FillOrigin
@@ -204,7 +206,7 @@ def test_what_is_not_said_of_an_observation_is_nothing() -> None:
     assert (nothing.told_events, nothing.earlier, nothing.carried) == (0, (), ())
     assert (nothing.accounts, nothing.instruments) == ((), {})
     defaults = ObservedFill.__struct_defaults__
-    assert defaults == (False, 0, None)  # `is_made_up`, `ts_init`, `position_id`
+    assert defaults == (False, 0, None, Decimal(0), None)  # From `is_made_up` on
     order = CachedOrder("A-1", "X.A", "O-1", None, "ACCEPTED", True, False, False, 1, 2)
     there = VenueOrder("X.A", "V-1", None, True, "ACCEPTED")
     for one in (order, there):

@@ -10,9 +10,13 @@ import nautilus_recovery_actor
 PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 NAME = "nautilus_recovery_actor"
 CORE = [
+    "checkpoint",
+    "client_order_ids",
+    "away",
     "compare",
     "differences",
     "enums",
+    "exits",
     "gate",
     "journal",
     "machine",
@@ -22,6 +26,7 @@ CORE = [
     "override",
     "positions",
     "report",
+    "series",
     "signals",
     "verify",
 ]

@@ -30,6 +30,7 @@ from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import lost_order
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position
@@ -700,3 +701,17 @@ def test_two_open_orders_without_a_client_order_id_are_both_told() -> None:
     orders = [venue_order(None, "V-1"), venue_order(None, "V-2")]
     told = found(observation(reports=[venue_report(orders=orders)]))
     assert [d.client_order_id for d in told] == ["V-1", "V-2"]
+
+
+def test_lost_orders_are_told_in_the_order_of_their_ids() -> None:
+    """
+    Two strategies for one order, if its id can be of either, in the order of theirs.
+    """
+    lost = [
+        lost_order("O-20260101-120000-001-001-1", "B-1"),
+        lost_order("O-20260101-120000-001-001-1", "A-1"),
+        lost_order("O-20260101-110000-001-001-1", "C-1"),
+    ]
+    report = describe(observation(lost_orders=lost), PLAIN)
+    assert [entry.strategy_id for entry in report.lost_orders] == ["C-1", "A-1", "B-1"]
+    assert judge(observation(lost_orders=lost), PLAIN).blocked_instruments == ()

@@ -70,6 +70,25 @@ class RecoverableTrades(Trades, RecoverableStrategy):
     pass
 
 
+class KeepingTrades(RecoverableTrades):
+    """
+    Makes a checkpoint at every quote.
+    """
+
+    saves = 0
+
+    def on_quote_tick(self, quote: QuoteTick) -> None:
+        super().on_quote_tick(quote)
+        self.checkpoint()
+
+    def on_save(self) -> dict[str, bytes]:
+        self.saves += 1
+        return {"count": str(self.count).encode()}
+
+    def on_load(self, state: dict[str, bytes]) -> None:
+        self.loaded = state
+
+
 class Listener(Strategy):
     """
     A plain strategy that listens on the bus.
@@ -111,6 +130,9 @@ def run(*strategies: Strategy, monitor: bool = False) -> list[tuple[int, str, De
     for strategy in strategies:
         engine.add_strategy(strategy)
     engine.run()
+    for strategy in strategies:
+        made = engine.cache.client_order_ids(strategy_id=strategy.id)
+        vars(strategy)["made"] = sorted(client_order_id.value for client_order_id in made)
     fills = [
         (e.ts_event, e.order_side.name if hasattr(e.order_side, "name") else str(e.order_side),
          e.last_qty.as_decimal(), e.last_px.as_decimal())
@@ -142,3 +164,15 @@ def test_in_a_backtest_a_listener_hears_that_nothing_was_to_be_recovered() -> No
     (event,) = listener.heard
     assert event.outcome is RecoveryOutcome.CLEAN
     assert event.report.trigger == "backtest"
+
+
+def test_in_a_backtest_nothing_is_kept_and_order_ids_are_those_of_a_plain_strategy() -> None:
+    """What is to be kept there is kept by who runs it, by `save` and `load`."""
+    plain, keeping = PlainTrades(), KeepingTrades()
+    assert run(keeping) == run(plain)
+    assert vars(keeping)["made"] == vars(plain)["made"]
+    assert vars(plain)["made"][0].endswith("-1")
+    assert keeping.saves == 0
+    assert keeping.save() == {"count": b"39"}
+    keeping.load({"count": b"7"})
+    assert keeping.loaded == {"count": b"7"}

@@ -510,3 +510,35 @@ def test_signals_follow_the_gate(venue: PaperVenue) -> None:
         signals.order_denied.connected_to(denied),
     ):
         asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("hook", ["on_recovery_complete", "on_position_recovered"])
+def test_a_strategy_that_stops_itself_in_a_hook_is_not_enabled_before_it_is_resumed(
+    venue: PaperVenue,
+    hook: str,
+) -> None:
+    """Who does not like what was recovered stops, and is told all of it again later."""
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 1, 1900)
+    strategy = Recorder(StrategyConfig(external_order_claims=[ETH], order_id_tag="1"))
+    original = getattr(strategy, hook)
+    stops = [True]
+
+    def stop_once(*args: Any) -> None:
+        original(*args)
+        if stops:
+            stops.pop()
+            strategy.stop()
+
+    setattr(strategy, hook, stop_once)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            assert "enabled" not in strategy.told
+            assert not strategy.gate.is_open
+            strategy.resume()
+            assert strategy.told[-3:] == ["complete", "position", "enabled"]
+            assert strategy.gate.is_open
+
+    asyncio.run(scenario())

@@ -1,0 +1,102 @@
+"""
+The form of NautilusTrader's client order ids: whose order one is, and which no run before has used.
+"""
+
+import re
+from collections.abc import Iterable
+
+
+_NS_IN_MS = 1_000_000
+
+
+def tag(identifier: str) -> str:
+    """
+    Return the tag of a trader's or a strategy's id.
+
+    Parameters
+    ----------
+    identifier : str
+        The id.
+
+    Returns
+    -------
+    str
+        What follows the last hyphen.
+
+    """
+    return identifier.rpartition("-")[2]
+
+
+def first_count(ts: int) -> int:
+    """
+    Return a count of orders for a run to begin with, higher than that of a run before.
+
+    Parameters
+    ----------
+    ts : int
+        When the run begins (UNIX ns).
+
+    Returns
+    -------
+    int
+        The milliseconds of the second: three digits at most, because venues take short ids only,
+        and some of them small counts.
+
+    Notes
+    -----
+    An id names its second, so it can only meet those that a run before made in the same second.
+    A run that began in that second counts on from the milliseconds of its beginning, so it is
+    behind the clock unless it makes more than a thousand orders a second; whoever begins later is
+    ahead of it.
+
+    """
+    return ts // _NS_IN_MS % 1_000
+
+
+class OrderIdForms:
+    """
+    The forms that the client order ids of a trader's strategies have.
+
+    Parameters
+    ----------
+    trader_id : str
+        The trader.
+    strategy_ids : Iterable[str]
+        The strategies.
+
+    """
+
+    def __init__(self, trader_id: str, strategy_ids: Iterable[str]) -> None:
+        trader = re.escape(tag(trader_id))
+        self._forms = [
+            (strategy_id, re.compile(_FORM.format(trader=trader, strategy=re.escape(own))))
+            for strategy_id in sorted(strategy_ids)
+            if (own := tag(strategy_id))
+        ]
+
+    def owners(self, client_order_id: str) -> tuple[str, ...]:
+        """
+        Return the strategies whose order it can be.
+
+        Parameters
+        ----------
+        client_order_id : str
+            The client order id.
+
+        Returns
+        -------
+        tuple[str, ...]
+            Nobody for an id of another form, such as a UUID. More than one only for an id without
+            hyphens in which the end of a tag cannot be told from the count.
+
+        """
+        if not client_order_id.startswith("O"):
+            return ()
+        return tuple(owner for owner, form in self._forms if form.fullmatch(client_order_id))
+
+
+# An execution algorithm puts a number of its own behind the id of the order that it works on
+_FORM = (
+    r"(?:O-\d{{8}}-\d{{6}}-{trader}-{strategy}-[1-9]\d*|O\d{{14}}{trader}{strategy}[1-9]\d*)"
+    r"(?:-E\d+)?"
+)
