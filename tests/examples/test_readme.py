@@ -3,20 +3,25 @@ The README says what is so.
 """
 
 import ast
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import StrategyConfig
 
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import RecoverableStrategy
+from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-INHERITED = {"component_id", "log_events", "log_commands"}
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS)
@@ -34,15 +39,44 @@ def test_the_snippet_that_adds_the_monitor_makes_a_configuration() -> None:
     assert actor.actor_path == "nautilus_recovery_actor:RecoveryMonitorActor"
 
 
-def test_every_field_of_the_configuration_is_told_with_its_default() -> None:
-    """The table of the configuration has no field too few and none too many."""
-    told = dict(re.findall(r"^\| `([a-z_]+)` \| `(.+?)` \|", README, re.MULTILINE))
-    defaults = RecoveryMonitorConfig()
-    assert told == {
-        name: str(getattr(defaults, name)).replace("hold", '"hold"')
-        for name in RecoveryMonitorConfig.__struct_fields__
-        if name not in INHERITED
+@pytest.mark.parametrize(
+    ("config", "inherited"),
+    [
+        (RecoveryMonitorConfig, ActorConfig),
+        (RecoverableStrategyConfig, StrategyConfig),
+    ],
+)
+def test_every_field_of_a_configuration_is_told_with_its_default(
+    config: Any,
+    inherited: Any,
+) -> None:
+    """The table of a configuration has no field too few and none too many."""
+    section = README.partition("\n## Configuration\n")[2]
+    after = section.partition(f"\n`{config.__name__}`")[2]
+    table = after.partition("\n|---|---|---|\n")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `([a-z_]+)` \| `(.+?)` \|", table, re.MULTILINE)
+    assert {name: ast.literal_eval(default) for name, default in told} == {
+        name: getattr(config(), name)
+        for name in config.__struct_fields__
+        if name not in inherited.__struct_fields__
     }
+
+
+def test_every_hook_is_told() -> None:
+    """The table has the hooks that the package adds, and they can be overridden by that name."""
+    told = re.findall(r"^\| `([a-z_]+)\((.*?)\)` \|", README, re.MULTILINE)
+    added = {
+        name
+        for kind in RecoverableStrategy.__mro__
+        if kind.__module__.startswith("nautilus_recovery_actor")
+        for name in vars(kind)
+        if name.startswith("on_") or name == "warmup_needs"
+    }
+    assert {name for name, _ in told} == {*added, "on_load"}
+    for name, parameters in told:
+        if name in added:
+            _, *given = inspect.signature(getattr(RecoverableStrategy, name)).parameters
+            assert ", ".join(given) == parameters
 
 
 def test_every_result_and_every_difference_is_told() -> None:
