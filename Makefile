@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo test lint types bench mutation matrix clean
+.PHONY: help demo test lint types bench crashtest mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -25,6 +25,9 @@ types: $(BIN)/.installed ## Check types
 
 bench: $(BIN)/.installed ## Measure what the monitor costs
 	$(BIN)/python -m benchmarks
+
+crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart
+	$(BIN)/python -m crashtest
 
 mutation: $(BIN)/.mutation ## Measure how many mutants of the core its tests kill
 	$(BIN)/python .ci/mutation
