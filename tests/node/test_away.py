@@ -63,6 +63,8 @@ def recovered(
         clients = {"oms_type": oms_type}
         async with watched(venue, valkey, Recorder(config), clients=clients, **fields) as node:
             reports.append((await node.result()).report)
+            for account in node.node.cache.accounts():  # So says a backtest in this process
+                assert not account.calculate_account_state
             for position_id in realized or {}:
                 position = node.node.cache.position(PositionId(position_id))
                 assert realized is not None

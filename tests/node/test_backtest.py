@@ -23,7 +23,7 @@ from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.testkit import paper_instrument
 
 
-INSTRUMENT = paper_instrument("ETHUSDT-PERP")
+INSTRUMENT = paper_instrument("ETHUSDT-PERP", "SIM")
 
 
 class Trades:

@@ -26,7 +26,7 @@ from nautilus_recovery_actor.testkit import paper_bars
 from nautilus_recovery_actor.testkit import paper_instrument
 
 
-INSTRUMENT = paper_instrument("ETHUSDT-PERP")
+INSTRUMENT = paper_instrument("ETHUSDT-PERP", "SIM")
 BARS = BarType.from_str(f"{INSTRUMENT.id}-1-MINUTE-LAST-EXTERNAL")
 MINUTE_NS = 60_000_000_000
 START = 1_700_000_040_000_000_000
