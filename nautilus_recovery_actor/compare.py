@@ -77,14 +77,25 @@ def discrepancies(observation: Observation, policy: Policy) -> Iterator[Discrepa
     Discrepancy
 
     """
+    yield from _unproven(observation, policy)
+    fill_origins = origins(observation)
+    for report in observation.reports:
+        for found in (
+            *position_discrepancies(observation, report, fill_origins, policy.avg_px_tolerance),
+            *order_discrepancies(observation, report),
+        ):
+            is_harmless = found.severity is not found.kind.default_severity
+            severity = found.severity if is_harmless else policy.severity(found.kind)
+            yield msgspec.structs.replace(found, severity=severity)
+
+
+def _unproven(observation: Observation, policy: Policy) -> Iterator[Discrepancy]:
+    # Of an account that did not report nothing can be compared
     reported = {report.account_id for report in observation.reports}
     for account_id in observation.required_accounts - reported:
-        yield Discrepancy(
-            kind=DiscrepancyKind.NO_MASS_STATUS,
-            severity=policy.severity(DiscrepancyKind.NO_MASS_STATUS),
-            account_id=account_id,
-            instrument_id="",
-            venue="no report",
+        yield _no_mass_status(
+            policy,
+            account_id,
             detail=f"{account_id} sent no mass status: nothing of it is proven; "
             "look for its client's errors in the log and restart",
         )
@@ -96,33 +107,41 @@ def discrepancies(observation: Observation, policy: Policy) -> Iterator[Discrepa
         and (found.instrument_id or found.account_id not in observation.required_accounts)
     ]
     yield from carried
-    made_up = {
-        (fill.account_id, fill.instrument_id)
-        for fill in observation.fills
-        if fill.is_made_up and fill.account_id not in reported
-    }
     told = {
         (found.account_id, found.instrument_id)
         for found in carried
         if found.kind is DiscrepancyKind.NO_MASS_STATUS
     }
+    made_up = {
+        (fill.account_id, fill.instrument_id)
+        for fill in observation.fills
+        if fill.is_made_up and fill.account_id not in reported
+    }
     for account_id, instrument_id in made_up - told:
-        yield Discrepancy(
-            kind=DiscrepancyKind.NO_MASS_STATUS,
-            severity=policy.severity(DiscrepancyKind.NO_MASS_STATUS),
-            account_id=account_id,
-            instrument_id=instrument_id,
-            venue="no report",
+        yield _no_mass_status(
+            policy,
+            account_id,
+            instrument_id,
             cache="aligned by a synthetic fill",
             detail="The engine made up a fill to align this position, and no mass status has come "
             "since: look at the venue; the next mass status is verified",
         )
-    fill_origins = origins(observation)
-    for report in observation.reports:
-        for found in (
-            *position_discrepancies(observation, report, fill_origins, policy.avg_px_tolerance),
-            *order_discrepancies(observation, report),
-        ):
-            is_harmless = found.severity is not found.kind.default_severity
-            severity = found.severity if is_harmless else policy.severity(found.kind)
-            yield msgspec.structs.replace(found, severity=severity)
+
+
+def _no_mass_status(
+    policy: Policy,
+    account_id: str,
+    instrument_id: str = "",
+    *,
+    cache: str = "",
+    detail: str,
+) -> Discrepancy:
+    return Discrepancy(
+        kind=DiscrepancyKind.NO_MASS_STATUS,
+        severity=policy.severity(DiscrepancyKind.NO_MASS_STATUS),
+        account_id=account_id,
+        instrument_id=instrument_id,
+        venue="no report",
+        cache=cache,
+        detail=detail,
+    )

@@ -2,8 +2,6 @@
 The one place that reads NautilusTrader's objects into the plain values of `observe`.
 """
 
-import asyncio
-import inspect
 import re
 from collections.abc import Callable
 from collections.abc import Container
@@ -31,7 +29,6 @@ from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
-from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor.observe import AccountState
 from nautilus_recovery_actor.observe import CachedOrder
@@ -481,34 +478,6 @@ def repeated_fills(events: Iterable[Any]) -> frozenset[int]:
             repeated.add(id(fill))
         seen.add(trade)
     return frozenset(repeated)
-
-
-def starting_kernel(task: asyncio.Task[Any]) -> NautilusKernel | None:
-    """
-    Return the kernel whose start `task` awaits, ``None`` if it awaits none that can be seen.
-
-    The kernel tells nobody when it gives its start up, nor whether it reconciles: `start_async`
-    just returns, and the node goes on as running. So it is looked for among the coroutines that the
-    task awaits.
-
-    Parameters
-    ----------
-    task : asyncio.Task
-        The task in which the monitor's executor was registered.
-
-    Returns
-    -------
-    NautilusKernel or ``None``
-
-    """
-    awaited: Any = None if task.done() else task.get_coro()
-    while inspect.iscoroutine(awaited):
-        if awaited.__name__ == "start_async" and awaited.cr_frame is not None:
-            kernel = awaited.cr_frame.f_locals.get("self")
-            if isinstance(kernel, NautilusKernel):
-                return kernel
-        awaited = awaited.cr_await
-    return None
 
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:

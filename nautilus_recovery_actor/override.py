@@ -2,6 +2,7 @@
 The operator's override: what may be released by hand, and for how long.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 
 import msgspec
@@ -66,7 +67,7 @@ def released(
         ts_started=now,
         ts_until=now + duration,
     )
-    others = _ended(report.overrides, instrument_id, now)
+    others = _ended(report, now, lambda other: other.instrument_id == instrument_id).overrides
     return msgspec.structs.replace(report, overrides=(*others, override))
 
 
@@ -95,10 +96,7 @@ def withdrawn(report: RecoveryReport, instrument_id: str, now: int) -> RecoveryR
     """
     if instrument_id not in active(report, now):
         raise RefusedError(f"{instrument_id} is not released: there is nothing to withdraw")
-    return msgspec.structs.replace(
-        report,
-        overrides=_ended(report.overrides, instrument_id, now),
-    )
+    return _ended(report, now, lambda override: override.instrument_id == instrument_id)
 
 
 def expired(report: RecoveryReport, now: int) -> RecoveryReport:
@@ -117,15 +115,7 @@ def expired(report: RecoveryReport, now: int) -> RecoveryReport:
     RecoveryReport
 
     """
-    return msgspec.structs.replace(
-        report,
-        overrides=tuple(
-            msgspec.structs.replace(one, ts_ended=one.ts_until)
-            if one.ts_ended is None and one.ts_until <= now
-            else one
-            for one in report.overrides
-        ),
-    )
+    return _ended(report, now, lambda override: override.ts_until <= now)
 
 
 def ended(report: RecoveryReport, now: int) -> RecoveryReport:
@@ -144,7 +134,7 @@ def ended(report: RecoveryReport, now: int) -> RecoveryReport:
     RecoveryReport
 
     """
-    return msgspec.structs.replace(report, overrides=_ended(report.overrides, None, now))
+    return _ended(report, now, lambda _: True)
 
 
 def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
@@ -198,13 +188,16 @@ def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> Non
 
 
 def _ended(
-    overrides: tuple[Override, ...],
-    instrument_id: str | None,
+    report: RecoveryReport,
     now: int,
-) -> tuple[Override, ...]:
-    return tuple(
-        msgspec.structs.replace(one, ts_ended=min(now, one.ts_until))
-        if one.ts_ended is None and instrument_id in (None, one.instrument_id)
-        else one
-        for one in overrides
+    is_concerned: Callable[[Override], bool],
+) -> RecoveryReport:
+    return msgspec.structs.replace(
+        report,
+        overrides=tuple(
+            msgspec.structs.replace(override, ts_ended=min(now, override.ts_until))
+            if override.ts_ended is None and is_concerned(override)
+            else override
+            for override in report.overrides
+        ),
     )

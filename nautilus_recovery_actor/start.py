@@ -3,13 +3,12 @@ What can be seen of a node's start: whether it goes on, whether it was stopped, 
 """
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.system.kernel import NautilusKernel
-
-from nautilus_recovery_actor import native
 
 
 # The kernel tells nobody when it gives its start up, so that is looked for at this interval.
@@ -66,7 +65,7 @@ class NodeStart:
         bool or ``None``
 
         """
-        return None if self._task is None else native.starting_kernel(self._task) is not None
+        return None if self._task is None else starting_kernel(self._task) is not None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """
@@ -85,7 +84,7 @@ class NodeStart:
         # The kernel awaits its clients by now: what is not seen of its start now never will be
         if self._task is None:
             return
-        self._kernel = native.starting_kernel(self._task)
+        self._kernel = starting_kernel(self._task)
         if self._kernel is None:
             self._task = None
         else:
@@ -100,3 +99,31 @@ class NodeStart:
             self._on_stopped()
             self._task.cancel("The node was stopped before it had started")
         self._task.get_loop().call_later(PROBE_SECS, self._end_if_stopped)
+
+
+def starting_kernel(task: asyncio.Task[Any]) -> NautilusKernel | None:
+    """
+    Return the kernel whose start `task` awaits, ``None`` if it awaits none that can be seen.
+
+    The kernel tells nobody when it gives its start up, nor whether it reconciles: `start_async`
+    just returns, and the node goes on as running. So it is looked for among the coroutines that the
+    task awaits.
+
+    Parameters
+    ----------
+    task : asyncio.Task
+        The task in which the monitor's executor was registered.
+
+    Returns
+    -------
+    NautilusKernel or ``None``
+
+    """
+    awaited: Any = None if task.done() else task.get_coro()
+    while inspect.iscoroutine(awaited):
+        if awaited.__name__ == "start_async" and awaited.cr_frame is not None:
+            kernel = awaited.cr_frame.f_locals.get("self")
+            if isinstance(kernel, NautilusKernel):
+                return kernel
+        awaited = awaited.cr_await
+    return None

@@ -16,7 +16,7 @@ from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.portfolio.base import PortfolioFacade
 from nautilus_trader.trading.config import ImportableControllerConfig
 
-from nautilus_recovery_actor import native
+from nautilus_recovery_actor.start import starting_kernel
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from tests.facts.support import ETH
@@ -191,7 +191,7 @@ def test_the_task_that_hands_out_the_loop_is_the_one_that_awaits_start_async(
 
         def _ask(self) -> None:
             assert self.task is not None
-            seen.append(native.starting_kernel(self.task) is not None)
+            seen.append(starting_kernel(self.task) is not None)
 
     asker = Asker()
 
@@ -199,7 +199,7 @@ def test_the_task_that_hands_out_the_loop_is_the_one_that_awaits_start_async(
         async with trading(venue, asker):
             assert asker.task is not None
             assert seen == [True]
-            assert native.starting_kernel(asker.task) is None
+            assert starting_kernel(asker.task) is None
             assert not asker.task.done()
 
     asyncio.run(scenario())
