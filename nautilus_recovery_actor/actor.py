@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any
@@ -190,6 +191,7 @@ class RecoveryMonitorActor(Actor):
         )
         try:
             native.keep_reports_as_made()
+            native.reports_added.connect(self._on_reports_added)
             self._watch.epoch = self._journal.last_epoch() + 1
             self._watch.last_heartbeat = self._journal.heartbeat()
             self._watch.before = native.cached_positions(cache)
@@ -333,6 +335,7 @@ class RecoveryMonitorActor(Actor):
         """
         self._end()
         self._delivery.close()
+        native.reports_added.disconnect(self._on_reports_added)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._on_command)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)
@@ -419,6 +422,17 @@ class RecoveryMonitorActor(Actor):
     def _may_reopen(self, is_wanted: bool) -> bool:
         assert self._state is not None
         return is_wanted and self._state.phase is RecoveryPhase.COMPLETE
+
+    def _on_reports_added(self, _: Any, reports: Sequence[Any]) -> None:
+        self._attempt("looking for orders that a kill has torn", self._mend_torn_orders, reports)
+
+    def _mend_torn_orders(self, reports: Sequence[Any]) -> None:
+        for client_order_id in native.torn_orders(self.cache, reports):
+            self.log.warning(
+                f"The venue has {client_order_id}, of which only the position was stored when the "
+                f"node was killed: that is forgotten, for the engine could not add the order",
+            )
+            self.cache.purge_order(client_order_id)
 
     def _on_report(self, report: Any) -> None:
         if type(report) is not ExecutionMassStatus:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any
 
+from blinker import Signal
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
@@ -51,6 +52,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _ORDERS_AS_MADE = "_order_reports_as_made"
 _FILLS_AS_MADE = "_fill_reports_as_made"
 
+# Before the engine sees them: reports, of any node in this process
+reports_added = Signal()
+
 
 def keep_reports_as_made() -> None:
     """
@@ -73,9 +77,43 @@ def _keep(original: Callable[..., None], attribute: str) -> None:
     def add(self: ExecutionMassStatus, reports: list[Any]) -> None:
         original(self, reports)
         self.__dict__.setdefault(attribute, []).extend(reports)
+        reports_added.send(reports=reports)
 
     add.keeps_reports = True  # type: ignore[attr-defined]
     setattr(ExecutionMassStatus, original.__name__, add)
+
+
+def torn_orders(
+    cache: CacheFacade,
+    reports: Iterable[OrderStatusReport | FillReport],
+) -> tuple[ClientOrderId, ...]:
+    """
+    Return the orders that a kill has torn: the cache knows their position, and not the orders.
+
+    A node writes first which position an order is for, and then the order. After a kill between the
+    two each start of the node raises when the venue reports the order, since it cannot be added to
+    the cache (seen on 1.221 and 1.231).
+
+    Parameters
+    ----------
+    cache : CacheFacade
+        The cache.
+    reports : Iterable[OrderStatusReport or FillReport]
+        What an adapter is about to report.
+
+    Returns
+    -------
+    tuple[ClientOrderId, ...]
+
+    """
+    reported = dict.fromkeys(report.client_order_id for report in reports)
+    return tuple(
+        client_order_id
+        for client_order_id in reported
+        if client_order_id is not None
+        and cache.order(client_order_id) is None
+        and cache.position_id(client_order_id) is not None
+    )
 
 
 def venue_report(

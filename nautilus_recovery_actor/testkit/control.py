@@ -402,7 +402,7 @@ class PaperVenueControl:
         submits = self.commands("SubmitOrders", account_id)
         return [order_id for command in submits for order_id in command.order_ids]
 
-    def wait(self, condition: AnyCondition, timeout_secs: float = 5.0) -> None:
+    def wait(self, condition: AnyCondition, timeout_secs: float = 20.0) -> None:
         """
         Wait until a condition is true.
 
@@ -420,7 +420,7 @@ class PaperVenueControl:
         *states: OrderState | str,
         count: int = 1,
         account_id: str | None = None,
-        timeout_secs: float = 5.0,
+        timeout_secs: float = 20.0,
     ) -> list[Order]:
         """
         Wait for orders with the given ID or states, and return them.
@@ -445,7 +445,7 @@ class PaperVenueControl:
         order_id: str | None = None,
         count: int = 1,
         account_id: str | None = None,
-        timeout_secs: float = 5.0,
+        timeout_secs: float = 20.0,
     ) -> None:
         """
         Wait for fills, of one order or of any.
@@ -462,7 +462,7 @@ class PaperVenueControl:
         symbol: str,
         qty: Number,
         account_id: str | None = None,
-        timeout_secs: float = 5.0,
+        timeout_secs: float = 20.0,
     ) -> None:
         """
         Wait until the signed quantity of a symbol, summed over its legs, has a value.
@@ -478,7 +478,7 @@ class PaperVenueControl:
         self,
         count: int = 1,
         account_id: str | None = None,
-        timeout_secs: float = 5.0,
+        timeout_secs: float = 20.0,
     ) -> None:
         """
         Wait until exactly `count` trading clients of an account are connected.
@@ -491,7 +491,7 @@ class PaperVenueControl:
         kind: str,
         count: int = 1,
         account_id: str | None = None,
-        timeout_secs: float = 5.0,
+        timeout_secs: float = 20.0,
     ) -> None:
         """
         Wait until `count` commands of a kind have been received since the venue started.

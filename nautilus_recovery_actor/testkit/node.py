@@ -139,7 +139,7 @@ class NodeRun:
         """
         return bool(self.node.trader.is_running)
 
-    async def started(self, timeout_secs: float = 10.0) -> bool:
+    async def started(self, timeout_secs: float = 30.0) -> bool:
         """
         Wait until the start has ended, and return whether the trader runs.
 
@@ -163,7 +163,7 @@ class NodeRun:
             ) from self.task.exception()
         return self.is_trading
 
-    async def until(self, condition: Callable[[], object], timeout_secs: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_secs: float = 20.0) -> None:
         """
         Wait until a condition on the node is true.
 
@@ -245,7 +245,7 @@ async def running(
     node: TradingNode,
     *,
     wait: bool = True,
-    timeout_secs: float = 10.0,
+    timeout_secs: float = 30.0,
 ) -> AsyncIterator[NodeRun]:
     """
     Run a node on the current event loop, and stop and dispose it at the end.
@@ -259,7 +259,7 @@ async def running(
     wait : bool, default True
         If the block begins when the trader runs. With False it begins at once, for a start that
         shall fail or hang.
-    timeout_secs : float, default 10.0
+    timeout_secs : float, default 30.0
         The time (seconds) the start may take.
 
     Raises

@@ -330,7 +330,7 @@ class Wait(Request, frozen=True):
     """
 
     condition: AnyCondition
-    timeout_secs: float = 5.0
+    timeout_secs: float = 20.0
 
 
 # -- REPLIES ---------------------------------------------------------------------------------------

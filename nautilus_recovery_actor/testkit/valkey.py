@@ -151,7 +151,7 @@ class EmbeddedValkey:
     def wait_for(
         self,
         condition: Callable[[redis.Redis], object],
-        timeout_secs: float = 5.0,
+        timeout_secs: float = 20.0,
     ) -> None:
         """
         Wait until a condition on what the server holds is true.
@@ -163,7 +163,7 @@ class EmbeddedValkey:
         ----------
         condition : Callable[[redis.Redis], object]
             The condition, given a client.
-        timeout_secs : float, default 5.0
+        timeout_secs : float, default 20.0
             The time (seconds) to wait.
 
         Raises

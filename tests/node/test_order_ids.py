@@ -172,6 +172,28 @@ def test_an_order_that_redis_never_saw_is_told_to_the_strategy_that_sent_it(
     asyncio.run(again())
 
 
+def test_an_order_of_which_only_the_position_was_stored_is_told_as_lost(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+) -> None:
+    """NautilusTrader writes that first; by itself it could never start again."""
+    sent = kill_sender(venue, valkey)
+    client_order_ids = {order.client_order_id for order in sent.values()}
+    with valkey.client() as client:
+        for client_order_id in client_order_ids:
+            client.hset("trader-TESTER-001:index:order_position", client_order_id, "P-1")
+
+    async def after(expected: set[str]) -> None:
+        async with watched(venue, valkey, strategy := Unaccounted()) as node:
+            event = await node.result()
+            assert {lost.client_order_id for lost in event.report.lost_orders} == expected
+            assert strategy.lost == [event.report.lost_orders]
+            assert strategy.gate.is_open_for(ETH)
+
+    asyncio.run(after(client_order_ids))
+    asyncio.run(after({sent["bid"].client_order_id}))  # As with any other lost order
+
+
 def test_a_lost_order_that_its_strategy_claims_is_told_once(
     venue: PaperVenue,
     valkey: EmbeddedValkey,

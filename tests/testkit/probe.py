@@ -31,7 +31,7 @@ SYMBOL = "ETHUSDT-PERP"
 INSTRUMENT_ID = InstrumentId.from_str("ETHUSDT-PERP.PAPER")
 
 
-def wait_until_ended(pid: int, timeout_secs: float = 10.0) -> None:
+def wait_until_ended(pid: int, timeout_secs: float = 30.0) -> None:
     """
     Wait until a process that is nobody's child here has ended.
     """
