@@ -8,36 +8,31 @@ Nothing here runs inside a node.
 import time
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import redis
 from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.serialization.serializer import MsgSpecSerializer
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from nautilus_recovery_actor.commands import OperatorCommand
 from nautilus_recovery_actor.journal import ANSWER_KEY
 from nautilus_recovery_actor.journal import CommandAnswer
+from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.redis_view import RedisUnusableError
+from nautilus_recovery_actor.redis_view import address
+from nautilus_recovery_actor.redis_view import connect
+from nautilus_recovery_actor.redis_view import one_line
 
 
 STREAM = "recovery-commands"
 
 _ENCODINGS: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}
 _POLL_SECS = 0.05
-_SOCKET_SECS = 5.0
 
 
 class RemoteError(Exception):
     """
     Raised when a command was not carried out, as far as can be told.
-    """
-
-
-class RedisUnusableError(RemoteError):
-    """
-    Raised when the Redis server cannot be reached, or does not do what is asked.
     """
 
 
@@ -95,12 +90,12 @@ def send(
     """
     encoding = encoding or MessageBusConfig().encoding
     try:
-        with closing(_connect(url)) as client:
+        with closing(connect(url)) as client:
             answer = _exchange(client, command, stream, encoding)
     except redis.RedisError as e:
-        why = _line(str(e)).rstrip(".")
+        why = one_line(str(e)).rstrip(".")
         raise RedisUnusableError(
-            f"Redis at {_address(url)} cannot be used ({why}): is it running, and is this the "
+            f"Redis at {address(url)} cannot be used ({why}): is it running, and is this the "
             f"server of the node's message bus?",
         ) from e
     if answer is None:
@@ -109,26 +104,10 @@ def send(
             f"running, with a RecoveryMonitorActor, its cache in this Redis, and a message bus in "
             f"it that has external_streams=['{stream}'] and encoding='{encoding}'?",
         )
-    text = _line(answer.text)
+    text = one_line(answer.text)
     if not answer.is_accepted:
         raise RefusedError(f"{command.trader_id} refused: {text}")
     return text
-
-
-def _connect(url: str) -> redis.Redis:
-    try:
-        client = redis.Redis.from_url(
-            url,
-            socket_timeout=_SOCKET_SECS,
-            socket_connect_timeout=_SOCKET_SECS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        client.connection_pool.make_connection()  # Only this looks at the options of the URL
-    except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
-        raise RedisUnusableError(
-            "That is no URL of a Redis server: give one like redis://127.0.0.1:6379",
-        ) from e
-    return client
 
 
 def _exchange(
@@ -154,7 +133,7 @@ def _exchange(
 
 
 def _answer(client: redis.Redis, command: OperatorCommand) -> CommandAnswer | None:
-    data = client.get(f"trader-{command.trader_id}:general:{ANSWER_KEY}")
+    data = client.get(Namespace(trader_id=command.trader_id).key(f"general:{ANSWER_KEY}"))
     if data is None:
         return None
     try:
@@ -166,12 +145,3 @@ def _answer(client: redis.Redis, command: OperatorCommand) -> CommandAnswer | No
 
 def _valid_secs(command: OperatorCommand) -> float:
     return (command.ts_expires - command.ts_init) / 1_000_000_000
-
-
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname or '127.0.0.1'}:{parts.port or 6379}"
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

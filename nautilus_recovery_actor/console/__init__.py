@@ -1,0 +1,3 @@
+"""
+The commands of ``nautilus-recovery``, a module each.
+"""

@@ -1,0 +1,50 @@
+"""
+``nautilus-recovery demo``: see it work.
+"""
+
+import argparse
+import os
+from importlib.util import find_spec
+
+from nautilus_recovery_actor.console.common import PACKAGE
+from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import complain
+
+
+def add_to(commands: Commands) -> None:
+    """
+    Add the command.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+
+    """
+    text = "kill a node, restart it, and see what the monitor says"
+    demo = commands.add_parser("demo", help=text, description=f"{text.capitalize()}.")
+    demo.add_argument("-v", "--verbose", action="store_true", help="list every check")
+    demo.set_defaults(run=_demo)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    if not _has_demo_extra():
+        complain(f"The demo needs more: pip install '{PACKAGE}[demo]'")
+        return UNUSABLE
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
+
+    return run(is_verbose=arguments.verbose)
+
+
+def _has_demo_extra() -> bool:
+    if not all(map(find_spec, ("rich", "redis"))):
+        return False
+    from nautilus_recovery_actor.testkit import ValkeyError  # noqa: PLC0415
+    from nautilus_recovery_actor.testkit.valkey import server_binary  # noqa: PLC0415
+
+    try:
+        return bool(os.environ.get("REDIS_URL") or server_binary())
+    except ValkeyError:
+        return False

@@ -1,0 +1,129 @@
+"""
+``nautilus-recovery release`` and ``resume``: an operator steers a running node.
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+from typing import Any
+
+from nautilus_recovery_actor.console.common import DONE
+from nautilus_recovery_actor.console.common import INTERRUPTED
+from nautilus_recovery_actor.console.common import REFUSED
+from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import add_redis
+from nautilus_recovery_actor.console.common import add_trader
+from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import say
+
+
+if TYPE_CHECKING:
+    from nautilus_recovery_actor.commands import Action
+
+
+def add_to(commands: Commands) -> None:
+    """
+    Add the commands.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+
+    """
+    _add_release(commands)
+    _add_resume(commands)
+
+
+def _add_release(commands: Commands) -> None:
+    text = "let a blocked instrument trade for a time, though it differs from the venue"
+    release = commands.add_parser("release", help=text, description=f"{text.capitalize()}.")
+    release.add_argument("instrument", metavar="INSTRUMENT", help="such as ETHUSDT-PERP.BINANCE")
+    _add_addressee(release)
+    how_long = release.add_mutually_exclusive_group()
+    how_long.add_argument(
+        "--minutes",
+        type=float,
+        default=15.0,
+        help="how long, at most 1440 (default: 15); the next recovery ends it earlier",
+    )
+    how_long.add_argument("--withdraw", action="store_true", help="end a release now")
+    release.set_defaults(run=_release)
+
+
+def _add_resume(commands: Commands) -> None:
+    text = "let a running node try again whose recovery failed, or was repeated too often"
+    resume = commands.add_parser("resume", help=text, description=f"{text.capitalize()}.")
+    _add_addressee(resume)
+    resume.set_defaults(run=_resume)
+
+
+def _add_addressee(command: argparse.ArgumentParser) -> None:
+    add_trader(command)
+    command.add_argument(
+        "--reason",
+        required=True,
+        help="why, in one line: it is logged and kept in the report",
+    )
+    add_redis(command, "the server of the node's message bus and cache")
+    command.add_argument(
+        "--stream",
+        default="recovery-commands",
+        help="one of external_streams of the node's message bus (default: %(default)s)",
+    )
+    command.add_argument(
+        "--encoding",
+        choices=("json", "msgpack"),
+        help="that of the node's message bus (default: the one of NautilusTrader as installed)",
+    )
+    command.add_argument(
+        "--timeout",
+        metavar="SECS",
+        type=positive,
+        default=10.0,
+        help="how long to wait for the node's answer (default: %(default)g)",
+    )
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    if arguments.withdraw:
+        return _command(arguments, "withdraw", instrument_id=arguments.instrument)
+    secs = arguments.minutes * 60
+    return _command(arguments, "release", instrument_id=arguments.instrument, secs=secs)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    return _command(arguments, "resume")
+
+
+def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
+    if lacks("cli", "redis"):
+        return UNUSABLE
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor import redis_view  # noqa: PLC0415
+    from nautilus_recovery_actor import remote  # noqa: PLC0415
+    from nautilus_recovery_actor.commands import OperatorCommand  # noqa: PLC0415
+
+    try:
+        command = OperatorCommand.new(
+            arguments.trader,
+            action,
+            arguments.reason,
+            valid_secs=arguments.timeout,
+            **what,
+        )
+    except ValueError as e:
+        complain(str(e))
+        return UNUSABLE
+    try:
+        text = remote.send(command, arguments.redis, arguments.stream, arguments.encoding)
+    except (remote.RemoteError, redis_view.RedisUnusableError) as e:
+        complain(str(e))
+        return REFUSED if isinstance(e, remote.RefusedError) else UNUSABLE
+    except KeyboardInterrupt:
+        complain("Interrupted before the node answered: its log tells whether it obeyed")
+        return INTERRUPTED
+    say(f"{command.trader_id}: {text}")
+    return DONE

@@ -1,0 +1,155 @@
+"""
+The Redis or Valkey server of a node, seen from outside: how to reach it, and where things are.
+
+Nothing here runs inside a node.
+"""
+
+from urllib.parse import quote
+from urllib.parse import urlsplit
+
+import msgspec
+import redis
+from nautilus_trader.config import DatabaseConfig
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+
+SOCKET_SECS = 5.0
+
+
+class RedisUnusableError(Exception):
+    """
+    Raised when the Redis server cannot be reached, or does not do what is asked.
+    """
+
+
+def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
+    """
+    Return a client of the server. Nothing is sent yet.
+
+    Parameters
+    ----------
+    url : str
+        The server: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with what redis-py takes.
+    timeout_secs : float, default 5.0
+        How long to wait for a connection, and for each answer (seconds).
+
+    Returns
+    -------
+    redis.Redis
+
+    Raises
+    ------
+    RedisUnusableError
+        If that is no URL of a Redis server.
+
+    """
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_secs,
+            socket_connect_timeout=timeout_secs,
+            retry=Retry(NoBackoff(), 0),
+        )
+        client.connection_pool.make_connection()  # Only this looks at the options of the URL
+    except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
+        raise RedisUnusableError(
+            "That is no URL of a Redis server: give one like redis://127.0.0.1:6379",
+        ) from e
+    return client
+
+
+def database_url(database: DatabaseConfig) -> str:
+    """
+    Return the URL of the server that a node is configured to use. It holds the password.
+
+    Parameters
+    ----------
+    database : DatabaseConfig
+        The configuration.
+
+    Returns
+    -------
+    str
+
+    """
+    login = ""
+    if database.username or database.password:
+        login = f"{quote(database.username or '', '')}:{quote(database.password or '', '')}@"
+    scheme = "rediss" if database.ssl else "redis"
+    return f"{scheme}://{login}{database.host or '127.0.0.1'}:{database.port or 6379}"
+
+
+def address(url: str) -> str:
+    """
+    Return where the server is, without what is secret in its URL.
+
+    Parameters
+    ----------
+    url : str
+        The URL.
+
+    Returns
+    -------
+    str
+
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    return f"{parts.hostname or '127.0.0.1'}:{parts.port or 6379}"
+
+
+def one_line(text: str) -> str:
+    """
+    Return `text` without what would move or colour a terminal.
+
+    Parameters
+    ----------
+    text : str
+        Any text, also from a stranger.
+
+    Returns
+    -------
+    str
+
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class Namespace(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Where NautilusTrader keeps what belongs to one trader.
+
+    Parameters
+    ----------
+    trader_id : str
+        The trader.
+    instance_id : str, optional
+        The instance, where `CacheConfig.use_instance_id` is set.
+    use_trader_prefix : bool, default True
+        `CacheConfig.use_trader_prefix` of the node.
+
+    """
+
+    trader_id: str
+    instance_id: str | None = None
+    use_trader_prefix: bool = True
+
+    def key(self, name: str) -> str:
+        """
+        Return the key of an entry.
+
+        Parameters
+        ----------
+        name : str
+            What comes after the trader, such as ``orders:O-1`` or ``general:recovery:epoch``.
+
+        Returns
+        -------
+        str
+
+        """
+        prefix = "trader-" if self.use_trader_prefix else ""
+        instance = f":{self.instance_id}" if self.instance_id else ""
+        return f"{prefix}{self.trader_id}{instance}:{name}"
