@@ -5,6 +5,7 @@ Nothing here runs inside a node.
 """
 
 from urllib.parse import quote
+from urllib.parse import unquote
 from urllib.parse import urlsplit
 
 import msgspec
@@ -75,9 +76,14 @@ def database_url(database: DatabaseConfig) -> str:
     """
     login = ""
     if database.username or database.password:
-        login = f"{quote(database.username or '', '')}:{quote(database.password or '', '')}@"
+        login = f"{_quoted(database.username)}:{_quoted(database.password)}@"
     scheme = "rediss" if database.ssl else "redis"
     return f"{scheme}://{login}{database.host or '127.0.0.1'}:{database.port or 6379}"
+
+
+def _quoted(text: str | None) -> str:
+    # NautilusTrader puts it into a URL as it is, so that what is encoded in it is decoded there
+    return quote(unquote(text or ""), safe="")
 
 
 def address(url: str) -> str:
@@ -94,10 +100,14 @@ def address(url: str) -> str:
     str
 
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "127.0.0.1", parts.port or 6379
+    except ValueError:  # Its text may quote the URL, and so a password
+        return "an unreadable address"
     if parts.scheme == "unix":
         return parts.path
-    return f"{parts.hostname or '127.0.0.1'}:{parts.port or 6379}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def one_line(text: str) -> str:

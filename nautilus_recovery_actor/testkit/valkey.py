@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -54,6 +55,9 @@ class EmbeddedValkey:
         preflight checks of the persistence settings pass.
     url : str, optional
         The server to use, by default the environment variable ``REDIS_URL``.
+    arguments : Sequence[str], default ()
+        More arguments of the server, such as ``("--unixsocket", path)``. One that is used as it is
+        knows none of them: they make this object start a server in any case.
 
     Raises
     ------
@@ -67,7 +71,12 @@ class EmbeddedValkey:
 
     """
 
-    def __init__(self, appendonly: bool = False, url: str | None = None) -> None:
+    def __init__(
+        self,
+        appendonly: bool = False,
+        url: str | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._username: str | None = None
@@ -76,7 +85,7 @@ class EmbeddedValkey:
         self._held_keys = False
 
         url = url or os.environ.get("REDIS_URL")
-        if url:
+        if url and not arguments:
             parts = urlsplit(url)
             self.host = parts.hostname or "127.0.0.1"
             self.port = parts.port or 6379
@@ -86,7 +95,7 @@ class EmbeddedValkey:
             self._held_keys = self._holds_keys()
         else:
             self.host = "127.0.0.1"
-            self.port = self._start(server_binary(), appendonly)
+            self.port = self._start(server_binary(), appendonly, arguments)
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +197,7 @@ class EmbeddedValkey:
             self._directory.cleanup()
             self._directory = None
 
-    def _start(self, binary: str, appendonly: bool) -> int:
+    def _start(self, binary: str, appendonly: bool, arguments: Sequence[str]) -> int:
         self._directory = tempfile.TemporaryDirectory(prefix="paper-valkey-")
         log = Path(self._directory.name) / "server.log"
         lifeline = str(Path(__file__).with_name("lifeline.py"))
@@ -197,7 +206,7 @@ class EmbeddedValkey:
             command = [sys.executable, "-I", lifeline, binary]
             command += ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
             command += ["--appendonly", "yes" if appendonly else "no"]
-            command += ["--dir", self._directory.name, "--logfile", str(log)]
+            command += ["--dir", self._directory.name, "--logfile", str(log), *arguments]
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

@@ -1,0 +1,91 @@
+"""
+Which keys of a trader a Redis server holds, found without reading any value.
+"""
+
+import re
+import time
+
+import msgspec
+import redis
+
+from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.redis_view import one_line
+
+
+_COUNT = 5000  # Keys that a server looks at in one step: what NautilusTrader asks for, too
+_MOST = 5
+_INSTANCE = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class TraderKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What keys of a trader there are.
+
+    Parameters
+    ----------
+    has_keys : bool, optional
+        If there is any under the namespace, ``None`` if that was not seen to the end.
+    elsewhere : tuple[str, ...]
+        Other prefixes under which the same trader is stored, the first few.
+    is_complete : bool
+        If all keys were looked at, as far as was needed.
+
+    """
+
+    has_keys: bool | None
+    elsewhere: tuple[str, ...]
+    is_complete: bool
+
+
+def keys_of(client: redis.Redis, namespace: Namespace, deadline: float) -> TraderKeys:
+    """
+    Return which keys of a trader there are, without those of its name in another place.
+
+    Parameters
+    ----------
+    client : redis.Redis
+        The client.
+    namespace : Namespace
+        Where the keys are as configured.
+    deadline : float
+        When to stop (monotonic seconds).
+
+    Returns
+    -------
+    TraderKeys
+
+    """
+    own = namespace.key("").encode()
+    pattern = f"*{_escaped(namespace.trader_id)}:*"
+    elsewhere: dict[bytes, None] = {}
+    cursor = 0
+    while True:
+        cursor, keys = client.scan(cursor, match=pattern, count=_COUNT)
+        for key in keys:
+            prefix = _prefix(bytes(key), namespace)
+            if prefix == own:
+                return TraderKeys(has_keys=True, elsewhere=(), is_complete=True)
+            if prefix is not None and len(elsewhere) < _MOST:
+                elsewhere[prefix] = None
+        if not cursor or time.monotonic() > deadline:
+            break
+    names = tuple(one_line(prefix.decode(errors="replace")) for prefix in elsewhere)
+    is_complete = not cursor
+    return TraderKeys(
+        has_keys=False if is_complete else None,
+        elsewhere=names,
+        is_complete=is_complete,
+    )
+
+
+def _prefix(key: bytes, namespace: Namespace) -> bytes | None:
+    trader = namespace.trader_id.encode()
+    for prefix in (b"trader-" + trader + b":", trader + b":"):
+        if key.startswith(prefix):
+            instance = _INSTANCE.match(key, len(prefix))
+            return prefix if instance is None else key[: instance.end()] + b":"
+    return None
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*?\[\]\\^])", r"\\\1", text)
