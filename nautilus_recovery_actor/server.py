@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 
 import redis
 from nautilus_trader.config import DatabaseConfig
+from redis.exceptions import NoPermissionError
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ReadOnlyError
 
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
@@ -181,10 +184,10 @@ class _Look:
             self._see(**self._trouble(e))
 
     def _read(self, client: redis.Redis) -> None:
-        client.ping()
+        _ping(client)
         if self._is_encrypted:
             self._see(is_publicly_trusted=_is_publicly_trusted(self._url, self._timeout_secs))
-        self._see(ping_secs=statistics.median(_seconds(client.ping) for _ in range(_PINGS)))
+        self._see(ping_secs=statistics.median(_ping(client) for _ in range(_PINGS)))
         self._see(clocks=(time.time_ns(),))
         now = self._ask("TIME", client.time)
         if now is not None:
@@ -281,7 +284,10 @@ def _trouble(error: BaseException) -> tuple[Trouble, str]:
         case redis.ResponseError():
             return Trouble.ANSWER, f"it answers with an error: {error}"
         case _:
-            return Trouble.ANSWER, f"its answer is not the protocol of Redis ({type(error).__name__})"
+            return (
+                Trouble.ANSWER,
+                f"its answer is not the protocol of Redis ({type(error).__name__})",
+            )
 
 
 def _secrets(url: str) -> list[str]:
@@ -307,9 +313,15 @@ def _reason(error: BaseException) -> str:
     return str(error)
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def _ping(client: redis.Redis) -> float:
     start = time.perf_counter()
-    call()
+    try:
+        client.ping()
+    except NoPermissionError:
+        pass
+    except redis.ResponseError as e:
+        if not str(e).startswith("MISCONF"):  # That it cannot write: it says so to a ping, too
+            raise
     return time.perf_counter() - start
 
 
@@ -321,7 +333,7 @@ def _filled(line: str, key: str) -> list[str]:
 def _is_denied(client: redis.Redis, command: list[str]) -> bool:
     try:
         _send(client, *command)
-    except redis.NoPermissionError:
+    except NoPermissionError:
         return True
     except redis.ResponseError:
         pass  # Such as a key of another kind
@@ -337,7 +349,7 @@ def _refused(client: redis.Redis, key: str) -> tuple[list[str], str | None]:
     for line in _WRITES:
         try:
             _send(client, *_filled(line, key))
-        except redis.NoPermissionError:
+        except NoPermissionError:
             denied.append(line.split()[0])
         except redis.ResponseError as e:
             refusal = refusal or one_line(_text(e))[:_LONGEST_TEXT]
@@ -347,7 +359,7 @@ def _refused(client: redis.Redis, key: str) -> tuple[list[str], str | None]:
 
 def _text(error: redis.ResponseError) -> str:
     # redis-py takes the first word of those that it knows
-    words = {redis.ReadOnlyError: "READONLY ", redis.OutOfMemoryError: "OOM "}
+    words = {ReadOnlyError: "READONLY ", OutOfMemoryError: "OOM "}
     return words.get(type(error), "") + str(error)
 
 

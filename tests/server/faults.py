@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from collections.abc import Generator
 from collections.abc import Iterator
 from os import kill
 from pathlib import Path
@@ -36,7 +37,7 @@ TRADER = "T-1"
 OWN = Namespace(trader_id=TRADER)
 BEAT = OWN.key("general:recovery:heartbeat")
 
-Fault = Callable[[], Iterator[str]]
+Fault = Callable[[], Generator[str, None, None]]
 FAULTS: list[tuple[Rule, Fault]] = []
 
 
@@ -64,7 +65,7 @@ def login(server: EmbeddedValkey, user: str) -> str:
 
 
 @fault(rules.UNREACHABLE)
-def nobody_listens() -> Iterator[str]:
+def nobody_listens() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         url = server.url
         server.close()
@@ -74,7 +75,7 @@ def nobody_listens() -> Iterator[str]:
 
 
 @fault(rules.UNREACHABLE)
-def it_accepts_and_never_answers() -> Iterator[str]:
+def it_accepts_and_never_answers() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, listening(never_answers) as port:
         yield f"redis://127.0.0.1:{port}"
         with listening(passes_to(server.port)) as through:
@@ -82,14 +83,14 @@ def it_accepts_and_never_answers() -> Iterator[str]:
 
 
 @fault(rules.UNREACHABLE)
-def it_closes_at_once() -> Iterator[str]:
+def it_closes_at_once() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, listening(closes_at_once) as port:
         yield f"redis://127.0.0.1:{port}"
         yield server.url
 
 
 @fault(rules.UNREACHABLE)
-def no_socket_is_there() -> Iterator[str]:
+def no_socket_is_there() -> Generator[str, None, None]:
     path = f"/tmp/{uuid4().hex}.sock"
     yield f"unix://{path}"
     with EmbeddedValkey(arguments=("--unixsocket", path)):
@@ -97,7 +98,7 @@ def no_socket_is_there() -> Iterator[str]:
 
 
 @fault(rules.BAD_ANSWER)
-def it_is_a_web_server() -> Iterator[str]:
+def it_is_a_web_server() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         with listening(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
             yield f"redis://127.0.0.1:{port}"
@@ -105,14 +106,14 @@ def it_is_a_web_server() -> Iterator[str]:
 
 
 @fault(rules.URL_INVALID)
-def the_url_is_for_something_else() -> Iterator[str]:
+def the_url_is_for_something_else() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         yield f"http://{server.host}:{server.port}"
         yield f"redis://{server.host}:{server.port}"
 
 
 @fault(rules.NOT_AUTHENTICATED)
-def no_password_is_given() -> Iterator[str]:
+def no_password_is_given() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, requirepass="secret")
         yield server.url
@@ -120,7 +121,7 @@ def no_password_is_given() -> Iterator[str]:
 
 
 @fault(rules.NOT_AUTHENTICATED)
-def the_password_of_a_user_is_wrong() -> Iterator[str]:
+def the_password_of_a_user_is_wrong() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         run(server, "ACL", "SETUSER", "node", "on", ">other", "~*", "+@all")
         yield login(server, "node")
@@ -129,7 +130,7 @@ def the_password_of_a_user_is_wrong() -> Iterator[str]:
 
 
 @fault(rules.NOT_PERMITTED)
-def a_user_may_not_write() -> Iterator[str]:
+def a_user_may_not_write() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         rights = ("on", ">secret", f"~trader-{TRADER}:*", "+@all", "-@write")
         run(server, "ACL", "SETUSER", "node", *rights)
@@ -139,7 +140,7 @@ def a_user_may_not_write() -> Iterator[str]:
 
 
 @fault(rules.NOT_PERMITTED)
-def a_user_may_not_touch_the_keys_of_this_trader() -> Iterator[str]:
+def a_user_may_not_touch_the_keys_of_this_trader() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         run(server, "ACL", "SETUSER", "node", "on", ">secret", "~trader-T-2:*", "+@all")
         yield login(server, "node")
@@ -148,7 +149,7 @@ def a_user_may_not_touch_the_keys_of_this_trader() -> Iterator[str]:
 
 
 @fault(rules.NOT_PERMITTED)
-def a_user_may_not_ask_for_the_version() -> Iterator[str]:
+def a_user_may_not_ask_for_the_version() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         run(server, "ACL", "SETUSER", "node", "on", ">secret", "~*", "+@all", "-info")
         yield login(server, "node")
@@ -157,7 +158,7 @@ def a_user_may_not_ask_for_the_version() -> Iterator[str]:
 
 
 @fault(rules.NOT_TOLD)
-def a_user_may_not_see_the_settings() -> Iterator[str]:
+def a_user_may_not_see_the_settings() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         run(server, "ACL", "SETUSER", "node", "on", ">secret", "~*", "+@all", "-config")
         yield login(server, "node")
@@ -166,14 +167,14 @@ def a_user_may_not_see_the_settings() -> Iterator[str]:
 
 
 @fault(rules.TLS_FAILED)
-def its_certificate_is_of_no_known_authority() -> Iterator[str]:
+def its_certificate_is_of_no_known_authority() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, certified(server) as (url, authority):
         yield url
         yield f"{url}?ssl_ca_certs={authority}"
 
 
 @fault(rules.TLS_FAILED)
-def its_certificate_is_for_another_host() -> Iterator[str]:
+def its_certificate_is_for_another_host() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         with certified(server, "redis.example") as (url, authority):
             yield f"{url}?ssl_ca_certs={authority}"
@@ -182,7 +183,7 @@ def its_certificate_is_for_another_host() -> Iterator[str]:
 
 
 @fault(rules.TLS_PRIVATE_CA)
-def its_certificate_is_of_a_private_authority() -> Iterator[str]:
+def its_certificate_is_of_a_private_authority() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, certified(server) as (url, authority):
         known = f"{url}?ssl_ca_certs={authority}"
         yield known
@@ -195,14 +196,14 @@ def its_certificate_is_of_a_private_authority() -> Iterator[str]:
 
 
 @fault(rules.NOT_ENCRYPTED)
-def it_is_reached_over_a_network() -> Iterator[str]:
+def it_is_reached_over_a_network() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, listening(passes_to(server.port), "0.0.0.0") as port:
         yield f"redis://{own_address()}:{port}"
         yield f"redis://127.0.0.1:{port}"
 
 
 @fault(rules.SLOW)
-def it_is_far_away() -> Iterator[str]:
+def it_is_far_away() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         for delay_secs in (0.03, 0.0):
             with listening(passes_to(server.port, delay_secs=delay_secs)) as port:
@@ -210,7 +211,7 @@ def it_is_far_away() -> Iterator[str]:
 
 
 @fault(rules.VERSION)
-def it_is_old() -> Iterator[str]:
+def it_is_old() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         version = str(run(server, "INFO", "server")["redis_version"]).encode()  # type: ignore[index]
         for older in (b"6.0", b"6.2"):
@@ -224,7 +225,7 @@ def it_is_old() -> Iterator[str]:
 
 
 @fault(rules.LOADING)
-def it_is_loading() -> Iterator[str]:
+def it_is_loading() -> Generator[str, None, None]:
     with EmbeddedValkey() as primary, EmbeddedValkey() as server:
         with primary.client() as client, client.pipeline() as pipe:
             for number in range(3000):
@@ -243,7 +244,7 @@ def it_is_loading() -> Iterator[str]:
 
 
 @fault(rules.REPLICA)
-def it_is_a_replica() -> Iterator[str]:
+def it_is_a_replica() -> Generator[str, None, None]:
     with EmbeddedValkey() as primary, EmbeddedValkey() as server:
         follow(server, primary)
         yield server.url
@@ -251,7 +252,7 @@ def it_is_a_replica() -> Iterator[str]:
 
 
 @fault(rules.REPLICA)
-def it_is_a_replica_that_can_be_written_to() -> Iterator[str]:
+def it_is_a_replica_that_can_be_written_to() -> Generator[str, None, None]:
     with EmbeddedValkey() as primary, EmbeddedValkey() as server:
         config(server, replica_read_only="no")
         follow(server, primary)
@@ -261,7 +262,7 @@ def it_is_a_replica_that_can_be_written_to() -> Iterator[str]:
 
 
 @fault(rules.REPLICA_LAG)
-def its_replica_is_behind() -> Iterator[str]:
+def its_replica_is_behind() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, EmbeddedValkey() as replica:
         follow(replica, server)
         pid = int(run(replica, "INFO", "server")["process_id"])  # type: ignore[index]
@@ -273,12 +274,13 @@ def its_replica_is_behind() -> Iterator[str]:
         finally:
             kill(pid, signal.SIGCONT)
         with server.client() as client:
+            client.set("a", "b")
             wait_until(lambda: client.wait(1, 100))
         yield server.url
 
 
 @fault(rules.CLUSTER)
-def it_is_part_of_a_cluster() -> Iterator[str]:
+def it_is_part_of_a_cluster() -> Generator[str, None, None]:
     with EmbeddedValkey(arguments=("--cluster-enabled", "yes")) as server:
         yield server.url
     with EmbeddedValkey() as server:
@@ -286,7 +288,7 @@ def it_is_part_of_a_cluster() -> Iterator[str]:
 
 
 @fault(rules.EVICTING)
-def it_evicts_when_memory_is_short() -> Iterator[str]:
+def it_evicts_when_memory_is_short() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, maxmemory="1gb", maxmemory_policy="allkeys-lru")
         yield server.url
@@ -295,7 +297,7 @@ def it_evicts_when_memory_is_short() -> Iterator[str]:
 
 
 @fault(rules.EVICTION_POLICY)
-def its_policy_would_evict_with_a_limit() -> Iterator[str]:
+def its_policy_would_evict_with_a_limit() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, maxmemory_policy="allkeys-lfu")
         yield server.url
@@ -304,7 +306,7 @@ def its_policy_would_evict_with_a_limit() -> Iterator[str]:
 
 
 @fault(rules.EVICTION_POLICY)
-def it_evicts_what_expires() -> Iterator[str]:
+def it_evicts_what_expires() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, maxmemory="1gb", maxmemory_policy="volatile-lru")
         yield server.url
@@ -313,7 +315,7 @@ def it_evicts_what_expires() -> Iterator[str]:
 
 
 @fault(rules.KEYS_EVICTED)
-def it_has_evicted() -> Iterator[str]:
+def it_has_evicted() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         with server.client() as client:
             client.set("a", "b")
@@ -327,7 +329,7 @@ def it_has_evicted() -> Iterator[str]:
 
 
 @fault(rules.MEMORY_FULL)
-def its_memory_is_full() -> Iterator[str]:
+def its_memory_is_full() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, maxmemory=1)
         yield server.url
@@ -336,10 +338,11 @@ def its_memory_is_full() -> Iterator[str]:
 
 
 @fault(rules.MEMORY_SHORT)
-def its_memory_is_nearly_full() -> Iterator[str]:
+def its_memory_is_nearly_full() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         with server.client() as client:
             client.set("large", b"x" * 20_000_000)
+        with server.client() as client:
             used = client.info("memory")["used_memory"]
         config(server, maxmemory=int(used / 0.85))
         yield server.url
@@ -348,7 +351,7 @@ def its_memory_is_nearly_full() -> Iterator[str]:
 
 
 @fault(rules.REFUSES_WRITES)
-def it_wants_a_replica_to_write() -> Iterator[str]:
+def it_wants_a_replica_to_write() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, min_replicas_to_write=1)
         yield server.url
@@ -357,7 +360,7 @@ def it_wants_a_replica_to_write() -> Iterator[str]:
 
 
 @fault(rules.REFUSES_WRITES)
-def it_stops_writes_as_its_snapshot_failed() -> Iterator[str]:
+def it_stops_writes_as_its_snapshot_failed() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         fail_to_save(server)
         config(server, save="3600 1")
@@ -367,7 +370,7 @@ def it_stops_writes_as_its_snapshot_failed() -> Iterator[str]:
 
 
 @fault(rules.SAVE_FAILED)
-def its_last_snapshot_failed() -> Iterator[str]:
+def its_last_snapshot_failed() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, save="3600 1", stop_writes_on_bgsave_error="no")
         directory = fail_to_save(server)
@@ -380,7 +383,7 @@ def its_last_snapshot_failed() -> Iterator[str]:
 
 
 @fault(rules.NOT_PERSISTENT)
-def it_writes_nothing_to_disk() -> Iterator[str]:
+def it_writes_nothing_to_disk() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         yield server.url
         config(server, save="3600 1")
@@ -388,7 +391,7 @@ def it_writes_nothing_to_disk() -> Iterator[str]:
 
 
 @fault(rules.SNAPSHOTS_ONLY)
-def it_writes_snapshots_only() -> Iterator[str]:
+def it_writes_snapshots_only() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         config(server, save="3600 1")
         yield server.url
@@ -397,7 +400,7 @@ def it_writes_snapshots_only() -> Iterator[str]:
 
 
 @fault(rules.LOSS_WINDOW)
-def its_disk_is_a_second_late() -> Iterator[str]:
+def its_disk_is_a_second_late() -> Generator[str, None, None]:
     with EmbeddedValkey(appendonly=True) as server:
         yield server.url
         config(server, appendfsync="always")
@@ -405,7 +408,7 @@ def its_disk_is_a_second_late() -> Iterator[str]:
 
 
 @fault(rules.LIVE_NODE)
-def another_node_is_alive() -> Iterator[str]:
+def another_node_is_alive() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         beat(server, age_secs=12)
         yield server.url
@@ -414,7 +417,7 @@ def another_node_is_alive() -> Iterator[str]:
 
 
 @fault(rules.LIVE_NODE)
-def another_node_has_not_stopped() -> Iterator[str]:
+def another_node_has_not_stopped() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         beat(server)
         yield server.url
@@ -423,7 +426,7 @@ def another_node_has_not_stopped() -> Iterator[str]:
 
 
 @fault(rules.LIVE_NODE)
-def the_clock_of_another_node_is_ahead() -> Iterator[str]:
+def the_clock_of_another_node_is_ahead() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         beat(server, age_secs=-3600)
         yield server.url
@@ -432,7 +435,7 @@ def the_clock_of_another_node_is_ahead() -> Iterator[str]:
 
 
 @fault(rules.HEARTBEAT_DAMAGED)
-def its_heartbeat_is_cut_short() -> Iterator[str]:
+def its_heartbeat_is_cut_short() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         beat(server, age_secs=100)
         with server.client() as client:
@@ -444,7 +447,7 @@ def its_heartbeat_is_cut_short() -> Iterator[str]:
 
 
 @fault(rules.HEARTBEAT_DAMAGED)
-def its_heartbeat_is_a_list() -> Iterator[str]:
+def its_heartbeat_is_a_list() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, server.client() as client:
         client.rpush(BEAT, "x")
         yield server.url
@@ -453,7 +456,7 @@ def its_heartbeat_is_a_list() -> Iterator[str]:
 
 
 @fault(rules.KEYS_ABSENT)
-def nothing_of_the_trader_is_there() -> Iterator[str]:
+def nothing_of_the_trader_is_there() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, server.client() as client:
         client.set("trader-T-11:general:a", "another trader")
         client.set("trader-XT-1:general:a", "another trader")
@@ -463,7 +466,7 @@ def nothing_of_the_trader_is_there() -> Iterator[str]:
 
 
 @fault(rules.KEYS_ELSEWHERE)
-def the_trader_is_stored_without_its_prefix() -> Iterator[str]:
+def the_trader_is_stored_without_its_prefix() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, server.client() as client:
         client.set("T-1:general:a", "b")
         yield server.url
@@ -472,7 +475,7 @@ def the_trader_is_stored_without_its_prefix() -> Iterator[str]:
 
 
 @fault(rules.KEYS_ELSEWHERE)
-def the_trader_is_stored_by_instance() -> Iterator[str]:
+def the_trader_is_stored_by_instance() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, server.client() as client:
         client.set(f"trader-T-1:{uuid4()}:general:a", "b")
         yield server.url

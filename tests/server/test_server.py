@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -20,12 +20,12 @@ def look(url: str) -> dict[str, Finding]:
 @pytest.mark.parametrize(("rule", "scene"), FAULTS, ids=[scene.__name__ for _, scene in FAULTS])
 def test_a_fault_is_found_and_its_neighbour_is_not(rule: Rule, scene: Fault) -> None:
     """Each on a real server, or on what a real client takes for one."""
-    shown: Iterator[str] = scene()
-    broken = look(next(shown))
-    assert rule.code in broken, f"found only {set(broken)}"
-    sound = look(next(shown))
-    assert rule.code not in sound, sound[rule.code].message
-    assert next(shown, None) is None
+    with closing(scene()) as shown:
+        broken = look(next(shown))
+        assert rule.code in broken, f"found only {set(broken)}"
+        sound = look(next(shown))
+        assert rule.code not in sound, sound[rule.code].message
+        assert next(shown, None) is None
     finding = broken[rule.code]
     assert finding.severity == rule.severity
     assert re.fullmatch(r"Redis at \S+", finding.subject)
