@@ -1,7 +1,7 @@
 """
 What can be told of a Redis server, and how it reads in the answers of one.
 
-Nothing in these answers is taken on trust: a value of another kind than expected counts as not told.
+Nothing in these answers is taken on trust: what is of another kind than expected is not told.
 """
 
 import math
@@ -15,6 +15,7 @@ from nautilus_recovery_actor.journal import Heartbeat
 
 
 _LONGEST_NUMBER = 20  # Digits, enough for 64 bits
+_LONGEST_WORD = 80
 
 
 class Trouble(StrEnum):
@@ -224,13 +225,13 @@ def told_by_config(config: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def told_by_heartbeat(value: object) -> dict[str, Any]:
+def told_by_heartbeat(value: Any) -> dict[str, Any]:
     """
     Return the facts in the entry that holds the heartbeat.
 
     Parameters
     ----------
-    value : object
+    value : Any
         The entry, ``None`` if there is none.
 
     Returns
@@ -242,7 +243,7 @@ def told_by_heartbeat(value: object) -> dict[str, Any]:
     if value is None:
         return {}
     try:
-        heartbeat = msgspec.json.decode(value, type=Heartbeat)  # type: ignore[arg-type]
+        heartbeat = msgspec.json.decode(value, type=Heartbeat)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         return {"is_heartbeat_damaged": True}
     if not 0 <= heartbeat.ts < 2**63:
@@ -261,7 +262,8 @@ def _number(value: object) -> int | None:
 
 
 def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    is_word = isinstance(value, str) and len(value) <= _LONGEST_WORD and value.isprintable()
+    return str(value) if is_word and value else None
 
 
 def _is(value: object, word: str) -> bool | None:
@@ -270,7 +272,7 @@ def _is(value: object, word: str) -> bool | None:
 
 def _version(value: object) -> str | None:
     # redis-py reads a version of one dot as a number
-    return str(value) if isinstance(value, (str, int, float)) and str(value) else None
+    return _word(str(value) if isinstance(value, float) else value)
 
 
 def _replicas(info: Mapping[str, object]) -> tuple[Replica, ...]:
@@ -281,12 +283,12 @@ def _replicas(info: Mapping[str, object]) -> tuple[Replica, ...]:
             continue
         if isinstance(entry, Mapping):
             confirmed = _number(entry.get("offset"))
-            is_known = written is not None and confirmed is not None
+            is_unknown = written is None or confirmed is None
             replicas.append(
                 Replica(
                     state=_word(entry.get("state")) or "",
                     lag_secs=_number(entry.get("lag")),
-                    behind_bytes=max(0, written - confirmed) if is_known else None,  # type: ignore[operator]
+                    behind_bytes=None if is_unknown else max(0, (written or 0) - (confirmed or 0)),
                 ),
             )
     return tuple(replicas)

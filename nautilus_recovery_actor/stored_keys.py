@@ -4,6 +4,7 @@ Which keys of a trader a Redis server holds, found without reading any value.
 
 import re
 import time
+from typing import cast
 
 import msgspec
 import redis
@@ -27,14 +28,11 @@ class TraderKeys(msgspec.Struct, frozen=True, kw_only=True):
         If there is any under the namespace, ``None`` if that was not seen to the end.
     elsewhere : tuple[str, ...]
         Other prefixes under which the same trader is stored, the first few.
-    is_complete : bool
-        If all keys were looked at, as far as was needed.
 
     """
 
     has_keys: bool | None
     elsewhere: tuple[str, ...]
-    is_complete: bool
 
 
 def keys_of(client: redis.Redis, namespace: Namespace, deadline: float) -> TraderKeys:
@@ -61,21 +59,16 @@ def keys_of(client: redis.Redis, namespace: Namespace, deadline: float) -> Trade
     cursor = 0
     while True:
         cursor, keys = client.scan(cursor, match=pattern, count=_COUNT)
-        for key in keys:
-            prefix = _prefix(bytes(key), namespace)
+        for key in cast(list[bytes], keys):
+            prefix = _prefix(key, namespace)
             if prefix == own:
-                return TraderKeys(has_keys=True, elsewhere=(), is_complete=True)
+                return TraderKeys(has_keys=True, elsewhere=())
             if prefix is not None and len(elsewhere) < _MOST:
                 elsewhere[prefix] = None
         if not cursor or time.monotonic() > deadline:
             break
     names = tuple(one_line(prefix.decode(errors="replace")) for prefix in elsewhere)
-    is_complete = not cursor
-    return TraderKeys(
-        has_keys=False if is_complete else None,
-        elsewhere=names,
-        is_complete=is_complete,
-    )
+    return TraderKeys(has_keys=None if cursor else False, elsewhere=names)
 
 
 def _prefix(key: bytes, namespace: Namespace) -> bytes | None:

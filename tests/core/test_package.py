@@ -17,6 +17,7 @@ CORE = [
     "differences",
     "enums",
     "exits",
+    "findings",
     "gate",
     "journal",
     "machine",
@@ -27,6 +28,9 @@ CORE = [
     "positions",
     "report",
     "series",
+    "server_catalogue",
+    "server_facts",
+    "server_rules",
     "signals",
     "verify",
 ]

@@ -4,6 +4,7 @@ is all right.
 """
 
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Iterator
+from functools import partial
 from os import kill
 from pathlib import Path
 from uuid import uuid4
@@ -19,8 +21,8 @@ from uuid import uuid4
 import msgspec
 import trustme
 
-from nautilus_recovery_actor import server as server_module
-from nautilus_recovery_actor import server_rules as rules
+from nautilus_recovery_actor import server_catalogue as rules
+from nautilus_recovery_actor import server_tls
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.journal import Heartbeat
@@ -166,6 +168,15 @@ def a_user_may_not_see_the_settings() -> Generator[str, None, None]:
         yield login(server, "node")
 
 
+@fault(rules.NOT_TOLD)
+def the_settings_are_under_another_name() -> Generator[str, None, None]:
+    with EmbeddedValkey() as plain, contextlib.ExitStack() as stack:
+        forbid = partial(re.compile(rb"CONFIG").sub, b"XXXXXX")
+        port = stack.enter_context(listening(passes_to(plain.port, ask=forbid)))
+        yield f"redis://127.0.0.1:{port}"
+        yield plain.url
+
+
 @fault(rules.TLS_FAILED)
 def its_certificate_is_of_no_known_authority() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, certified(server) as (url, authority):
@@ -187,12 +198,12 @@ def its_certificate_is_of_a_private_authority() -> Generator[str, None, None]:
     with EmbeddedValkey() as server, certified(server) as (url, authority):
         known = f"{url}?ssl_ca_certs={authority}"
         yield known
-        before = server_module.public_roots
-        server_module.public_roots = lambda: authority  # As if it were a public one
+        before = server_tls.public_roots
+        server_tls.public_roots = lambda: authority  # As if it were a public one
         try:
             yield known
         finally:
-            server_module.public_roots = before
+            server_tls.public_roots = before
 
 
 @fault(rules.NOT_ENCRYPTED)
@@ -232,6 +243,7 @@ def it_is_loading() -> Generator[str, None, None]:
                 pipe.set(f"key-{number}", "x" * 1000)
             pipe.execute()
         config(server, key_load_delay=2000, loading_process_events_interval_bytes=1024)
+        config(primary, repl_diskless_sync_delay=0)
         run(server, "REPLICAOF", primary.host, primary.port)
         with server.client() as client:
             wait_until(lambda: client.info("persistence")["loading"] == 1)
@@ -491,6 +503,7 @@ def beat(server: EmbeddedValkey, age_secs: float = 0, *, is_stopped: bool = Fals
 
 
 def follow(replica: EmbeddedValkey, primary: EmbeddedValkey) -> None:
+    config(primary, repl_diskless_sync_delay=0)
     run(replica, "REPLICAOF", primary.host, primary.port)
     with replica.client() as client:
         wait_until(lambda: client.info("replication")["master_link_status"] == "up")

@@ -69,7 +69,7 @@ def drips(connection: socket.socket) -> None:
     connection.recv(4096)
     while True:
         connection.sendall(b"+")
-        time.sleep(0.05)  # noqa: TID251
+        time.sleep(0.05)
 
 
 def passes_to(
@@ -77,16 +77,17 @@ def passes_to(
     *,
     delay_secs: float = 0.0,
     rewrite: Callable[[bytes], bytes] = bytes,
+    ask: Callable[[bytes], bytes] = bytes,
     tls: ssl.SSLContext | None = None,
 ) -> Serve:
     """
-    Stand before the server at a port, and change what it answers.
+    Stand before the server at a port, and change what it is asked and what it answers.
     """
 
     def serve(connection: socket.socket) -> None:
         client = tls.wrap_socket(connection, server_side=True) if tls else connection
         with client, socket.create_connection(("127.0.0.1", port)) as server:
-            forward = threading.Thread(target=_copy, args=(client, server, bytes), daemon=True)
+            forward = threading.Thread(target=_copy, args=(client, server, ask), daemon=True)
             forward.start()
 
             def late(data: bytes) -> bytes:

@@ -3,7 +3,6 @@ from contextlib import closing
 
 import pytest
 
-from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.server import look_at_server
