@@ -4,6 +4,7 @@ The Redis or Valkey server of a node, seen from outside: how to reach it, and wh
 Nothing here runs inside a node.
 """
 
+from typing import Any
 from urllib.parse import quote
 from urllib.parse import unquote
 from urllib.parse import urlsplit
@@ -45,12 +46,16 @@ def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
         If that is no URL of a Redis server.
 
     """
+    options: dict[str, Any] = {}
+    if url.startswith("rediss:") and "ssl_cert_reqs" not in url:
+        options["ssl_check_hostname"] = True  # redis-py 5 would not, NautilusTrader does
     try:
         client = redis.Redis.from_url(
             url,
             socket_timeout=timeout_secs,
             socket_connect_timeout=timeout_secs,
             retry=Retry(NoBackoff(), 0),
+            **options,
         )
         client.connection_pool.make_connection()  # Only this looks at the options of the URL
     except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password

@@ -44,6 +44,7 @@ from nautilus_recovery_actor.server_tls import is_publicly_trusted
 from nautilus_recovery_actor.stored_keys import keys_of
 
 
+_THREAD = "look-at-redis"
 _PINGS = 5
 _LONGEST_HEARTBEAT = 10_000
 _SCAN_MARGIN_SECS = 0.2
@@ -144,7 +145,7 @@ def read_server(
     """
     look = _Look(url, namespace, timeout_secs)
     # A host name that does not resolve, or a server that sends one byte a second, knows no timeout
-    thread = threading.Thread(target=look.run, daemon=True)
+    thread = threading.Thread(target=look.run, name=_THREAD, daemon=True)
     thread.start()
     thread.join(timeout_secs)
     return look.facts(is_over=not thread.is_alive())
