@@ -19,6 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
+import redis
 import trustme
 
 from nautilus_recovery_actor import server_catalogue as rules
@@ -28,6 +29,7 @@ from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import ValkeyError
 from tests.server.stand_ins import closes_at_once
 from tests.server.stand_ins import listening
 from tests.server.stand_ins import never_answers
@@ -240,9 +242,11 @@ def it_is_loading() -> Generator[str, None, None]:
     with EmbeddedValkey() as primary, EmbeddedValkey() as server:
         with primary.client() as client, client.pipeline() as pipe:
             for number in range(3000):
-                pipe.set(f"key-{number}", "x" * 1000)
+                pipe.set(f"key-{number}", "x" * 3000)
             pipe.execute()
-        config(server, key_load_delay=2000, loading_process_events_interval_bytes=1024)
+        config(server, key_load_delay=2000)
+        with contextlib.suppress(redis.ResponseError):  # Redis 6.2 has a fixed one
+            config(server, loading_process_events_interval_bytes=1024)
         config(primary, repl_diskless_sync_delay=0)
         run(server, "REPLICAOF", primary.host, primary.port)
         with server.client() as client:
@@ -293,7 +297,7 @@ def its_replica_is_behind() -> Generator[str, None, None]:
 
 @fault(rules.CLUSTER)
 def it_is_part_of_a_cluster() -> Generator[str, None, None]:
-    with EmbeddedValkey(arguments=("--cluster-enabled", "yes")) as server:
+    with clustered() as server:
         yield server.url
     with EmbeddedValkey() as server:
         yield server.url
@@ -519,6 +523,13 @@ def fail_to_save(server: EmbeddedValkey) -> Path:
         client.bgsave()
         wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
     return directory
+
+
+def clustered() -> EmbeddedValkey:
+    for _ in range(20):
+        with contextlib.suppress(ValkeyError):  # It wants a second port, 10,000 higher
+            return EmbeddedValkey(arguments=("--cluster-enabled", "yes"))
+    raise ValkeyError("found no two ports")
 
 
 def save(server: EmbeddedValkey) -> None:
