@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from os import kill
 from pathlib import Path
+from random import randbytes
 from uuid import uuid4
 
 import msgspec
@@ -241,10 +242,10 @@ def it_is_old() -> Generator[str, None, None]:
 def it_is_loading() -> Generator[str, None, None]:
     with EmbeddedValkey() as primary, EmbeddedValkey() as server:
         with primary.client() as client, client.pipeline() as pipe:
-            for number in range(3000):
-                pipe.set(f"key-{number}", "x" * 3000)
+            for number in range(20_000):
+                pipe.set(f"key-{number}", randbytes(1000))
             pipe.execute()
-        config(server, key_load_delay=2000)
+        config(server, key_load_delay=300)
         with contextlib.suppress(redis.ResponseError):  # Redis 6.2 has a fixed one
             config(server, loading_process_events_interval_bytes=1024)
         config(primary, repl_diskless_sync_delay=0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -212,6 +213,8 @@ def test_a_message_has_the_numbers() -> None:
     }
 
 
+@example({"role": "\x1b[31m"}, {}, None)
+@example({"redis_version": "1" * 1000, "maxmemory": 10**400}, {"save": "1"}, b"{}")
 @given(ANSWERS, ANSWERS, st.one_of(SCALARS, st.lists(SCALARS)))
 def test_no_answer_is_too_strange(
     info: dict[Any, Any],
