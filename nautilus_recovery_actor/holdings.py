@@ -1,0 +1,361 @@
+"""
+What a node makes of stored fills and states of accounts: positions and balances, as NautilusTrader
+folds them when it starts (seen in 1.221 and 1.231).
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP
+from decimal import Decimal
+
+import msgspec
+
+from nautilus_recovery_actor import stored
+from nautilus_recovery_actor.stored import BrokenEntryError
+
+
+_NEAR_ZERO = 1e-15
+_SPOT = "CurrencyPair"
+
+
+class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
+    """
+    A position as a node restores it.
+
+    Parameters
+    ----------
+    position_id : str
+        The position.
+    strategy_id : str
+        Whose it is.
+    instrument_id : str
+        What it is in.
+    account_id : str
+        The account that holds it.
+    side : str
+        ``LONG``, ``SHORT`` or ``FLAT``.
+    signed_qty : Decimal
+        How much, negative if it is short.
+    avg_px_open : float
+        The mean price at which it was opened.
+    realized_pnl : Decimal
+        What was won or lost with what was closed of it, commissions included.
+    currency : str
+        The currency of that.
+    ts_opened : int
+        When it was opened (UNIX ns).
+    ts_last : int
+        When it last changed (UNIX ns).
+
+    """
+
+    position_id: str
+    strategy_id: str
+    instrument_id: str
+    account_id: str
+    side: str
+    signed_qty: Decimal
+    avg_px_open: float
+    realized_pnl: Decimal
+    currency: str
+    ts_opened: int
+    ts_last: int
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether there is anything of it.
+        """
+        return self.side != "FLAT"
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """
+    What decides how the fills of an instrument add up.
+
+    Parameters
+    ----------
+    size_precision : int
+        The decimals of a quantity.
+    multiplier : float
+        The size of one contract.
+    is_inverse : bool
+        Whether it is worth a fixed sum of the quote currency.
+    currency : str
+        The currency of profit and loss.
+    precision : int
+        The decimals of that.
+    commission_currency : str, optional
+        The currency in which a commission makes the position itself smaller, ``None`` for none.
+
+    """
+
+    size_precision: int
+    multiplier: float
+    is_inverse: bool
+    currency: str
+    precision: int
+    commission_currency: str | None = None
+
+
+def terms(
+    instrument: stored.StoredInstrument,
+    precision_of: Callable[[str], int],
+    *,
+    takes_commission: bool,
+) -> Terms:
+    """
+    Return the terms of a stored instrument.
+
+    Parameters
+    ----------
+    instrument : StoredInstrument
+        The instrument.
+    precision_of : Callable[[str], int]
+        Gives the decimals of a currency.
+    takes_commission : bool
+        Whether a commission in what was bought makes the position smaller, as in 1.231 and not in
+        1.221.
+
+    Returns
+    -------
+    Terms
+
+    Raises
+    ------
+    BrokenEntryError
+        If it says nothing of the currency.
+
+    """
+    base = instrument.base_currency
+    currency = instrument.quote_currency or instrument.currency
+    if instrument.type in _OF_CRYPTO:
+        base = instrument.underlying
+        is_quanto = instrument.settlement_currency not in {currency, base}
+        if is_quanto:
+            currency = instrument.settlement_currency
+    if instrument.is_inverse:
+        currency = base
+    if not currency:
+        raise BrokenEntryError("an instrument without a currency")
+    return Terms(
+        size_precision=instrument.size_precision,
+        multiplier=float(stored.quantity(instrument.multiplier)),
+        is_inverse=instrument.is_inverse,
+        currency=currency,
+        precision=precision_of(currency),
+        commission_currency=base if takes_commission and instrument.type == _SPOT else None,
+    )
+
+
+_OF_CRYPTO = {"CryptoFuture", "CryptoOption", "CryptoFuturesSpread", "CryptoOptionSpread"}
+
+
+def position(
+    values: Iterable[bytes],
+    terms_of: Callable[[str], Terms],
+) -> RestoredPosition:
+    """
+    Return the position that a node makes of a stored list of fills.
+
+    Parameters
+    ----------
+    values : Iterable[bytes]
+        The fills, the oldest first.
+    terms_of : Callable[[str], Terms]
+        Gives the terms of an instrument; it may raise `BrokenEntryError`.
+
+    Returns
+    -------
+    RestoredPosition
+
+    Raises
+    ------
+    BrokenEntryError
+        If NautilusTrader makes none of it.
+
+    """
+    fold: _PositionFold | None = None
+    for event in map(stored.order_event, values):
+        if not isinstance(event, stored.OrderFilled):
+            raise BrokenEntryError(f"it holds {type(event).__name__}, not OrderFilled")
+        if fold is None:
+            fold = _PositionFold(event, terms_of(event.instrument_id))
+        fold.apply(event)
+    if fold is None:
+        raise BrokenEntryError("it holds no fill")
+    return fold.position()
+
+
+class _PositionFold:
+    # The arithmetic is that of `nautilus_trader.model.position`, in floats and in its order
+    def __init__(self, fill: stored.OrderFilled, terms: Terms) -> None:
+        if fill.position_id is None:
+            raise BrokenEntryError("a fill without a position")
+        self._first = fill
+        self._terms = terms
+        self._position_id = fill.position_id
+        self._qty = 0.0
+        self._reset(fill)
+
+    def _reset(self, fill: stored.OrderFilled) -> None:
+        self._event_ids: set[str] = set()
+        self._trades: set[tuple[str, str, Decimal, Decimal]] = set()
+        self._avg_px_open = float(stored.number(fill.last_px))
+        self._pnl = Decimal(0)
+        self._ts_opened = stored.nanoseconds(fill.ts_event)
+
+    def apply(self, fill: stored.OrderFilled) -> None:
+        px, qty = stored.number(fill.last_px), stored.quantity(fill.last_qty)
+        if fill.order_side not in {"BUY", "SELL"}:
+            raise BrokenEntryError(f"no side of a fill: {fill.order_side[:20]!r}")
+        if fill.event_id in self._event_ids:
+            raise BrokenEntryError(f"the event {fill.event_id[:40]!r} twice")
+        trade = (fill.trade_id, fill.order_side, px, qty)
+        if trade in self._trades:
+            raise BrokenEntryError(f"the trade {fill.trade_id[:80]!r} twice")
+        if not self._qty:
+            self._reset(fill)
+        self._event_ids.add(fill.event_id)
+        self._trades.add(trade)
+
+        commission, currency = stored.money(fill.commission)
+        signed = float(qty) if fill.order_side == "BUY" else -float(qty)
+        pnl = -float(commission) if currency == self._terms.currency else 0.0
+        if self._qty * signed > 0:
+            held = abs(self._qty)
+            cost = self._avg_px_open * held + float(px) * abs(signed)
+            self._avg_px_open = cost / (held + abs(signed))
+        elif self._qty * signed < 0:
+            pnl += self._won(float(px), abs(signed))
+        self._pnl = _rounded(float(self._pnl) + pnl, self._terms.precision)
+        self._qty = round(self._qty + signed, self._terms.size_precision)
+        if currency == self._terms.commission_currency:
+            self._qty = round(self._qty - float(commission), self._terms.size_precision)
+        self._ts_last = stored.nanoseconds(fill.ts_event)
+
+    def _won(self, px: float, qty: float) -> float:
+        before, after = self._avg_px_open, px
+        if self._terms.is_inverse:
+            if abs(before) < _NEAR_ZERO or abs(after) < _NEAR_ZERO:
+                return 0.0
+            before, after = -1.0 / before, -1.0 / after
+        points = after - before if self._qty > 0 else before - after
+        return min(qty, abs(self._qty)) * self._terms.multiplier * points
+
+    def position(self) -> RestoredPosition:
+        side = "LONG" if self._qty > 0 else "SHORT" if self._qty < 0 else "FLAT"
+        return RestoredPosition(
+            position_id=self._position_id,
+            strategy_id=self._first.strategy_id,
+            instrument_id=self._first.instrument_id,
+            account_id=self._first.account_id,
+            side=side,
+            signed_qty=_rounded(self._qty, self._terms.size_precision),
+            avg_px_open=self._avg_px_open,
+            realized_pnl=self._pnl,
+            currency=self._terms.currency,
+            ts_opened=self._ts_opened,
+            ts_last=self._ts_last,
+        )
+
+
+def _rounded(value: float, precision: int) -> Decimal:
+    # As `Money` and `Quantity` do it
+    return Decimal(value * 10**precision).to_integral_value(ROUND_HALF_UP).scaleb(-precision)
+
+
+# -- ACCOUNTS --
+
+
+class Balance(msgspec.Struct, frozen=True, gc=False):
+    """
+    What an account has of a currency, as a node restores it.
+
+    Parameters
+    ----------
+    currency : str
+        The currency.
+    total : Decimal
+        All of it.
+    locked : Decimal
+        What orders and positions hold of it.
+    free : Decimal
+        The rest.
+
+    """
+
+    currency: str
+    total: Decimal
+    locked: Decimal
+    free: Decimal
+
+
+class RestoredAccount(msgspec.Struct, kw_only=True):
+    """
+    An account as a node restores it.
+
+    Parameters
+    ----------
+    account_id : str
+        The account.
+    account_type : str
+        ``CASH``, ``MARGIN`` or ``BETTING``.
+    balances : dict[str, Balance]
+        What it has of each currency.
+    ts_last : int
+        When it was last reported (UNIX ns).
+
+    """
+
+    account_id: str
+    account_type: str
+    balances: dict[str, Balance] = {}
+    ts_last: int = 0
+
+
+def account(account_id: str, values: Iterable[bytes]) -> RestoredAccount:
+    """
+    Return the account that a node makes of a stored list of its states.
+
+    Parameters
+    ----------
+    account_id : str
+        The account, as its key names it.
+    values : Iterable[bytes]
+        The states, the oldest first. What a state does not name stays as it was.
+
+    Returns
+    -------
+    RestoredAccount
+
+    Raises
+    ------
+    BrokenEntryError
+        If NautilusTrader makes none of it.
+
+    """
+    restored: RestoredAccount | None = None
+    base: str | None = None
+    for state in map(stored.account_state, values):
+        if restored is None:
+            restored = RestoredAccount(account_id=account_id, account_type=state.account_type)
+            base = state.base_currency
+        kind = (state.account_id, state.account_type, state.base_currency)
+        if kind != (account_id, restored.account_type, base):
+            raise BrokenEntryError(f"a state of another account: {state.account_id[:80]!r}")
+        if base and any(balance.currency != base for balance in state.balances):
+            raise BrokenEntryError(f"a currency besides {base[:20]!r}")
+        for balance in map(_balance, state.balances):
+            restored.balances[balance.currency] = balance
+        restored.ts_last = stored.nanoseconds(state.ts_event)
+    if restored is None:
+        raise BrokenEntryError("it holds no state")
+    return restored
+
+
+def _balance(balance: stored.StoredBalance) -> Balance:
+    total, locked, free = map(stored.number, (balance.total, balance.locked, balance.free))
+    if total - locked != free:
+        raise BrokenEntryError(f"{total} less {locked} is not {free}")
+    return Balance(balance.currency, total, locked, free)

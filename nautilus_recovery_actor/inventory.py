@@ -1,0 +1,197 @@
+"""
+What the next start of a node would restore, as a whole.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from nautilus_recovery_actor.holdings import RestoredAccount
+from nautilus_recovery_actor.holdings import RestoredPosition
+from nautilus_recovery_actor.restored import RestoredOrder
+
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+class BrokenEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A stored entry of which a node makes nothing.
+
+    Parameters
+    ----------
+    key : str
+        Where it is.
+    why : str
+        What is wrong with it, in one line.
+    stops_start : bool
+        Whether NautilusTrader does not start because of it. Else it starts without the entry.
+
+    """
+
+    key: str
+    why: str
+    stops_start: bool
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the next start of a node would restore.
+
+    Parameters
+    ----------
+    trader_id : str
+        The trader.
+    ts : int
+        When it was looked at (UNIX ns).
+    last_written : int, optional
+        The time of the newest event among all that is stored (UNIX ns).
+    accounts : tuple[RestoredAccount, ...]
+        The accounts.
+    positions : tuple[RestoredPosition, ...]
+        The open positions, the oldest first.
+    orders : tuple[RestoredOrder, ...]
+        The orders that are not over, the oldest first: open, in flight, or held by the node.
+    closed_positions : int
+        How many positions are closed.
+    closed_orders : int
+        How many orders are over.
+    instruments : int
+        How many instruments are stored.
+    states : tuple[str, ...]
+        The strategies and actors that have saved a state.
+    broken : tuple[BrokenEntry, ...]
+        What a node makes nothing of.
+
+    """
+
+    trader_id: str
+    ts: int
+    last_written: int | None = None
+    accounts: tuple[RestoredAccount, ...] = ()
+    positions: tuple[RestoredPosition, ...] = ()
+    orders: tuple[RestoredOrder, ...] = ()
+    closed_positions: int = 0
+    closed_orders: int = 0
+    instruments: int = 0
+    states: tuple[str, ...] = ()
+    broken: tuple[BrokenEntry, ...] = ()
+
+    @property
+    def stops_start(self) -> bool:
+        """
+        Whether NautilusTrader cannot start with what is stored.
+        """
+        return any(entry.stops_start for entry in self.broken)
+
+    def of(self, strategy_id: str | None, instrument_id: str | None) -> "Inventory":
+        """
+        Return the positions and orders of one strategy or one instrument alone, with all the rest.
+
+        Parameters
+        ----------
+        strategy_id : str, optional
+            The strategy, ``None`` for all.
+        instrument_id : str, optional
+            The instrument, ``None`` for all.
+
+        Returns
+        -------
+        Inventory
+
+        """
+
+        def is_meant(entry: RestoredOrder | RestoredPosition) -> bool:
+            return strategy_id in {None, entry.strategy_id} and instrument_id in {
+                None,
+                entry.instrument_id,
+            }
+
+        return msgspec.structs.replace(
+            self,
+            positions=tuple(filter(is_meant, self.positions)),
+            orders=tuple(filter(is_meant, self.orders)),
+        )
+
+    def by_strategy(
+        self,
+    ) -> Iterator[tuple[str, list[RestoredPosition], list[RestoredOrder]]]:
+        """
+        Yield each strategy with its open positions and its orders.
+
+        Yields
+        ------
+        tuple[str, list[RestoredPosition], list[RestoredOrder]]
+
+        """
+        positions: dict[str, list[RestoredPosition]] = {}
+        orders: dict[str, list[RestoredOrder]] = {}
+        for position in self.positions:
+            positions.setdefault(position.strategy_id, []).append(position)
+        for order in self.orders:
+            orders.setdefault(order.strategy_id, []).append(order)
+        for strategy_id in sorted(positions.keys() | orders.keys()):
+            yield strategy_id, positions.get(strategy_id, []), orders.get(strategy_id, [])
+
+    def summary(self) -> str:
+        """
+        Return the essence in one line.
+
+        Returns
+        -------
+        str
+
+        """
+        open_orders = sum(order.is_open for order in self.orders)
+        inflight = sum(order.is_inflight and not order.is_open for order in self.orders)
+        pending = sum(order.is_inflight and order.is_open for order in self.orders)
+        held = len(self.orders) - open_orders - inflight
+        orders = _count(open_orders, "open order")
+        if pending:
+            orders += f" ({pending} of them in flight)"
+        parts = [
+            _count(len(self.positions), "open position"),
+            orders,
+            *([_count(inflight, "order") + " in flight"] if inflight else []),
+            *([_count(held, "order") + " held by the node"] if held else []),
+            _count(len(self.accounts), "account"),
+        ]
+        written = "nothing was ever written"
+        if self.last_written is not None:
+            written = f"last written {duration(self.ts - self.last_written)} ago"
+        verb = "would not start" if self.stops_start else f"would restore {', '.join(parts)}"
+        broken = ""
+        if self.broken:
+            noun = "entry" if len(self.broken) == 1 else "entries"
+            broken = f" {len(self.broken)} broken {noun}."
+        return f"{self.trader_id} {verb}; {written}.{broken}"
+
+
+def duration(ns: int) -> str:
+    """
+    Return a length of time for a person, such as ``3 h 12 min``.
+
+    Parameters
+    ----------
+    ns : int
+        The time (ns), zero if it is below.
+
+    Returns
+    -------
+    str
+
+    """
+    secs = max(ns, 0) // 1_000_000_000
+    for place, (size, unit) in enumerate(_UNITS):
+        if secs >= size or size == 1:
+            rest = ""
+            if place + 1 < len(_UNITS) and size != 60:  # noqa: PLR2004 (seconds are for seconds)
+                smaller, smaller_unit = _UNITS[place + 1]
+                amount = secs % size // smaller
+                rest = f" {amount} {smaller_unit}" if amount else ""
+            return f"{secs // size} {unit}{rest}"
+    raise AssertionError
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,342 @@
+"""
+What a node makes of what is stored: orders, positions and accounts, as NautilusTrader folds them
+out of their events when it starts (seen in 1.221 and 1.231).
+
+It does not look at the sets of open and closed orders that are stored too: the events decide.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from nautilus_recovery_actor import stored
+from nautilus_recovery_actor.stored import BrokenEntryError
+
+
+# -- ORDERS --
+
+_ENDS = {"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"}
+_PENDING = {"PENDING_UPDATE", "PENDING_CANCEL"}
+_OPEN = {"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", *_PENDING}
+_INFLIGHT = {"SUBMITTED", *_PENDING}
+_FILLS = {"PARTIALLY_FILLED", "FILLED"}
+
+# Which status may follow which: the state table of `nautilus_trader.model.orders.base`
+_NEXT = {
+    "INITIALIZED": {"EMULATED", "RELEASED", "SUBMITTED", "ACCEPTED", "TRIGGERED"}
+    | (_ENDS - {"FILLED"}),
+    "EMULATED": {"CANCELED", "EXPIRED", "RELEASED"},
+    "RELEASED": {"DENIED", "SUBMITTED", "CANCELED"},
+    "SUBMITTED": {*_PENDING, "REJECTED", "CANCELED", "ACCEPTED", *_FILLS},
+    "ACCEPTED": {"REJECTED", *_PENDING, "CANCELED", "TRIGGERED", "EXPIRED", *_FILLS},
+    "CANCELED": _FILLS,
+    "PENDING_UPDATE": {
+        *("REJECTED", "ACCEPTED", "CANCELED", "EXPIRED", "TRIGGERED", "SUBMITTED"),
+        *(_PENDING | _FILLS),
+    },
+    "PENDING_CANCEL": {"REJECTED", "PENDING_CANCEL", "CANCELED", "EXPIRED", "ACCEPTED", *_FILLS},
+    "TRIGGERED": {"REJECTED", *_PENDING, "CANCELED", "EXPIRED", *_FILLS},
+    "PARTIALLY_FILLED": {*_PENDING, "CANCELED", "EXPIRED", *_FILLS},
+}
+
+_STATUS_OF: dict[type, str] = {
+    stored.OrderDenied: "DENIED",
+    stored.OrderEmulated: "EMULATED",
+    stored.OrderReleased: "RELEASED",
+    stored.OrderSubmitted: "SUBMITTED",
+    stored.OrderRejected: "REJECTED",
+    stored.OrderAccepted: "ACCEPTED",
+    stored.OrderPendingUpdate: "PENDING_UPDATE",
+    stored.OrderPendingCancel: "PENDING_CANCEL",
+    stored.OrderTriggered: "TRIGGERED",
+    stored.OrderCanceled: "CANCELED",
+    stored.OrderExpired: "EXPIRED",
+}
+# These end what is pending, each of one kind
+_ENDS_PENDING: dict[type, str] = {
+    stored.OrderModifyRejected: "PENDING_UPDATE",
+    stored.OrderCancelRejected: "PENDING_CANCEL",
+    stored.OrderUpdated: "PENDING_UPDATE",
+}
+
+_PRICED = {
+    *("LIMIT", "STOP_LIMIT", "MARKET_TO_LIMIT", "LIMIT_IF_TOUCHED", "TRAILING_STOP_LIMIT"),
+}
+_TRIGGERED = {
+    *("STOP_MARKET", "STOP_LIMIT", "MARKET_IF_TOUCHED", "LIMIT_IF_TOUCHED"),
+    *("TRAILING_STOP_MARKET", "TRAILING_STOP_LIMIT"),
+}
+# Their prices come with the market
+_PRICED_LATER = {"MARKET_TO_LIMIT", "TRAILING_STOP_MARKET", "TRAILING_STOP_LIMIT"}
+_TRIGGERABLE = {"STOP_LIMIT", "TRAILING_STOP_LIMIT", "LIMIT_IF_TOUCHED"}
+_SIDES = {"BUY", "SELL"}
+
+
+class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
+    """
+    An order as a node restores it.
+
+    Parameters
+    ----------
+    client_order_id : str
+        The order.
+    strategy_id : str
+        Whose it is.
+    instrument_id : str
+        What it trades.
+    order_type : str
+        Its type, such as ``STOP_LIMIT``.
+    side : str
+        ``BUY`` or ``SELL``.
+    quantity : Decimal
+        How much it was for, after all changes.
+    leaves_qty : Decimal
+        How much of it is left.
+    ts_init : int
+        When it was made (UNIX ns).
+    ts_last : int
+        When something last happened to it (UNIX ns).
+    status : str, default "INITIALIZED"
+        Its status.
+    filled_qty : Decimal, default 0
+        How much was filled.
+    price : Decimal, optional
+        The limit.
+    trigger_price : Decimal, optional
+        What it waits for.
+    emulation_trigger : str, optional
+        What the node watches for it, ``None`` for an order that is not emulated.
+    venue_order_id : str, optional
+        Its ID at the venue.
+    account_id : str, optional
+        The account it was sent from.
+    position_id : str, optional
+        The position that its last fill changed.
+
+    """
+
+    client_order_id: str
+    strategy_id: str
+    instrument_id: str
+    order_type: str
+    side: str
+    quantity: Decimal
+    leaves_qty: Decimal
+    ts_init: int
+    ts_last: int
+    status: str = "INITIALIZED"
+    filled_qty: Decimal = Decimal(0)
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    emulation_trigger: str | None = None
+    venue_order_id: str | None = None
+    account_id: str | None = None
+    position_id: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether it rests at the venue, as far as the node knows.
+        """
+        return self.status in _OPEN and self.emulation_trigger is None
+
+    @property
+    def is_inflight(self) -> bool:
+        """
+        Whether the venue has not answered yet.
+        """
+        return self.status in _INFLIGHT
+
+    @property
+    def is_closed(self) -> bool:
+        """
+        Whether it is over.
+        """
+        return self.status in _ENDS
+
+
+def order(client_order_id: str, values: Iterable[bytes]) -> RestoredOrder:
+    """
+    Return the order that a node makes of a stored list of events.
+
+    Parameters
+    ----------
+    client_order_id : str
+        The order, as its key names it.
+    values : Iterable[bytes]
+        The events, the oldest first.
+
+    Returns
+    -------
+    RestoredOrder
+
+    Raises
+    ------
+    BrokenEntryError
+        If NautilusTrader makes none of it.
+
+    """
+    events = map(stored.order_event, values)
+    first = next(events, None)
+    if first is None:
+        raise BrokenEntryError("it holds no event")
+    if not isinstance(first, stored.OrderInitialized):
+        raise BrokenEntryError(f"it begins with {type(first).__name__}, not OrderInitialized")
+    if first.client_order_id != client_order_id:
+        raise BrokenEntryError(f"it holds another order: {first.client_order_id[:80]!r}")
+    fold = _OrderFold(first)
+    for count, event in enumerate(events):
+        fold.apply(event, may_transform=count > 0)
+    return fold.order
+
+
+class _OrderFold:
+    def __init__(self, init: stored.OrderInitialized) -> None:
+        qty = stored.quantity(init.quantity)
+        if not qty:
+            raise BrokenEntryError("an order for nothing")
+        if init.order_side not in _SIDES:
+            raise BrokenEntryError(f"no side of an order: {init.order_side[:20]!r}")
+        if init.order_type not in _PRICED | _TRIGGERED | {"MARKET"}:
+            raise BrokenEntryError(f"no type of an order: {init.order_type[:30]!r}")
+        for price, wanting in (
+            (init.options.price, _PRICED - _PRICED_LATER),
+            (init.options.trigger_price, _TRIGGERED - _PRICED_LATER),
+        ):
+            if price is None and init.order_type in wanting:
+                raise BrokenEntryError(f"an order of type {init.order_type} without its price")
+        ts_init = stored.nanoseconds(init.ts_init)
+        trigger = init.emulation_trigger
+        self.order = RestoredOrder(
+            client_order_id=init.client_order_id,
+            strategy_id=init.strategy_id,
+            instrument_id=init.instrument_id,
+            order_type=init.order_type,
+            side=init.order_side,
+            quantity=qty,
+            leaves_qty=qty,
+            ts_init=ts_init,
+            ts_last=ts_init,
+            emulation_trigger=None if trigger == "NO_TRIGGER" else trigger,
+        )
+        self._set_prices(init.options.price, init.options.trigger_price)
+        self._previous = "INITIALIZED"
+        self._event_ids = {init.event_id}
+        self._trade_ids: set[str] = set()
+
+    def apply(self, event: Any, *, may_transform: bool) -> None:
+        order = self.order
+        if event.client_order_id != order.client_order_id:
+            raise BrokenEntryError(f"an event of another order: {event.client_order_id[:80]!r}")
+        if event.event_id in self._event_ids:
+            raise BrokenEntryError(f"the event {event.event_id[:40]!r} twice")
+        self._event_ids.add(event.event_id)
+        ts = stored.nanoseconds(event.ts)
+        kind = type(event)
+        if kind is stored.OrderInitialized:
+            if may_transform:
+                self._transform(event)
+            self.order.ts_last = ts
+            return
+        if order.venue_order_id and kind is not stored.OrderUpdated:
+            self._check_venue_order_id(event)
+
+        before = order.status
+        status = _STATUS_OF.get(kind)
+        if status is not None:
+            self._become(status)
+        elif order.status == _ENDS_PENDING.get(kind):
+            self._become(self._previous)
+        note = _NOTES.get(kind)
+        if note is not None:
+            note(self, event)
+        if before not in _PENDING:
+            self._previous = before
+        order.ts_last = ts
+
+    def _check_venue_order_id(self, event: Any) -> None:
+        venue_order_id = getattr(event, "venue_order_id", None)
+        if venue_order_id and venue_order_id != self.order.venue_order_id:
+            raise BrokenEntryError(f"another order of the venue: {venue_order_id[:80]!r}")
+
+    def _become(self, status: str) -> None:
+        if status not in _NEXT.get(self.order.status, ()):
+            raise BrokenEntryError(f"{status} cannot follow {self.order.status}")
+        self.order.status = status
+
+    def _submit(self, event: stored.OrderSubmitted) -> None:
+        self.order.account_id = event.account_id
+
+    def _accept(self, event: stored.OrderAccepted) -> None:
+        self.order.venue_order_id = event.venue_order_id
+
+    def _release(self, _: stored.OrderReleased) -> None:
+        self.order.emulation_trigger = None
+
+    def _trigger(self, _: stored.OrderTriggered) -> None:
+        if self.order.order_type not in _TRIGGERABLE:
+            raise BrokenEntryError(f"an order of type {self.order.order_type} was triggered")
+
+    def _update(self, event: stored.OrderUpdated) -> None:
+        order = self.order
+        if order.venue_order_id and event.venue_order_id and order.order_type != "MARKET":
+            order.venue_order_id = event.venue_order_id
+        order.quantity = stored.quantity(event.quantity)
+        order.leaves_qty = max(order.quantity - order.filled_qty, Decimal(0))
+        self._set_prices(event.price, event.trigger_price)
+
+    def _fill(self, event: stored.OrderFilled) -> None:
+        order = self.order
+        if order.venue_order_id and event.trade_id in self._trade_ids:
+            raise BrokenEntryError(f"the trade {event.trade_id[:80]!r} twice")
+        stored.number(event.last_px)
+        filled = order.filled_qty + stored.quantity(event.last_qty)
+        self._become("PARTIALLY_FILLED" if filled < order.quantity else "FILLED")
+        self._trade_ids.add(event.trade_id)
+        order.venue_order_id = event.venue_order_id
+        order.position_id = event.position_id
+        order.strategy_id = event.strategy_id
+        order.filled_qty = filled
+        order.leaves_qty = max(order.quantity - filled, Decimal(0))
+
+    def _transform(self, event: stored.OrderInitialized) -> None:
+        # An emulated order is sent as one of another type: all of it begins anew but its history
+        order = self.order
+        if event.order_type not in {"MARKET", "LIMIT"}:
+            raise BrokenEntryError(f"an order cannot become {event.order_type[:30]!r}")
+        if event.order_type == "LIMIT" and event.options.price is None:
+            raise BrokenEntryError("a LIMIT order without a price")
+        self.order = RestoredOrder(
+            client_order_id=order.client_order_id,
+            strategy_id=order.strategy_id,
+            instrument_id=order.instrument_id,
+            order_type=event.order_type,
+            side=order.side,
+            quantity=order.quantity,
+            leaves_qty=order.quantity,
+            ts_init=order.ts_init,
+            ts_last=order.ts_last,
+        )
+        self._set_prices(event.options.price, None)
+        self._previous = "INITIALIZED"
+        self._trade_ids.clear()
+
+    def _set_prices(self, price: str | None, trigger_price: str | None) -> None:
+        if price is not None and self.order.order_type in _PRICED:
+            self.order.price = stored.number(price)
+        if trigger_price is not None and self.order.order_type in _TRIGGERED:
+            self.order.trigger_price = stored.number(trigger_price)
+
+
+# What an event does besides giving a status
+_NOTES: dict[type, Callable[[_OrderFold, Any], None]] = {
+    stored.OrderSubmitted: _OrderFold._submit,  # noqa: SLF001
+    stored.OrderAccepted: _OrderFold._accept,  # noqa: SLF001
+    stored.OrderReleased: _OrderFold._release,  # noqa: SLF001
+    stored.OrderTriggered: _OrderFold._trigger,  # noqa: SLF001
+    stored.OrderUpdated: _OrderFold._update,  # noqa: SLF001
+    stored.OrderFilled: _OrderFold._fill,  # noqa: SLF001
+}

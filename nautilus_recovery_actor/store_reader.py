@@ -1,0 +1,304 @@
+"""
+What the cache of a trader holds in Redis, read from outside and never changed.
+
+Closed orders and positions are counted and forgotten: only what is open takes memory.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from typing import TypeVar
+
+import redis
+from nautilus_trader.model import currencies
+from nautilus_trader.model.objects import Currency
+from nautilus_trader.model.position import Position
+from redis.exceptions import NoPermissionError
+
+from nautilus_recovery_actor import holdings
+from nautilus_recovery_actor import restored
+from nautilus_recovery_actor import stored
+from nautilus_recovery_actor.inventory import BrokenEntry
+from nautilus_recovery_actor.inventory import Inventory
+from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.redis_view import RedisUnusableError
+from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.redis_values import MAX_VALUE_BYTES
+from nautilus_recovery_actor.redis_values import pipelined
+from nautilus_recovery_actor.redis_values import read_values
+from nautilus_recovery_actor.stored import BrokenEntryError
+
+
+_MAX_SCANNED = 1_000_000
+_MAX_KEY = 200
+_GLOB = re.compile(r"([\\*?\[\]])")
+# What a node reads, besides what strategies and actors saved
+_KINDS = ("currencies", "instruments", "accounts", "orders", "positions")
+_STATES = ("strategies", "actors")
+_MAPS = ("index:order_position", "index:order_client")
+_OWNER = re.compile(
+    rb"(trader-)?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
+    rb":(?:general|currencies|instruments|accounts|orders|positions|index|strategies|actors):.*",
+    re.DOTALL,
+)
+
+# A currency of NautilusTrader's own has its decimals, one that it does not know has eight
+_PRECISIONS = {
+    value.code: value.precision for value in vars(currencies).values() if isinstance(value, Currency)
+}
+_DEFAULT_PRECISION = 8
+# Since 1.222 or later a commission in what was bought makes a position smaller
+_TAKES_COMMISSION = hasattr(Position, "adjustments")
+
+_Entry = TypeVar(
+    "_Entry",
+    holdings.RestoredAccount,
+    holdings.RestoredPosition,
+    restored.RestoredOrder,
+)
+
+
+def read(
+    client: redis.Redis,
+    namespace: Namespace,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+) -> Inventory | None:
+    """
+    Return what the next start of a node would restore.
+
+    Parameters
+    ----------
+    client : redis.Redis
+        A client of the server, which returns bytes.
+    namespace : Namespace
+        Whose entries.
+    max_value_bytes : int, default 64 MiB
+        Values that take more memory in the server are not read: they count as broken.
+
+    Returns
+    -------
+    Inventory or ``None``
+        ``None`` if nothing is stored there.
+
+    Raises
+    ------
+    RedisUnusableError
+        If the server does not let itself be read.
+
+    """
+    try:
+        return _StoreReader(client, namespace, max_value_bytes).inventory()
+    except NoPermissionError as e:
+        raise RedisUnusableError(
+            "This Redis user may not look: it needs the commands SCAN, MEMORY USAGE, TYPE, GET, "
+            "LLEN and LRANGE on the keys of the trader",
+        ) from e
+
+
+def owners(client: redis.Redis) -> list[tuple[str, str]]:
+    """
+    Return which traders the server holds entries of, with the options that name each.
+
+    Parameters
+    ----------
+    client : redis.Redis
+        A client of the server.
+
+    Returns
+    -------
+    list[tuple[str, str]]
+        The trader and the options, empty for none.
+
+    """
+    found = {
+        match.groups()
+        for key in islice(client.scan_iter(count=1_000), _MAX_SCANNED)
+        if (match := _OWNER.fullmatch(key))
+    }
+    return sorted(
+        (
+            name(trader),
+            ("" if prefix else " --no-prefix")
+            + (f" --instance-id {instance.decode()}" if instance else ""),
+        )
+        for prefix, trader, instance in found
+    )
+
+
+def name(key: bytes) -> str:
+    """
+    Return a key or a part of it as text that can be shown, also if it is none.
+
+    Parameters
+    ----------
+    key : bytes
+        The key.
+
+    Returns
+    -------
+    str
+
+    """
+    text = one_line(key[: 4 * _MAX_KEY].decode(errors="backslashreplace"))
+    return text if len(text) <= _MAX_KEY else f"{text[:_MAX_KEY]}..."
+
+
+class _LeftOutError(BrokenEntryError):
+    # A node starts without the entry
+    pass
+
+
+class _StoreReader:
+    def __init__(self, client: redis.Redis, namespace: Namespace, max_bytes: int) -> None:
+        self._client = client
+        self._trader_id = namespace.trader_id
+        self._prefix = namespace.key("").encode()
+        self._pattern = _GLOB.sub(r"\\\1", namespace.key("")) + "*"
+        self._max_bytes = max_bytes
+        self._broken: dict[bytes, BrokenEntry] = {}
+        self._keys: dict[str, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
+        self._instruments: dict[str, holdings.Terms | BrokenEntryError] = {}
+        self._last_written = 0
+
+    def inventory(self) -> Inventory | None:
+        if not self._find_keys():
+            return None
+        precisions = self._precisions()
+        self._read_instruments(lambda code: precisions.get(code, _DEFAULT_PRECISION))
+        accounts = [self._noted(account) for account in self._folded("accounts", holdings.account)]
+        orders: list[restored.RestoredOrder] = []
+        closed_orders = 0
+        for order in self._folded("orders", restored.order):
+            self._noted(order)
+            if order.is_closed:
+                closed_orders += 1
+            else:
+                orders.append(order)
+        positions = [self._noted(p) for p in self._folded("positions", self._position)]
+        open_positions = [position for position in positions if position.is_open]
+        self._check_maps()
+        return Inventory(
+            trader_id=self._trader_id,
+            ts=time.time_ns(),
+            last_written=self._last_written or None,
+            accounts=tuple(sorted(accounts, key=lambda account: account.account_id)),
+            positions=tuple(sorted(open_positions, key=lambda p: (p.ts_opened, p.position_id))),
+            orders=tuple(sorted(orders, key=lambda o: (o.ts_init, o.client_order_id))),
+            closed_positions=len(positions) - len(open_positions),
+            closed_orders=closed_orders,
+            instruments=len(self._instruments),
+            states=tuple(
+                sorted(name(key).removesuffix(":state") for kind in _STATES for key in self._ids(kind)),
+            ),
+            broken=tuple(entry for _, entry in sorted(self._broken.items())),
+        )
+
+    # -- KEYS --
+
+    def _find_keys(self) -> bool:
+        is_any = False
+        for key in self._client.scan_iter(match=self._pattern, count=1_000):
+            kind, colon, identifier = key[len(self._prefix) :].partition(b":")
+            if not colon:
+                continue
+            is_any = True
+            keys = self._keys.get(kind.decode(errors="replace"))
+            if keys is not None:
+                keys[identifier] = None  # A scan may tell of a key twice
+        return is_any
+
+    def _ids(self, kind: str) -> Iterable[bytes]:
+        return self._keys[kind]
+
+    def _values(
+        self,
+        kind: str,
+        *,
+        are_lists: bool,
+    ) -> Iterator[tuple[bytes, Iterable[bytes] | BrokenEntryError]]:
+        prefix = self._prefix + kind.encode() + b":"
+        keys = (prefix + identifier for identifier in self._keys[kind])
+        return read_values(
+            self._client,
+            keys,
+            are_lists=are_lists,
+            max_bytes=self._max_bytes,
+        )
+
+    def _break(self, key: bytes, why: object, *, stops_start: bool) -> None:
+        self._broken[key] = BrokenEntry(
+            key=name(key),
+            why=one_line(str(why)),
+            stops_start=stops_start,
+        )
+
+    # -- ENTRIES --
+
+    def _precisions(self) -> dict[str, int]:
+        found = {}
+        for key, value in self._values("currencies", are_lists=False):
+            try:
+                found[name(key.rpartition(b":")[2])] = stored.currency(_only(value)).precision
+            except BrokenEntryError as e:
+                self._break(key, e, stops_start=False)
+        return found | _PRECISIONS
+
+    def _read_instruments(self, precision_of: Callable[[str], int]) -> None:
+        for key, value in self._values("instruments", are_lists=False):
+            try:
+                instrument = stored.instrument(_only(value))
+                self._instruments[instrument.id] = holdings.terms(
+                    instrument,
+                    precision_of,
+                    takes_commission=_TAKES_COMMISSION,
+                )
+            except BrokenEntryError as e:
+                self._break(key, e, stops_start=False)
+
+    def _position(self, _: str, values: Iterable[bytes]) -> holdings.RestoredPosition:
+        return holdings.position(values, self._terms)
+
+    def _terms(self, instrument_id: str) -> holdings.Terms:
+        terms = self._instruments.get(instrument_id)
+        if terms is None:
+            raise _LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
+        return terms
+
+    def _folded(
+        self,
+        kind: str,
+        fold: Callable[[str, Iterable[bytes]], _Entry],
+    ) -> Iterator[_Entry]:
+        for key, value in self._values(kind, are_lists=True):
+            identifier = key[len(self._prefix) + len(kind) + 1 :]
+            try:
+                if b":" in identifier:
+                    # NautilusTrader takes what comes after the last colon for the identifier
+                    raise _LeftOutError("a node does not find it: there is a colon in its ID")
+                if isinstance(value, BrokenEntryError):
+                    raise value
+                yield fold(identifier.decode(), value)
+            except _LeftOutError as e:
+                self._break(key, e, stops_start=False)
+            except (BrokenEntryError, UnicodeDecodeError) as e:
+                self._break(key, e, stops_start=True)
+
+    def _noted(self, entry: _Entry) -> _Entry:
+        self._last_written = max(self._last_written, entry.ts_last)
+        return entry
+
+    def _check_maps(self) -> None:
+        keys = [self._prefix + map_.encode() for map_ in _MAPS]
+        for key, kind in zip(keys, pipelined(self._client, "TYPE", keys), strict=True):
+            if kind not in {b"none", b"hash"}:
+                self._break(key, f"it is a {name(kind)}, not a hash", stops_start=True)
+
+
+def _only(value: Iterable[bytes] | BrokenEntryError) -> bytes:
+    if isinstance(value, BrokenEntryError):
+        raise value
+    return next(iter(value))

@@ -1,0 +1,444 @@
+"""
+What NautilusTrader stores in Redis, decoded: one value at a time, and nothing of it trusted.
+
+An order is a list of its events, a position one of its fills, an account one of its states; an
+instrument and a currency are one value. Each is msgpack or JSON, as the cache of the node that
+wrote it was configured, and a timestamp is a number or ISO 8601.
+"""
+
+import re
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from decimal import Decimal
+from decimal import InvalidOperation
+from functools import lru_cache
+from typing import Annotated
+from typing import Any
+from typing import TypeAlias
+from typing import TypeVar
+
+import msgspec
+
+
+class BrokenEntryError(Exception):
+    """
+    Raised when a stored value is not what NautilusTrader writes; its text says why, in one line.
+    """
+
+
+_FRACTION = re.compile(r"(\.\d{1,9})?Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_BILLION = 1_000_000_000
+
+# No number of a venue needs more; one that does would take gigabytes to print
+_MAX_DIGITS = 60
+_MAX_EXPONENT = 40
+_MAX_WHY = 160
+
+_LAST_NS = 2**63 - 1  # In the year 2262
+_Ns = Annotated[int, msgspec.Meta(ge=0, le=_LAST_NS)]
+_When: TypeAlias = _Ns | str
+_Value = TypeVar("_Value")
+
+
+# -- EVENTS --
+
+
+class _Event(msgspec.Struct, tag_field="type", tag=True, kw_only=True, gc=False):
+    # Of what all events repeat, only what is looked at
+    client_order_id: str
+    event_id: str
+    ts_init: _When
+
+    @property
+    def ts(self) -> _When:
+        """
+        When it happened.
+        """
+        return self.ts_init
+
+
+class _Answer(_Event, kw_only=True, gc=False):
+    ts_event: _When
+    venue_order_id: str | None = None
+    account_id: str | None = None
+
+    @property
+    def ts(self) -> _When:
+        """
+        When it happened.
+        """
+        return self.ts_event
+
+
+class OrderOptions(msgspec.Struct, gc=False):
+    """
+    What an order of one type has and others have not.
+    """
+
+    price: str | None = None
+    trigger_price: str | None = None
+
+
+class OrderInitialized(_Event, kw_only=True, gc=False):
+    """
+    The first event of an order; a later one makes an emulated order one of another type.
+    """
+
+    strategy_id: str
+    instrument_id: str
+    order_side: str
+    order_type: str
+    quantity: str
+    emulation_trigger: str | None
+    options: OrderOptions
+
+
+class OrderDenied(_Event, kw_only=True, gc=False):
+    """
+    The node did not send the order.
+    """
+
+
+class OrderEmulated(_Event, kw_only=True, gc=False):
+    """
+    The node holds the order until it is triggered.
+    """
+
+
+class OrderReleased(_Event, kw_only=True, gc=False):
+    """
+    The node is about to send an order that it held.
+    """
+
+
+class OrderSubmitted(_Answer, kw_only=True, gc=False):
+    """
+    The node sent the order.
+    """
+
+    account_id: str
+
+
+class OrderAccepted(_Answer, kw_only=True, gc=False):
+    """
+    The order rests at the venue.
+    """
+
+    venue_order_id: str
+    account_id: str
+
+
+class OrderRejected(_Answer, kw_only=True, gc=False):
+    """
+    The venue refused the order.
+    """
+
+    account_id: str
+
+
+class OrderCanceled(_Answer, kw_only=True, gc=False):
+    """
+    The order is over.
+    """
+
+
+class OrderExpired(_Answer, kw_only=True, gc=False):
+    """
+    The order is over.
+    """
+
+
+class OrderTriggered(_Answer, kw_only=True, gc=False):
+    """
+    The price that the order waited for was reached.
+    """
+
+
+class OrderPendingUpdate(_Answer, kw_only=True, gc=False):
+    """
+    The node asked for another price or quantity.
+    """
+
+
+class OrderPendingCancel(_Answer, kw_only=True, gc=False):
+    """
+    The node asked for the end of the order.
+    """
+
+
+class OrderModifyRejected(_Answer, kw_only=True, gc=False):
+    """
+    The venue refused another price or quantity.
+    """
+
+
+class OrderCancelRejected(_Answer, kw_only=True, gc=False):
+    """
+    The venue refused to end the order.
+    """
+
+
+class OrderUpdated(_Answer, kw_only=True, gc=False):
+    """
+    The order has another price or quantity.
+    """
+
+    quantity: str
+    price: str | None = None
+    trigger_price: str | None = None
+
+
+class OrderFilled(_Answer, kw_only=True, gc=False):
+    """
+    A trade of the order, and a change of a position.
+    """
+
+    strategy_id: str
+    instrument_id: str
+    venue_order_id: str
+    account_id: str
+    trade_id: str
+    order_side: str
+    last_qty: str
+    last_px: str
+    commission: str
+    position_id: str | None = None
+
+
+OrderEvent: TypeAlias = (
+    OrderInitialized
+    | OrderDenied
+    | OrderEmulated
+    | OrderReleased
+    | OrderSubmitted
+    | OrderAccepted
+    | OrderRejected
+    | OrderCanceled
+    | OrderExpired
+    | OrderTriggered
+    | OrderPendingUpdate
+    | OrderPendingCancel
+    | OrderModifyRejected
+    | OrderCancelRejected
+    | OrderUpdated
+    | OrderFilled
+)
+
+
+class StoredBalance(msgspec.Struct, gc=False):
+    """
+    What an account has of a currency.
+    """
+
+    total: str
+    locked: str
+    free: str
+    currency: str
+
+
+class AccountState(msgspec.Struct, tag_field="type", tag=True, kw_only=True, gc=False):
+    """
+    The balances of an account that changed.
+    """
+
+    account_id: str
+    account_type: str
+    base_currency: str | None
+    balances: list[StoredBalance]
+    ts_event: _When
+    ts_init: _When
+
+
+# -- DEFINITIONS --
+
+
+class StoredCurrency(msgspec.Struct, gc=False):
+    """
+    How many decimals a currency has.
+    """
+
+    precision: Annotated[int, msgspec.Meta(ge=0, le=18)]
+
+
+class StoredInstrument(msgspec.Struct, gc=False):
+    """
+    What of an instrument decides how fills add up to a position.
+
+    What one kind of instrument does not write has the value here that NautilusTrader gives it.
+    """
+
+    type: str
+    id: str
+    size_precision: Annotated[int, msgspec.Meta(ge=0, le=18)] = 0
+    multiplier: str = "1"
+    is_inverse: bool = False
+    base_currency: str | None = None
+    quote_currency: str | None = None
+    settlement_currency: str | None = None
+    underlying: str | None = None
+    currency: str | None = None
+
+
+# -- DECODING --
+
+
+def decoder(kind: Any) -> Any:
+    """
+    Return a function that decodes a stored value of a kind, in whichever encoding it is.
+
+    Parameters
+    ----------
+    kind : Any
+        A type of this module.
+
+    Returns
+    -------
+    Callable[[bytes], Any]
+        It raises `BrokenEntryError`.
+
+    """
+    of_msgpack = msgspec.msgpack.Decoder(kind).decode
+    of_json = msgspec.json.Decoder(kind).decode
+
+    def decode(data: bytes) -> Any:
+        # All that NautilusTrader writes is a map. No JSON begins like one in msgpack.
+        is_msgpack = data[:1] >= b"\x80"
+        try:
+            return of_msgpack(data) if is_msgpack else of_json(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as e:
+            encoding = "msgpack" if is_msgpack else "JSON"
+            why = f"{e}"[:_MAX_WHY] if data else "it is empty"
+            raise BrokenEntryError(f"no {encoding} of NautilusTrader: {why}") from e
+
+    return decode
+
+
+order_event = decoder(OrderEvent)
+account_state = decoder(AccountState)
+currency = decoder(StoredCurrency)
+instrument = decoder(StoredInstrument)
+
+
+def nanoseconds(when: int | str) -> int:
+    """
+    Return a stored timestamp as UNIX nanoseconds.
+
+    Parameters
+    ----------
+    when : int or str
+        A number, its digits, or ISO 8601 as NautilusTrader writes it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    BrokenEntryError
+        If that is no timestamp.
+
+    """
+    if isinstance(when, int):
+        return when
+    try:
+        if when.isdecimal() and len(when) <= _MAX_DIGITS:
+            ns = int(when)
+        else:
+            fraction = when[19:]
+            if not _FRACTION.fullmatch(fraction):
+                raise ValueError
+            ns = _seconds(when[:19]) * _BILLION + int(fraction[1:-1].ljust(9, "0"))
+        if not 0 <= ns <= _LAST_NS:
+            raise ValueError
+    except ValueError as e:
+        raise BrokenEntryError(f"no timestamp: {when[:_MAX_DIGITS]!r}") from e
+    return ns
+
+
+@lru_cache(maxsize=1024)
+def _seconds(second: str) -> int:
+    return (datetime.fromisoformat(f"{second}+00:00") - _EPOCH) // _SECOND
+
+
+@lru_cache(maxsize=4096)
+def number(text: str) -> Decimal:
+    """
+    Return a stored price, quantity or amount.
+
+    Parameters
+    ----------
+    text : str
+        Its digits.
+
+    Returns
+    -------
+    Decimal
+
+    Raises
+    ------
+    BrokenEntryError
+        If that is no finite number of a sensible size.
+
+    """
+    try:
+        if len(text) > _MAX_DIGITS:
+            raise InvalidOperation
+        value = Decimal(text)
+        if not (value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT):
+            raise InvalidOperation
+    except InvalidOperation as e:
+        raise BrokenEntryError(f"no number: {text[:_MAX_DIGITS]!r}") from e
+    return value
+
+
+def quantity(text: str) -> Decimal:
+    """
+    Return a stored quantity.
+
+    Parameters
+    ----------
+    text : str
+        Its digits.
+
+    Returns
+    -------
+    Decimal
+
+    Raises
+    ------
+    BrokenEntryError
+        If that is no number, or below zero.
+
+    """
+    value = number(text)
+    if value < 0:
+        raise BrokenEntryError(f"a quantity below zero: {text!r}")
+    return value
+
+
+def money(text: str) -> tuple[Decimal, str]:
+    """
+    Return a stored amount of money and its currency.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``1.50 USDT``.
+
+    Returns
+    -------
+    tuple[Decimal, str]
+
+    Raises
+    ------
+    BrokenEntryError
+        If that is none.
+
+    """
+    amount, _, code = text.partition(" ")
+    if not code:
+        raise BrokenEntryError(f"no amount of money: {text[:_MAX_DIGITS]!r}")
+    return number(amount), code
