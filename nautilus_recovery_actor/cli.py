@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from nautilus_recovery_actor.console import demo
+from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import PACKAGE
@@ -44,6 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version(PACKAGE)}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (demo, operator):
+    for module in (demo, inspect, operator):
         module.add_to(commands)
     return parser

@@ -262,10 +262,13 @@ class _PositionFold:
 
 def _rounded(value: float, precision: int) -> Decimal:
     # As `Money` and `Quantity` do it
-    return Decimal(value * 10**precision).to_integral_value(ROUND_HALF_UP).scaleb(-precision)
+    units = Decimal(value * 10**precision).to_integral_value(ROUND_HALF_UP)
+    return units.scaleb(-precision) or Decimal(0)
 
 
 # -- ACCOUNTS --
+
+_ACCOUNT_TYPES = {"CASH", "MARGIN", "BETTING"}
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False):
@@ -314,14 +317,12 @@ class RestoredAccount(msgspec.Struct, kw_only=True):
     ts_last: int = 0
 
 
-def account(account_id: str, values: Iterable[bytes]) -> RestoredAccount:
+def account(values: Iterable[bytes]) -> RestoredAccount:
     """
     Return the account that a node makes of a stored list of its states.
 
     Parameters
     ----------
-    account_id : str
-        The account, as its key names it.
     values : Iterable[bytes]
         The states, the oldest first. What a state does not name stays as it was.
 
@@ -339,14 +340,21 @@ def account(account_id: str, values: Iterable[bytes]) -> RestoredAccount:
     base: str | None = None
     for state in map(stored.account_state, values):
         if restored is None:
-            restored = RestoredAccount(account_id=account_id, account_type=state.account_type)
+            if state.account_type not in _ACCOUNT_TYPES:
+                raise BrokenEntryError(f"no type of an account: {state.account_type[:30]!r}")
+            restored = RestoredAccount(
+                account_id=state.account_id,
+                account_type=state.account_type,
+            )
             base = state.base_currency
-        kind = (state.account_id, state.account_type, state.base_currency)
-        if kind != (account_id, restored.account_type, base):
-            raise BrokenEntryError(f"a state of another account: {state.account_id[:80]!r}")
-        if base and any(balance.currency != base for balance in state.balances):
+        elif base and {balance.currency for balance in state.balances} - {base}:
             raise BrokenEntryError(f"a currency besides {base[:20]!r}")
+        kind = (state.account_id, state.account_type, state.base_currency)
+        if kind != (restored.account_id, restored.account_type, base):
+            raise BrokenEntryError(f"a state of another account: {state.account_id[:80]!r}")
         for balance in map(_balance, state.balances):
+            if balance.total < 0 and restored.account_type != "MARGIN":
+                raise BrokenEntryError(f"{balance.total} {balance.currency[:20]} in cash")
             restored.balances[balance.currency] = balance
         restored.ts_last = stored.nanoseconds(state.ts_event)
     if restored is None:

@@ -156,15 +156,19 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
             *([_count(held, "order") + " held by the node"] if held else []),
             _count(len(self.accounts), "account"),
         ]
-        written = "nothing was ever written"
-        if self.last_written is not None:
-            written = f"last written {duration(self.ts - self.last_written)} ago"
-        verb = "would not start" if self.stops_start else f"would restore {', '.join(parts)}"
-        broken = ""
-        if self.broken:
-            noun = "entry" if len(self.broken) == 1 else "entries"
-            broken = f" {len(self.broken)} broken {noun}."
-        return f"{self.trader_id} {verb}; {written}.{broken}"
+        what = f"{', '.join(parts)}; {self._written()}"
+        stopping = sum(entry.stops_start for entry in self.broken)
+        if stopping:
+            return (
+                f"{self.trader_id} would not start: NautilusTrader stops at "
+                f"{_count(stopping, 'broken entry')}. Without that it would restore {what}"
+            )
+        return f"{self.trader_id} would restore {what}"
+
+    def _written(self) -> str:
+        if self.last_written is None:
+            return "no event is stored"
+        return f"last written {duration(self.ts - self.last_written)} ago"
 
 
 def duration(ns: int) -> str:
@@ -194,4 +198,5 @@ def duration(ns: int) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

@@ -158,14 +158,12 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
         return self.status in _ENDS
 
 
-def order(client_order_id: str, values: Iterable[bytes]) -> RestoredOrder:
+def order(values: Iterable[bytes]) -> RestoredOrder:
     """
     Return the order that a node makes of a stored list of events.
 
     Parameters
     ----------
-    client_order_id : str
-        The order, as its key names it.
     values : Iterable[bytes]
         The events, the oldest first.
 
@@ -185,8 +183,6 @@ def order(client_order_id: str, values: Iterable[bytes]) -> RestoredOrder:
         raise BrokenEntryError("it holds no event")
     if not isinstance(first, stored.OrderInitialized):
         raise BrokenEntryError(f"it begins with {type(first).__name__}, not OrderInitialized")
-    if first.client_order_id != client_order_id:
-        raise BrokenEntryError(f"it holds another order: {first.client_order_id[:80]!r}")
     fold = _OrderFold(first)
     for count, event in enumerate(events):
         fold.apply(event, may_transform=count > 0)
@@ -235,6 +231,7 @@ class _OrderFold:
             raise BrokenEntryError(f"the event {event.event_id[:40]!r} twice")
         self._event_ids.add(event.event_id)
         ts = stored.nanoseconds(event.ts)
+        stored.nanoseconds(event.ts_init)
         kind = type(event)
         if kind is stored.OrderInitialized:
             if may_transform:

@@ -4,6 +4,7 @@ What the cache of a trader holds in Redis, read from outside and never changed.
 Closed orders and positions are counted and forgotten: only what is open takes memory.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -35,11 +36,12 @@ from nautilus_recovery_actor.stored import BrokenEntryError
 
 _MAX_SCANNED = 1_000_000
 _MAX_KEY = 200
-_GLOB = re.compile(r"([\\*?\[\]])")
+_GLOB = re.compile(rb"([\\*?\[\]])")
 # What a node reads, besides what strategies and actors saved
-_KINDS = ("currencies", "instruments", "accounts", "orders", "positions")
-_STATES = ("strategies", "actors")
-_MAPS = ("index:order_position", "index:order_client")
+_KINDS = (b"currencies", b"instruments", b"accounts", b"orders", b"positions")
+_READ = {b"general", *_KINDS}
+_STATES = (b"strategies", b"actors")
+_MAPS = (b"index:order_position", b"index:order_client")
 _OWNER = re.compile(
     rb"(trader-)?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
     rb":(?:general|currencies|instruments|accounts|orders|positions|index|strategies|actors):.*",
@@ -156,11 +158,11 @@ class _StoreReader:
     def __init__(self, client: redis.Redis, namespace: Namespace, max_bytes: int) -> None:
         self._client = client
         self._trader_id = namespace.trader_id
-        self._prefix = namespace.key("").encode()
-        self._pattern = _GLOB.sub(r"\\\1", namespace.key("")) + "*"
+        self._prefix = os.fsencode(namespace.key(""))  # From the command line: any bytes
+        self._pattern = _GLOB.sub(rb"\\\1", self._prefix) + b"*"
         self._max_bytes = max_bytes
         self._broken: dict[bytes, BrokenEntry] = {}
-        self._keys: dict[str, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
+        self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
         self._instruments: dict[str, holdings.Terms | BrokenEntryError] = {}
         self._last_written = 0
 
@@ -169,16 +171,16 @@ class _StoreReader:
             return None
         precisions = self._precisions()
         self._read_instruments(lambda code: precisions.get(code, _DEFAULT_PRECISION))
-        accounts = [self._noted(account) for account in self._folded("accounts", holdings.account)]
+        accounts = [self._noted(account) for account in self._folded(b"accounts", holdings.account)]
         orders: list[restored.RestoredOrder] = []
         closed_orders = 0
-        for order in self._folded("orders", restored.order):
+        for order in self._folded(b"orders", restored.order):
             self._noted(order)
             if order.is_closed:
                 closed_orders += 1
             else:
                 orders.append(order)
-        positions = [self._noted(p) for p in self._folded("positions", self._position)]
+        positions = [self._noted(p) for p in self._folded(b"positions", self._position)]
         open_positions = [position for position in positions if position.is_open]
         self._check_maps()
         return Inventory(
@@ -192,7 +194,7 @@ class _StoreReader:
             closed_orders=closed_orders,
             instruments=len(self._instruments),
             states=tuple(
-                sorted(name(key).removesuffix(":state") for kind in _STATES for key in self._ids(kind)),
+                sorted(name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]),
             ),
             broken=tuple(entry for _, entry in sorted(self._broken.items())),
         )
@@ -206,21 +208,19 @@ class _StoreReader:
             if not colon:
                 continue
             is_any = True
-            keys = self._keys.get(kind.decode(errors="replace"))
-            if keys is not None:
+            if kind in _READ and not _is_text(identifier):
+                self._break(key, "its name is not UTF-8", stops_start=True)
+            elif (keys := self._keys.get(kind)) is not None:
                 keys[identifier] = None  # A scan may tell of a key twice
         return is_any
 
-    def _ids(self, kind: str) -> Iterable[bytes]:
-        return self._keys[kind]
-
     def _values(
         self,
-        kind: str,
+        kind: bytes,
         *,
         are_lists: bool,
     ) -> Iterator[tuple[bytes, Iterable[bytes] | BrokenEntryError]]:
-        prefix = self._prefix + kind.encode() + b":"
+        prefix = self._prefix + kind + b":"
         keys = (prefix + identifier for identifier in self._keys[kind])
         return read_values(
             self._client,
@@ -240,7 +240,7 @@ class _StoreReader:
 
     def _precisions(self) -> dict[str, int]:
         found = {}
-        for key, value in self._values("currencies", are_lists=False):
+        for key, value in self._values(b"currencies", are_lists=False):
             try:
                 found[name(key.rpartition(b":")[2])] = stored.currency(_only(value)).precision
             except BrokenEntryError as e:
@@ -248,7 +248,7 @@ class _StoreReader:
         return found | _PRECISIONS
 
     def _read_instruments(self, precision_of: Callable[[str], int]) -> None:
-        for key, value in self._values("instruments", are_lists=False):
+        for key, value in self._values(b"instruments", are_lists=False):
             try:
                 instrument = stored.instrument(_only(value))
                 self._instruments[instrument.id] = holdings.terms(
@@ -259,7 +259,7 @@ class _StoreReader:
             except BrokenEntryError as e:
                 self._break(key, e, stops_start=False)
 
-    def _position(self, _: str, values: Iterable[bytes]) -> holdings.RestoredPosition:
+    def _position(self, values: Iterable[bytes]) -> holdings.RestoredPosition:
         return holdings.position(values, self._terms)
 
     def _terms(self, instrument_id: str) -> holdings.Terms:
@@ -270,8 +270,8 @@ class _StoreReader:
 
     def _folded(
         self,
-        kind: str,
-        fold: Callable[[str, Iterable[bytes]], _Entry],
+        kind: bytes,
+        fold: Callable[[Iterable[bytes]], _Entry],
     ) -> Iterator[_Entry]:
         for key, value in self._values(kind, are_lists=True):
             identifier = key[len(self._prefix) + len(kind) + 1 :]
@@ -281,10 +281,10 @@ class _StoreReader:
                     raise _LeftOutError("a node does not find it: there is a colon in its ID")
                 if isinstance(value, BrokenEntryError):
                     raise value
-                yield fold(identifier.decode(), value)
+                yield fold(value)
             except _LeftOutError as e:
                 self._break(key, e, stops_start=False)
-            except (BrokenEntryError, UnicodeDecodeError) as e:
+            except BrokenEntryError as e:
                 self._break(key, e, stops_start=True)
 
     def _noted(self, entry: _Entry) -> _Entry:
@@ -292,7 +292,7 @@ class _StoreReader:
         return entry
 
     def _check_maps(self) -> None:
-        keys = [self._prefix + map_.encode() for map_ in _MAPS]
+        keys = [self._prefix + map_ for map_ in _MAPS]
         for key, kind in zip(keys, pipelined(self._client, "TYPE", keys), strict=True):
             if kind not in {b"none", b"hash"}:
                 self._break(key, f"it is a {name(kind)}, not a hash", stops_start=True)
@@ -302,3 +302,11 @@ def _only(value: Iterable[bytes] | BrokenEntryError) -> bytes:
     if isinstance(value, BrokenEntryError):
         raise value
     return next(iter(value))
+
+
+def _is_text(key: bytes) -> bool:
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -391,7 +391,7 @@ def number(text: str) -> Decimal:
             raise InvalidOperation
     except InvalidOperation as e:
         raise BrokenEntryError(f"no number: {text[:_MAX_DIGITS]!r}") from e
-    return value
+    return value or Decimal(0)  # One zero: that of eight decimals would be told as 0E-8
 
 
 def quantity(text: str) -> Decimal:

@@ -130,7 +130,7 @@ class World:
         self.account_id = AccountId("SIM-001")
         self.orders: list[Order] = []
         self.positions: dict[PositionId, Position] = {}
-        self.is_flipping = False
+        self.instruments = INSTRUMENTS
         for instrument in INSTRUMENTS:
             database.add_instrument(instrument)
 
@@ -208,7 +208,7 @@ class World:
             clock=self.clock,
             use_uuid_client_order_ids=True,
         )
-        instrument = random.choice(INSTRUMENTS)
+        instrument = random.choice(self.instruments)
         order = self.order_of(factory, instrument)
         self.orders.append(order)
         self.database.add_order(order)

@@ -1,0 +1,183 @@
+"""
+How an inventory looks on a terminal.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import UTC
+from datetime import datetime
+from decimal import Decimal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nautilus_recovery_actor.holdings import RestoredAccount
+from nautilus_recovery_actor.holdings import RestoredPosition
+from nautilus_recovery_actor.inventory import BrokenEntry
+from nautilus_recovery_actor.inventory import Inventory
+from nautilus_recovery_actor.inventory import duration
+from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.restored import RestoredOrder
+
+
+_BILLION = 1_000_000_000
+
+
+def show(inventory: Inventory, max_rows: int | None, console: Console | None = None) -> None:
+    """
+    Print an inventory.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        What would be restored.
+    max_rows : int, optional
+        How many rows a table may have, ``None`` for all.
+    console : Console, optional
+        Where to, by default the standard output.
+
+    """
+    console = console or Console(highlight=False, emoji=False)
+    style = "bold red" if inventory.stops_start else "bold"
+    console.print(_text(inventory.summary(), style))
+    _show_broken(console, inventory.broken, max_rows)
+    _show_accounts(console, inventory.accounts)
+    for strategy_id, positions, orders in inventory.by_strategy():
+        console.print()
+        console.print(_text(strategy_id, "bold"))
+        if positions:
+            _show_positions(console, positions, inventory.ts, max_rows)
+        if orders:
+            _show_orders(console, orders, inventory.ts, max_rows)
+    console.print()
+    for line in _also(inventory):
+        console.print(_text(line, "dim"))
+
+
+def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int | None) -> None:
+    if not broken:
+        return
+    console.print()
+    table = _table("broken entry", "why", "consequence")
+    for entry in broken[:max_rows]:
+        table.add_row(
+            _text(entry.key),
+            _text(entry.why),
+            _text(*(("no start", "bold red") if entry.stops_start else ("left out", "yellow"))),
+        )
+    _print(console, table, len(broken), max_rows)
+
+
+def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> None:
+    table = _table("account", "type", ">total", ">locked", ">free", "currency")
+    for account in accounts:
+        for balance in account.balances.values():
+            table.add_row(
+                _text(account.account_id),
+                _text(account.account_type),
+                *(_text(_sum(n)) for n in (balance.total, balance.locked, balance.free)),
+                _text(balance.currency),
+            )
+    if table.row_count:
+        console.print()
+        console.print(table)
+
+
+def _show_positions(
+    console: Console,
+    positions: Sequence[RestoredPosition],
+    now: int,
+    max_rows: int | None,
+) -> None:
+    table = _table("position", "side", ">quantity", ">opened at", ">realized", ">open for")
+    for position in positions[:max_rows]:
+        table.add_row(
+            _text(position.position_id),
+            _text(position.side),
+            _text(_amount(abs(position.signed_qty))),
+            _text(f"{position.avg_px_open:.10g}"),
+            _text(f"{_sum(position.realized_pnl)} {position.currency}"),
+            _text(duration(now - position.ts_opened)),
+        )
+    _print(console, table, len(positions), max_rows)
+
+
+def _show_orders(
+    console: Console,
+    orders: Sequence[RestoredOrder],
+    now: int,
+    max_rows: int | None,
+) -> None:
+    table = _table("order", "what", "status", ">age")
+    for order in orders[:max_rows]:
+        table.add_row(
+            _text(order.client_order_id),
+            _text(_what(order)),
+            _status(order),
+            _text(duration(now - order.ts_init)),
+        )
+    _print(console, table, len(orders), max_rows)
+
+
+def _what(order: RestoredOrder) -> str:
+    parts = [order.side, _amount(order.quantity), order.instrument_id, order.order_type]
+    if order.price is not None:
+        parts.append(f"at {_amount(order.price)}")
+    if order.trigger_price is not None:
+        parts.append(f"trigger {_amount(order.trigger_price)}")
+    if order.filled_qty:
+        parts.append(f"({_amount(order.filled_qty)} filled)")
+    return " ".join(parts)
+
+
+def _status(order: RestoredOrder) -> Text:
+    text = _text(order.status)
+    if order.is_inflight:
+        text.append(" in flight", "yellow")
+    elif not order.is_open:
+        text.append(" in the node", "dim")
+    return text
+
+
+def _also(inventory: Inventory) -> Iterable[str]:
+    yield (
+        f"Also stored: {inventory.closed_orders:,} closed orders, "
+        f"{inventory.closed_positions:,} closed positions, {inventory.instruments:,} instruments."
+    )
+    if inventory.states:
+        yield f"Saved states: {', '.join(inventory.states)}"
+    if inventory.last_written is not None:
+        written = datetime.fromtimestamp(inventory.last_written // _BILLION, UTC)
+        yield f"Last written at {written:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(
+            heading.removeprefix(">"),
+            justify="right" if heading.startswith(">") else "left",
+            overflow="fold",
+        )
+    return table
+
+
+def _print(console: Console, table: Table, rows: int, max_rows: int | None) -> None:
+    console.print(table)
+    if max_rows is not None and rows > max_rows:
+        console.print(_text(f"... and {rows - max_rows:,} more: --all shows them", "dim"))
+
+
+def _amount(number: Decimal) -> str:
+    return f"{number:,f}"
+
+
+def _sum(number: Decimal) -> str:
+    text = _amount(number)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(one_line(text), style)

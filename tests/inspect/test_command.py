@@ -1,0 +1,228 @@
+"""
+``nautilus-recovery inspect``, as a person calls it.
+"""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from typing import Protocol
+
+import msgspec
+import pytest
+import redis
+
+from nautilus_recovery_actor.cli import main
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from tests.inspect.world import INSTRUMENTS
+from tests.inspect.world import World
+from tests.inspect.world import adapter
+
+
+READ_COMMANDS = {
+    *("SCAN", "MEMORY", "TYPE", "GET", "LLEN", "LRANGE"),
+    *("CLIENT", "HELLO"),  # How a connection begins
+}
+
+
+@pytest.fixture
+def trader(valkey: EmbeddedValkey, trader_id: str) -> str:
+    """
+    Return a trader with something stored.
+    """
+    world = World(4, trader_id, adapter(valkey, trader_id))
+    world.instruments = [i for i in INSTRUMENTS if ":" not in i.id.value]
+    world.live(orders=30)
+    world.close(valkey)
+    return trader_id
+
+
+class Run(Protocol):
+    def __call__(self, *arguments: str, columns: int = 80) -> tuple[int, str, str]: ...
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """
+    Return what runs the command, and returns its exit code and what it said.
+    """
+
+    def call(*arguments: str, columns: int = 80) -> tuple[int, str, str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        try:
+            code = main(["inspect", *arguments])
+        except SystemExit as e:  # From argparse
+            code = int(e.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@contextmanager
+def watched(client: redis.Redis) -> Iterator[list[str]]:
+    """
+    Keep the name of each command that the server is sent.
+    """
+    seen: list[str] = []
+    with client.monitor() as monitor:
+
+        def watch() -> None:
+            for command in monitor.listen():
+                words = command["command"].split()
+                if words[:2] == ["ECHO", "watched"]:
+                    return
+                seen.append(words[0].upper())
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            client.echo("watched")
+            thread.join(timeout=10)
+
+
+def test_nothing_but_reads_reaches_the_server(
+    run: Run,
+    valkey: EmbeddedValkey,
+    client: redis.Redis,
+    trader: str,
+) -> None:
+    """The server itself tells which commands it got."""
+    client.rpush(f"trader-{trader}:accounts:BIG-1", *[b"x" * 50_000] * 40)  # Read in parts
+    client.set(f"trader-{trader}:orders:O-1", b"x")
+    with watched(client) as commands:
+        assert run("--trader", trader, "--redis", valkey.url)[0] == 1
+        assert run("--trader", "NOBODY-1", "--redis", valkey.url)[0] == 2
+    assert {"SCAN", "MEMORY", "GET", "LRANGE", "LLEN", "TYPE"} <= set(commands)
+    assert set(commands) <= READ_COMMANDS
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_fits_the_terminal(
+    run: Run,
+    valkey: EmbeddedValkey,
+    trader: str,
+    columns: int,
+) -> None:
+    """No line is wider, the first one has the essence, and there is no colour in a pipe."""
+    code, out, err = run("--trader", trader, "--redis", valkey.url, columns=columns)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{trader} would restore ")
+    assert max(map(len, out.splitlines())) <= columns
+    assert "\x1b" not in out
+    for strategy in ("EXTERNAL", "S-001", "S-002"):
+        assert f"\n{strategy}\n" in out
+    assert re.search(r"\d d( \d+ h)?$", out, re.MULTILINE)
+    assert "Last written at 2025-06-" in out
+
+
+def test_json_tells_all_of_it(run: Run, valkey: EmbeddedValkey, trader: str) -> None:
+    """One object, and the filters leave the rest of it."""
+
+    def told(*filters: str) -> Any:
+        code, out, err = run("--trader", trader, "--redis", valkey.url, "--json", *filters)
+        assert (code, err) == (0, "")
+        return msgspec.json.decode(out)
+
+    whole = told()
+    assert whole["trader_id"] == trader
+    assert len(whole["accounts"]) == 3
+    strategies = {order["strategy_id"] for order in whole["orders"]}
+    assert len(strategies) > 1
+    for strategy in strategies:
+        part = told("--strategy", strategy)
+        assert part["orders"] == [o for o in whole["orders"] if o["strategy_id"] == strategy]
+        assert part["accounts"] == whole["accounts"]
+    instrument = whole["positions"][0]["instrument_id"]
+    positions = told("--instrument", instrument)["positions"]
+    assert {position["instrument_id"] for position in positions} == {instrument}
+    assert told("--instrument", "NONE.SIM")["positions"] == []
+
+
+def test_broken_entries_are_listed_and_change_the_exit_code(
+    run: Run,
+    valkey: EmbeddedValkey,
+    client: redis.Redis,
+    trader: str,
+) -> None:
+    """What a stranger wrote into a key cannot steer the terminal."""
+    client.set(f"trader-{trader}:orders:O-\x1b[31m[red]\n\xff", b"x")
+    code, out, err = run("--trader", trader, "--redis", valkey.url, columns=120)
+    assert (code, err) == (1, "")
+    assert f"{trader} would not start: NautilusTrader stops at 1 broken entry." in out
+    assert "O- [31m[red]" in out
+    assert "\x1b" not in out
+
+
+def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
+    """A wrong name, prefix or instance ends in one line that has the right options."""
+    with EmbeddedValkey() as own, own.client() as client:
+        to_own = ("--redis", own.url)
+        assert run("--trader", "WRONG-1", *to_own) == (
+            2,
+            "",
+            f"Redis at 127.0.0.1:{own.port} holds nothing of WRONG-1, and of no other trader: "
+            "is this the server of the node's cache?\n",
+        )
+        instance = "6e504a1b-000f-47ed-9b0e-7169fb0077dd"
+        client.rpush(f"trader-RIGHT-1:{instance}:orders:O-1", b"x")
+        client.rpush("PLAIN-1:orders:O-1", b"x")
+        client.rpush("trader-USUAL-1:orders:O-1", b"x")
+        code, out, err = run("--trader", "WRONG-1", *to_own)
+        assert (code, out) == (2, "")
+        options = (
+            "--trader PLAIN-1 --no-prefix",
+            f"--trader RIGHT-1 --instance-id {instance}",
+            "--trader USUAL-1",
+        )
+        assert err.endswith(f"It holds entries of: {', '.join(options)}\n")
+        for option in options:
+            code, out, err = run(*option.split(), *to_own)
+            assert (code, err) == (1, "")
+            assert "O-1" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--redis", "redis://127.0.0.1:1"), "Redis at 127.0.0.1:1 cannot be read"),
+        (("--redis", "http://x"), "That is no URL of a Redis server"),
+        (("--max-value", "0"), "give a whole number of MiB"),
+        (("--max-value", "x"), "give a whole number of MiB"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(run: Run, arguments: tuple[str, ...], why: str) -> None:
+    """Exit code 2, nothing on the standard output."""
+    code, out, err = run("--trader", "ANY-1", *arguments)
+    assert (code, out) == (2, "")
+    assert why in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_a_server_that_never_answers_is_given_up(run: Run) -> None:
+    """The time for an answer is limited."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        code, out, err = run("--trader", "ANY-1", "--redis", f"redis://127.0.0.1:{port}")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Redis at 127.0.0.1:{port} cannot be read (Timeout")
+    assert err.count("\n") == 1
+
+
+def test_a_password_is_not_told_and_a_user_who_may_not_read_is_told_what_it_takes(run: Run) -> None:
+    """Wrong passwords and narrow permissions end in one line."""
+    with EmbeddedValkey() as own, own.client() as client:
+        client.set("trader-ANY-1:general:x", b"x")
+        client.execute_command("ACL SETUSER narrow on >hush ~* +scan +type")
+        client.rpush("trader-ANY-1:orders:O-1", b"x")
+        url = f"redis://narrow:{{}}@127.0.0.1:{own.port}"
+        code, out, err = run("--trader", "ANY-1", "--redis", url.format("hush"))
+        assert (code, out) == (2, "")
+        assert err.startswith("This Redis user may not look: it needs the commands SCAN, MEMORY")
+        code, out, err = run("--trader", "ANY-1", "--redis", url.format("loud"))
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert "loud" not in err
