@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo test lint types bench crashtest mutation matrix clean
+.PHONY: help demo test lint types bench crashtest fuzz mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -25,9 +25,13 @@ types: $(BIN)/.installed ## Check types
 
 bench: $(BIN)/.installed ## Measure what the monitor costs
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.inspector
 
 crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart
 	$(BIN)/python -m crashtest
+
+fuzz: $(BIN)/.fuzz ## Feed what reads Redis with damaged values for a minute (SECS=60)
+	$(BIN)/python -m fuzzing $(or $(SECS),60)
 
 mutation: $(BIN)/.mutation ## Measure how many mutants of the core its tests kill
 	$(BIN)/python .ci/mutation
@@ -44,6 +48,10 @@ $(BIN)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'Installing into $(VENV) (about a minute) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' '$(NAUTILUS)'
+	@touch $@
+
+$(BIN)/.fuzz: $(BIN)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	@touch $@
 
 $(BIN)/.mutation: $(BIN)/.installed

@@ -50,7 +50,9 @@ _OWNER = re.compile(
 
 # A currency of NautilusTrader's own has its decimals, one that it does not know has eight
 _PRECISIONS = {
-    value.code: value.precision for value in vars(currencies).values() if isinstance(value, Currency)
+    value.code: value.precision
+    for value in vars(currencies).values()
+    if isinstance(value, Currency)
 }
 _DEFAULT_PRECISION = 8
 # Since 1.222 or later a commission in what was bought makes a position smaller
@@ -194,7 +196,9 @@ class _StoreReader:
             closed_orders=closed_orders,
             instruments=len(self._instruments),
             states=tuple(
-                sorted(name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]),
+                sorted(
+                    name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]
+                ),
             ),
             broken=tuple(entry for _, entry in sorted(self._broken.items())),
         )

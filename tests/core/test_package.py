@@ -19,6 +19,8 @@ CORE = [
     "exits",
     "findings",
     "gate",
+    "holdings",
+    "inventory",
     "journal",
     "machine",
     "narrate",
@@ -27,11 +29,13 @@ CORE = [
     "override",
     "positions",
     "report",
+    "restored",
     "series",
     "server_catalogue",
     "server_facts",
     "server_rules",
     "signals",
+    "stored",
     "verify",
 ]
 FOREIGN = {"nautilus_trader", "redis", "valkey", "pyarrow", "pandas"}

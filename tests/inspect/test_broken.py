@@ -107,7 +107,9 @@ STOPS: dict[str, tuple[Callable[[Store], Any], str]] = {
     "a second currency": (
         lambda s: (
             s.again(s.account),
-            s.change(s.account, -1, balances=balances(total="5", locked="1", free="4", currency="EUR")),
+            s.change(
+                s.account, -1, balances=balances(total="5", locked="1", free="4", currency="EUR")
+            ),
         ),
         "besides 'USD'",
     ),

@@ -239,9 +239,7 @@ class World:
             lambda: factory.stop_limit(**common, price=price, trigger_price=trigger, **held),
             lambda: factory.market_to_limit(**common),
             lambda: factory.market_if_touched(**common, trigger_price=trigger, **held),
-            lambda: factory.limit_if_touched(
-                **common, price=price, trigger_price=trigger, **held
-            ),
+            lambda: factory.limit_if_touched(**common, price=price, trigger_price=trigger, **held),
             lambda: factory.trailing_stop_market(**common, **trailing),
             lambda: factory.trailing_stop_limit(
                 **common,
@@ -259,9 +257,7 @@ class World:
 
     def px(self, instrument: Instrument) -> Price:
         units = self.random.randrange(5, 95_000)
-        return Price(
-            units * 10 ** -Decimal(instrument.price_precision), instrument.price_precision
-        )
+        return Price(units * 10 ** -Decimal(instrument.price_precision), instrument.price_precision)
 
     # -- WHAT HAPPENS TO AN ORDER --
 

@@ -1,0 +1,3 @@
+"""
+Feeds what reads Redis with values that no node wrote.
+"""
