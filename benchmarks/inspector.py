@@ -41,13 +41,16 @@ def main() -> int:
             stored = client.info("memory")["used_memory"] / 2**20
         print(f"{_ORDERS:,} orders, {_OPEN:,} of them open, {stored:,.0f} MiB in Redis")
         for _ in range(_RUNS):
-            secs, mebibytes = _inspect(valkey)
+            secs, busy_secs, mebibytes = _inspect(valkey)
             is_over |= secs > _MAX_SECS or mebibytes > _MAX_MIB
-            print(f"{secs:.1f} s (target {_MAX_SECS}), {mebibytes:,.0f} MiB (target {_MAX_MIB})")
+            print(
+                f"{secs:.1f} s (target {_MAX_SECS}), {busy_secs:.1f} s of them on a processor, "
+                f"{mebibytes:,.0f} MiB (target {_MAX_MIB})",
+            )
     return int(is_over)
 
 
-def _inspect(valkey: EmbeddedValkey) -> tuple[float, float]:
+def _inspect(valkey: EmbeddedValkey) -> tuple[float, float, float]:
     command = [sys.executable, "-m", "nautilus_recovery_actor", "inspect", "--json"]
     command += ["--trader", _TRADER_ID, "--redis", valkey.url]
     began = time.monotonic()
@@ -59,7 +62,8 @@ def _inspect(valkey: EmbeddedValkey) -> tuple[float, float]:
     assert process.returncode == 0
     assert len(inventory["orders"]) == _OPEN
     assert inventory["closed_orders"] == _ORDERS - _OPEN
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    busy_secs = usage.ru_utime + usage.ru_stime
+    return time.monotonic() - began, busy_secs, usage.ru_maxrss / 1024
 
 
 def _fill(valkey: EmbeddedValkey) -> None:
@@ -75,14 +79,18 @@ def _fill(valkey: EmbeddedValkey) -> None:
 
 def _events(index: int, client_order_id: str) -> Iterator[bytes]:
     # As NautilusTrader writes them: an order filled in two parts, or one that rests
-    order = {
+    order: dict[str, object] = {
         "trader_id": _TRADER_ID,
         "strategy_id": f"S-{index % 5:03}",
         "instrument_id": f"SYM{index % 50}USDT-PERP.BENCH",
         "client_order_id": client_order_id,
     }
-    answer = {"venue_order_id": f"V-{index}", "account_id": "BENCH-001", "reconciliation": False}
-    fill = {
+    answer: dict[str, object] = {
+        "venue_order_id": f"V-{index}",
+        "account_id": "BENCH-001",
+        "reconciliation": False,
+    }
+    fill: dict[str, object] = {
         "position_id": f"SYM{index % 50}USDT-PERP.BENCH-S-{index % 5:03}",
         "order_side": "BUY",
         "order_type": "LIMIT",
@@ -93,7 +101,7 @@ def _events(index: int, client_order_id: str) -> Iterator[bytes]:
         "liquidity_side": "MAKER",
         "info": {},
     }
-    events = [
+    events: list[dict[str, object]] = [
         {"type": "OrderInitialized", **order, **_INITIAL},
         {"type": "OrderSubmitted", **order, "account_id": "BENCH-001"},
         {"type": "OrderAccepted", **order, **answer},
@@ -106,7 +114,7 @@ def _events(index: int, client_order_id: str) -> Iterator[bytes]:
         yield msgspec.msgpack.encode({**event, **stamp})
 
 
-_INITIAL = {
+_INITIAL: dict[str, object] = {
     "order_side": "BUY",
     "order_type": "LIMIT",
     "quantity": "2.000",

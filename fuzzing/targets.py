@@ -49,16 +49,12 @@ def survive(data: bytes) -> None:
 
     """
     values = data.split(SEPARATOR)
-    orders = _made(lambda: restored.order(values))
-    accounts = _made(lambda: holdings.account(values))
-    positions = [
-        position
-        for instrument in (_LINEAR, _INVERSE)
-        for position in _made(lambda i=instrument: holdings.position(values, lambda _: _terms(i)))
-    ]
-    _made(lambda: stored.currency(data))
-    for instrument in _made(lambda: stored.instrument(data)):
-        _made(lambda i=instrument: _terms(i))
+    orders = _made(restored.order, values)
+    accounts = _made(holdings.account, values)
+    positions = _made(_position, values, _LINEAR) + _made(_position, values, _INVERSE)
+    _made(stored.currency, data)
+    for instrument in _made(stored.instrument, data):
+        _made(_terms, instrument)
     if orders or accounts or positions:
         _show(orders, accounts, positions)
     journal = RecoveryJournal(_Stored(data), 1, lambda _: None)
@@ -80,10 +76,14 @@ class _Stored:
         raise NotImplementedError
 
 
-def _made(make: Callable[[], Any]) -> list[Any]:
+def _made(make: Callable[..., Any], *args: Any) -> list[Any]:
     with suppress(BrokenEntryError):
-        return [make()]
+        return [make(*args)]
     return []
+
+
+def _position(values: list[bytes], instrument: stored.StoredInstrument) -> Any:
+    return holdings.position(values, lambda _: _terms(instrument))
 
 
 def _terms(instrument: stored.StoredInstrument) -> holdings.Terms:

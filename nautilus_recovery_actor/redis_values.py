@@ -109,7 +109,7 @@ def pipelined(
     """
     with client.pipeline(transaction=False) as pipeline:
         for key in keys:
-            pipeline.execute_command(command, key, *args)
+            pipeline.execute_command(command, key, *args)  # type: ignore[no-untyped-call]
         answers: list[Any] = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, NoPermissionError):
@@ -135,7 +135,8 @@ def _parts(client: redis.Redis, key: bytes, size: int) -> Iterator[bytes]:
         length = client.llen(key)
         step = max(1, length * _PART_BYTES // size)
         for start in range(0, length, step):
-            yield from client.lrange(key, start, min(start + step, length) - 1)
+            part: Any = client.lrange(key, start, min(start + step, length) - 1)
+            yield from part
     except NoPermissionError:
         raise
     except redis.ResponseError as e:

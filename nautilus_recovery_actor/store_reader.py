@@ -11,7 +11,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 from typing import TypeVar
 
 import redis
@@ -25,12 +24,12 @@ from nautilus_recovery_actor import restored
 from nautilus_recovery_actor import stored
 from nautilus_recovery_actor.inventory import BrokenEntry
 from nautilus_recovery_actor.inventory import Inventory
-from nautilus_recovery_actor.redis_view import Namespace
-from nautilus_recovery_actor.redis_view import RedisUnusableError
-from nautilus_recovery_actor.redis_view import one_line
 from nautilus_recovery_actor.redis_values import MAX_VALUE_BYTES
 from nautilus_recovery_actor.redis_values import pipelined
 from nautilus_recovery_actor.redis_values import read_values
+from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.redis_view import RedisUnusableError
+from nautilus_recovery_actor.redis_view import one_line
 from nautilus_recovery_actor.stored import BrokenEntryError
 
 
@@ -165,7 +164,7 @@ class _StoreReader:
         self._max_bytes = max_bytes
         self._broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
-        self._instruments: dict[str, holdings.Terms | BrokenEntryError] = {}
+        self._instruments: dict[str, holdings.Terms] = {}
         self._last_written = 0
 
     def inventory(self) -> Inventory | None:
@@ -269,6 +268,7 @@ class _StoreReader:
     def _terms(self, instrument_id: str) -> holdings.Terms:
         terms = self._instruments.get(instrument_id)
         if terms is None:
+            # NautilusTrader logs that and goes on
             raise _LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
         return terms
 
@@ -279,17 +279,17 @@ class _StoreReader:
     ) -> Iterator[_Entry]:
         for key, value in self._values(kind, are_lists=True):
             identifier = key[len(self._prefix) + len(kind) + 1 :]
-            try:
-                if b":" in identifier:
-                    # NautilusTrader takes what comes after the last colon for the identifier
-                    raise _LeftOutError("a node does not find it: there is a colon in its ID")
-                if isinstance(value, BrokenEntryError):
-                    raise value
-                yield fold(value)
-            except _LeftOutError as e:
-                self._break(key, e, stops_start=False)
-            except BrokenEntryError as e:
-                self._break(key, e, stops_start=True)
+            if b":" in identifier:
+                # NautilusTrader takes what comes after the last colon for the identifier
+                why = "a node does not find it: there is a colon in its ID"
+                self._break(key, why, stops_start=False)
+            elif isinstance(value, BrokenEntryError):
+                self._break(key, value, stops_start=True)
+            else:
+                try:
+                    yield fold(value)
+                except BrokenEntryError as e:
+                    self._break(key, e, stops_start=not isinstance(e, _LeftOutError))
 
     def _noted(self, entry: _Entry) -> _Entry:
         self._last_written = max(self._last_written, entry.ts_last)

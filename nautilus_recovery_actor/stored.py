@@ -7,6 +7,7 @@ wrote it was configured, and a timestamp is a number or ISO 8601.
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -16,7 +17,6 @@ from functools import lru_cache
 from typing import Annotated
 from typing import Any
 from typing import TypeAlias
-from typing import TypeVar
 
 import msgspec
 
@@ -40,7 +40,6 @@ _MAX_WHY = 160
 _LAST_NS = 2**63 - 1  # In the year 2262
 _Ns = Annotated[int, msgspec.Meta(ge=0, le=_LAST_NS)]
 _When: TypeAlias = _Ns | str
-_Value = TypeVar("_Value")
 
 
 # -- EVENTS --
@@ -343,18 +342,14 @@ def nanoseconds(when: int | str) -> int:
     """
     if isinstance(when, int):
         return when
-    try:
-        if when.isdecimal() and len(when) <= _MAX_DIGITS:
-            ns = int(when)
-        else:
-            fraction = when[19:]
-            if not _FRACTION.fullmatch(fraction):
-                raise ValueError
-            ns = _seconds(when[:19]) * _BILLION + int(fraction[1:-1].ljust(9, "0"))
-        if not 0 <= ns <= _LAST_NS:
-            raise ValueError
-    except ValueError as e:
-        raise BrokenEntryError(f"no timestamp: {when[:_MAX_DIGITS]!r}") from e
+    ns = -1
+    with suppress(ValueError):  # No such day
+        if when.isdecimal():
+            ns = int(when[:_MAX_DIGITS])
+        elif _FRACTION.fullmatch(when, 19):
+            ns = _seconds(when[:19]) * _BILLION + int(when[20:-1].ljust(9, "0"))
+    if not 0 <= ns <= _LAST_NS:
+        raise BrokenEntryError(f"no timestamp: {when[:_MAX_DIGITS]!r}")
     return ns
 
 
@@ -383,14 +378,12 @@ def number(text: str) -> Decimal:
         If that is no finite number of a sensible size.
 
     """
-    try:
-        if len(text) > _MAX_DIGITS:
-            raise InvalidOperation
-        value = Decimal(text)
-        if not (value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT):
-            raise InvalidOperation
-    except InvalidOperation as e:
-        raise BrokenEntryError(f"no number: {text[:_MAX_DIGITS]!r}") from e
+    value = Decimal("NaN")
+    if len(text) <= _MAX_DIGITS:
+        with suppress(InvalidOperation):
+            value = Decimal(text)
+    if not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT:
+        raise BrokenEntryError(f"no number: {text[:_MAX_DIGITS]!r}")
     return value or Decimal(0)  # One zero: that of eight decimals would be told as 0E-8
 
 

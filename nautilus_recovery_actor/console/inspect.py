@@ -1,6 +1,6 @@
 """
 ``nautilus-recovery inspect``: what the next start of a node would restore.
-"""  # noqa: A005 (a command is named like its module)
+"""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def add_to(commands: Commands) -> None:
         "inspect",
         help=text,
         description=f"{text.capitalize()}. No node is started, and nothing is changed.",
-        epilog="Exit code: 0; 1 if there are broken entries; 2 if Redis or the trader is not found.",
+        epilog="Exit code: 0; 1 with broken entries; 2 if Redis or the trader is not found.",
     )
     add_trader(inspect)
     add_redis(inspect, "the server of the node's cache")
@@ -124,6 +124,6 @@ def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> st
 
 
 def _mebibytes(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:7]) <= 2**20):  # noqa: PLR2004
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:7]) <= 2**20):
         raise argparse.ArgumentTypeError("give a whole number of MiB above 0")
     return int(text[:7]) * 2**20

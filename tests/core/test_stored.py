@@ -243,13 +243,14 @@ def test_an_emulated_order_is_in_the_node_and_becomes_one_of_another_type() -> N
     held = (initialized("STOP_LIMIT", emulation_trigger="LAST_PRICE"), event("OrderEmulated", 2))
     order = order_of(*held)
     assert (order.status, order.emulation_trigger) == ("EMULATED", "LAST_PRICE")
-    assert not (order.is_open or order.is_inflight or order.is_closed)
+    assert not any((order.is_open, order.is_inflight, order.is_closed))
     limit = initialized("LIMIT", event_id="E-3", ts_init="3")
     order = order_of(*held, limit, event("OrderReleased", 4))
     assert (order.status, order.order_type) == ("RELEASED", "LIMIT")
-    assert (order.price, order.trigger_price, order.emulation_trigger) == (100, None, None)
+    assert (order.price, order.trigger_price) == (Decimal(100), None)
+    assert order.emulation_trigger is None
     assert (order.ts_init, order.ts_last) == (1_500_000_000, 4_500_000_000)
-    with pytest.raises(BrokenEntryError, match="an order cannot become STOP_MARKET|'STOP_MARKET'"):
+    with pytest.raises(BrokenEntryError, match="cannot become 'STOP_MARKET'"):
         order_of(*held, initialized("STOP_MARKET", event_id="E-3"))
     with pytest.raises(BrokenEntryError, match="LIMIT order without a price"):
         order_of(*held, initialized("LIMIT", event_id="E-3", options={}))
@@ -273,9 +274,17 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
     """
     sent = (initialized(), answered("OrderAccepted", 2))
     order = order_of(*sent, filled(3), filled(4))
-    assert (order.status, order.filled_qty, order.leaves_qty) == ("FILLED", 2, 0)
+    assert (order.status, order.filled_qty, order.leaves_qty) == (
+        "FILLED",
+        Decimal(2),
+        Decimal(0),
+    )
     order = order_of(*sent, filled(3, qty="5"))
-    assert (order.status, order.filled_qty, order.leaves_qty) == ("FILLED", 5, 0)
+    assert (order.status, order.filled_qty, order.leaves_qty) == (
+        "FILLED",
+        Decimal(5),
+        Decimal(0),
+    )
     smaller = answered("OrderUpdated", 4, quantity="0.5")
     assert order_of(*sent, filled(3), smaller).leaves_qty == 0
 
@@ -548,9 +557,10 @@ def test_whatever_is_stored_is_an_entry_or_broken(values: list[bytes]) -> None:
         try:
             made = fold([ENCODERS[0](initialized()), *values] if fold is restored.order else values)
         except BrokenEntryError as e:
-            assert len(str(e)) < 300
+            told = str(e).encode()
         else:
-            assert len(msgspec.json.encode(made)) < 20_000
+            told = msgspec.json.encode(made)
+        assert len(told) < 20_000
 
 
 @pytest.mark.parametrize(

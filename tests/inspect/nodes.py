@@ -57,7 +57,11 @@ def leaver(
     Return the node; its strategy trades if it is the first of the trader.
     """
     redis = DatabaseConfig(**database)
-    client = {"port": port, "account_id": account_id, "symbols": (ETH.symbol.value,)}
+    client: dict[str, Any] = {
+        "port": port,
+        "account_id": account_id,
+        "symbols": (ETH.symbol.value,),
+    }
     node = paper_node(
         paper_node_config(
             [PaperVenueExecClientConfig(**client)],

@@ -25,7 +25,7 @@ class Store:
     The stored entries of a trader, to break one of them.
     """
 
-    def __init__(self, client: redis.Redis, trader_id: str) -> None:
+    def __init__(self, client: Any, trader_id: str) -> None:
         self.client = client
         self.prefix = f"trader-{trader_id}:"
         self.order = self.key("orders:*")
@@ -42,13 +42,13 @@ class Store:
         self.client.delete(key)
         self.client.set(key, value)
 
-    def change(self, key: str, place: int, **fields: Any) -> None:
+    def change(self, key: str, place: int, **fields: Any) -> Any:
         event = msgspec.msgpack.decode(self.client.lindex(key, place))
         event = {k: v for k, v in {**event, **fields}.items() if v is not None}
-        self.client.lset(key, place, msgspec.msgpack.encode(event))
+        return self.client.lset(key, place, msgspec.msgpack.encode(event))
 
-    def again(self, key: str, place: int = -1) -> None:
-        self.client.rpush(key, self.client.lindex(key, place))
+    def again(self, key: str, place: int = -1) -> Any:
+        return self.client.rpush(key, self.client.lindex(key, place))
 
 
 def balances(**amounts: str) -> list[dict[str, str]]:

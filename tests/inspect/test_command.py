@@ -66,7 +66,7 @@ def watched(client: redis.Redis) -> Iterator[list[str]]:
     Keep the name of each command that the server is sent.
     """
     seen: list[str] = []
-    with client.monitor() as monitor:
+    with client.monitor() as monitor:  # type: ignore[no-untyped-call]
 
         def watch() -> None:
             for command in monitor.listen():
@@ -161,12 +161,11 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
     """A wrong name, prefix or instance ends in one line that has the right options."""
     with EmbeddedValkey() as own, own.client() as client:
         to_own = ("--redis", own.url)
-        assert run("--trader", "WRONG-1", *to_own) == (
-            2,
-            "",
+        nothing = (
             f"Redis at 127.0.0.1:{own.port} holds nothing of WRONG-1, and of no other trader: "
-            "is this the server of the node's cache?\n",
+            "is this the server of the node's cache?\n"
         )
+        assert run("--trader", "WRONG-1", *to_own) == (2, "", nothing)
         instance = "6e504a1b-000f-47ed-9b0e-7169fb0077dd"
         client.rpush(f"trader-RIGHT-1:{instance}:orders:O-1", b"x")
         client.rpush("PLAIN-1:orders:O-1", b"x")

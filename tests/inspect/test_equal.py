@@ -125,7 +125,11 @@ def test_a_random_history_is_told_as_nautilus_trader_restores_it(
     seed: int,
 ) -> None:
     """Orders of all types, positions, balances: equal, with either encoding and timestamp."""
-    options = {"encoding": encoding, "is_iso": seed % 2 == 0, "use_trader_prefix": seed % 3 > 0}
+    options: dict[str, Any] = {
+        "encoding": encoding,
+        "is_iso": seed % 2 == 0,
+        "use_trader_prefix": seed % 3 > 0,
+    }
     world = World(seed, trader_id, adapter(valkey, trader_id, **options))
     world.live(orders=40)
     world.close(valkey)

@@ -4,6 +4,7 @@ What is told of what a killed node left is what the next one has.
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -43,7 +44,7 @@ def test_what_a_killed_node_left_is_told_as_the_next_node_has_it(
     cache: dict[str, Any],
 ) -> None:
     """A position, an open order and an emulated one, from a real node through kill -9."""
-    fields = {
+    fields: dict[str, Any] = {
         "port": venue.port,
         "account_id": venue.account_id,
         "database": msgspec.structs.asdict(valkey.database_config()),
@@ -63,7 +64,7 @@ def test_what_a_killed_node_left_is_told_as_the_next_node_has_it(
     inventory = store_reader.read(client, namespace)
     assert inventory is not None
     (position,) = inventory.positions
-    assert (position.side, position.signed_qty) == ("LONG", 2)
+    assert (position.side, position.signed_qty) == ("LONG", Decimal(2))
     assert sorted(order.status for order in inventory.orders) == ["ACCEPTED", "EMULATED"]
     assert "1 open position, 1 open order, 1 order held by the node" in inventory.summary()
 
