@@ -94,6 +94,7 @@ class RecoveryMonitorActor(Actor):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._told: tuple[int, RecoveryPhase] | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
         self._node_start = NodeStart(self._end)
@@ -283,6 +284,7 @@ class RecoveryMonitorActor(Actor):
             self._message(RecoveryStarted, self._opening_report())
         )  # Gates close first
         self._journal.begin(self.epoch)
+        self._tell_phase()
         self._arm()
         emulated = native.emulated_orders(self.cache)
         if emulated:
@@ -532,11 +534,27 @@ class RecoveryMonitorActor(Actor):
 
     def _beat(self) -> None:
         assert self._loop is not None
-        heartbeat = Heartbeat(self.clock.timestamp_ns(), self.epoch, self.phase)
-        self._attempt("writing its heartbeat", self._journal.beat, heartbeat)
+        self._write_heartbeat()
         with self._guarded("looking at the connections"):
             self._look_at_connections()
         self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_secs, self._beat)
+
+    def _tell_phase(self) -> None:
+        # Who looks from outside must not take an old permission for one that stands
+        if self._heartbeat_timer is not None and self._told != (self.epoch, self.phase):
+            self._write_heartbeat()
+
+    def _write_heartbeat(self, is_stopped: bool = False) -> None:
+        self._told = (self.epoch, self.phase)
+        heartbeat = Heartbeat(
+            ts=self.clock.timestamp_ns(),
+            epoch=self.epoch,
+            phase=self.phase,
+            is_stopped=is_stopped,
+            interval_secs=self._settings.heartbeat_secs,
+            history_size=self._settings.history_size,
+        )
+        self._attempt("writing its heartbeat", self._journal.beat, heartbeat)
 
     def _look_at_connections(self) -> None:
         if not self._is_trader_started:
@@ -572,10 +590,7 @@ class RecoveryMonitorActor(Actor):
         self._heartbeat_timer.cancel()
         self._heartbeat_timer = None
         if self._loop is not None:
-            heartbeat = Heartbeat(
-                self.clock.timestamp_ns(), self.epoch, self.phase, is_stopped=True
-            )
-            self._attempt("writing its last heartbeat", self._journal.beat, heartbeat)
+            self._write_heartbeat(is_stopped=True)
 
     # -- WHAT FOLLOWS --
 
@@ -594,6 +609,7 @@ class RecoveryMonitorActor(Actor):
             case None:
                 self._state = state
         self._is_rechecking = state.limit is not None and not state.is_over
+        self._tell_phase()
         self._arm()
 
     def _judge(self) -> None:

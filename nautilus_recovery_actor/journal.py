@@ -64,6 +64,10 @@ class Heartbeat(msgspec.Struct, frozen=True):
         The phase then.
     is_stopped : bool, default False
         Whether it is the last of a clean stop.
+    interval_secs : float, optional
+        How often there is one (seconds), besides those at each change of phase.
+    history_size : int, optional
+        How many reports are kept, which tells from outside where each one is.
 
     """
 
@@ -71,6 +75,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
     epoch: int
     phase: RecoveryPhase
     is_stopped: bool = False
+    interval_secs: float | None = None
+    history_size: int | None = None
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
