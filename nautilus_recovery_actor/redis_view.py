@@ -4,6 +4,7 @@ The Redis or Valkey server of a node, seen from outside: how to reach it, and wh
 Nothing here runs inside a node.
 """
 
+from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import quote
 from urllib.parse import unquote
@@ -11,9 +12,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 import redis
-from nautilus_trader.config import DatabaseConfig
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+
+if TYPE_CHECKING:  # A probe that looks at Redis alone must not wait for NautilusTrader
+    from nautilus_trader.config import DatabaseConfig
 
 
 SOCKET_SECS = 5.0
@@ -57,6 +61,8 @@ def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
             retry=Retry(NoBackoff(), 0),
             **options,
         )
+        # Bytes, whatever the URL says: what comes need not be text
+        client.connection_pool.connection_kwargs["decode_responses"] = False
         client.connection_pool.make_connection()  # Only this looks at the options of the URL
     except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
         raise RedisUnusableError(
@@ -65,7 +71,7 @@ def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
     return client
 
 
-def database_url(database: DatabaseConfig) -> str:
+def database_url(database: "DatabaseConfig") -> str:
     """
     Return the URL of the server that a node is configured to use. It holds the password.
 
