@@ -3,14 +3,22 @@ The command line ``nautilus-recovery``.
 """
 
 import argparse
+import io
+import os
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from nautilus_recovery_actor.console import demo
+from nautilus_recovery_actor.console import history
 from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import operator
+from nautilus_recovery_actor.console import status
+from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import PACKAGE
+from nautilus_recovery_actor.console.common import UNREAD
+from nautilus_recovery_actor.console.common import Command
 from nautilus_recovery_actor.console.common import complain
 
 
@@ -29,9 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
 
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # What is stored may be in letters that it has not
+            stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
         code: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:  # Who reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except KeyboardInterrupt:
         complain("Interrupted: all that was started has been ended")
         return INTERRUPTED
@@ -44,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         description="See, check and steer the recovery of NautilusTrader nodes.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version(PACKAGE)}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (demo, inspect, operator):
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=Command
+    )
+    for module in (demo, inspect, history, status, watch, operator):
         module.add_to(commands)
     return parser

@@ -51,15 +51,15 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
         counts = ", ".join(f"{count} {origin}" for origin, count in report.fill_counts.items())
         told.append((Severity.INFO, f"Fills while away: {counts}"))
     told += [
-        (Severity.INFO, _position_line(change))
+        (Severity.INFO, position_line(change))
         for change in report.positions
         if change.qty_before != change.qty_after or change.qty_after != change.qty_venue
     ]
-    told += [(Severity.WARN, _lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
+    told += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
         told.append((Severity.WARN, f"Lost orders that are in the report only: {more}"))
     told += [
-        (Severity.INFO if found.resolved else found.severity, _discrepancy_line(found))
+        (Severity.INFO if found.resolved else found.severity, discrepancy_line(found))
         for found in report.discrepancies
     ]
     return told
@@ -82,7 +82,7 @@ def blocks(report: RecoveryReport) -> list[str]:
 
     """
     return [
-        "\n".join(wrapped for line in _block(report, strategy) for wrapped in _wrapped(line))
+        "\n".join(part for line in block(report, strategy) for part in wrapped(line))
         for strategy in report.strategies
         if report.trigger == "startup" or _is_touched(strategy)
     ]
@@ -95,9 +95,24 @@ def _is_touched(strategy: StrategyRecovery) -> bool:
     )
 
 
-def _block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
+def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
+    """
+    Return what happened to one strategy while the node was away, in lines of any length.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+    strategy : StrategyRecovery
+        The strategy, one of its.
+
+    Returns
+    -------
+    Iterator[str]
+
+    """
     yield strategy.strategy_id
-    yield f"  {_absence(report)}"
+    yield f"  {absence(report)}"
     for position in strategy.positions:
         yield (
             f"  Position {position.position_id}: "
@@ -112,19 +127,45 @@ def _block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
         yield f"    {_ended_order_line(order)}"
     for balance in report.balances:
         if balance.account_id in strategy.accounts:
-            yield f"  {_balance_line(balance)}"
+            yield f"  {balance_line(balance)}"
 
 
-def _absence(report: RecoveryReport) -> str:
+def absence(report: RecoveryReport) -> str:
+    """
+    Return what opened the epoch, and for a start how long the node was away.
+
+    Parameters
+    ----------
+    report : RecoveryReport
+        The report.
+
+    Returns
+    -------
+    str
+
+    """
     if report.trigger != "startup":
         return f"At run time ({report.trigger})"
     if report.away_ns is None:
         return "No run before this one is known"
     end = "stopped" if report.clean_shutdown else "not stopped cleanly"
-    return f"Away for {_duration(report.away_ns)}, {end}"
+    return f"Away for {duration(report.away_ns)}, {end}"
 
 
-def _duration(nanoseconds: int) -> str:
+def duration(nanoseconds: int) -> str:
+    """
+    Return a time in its two largest units.
+
+    Parameters
+    ----------
+    nanoseconds : int
+        The time (ns).
+
+    Returns
+    -------
+    str
+
+    """
     seconds = nanoseconds // 1_000_000_000
     parts = []
     for unit, size in _UNITS:
@@ -153,7 +194,20 @@ def _ended_order_line(order: EndedOrder) -> str:
     )
 
 
-def _balance_line(balance: BalanceChange) -> str:
+def balance_line(balance: BalanceChange) -> str:
+    """
+    Return a balance before and after.
+
+    Parameters
+    ----------
+    balance : BalanceChange
+        The balance.
+
+    Returns
+    -------
+    str
+
+    """
     before, after = (
         "not known" if total is None else f"{total:f}" for total in (balance.before, balance.after)
     )
@@ -165,18 +219,46 @@ def _balance_line(balance: BalanceChange) -> str:
     return f"{told}{before} -> {after} ({balance.after - balance.before:+f})"
 
 
-def _wrapped(line: str) -> list[str]:
+def wrapped(line: str, width: int = _WIDTH) -> list[str]:
+    """
+    Return a line as several that fit, with its indent and more.
+
+    Parameters
+    ----------
+    line : str
+        The line.
+    width : int, default 79
+        The number of columns.
+
+    Returns
+    -------
+    list[str]
+
+    """
     indent = len(line) - len(line.lstrip()) + 4
     return textwrap.wrap(
         line,
-        _WIDTH,
+        width,
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def _position_line(change: PositionChange) -> str:
+def position_line(change: PositionChange) -> str:
+    """
+    Return a position before, after and at the venue.
+
+    Parameters
+    ----------
+    change : PositionChange
+        The position.
+
+    Returns
+    -------
+    str
+
+    """
     return (
         f"Position {change.position_id} ({change.account_id}): "
         f"{_plain(change.qty_before)} -> {_plain(change.qty_after)}, "
@@ -184,7 +266,20 @@ def _position_line(change: PositionChange) -> str:
     )
 
 
-def _lost_line(lost: LostOrder) -> str:
+def lost_line(lost: LostOrder) -> str:
+    """
+    Return what became of an order that the cache never saw.
+
+    Parameters
+    ----------
+    lost : LostOrder
+        The order.
+
+    Returns
+    -------
+    str
+
+    """
     where = "is not in the cache" if lost.booked_under is None else f"is with {lost.booked_under}"
     return (
         f"Lost order {lost.client_order_id} ({lost.account_id}): {lost.strategy_id} sent it, the "
@@ -193,7 +288,20 @@ def _lost_line(lost: LostOrder) -> str:
     )
 
 
-def _discrepancy_line(found: Discrepancy) -> str:
+def discrepancy_line(found: Discrepancy) -> str:
+    """
+    Return what differs, and what to do.
+
+    Parameters
+    ----------
+    found : Discrepancy
+        The difference.
+
+    Returns
+    -------
+    str
+
+    """
     subject = found.client_order_id or found.position_id or found.instrument_id
     resolved = "Resolved: " if found.resolved else ""
     return (

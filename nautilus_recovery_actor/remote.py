@@ -55,11 +55,7 @@ def send(
     encoding: str | None = None,
 ) -> str:
     """
-    Send a command to the monitor of a running node, and return what it answers until the command
-    expires.
-
-    The command is taken off the stream at the end, whatever that is: a node that starts later must
-    not find it, and the stream does not grow.
+    Send a command to the monitor of a running node, and return what was done: see `ask`.
 
     Parameters
     ----------
@@ -88,6 +84,50 @@ def send(
         If the monitor refused.
 
     """
+    answer = ask(command, url, stream, encoding)
+    text = one_line(answer.text)
+    if not answer.is_accepted:
+        raise RefusedError(f"{command.trader_id} refused: {text}")
+    return text
+
+
+def ask(
+    command: OperatorCommand,
+    url: str,
+    stream: str = STREAM,
+    encoding: str | None = None,
+) -> CommandAnswer:
+    """
+    Send a command to the monitor of a running node, and return what it answers until the command
+    expires, be it a refusal.
+
+    The command is taken off the stream at the end, whatever that is: a node that starts later must
+    not find it, and the stream does not grow.
+
+    Parameters
+    ----------
+    command : OperatorCommand
+        The command.
+    url : str
+        The Redis server of the node's message bus and cache, for example
+        ``redis://127.0.0.1:6379``.
+    stream : str, default "recovery-commands"
+        The stream, one of `MessageBusConfig.external_streams` of the node.
+    encoding : {'json', 'msgpack'}, optional
+        `MessageBusConfig.encoding` of the node, by default that of the NautilusTrader installed.
+
+    Returns
+    -------
+    CommandAnswer
+
+    Raises
+    ------
+    RedisUnusableError
+        If the server cannot be reached.
+    NoAnswerError
+        If no monitor answered in time.
+
+    """
     encoding = encoding or MessageBusConfig().encoding
     try:
         with closing(connect(url)) as client:
@@ -104,10 +144,7 @@ def send(
             f"running, with a RecoveryMonitorActor, its cache in this Redis, and a message bus in "
             f"it that has external_streams=['{stream}'] and encoding='{encoding}'?",
         )
-    text = one_line(answer.text)
-    if not answer.is_accepted:
-        raise RefusedError(f"{command.trader_id} refused: {text}")
-    return text
+    return answer
 
 
 def _exchange(

@@ -6,21 +6,61 @@ import argparse
 import importlib.util
 import math
 import os
+import shutil
 import sys
+from typing import Any
+from typing import NoReturn
 from typing import TypeAlias
 
 
 PACKAGE = "nautilus_recovery_actor"
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (the type has no other name)
+Commands: TypeAlias = "argparse._SubParsersAction[Command]"  # noqa: SLF001 (the type has no other name)
 
 # Exit codes
 DONE = 0
 REFUSED = 1
 UNUSABLE = 2
+MISUSED = 64  # `EX_USAGE`, where 2 has another meaning
 INTERRUPTED = 130
+UNREAD = 141  # What a shell says of a process that `SIGPIPE` ended
 
 _REDIS = "redis://127.0.0.1:6379"
+
+
+class Command(argparse.ArgumentParser):
+    """
+    The parser of one command, which can end with a code of its own if it is misused.
+    """
+
+    misused = UNUSABLE
+
+    def parse_known_args(self, *given: Any, **known: Any) -> Any:
+        """
+        Return the arguments, all of which are known.
+
+        Returns
+        -------
+        tuple[argparse.Namespace, list[str]]
+
+        """
+        parsed, unknown = super().parse_known_args(*given, **known)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """
+        Say what is wrong with the arguments, and end the process.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+
+        """
+        self.print_usage(sys.stderr)
+        self.exit(self.misused, f"{self.prog}: error: {message}\n")
 
 
 def say(line: str) -> None:
@@ -47,6 +87,37 @@ def complain(line: str) -> None:
 
     """
     print(line, file=sys.stderr)  # noqa: T201
+
+
+def shown(text: str) -> str:
+    """
+    Return `text` without what would move or colour a terminal.
+
+    Parameters
+    ----------
+    text : str
+        Any text, also from a stranger.
+
+    Returns
+    -------
+    str
+
+    """
+    from nautilus_recovery_actor.redis_view import one_line  # noqa: PLC0415 (it needs an extra)
+
+    return one_line(text)
+
+
+def columns() -> int | None:
+    """
+    Return how many columns the terminal has, ``None`` if what is said goes into a pipe or a file.
+
+    Returns
+    -------
+    int or ``None``
+
+    """
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def lacks(extra: str, *modules: str) -> bool:

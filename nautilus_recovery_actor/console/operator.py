@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 from typing import Any
 
+import msgspec
+
 from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
@@ -17,6 +19,7 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import shown
 
 
 if TYPE_CHECKING:
@@ -85,6 +88,7 @@ def _add_addressee(command: argparse.ArgumentParser) -> None:
         default=10.0,
         help="how long to wait for the node's answer (default: %(default)g)",
     )
+    command.add_argument("--json", action="store_true", help="the node's answer, for a machine")
 
 
 def _release(arguments: argparse.Namespace) -> int:
@@ -118,12 +122,19 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
         complain(str(e))
         return UNUSABLE
     try:
-        text = remote.send(command, arguments.redis, arguments.stream, arguments.encoding)
+        answer = remote.ask(command, arguments.redis, arguments.stream, arguments.encoding)
     except (remote.RemoteError, redis_view.RedisUnusableError) as e:
         complain(str(e))
-        return REFUSED if isinstance(e, remote.RefusedError) else UNUSABLE
+        return UNUSABLE
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log tells whether it obeyed")
         return INTERRUPTED
-    say(f"{command.trader_id}: {text}")
-    return DONE
+    text = shown(answer.text)
+    if arguments.json:
+        addressee = {"trader_id": command.trader_id, "action": action, **what}
+        say(msgspec.json.encode(addressee | msgspec.structs.asdict(answer)).decode())
+    elif answer.is_accepted:
+        say(f"{command.trader_id}: {text}")
+    else:
+        complain(f"{command.trader_id} refused: {text}")
+    return DONE if answer.is_accepted else REFUSED

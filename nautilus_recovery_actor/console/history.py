@@ -1,0 +1,166 @@
+"""
+``nautilus-recovery history``: the recoveries that were.
+"""
+
+import argparse
+from collections.abc import Iterable
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nautilus_recovery_actor.console.common import DONE
+from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import columns
+from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import shown
+from nautilus_recovery_actor.console.record import add_record
+from nautilus_recovery_actor.console.record import connected
+from nautilus_recovery_actor.console.record import namespace
+
+
+if TYPE_CHECKING:
+    from nautilus_recovery_actor.record_view import RecordView
+    from nautilus_recovery_actor.recorded import Broken
+    from nautilus_recovery_actor.report import RecoveryReport
+
+_TIMEOUT_SECS = 5.0
+
+
+def add_to(commands: Commands) -> None:
+    """
+    Add the command.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+
+    """
+    text = "list the last recoveries of a node, or tell one in full"
+    history = commands.add_parser("history", help=text, description=f"{text.capitalize()}.")
+    add_record(history)
+    which = history.add_mutually_exclusive_group()
+    which.add_argument(
+        "--limit",
+        metavar="N",
+        type=_count,
+        default=20,
+        help="how many, the newest first (default: %(default)s)",
+    )
+    which.add_argument("--epoch", metavar="N", type=_count, help="this one, in full")
+    history.add_argument("--json", action="store_true", help="the full reports, for a machine")
+    history.set_defaults(run=_history)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 16 and int(text)):  # noqa: PLR2004
+        raise argparse.ArgumentTypeError("give a number above 0")
+    return int(text)
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    if lacks("cli", "redis"):
+        return UNUSABLE
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
+
+    try:
+        with connected(arguments, _TIMEOUT_SECS) as client:
+            view = RecordView(client, namespace(arguments))
+            if arguments.epoch is not None:
+                return _one(arguments, view)
+            return _all(arguments, view)
+    except RedisUnusableError as e:
+        complain(str(e))
+        return UNUSABLE
+
+
+def _one(arguments: argparse.Namespace, view: "RecordView") -> int:
+    report, broken = view.report(arguments.epoch)
+    if report is None:
+        _complain_of(broken)
+        newest, _ = view.history(1)
+        last = next(newest, None)
+        if last is None:
+            return _nothing(arguments, view)
+        complain(
+            f"No report of epoch {arguments.epoch}: it is in progress, too old or never was. "
+            f"The newest on record is {last.epoch}",
+        )
+        return UNUSABLE
+    if arguments.json:
+        say(report.to_bytes().decode())
+    else:
+        _tell(report)
+    return DONE
+
+
+def _all(arguments: argparse.Namespace, view: "RecordView") -> int:
+    reports, broken = view.history(arguments.limit)
+    first = next(reports, None)
+    if first is None:
+        _complain_of(broken)
+        return _nothing(arguments, view)
+    if arguments.json:
+        _dump(first, reports)
+    else:
+        _list(chain([first], reports))
+    _complain_of(broken)
+    return DONE
+
+
+def _nothing(arguments: argparse.Namespace, view: "RecordView") -> int:
+    from nautilus_recovery_actor.redis_view import address  # noqa: PLC0415
+
+    trader, where = shown(arguments.trader), address(arguments.redis)
+    if view.stamps().heartbeat is not None:
+        why = "its monitor has not ended a recovery yet, or keeps none (history_size=0)"
+    elif view.is_known():
+        why = "its cache is here, but no RecoveryMonitorActor was on the node"
+    elif traders := view.traders():
+        why = f"there is nothing of it. There is a record of {', '.join(traders)}"
+    else:
+        why = "there is nothing of it: is this the trader ID, and the server of the node's cache?"
+    complain(f"No recovery of {trader} on record in Redis at {where}: {why}")
+    return UNUSABLE
+
+
+def _complain_of(broken: "Iterable[Broken]") -> None:
+    for one in broken:
+        complain(shown(f"Cannot be read: {one.key}: {one.why}"))
+
+
+def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
+    # One at a time: together they may be large
+    say(f"[{first.to_bytes().decode()}")
+    for report in reports:
+        say(f",{report.to_bytes().decode()}")
+    say("]")
+
+
+def _list(reports: "Iterable[RecoveryReport]") -> None:
+    from nautilus_recovery_actor import overview  # noqa: PLC0415
+
+    rows = [
+        overview.Row(*map(shown, msgspec.structs.astuple(overview.row(report))))
+        for report in reports
+    ]
+    for line in overview.table(rows, columns()):
+        say(line)
+
+
+def _tell(report: "RecoveryReport") -> None:
+    from nautilus_recovery_actor import narrate  # noqa: PLC0415
+    from nautilus_recovery_actor import overview  # noqa: PLC0415
+
+    width = columns()
+    for line in overview.in_full(report):
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        text = indent + shown(line)
+        for part in [text] if width is None else narrate.wrapped(text, width - 1):
+            say(part)

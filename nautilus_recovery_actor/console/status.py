@@ -1,0 +1,139 @@
+"""
+``nautilus-recovery status``: may a node trade, as an exit code.
+"""
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nautilus_recovery_actor.console.common import MISUSED
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import shown
+from nautilus_recovery_actor.console.record import add_record
+from nautilus_recovery_actor.console.record import connected
+from nautilus_recovery_actor.console.record import namespace
+
+
+if TYPE_CHECKING:
+    from nautilus_recovery_actor.present import Present
+
+CODES = (
+    "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
+    "2 failed; 3 no heartbeat, the node is down or not known to be up, or Redis cannot be used; "
+    "64 wrong usage"
+)
+NO_HEARTBEAT = 3
+
+
+def add_to(commands: Commands) -> None:
+    """
+    Add the command.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+
+    """
+    text = "tell whether a node may trade, by the exit code too"
+    status = commands.add_parser(
+        "status",
+        help=text,
+        description=f"{text.capitalize()}: for a readiness probe.",
+        epilog=CODES,
+    )
+    status.misused = MISUSED
+    add_record(status)
+    add_max_age(status)
+    status.add_argument(
+        "--strict",
+        action="store_true",
+        help="closed (1) also while an instrument is blocked that no operator has released",
+    )
+    status.add_argument("--json", action="store_true", help="one JSON object, for a machine")
+    status.add_argument(
+        "--timeout",
+        metavar="SECS",
+        type=positive,
+        default=2.0,
+        help="how long to wait for each answer of the server (default: %(default)g)",
+    )
+    status.set_defaults(run=_status)
+
+
+def add_max_age(command: argparse.ArgumentParser) -> None:
+    """
+    Let a command ask how old a heartbeat may be.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        The command.
+
+    """
+    command.add_argument(
+        "--max-age",
+        metavar="SECS",
+        type=positive,
+        help="how old the heartbeat may be (default: three times the node's heartbeat_secs)",
+    )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    if lacks("cli", "redis"):
+        return NO_HEARTBEAT
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor.present import Present  # noqa: PLC0415
+    from nautilus_recovery_actor.present import State  # noqa: PLC0415
+    from nautilus_recovery_actor.present import present  # noqa: PLC0415
+    from nautilus_recovery_actor.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
+
+    try:
+        with connected(arguments, arguments.timeout) as client:
+            recorded = RecordView(client, namespace(arguments)).present()
+    except RedisUnusableError as e:
+        if not arguments.json:
+            complain(str(e))
+            return NO_HEARTBEAT
+        found = Present(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
+    else:
+        found = present(
+            arguments.trader,
+            recorded,
+            time.time_ns(),
+            arguments.max_age,
+            arguments.strict,
+        )
+    if arguments.json:
+        say(msgspec.json.encode(found).decode())
+    else:
+        tell(found)
+    return found.state.exit_code
+
+
+def tell(found: "Present") -> None:
+    """
+    Print where a node stands.
+
+    Parameters
+    ----------
+    found : Present
+        Where it stands.
+
+    """
+    from nautilus_recovery_actor.overview import moment  # noqa: PLC0415
+
+    say(shown(f"{found.trader_id} {found.state}: {found.reason}"))
+    for instrument_id in found.blocked_instruments:
+        until = found.released_until.get(instrument_id)
+        released = "" if until is None else f", released until {moment(until)} UTC"
+        say(shown(f"Blocked: {instrument_id}{released}"))
+    if found.is_shadow:
+        say("In shadow: the monitor tells of this and blocks nothing")

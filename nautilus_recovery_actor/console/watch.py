@@ -1,0 +1,180 @@
+"""
+``nautilus-recovery watch``: a recovery while it goes on.
+"""
+
+import argparse
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nautilus_recovery_actor.console.common import INTERRUPTED
+from nautilus_recovery_actor.console.common import MISUSED
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import columns
+from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import shown
+from nautilus_recovery_actor.console.record import add_record
+from nautilus_recovery_actor.console.record import connected
+from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.status import CODES
+from nautilus_recovery_actor.console.status import NO_HEARTBEAT
+from nautilus_recovery_actor.console.status import add_max_age
+
+
+if TYPE_CHECKING:
+    import redis
+
+    from nautilus_recovery_actor.following import Change
+    from nautilus_recovery_actor.present import Present
+    from nautilus_recovery_actor.recorded import Recorded
+
+_TIMEOUT_SECS = 5.0
+_LOOK_SECS = 0.25
+_RELOOK_SECS = 2.0
+_LEAST_WIDTH = 20
+
+
+def add_to(commands: Commands) -> None:
+    """
+    Add the command.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+
+    """
+    text = "tell of a recovery while it goes on, until it ends"
+    watch = commands.add_parser(
+        "watch",
+        help=text,
+        description=f"{text.capitalize()}.",
+        epilog=f"{CODES}; 130 interrupted",
+    )
+    watch.misused = MISUSED
+    add_record(watch)
+    add_max_age(watch)
+    watch.add_argument("--follow", action="store_true", help="go on when the recovery has ended")
+    watch.add_argument(
+        "--timeout",
+        metavar="SECS",
+        type=positive,
+        help="how long at most (default: until it ends, or Ctrl-C)",
+    )
+    watch.add_argument("--json", action="store_true", help="one JSON object for each change")
+    watch.set_defaults(run=_watch)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    if lacks("cli", "redis"):
+        return NO_HEARTBEAT
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
+
+    try:
+        with _screen(arguments) as (tell, show), connected(arguments, _TIMEOUT_SECS) as client:
+            return _follow(arguments, client, tell, show)
+    except RedisUnusableError as e:
+        complain(str(e))
+        return NO_HEARTBEAT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _follow(
+    arguments: argparse.Namespace,
+    client: "redis.Redis",
+    tell: "Callable[[Change], None]",
+    show: "Callable[[Present], None]",
+) -> int:
+    from nautilus_recovery_actor.following import Following  # noqa: PLC0415
+    from nautilus_recovery_actor.present import State  # noqa: PLC0415
+    from nautilus_recovery_actor.present import present  # noqa: PLC0415
+    from nautilus_recovery_actor.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.stream_view import StreamView  # noqa: PLC0415
+
+    where = namespace(arguments)
+    view, stream = RecordView(client, where), StreamView(client, where)
+    following = Following(arguments.trader)
+    began = time.monotonic()
+    stream.begin()
+    recorded, read_at = view.present(), began
+    while True:
+        now = time.time_ns()
+        found = present(arguments.trader, recorded, now, arguments.max_age)
+        beat = recorded.heartbeat
+        for change in following.look(found, beat.ts if beat else None, recorded.report, now):
+            tell(change)
+        show(found)
+        if not arguments.follow and found.state in (State.OPEN, State.FAILED):
+            return found.state.exit_code
+        if arguments.timeout is not None and time.monotonic() - began > arguments.timeout:
+            return found.state.exit_code
+        for message in stream.wait(_LOOK_SECS):
+            for change in following.hear(message):
+                tell(change)
+        stamps = view.stamps()
+        if _place(stamps) != _place(recorded) or time.monotonic() - read_at > _RELOOK_SECS:
+            # A report may be large, and changes only when an operator releases something
+            recorded, read_at = view.present(), time.monotonic()
+        else:
+            recorded = msgspec.structs.replace(stamps, report=recorded.report)
+
+
+def _place(recorded: "Recorded") -> object:
+    beat = recorded.heartbeat
+    return recorded.epoch, beat and (beat.epoch, beat.phase)
+
+
+@contextmanager
+def _screen(
+    arguments: argparse.Namespace,
+) -> "Iterator[tuple[Callable[[Change], None], Callable[[Present], None]]]":
+    # What tells of a change, and what shows the present meanwhile
+    if arguments.json:
+        yield (lambda change: _say(msgspec.json.encode(change).decode())), (lambda _: None)
+    elif not sys.stdout.isatty() or find_spec("rich") is None:
+        yield _tell, (lambda _: None)
+    else:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        console = Console(highlight=False)
+        with console.status("") as status:
+            yield (
+                lambda change: _tell(change, console.out),
+                lambda found: status.update(
+                    Text(shown(f"{found.state}: {found.reason}")[: console.width - 3], "dim"),
+                ),
+            )
+
+
+def _tell(change: "Change", out: Callable[[str], None] | None = None) -> None:
+    from nautilus_recovery_actor.overview import moment  # noqa: PLC0415
+
+    epoch = "" if change.epoch is None else f"epoch {change.epoch}"
+    start = f"{moment(change.ts, digits=3)}Z  {epoch:<9} {shown(change.what):<12}  "
+    text, width = shown(change.text), columns()
+    parts = [text]
+    if width is not None:
+        parts = textwrap.wrap(
+            text, max(width - len(start) - 1, _LEAST_WIDTH), break_on_hyphens=False
+        )
+    for part in parts or [""]:
+        (out or _say)(f"{start}{part}".rstrip())
+        start = " " * len(start)
+
+
+def _say(line: str) -> None:
+    say(line)
+    sys.stdout.flush()  # Who reads a pipe waits for it
