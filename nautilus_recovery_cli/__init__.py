@@ -1,0 +1,52 @@
+"""
+The entry point of ``nautilus-recovery``: a readiness probe must not wait for NautilusTrader.
+
+``import nautilus_recovery_actor`` imports NautilusTrader, and has to: a message bus streams the
+messages that are known when it is made. That takes longer than a probe may. Here the package is put
+in place unexecuted, so that a command imports the modules it needs, and is executed as soon as one
+of its public names is asked for.
+"""
+
+import sys
+from importlib.util import find_spec
+from importlib.util import module_from_spec
+from typing import Any
+
+
+__all__ = ["main"]
+
+_PACKAGE = "nautilus_recovery_actor"
+
+
+def main() -> int:
+    """
+    Run a command.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    """
+    if _PACKAGE not in sys.modules:
+        _put_in_place()
+    from nautilus_recovery_actor.cli import main as run  # noqa: PLC0415
+
+    return run()
+
+
+def _put_in_place() -> None:
+    spec = find_spec(_PACKAGE)
+    assert spec is not None
+    assert spec.loader is not None
+    package, execute = module_from_spec(spec), spec.loader.exec_module
+
+    def public(name: str) -> Any:
+        if name.startswith("__") or find_spec(f"{_PACKAGE}.{name}") is not None:
+            raise AttributeError(name)  # A module is imported by whoever asks for it
+        del package.__dict__["__getattr__"]
+        execute(package)
+        return getattr(package, name)
+
+    package.__dict__["__getattr__"] = public
+    sys.modules[_PACKAGE] = package

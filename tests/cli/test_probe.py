@@ -1,0 +1,89 @@
+"""
+A probe answers without NautilusTrader, which takes longer to import than a probe may take.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+
+
+def ran(program: str, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("status",), 3),
+        (("watch", "--timeout", "0.01"), 3),
+        (("history",), 2),
+        (("history", "--epoch", "1"), 2),
+    ],
+)
+def test_what_reads_the_record_imports_no_nautilus_trader(
+    valkey: EmbeddedValkey,
+    command: tuple[str, ...],
+    code: int,
+) -> None:
+    """Nor what it brings along."""
+    program = """
+import sys
+from nautilus_recovery_cli import main
+code = main()
+heavy = {"nautilus_trader", "pyarrow", "pandas", "numpy"} & set(sys.modules)
+assert not heavy, heavy
+sys.exit(code)
+"""
+    told = ran(program, *command, "--trader", "PROBED-001", "--redis", valkey.url)
+    assert told[0] == code, told[1]
+    assert "PROBED-001" in told[1]
+
+
+def test_the_public_names_are_there_as_soon_as_they_are_asked_for() -> None:
+    """They are those of the package, and of no second copy of it."""
+    program = """
+import sys
+from nautilus_recovery_cli import _put_in_place
+_put_in_place()
+from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor import enums
+assert "nautilus_trader" not in sys.modules
+import nautilus_recovery_actor
+assert nautilus_recovery_actor.RecoveryReport is RecoveryReport
+from nautilus_recovery_actor import RecoveryMonitorActor, RecoveryPhase, signals
+assert RecoveryPhase is enums.RecoveryPhase
+assert RecoveryMonitorActor.__module__ == "nautilus_recovery_actor.actor"
+from importlib import import_module
+for name in nautilus_recovery_actor.__all__:
+    getattr(nautilus_recovery_actor, name)
+try:
+    nautilus_recovery_actor.Nothing
+except AttributeError as e:
+    print(e)
+"""
+    assert ran(program) == (
+        0,
+        "module 'nautilus_recovery_actor' has no attribute 'Nothing'\n",
+    )
+
+
+def test_a_command_that_needs_nautilus_trader_has_it(valkey: EmbeddedValkey) -> None:
+    """The message bus of a node speaks an encoding that only it knows."""
+    program = "import sys; from nautilus_recovery_cli import main; sys.exit(main())"
+    where = ("--trader", "PROBED-001", "--redis", valkey.url, "--timeout", "0.1")
+    code, told = ran(program, "resume", "--reason", "because", *where)
+    assert code == 2
+    assert told.startswith("No answer from PROBED-001 within 0.1 s")
+    assert ran(program, "--version")[1].startswith("nautilus-recovery ")
