@@ -10,8 +10,9 @@ class RecoveryPhase(StrEnum):
     """
     Where the current epoch stands.
 
-    ``PENDING`` until the kernel reconciles, ``RECONCILING`` from its first sign, ``VERIFYING``
-    from the start of the trader, then ``COMPLETE`` or ``FAILED``.
+    ``PENDING``: until the kernel reconciles. ``RECONCILING``: from the first sign of that.
+    ``VERIFYING``: from the start of the trader. ``COMPLETE``: trading is allowed, blocked
+    instruments aside. ``FAILED``: it is not.
     """
 
     PENDING = "PENDING"
@@ -68,7 +69,9 @@ class FillOrigin(StrEnum):
 
 class Severity(StrEnum):
     """
-    What a discrepancy does: ``INFO`` is told, ``WARN`` is warned of, ``BLOCK`` stops trading.
+    What a discrepancy does.
+
+    ``INFO``: it is told. ``WARN``: it is warned of. ``BLOCK``: it stops trading.
     """
 
     INFO = "INFO"

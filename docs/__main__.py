@@ -1,0 +1,43 @@
+"""
+Write the generated pages, or with ``--check`` fail if they are not what the code says.
+"""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from docs.findings import findings_page
+from docs.messages import messages_page
+
+
+PAGES = {"findings.md": findings_page, "messages.md": messages_page}
+
+
+def main() -> int:
+    """
+    Write or check the pages, and return the exit code.
+
+    Returns
+    -------
+    int
+
+    """
+    arguments = ArgumentParser(prog="python -m docs", description="Write the generated pages")
+    arguments.add_argument("--check", action="store_true", help="write nothing, fail if one is old")
+    is_check = arguments.parse_args().check
+    old = []
+    for name, page in PAGES.items():
+        path, text = Path(__file__).with_name(name), page()
+        if not path.exists() or path.read_text() != text:
+            old.append(name)
+            if not is_check:
+                path.write_text(text)
+    if old and is_check:
+        print(f"Not what the code says: {', '.join(old)}; run `make docs`", file=sys.stderr)
+        return 1
+    print(f"{'Written' if old else 'Nothing to write'}: {', '.join(old or PAGES)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""
+The page of the findings: every rule of the check before a start.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+from docs import schema
+from nautilus_recovery_actor import config_rules
+from nautilus_recovery_actor import server_rules
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.findings import Rule
+
+
+_HEAD = """
+# Finding codes
+
+What `nautilus-recovery check` and `preflight` find before a node starts, in its configuration, in what
+Redis holds of it, and in the Redis server. A code is stable: a script may rely on it.
+
+```
+nautilus-recovery check my_node:config
+```
+
+The exit code is 0 if the node may start, 1 if `--strict` is given and something warns, and 2 if something
+blocks.
+"""
+
+_SEVERITIES = {
+    Severity.BLOCK: "The node must not start like this.",
+    Severity.WARN: "A restart can go wrong.",
+    Severity.INFO: "Worth to know.",
+}
+
+
+def findings_page(rules: Iterable[Rule] = (*config_rules.RULES, *server_rules.RULES)) -> str:
+    """
+    Return the page.
+
+    Parameters
+    ----------
+    rules : Iterable[Rule], default those of the package
+        What can be found.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    schema.UndescribedError
+        If a rule says nothing, or a code is there twice.
+
+    """
+    ordered = sorted(rules, key=lambda rule: (list(_SEVERITIES).index(rule.severity), rule.code))
+    codes = [rule.code for rule in ordered]
+    for rule in ordered:
+        if not (rule.consequence.strip() and rule.remedy.strip()):
+            raise schema.UndescribedError(f"{rule.code} has no consequence or no remedy")
+        if codes.count(rule.code) > 1:
+            raise schema.UndescribedError(f"{rule.code} is the code of two rules")
+    return schema.page(_parts(ordered))
+
+
+def _parts(rules: list[Rule]) -> Iterator[str]:
+    yield _HEAD
+    rows = (f"| [`{rule.code}`](#{rule.code.lower()}) | {rule.severity} |" for rule in rules)
+    yield "\n".join(["| code | severity |", "|---|---|", *rows])
+    for severity, meaning in _SEVERITIES.items():
+        found = [rule for rule in rules if rule.severity is severity]
+        if found:
+            yield f"## {severity}"
+            yield meaning
+        for rule in found:
+            yield f"### {rule.code}"
+            yield f"**What can happen:** {_escaped(rule.consequence)}"
+            yield f"**What to do:** {_escaped(rule.remedy)}"
+
+
+def _escaped(text: str) -> str:
+    # What is to be read as it is, and not as an HTML tag of the page
+    return text.replace("<", "&lt;").replace(">", "&gt;")
