@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo test lint types bench crashtest fuzz mutation matrix clean
+.PHONY: help demo docs test lint types bench crashtest fuzz mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
 demo: $(BIN)/.installed ## Kill a node, restart it, and see what the monitor says
 	@$(BIN)/nautilus-recovery demo
+
+docs: $(BIN)/.installed ## Write the pages that are generated from the code
+	$(BIN)/python -m docs
 
 test: $(BIN)/.installed ## Run all tests
 	$(PYTEST) -n 2 --dist loadfile

@@ -6,11 +6,12 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
+from docs.findings import all_rules
 from docs.findings import findings_page
 from docs.messages import messages_page
 
 
-PAGES = {"findings.md": findings_page, "messages.md": messages_page}
+PAGES = {"findings.md": lambda: findings_page(all_rules()), "messages.md": messages_page}
 
 
 def main() -> int:

@@ -2,12 +2,13 @@
 The page of the findings: every rule of the check before a start.
 """
 
+import importlib
+import pkgutil
 from collections.abc import Iterable
 from collections.abc import Iterator
 
+import nautilus_recovery_actor
 from docs import schema
-from nautilus_recovery_actor import config_rules
-from nautilus_recovery_actor import server_rules
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Rule
 
@@ -33,13 +34,32 @@ _SEVERITIES = {
 }
 
 
-def findings_page(rules: Iterable[Rule] = (*config_rules.RULES, *server_rules.RULES)) -> str:
+def all_rules() -> set[Rule]:
+    """
+    Return every rule that a module of the package defines.
+
+    Returns
+    -------
+    set[Rule]
+
+    """
+    names = (module.name for module in pkgutil.iter_modules(nautilus_recovery_actor.__path__))
+    modules = [
+        importlib.import_module(f"nautilus_recovery_actor.{name}")
+        for name in names
+        if name != "__main__"  # That runs
+    ]
+    values = (value for module in modules for value in vars(module).values())
+    return {value for value in values if isinstance(value, Rule)}
+
+
+def findings_page(rules: Iterable[Rule]) -> str:
     """
     Return the page.
 
     Parameters
     ----------
-    rules : Iterable[Rule], default those of the package
+    rules : Iterable[Rule]
         What can be found.
 
     Returns

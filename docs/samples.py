@@ -116,10 +116,18 @@ def journal() -> dict[str, bytes]:
     store = _Store()
     kept = RecoveryJournal(store, history_size=100, warn=store.refuse)
     kept.begin(7)
-    kept.beat(Heartbeat(ts=_ENDED, epoch=7, phase=RecoveryPhase.COMPLETE))
+    kept.beat(
+        Heartbeat(
+            ts=_ENDED,
+            epoch=7,
+            phase=RecoveryPhase.COMPLETE,
+            interval_secs=5.0,
+            history_size=100,
+        ),
+    )
     kept.record(_judged(_observation()))
     given = command()
-    text = f"Released {_BLOCKED} until 04:58:03 UTC"
+    text = f"Released {_BLOCKED} for 15 min"
     kept.answer(CommandAnswer(given.command_id, is_accepted=True, text=text, ts=given.ts_init))
     return store.values
 

@@ -2,11 +2,16 @@
 Nodes that run as the pages say, in processes of their own.
 """
 
+import os
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
+from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
+from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import MessageBusConfig
+from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderAccepted
@@ -97,3 +102,28 @@ def protected(port: int, database: dict[str, Any], encoding: str = "json") -> Tr
     node.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(settle_ms=50)))
     node.trader.add_strategy(Protected(RecoverableStrategyConfig(strategy_id="Protected-000")))
     return node
+
+
+def checked() -> TradingNodeConfig:
+    """
+    Return a configuration that nothing is wrong with, on the server of the environment.
+    """
+    parts = urlsplit(os.environ["CHECKED_URL"])
+    return TradingNodeConfig(
+        trader_id=TRADER,
+        cache=CacheConfig(
+            database=DatabaseConfig(
+                host=parts.hostname,
+                port=parts.port,
+                username=parts.username,
+                password=parts.password,
+            ),
+        ),
+        actors=[
+            ImportableActorConfig(
+                actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
+                config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
+                config={},
+            ),
+        ],
+    )

@@ -21,7 +21,11 @@ from nautilus_recovery_actor.testkit.valkey import server_binary
 
 
 CONFIG = Path(__file__).parents[2] / "examples" / "deploy" / "redis.conf"
-USERS = {"admin": "change-me-as-well", "live-001": "change-me-too", "operator-live-001": "change-me"}
+USERS = {
+    "admin": "change-me-as-well",
+    "live-001": "change-me-too",
+    "operator-live-001": "change-me",
+}
 
 
 class Server:

@@ -4,6 +4,9 @@ The settings of Redis that the pages advise, on a real server and with real node
 
 import asyncio
 import re
+import shutil
+from collections.abc import Awaitable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,15 @@ from nautilus_recovery_actor.testkit import running
 from tests.docs.nodes import SYMBOL
 from tests.docs.nodes import TRADER
 from tests.docs.servers import CONFIG
+from tests.docs.servers import Server
 from tests.docs.servers import serving
 from tests.facts.support import eventually
 
 
 ROOT = CONFIG.parents[2]
 NODE, OPERATOR = "live-001", "operator-live-001"
+# What `check` asks with the rights of the node, beyond what the node does
+CHECKED = {"discard", "time", "config|get"}
 
 
 def allowed(user: str) -> set[str]:
@@ -43,10 +49,16 @@ def test_the_page_shows_the_configuration_that_is_tested() -> None:
     for setting in ("appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction"):
         assert re.search(rf"^{setting}$", CONFIG.read_text(), re.MULTILINE)
         assert f"`{setting}`" in page
+    user = re.search(rf"^user {NODE} .*$", CONFIG.read_text(), re.MULTILINE)
+    assert user
+    assert user[0] in page.splitlines()
 
 
-def test_a_node_trades_is_killed_and_recovers_with_the_rights_of_its_user(tmp_path: Path) -> None:
-    """Nothing that the node or the operator does is denied, and no right of the node is idle."""
+def test_a_node_trades_is_killed_and_recovers_with_the_rights_of_its_user(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing that node, operator or check do is denied, and no right of the node is idle."""
     with serving(tmp_path) as server, PaperVenue() as venue, server.client() as admin:
         venue.set_price(SYMBOL, 2000)
         given: dict[str, Any] = {"port": venue.port, "database": server.database(NODE)}
@@ -62,13 +74,18 @@ def test_a_node_trades_is_killed_and_recovers_with_the_rights_of_its_user(tmp_pa
             recovered = process.wait_for("recovered")
             asked = ["resume", "--trader", TRADER, "--reason", "to be refused"]
             assert main([*asked, "--redis", server.url(OPERATOR), "--encoding", "json"]) == 1
+            looked = ["--trader", TRADER, "--redis", server.url(OPERATOR)]
+            for command in ("status", "history", "inspect"):
+                assert main([command, *looked]) == 0
             assert process.stop() == 0
+        monkeypatch.setenv("CHECKED_URL", server.url(NODE))
+        assert main(["check", "tests.docs.nodes:checked"]) == 0
         assert recovered["epoch"] == 2
         assert recovered["outcome"] == "ADJUSTED"
         assert recovered["positions"] == []
         assert admin.acl_log() == []
         used = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")}
-    assert allowed(NODE) - used == set()
+    assert allowed(NODE) - used <= CHECKED
 
 
 def test_the_rights_of_a_node_end_at_its_own_keys_and_cannot_empty_the_server(
@@ -120,45 +137,105 @@ def test_a_killed_server_has_what_it_answered_if_it_appends(
             assert bool(client.exists("answered")) is is_kept
 
 
+def test_a_backup_is_restored_as_the_page_says(tmp_path: Path) -> None:
+    """A server that is told to append finds no file to append to, and starts empty."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with serving(first) as server, server.client() as client:
+        client.set("kept", "1")
+        client.save()
+    with serving(second, "--appendonly", "yes") as server, server.client() as client:
+        assert client.dbsize() == 0
+        client.shutdown(nosave=True)
+    for path in second.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copy(first / "dump.rdb", second)
+    with serving(second, "--appendonly", "no") as server, server.client() as client:
+        assert client.get("kept") == b"1"
+        client.config_set("appendonly", "yes")
+        eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+        server.kill()
+    with serving(second) as server, server.client() as client:
+        assert client.get("kept") == b"1"
+
+
+class Writer:
+    """
+    A node whose cache is written to.
+    """
+
+    def __init__(self, server: Server, node: Any) -> None:
+        self._server = server
+        self._node = node
+
+    async def write(self, *keys: str) -> None:
+        """
+        Write in a transaction each: what is written at once goes in one.
+        """
+        for key in keys:
+            self._node.cache.add(key, b"1")
+            await asyncio.sleep(0.3)
+
+    async def until_stored(self, key: str) -> None:
+        for _ in range(2000):
+            if key in self.stored():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{key} was never stored")
+
+    def stored(self) -> set[str]:
+        prefix = f"trader-{TRADER}:general:"
+        with self._server.client() as client:
+            return {key.decode().removeprefix(prefix) for key in client.scan_iter(f"{prefix}*")}
+
+
+def write(server: Server, scenario: Callable[[Writer], Awaitable[None]]) -> None:
+    """
+    Run a scenario with a node of the trader.
+    """
+
+    async def run() -> None:
+        database = DatabaseConfig(**server.database(NODE))
+        node = paper_node(paper_node_config(trader_id=TRADER, database=database))
+        async with running(node):
+            await scenario(Writer(server, node))
+
+    asyncio.run(run())
+
+
 def test_a_node_loses_the_first_write_into_a_dead_server_and_keeps_the_others(
     tmp_path: Path,
 ) -> None:
     """What is written while the server is away arrives later, but for the first transaction."""
 
-    async def write(node: Any, server: Any) -> None:
-        node.cache.add("before", b"1")
-        await until(server, "before")
+    async def scenario(writer: Writer) -> None:
+        await writer.write("before")
+        await writer.until_stored("before")
         server.kill()
-        for key in ("first", "second", "third"):
-            node.cache.add(key, b"1")
-            await asyncio.sleep(0.3)  # A transaction each: what is written at once goes in one
+        await writer.write("first", "second", "third")
         server.start()
-        await until(server, "third")
+        await writer.until_stored("third")
+        assert writer.stored() == {"before", "second", "third"}
 
-    async def until(server: Any, key: str) -> None:
+    with serving(tmp_path) as server:
+        write(server, scenario)
+
+
+def test_what_the_server_refuses_is_lost(tmp_path: Path) -> None:
+    """A full memory costs events, also when there is room again."""
+
+    async def scenario(writer: Writer) -> None:
         with server.client() as client:
-            for _ in range(1000):
-                if client.exists(f"trader-{TRADER}:general:{key}"):
-                    return
-                await asyncio.sleep(0.01)
-        raise AssertionError(key)
+            client.config_set("maxmemory", "1")
+            await writer.write("refused")
+            client.config_set("maxmemory", "0")
+        await writer.write("after")
+        await writer.until_stored("after")
+        assert writer.stored() == {"after"}
 
-    async def scenario(server: Any, venue: PaperVenue) -> None:
-        config = paper_node_config(
-            [venue.exec_config(symbols=(SYMBOL,))],
-            trader_id=TRADER,
-            database=DatabaseConfig(**server.database(NODE)),
-        )
-        node = paper_node(config)
-        async with running(node):
-            await write(node, server)
-
-    with serving(tmp_path) as server, PaperVenue() as venue:
-        asyncio.run(scenario(server, venue))
-        with server.client() as client:
-            names = ("before", "first", "second", "third")
-            keys = [f"trader-{TRADER}:general:{name}" for name in names]
-            assert [bool(client.exists(key)) for key in keys] == [True, False, True, True]
+    with serving(tmp_path) as server:
+        write(server, scenario)
 
 
 @pytest.mark.parametrize(("user", "is_kept"), [("admin", False), (NODE, True)])
