@@ -16,15 +16,16 @@ from nautilus_recovery_actor.findings import Rule
 _HEAD = """
 # Finding codes
 
-What `nautilus-recovery check` and `preflight` find before a node starts, in its configuration, in what
-Redis holds of it, and in the Redis server. A code is stable: a script may rely on it.
+What `nautilus-recovery check` and `preflight` find before a node starts: in its configuration, in
+what Redis holds of it, and in the Redis server. A code is stable: a script may rely on it.
+`live_node:config` is where your `TradingNodeConfig` is, or a function that returns it.
 
 ```
-nautilus-recovery check my_node:config
+nautilus-recovery check live_node:config
 ```
 
-The exit code is 0 if the node may start, 1 if `--strict` is given and something warns, and 2 if something
-blocks.
+The exit code is 0 if the node may start, 1 if `--strict` is given and something warns, and 2 if
+something blocks.
 """
 
 _SEVERITIES = {

@@ -9,7 +9,6 @@ from enum import StrEnum
 from types import ModuleType
 
 import msgspec
-from nautilus_trader.core.data import Data
 from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
 from docs import samples
@@ -45,21 +44,21 @@ _KEYS: dict[str, tuple[str, type | None]] = {
 _HEAD = """
 # Messages
 
-What the monitor says on the message bus, what reaches a Redis stream, and what it keeps in the cache.
-All of it is JSON, or can be. Identifiers are strings, times are UNIX nanoseconds, quantities and
-prices are decimal strings, signed where a side exists: long and buy positive.
+What the monitor says on the message bus, what reaches a Redis stream, and what it keeps in the
+cache. All of it is JSON, or can be. Identifiers are strings, times are UNIX nanoseconds, quantities
+and prices are decimal strings, signed where a side exists: long and buy positive.
 """
 
 _COMPATIBLE = """
 ## What stays compatible
 
-- A new field is optional and has a default. Code that does not know it passes over it, and data that
-  lack it get the default. So a monitor and a reader of different versions understand each other, in
-  both directions, and so do a node and the reports that an older one left in Redis.
+- A new field is optional and has a default. Code that does not know it passes over it, and data
+  that lack it get the default. So a monitor and a reader of different versions understand each
+  other, in both directions, and so do a node and the reports that an older one left in Redis.
 - **Pass over fields that you do not know.** Do not fail on a new one.
 - No field changes its meaning or its type, and none is removed, within a major version.
-- An enum may get a new value in a minor version. Take one that you do not know for the worst case: a
-  severity for `BLOCK`, an outcome for `DEGRADED`, a reason of a failure for a failure.
+- An enum may get a new value in a minor version. Take one that you do not know for the worst case:
+  a severity for `BLOCK`, an outcome for `DEGRADED`.
 - Delivery is at least once. Tell one message from another by `trader_id` and `epoch`, and a
   `RecoveryOverridden` also by `ts_event`. The newest epoch counts: what comes late of an older one
   changes nothing.
@@ -69,21 +68,36 @@ _OUTSIDE = """
 ## Read them outside the node
 
 A node whose message bus has a database streams every message to Redis
-([the settings](../README.md#when-you-must-act)). Import `nautilus_recovery_actor` before the node is
-made. The `*` at the end of a topic is a part of the name of the stream, not a pattern. In `redis-cli`:
+([the settings](../README.md#when-you-must-act)). Import `nautilus_recovery_actor` before the node
+is made. The `*` at the end of a topic is a part of the name of the stream, not a pattern. In
+`redis-cli`:
 
 ```
 XREVRANGE "{stream}" + - COUNT 1
 ```
 
 An entry has the fields `topic` and `payload` (1.231 writes `type` and `encoding` too). The payload
-is the message in the `encoding` of the `MessageBusConfig`, whose default is msgpack on 1.221 and JSON on
-1.231. On the stream **`ts_event` and `ts_init` of the message are strings**; those inside the report
-are numbers. With `stream_per_topic=False` all topics share the stream `trader-{trader}:stream`.
+is the message in the `encoding` of the `MessageBusConfig`, whose default is msgpack on 1.221 and
+JSON on 1.231. On the stream **`ts_event` and `ts_init` of the message are strings**; those inside
+the report are numbers. With `stream_per_topic=False` all topics share the stream
+`trader-{trader}:stream`. This reader takes JSON:
 
 ```python
 {reader}
 ```
+"""
+
+_COMMAND = """
+Inside the node it is published on `{topic}`, or sent to the endpoint `RecoveryMonitor.command`.
+From outside `nautilus-recovery release` and `resume` write it to the stream `recovery-commands`, as
+an entry whose first field is `topic` and whose second is `payload`; `ts_event` and `ts_init` have
+to be strings there. The answer is under the key `{key}`.
+"""
+
+_KEPT = """
+The monitor and the strategies write them through the cache of the node, and so under
+`trader-{trader}:general:`. Each is overwritten in place: what Redis holds does not grow. Do not
+write them.
 """
 
 READER = '''
@@ -147,10 +161,11 @@ def _parts() -> Iterator[str]:
 
 
 def _index() -> str:
+    kinds: list[type[RecoveryMessage | commands.OperatorCommand]] = [*samples.messages()]
     rows = [
         f"| [`{kind.__name__}`](#{kind.__name__.lower()}) | `{kind.topic()}` | "
         f"{schema.summary(kind).split('.')[0].replace(chr(10), ' ')}. |"
-        for kind in (*samples.messages(), commands.OperatorCommand)
+        for kind in (*kinds, commands.OperatorCommand)
     ]
     return "\n".join(["| message | topic on the bus | |", "|---|---|---|", *rows])
 
@@ -177,13 +192,7 @@ def _command() -> Iterator[str]:
     kind = commands.OperatorCommand
     yield f"## {kind.__name__}"
     yield schema.summary(kind)
-    yield (
-        f"Inside the node it is published on `{kind.topic()}`, or sent to the endpoint "
-        "`RecoveryMonitor.command`. From outside `nautilus-recovery release` and `resume` write it to the "
-        "stream `recovery-commands`, as an entry whose first field is `topic` and whose second is "
-        "`payload`; numbers named `ts_event` and `ts_init` have to be strings there. The answer is under "
-        f"the key `{journal.ANSWER_KEY}`."
-    )
+    yield _COMMAND.format(topic=kind.topic(), key=journal.ANSWER_KEY)
     hints = {**inspect.get_annotations(kind.__init__, eval_str=True)}
     del hints["return"]
     yield schema.table(kind, hints, {"ts_expires": "`ts_init` + 10 s"})
@@ -198,11 +207,7 @@ def _struct(struct: type[msgspec.Struct]) -> Iterator[str]:
 
 def _keys() -> Iterator[str]:
     yield "## The keys in Redis"
-    yield (
-        "The monitor and the strategies write them through the cache of the node, and so under "
-        f"`trader-{samples.TRADER_ID}:general:`. Each is overwritten in place: what Redis holds does not "
-        "grow. Do not write them."
-    )
+    yield _KEPT.format(trader=samples.TRADER_ID)
     rows = []
     for key in (*_constants(journal), *_constants(checkpoint)):
         if key not in _KEYS:
@@ -229,7 +234,7 @@ def _structs(module: ModuleType) -> Iterable[type[msgspec.Struct]]:
 
 
 def _data(module: ModuleType) -> Iterable[type[RecoveryMessage]]:
-    return _defined(module, Data)
+    return _defined(module, RecoveryMessage)
 
 
 def _defined(module: ModuleType, base: type) -> Iterator[type]:

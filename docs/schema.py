@@ -20,6 +20,7 @@ GENERATED = (
     "<!-- Written by `make docs` from the code: change the docstrings there, not this file. -->"
 )
 
+_PARAMETERS = re.compile(r"^Parameters\n-+\n(.*?)(?=\n\w+\n-{3,}\n|\Z)", re.DOTALL | re.MULTILINE)
 _UNDERLINE = re.compile(r"^-{3,}$", re.MULTILINE)
 _PLAIN = {
     bool: "boolean",
@@ -74,7 +75,7 @@ def parameters(described: type) -> dict[str, str]:
 
     """
     text = inspect.cleandoc(described.__doc__ or "")
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\w+\n-{3,}\n|\Z)", text, re.DOTALL | re.M)
+    section = _PARAMETERS.search(text)
     found: dict[str, str] = {}
     names: list[str] = []
     for line in section[1].splitlines() if section else ():
@@ -247,4 +248,4 @@ def _default(field: Any) -> str:
 
 def _markdown(text: str) -> str:
     # numpy docstrings mark code with two backticks, Markdown with one
-    return re.sub(r"``(.+?)``", r"`\1`", text).replace("|", "\\|")
+    return re.sub(r"``(.+?)``", r"`\1`", text).replace("`None`", "`null`").replace("|", "\\|")

@@ -70,14 +70,10 @@ class Server:
         self._process = subprocess.Popen([server_binary(), *self._given])
         deadline = time.monotonic() + 10
         with self.client() as client:
-            while True:
-                try:
-                    client.ping()
-                    return
-                except redis.RedisError:
-                    assert self._process.poll() is None
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
+            while not _answers(client):
+                assert self._process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
 
     def kill(self) -> None:
         """
@@ -100,6 +96,13 @@ def serving(directory: Path, *options: str, config: Path | None = CONFIG) -> Ite
         yield server
     finally:
         server.kill()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 def _free_port() -> int:

@@ -104,7 +104,7 @@ def test_kubernetes_runs_one_node_at_a_time() -> None:
 
 
 def test_the_parts_of_the_manifest_belong_together() -> None:
-    """Each selects the pod by its labels, and the check has the image and the secrets of the node."""
+    """Each selects the pod by its labels, and the check has the secrets of the node."""
     documents = manifests()
     spec = documents["StatefulSet"]["spec"]
     labels = spec["template"]["metadata"]["labels"]
