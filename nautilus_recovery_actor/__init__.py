@@ -14,6 +14,8 @@ from nautilus_recovery_actor.enums import FillOrigin
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.findings import Finding
+from nautilus_recovery_actor.findings import PreflightReport
 from nautilus_recovery_actor.gate import RecoveryGate
 from nautilus_recovery_actor.halt import halt_until_recovered
 from nautilus_recovery_actor.messages import RecoveryComplete
@@ -22,6 +24,9 @@ from nautilus_recovery_actor.messages import RecoveryOverridden
 from nautilus_recovery_actor.messages import RecoveryStarted
 from nautilus_recovery_actor.needs import BarsNeeded
 from nautilus_recovery_actor.needs import TicksNeeded
+from nautilus_recovery_actor.preflight import preflight
+from nautilus_recovery_actor.presets import recovery_cache_config
+from nautilus_recovery_actor.presets import recovery_exec_engine_config
 from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import BalanceChange
 from nautilus_recovery_actor.report import Discrepancy
@@ -48,11 +53,13 @@ __all__ = [
     "FailureReason",
     "FillEffect",
     "FillOrigin",
+    "Finding",
     "LostOrder",
     "OperatorCommand",
     "Override",
     "PositionChange",
     "PositionRecovery",
+    "PreflightReport",
     "ReconciledFill",
     "RecoverableStrategy",
     "RecoverableStrategyConfig",
@@ -70,5 +77,8 @@ __all__ = [
     "StrategyRecovery",
     "TicksNeeded",
     "halt_until_recovered",
+    "preflight",
+    "recovery_cache_config",
+    "recovery_exec_engine_config",
     "signals",
 ]

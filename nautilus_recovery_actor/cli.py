@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from nautilus_recovery_actor.console import check
 from nautilus_recovery_actor.console import demo
 from nautilus_recovery_actor.console import history
 from nautilus_recovery_actor.console import inspect
@@ -62,6 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    for module in (demo, inspect, history, status, watch, operator):
+    for module in (demo, check, inspect, status, history, watch, operator):
         module.add_to(commands)
     return parser

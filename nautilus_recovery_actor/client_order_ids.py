@@ -4,6 +4,8 @@ The form of NautilusTrader's client order ids: whose order one is, and which no 
 
 import re
 from collections.abc import Iterable
+from datetime import UTC
+from datetime import datetime
 
 
 _NS_IN_MS = 1_000_000
@@ -53,6 +55,31 @@ def first_count(ts: int) -> int:
     return ts // _NS_IN_MS % 1_000
 
 
+def made_at(client_order_id: str) -> float | None:
+    """
+    Return when an order was made, as its id tells.
+
+    Parameters
+    ----------
+    client_order_id : str
+        The client order id.
+
+    Returns
+    -------
+    float or ``None``
+        The second (UNIX), ``None`` for an id that has none, such as a UUID.
+
+    """
+    found = _TIME.match(client_order_id)
+    if found is None:
+        return None
+    try:
+        made = datetime.strptime("".join(found.groups()), "%Y%m%d%H%M%S")
+    except ValueError:
+        return None
+    return made.replace(tzinfo=UTC).timestamp()
+
+
 class OrderIdForms:
     """
     The forms that the client order ids of a trader's strategies have.
@@ -94,6 +121,8 @@ class OrderIdForms:
             return ()
         return tuple(owner for owner, form in self._forms if form.fullmatch(client_order_id))
 
+
+_TIME = re.compile(r"O-?([0-9]{8})-?([0-9]{6})")
 
 # An execution algorithm puts a number of its own behind the id of the order that it works on
 _FORM = (

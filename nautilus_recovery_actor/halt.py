@@ -20,7 +20,7 @@ from nautilus_recovery_actor.override import active
 
 
 _RISK_TOPIC = "events.risk"
-_ENDPOINT = "RecoveryHalt.guard"
+ENDPOINT = "RecoveryHalt.guard"
 
 # No subscriber that raises may keep the news from the guard
 _FIRST = 1_000
@@ -71,9 +71,9 @@ class _Halt:
                 "`halt_until_recovered` can halt nothing: the risk engine of the node is bypassed, "
                 "set `bypass=False` in its `LiveRiskEngineConfig`",
             )
-        if _ENDPOINT in kernel.msgbus.endpoints():
+        if ENDPOINT in kernel.msgbus.endpoints():
             raise ValueError("The node is halted until it has recovered already: call this once")
-        kernel.msgbus.register(_ENDPOINT, self._on_message)
+        kernel.msgbus.register(ENDPOINT, self._on_message)
         self._log = Logger("RecoveryHalt")
         self._trader_id = kernel.trader_id.value
         self._cache = kernel.cache

@@ -14,6 +14,7 @@ CORE = [
     "client_order_ids",
     "away",
     "compare",
+    "config_rules",
     "differences",
     "enums",
     "exits",
@@ -25,6 +26,7 @@ CORE = [
     "journal",
     "machine",
     "narrate",
+    "node_facts",
     "observe",
     "orders",
     "override",
@@ -32,6 +34,7 @@ CORE = [
     "positions",
     "present",
     "recorded",
+    "redact",
     "report",
     "restored",
     "series",
@@ -40,6 +43,9 @@ CORE = [
     "server_rules",
     "signals",
     "stored",
+    "start_cost",
+    "stored_rules",
+    "strategy_rules",
     "verify",
 ]
 FOREIGN = {"nautilus_trader", "redis", "valkey", "pyarrow", "pandas"}

@@ -1,0 +1,320 @@
+"""
+From the configuration of a node to what is known of it. Nothing is started, and nothing raises:
+what cannot be looked at is itself told.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from nautilus_trader import __version__
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.common.config import msgspec_encoding_hook
+from nautilus_trader.common.config import resolve_config_path
+from nautilus_trader.common.config import resolve_path
+from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import CacheConfig
+from nautilus_trader.config import ImportableActorConfig
+from nautilus_trader.config import ImportableStrategyConfig
+from nautilus_trader.config import LiveExecEngineConfig
+from nautilus_trader.config import LiveRiskEngineConfig
+from nautilus_trader.config import NautilusConfig
+from nautilus_trader.config import StrategyConfig
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.trading.strategy import Strategy
+
+from nautilus_recovery_actor.actor import RecoveryMonitorActor
+from nautilus_recovery_actor.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.instruments import instruments_in
+from nautilus_recovery_actor.node_facts import MonitorFacts
+from nautilus_recovery_actor.node_facts import NodeFacts
+from nautilus_recovery_actor.node_facts import StrategyFacts
+from nautilus_recovery_actor.node_facts import UnusableFacts
+from nautilus_recovery_actor.strategy import RecoverableStrategy
+
+
+# Seen: 1.221 writes what is buffered with the next write only (upstream #3426), 1.231 on time. No
+# attribute of either tells, because the loop that writes is compiled.
+ARE_BUFFERED_WRITES_ON_TIME = tuple(map(int, __version__.split(".")[:2])) >= (1, 231)
+
+Redact = Callable[[object], str]
+
+
+class FactsReader:
+    """
+    Reads the facts of one node.
+
+    Parameters
+    ----------
+    redact : Callable[[object], str]
+        Returns the text of an exception in one line without a secret.
+
+    """
+
+    def __init__(self, redact: Redact) -> None:
+        self._redact = redact
+        self._settings: list[UnusableFacts] = []
+
+    def read(
+        self,
+        config: TradingNodeConfig,
+        actors: Iterable[object],
+        strategies: Iterable[object],
+        *,
+        is_halted: bool,
+    ) -> NodeFacts:
+        """
+        Return what is known of a node.
+
+        Parameters
+        ----------
+        config : TradingNodeConfig
+            The configuration.
+        actors : Iterable[object]
+            All actors: instances or configurations.
+        strategies : Iterable[object]
+            All strategies: instances or configurations.
+        is_halted : bool
+            If the node is halted until recovered.
+
+        Returns
+        -------
+        NodeFacts
+
+        """
+        fields: dict[str, Any] = {"is_halted": is_halted}
+        for subject, read in _SECTIONS.items():
+            try:
+                fields |= read(config)
+            except Exception as e:
+                self._settings.append(UnusableFacts(subject=subject, why=self._redact(e)))
+        venues = _client_venues(config)
+        monitors, unusable_actors = self._split("actors", actors, _monitor)
+        found, unusable_strategies = self._split(
+            "strategies",
+            strategies,
+            lambda strategy, index: _strategy(strategy, index, venues),
+        )
+        return NodeFacts(
+            **fields,
+            monitors=tuple(monitor for monitor in monitors if monitor is not None),
+            strategies=found,
+            unusable_actors=unusable_actors,
+            unusable_strategies=unusable_strategies,
+            unusable_settings=tuple(self._settings),
+        )
+
+    def _split(
+        self,
+        subject: str,
+        components: Iterable[object],
+        read: Callable[[object, int], Any],
+    ) -> tuple[tuple[Any, ...], tuple[UnusableFacts, ...]]:
+        facts, unusable = [], []
+        try:
+            components = list(components)
+        except Exception as e:
+            return (), (UnusableFacts(subject=subject, why=self._redact(e)),)
+        for index, component in enumerate(components):
+            try:
+                facts.append(read(component, index))
+            except (Exception, SystemExit) as e:  # What is imported may do anything
+                name = f"{subject}[{index}]: {_label(component)}"
+                unusable.append(UnusableFacts(subject=self._redact(name), why=self._redact(e)))
+        return tuple(facts), tuple(unusable)
+
+
+def checked(config: Any, kind: type[NautilusConfig], name: str) -> Any:
+    """
+    Return a configuration whose values have the types that it declares, which only decoding checks.
+
+    Parameters
+    ----------
+    config : Any
+        The configuration.
+    kind : type[NautilusConfig]
+        What it has to be.
+    name : str
+        Its name.
+
+    Returns
+    -------
+    Any
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    msgspec.MsgspecError
+        If a value has another type.
+
+    """
+    if not isinstance(config, kind):
+        raise TypeError(f"`{name}` must be a {kind.__name__}, was {type(config).__name__}")
+    return type(config).parse(config.json())
+
+
+# -- SECTIONS --
+
+
+def _exec_engine(config: TradingNodeConfig) -> dict[str, Any]:
+    engine = checked(config.exec_engine, LiveExecEngineConfig, "exec_engine")
+    fields = LiveExecEngineConfig.__struct_fields__
+    return {
+        "load_cache": engine.load_cache,
+        "reconciliation": engine.reconciliation,
+        "lookback_mins": engine.reconciliation_lookback_mins,
+        "reconciled_instruments": frozenset(map(str, engine.reconciliation_instrument_ids or ())),
+        "filter_position_reports": engine.filter_position_reports,
+        "filter_unclaimed_external_orders": engine.filter_unclaimed_external_orders,
+        "generate_missing_orders": engine.generate_missing_orders,
+        "open_check_interval_secs": engine.open_check_interval_secs,
+        "has_position_check": "position_check_interval_secs" in fields,  # Not on 1.221
+        "position_check_interval_secs": getattr(engine, "position_check_interval_secs", None),
+    }
+
+
+def _cache(config: TradingNodeConfig) -> dict[str, Any]:
+    if config.cache is None:
+        return {"database_type": None}
+    cache = checked(config.cache, CacheConfig, "cache")
+    encoding = cache.encoding.lower()
+    if encoding not in ("msgpack", "json"):
+        raise ValueError(f"`encoding` must be 'msgpack' or 'json', was '{cache.encoding}'")
+    return {
+        "database_type": None if cache.database is None else cache.database.type,
+        "encoding": encoding,
+        "flush_on_start": cache.flush_on_start,
+        "has_new_instance_id": cache.use_instance_id and config.instance_id is None,
+        "buffer_interval_ms": cache.buffer_interval_ms,
+        "are_buffered_writes_on_time": ARE_BUFFERED_WRITES_ON_TIME,
+    }
+
+
+def _risk_engine(config: TradingNodeConfig) -> dict[str, Any]:
+    engine = checked(config.risk_engine, LiveRiskEngineConfig, "risk_engine")
+    return {"is_risk_bypassed": engine.bypass}
+
+
+def _state(config: TradingNodeConfig) -> dict[str, Any]:
+    return {"save_state": bool(config.save_state), "load_state": bool(config.load_state)}
+
+
+def _accounts(config: TradingNodeConfig) -> dict[str, Any]:
+    return {"hedged_venues": frozenset(_client_venues(config, is_hedged=True))}
+
+
+_SECTIONS: dict[str, Callable[[TradingNodeConfig], dict[str, Any]]] = {
+    "exec_engine": _exec_engine,
+    "cache": _cache,
+    "risk_engine": _risk_engine,
+    "save_state": _state,
+    "exec_clients": _accounts,
+}
+
+
+def _client_venues(config: TradingNodeConfig, *, is_hedged: bool = False) -> set[str]:
+    venues: set[str] = set()
+    for name, client in dict(config.exec_clients or {}).items():
+        oms_type = str(getattr(_field(client, "oms_type"), "name", _field(client, "oms_type")))
+        if not is_hedged or oms_type.upper() == "HEDGING":
+            routing = _field(client, "routing")
+            found = (name, _field(client, "venue"), *(_field(routing, "venues") or ()))
+            venues |= {str(venue) for venue in found if venue}
+    return venues
+
+
+def _field(config: Any, name: str) -> Any:
+    if isinstance(config, dict):
+        return config.get(name)
+    importable = getattr(config, "config", None)  # An `ImportableConfig`
+    if isinstance(importable, dict):
+        return importable.get(name)
+    return getattr(config, name, None)
+
+
+# -- ACTORS AND STRATEGIES --
+
+
+def _monitor(actor: object, _: int) -> MonitorFacts | None:
+    # Returns None for an actor that is no monitor
+    if isinstance(actor, RecoveryMonitorConfig):
+        kind, config = RecoveryMonitorActor, actor
+    elif isinstance(actor, ImportableActorConfig):
+        kind, config = _resolved(actor.actor_path, actor, Actor)
+    elif isinstance(actor, Actor):
+        kind, config = type(actor), getattr(actor, "config", None)
+    else:
+        raise TypeError(
+            f"it must be an actor, a RecoveryMonitorConfig or an ImportableActorConfig, "
+            f"was {type(actor).__name__}",
+        )
+    if not issubclass(kind, RecoveryMonitorActor):
+        return None
+    if not isinstance(config, RecoveryMonitorConfig):
+        return MonitorFacts(name=kind.__name__)
+    return MonitorFacts(
+        name=kind.__name__,
+        shadow=config.shadow,
+        startup_timeout_secs=config.startup_timeout_secs,
+        heartbeat_secs=config.heartbeat_secs,
+    )
+
+
+def _strategy(strategy: object, index: int, venues: set[str]) -> StrategyFacts:
+    if isinstance(strategy, ImportableStrategyConfig):
+        kind, config = _resolved(strategy.strategy_path, strategy, Strategy)
+    elif isinstance(strategy, Strategy):
+        kind, config = type(strategy), strategy.config
+    elif isinstance(strategy, StrategyConfig):
+        is_recoverable = isinstance(strategy, RecoverableStrategyConfig)
+        kind, config = RecoverableStrategy if is_recoverable else Strategy, strategy
+    else:
+        raise TypeError(
+            f"it must be a strategy, its configuration or an ImportableStrategyConfig, "
+            f"was {type(strategy).__name__}",
+        )
+    # As the trader names it
+    tag = config.order_id_tag or f"{index:03}"
+    return StrategyFacts(
+        name=f"{config.strategy_id or kind.__name__}-{tag}",
+        is_recoverable=issubclass(kind, RecoverableStrategy),
+        trades=instruments_in(config, venues),
+        claims=frozenset(map(str, config.external_order_claims or ())),
+        has_uuid_order_ids=config.use_uuid_client_order_ids,
+    )
+
+
+def _resolved(
+    path: str,
+    importable: ImportableActorConfig | ImportableStrategyConfig,
+    base: type[Any],
+) -> tuple[type[Any], Any]:
+    # As NautilusTrader's factories do, short of making the component
+    kind = resolve_path(path)
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise TypeError(f"'{path}' is no {base.__name__}")
+    config_kind = resolve_config_path(importable.config_path)
+    required = StrategyConfig if base is Strategy else ActorConfig
+    if not issubclass(config_kind, required):
+        raise TypeError(f"'{importable.config_path}' is no {required.__name__}")
+    encoded = msgspec.json.encode(importable.config, enc_hook=msgspec_encoding_hook)
+    return kind, config_kind.parse(encoded)
+
+
+def _label(component: object) -> str:
+    for name in ("actor_path", "strategy_path"):
+        if hasattr(component, name):
+            return str(getattr(component, name))
+    return type(component).__name__
+
+
+def components(own: Any, more: Iterable[object]) -> Iterator[object]:
+    """
+    Return those of the configuration, and then those that are given besides.
+    """
+    yield from own or ()
+    yield from more

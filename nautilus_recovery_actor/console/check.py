@@ -1,0 +1,110 @@
+"""
+``nautilus-recovery check``: what makes the restart of a node unsafe, before it starts.
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from nautilus_recovery_actor.console.common import DONE
+from nautilus_recovery_actor.console.common import REFUSED
+from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.enums import Severity
+
+
+if TYPE_CHECKING:
+    from nautilus_recovery_actor.findings import PreflightReport
+
+
+_EPILOG = """
+exit codes:
+  0  nothing that blocks the start (with --strict: and nothing that warns)
+  1  with --strict: warnings
+  2  the node must not start like this, or it cannot be looked at
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """
+    Add the command.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+
+    """
+    text = "find what makes the restart of a node unsafe, before it starts"
+    check = commands.add_parser(
+        "check",
+        help=text,
+        description=f"{text.capitalize()}.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument(
+        "target",
+        metavar="TARGET",
+        help="package.module:name of a TradingNodeConfig, or of a function that returns one (or "
+        "one with a list of strategies); or a JSON file",
+    )
+    check.add_argument("--halted", action="store_true", help="halt_until_recovered(node) is called")
+    check.add_argument("--running", action="store_true", help="a node of this trader ID may run")
+    check.add_argument("--strict", action="store_true", help="exit with 1 if something warns")
+    check.add_argument(
+        "--timeout",
+        metavar="SECS",
+        type=positive,
+        default=5.0,
+        help="how long to wait for an answer of Redis (default: %(default)g)",
+    )
+    how = check.add_mutually_exclusive_group()
+    how.add_argument("--format", choices=("table", "json", "github"), default="table")
+    how.add_argument("--json", dest="format", action="store_const", const="json")
+    check.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    needed = ("redis", "rich") if arguments.format == "table" else ("redis",)
+    if lacks("cli", *needed):
+        return UNUSABLE
+    # What needs NautilusTrader takes its time to import
+    from nautilus_recovery_actor.preflight import preflight  # noqa: PLC0415
+    from nautilus_recovery_actor.target import TargetError  # noqa: PLC0415
+    from nautilus_recovery_actor.target import load_target  # noqa: PLC0415
+    from nautilus_recovery_actor.target import stdout_to_stderr  # noqa: PLC0415
+
+    try:
+        with stdout_to_stderr():
+            target = load_target(arguments.target)
+            report = preflight(
+                target.config,
+                target.strategies,
+                is_halted=arguments.halted,
+                is_live_ok=arguments.running,
+                timeout_secs=arguments.timeout,
+            )
+    except TargetError as e:
+        complain(str(e))
+        return UNUSABLE
+    _tell(report, arguments.format)
+    if report.is_blocked:
+        return UNUSABLE
+    has_warnings = any(finding.severity == Severity.WARN for finding in report.findings)
+    return REFUSED if arguments.strict and has_warnings else DONE
+
+
+def _tell(report: "PreflightReport", how: str) -> None:
+    from nautilus_recovery_actor.console import findings  # noqa: PLC0415
+
+    if how == "json":
+        say(report.to_json().decode())
+    elif how == "github":
+        for line in findings.annotations(report):
+            say(line)
+    else:
+        findings.show(report)

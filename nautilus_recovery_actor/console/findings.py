@@ -1,0 +1,128 @@
+"""
+How findings look: for a person, and for the annotations of a GitHub workflow.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.findings import Finding
+from nautilus_recovery_actor.findings import PreflightReport
+from nautilus_recovery_actor.redact import without_secrets
+
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_MAX_WIDTH = 120
+_STYLES = {Severity.BLOCK: "bold red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
+_LEVELS = {Severity.BLOCK: "error", Severity.WARN: "warning", Severity.INFO: "notice"}
+
+
+def summary(report: PreflightReport) -> str:
+    """
+    Return the result in one line.
+
+    Parameters
+    ----------
+    report : PreflightReport
+        The report.
+
+    Returns
+    -------
+    str
+
+    """
+    counts = Counter(finding.severity for finding in report.findings)
+    if not counts:
+        return f"{_plain(report.trader_id)}: nothing found"
+    blocks, warns, infos = (counts[severity] for severity in _STYLES)
+    parts = []
+    if blocks:
+        parts.append(f"{blocks} {'finding blocks' if blocks == 1 else 'findings block'} the start")
+    if warns:
+        parts.append(f"{warns} {'warning' if warns == 1 else 'warnings'}")
+    if infos:
+        parts.append(f"{infos} for information")
+    ready = "" if blocks else "nothing blocks the start, "
+    return f"{_plain(report.trader_id) or 'no trader'}: {ready}{', '.join(parts)}"
+
+
+def show(report: PreflightReport) -> None:
+    """
+    Print a report as a table, as wide as the terminal.
+
+    Parameters
+    ----------
+    report : PreflightReport
+        The report.
+
+    """
+    # What needs the extra is imported when it is there
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, emoji=False)
+    console.width = min(console.width, _MAX_WIDTH)
+    style = _STYLES[report.findings[0].severity] if report.findings else "green"
+    console.print(Text(summary(report), style))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for finding in report.findings:
+        table.add_row()
+        table.add_row(Text(finding.severity.value, _STYLES[finding.severity]), _told(finding))
+    console.print(table)
+
+
+def annotations(report: PreflightReport) -> Iterator[str]:
+    """
+    Return the workflow commands that make GitHub show the findings.
+
+    Parameters
+    ----------
+    report : PreflightReport
+        The report.
+
+    Returns
+    -------
+    Iterator[str]
+
+    """
+    for finding in report.findings:
+        level = _LEVELS[finding.severity]
+        text = f"{finding.subject}: {finding.message} {finding.consequence} {finding.remedy}"
+        yield f"::{level} title={_property(finding.code)}::{_data(_plain(text))}"
+    yield _plain(summary(report))
+
+
+def _told(finding: Finding) -> "RenderableType":
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(no_wrap=True, style="dim")
+    lines.add_column(ratio=1, overflow="fold")
+    for label, text in (
+        ("found", finding.message),
+        ("risk", finding.consequence),
+        ("fix", finding.remedy),
+    ):
+        lines.add_row(label, Text(_plain(text), overflow="fold"))
+    heading = Text.assemble((_plain(finding.code), "bold"), f"  {_plain(finding.subject)}")
+    return Group(heading, lines)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _plain(text: str) -> str:
+    return without_secrets(text)

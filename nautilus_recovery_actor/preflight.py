@@ -1,0 +1,180 @@
+"""
+What is wrong with a node before it starts.
+"""
+
+import importlib.util
+import os
+import time
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.live.node import TradingNode
+
+from nautilus_recovery_actor.config_facts import FactsReader
+from nautilus_recovery_actor.config_facts import components
+from nautilus_recovery_actor.config_rules import CONFIG_UNREADABLE
+from nautilus_recovery_actor.config_rules import config_findings
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.findings import Finding
+from nautilus_recovery_actor.findings import PreflightReport
+from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.halt import ENDPOINT as HALT_ENDPOINT
+from nautilus_recovery_actor.node_facts import NodeFacts
+from nautilus_recovery_actor.redact import is_secret
+from nautilus_recovery_actor.redact import secrets_in
+from nautilus_recovery_actor.redact import without_secrets
+from nautilus_recovery_actor.stored_rules import STORED_DATA_UNREADABLE
+from nautilus_recovery_actor.stored_rules import stored_findings
+from nautilus_recovery_actor.strategy_rules import strategy_findings
+
+
+_ORDER = (Severity.BLOCK, Severity.WARN, Severity.INFO)
+_MIN_ENV_SECRET = 4  # A shorter one would mask half of what is told
+
+REDIS_CLIENT_MISSING = Rule(
+    code="REDIS_CLIENT_MISSING",
+    severity=Severity.BLOCK,
+    consequence="Whether the server can be relied on, and what it holds, is not known.",
+    remedy="pip install 'nautilus_recovery_actor[cli]'",
+)
+
+RULES = (REDIS_CLIENT_MISSING,)
+
+
+def preflight(
+    config: TradingNodeConfig | TradingNode,
+    strategies: Iterable[object] = (),
+    *,
+    actors: Iterable[object] = (),
+    is_halted: bool = False,
+    is_live_ok: bool = False,
+    timeout_secs: float = 5.0,
+) -> PreflightReport:
+    """
+    Look for what makes the restart of a node unsafe, before it starts.
+
+    Nothing is started and nothing is written. The server of the cache is asked for what it holds of
+    the trader, so call this where the node will run. It does not raise for a configuration that is
+    wrong: what cannot be looked at is itself a finding.
+
+    Parameters
+    ----------
+    config : TradingNodeConfig or TradingNode
+        The configuration of the node; or a node that does not run, with all that was added to it.
+    strategies : Iterable, default ()
+        The strategies that are added to the node besides those of the configuration: instances,
+        their configurations, or `ImportableStrategyConfig`. Of a `StrategyConfig` alone only a
+        `RecoverableStrategyConfig` is known to be of a recoverable strategy.
+    actors : Iterable, default ()
+        The actors that are added besides: instances, `ImportableActorConfig`, or a
+        `RecoveryMonitorConfig` for the monitor.
+    is_halted : bool, default False
+        If `halt_until_recovered` is called for the node, which a configuration does not show.
+    is_live_ok : bool, default False
+        If a node may run under the trader ID, because its configuration is checked meanwhile.
+    timeout_secs : float, default 5.0
+        How long to wait for an answer of the server (seconds).
+
+    Returns
+    -------
+    PreflightReport
+
+    Notes
+    -----
+    Which instruments a strategy trades is told by its configuration: by every `InstrumentId` and
+    `BarType` in it, by every text that is a bar type, and by every text that is an instrument ID if
+    the field's name has ``instrument`` in it or the venue is one of the node's execution clients'.
+    Strategies that a controller adds at run time are not seen.
+
+    """
+    found = list(_findings(config, strategies, actors, is_halted, is_live_ok, timeout_secs))
+    return PreflightReport(
+        trader_id=_trader_id(config),
+        findings=tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity))),
+        ts=time.time_ns(),
+    )
+
+
+def _findings(
+    config: Any,
+    strategies: Iterable[object],
+    actors: Iterable[object],
+    is_halted: bool,
+    is_live_ok: bool,
+    timeout_secs: float,
+) -> Iterator[Finding]:
+    secrets = [*_secrets(config)]
+
+    def redact(what: object) -> str:
+        text = f"{type(what).__name__}: {what}" if isinstance(what, BaseException) else str(what)
+        return without_secrets(text, secrets)
+
+    try:
+        if isinstance(config, TradingNode):
+            kernel = config.kernel
+            actors = [*kernel.trader.actors(), *actors]
+            strategies = [*kernel.trader.strategies(), *strategies]
+            is_halted = is_halted or HALT_ENDPOINT in kernel.msgbus.endpoints()
+            config = config._config  # noqa: SLF001 (there is no other way to it)
+        elif isinstance(config, TradingNodeConfig):
+            actors = components(config.actors, actors)
+            strategies = components(config.strategies, strategies)
+        else:
+            raise TypeError(f"it must be a TradingNodeConfig, was {type(config).__name__}")
+        node = FactsReader(redact).read(config, actors, strategies, is_halted=is_halted)
+    except Exception as e:
+        yield CONFIG_UNREADABLE.found("config", redact(e))
+        return
+    yield from config_findings(node)
+    yield from strategy_findings(node)
+    if node.database_type == "redis" and not any(f.subject == "cache" for f in node.unusable_settings):
+        yield from _server_findings(config, node, redact, is_live_ok, timeout_secs)
+
+
+def _server_findings(
+    config: TradingNodeConfig,
+    node: NodeFacts,
+    redact: Any,
+    is_live_ok: bool,
+    timeout_secs: float,
+) -> Iterator[Finding]:
+    if importlib.util.find_spec("redis") is None:
+        yield REDIS_CLIENT_MISSING.found("cache.database", "The client of the server is missing.")
+        return
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor import redis_view  # noqa: PLC0415
+    from nautilus_recovery_actor.server import look_at_server  # noqa: PLC0415
+    from nautilus_recovery_actor.stored_facts import read_stored  # noqa: PLC0415
+
+    cache: Any = config.cache
+    url = redis_view.database_url(cache.database)
+    instance_id = config.instance_id if cache.use_instance_id else None
+    namespace = redis_view.Namespace(
+        trader_id=str(config.trader_id),
+        instance_id=None if instance_id is None else str(instance_id),
+        use_trader_prefix=cache.use_trader_prefix,
+    )
+    is_blocked = False
+    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok):
+        is_blocked |= finding.severity == Severity.BLOCK
+        yield finding
+    try:
+        stored = read_stored(url, namespace, node.lookback_mins, timeout_secs)
+    except Exception as e:
+        if not is_blocked:  # Else that has told why
+            yield STORED_DATA_UNREADABLE.found(redis_view.address(url), redact(e))
+    else:
+        yield from stored_findings(node, stored)
+
+
+def _secrets(config: Any) -> Iterator[str]:
+    yield from secrets_in(getattr(config, "_config", config))
+    for name, value in os.environ.items():
+        if is_secret(name) and len(value) >= _MIN_ENV_SECRET:
+            yield value
+
+
+def _trader_id(config: Any) -> str:
+    return str(getattr(config, "trader_id", ""))

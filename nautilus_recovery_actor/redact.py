@@ -1,0 +1,91 @@
+"""
+Text from elsewhere, such as that of an exception, without what is secret and without what would
+move or colour a terminal.
+"""
+
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+
+MASK = "***"
+
+_USERINFO = re.compile(r"(\w://)\S*@")
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|private|api_?key|auth", re.IGNORECASE)
+_MAX_DEPTH = 12
+
+
+def is_secret(name: str) -> bool:
+    """
+    Return whether a value of that name is secret.
+
+    Parameters
+    ----------
+    name : str
+        The name of a field or of an environment variable.
+
+    Returns
+    -------
+    bool
+
+    """
+    return bool(_SECRET_NAME.search(name))
+
+
+def secrets_in(value: Any, depth: int = 0) -> Iterator[str]:
+    """
+    Return the secret values in nested configurations.
+
+    Parameters
+    ----------
+    value : Any
+        A mapping, a sequence, or an object with ``__struct_fields__``.
+    depth : int, default 0
+        How deep this one is. Nothing is looked for beyond a dozen levels.
+
+    Returns
+    -------
+    Iterator[str]
+
+    """
+    if depth > _MAX_DEPTH:
+        return
+    for name, part in _parts(value):
+        if isinstance(part, str) and name is not None and is_secret(name):
+            yield part
+        else:
+            yield from secrets_in(part, depth + 1)
+
+
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """
+    Return `text` in one line, with a mask in place of what is secret.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    secrets : Iterable[str], default ()
+        What is secret besides the user and the password in a URL.
+
+    Returns
+    -------
+    str
+
+    """
+    for secret in sorted(set(filter(None, secrets)), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = _USERINFO.sub(rf"\1{MASK}@", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _parts(value: Any) -> Iterator[tuple[str | None, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((str(name), part) for name, part in value.items())
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from ((None, part) for part in value)
+    else:
+        for name in getattr(value, "__struct_fields__", ()):
+            yield name, getattr(value, name, None)

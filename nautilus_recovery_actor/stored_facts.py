@@ -1,0 +1,149 @@
+"""
+From the server to what it holds of a trader. Nothing is written.
+
+All of it may be hostile: names are cut short by the server, values are told by their first byte.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import redis
+
+from nautilus_recovery_actor import redis_view
+from nautilus_recovery_actor.client_order_ids import made_at
+from nautilus_recovery_actor.journal import HEARTBEAT_KEY
+from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.node_facts import StoredFacts
+from nautilus_recovery_actor.redis_view import Namespace
+
+
+_MAX_HEARTBEAT_BYTES = 4_096
+_SAMPLES = 3
+_SCANNED_KEYS = 10_000
+_BATCH = 1_000
+
+# What an encoded map begins with
+_MSGPACK_MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
+_JSON_MAP = ord("{")
+
+
+def read_stored(
+    url: str,
+    namespace: Namespace,
+    lookback_mins: int | None,
+    timeout_secs: float = redis_view.SOCKET_SECS,
+) -> StoredFacts:
+    """
+    Return what a server holds of a trader.
+
+    Parameters
+    ----------
+    url : str
+        The server.
+    namespace : Namespace
+        The trader.
+    lookback_mins : int, optional
+        How far back its node looks, ``None`` or zero for without an end.
+    timeout_secs : float, default 5.0
+        How long to wait for each answer, and how long to count orders (seconds).
+
+    Returns
+    -------
+    StoredFacts
+
+    Raises
+    ------
+    RedisUnusableError
+        If `url` is no URL of a server.
+    redis.RedisError
+        If the server cannot be reached, or refuses to answer.
+
+    """
+    now = time.time_ns()
+    with redis_view.connect(url, timeout_secs) as client:
+        orders = namespace.key("index:orders")
+        total = _number(client.scard(orders))
+        recent = total
+        if lookback_mins and total:
+            since = now / 1e9 - lookback_mins * 60
+            recent -= _older(client, orders, since, time.monotonic() + timeout_secs)
+        return StoredFacts(
+            now=now,
+            ts_last_alive=_last_alive(client, namespace),
+            order_count=total,
+            recent_order_count=max(recent, 0),
+            closed_order_count=_number(client.scard(namespace.key("index:orders_closed"))),
+            encodings=frozenset(_encodings(client, namespace)),
+        )
+
+
+def _number(answer: Any) -> int:
+    return int(answer)
+
+
+def _last_alive(client: redis.Redis, namespace: Namespace) -> int | None:
+    data: Any = client.getrange(namespace.key(f"general:{HEARTBEAT_KEY}"), 0, _MAX_HEARTBEAT_BYTES)
+    try:
+        ts = msgspec.json.decode(data, type=Heartbeat).ts
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return ts if 0 < ts < 2**63 else None
+
+
+def _older(client: redis.Redis, key: str, since: float, deadline: float) -> int:
+    # What is not seen in time, or tells no time, counts as recent
+    older, cursor = 0, 0
+    while time.monotonic() < deadline:
+        answer: Any = client.sscan(key, cursor, count=_BATCH)
+        cursor, names = answer
+        made = (made_at(name[:64].decode(errors="replace")) for name in names)
+        older += sum(1 for ts in made if ts is not None and ts < since)
+        if cursor == 0:
+            break
+    return older
+
+
+def _encodings(client: redis.Redis, namespace: Namespace) -> Iterator[str]:
+    for key in _samples(client, namespace):
+        kind: Any = client.type(key)
+        if kind == b"list":
+            value: Any = client.lindex(key, 0)
+        elif kind == b"string":
+            value = client.getrange(key, 0, 0)
+        else:
+            continue
+        first = value[0] if value else None
+        if first == _JSON_MAP:
+            yield "json"
+        elif first in _MSGPACK_MAPS:
+            yield "msgpack"
+
+
+def _samples(client: redis.Redis, namespace: Namespace) -> Iterator[bytes | str]:
+    for kind in ("orders", "positions"):
+        names: Any = client.srandmember(namespace.key(f"index:{kind}"), _SAMPLES)
+        for name in names:
+            yield namespace.key(f"{kind}:").encode() + name
+    # What has no index: found unless the server is full of other things
+    found: dict[bytes, int] = {}
+    pattern = _literal(namespace.key("")) + "*"
+    prefixes = [
+        namespace.key(f"{kind}:").encode() for kind in ("accounts", "instruments", "currencies")
+    ]
+    cursor = 0
+    for _ in range(_SCANNED_KEYS // _BATCH):
+        answer: Any = client.scan(cursor, match=pattern, count=_BATCH)
+        cursor, keys = answer
+        for key in keys:
+            for prefix in prefixes:
+                if key.startswith(prefix) and found.get(prefix, 0) < _SAMPLES:
+                    found[prefix] = found.get(prefix, 0) + 1
+                    yield key
+        if cursor == 0:
+            return
+
+
+def _literal(text: str) -> str:
+    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in text)

@@ -1,0 +1,135 @@
+"""
+What is found where the configuration of a node meets what the server holds of its trader.
+"""
+
+from collections.abc import Iterator
+
+from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.findings import Finding
+from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.node_facts import NodeFacts
+from nautilus_recovery_actor.node_facts import StoredFacts
+from nautilus_recovery_actor.start_cost import start_secs
+
+
+LONG_START_SECS = 20.0
+_NS_IN_MIN = 60_000_000_000
+
+LOOKBACK_TOO_SHORT = Rule(
+    code="LOOKBACK_TOO_SHORT",
+    severity=Severity.WARN,
+    consequence="Fills from before the look-back are missed, or replaced by made-up ones.",
+    remedy="Set reconciliation_lookback_mins=None for this start, or to more than that.",
+)
+LAST_ALIVE_UNKNOWN = Rule(
+    code="LAST_ALIVE_UNKNOWN",
+    severity=Severity.WARN,
+    consequence="If the node was away for longer than the look-back, fills are missed.",
+    remedy="Set reconciliation_lookback_mins=None until a RecoveryMonitorActor has run once.",
+)
+ENCODING_CHANGED = Rule(
+    code="ENCODING_CHANGED",
+    severity=Severity.WARN,
+    consequence="What is stored cannot be read: the start fails, or begins without it.",
+    remedy="Set the encoding back, or let the old one end flat and start with another trader ID.",
+)
+SLOW_START = Rule(
+    code="SLOW_START",
+    severity=Severity.WARN,
+    consequence="The event loop is blocked for so long: no data, no commands, no shutdown.",
+    remedy="Shorten the look-back to what is safe, or delete old closed orders while it is stopped.",
+)
+STARTUP_TIMEOUT_TOO_SHORT = Rule(
+    code="STARTUP_TIMEOUT_TOO_SHORT",
+    severity=Severity.WARN,
+    consequence="The recovery fails with TIMEOUT although reconciliation goes on.",
+    remedy="Raise RecoveryMonitorConfig(startup_timeout_secs=...).",
+)
+STORED_DATA_UNREADABLE = Rule(
+    code="STORED_DATA_UNREADABLE",
+    severity=Severity.WARN,
+    consequence="How long the node was away, and how long its start takes, is not known.",
+    remedy="Look at the server's log and at the rights of its user, and check again.",
+)
+
+RULES = (
+    LOOKBACK_TOO_SHORT,
+    LAST_ALIVE_UNKNOWN,
+    ENCODING_CHANGED,
+    SLOW_START,
+    STARTUP_TIMEOUT_TOO_SHORT,
+    STORED_DATA_UNREADABLE,
+)
+
+
+def stored_findings(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
+    """
+    Return what is found in the stored data, for this configuration.
+
+    Parameters
+    ----------
+    node : NodeFacts
+        The node.
+    stored : StoredFacts
+        What the server holds of its trader.
+
+    Returns
+    -------
+    Iterator[Finding]
+
+    """
+    if node.reconciliation and node.lookback_mins:
+        yield from _lookback(node.lookback_mins, stored)
+    others = sorted(stored.encodings - {node.encoding})
+    if others:
+        yield ENCODING_CHANGED.found(
+            "cache.encoding",
+            f"It is {node.encoding}, and there are entries stored as {', '.join(others)}.",
+        )
+    yield from _cost(node, stored)
+
+
+def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:
+    subject = "exec_engine.reconciliation_lookback_mins"
+    if stored.ts_last_alive is None:
+        if stored.order_count:
+            yield LAST_ALIVE_UNKNOWN.found(
+                subject,
+                f"It is {_span(lookback_mins)}, there are {stored.order_count:,} orders on record, "
+                f"and no heartbeat.",
+            )
+        return
+    away_mins = (stored.now - stored.ts_last_alive) / _NS_IN_MIN
+    if away_mins > lookback_mins:
+        yield LOOKBACK_TOO_SHORT.found(
+            subject,
+            f"It is {_span(lookback_mins)}, and the node was last alive {_span(away_mins)} ago.",
+        )
+
+
+def _cost(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
+    secs = start_secs(stored.recent_order_count)
+    closed = f"{stored.closed_order_count:,} closed orders are on record"
+    within = f"{stored.recent_order_count:,} orders can be within the look-back"
+    if secs >= LONG_START_SECS:
+        yield SLOW_START.found(
+            "exec_engine.reconciliation",
+            f"{closed}, and {within}: the start takes about {_duration(secs)}.",
+        )
+    for monitor in node.monitors:
+        if secs >= monitor.startup_timeout_secs:
+            yield STARTUP_TIMEOUT_TOO_SHORT.found(
+                f"actors: {monitor.name}",
+                f"The start takes about {_duration(secs)}, and startup_timeout_secs is "
+                f"{monitor.startup_timeout_secs:g}.",
+            )
+
+
+def _span(mins: float) -> str:
+    if mins < 120:
+        return f"{mins:.0f} min"
+    return f"{mins / 60:.1f} h" if mins < 2_880 else f"{mins / 1_440:.1f} days"
+
+
+def _duration(secs: float) -> str:
+    return f"{secs:.0f} s" if secs < 120 else f"{secs / 60:.0f} min"

@@ -1,0 +1,166 @@
+"""
+What a command line names: the configuration of a node, in Python or in a file.
+"""
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.live.node import TradingNode
+
+from nautilus_recovery_actor.redact import secrets_in
+from nautilus_recovery_actor.redact import without_secrets
+
+
+_FORMS = "give package.module:name or the path of a JSON file"
+_MAX_FILE_BYTES = 16_000_000
+
+
+class TargetError(Exception):
+    """
+    Raised when there is no such target, or it is none. The text is one line without a secret.
+    """
+
+
+class Target(msgspec.Struct, frozen=True):
+    """
+    A node to look at.
+
+    Parameters
+    ----------
+    config : TradingNodeConfig or TradingNode
+        Its configuration, or itself.
+    strategies : tuple[object, ...], default ()
+        The strategies that are added to it besides.
+
+    """
+
+    config: Any
+    strategies: tuple[Any, ...] = ()
+
+
+def load_target(name: str) -> Target:
+    """
+    Return what is named.
+
+    Parameters
+    ----------
+    name : str
+        The path of a JSON file with the configuration of a node, or ``package.module:name`` of a
+        `TradingNodeConfig`, of a `TradingNode`, or of a function without arguments that returns one
+        of these, or a configuration and strategies. Modules are looked for in the current directory
+        too.
+
+    Returns
+    -------
+    Target
+
+    Raises
+    ------
+    TargetError
+        If there is none, in one line that says what to do.
+
+    """
+    path = Path(name)
+    if path.suffix == ".json" or path.is_file():
+        return Target(_file(path))
+    module, _, attribute = name.partition(":")
+    if not (module and attribute):
+        raise TargetError(f"'{_plain(name)}' is no target: {_FORMS}")
+    return _target(_called(_imported(module, attribute), name), name)
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """
+    Send what is printed meanwhile, by compiled code too, where it disturbs no answer.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout = stdout
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _file(path: Path) -> TradingNodeConfig:
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise TargetError(f"{_plain(str(path))} is too large for a node's configuration")
+        return TradingNodeConfig.parse(path.read_bytes())
+    except OSError as e:
+        raise TargetError(f"{_plain(str(path))} cannot be read: {e.strerror}") from None
+    except TargetError:
+        raise
+    except Exception as e:
+        raise TargetError(
+            f"{_plain(str(path))} is no TradingNodeConfig that NautilusTrader can read: {_error(e)}",
+        ) from None
+
+
+def _imported(module: str, attribute: str) -> Any:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = importlib.import_module(module)
+    except (Exception, SystemExit) as e:  # What is imported may do anything
+        raise TargetError(f"{_plain(module)} cannot be imported: {_error(e)}") from None
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except Exception:
+            raise TargetError(f"{_plain(module)} has no '{_plain(attribute)}': {_FORMS}") from None
+    return found
+
+
+def _called(found: Any, name: str) -> Any:
+    if isinstance(found, TradingNodeConfig | TradingNode | tuple) or not callable(found):
+        return found
+    try:
+        inspect.signature(found).bind()
+    except TypeError:
+        raise TargetError(
+            f"{_plain(name)} needs arguments: name a function that needs none",
+        ) from None
+    except ValueError:
+        pass  # It has no signature to look at
+    try:
+        answer = found()
+    except (Exception, SystemExit) as e:
+        raise TargetError(f"{_plain(name)} raised {_error(e)}") from None
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TargetError(f"{_plain(name)} is asynchronous: name a function that is not")
+    return answer
+
+
+def _target(found: Any, name: str) -> Target:
+    if isinstance(found, TradingNodeConfig | TradingNode):
+        return Target(found)
+    match found:
+        case (TradingNodeConfig() as config, list() | tuple() as strategies):
+            return Target(config, tuple(strategies))
+    raise TargetError(
+        f"{_plain(name)} is of the type {type(found).__name__}: it must be a TradingNodeConfig, or a "
+        f"function that returns one, alone or with a list of strategies",
+    )
+
+
+def _error(e: BaseException) -> str:
+    text = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+    return without_secrets(text, secrets_in(dict(os.environ)))
+
+
+def _plain(text: str) -> str:
+    return without_secrets(text)
