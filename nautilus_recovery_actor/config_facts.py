@@ -29,6 +29,7 @@ from nautilus_recovery_actor.actor import RecoveryMonitorActor
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.instruments import instruments_in
+from nautilus_recovery_actor.native_ids import check_bar_types
 from nautilus_recovery_actor.node_facts import MonitorFacts
 from nautilus_recovery_actor.node_facts import NodeFacts
 from nautilus_recovery_actor.node_facts import StrategyFacts
@@ -301,14 +302,16 @@ def _resolved(
     required = StrategyConfig if base is Strategy else ActorConfig
     if not issubclass(config_kind, required):
         raise TypeError(f"'{importable.config_path}' is no {required.__name__}")
+    check_bar_types(importable.config)
     encoded = msgspec.json.encode(importable.config, enc_hook=msgspec_encoding_hook)
     return kind, config_kind.parse(encoded)
 
 
 def _label(component: object) -> str:
-    for name in ("actor_path", "strategy_path"):
-        if hasattr(component, name):
-            return str(getattr(component, name))
+    if isinstance(component, ImportableActorConfig):
+        return str(component.actor_path)
+    if isinstance(component, ImportableStrategyConfig):
+        return str(component.strategy_path)
     return type(component).__name__
 
 
@@ -316,5 +319,5 @@ def components(own: Any, more: Iterable[object]) -> Iterator[object]:
     """
     Return those of the configuration, and then those that are given besides.
     """
-    yield from own or ()
+    yield from own
     yield from more

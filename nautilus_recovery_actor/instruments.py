@@ -11,6 +11,8 @@ import msgspec
 from nautilus_trader.model.data import BarType
 from nautilus_trader.model.identifiers import InstrumentId
 
+from nautilus_recovery_actor.native_ids import check_bar_types
+
 
 _OWN = frozenset({"external_order_claims"})
 _MAX_DEPTH = 6
@@ -61,6 +63,7 @@ def _named(value: Any, name: str, venues: AbstractSet[str], depth: int) -> Itera
 
 def _parsed(text: str, name: str, venues: AbstractSet[str]) -> Iterator[str]:
     try:
+        check_bar_types(text)
         yield BarType.from_str(text).instrument_id.value
     except ValueError:
         pass

@@ -106,6 +106,12 @@ def _findings(
     timeout_secs: float,
 ) -> Iterator[Finding]:
     secrets = [*_secrets(config)]
+    try:
+        strategies, actors = [*strategies], [*actors]
+        secrets += secrets_in([_configs(strategies), _configs(actors)])
+    except Exception as e:
+        yield CONFIG_UNREADABLE.found("strategies", without_secrets(f"{e}", secrets))
+        return
 
     def redact(what: object) -> str:
         text = f"{type(what).__name__}: {what}" if isinstance(what, BaseException) else str(what)
@@ -129,7 +135,9 @@ def _findings(
         return
     yield from config_findings(node)
     yield from strategy_findings(node)
-    if node.database_type == "redis" and not any(f.subject == "cache" for f in node.unusable_settings):
+    if node.database_type == "redis" and not any(
+        f.subject == "cache" for f in node.unusable_settings
+    ):
         yield from _server_findings(config, node, redact, is_live_ok, timeout_secs)
 
 
@@ -174,6 +182,10 @@ def _secrets(config: Any) -> Iterator[str]:
     for name, value in os.environ.items():
         if is_secret(name) and len(value) >= _MIN_ENV_SECRET:
             yield value
+
+
+def _configs(given: Iterable[object]) -> list[Any]:
+    return [getattr(each, "config", each) for each in given]
 
 
 def _trader_id(config: Any) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 
 MASK = "***"
 
@@ -41,7 +43,7 @@ def secrets_in(value: Any, depth: int = 0) -> Iterator[str]:
     Parameters
     ----------
     value : Any
-        A mapping, a sequence, or an object with ``__struct_fields__``.
+        A mapping, a sequence or a struct.
     depth : int, default 0
         How deep this one is. Nothing is looked for beyond a dozen levels.
 
@@ -86,6 +88,5 @@ def _parts(value: Any) -> Iterator[tuple[str | None, Any]]:
         yield from ((str(name), part) for name, part in value.items())
     elif isinstance(value, list | tuple | set | frozenset):
         yield from ((None, part) for part in value)
-    else:
-        for name in getattr(value, "__struct_fields__", ()):
-            yield name, getattr(value, name, None)
+    elif isinstance(value, msgspec.Struct):
+        yield from ((name, getattr(value, name)) for name in value.__struct_fields__)

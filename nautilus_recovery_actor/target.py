@@ -15,6 +15,7 @@ import msgspec
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
+from nautilus_recovery_actor.native_ids import check_trader_id
 from nautilus_recovery_actor.redact import secrets_in
 from nautilus_recovery_actor.redact import without_secrets
 
@@ -98,7 +99,9 @@ def _file(path: Path) -> TradingNodeConfig:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise TargetError(f"{_plain(str(path))} is too large for a node's configuration")
-        return TradingNodeConfig.parse(path.read_bytes())
+        data = path.read_bytes()
+        _refuse_unknown(data)
+        return TradingNodeConfig.parse(data)
     except OSError as e:
         raise TargetError(f"{_plain(str(path))} cannot be read: {e.strerror}") from None
     except TargetError:
@@ -107,6 +110,16 @@ def _file(path: Path) -> TradingNodeConfig:
         raise TargetError(
             f"{_plain(str(path))} is no TradingNodeConfig that NautilusTrader can read: {_error(e)}",
         ) from None
+
+
+def _refuse_unknown(data: bytes) -> None:
+    # What NautilusTrader does not do: 1.221 ignores a field that is misspelt
+    fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    unknown = sorted(fields.keys() - set(TradingNodeConfig.__struct_fields__))
+    if unknown:
+        raise ValueError(f"it has the unknown field `{unknown[0]}`")
+    if "trader_id" in fields:
+        check_trader_id(msgspec.json.decode(fields["trader_id"], type=str))
 
 
 def _imported(module: str, attribute: str) -> Any:

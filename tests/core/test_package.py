@@ -26,6 +26,7 @@ CORE = [
     "journal",
     "machine",
     "narrate",
+    "native_ids",
     "node_facts",
     "observe",
     "orders",

@@ -1,0 +1,52 @@
+"""
+What a command line may name.
+"""
+
+import sys
+from typing import Any
+
+from nautilus_trader.config import DatabaseConfig
+from nautilus_trader.config import TradingNodeConfig
+
+from nautilus_recovery_actor import RecoverableStrategyConfig
+from tests.preflight.nodes import good
+from tests.preflight.nodes import strategy
+
+
+print("noise of the target")
+
+SECRET = "hunter2"
+NOBODY = DatabaseConfig(host="127.0.0.1", port=1, username="me", password=SECRET)
+
+config = good(NOBODY)
+text = "a text"
+number_of_things = 3
+
+
+def factory() -> TradingNodeConfig:
+    print("noise of the factory")
+    return config
+
+
+def pair() -> tuple[TradingNodeConfig, list[Any]]:
+    return config, [RecoverableStrategyConfig(order_id_tag="002"), strategy("Plain", tag="003")]
+
+
+def leaks() -> TradingNodeConfig:
+    raise ConnectionError(f"redis://me:{SECRET}@db:6379/0 refused {SECRET * 2}\nand more")
+
+
+def leaks_env() -> TradingNodeConfig:
+    raise ConnectionError("refused sesame-open")
+
+
+def exits() -> None:
+    sys.exit(3)
+
+
+def needs(port: int) -> TradingNodeConfig:
+    return config
+
+
+async def waits() -> TradingNodeConfig:
+    return config

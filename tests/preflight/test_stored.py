@@ -1,0 +1,227 @@
+"""
+What is found where a configuration meets what the server holds: on a real server, and for what a
+node writes, after a real node.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from nautilus_trader.config import CacheConfig
+from nautilus_trader.config import DatabaseConfig
+from nautilus_trader.core.uuid import UUID4
+
+from nautilus_recovery_actor import preflight
+from nautilus_recovery_actor.enums import RecoveryPhase
+from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.stored_rules import RULES
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import PaperVenue
+from tests.node.support import Recorder
+from tests.node.support import watched
+from tests.preflight.nodes import actor
+from tests.preflight.nodes import found
+from tests.preflight.nodes import good
+
+
+KEY = "trader-CHECKED-001"
+MIN_NS = 60_000_000_000
+
+
+def beat(valkey: EmbeddedValkey, mins_ago: float, key: str = KEY) -> None:
+    ts = time.time_ns() - int(mins_ago * MIN_NS)
+    heartbeat = Heartbeat(ts, 1, RecoveryPhase.COMPLETE, is_stopped=True)
+    with valkey.client() as client:
+        client.set(f"{key}:general:recovery:heartbeat", msgspec.json.encode(heartbeat))
+
+
+def order_ids(count: int, mins_ago: float = 0, form: str = "O-%Y%m%d-%H%M%S-001-001") -> list[str]:
+    made = time.strftime(form, time.gmtime(time.time() - mins_ago * 60))
+    return [f"{made}-{i}" for i in range(count)]
+
+
+def store_orders(valkey: EmbeddedValkey, ids: list[str]) -> None:
+    with valkey.client() as client:
+        for index in ("orders", "orders_closed"):
+            client.sadd(f"{KEY}:index:{index}", *ids)
+
+
+def looking_back(valkey: EmbeddedValkey, mins: int | None, **fields: Any) -> dict[str, Any]:
+    config = good(
+        valkey.database_config(),
+        engine={"reconciliation_lookback_mins": mins},
+        **fields,
+    )
+    return dict(found(config))
+
+
+def test_a_look_back_shorter_than_the_time_away_is_told(valkey: EmbeddedValkey) -> None:
+    """
+    The time away is counted from the last heartbeat, and a look-back without an end suffices.
+    """
+    beat(valkey, mins_ago=61)
+    finding = looking_back(valkey, 60)["LOOKBACK_TOO_SHORT"]
+    assert finding.message == "It is 60 min, and the node was last alive 61 min ago."
+    for enough in (63, 0, None):
+        assert looking_back(valkey, enough) == {}
+
+
+def test_the_heartbeat_is_looked_for_where_the_cache_keeps_it(valkey: EmbeddedValkey) -> None:
+    """
+    The keys may be without a prefix, and have an instance ID.
+    """
+    instance_id = UUID4()
+    for key, fields in (
+        ("CHECKED-001", {"cache": {"use_trader_prefix": False}}),
+        (
+            f"{KEY}:{instance_id}",
+            {"cache": {"use_instance_id": True}, "instance_id": instance_id},
+        ),
+    ):
+        assert "LOOKBACK_TOO_SHORT" not in looking_back(valkey, 60, **fields)
+        beat(valkey, mins_ago=61, key=key)
+        assert "LOOKBACK_TOO_SHORT" in looking_back(valkey, 60, **fields)
+
+
+def test_a_time_away_that_is_not_known_is_told(valkey: EmbeddedValkey) -> None:
+    """
+    Orders without a heartbeat were left by a node without a monitor, who knows when.
+    """
+    assert looking_back(valkey, 60) == {}
+    store_orders(valkey, order_ids(1))
+    assert looking_back(valkey, 60).keys() == {"LAST_ALIVE_UNKNOWN"}
+    assert looking_back(valkey, None) == {}
+    beat(valkey, mins_ago=1)
+    assert looking_back(valkey, 60) == {}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\xff",
+        b"[" * 5_000,
+        b'{"ts":-1,"epoch":1,"phase":"COMPLETE"}',
+        b"x" * 9_000,
+        b'{"ts":',
+    ],
+)
+def test_a_heartbeat_that_cannot_be_read_is_none(valkey: EmbeddedValkey, damaged: bytes) -> None:
+    """
+    Then the time away is not known, which is told.
+    """
+    store_orders(valkey, order_ids(1))
+    with valkey.client() as client:
+        client.set(f"{KEY}:general:recovery:heartbeat", damaged)
+    assert looking_back(valkey, 60).keys() == {"LAST_ALIVE_UNKNOWN"}
+
+
+def test_so_many_orders_that_the_start_takes_long_are_told(valkey: EmbeddedValkey) -> None:
+    """
+    What the start takes is estimated, and compared with how long the monitor waits.
+    """
+    store_orders(valkey, order_ids(6_000))
+    assert looking_back(valkey, None) == {}
+    store_orders(valkey, order_ids(7_000))
+    findings = looking_back(valkey, None)
+    assert findings.keys() == {"SLOW_START"}
+    assert findings["SLOW_START"].message == (
+        "7,000 closed orders are on record, and 7,000 orders can be within the look-back: "
+        "the start takes about 23 s."
+    )
+    short = looking_back(valkey, None, actors=[actor(startup_timeout_secs=20.0)])
+    assert short.keys() == {"SLOW_START", "STARTUP_TIMEOUT_TOO_SHORT"}
+
+
+def test_orders_from_before_the_look_back_cost_nothing(valkey: EmbeddedValkey) -> None:
+    """
+    A short look-back makes a start short, as far as the IDs of the orders tell their time.
+    """
+    beat(valkey, mins_ago=1)
+    for form in ("O-%Y%m%d-%H%M%S-001-001", "O%Y%m%d%H%M%S001001"):
+        store_orders(valkey, order_ids(4_000, mins_ago=120, form=form))
+    assert "SLOW_START" in looking_back(valkey, None)
+    assert "SLOW_START" in looking_back(valkey, 180)
+    assert looking_back(valkey, 60) == {}
+    store_orders(valkey, [f"7c9e6679-{i}" for i in range(7_000)])
+    assert "SLOW_START" in looking_back(valkey, 60)
+
+
+def test_keys_of_another_type_are_told(valkey: EmbeddedValkey) -> None:
+    """
+    What the server refuses to tell is a finding, and nothing raises.
+    """
+    assert looking_back(valkey, None) == {}
+    with valkey.client() as client:
+        client.set(f"{KEY}:index:orders", "x")
+    assert looking_back(valkey, None).keys() == {"STORED_DATA_UNREADABLE"}
+
+
+def test_a_server_that_cannot_be_reached_is_told_once(valkey: EmbeddedValkey) -> None:
+    """
+    What needs the stored data is not guessed at then.
+    """
+    nobody = good(
+        DatabaseConfig(host="127.0.0.1", port=1, password="hunter2"),
+        engine={"reconciliation_lookback_mins": 1},
+    )
+    report = preflight(nobody, timeout_secs=1.0)
+    assert report.is_blocked
+    assert found(nobody) == {}
+    assert b"hunter2" not in report.to_json()
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_a_changed_encoding_is_told_after_a_real_node(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+    encoding: str,
+) -> None:
+    """
+    What a node left in one encoding is not read in the other; its heartbeat is read all the same.
+    """
+
+    async def scenario() -> None:
+        strategy = Recorder()
+        cache = CacheConfig(database=valkey.database_config(), encoding=encoding)
+        async with watched(venue, valkey, strategy, trader_id="CHECKED-001", cache=cache) as node:
+            await node.result()
+            await node.run.until(lambda: strategy.gate.is_open)
+            strategy.submit_order(order := strategy.market())
+            await node.run.until(lambda: order.is_closed)
+
+    asyncio.run(scenario())
+    other = {"msgpack": "json", "json": "msgpack"}[encoding]
+    assert looking_back(valkey, 60, cache={"encoding": encoding}) == {}
+    changed = looking_back(valkey, 60, cache={"encoding": other})
+    assert changed.keys() == {"ENCODING_CHANGED"}
+    assert changed["ENCODING_CHANGED"].message == (
+        f"It is {other}, and there are entries stored as {encoding}."
+    )
+
+
+def test_an_encoding_is_told_without_orders(valkey: EmbeddedValkey) -> None:
+    """
+    Accounts and instruments tell it too, and a trader with a like name does not.
+    """
+    with valkey.client() as client:
+        client.set(f"{KEY}0:instruments:{'X' * 9}", b"{}")
+        assert looking_back(valkey, None) == {}
+        client.rpush(f"{KEY}:accounts:PAPER-001", b"{}")
+    assert looking_back(valkey, None).keys() == {"ENCODING_CHANGED"}
+
+
+def test_every_rule_of_stored_data_is_shown_here() -> None:
+    """
+    No rule is left without stored data that show it.
+    """
+    assert {rule.code for rule in RULES} == {
+        "ENCODING_CHANGED",
+        "LAST_ALIVE_UNKNOWN",
+        "LOOKBACK_TOO_SHORT",
+        "SLOW_START",
+        "STARTUP_TIMEOUT_TOO_SHORT",
+        "STORED_DATA_UNREADABLE",
+    }
