@@ -85,7 +85,7 @@ async def _start(venue: PaperVenue, valkey: EmbeddedValkey) -> tuple[float, floa
 
 def _settle(valkey: EmbeddedValkey, count: int) -> None:
     valkey.wait_for(
-        lambda client: client.scard("trader-TESTER-001:index:orders_closed") >= count,  # type: ignore[operator]
+        lambda client: client.scard("trader-TESTER-001:index:orders_closed") >= count,
         timeout_secs=_START_SECS,
     )
 

@@ -4,7 +4,6 @@ The form of NautilusTrader's client order ids: whose order one is, and which no 
 
 import re
 from collections.abc import Iterable
-from datetime import UTC
 from datetime import datetime
 
 
@@ -74,10 +73,10 @@ def made_at(client_order_id: str) -> float | None:
     if found is None:
         return None
     try:
-        made = datetime.strptime("".join(found.groups()), "%Y%m%d%H%M%S")
+        made = datetime.strptime("".join(found.groups()) + "+0000", "%Y%m%d%H%M%S%z")
     except ValueError:
         return None
-    return made.replace(tzinfo=UTC).timestamp()
+    return made.timestamp()
 
 
 class OrderIdForms:

@@ -8,33 +8,18 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from nautilus_trader import __version__
-from nautilus_trader.common.actor import Actor
-from nautilus_trader.common.config import msgspec_encoding_hook
-from nautilus_trader.common.config import resolve_config_path
-from nautilus_trader.common.config import resolve_path
-from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import CacheConfig
-from nautilus_trader.config import ImportableActorConfig
-from nautilus_trader.config import ImportableStrategyConfig
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import NautilusConfig
-from nautilus_trader.config import StrategyConfig
 from nautilus_trader.config import TradingNodeConfig
-from nautilus_trader.trading.strategy import Strategy
 
-from nautilus_recovery_actor.actor import RecoveryMonitorActor
-from nautilus_recovery_actor.config import RecoverableStrategyConfig
-from nautilus_recovery_actor.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.instruments import instruments_in
-from nautilus_recovery_actor.native_ids import check_bar_types
-from nautilus_recovery_actor.node_facts import MonitorFacts
+from nautilus_recovery_actor.component_facts import label
+from nautilus_recovery_actor.component_facts import monitor_facts
+from nautilus_recovery_actor.component_facts import strategy_facts
 from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.node_facts import StrategyFacts
 from nautilus_recovery_actor.node_facts import UnusableFacts
-from nautilus_recovery_actor.strategy import RecoverableStrategy
 
 
 # Seen: 1.221 writes what is buffered with the next write only (upstream #3426), 1.231 on time. No
@@ -93,11 +78,15 @@ class FactsReader:
             except Exception as e:
                 self._settings.append(UnusableFacts(subject=subject, why=self._redact(e)))
         venues = _client_venues(config)
-        monitors, unusable_actors = self._split("actors", actors, _monitor)
+        monitors, unusable_actors = self._split(
+            "actors",
+            actors,
+            lambda actor, _: monitor_facts(actor),
+        )
         found, unusable_strategies = self._split(
             "strategies",
             strategies,
-            lambda strategy, index: _strategy(strategy, index, venues),
+            lambda strategy, index: strategy_facts(strategy, index, venues),
         )
         return NodeFacts(
             **fields,
@@ -123,7 +112,7 @@ class FactsReader:
             try:
                 facts.append(read(component, index))
             except (Exception, SystemExit) as e:  # What is imported may do anything
-                name = f"{subject}[{index}]: {_label(component)}"
+                name = f"{subject}[{index}]: {label(component)}"
                 unusable.append(UnusableFacts(subject=self._redact(name), why=self._redact(e)))
         return tuple(facts), tuple(unusable)
 
@@ -235,84 +224,6 @@ def _field(config: Any, name: str) -> Any:
     if isinstance(importable, dict):
         return importable.get(name)
     return getattr(config, name, None)
-
-
-# -- ACTORS AND STRATEGIES --
-
-
-def _monitor(actor: object, _: int) -> MonitorFacts | None:
-    # Returns None for an actor that is no monitor
-    if isinstance(actor, RecoveryMonitorConfig):
-        kind, config = RecoveryMonitorActor, actor
-    elif isinstance(actor, ImportableActorConfig):
-        kind, config = _resolved(actor.actor_path, actor, Actor)
-    elif isinstance(actor, Actor):
-        kind, config = type(actor), getattr(actor, "config", None)
-    else:
-        raise TypeError(
-            f"it must be an actor, a RecoveryMonitorConfig or an ImportableActorConfig, "
-            f"was {type(actor).__name__}",
-        )
-    if not issubclass(kind, RecoveryMonitorActor):
-        return None
-    if not isinstance(config, RecoveryMonitorConfig):
-        return MonitorFacts(name=kind.__name__)
-    return MonitorFacts(
-        name=kind.__name__,
-        shadow=config.shadow,
-        startup_timeout_secs=config.startup_timeout_secs,
-        heartbeat_secs=config.heartbeat_secs,
-    )
-
-
-def _strategy(strategy: object, index: int, venues: set[str]) -> StrategyFacts:
-    if isinstance(strategy, ImportableStrategyConfig):
-        kind, config = _resolved(strategy.strategy_path, strategy, Strategy)
-    elif isinstance(strategy, Strategy):
-        kind, config = type(strategy), strategy.config
-    elif isinstance(strategy, StrategyConfig):
-        is_recoverable = isinstance(strategy, RecoverableStrategyConfig)
-        kind, config = RecoverableStrategy if is_recoverable else Strategy, strategy
-    else:
-        raise TypeError(
-            f"it must be a strategy, its configuration or an ImportableStrategyConfig, "
-            f"was {type(strategy).__name__}",
-        )
-    # As the trader names it
-    tag = config.order_id_tag or f"{index:03}"
-    return StrategyFacts(
-        name=f"{config.strategy_id or kind.__name__}-{tag}",
-        is_recoverable=issubclass(kind, RecoverableStrategy),
-        trades=instruments_in(config, venues),
-        claims=frozenset(map(str, config.external_order_claims or ())),
-        has_uuid_order_ids=config.use_uuid_client_order_ids,
-    )
-
-
-def _resolved(
-    path: str,
-    importable: ImportableActorConfig | ImportableStrategyConfig,
-    base: type[Any],
-) -> tuple[type[Any], Any]:
-    # As NautilusTrader's factories do, short of making the component
-    kind = resolve_path(path)
-    if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise TypeError(f"'{path}' is no {base.__name__}")
-    config_kind = resolve_config_path(importable.config_path)
-    required = StrategyConfig if base is Strategy else ActorConfig
-    if not issubclass(config_kind, required):
-        raise TypeError(f"'{importable.config_path}' is no {required.__name__}")
-    check_bar_types(importable.config)
-    encoded = msgspec.json.encode(importable.config, enc_hook=msgspec_encoding_hook)
-    return kind, config_kind.parse(encoded)
-
-
-def _label(component: object) -> str:
-    if isinstance(component, ImportableActorConfig):
-        return str(component.actor_path)
-    if isinstance(component, ImportableStrategyConfig):
-        return str(component.strategy_path)
-    return type(component).__name__
 
 
 def components(own: Any, more: Iterable[object]) -> Iterator[object]:

@@ -128,7 +128,11 @@ def _findings(
             actors = components(config.actors, actors)
             strategies = components(config.strategies, strategies)
         else:
-            raise TypeError(f"it must be a TradingNodeConfig, was {type(config).__name__}")
+            yield CONFIG_UNREADABLE.found(
+                "config",
+                f"It must be a TradingNodeConfig, was {type(config).__name__}.",
+            )
+            return
         node = FactsReader(redact).read(config, actors, strategies, is_halted=is_halted)
     except Exception as e:
         yield CONFIG_UNREADABLE.found("config", redact(e))
@@ -165,7 +169,9 @@ def _server_findings(
         use_trader_prefix=cache.use_trader_prefix,
     )
     is_blocked = False
-    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok):
+    # The slowest of them, if there are several
+    heartbeat_secs = max((monitor.heartbeat_secs for monitor in node.monitors), default=5.0)
+    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
         is_blocked |= finding.severity == Severity.BLOCK
         yield finding
     try:

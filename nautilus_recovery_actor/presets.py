@@ -48,7 +48,7 @@ def recovery_cache_config(
           node little; a kill loses at most the last 100 milliseconds, which the venue's report
           brings back. **On 1.221 a buffered write leaves only with the next one**, however short
           the interval, so a kill loses the last event before a quiet time (with a monitor: of its
-          last heartbeat interval). Pass ``buffer_interval_ms=None`` there: each write leaves at once.
+          last heartbeat interval). Pass ``buffer_interval_ms=None`` there.
         - ``flush_on_start=False``: a flush deletes every key on the server, also of other traders.
         - ``use_trader_prefix=True``: the keys of traders on one server are told apart.
         - ``use_instance_id=False``: with a new instance ID each start begins empty.
@@ -71,10 +71,10 @@ def recovery_cache_config(
         "password": password,
         "ssl": ssl,
     }
-    given = {name: value for name, value in server.items() if value is not None}
+    given: dict[str, Any] = {name: part for name, part in server.items() if part is not None}
     if database is not None and given:
         raise TypeError(
-            f"recovery_cache_config() got a `database` and {_names(given)} besides: give one of both",
+            f"recovery_cache_config() got a `database` and {_names(given)} besides: give either",
         )
     defaults: dict[str, Any] = {
         "database": database or DatabaseConfig(**given),
@@ -86,7 +86,8 @@ def recovery_cache_config(
         "use_instance_id": False,
         "persist_account_events": True,
     }
-    return _made("recovery_cache_config", CacheConfig, defaults, overrides)
+    _check("recovery_cache_config", CacheConfig, overrides)
+    return CacheConfig(**{**defaults, **overrides})
 
 
 def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
@@ -113,8 +114,8 @@ def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
           filtered is never compared.
         - ``open_check_interval_secs=10.0``: an order whose event was lost at run time is noticed.
           The slow end of what NautilusTrader recommends (5 to 10), for the venue's rate limits.
-        - ``position_check_interval_secs=60.0``: the same for positions (30 to 60). 1.221 has no such
-          check, and the argument is left out there.
+        - ``position_check_interval_secs=60.0``: the same for positions (30 to 60). Left out on
+          1.221, which has no such check.
 
     Returns
     -------
@@ -138,22 +139,17 @@ def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
     }
     if "position_check_interval_secs" in LiveExecEngineConfig.__struct_fields__:  # Not on 1.221
         defaults["position_check_interval_secs"] = 60.0
-    return _made("recovery_exec_engine_config", LiveExecEngineConfig, defaults, overrides)
+    _check("recovery_exec_engine_config", LiveExecEngineConfig, overrides)
+    return LiveExecEngineConfig(**{**defaults, **overrides})
 
 
-def _made(
-    name: str,
-    kind: type[Any],
-    defaults: dict[str, Any],
-    overrides: dict[str, Any],
-) -> Any:
+def _check(name: str, kind: type[Any], overrides: dict[str, Any]) -> None:
     unknown = overrides.keys() - set(kind.__struct_fields__)
     if unknown:
         raise TypeError(
             f"{name}() got {_names(sorted(unknown))}, which this version of {kind.__name__} lacks: "
             f"it has {', '.join(kind.__struct_fields__)}",
         )
-    return kind(**{**defaults, **overrides})
 
 
 def _names(names: Iterable[str]) -> str:

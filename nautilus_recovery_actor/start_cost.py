@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 
-# (orders, seconds)
+# Orders, and the seconds that they take
 _CURVE = (
     (250, 0.3),
     (500, 0.7),
@@ -48,8 +48,7 @@ def start_secs(order_count: int) -> float:
     if order_count <= 0:
         return 0.0
     segments = list(pairwise(_CURVE))
-    for (low, low_secs), (high, high_secs) in segments:
-        if order_count <= high:
-            break
+    within = (segment for segment in segments if order_count <= segment[1][0])
+    (low, low_secs), (high, high_secs) = next(within, segments[-1])
     power = math.log(high_secs / low_secs) / math.log(high / low)
-    return low_secs * (order_count / low) ** power
+    return low_secs * math.pow(order_count / low, power)

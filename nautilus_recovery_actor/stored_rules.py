@@ -14,6 +14,9 @@ from nautilus_recovery_actor.start_cost import start_secs
 
 LONG_START_SECS = 20.0
 _NS_IN_MIN = 60_000_000_000
+_SECS_IN_MIN = 60
+_MINS_IN_HOUR = 60
+_MINS_IN_DAY = 1_440
 
 LOOKBACK_TOO_SHORT = Rule(
     code="LOOKBACK_TOO_SHORT",
@@ -37,7 +40,7 @@ SLOW_START = Rule(
     code="SLOW_START",
     severity=Severity.WARN,
     consequence="The event loop is blocked for so long: no data, no commands, no shutdown.",
-    remedy="Shorten the look-back to what is safe, or delete old closed orders while it is stopped.",
+    remedy="Shorten the look-back to what is safe, or delete old closed orders beforehand.",
 )
 STARTUP_TIMEOUT_TOO_SHORT = Rule(
     code="STARTUP_TIMEOUT_TOO_SHORT",
@@ -126,10 +129,12 @@ def _cost(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
 
 
 def _span(mins: float) -> str:
-    if mins < 120:
+    if mins < 2 * _MINS_IN_HOUR:
         return f"{mins:.0f} min"
-    return f"{mins / 60:.1f} h" if mins < 2_880 else f"{mins / 1_440:.1f} days"
+    if mins < 2 * _MINS_IN_DAY:
+        return f"{mins / _MINS_IN_HOUR:.1f} h"
+    return f"{mins / _MINS_IN_DAY:.1f} days"
 
 
 def _duration(secs: float) -> str:
-    return f"{secs:.0f} s" if secs < 120 else f"{secs / 60:.0f} min"
+    return f"{secs:.0f} s" if secs < 2 * _SECS_IN_MIN else f"{secs / _SECS_IN_MIN:.0f} min"

@@ -22,7 +22,7 @@ STRATEGY_NOT_HELD_BACK = Rule(
     code="STRATEGY_NOT_HELD_BACK",
     severity=Severity.WARN,
     consequence="It trades as soon as it starts, whatever the recovery finds.",
-    remedy="Derive it from RecoverableStrategy, or call halt_until_recovered(node) and say so here.",
+    remedy="Derive it from RecoverableStrategy, or call halt_until_recovered(node) (--halted).",
 )
 CLIENT_ORDER_IDS_CAN_REPEAT = Rule(
     code="CLIENT_ORDER_IDS_CAN_REPEAT",

@@ -98,18 +98,18 @@ def stdout_to_stderr() -> Iterator[None]:
 def _file(path: Path) -> TradingNodeConfig:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise TargetError(f"{_plain(str(path))} is too large for a node's configuration")
+            raise ValueError("it is too large")  # noqa: TRY301 (told as all others)
         data = path.read_bytes()
         _refuse_unknown(data)
-        return TradingNodeConfig.parse(data)
+        config: TradingNodeConfig = TradingNodeConfig.parse(data)
     except OSError as e:
         raise TargetError(f"{_plain(str(path))} cannot be read: {e.strerror}") from None
-    except TargetError:
-        raise
     except Exception as e:
         raise TargetError(
-            f"{_plain(str(path))} is no TradingNodeConfig that NautilusTrader can read: {_error(e)}",
+            f"{_plain(str(path))} is no TradingNodeConfig that NautilusTrader can read: "
+            f"{_error(e)}",
         ) from None
+    return config
 
 
 def _refuse_unknown(data: bytes) -> None:
@@ -165,8 +165,8 @@ def _target(found: Any, name: str) -> Target:
         case (TradingNodeConfig() as config, list() | tuple() as strategies):
             return Target(config, tuple(strategies))
     raise TargetError(
-        f"{_plain(name)} is of the type {type(found).__name__}: it must be a TradingNodeConfig, or a "
-        f"function that returns one, alone or with a list of strategies",
+        f"{_plain(name)} is of the type {type(found).__name__}: it must be a TradingNodeConfig, or "
+        f"a function that returns one, alone or with a list of strategies",
     )
 
 

@@ -85,7 +85,7 @@ def test_another_encoding_is_told_also_among_entries_of_the_same() -> None:
     [
         (6_250, set()),
         (6_350, {"SLOW_START"}),
-        (17_800, {"SLOW_START"}),
+        (17_400, {"SLOW_START"}),
         (18_000, {"SLOW_START", "STARTUP_TIMEOUT_TOO_SHORT"}),
     ],
 )

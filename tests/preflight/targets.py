@@ -13,7 +13,7 @@ from tests.preflight.nodes import good
 from tests.preflight.nodes import strategy
 
 
-print("noise of the target")
+print("noise of the target")  # noqa: T201
 
 SECRET = "hunter2"
 NOBODY = DatabaseConfig(host="127.0.0.1", port=1, username="me", password=SECRET)
@@ -24,7 +24,7 @@ number_of_things = 3
 
 
 def factory() -> TradingNodeConfig:
-    print("noise of the factory")
+    print("noise of the factory")  # noqa: T201
     return config
 
 

@@ -110,7 +110,7 @@ def test_the_exit_code_tells_the_worst(
 @pytest.mark.parametrize("name", ["config", "factory"])
 def test_a_configuration_or_a_function_that_returns_one(check: Check, name: str) -> None:
     """
-    What the target prints does not get into the answer, and its server is told without its password.
+    What the target prints does not get into the answer, nor does the password of its server.
     """
     code, out, err = process(f"{HERE}:{name}", "--json", "--timeout", "1")
     assert code == 2
