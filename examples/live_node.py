@@ -5,16 +5,16 @@ Run it as it is and it trades at a paper venue: ``python examples/live_node.py``
 put the configurations and factories of your adapter where those of the paper venue are.
 """
 
-from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import ImportableStrategyConfig
 from nautilus_trader.config import LiveDataClientConfig
 from nautilus_trader.config import LiveExecClientConfig
-from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
+from nautilus_recovery_actor import recovery_cache_config
+from nautilus_recovery_actor import recovery_exec_engine_config
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueLiveDataClientFactory
@@ -34,8 +34,8 @@ def node_config(
     """
     return TradingNodeConfig(
         trader_id="LIVE-001",
-        cache=CacheConfig(database=database),
-        exec_engine=LiveExecEngineConfig(reconciliation=True),
+        cache=recovery_cache_config(database=database),
+        exec_engine=recovery_exec_engine_config(),
         data_clients={"PAPER": data_client},
         exec_clients={"PAPER": exec_client},
         actors=[

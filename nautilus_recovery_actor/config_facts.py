@@ -22,9 +22,14 @@ from nautilus_recovery_actor.node_facts import NodeFacts
 from nautilus_recovery_actor.node_facts import UnusableFacts
 
 
+_VERSION = tuple(map(int, __version__.split(".")[:2]))
+
 # Seen: 1.221 writes what is buffered with the next write only (upstream #3426), 1.231 on time. No
 # attribute of either tells, because the loop that writes is compiled.
-ARE_BUFFERED_WRITES_ON_TIME = tuple(map(int, __version__.split(".")[:2])) >= (1, 231)
+ARE_BUFFERED_WRITES_ON_TIME = _VERSION >= (1, 231)
+
+# Seen: with such keys 1.221 raises "Index unknown" when a node is made, 1.231 loads them
+LOADS_INSTANCE_KEYS = _VERSION >= (1, 231)
 
 Redact = Callable[[object], str]
 
@@ -179,6 +184,7 @@ def _cache(config: TradingNodeConfig) -> dict[str, Any]:
         "encoding": encoding,
         "flush_on_start": cache.flush_on_start,
         "has_new_instance_id": cache.use_instance_id and config.instance_id is None,
+        "has_unloadable_keys": cache.use_instance_id and not LOADS_INSTANCE_KEYS,
         "buffer_interval_ms": cache.buffer_interval_ms,
         "are_buffered_writes_on_time": ARE_BUFFERED_WRITES_ON_TIME,
     }

@@ -40,11 +40,11 @@ FLUSH_ON_START = Rule(
     consequence="The start deletes every key on the server, also those of other traders.",
     remedy="Set CacheConfig(flush_on_start=False), which is the default.",
 )
-NEW_INSTANCE_ID = Rule(
-    code="NEW_INSTANCE_ID",
+INSTANCE_ID_IN_KEYS = Rule(
+    code="INSTANCE_ID_IN_KEYS",
     severity=Severity.BLOCK,
-    consequence="Each start looks under keys of its own, and so begins empty.",
-    remedy="Set CacheConfig(use_instance_id=False), or give the node a fixed `instance_id`.",
+    consequence="The node does not find, or cannot load, what the last one stored.",
+    remedy="Set CacheConfig(use_instance_id=False), which is the default.",
 )
 BUFFERED_WRITES_WAIT = Rule(
     code="BUFFERED_WRITES_WAIT",
@@ -119,7 +119,7 @@ RULES = (
     CACHE_NOT_LOADED,
     NO_DATABASE,
     FLUSH_ON_START,
-    NEW_INSTANCE_ID,
+    INSTANCE_ID_IN_KEYS,
     BUFFERED_WRITES_WAIT,
     POSITION_REPORTS_FILTERED,
     MISSING_ORDERS_NOT_GENERATED,
@@ -201,9 +201,14 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
     if node.flush_on_start:
         yield FLUSH_ON_START.found("cache.flush_on_start", "The database is flushed on start.")
     if node.has_new_instance_id:
-        yield NEW_INSTANCE_ID.found(
+        yield INSTANCE_ID_IN_KEYS.found(
             "cache.use_instance_id",
             "The keys have the instance ID, and each start has a new one.",
+        )
+    elif node.has_unloadable_keys:
+        yield INSTANCE_ID_IN_KEYS.found(
+            "cache.use_instance_id",
+            "This version of NautilusTrader cannot load keys that have the instance ID.",
         )
     if node.buffer_interval_ms and not node.are_buffered_writes_on_time:
         monitor = node.monitors[0] if node.monitors else None

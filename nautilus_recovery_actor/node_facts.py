@@ -86,6 +86,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
         `CacheConfig.flush_on_start`.
     has_new_instance_id : bool, default False
         If the keys have the instance ID and each start has a new one.
+    has_unloadable_keys : bool, default False
+        If the keys have the instance ID and this version of NautilusTrader cannot load such.
     buffer_interval_ms : int, optional
         `CacheConfig.buffer_interval_ms`.
     are_buffered_writes_on_time : bool, default True
@@ -126,6 +128,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str = "msgpack"
     flush_on_start: bool = False
     has_new_instance_id: bool = False
+    has_unloadable_keys: bool = False
     buffer_interval_ms: int | None = None
     are_buffered_writes_on_time: bool = True
     load_cache: bool = True

@@ -41,7 +41,7 @@ def recovery_cache_config(
         Any other argument of `CacheConfig`, in place of these:
 
         - ``encoding="msgpack"``: half the size of JSON, and quicker to load. Do not change it while
-          there are stored data: nothing of the other encoding can be read.
+          there are stored data: the node cannot be made then.
         - ``timestamps_as_iso8601=True``: a person can read what is stored, and to the nanosecond.
           NautilusTrader reads both forms, so this can be changed at any time.
         - ``buffer_interval_ms=100``: writes leave in batches, so that a burst of events costs the
@@ -51,7 +51,7 @@ def recovery_cache_config(
           last heartbeat interval). Pass ``buffer_interval_ms=None`` there.
         - ``flush_on_start=False``: a flush deletes every key on the server, also of other traders.
         - ``use_trader_prefix=True``: the keys of traders on one server are told apart.
-        - ``use_instance_id=False``: with a new instance ID each start begins empty.
+        - ``use_instance_id=False``: with it each start begins empty, or fails (1.221).
         - ``persist_account_events=True``: the balances of before are what a recovery compares with.
 
     Returns

@@ -33,7 +33,7 @@ LAST_ALIVE_UNKNOWN = Rule(
 ENCODING_CHANGED = Rule(
     code="ENCODING_CHANGED",
     severity=Severity.WARN,
-    consequence="What is stored cannot be read: the start fails, or begins without it.",
+    consequence="NautilusTrader cannot decode what is stored, and the node cannot be made.",
     remedy="Set the encoding back, or let the old one end flat and start with another trader ID.",
 )
 SLOW_START = Rule(

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "cache.flush_on_start",
         "The database is flushed on start.",
     ),
-    "NEW_INSTANCE_ID": (
+    "INSTANCE_ID_IN_KEYS": (
         {"has_new_instance_id": True},
         {"has_new_instance_id": False},
         "cache.use_instance_id",
@@ -241,6 +241,17 @@ def test_without_a_database_nothing_is_said_of_its_settings() -> None:
     assert [finding.code for finding in found] == ["NO_DATABASE"]
 
 
+def test_keys_that_cannot_be_loaded_are_told_once() -> None:
+    """
+    A new instance ID is the worse of both.
+    """
+    [found] = findings(has_unloadable_keys=True)
+    assert found.code == "INSTANCE_ID_IN_KEYS"
+    assert found.message.startswith("This version of NautilusTrader cannot load")
+    [found] = findings(has_unloadable_keys=True, has_new_instance_id=True)
+    assert found.message.endswith("each start has a new one.")
+
+
 def test_a_database_of_another_kind_is_named() -> None:
     """
     NautilusTrader refuses it at the start.
@@ -297,9 +308,9 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
         "CACHE_NOT_LOADED",
         "CONFIG_UNREADABLE",
         "FLUSH_ON_START",
+        "INSTANCE_ID_IN_KEYS",
         "MONITOR_MISSING",
         "MONITOR_TWICE",
-        "NEW_INSTANCE_ID",
         "NO_DATABASE",
         "RECONCILIATION_OFF",
         "STRATEGY_UNUSABLE",

@@ -24,6 +24,7 @@ from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor import recovery_exec_engine_config
 from nautilus_recovery_actor.config_facts import ARE_BUFFERED_WRITES_ON_TIME
+from nautilus_recovery_actor.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.config_rules import RULES as CONFIG_RULES
 from nautilus_recovery_actor.strategy_rules import RULES as STRATEGY_RULES
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -76,9 +77,9 @@ PAIRS: list[tuple[str, Fields, Fields]] = [
     ("NO_DATABASE", cache(database=DatabaseConfig(type="postgres")), {}),
     ("FLUSH_ON_START", cache(flush_on_start=True), cache(flush_on_start=False)),
     (
-        "NEW_INSTANCE_ID",
+        "INSTANCE_ID_IN_KEYS",
         cache(use_instance_id=True),
-        {**cache(use_instance_id=True), "instance_id": UUID4()},
+        {**cache(use_instance_id=LOADS_INSTANCE_KEYS), "instance_id": UUID4()},
     ),
     (
         "POSITION_REPORTS_FILTERED",
@@ -223,7 +224,7 @@ BLOCKS = {
     "RECONCILIATION_OFF",
     "FLUSH_ON_START",
     "NO_DATABASE",
-    "NEW_INSTANCE_ID",
+    "INSTANCE_ID_IN_KEYS",
     "CACHE_NOT_LOADED",
     "MONITOR_MISSING",
     "MONITOR_TWICE",

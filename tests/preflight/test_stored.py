@@ -13,14 +13,19 @@ from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.core.uuid import UUID4
 
+from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import preflight
+from nautilus_recovery_actor.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.journal import Heartbeat
 from nautilus_recovery_actor.stored_rules import RULES
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import paper_node
+from nautilus_recovery_actor.testkit import paper_node_config
+from nautilus_recovery_actor.testkit import running
 from tests.node.support import Recorder
-from tests.node.support import watched
+from tests.node.support import monitor_config
 from tests.preflight.nodes import actor
 from tests.preflight.nodes import found
 from tests.preflight.nodes import good
@@ -46,6 +51,37 @@ def store_orders(valkey: EmbeddedValkey, ids: list[str]) -> None:
     with valkey.client() as client:
         for index in ("orders", "orders_closed"):
             client.sadd(f"{KEY}:index:{index}", *ids)
+
+
+def leave_an_order(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+    instance_id: UUID4 | None = None,
+    **cache: Any,
+) -> int:
+    """
+    Run a node that buys, and return how many orders it had before.
+    """
+
+    async def scenario() -> int:
+        node = paper_node(
+            paper_node_config(
+                [venue.exec_config(symbols=("ETHUSDT-PERP",))],
+                trader_id="CHECKED-001",
+                cache=CacheConfig(database=valkey.database_config(), **cache),
+                instance_id=instance_id,
+            ),
+        )
+        restored = len(node.cache.orders())
+        node.trader.add_actor(RecoveryMonitorActor(monitor_config()))
+        node.trader.add_strategy(strategy := Recorder())
+        async with running(node) as run:
+            await run.until(lambda: strategy.gate.is_open)
+            strategy.submit_order(order := strategy.market())
+            await run.until(lambda: order.is_closed)
+        return restored
+
+    return asyncio.run(scenario())
 
 
 def looking_back(valkey: EmbeddedValkey, mins: int | None, **fields: Any) -> dict[str, Any]:
@@ -183,16 +219,7 @@ def test_a_changed_encoding_is_told_after_a_real_node(
     What a node left in one encoding is not read in the other; its heartbeat is read all the same.
     """
 
-    async def scenario() -> None:
-        strategy = Recorder()
-        cache = CacheConfig(database=valkey.database_config(), encoding=encoding)
-        async with watched(venue, valkey, strategy, trader_id="CHECKED-001", cache=cache) as node:
-            await node.result()
-            await node.run.until(lambda: strategy.gate.is_open)
-            strategy.submit_order(order := strategy.market())
-            await node.run.until(lambda: order.is_closed)
-
-    asyncio.run(scenario())
+    leave_an_order(venue, valkey, encoding=encoding)
     other = {"msgpack": "json", "json": "msgpack"}[encoding]
     assert looking_back(valkey, 60, cache={"encoding": encoding}) == {}
     changed = looking_back(valkey, 60, cache={"encoding": other})
@@ -200,6 +227,24 @@ def test_a_changed_encoding_is_told_after_a_real_node(
     assert changed["ENCODING_CHANGED"].message == (
         f"It is {other}, and there are entries stored as {encoding}."
     )
+    with pytest.raises(msgspec.DecodeError):
+        leave_an_order(venue, valkey, encoding=other)
+
+
+def test_keys_with_an_instance_id_are_lost_or_cannot_be_loaded(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+) -> None:
+    """
+    A real node finds them again only if its ID is fixed, and on 1.221 it cannot be made.
+    """
+    fixed = UUID4()
+    if not LOADS_INSTANCE_KEYS:
+        with pytest.raises(RuntimeError, match="Index unknown"):
+            leave_an_order(venue, valkey, fixed, use_instance_id=True)
+        return
+    for instance_id, restored in ((fixed, 0), (UUID4(), 0), (fixed, 1)):
+        assert leave_an_order(venue, valkey, instance_id, use_instance_id=True) == restored
 
 
 def test_an_encoding_is_told_without_orders(valkey: EmbeddedValkey) -> None:
