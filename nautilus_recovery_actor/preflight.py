@@ -169,11 +169,14 @@ def _server_findings(
         use_trader_prefix=cache.use_trader_prefix,
     )
     is_blocked = False
+    deadline = time.monotonic() + timeout_secs
     # The slowest of them, if there are several
     heartbeat_secs = max((monitor.heartbeat_secs for monitor in node.monitors), default=5.0)
     for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
         is_blocked |= finding.severity == Severity.BLOCK
         yield finding
+    if is_blocked and time.monotonic() >= deadline:
+        return  # It never answers
     try:
         stored = read_stored(url, namespace, node.lookback_mins, timeout_secs)
     except Exception as e:

@@ -4,11 +4,13 @@ node writes, after a real node.
 """
 
 import asyncio
+import socket
 import time
 from typing import Any
 
 import msgspec
 import pytest
+import redis
 from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.core.uuid import UUID4
@@ -18,6 +20,8 @@ from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.stored_facts import read_stored
 from nautilus_recovery_actor.stored_rules import RULES
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -207,6 +211,20 @@ def test_a_server_that_cannot_be_reached_is_told_once(valkey: EmbeddedValkey) ->
     assert report.is_blocked
     assert found(nobody) == {}
     assert b"hunter2" not in report.to_json()
+
+
+def test_a_server_that_never_answers_holds_nobody_up() -> None:
+    """
+    It is left when the time is over, also by what reads the stored data.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        begun = time.monotonic()
+        report = preflight(good(DatabaseConfig(host="127.0.0.1", port=port)), timeout_secs=0.5)
+        assert report.is_blocked
+        with pytest.raises((TimeoutError, redis.TimeoutError)):
+            read_stored(f"redis://127.0.0.1:{port}", Namespace(trader_id="X-001"), None, 0.5)
+        assert time.monotonic() - begun < 5.0
 
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
