@@ -55,6 +55,17 @@ class Other(Actor):
     """
 
 
+class KeyedConfig(StrategyConfig, frozen=True):
+    """
+    Quotes its secret in an error.
+    """
+
+    api_key: str = ""
+
+    def __post_init__(self) -> None:
+        raise ValueError(f"the key {self.api_key} is too short")
+
+
 class TradesConfig(RecoverableStrategyConfig, frozen=True):
     """
     Names instruments in every way.
@@ -97,6 +108,12 @@ class PlainConfig(StrategyConfig, frozen=True):
     """
 
     instrument_id: InstrumentId | None = None
+
+
+class Keyed(Strategy):
+    """
+    A strategy whose configuration raises.
+    """
 
 
 class Plain(Strategy):

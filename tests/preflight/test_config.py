@@ -394,6 +394,22 @@ def test_nothing_raises_for_a_configuration_that_is_wrong(make: Callable[[], Any
     assert b"hunter2" not in report.to_json()
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_an_error_that_quotes_a_secret_is_told_without_it(
+    valkey: EmbeddedValkey,
+    is_own: bool,
+) -> None:
+    """
+    What the configuration of a component calls a key is masked in whatever text it gets into.
+    """
+    keyed = strategy("Keyed", api_key="hunter2")
+    config = good(valkey.database_config(), strategies=[keyed] if is_own else [])
+    report = preflight(config, [] if is_own else [keyed])
+    [finding] = [f for f in report.findings if f.code == "STRATEGY_UNUSABLE"]
+    assert "the key *** is too short" in finding.message
+    assert b"hunter2" not in report.to_json()
+
+
 def test_a_node_that_does_not_run_is_looked_at_with_all_that_was_added(
     valkey: EmbeddedValkey,
 ) -> None:
