@@ -2,6 +2,7 @@
 What a command line may name.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -25,6 +26,7 @@ number_of_things = 3
 
 def factory() -> TradingNodeConfig:
     print("noise of the factory")  # noqa: T201
+    os.write(1, b"noise of what is compiled\n")
     return config
 
 

@@ -51,7 +51,7 @@ def process(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
     Run the command in a process of its own.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "nautilus_recovery_actor", "check", *arguments],
+        [sys.executable, "-P", "-m", "nautilus_recovery_actor", "check", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,

@@ -278,7 +278,8 @@ def test_findings_come_the_worst_first() -> None:
     """
     Who reads one line reads the worst.
     """
-    config = good(without_cache=True, strategies=[strategy("Plain")], save_state=False)
+    late_block: Fields = {"actors": [], "engine": {"open_check_interval_secs": None}}
+    config = good(without_cache=True, strategies=[strategy("Plain")], **late_block)
     severities = [finding.severity for finding in preflight(config).findings]
     order = [Severity.BLOCK, Severity.WARN, Severity.INFO]
     assert severities == sorted(severities, key=order.index)
@@ -319,6 +320,8 @@ def test_a_halt_holds_plain_strategies_back(valkey: EmbeddedValkey) -> None:
         ({"instrument_id": ETH}, {ETH}),
         ({"bar_type": f"{ETH}-1-MINUTE-LAST-EXTERNAL"}, {ETH}),
         ({"instrument_ids": [ETH, BTC]}, {ETH, BTC}),
+        ({"instrument_ids": ["BTC.ELSEWHERE"]}, {"BTC.ELSEWHERE"}),
+        ({"note": "BTC.ELSEWHERE"}, set()),
         ({"legs": {"near": f"{ETH}-1-MINUTE-LAST-EXTERNAL"}}, {ETH}),
         ({"legs": {ETH: "near"}}, {ETH}),
         ({"note": "v1.5"}, set()),

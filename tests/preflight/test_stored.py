@@ -4,7 +4,9 @@ node writes, after a real node.
 """
 
 import asyncio
+import contextlib
 import socket
+import threading
 import time
 from typing import Any
 
@@ -162,9 +164,10 @@ def test_so_many_orders_that_the_start_takes_long_are_told(valkey: EmbeddedValke
     """
     What the start takes is estimated, and compared with how long the monitor waits.
     """
-    store_orders(valkey, order_ids(6_000))
+    ids = order_ids(7_000)
+    store_orders(valkey, ids[:6_000])
     assert looking_back(valkey, None) == {}
-    store_orders(valkey, order_ids(7_000))
+    store_orders(valkey, ids)
     findings = looking_back(valkey, None)
     assert findings.keys() == {"SLOW_START"}
     assert findings["SLOW_START"].message == (
@@ -225,6 +228,28 @@ def test_a_server_that_never_answers_holds_nobody_up() -> None:
         with pytest.raises((TimeoutError, redis.TimeoutError)):
             read_stored(f"redis://127.0.0.1:{port}", Namespace(trader_id="X-001"), None, 0.5)
         assert time.monotonic() - begun < 5.0
+
+
+def test_a_server_that_answers_without_an_end_is_left_too() -> None:
+    """
+    Each byte comes in time, and the answer never does.
+    """
+    is_over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            while not is_over.wait(0.05):
+                connection.sendall(b"+")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        port = server.getsockname()[1]
+        with pytest.raises(TimeoutError, match=r"not read within 0\.5 s"):
+            read_stored(f"redis://127.0.0.1:{port}", Namespace(trader_id="X-001"), None, 0.5)
+        is_over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
