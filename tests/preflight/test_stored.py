@@ -246,8 +246,10 @@ def test_a_server_that_answers_without_an_end_is_left_too() -> None:
         thread = threading.Thread(target=drip, args=(server,))
         thread.start()
         port = server.getsockname()[1]
+        begun = time.monotonic()
         with pytest.raises(TimeoutError, match=r"not read within 0\.5 s"):
             read_stored(f"redis://127.0.0.1:{port}", Namespace(trader_id="X-001"), None, 0.5)
+        assert time.monotonic() - begun < 5.0
         is_over.set()
         thread.join()
 
