@@ -157,7 +157,7 @@ def _server_findings(
         return
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
-    from nautilus_recovery_actor.server import look_at_server  # noqa: PLC0415
+    from nautilus_recovery_actor.server import look_at_database  # noqa: PLC0415
     from nautilus_recovery_actor.stored_facts import read_stored  # noqa: PLC0415
 
     cache: Any = config.cache
@@ -172,7 +172,13 @@ def _server_findings(
     deadline = time.monotonic() + timeout_secs
     # The slowest of them, if there are several
     heartbeat_secs = max((monitor.heartbeat_secs for monitor in node.monitors), default=5.0)
-    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
+    for finding in look_at_database(
+        cache.database,
+        namespace,
+        timeout_secs,
+        is_live_ok,
+        heartbeat_secs,
+    ):
         is_blocked |= finding.severity == Severity.BLOCK
         yield finding
     if is_blocked and time.monotonic() >= deadline:

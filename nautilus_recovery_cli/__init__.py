@@ -2,9 +2,9 @@
 The entry point of ``nautilus-recovery``: a readiness probe must not wait for NautilusTrader.
 
 ``import nautilus_recovery_actor`` imports NautilusTrader, and has to: a message bus streams the
-messages that are known when it is made. That takes longer than a probe may. Here the package is put
-in place unexecuted, so that a command imports the modules it needs, and is executed as soon as one
-of its public names is asked for.
+messages that are known when it is made. That takes longer than a probe may. So for a command that
+only reads Redis the package is put in place unexecuted, and the command imports the modules it
+needs. The package is executed as soon as one of its public names is asked for.
 """
 
 import sys
@@ -16,6 +16,7 @@ from typing import Any
 __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
+_ONLY_READ = {"history", "status", "watch"}
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
         The exit code.
 
     """
-    if _PACKAGE not in sys.modules:
+    if _PACKAGE not in sys.modules and _ONLY_READ.intersection(sys.argv[1:2]):
         _put_in_place()
     from nautilus_recovery_actor.cli import main as run  # noqa: PLC0415
 
