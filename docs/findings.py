@@ -7,8 +7,8 @@ import pkgutil
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-import nautilus_recovery_actor
 from docs import schema
+from nautilus_recovery_actor import checks
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Rule
 
@@ -44,12 +44,8 @@ def all_rules() -> set[Rule]:
     set[Rule]
 
     """
-    names = (module.name for module in pkgutil.iter_modules(nautilus_recovery_actor.__path__))
-    modules = [
-        importlib.import_module(f"nautilus_recovery_actor.{name}")
-        for name in names
-        if name != "__main__"  # That runs
-    ]
+    names = (module.name for module in pkgutil.iter_modules(checks.__path__, f"{checks.__name__}."))
+    modules = map(importlib.import_module, names)
     values = (value for module in modules for value in vars(module).values())
     return {value for value in values if isinstance(value, Rule)}
 

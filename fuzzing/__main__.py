@@ -10,9 +10,9 @@ import atheris
 
 
 with atheris.instrument_imports(include=["nautilus_recovery_actor"]):
-    from nautilus_recovery_actor import holdings  # noqa: F401 (to be watched)
-    from nautilus_recovery_actor import restored  # noqa: F401
-    from nautilus_recovery_actor import stored  # noqa: F401
+    from nautilus_recovery_actor.inspection import holdings  # noqa: F401 (to be watched)
+    from nautilus_recovery_actor.inspection import restored  # noqa: F401
+    from nautilus_recovery_actor.inspection import stored  # noqa: F401
 
 from fuzzing.targets import survive
 

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from nautilus_recovery_actor import holdings
-from nautilus_recovery_actor import restored
-from nautilus_recovery_actor import stored
 from nautilus_recovery_actor.console import inventory_tables
-from nautilus_recovery_actor.inventory import Inventory
+from nautilus_recovery_actor.inspection import holdings
+from nautilus_recovery_actor.inspection import restored
+from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection.inventory import Inventory
+from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 from nautilus_recovery_actor.journal import RecoveryJournal
-from nautilus_recovery_actor.stored import BrokenEntryError
 
 
 # Between the elements of a list

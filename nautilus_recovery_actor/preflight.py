@@ -12,35 +12,26 @@ from typing import Any
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
-from nautilus_recovery_actor.config_facts import FactsReader
-from nautilus_recovery_actor.config_facts import components
-from nautilus_recovery_actor.config_rules import CONFIG_UNREADABLE
-from nautilus_recovery_actor.config_rules import config_findings
+from nautilus_recovery_actor.checks.config_facts import FactsReader
+from nautilus_recovery_actor.checks.config_facts import components
+from nautilus_recovery_actor.checks.config_rules import CONFIG_UNREADABLE
+from nautilus_recovery_actor.checks.config_rules import config_findings
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.redact import is_secret
+from nautilus_recovery_actor.checks.redact import secrets_in
+from nautilus_recovery_actor.checks.redact import without_secrets
+from nautilus_recovery_actor.checks.stored_rules import REDIS_CLIENT_MISSING
+from nautilus_recovery_actor.checks.stored_rules import STORED_DATA_UNREADABLE
+from nautilus_recovery_actor.checks.stored_rules import stored_findings
+from nautilus_recovery_actor.checks.strategy_rules import strategy_findings
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import PreflightReport
-from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.halt import ENDPOINT as HALT_ENDPOINT
-from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.redact import is_secret
-from nautilus_recovery_actor.redact import secrets_in
-from nautilus_recovery_actor.redact import without_secrets
-from nautilus_recovery_actor.stored_rules import STORED_DATA_UNREADABLE
-from nautilus_recovery_actor.stored_rules import stored_findings
-from nautilus_recovery_actor.strategy_rules import strategy_findings
 
 
 _ORDER = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 _MIN_ENV_SECRET = 4  # A shorter one would mask half of what is told
-
-REDIS_CLIENT_MISSING = Rule(
-    code="REDIS_CLIENT_MISSING",
-    severity=Severity.BLOCK,
-    consequence="Whether the server can be relied on, and what it holds, is not known.",
-    remedy="pip install 'nautilus_recovery_actor[cli]'",
-)
-
-RULES = (REDIS_CLIENT_MISSING,)
 
 
 def preflight(
@@ -157,8 +148,8 @@ def _server_findings(
         return
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
-    from nautilus_recovery_actor.server import look_at_database  # noqa: PLC0415
-    from nautilus_recovery_actor.stored_facts import read_stored  # noqa: PLC0415
+    from nautilus_recovery_actor.checks.server import look_at_database  # noqa: PLC0415
+    from nautilus_recovery_actor.checks.stored_facts import read_stored  # noqa: PLC0415
 
     cache: Any = config.cache
     url = redis_view.database_url(cache.database)

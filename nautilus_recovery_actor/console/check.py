@@ -73,10 +73,10 @@ def _check(arguments: argparse.Namespace) -> int:
     if lacks("cli", *needed):
         return UNUSABLE
     # What needs NautilusTrader takes its time to import
+    from nautilus_recovery_actor.console.target import TargetError  # noqa: PLC0415
+    from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
+    from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
     from nautilus_recovery_actor.preflight import preflight  # noqa: PLC0415
-    from nautilus_recovery_actor.target import TargetError  # noqa: PLC0415
-    from nautilus_recovery_actor.target import load_target  # noqa: PLC0415
-    from nautilus_recovery_actor.target import stdout_to_stderr  # noqa: PLC0415
 
     try:
         with stdout_to_stderr():

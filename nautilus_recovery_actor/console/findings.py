@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nautilus_recovery_actor.checks.redact import without_secrets
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import PreflightReport
-from nautilus_recovery_actor.redact import without_secrets
 
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from nautilus_recovery_actor.console.record import namespace
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.record_view import RecordView
-    from nautilus_recovery_actor.recorded import Broken
+    from nautilus_recovery_actor.record.record_view import RecordView
+    from nautilus_recovery_actor.record.recorded import Broken
     from nautilus_recovery_actor.report import RecoveryReport
 
 _TIMEOUT_SECS = 5.0
@@ -66,7 +66,7 @@ def _history(arguments: argparse.Namespace) -> int:
     if lacks("cli", "redis"):
         return UNUSABLE
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
     from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
 
     try:
@@ -144,7 +144,7 @@ def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
 
 
 def _list(reports: "Iterable[RecoveryReport]") -> None:
-    from nautilus_recovery_actor import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.record import overview  # noqa: PLC0415
 
     rows = [
         overview.Row(*map(shown, msgspec.structs.astuple(overview.row(report))))
@@ -156,7 +156,7 @@ def _list(reports: "Iterable[RecoveryReport]") -> None:
 
 def _tell(report: "RecoveryReport") -> None:
     from nautilus_recovery_actor import narrate  # noqa: PLC0415
-    from nautilus_recovery_actor import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.record import overview  # noqa: PLC0415
 
     width = columns()
     for line in overview.in_full(report):

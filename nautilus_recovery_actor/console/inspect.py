@@ -77,8 +77,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
     import redis  # noqa: PLC0415
 
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
-    from nautilus_recovery_actor import store_reader  # noqa: PLC0415
     from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
+    from nautilus_recovery_actor.inspection import store_reader  # noqa: PLC0415
 
     namespace = redis_view.Namespace(
         trader_id=arguments.trader,

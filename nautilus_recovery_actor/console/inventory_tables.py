@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nautilus_recovery_actor.holdings import RestoredAccount
-from nautilus_recovery_actor.holdings import RestoredPosition
-from nautilus_recovery_actor.inventory import BrokenEntry
-from nautilus_recovery_actor.inventory import Inventory
-from nautilus_recovery_actor.inventory import duration
+from nautilus_recovery_actor.inspection.holdings import RestoredAccount
+from nautilus_recovery_actor.inspection.holdings import RestoredPosition
+from nautilus_recovery_actor.inspection.inventory import BrokenEntry
+from nautilus_recovery_actor.inspection.inventory import Inventory
+from nautilus_recovery_actor.inspection.inventory import duration
+from nautilus_recovery_actor.inspection.restored import RestoredOrder
 from nautilus_recovery_actor.redis_view import one_line
-from nautilus_recovery_actor.restored import RestoredOrder
 
 
 _BILLION = 1_000_000_000

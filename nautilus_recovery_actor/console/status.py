@@ -21,7 +21,7 @@ from nautilus_recovery_actor.console.record import namespace
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.present import Present
+    from nautilus_recovery_actor.record.present import Present
 
 CODES = (
     "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
@@ -89,10 +89,10 @@ def _status(arguments: argparse.Namespace) -> int:
     if lacks("cli", "redis"):
         return NO_HEARTBEAT
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.present import Present  # noqa: PLC0415
-    from nautilus_recovery_actor.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.record.present import Present  # noqa: PLC0415
+    from nautilus_recovery_actor.record.present import State  # noqa: PLC0415
+    from nautilus_recovery_actor.record.present import present  # noqa: PLC0415
+    from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
     from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
 
     try:
@@ -128,7 +128,7 @@ def tell(found: "Present") -> None:
         Where it stands.
 
     """
-    from nautilus_recovery_actor.overview import moment  # noqa: PLC0415
+    from nautilus_recovery_actor.record.overview import moment  # noqa: PLC0415
 
     say(shown(f"{found.trader_id} {found.state}: {found.reason}"))
     for instrument_id in found.blocked_instruments:

@@ -34,9 +34,9 @@ from nautilus_recovery_actor.console.status import add_max_age
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.following import Change
-    from nautilus_recovery_actor.present import Present
-    from nautilus_recovery_actor.recorded import Recorded
+    from nautilus_recovery_actor.record.following import Change
+    from nautilus_recovery_actor.record.present import Present
+    from nautilus_recovery_actor.record.recorded import Recorded
 
 _TIMEOUT_SECS = 5.0
 _LOOK_SECS = 0.25
@@ -97,11 +97,11 @@ def _follow(
     tell: "Callable[[Change], None]",
     show: "Callable[[Present], None]",
 ) -> int:
-    from nautilus_recovery_actor.following import Following  # noqa: PLC0415
-    from nautilus_recovery_actor.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.record_view import RecordView  # noqa: PLC0415
-    from nautilus_recovery_actor.stream_view import StreamView  # noqa: PLC0415
+    from nautilus_recovery_actor.record.following import Following  # noqa: PLC0415
+    from nautilus_recovery_actor.record.present import State  # noqa: PLC0415
+    from nautilus_recovery_actor.record.present import present  # noqa: PLC0415
+    from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.record.stream_view import StreamView  # noqa: PLC0415
 
     where = namespace(arguments)
     view, stream = RecordView(client, where), StreamView(client, where)
@@ -160,7 +160,7 @@ def _screen(
 
 
 def _tell(change: "Change", out: Callable[[str], None] | None = None) -> None:
-    from nautilus_recovery_actor.overview import moment  # noqa: PLC0415
+    from nautilus_recovery_actor.record.overview import moment  # noqa: PLC0415
 
     epoch = "" if change.epoch is None else f"epoch {change.epoch}"
     start = f"{moment(change.ts, digits=3)}Z  {epoch:<9} {shown(change.what):<12}  "

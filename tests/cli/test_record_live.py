@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from nautilus_recovery_actor.cli import main
-from nautilus_recovery_actor.recorded import Message
+from nautilus_recovery_actor.record.recorded import Message
+from nautilus_recovery_actor.record.stream_view import StreamView
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.stream_view import StreamView
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import NodeProcess

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from nautilus_recovery_actor.config_rules import RULES
-from nautilus_recovery_actor.config_rules import config_findings
+from nautilus_recovery_actor.checks.config_rules import RULES
+from nautilus_recovery_actor.checks.config_rules import config_findings
+from nautilus_recovery_actor.checks.node_facts import MonitorFacts
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.node_facts import StrategyFacts
+from nautilus_recovery_actor.checks.node_facts import UnusableFacts
+from nautilus_recovery_actor.checks.stored_rules import RULES as STORED_RULES
+from nautilus_recovery_actor.checks.strategy_rules import RULES as STRATEGY_RULES
+from nautilus_recovery_actor.checks.strategy_rules import strategy_findings
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
-from nautilus_recovery_actor.node_facts import MonitorFacts
-from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.node_facts import StrategyFacts
-from nautilus_recovery_actor.node_facts import UnusableFacts
-from nautilus_recovery_actor.stored_rules import RULES as STORED_RULES
-from nautilus_recovery_actor.strategy_rules import RULES as STRATEGY_RULES
-from nautilus_recovery_actor.strategy_rules import strategy_findings
 
 
 MONITOR = MonitorFacts(name="RecoveryMonitorActor")
@@ -313,6 +313,7 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
         "MONITOR_TWICE",
         "NO_DATABASE",
         "RECONCILIATION_OFF",
+        "REDIS_CLIENT_MISSING",
         "STRATEGY_UNUSABLE",
     }
     assert [rule.code for rule in rules if rule.severity == Severity.INFO] == [

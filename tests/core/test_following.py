@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.following import Change
-from nautilus_recovery_actor.following import Following
-from nautilus_recovery_actor.present import Present
-from nautilus_recovery_actor.present import State
-from nautilus_recovery_actor.recorded import Message
+from nautilus_recovery_actor.record.following import Change
+from nautilus_recovery_actor.record.following import Following
+from nautilus_recovery_actor.record.present import Present
+from nautilus_recovery_actor.record.present import State
+from nautilus_recovery_actor.record.recorded import Message
 from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import RecoveryReport
 

@@ -10,43 +10,43 @@ import nautilus_recovery_actor
 PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 NAME = "nautilus_recovery_actor"
 CORE = [
-    "checkpoint",
-    "client_order_ids",
     "away",
+    "checkpoint",
+    "checks.config_rules",
+    "checks.native_ids",
+    "checks.node_facts",
+    "checks.redact",
+    "checks.server_catalogue",
+    "checks.server_facts",
+    "checks.server_rules",
+    "checks.start_cost",
+    "checks.stored_rules",
+    "checks.strategy_rules",
+    "client_order_ids",
     "compare",
-    "config_rules",
     "differences",
     "enums",
     "exits",
     "findings",
-    "following",
     "gate",
-    "holdings",
-    "inventory",
+    "inspection.holdings",
+    "inspection.inventory",
+    "inspection.restored",
+    "inspection.stored",
     "journal",
     "machine",
     "narrate",
-    "native_ids",
-    "node_facts",
     "observe",
     "orders",
     "override",
-    "overview",
     "positions",
-    "present",
-    "recorded",
-    "redact",
+    "record.following",
+    "record.overview",
+    "record.present",
+    "record.recorded",
     "report",
-    "restored",
     "series",
-    "server_catalogue",
-    "server_facts",
-    "server_rules",
     "signals",
-    "stored",
-    "start_cost",
-    "stored_rules",
-    "strategy_rules",
     "verify",
 ]
 FOREIGN = {"nautilus_trader", "redis", "valkey", "pyarrow", "pandas"}
@@ -68,8 +68,9 @@ def imported(path: Path) -> set[str]:
 
 
 def own_modules(names: set[str]) -> set[str]:
-    stems = (name.split(".")[1] for name in names if name.startswith(f"{NAME}."))
-    return {stem for stem in stems if (PACKAGE / f"{stem}.py").exists()}
+    own = [name.split(".")[1:] for name in names if name.startswith(f"{NAME}.")]
+    parts = [name[:length] for name in own for length in (1, 2)]
+    return {".".join(part) for part in parts if PACKAGE.joinpath(*part).with_suffix(".py").exists()}
 
 
 def test_all_is_sorted_and_without_repetition() -> None:
@@ -102,7 +103,7 @@ def test_core_module_reaches_neither_nautilus_trader_nor_redis(module: str) -> N
     while todo:
         name = todo.pop()
         seen.add(name)
-        names = imported(PACKAGE / f"{name}.py")
+        names = imported(PACKAGE.joinpath(*name.split(".")).with_suffix(".py"))
         assert not {n.split(".")[0] for n in names} & FOREIGN, f"by way of {name}"
         assert NAME not in names
         todo |= own_modules(names) - seen

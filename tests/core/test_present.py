@@ -7,11 +7,11 @@ from nautilus_recovery_actor.enums import FailureReason
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.present import Present
-from nautilus_recovery_actor.present import State
-from nautilus_recovery_actor.present import present
-from nautilus_recovery_actor.recorded import Broken
-from nautilus_recovery_actor.recorded import Recorded
+from nautilus_recovery_actor.record.present import Present
+from nautilus_recovery_actor.record.present import State
+from nautilus_recovery_actor.record.present import present
+from nautilus_recovery_actor.record.recorded import Broken
+from nautilus_recovery_actor.record.recorded import Recorded
 from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import RecoveryReport
 

@@ -10,18 +10,18 @@ from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor import server_catalogue as rules
+from nautilus_recovery_actor.checks import server_catalogue as rules
+from nautilus_recovery_actor.checks.server_facts import Replica
+from nautilus_recovery_actor.checks.server_facts import ServerFacts
+from nautilus_recovery_actor.checks.server_facts import told_by_config
+from nautilus_recovery_actor.checks.server_facts import told_by_heartbeat
+from nautilus_recovery_actor.checks.server_facts import told_by_info
+from nautilus_recovery_actor.checks.server_rules import RULES
+from nautilus_recovery_actor.checks.server_rules import server_findings
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.server_facts import Replica
-from nautilus_recovery_actor.server_facts import ServerFacts
-from nautilus_recovery_actor.server_facts import told_by_config
-from nautilus_recovery_actor.server_facts import told_by_heartbeat
-from nautilus_recovery_actor.server_facts import told_by_info
-from nautilus_recovery_actor.server_rules import RULES
-from nautilus_recovery_actor.server_rules import server_findings
 
 
 GIB = 2**30
@@ -191,7 +191,7 @@ def test_how_long_a_heartbeat_counts_follows_its_interval() -> None:
     facts = ServerFacts(address="a:1", clocks=(NOW,), heartbeat=beat(100))
     assert server_findings(facts) == ()
     (finding,) = server_findings(facts, heartbeat_secs=60)
-    assert finding.message == "its heartbeat is 100 s old"
+    assert finding.message == "Its heartbeat is 100 s old."
     assert server_findings(facts, heartbeat_secs=60, is_live_ok=True) == ()
 
 
@@ -208,8 +208,8 @@ def test_a_message_has_the_numbers() -> None:
     )
     told = {finding.code: finding.message for finding in server_findings(facts)}
     assert told == {
-        "REDIS_SNAPSHOTS_ONLY": "it writes snapshots only: 12,345 changes of 10 min are not saved",
-        "REDIS_MEMORY_FULL": "1,024.0 MiB of 1,024.0 MiB are used, and it refuses to write",
+        "REDIS_SNAPSHOTS_ONLY": "It writes snapshots only: 12,345 changes of 10 min are not saved.",
+        "REDIS_MEMORY_FULL": "1,024.0 MiB of 1,024.0 MiB are used, and it refuses to write.",
     }
 
 

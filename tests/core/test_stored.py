@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor import holdings
-from nautilus_recovery_actor import restored
-from nautilus_recovery_actor import stored
-from nautilus_recovery_actor.inventory import Inventory
-from nautilus_recovery_actor.inventory import duration
-from nautilus_recovery_actor.stored import BrokenEntryError
+from nautilus_recovery_actor.inspection import holdings
+from nautilus_recovery_actor.inspection import restored
+from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection.inventory import Inventory
+from nautilus_recovery_actor.inspection.inventory import duration
+from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
 
 ENCODERS: list[Callable[[Any], bytes]] = [msgspec.msgpack.encode, msgspec.json.encode]

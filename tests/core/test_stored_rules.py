@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from nautilus_recovery_actor.checks.node_facts import MonitorFacts
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.node_facts import StoredFacts
+from nautilus_recovery_actor.checks.start_cost import start_secs
+from nautilus_recovery_actor.checks.stored_rules import stored_findings
 from nautilus_recovery_actor.client_order_ids import made_at
-from nautilus_recovery_actor.node_facts import MonitorFacts
-from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.node_facts import StoredFacts
-from nautilus_recovery_actor.start_cost import start_secs
-from nautilus_recovery_actor.stored_rules import stored_findings
 
 
 MIN_NS = 60_000_000_000

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import redis
 
-from nautilus_recovery_actor import store_reader
+from nautilus_recovery_actor.inspection import store_reader
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.test_equal import restored

@@ -11,8 +11,8 @@ from nautilus_trader.cache.cache import Cache
 from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.enums import trigger_type_to_str
 
-from nautilus_recovery_actor import store_reader
-from nautilus_recovery_actor.inventory import Inventory
+from nautilus_recovery_actor.inspection import store_reader
+from nautilus_recovery_actor.inspection.inventory import Inventory
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import World

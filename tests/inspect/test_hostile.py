@@ -19,9 +19,9 @@ from rich.console import Console
 
 from fuzzing.targets import SEPARATOR
 from fuzzing.targets import survive
-from nautilus_recovery_actor import store_reader
 from nautilus_recovery_actor.console import inventory_tables
-from nautilus_recovery_actor.inventory import Inventory
+from nautilus_recovery_actor.inspection import store_reader
+from nautilus_recovery_actor.inspection.inventory import Inventory
 from nautilus_recovery_actor.redis_view import Namespace
 from tests.core.test_stored import damaged
 from tests.fuzz import CORPUS

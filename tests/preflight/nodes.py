@@ -25,10 +25,9 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
-from nautilus_recovery_actor.config_rules import RULES as CONFIG_RULES
-from nautilus_recovery_actor.preflight import RULES as OWN_RULES
-from nautilus_recovery_actor.stored_rules import RULES as STORED_RULES
-from nautilus_recovery_actor.strategy_rules import RULES as STRATEGY_RULES
+from nautilus_recovery_actor.checks.config_rules import RULES as CONFIG_RULES
+from nautilus_recovery_actor.checks.stored_rules import RULES as STORED_RULES
+from nautilus_recovery_actor.checks.strategy_rules import RULES as STRATEGY_RULES
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import emit
 from nautilus_recovery_actor.testkit import paper_instrument
@@ -38,7 +37,7 @@ from nautilus_recovery_actor.testkit import paper_node_config
 
 ETH = "ETHUSDT-PERP.PAPER"
 BTC = "BTCUSDT-PERP.PAPER"
-CODES = {rule.code for rule in (*CONFIG_RULES, *STRATEGY_RULES, *STORED_RULES, *OWN_RULES)}
+CODES = {rule.code for rule in (*CONFIG_RULES, *STRATEGY_RULES, *STORED_RULES)}
 
 _HERE = "tests.preflight.nodes"
 

@@ -23,8 +23,8 @@ import msgspec
 import redis
 import trustme
 
-from nautilus_recovery_actor import server_catalogue as rules
-from nautilus_recovery_actor import server_tls
+from nautilus_recovery_actor.checks import server_catalogue as rules
+from nautilus_recovery_actor.checks import server_tls
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.journal import Heartbeat

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from nautilus_trader.config import DatabaseConfig
 
+from nautilus_recovery_actor.checks.server import look_at_database
+from nautilus_recovery_actor.checks.server import look_at_server
+from nautilus_recovery_actor.checks.server import read_server
+from nautilus_recovery_actor.checks.server_facts import Trouble
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import address
 from nautilus_recovery_actor.redis_view import database_url
-from nautilus_recovery_actor.server import look_at_database
-from nautilus_recovery_actor.server import look_at_server
-from nautilus_recovery_actor.server import read_server
-from nautilus_recovery_actor.server_facts import Trouble
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.server.faults import OWN
 from tests.server.faults import beat
@@ -118,8 +118,8 @@ def test_a_user_with_no_more_than_a_node_needs_is_enough_to_see_another_node() -
         }
     assert set(found) == {"ANOTHER_LIVE_NODE", "REDIS_NOT_TOLD"}
     assert found["REDIS_NOT_TOLD"].message == (
-        "not told: TIME, CONFIG GET appendfsync, CONFIG GET save, "
-        "CONFIG GET stop-writes-on-bgsave-error, DBSIZE, whether it would write"
+        "Not told: TIME, CONFIG GET appendfsync, CONFIG GET save, "
+        "CONFIG GET stop-writes-on-bgsave-error, DBSIZE, whether it would write."
     )
 
 
@@ -130,7 +130,7 @@ def test_what_a_user_may_not_do_is_listed() -> None:
         run(server, "ACL", "SETUSER", "node", *acl)
         url = f"redis://node:{SECRET}@127.0.0.1:{server.port}"
         messages = {f.code: f.message for f in look_at_server(url, OWN)}
-    assert messages["REDIS_NOT_PERMITTED"] == "this user may not use SMEMBERS, RPUSH, DEL"
+    assert messages["REDIS_NOT_PERMITTED"] == "This user may not use SMEMBERS, RPUSH, DEL."
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_a_login_is_encoded_in_a_url_as_nautilus_trader_reads_it() -> None:
 @pytest.mark.parametrize(
     ("database", "told"),
     [
-        ({"password": f"{SECRET}/"}, "the password holds one of / ? #"),
-        ({"username": "a#", "password": SECRET}, "the username holds one of / ? #"),
-        ({"username": "node"}, "a username without a password"),
-        ({"host": "::1"}, "an IPv6 address as host needs brackets: [::1]"),
+        ({"password": f"{SECRET}/"}, "The password holds one of / ? #"),
+        ({"username": "a#", "password": SECRET}, "The username holds one of / ? #"),
+        ({"username": "node"}, "A username without a password"),
+        ({"host": "::1"}, "An IPv6 address as host needs brackets: [::1]"),
     ],
 )
 def test_a_login_that_nautilus_trader_cannot_use_is_told(
@@ -234,7 +234,7 @@ def test_a_server_with_an_ipv6_address_is_reached() -> None:
         assert database_url(database) == f"redis://[::1]:{database.port}"
         (finding,) = look_at_database(database, OWN, timeout_secs=0.3)
         assert finding.code == "REDIS_UNREACHABLE"  # It listens, and never answers
-        assert finding.message.startswith("it does not answer in time")
+        assert finding.message.startswith("It does not answer in time")
         assert finding.subject == f"Redis at [::1]:{database.port}"
 
 
@@ -260,7 +260,7 @@ def test_a_plain_server_at_a_port_for_tls_is_named_as_what_it_may_be() -> None:
     with EmbeddedValkey() as server:
         (finding,) = look_at_server(f"rediss://127.0.0.1:{server.port}", OWN, timeout_secs=0.4)
     assert finding.code == "REDIS_UNREACHABLE"
-    assert finding.message == "it does not answer in time: does it speak TLS at this port?"
+    assert finding.message == "It does not answer in time: does it speak TLS at this port?"
 
 
 def test_a_trader_id_is_no_pattern() -> None:

@@ -4,12 +4,12 @@ What is found where the configuration of a node meets what the server holds of i
 
 from collections.abc import Iterator
 
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.node_facts import StoredFacts
+from nautilus_recovery_actor.checks.start_cost import start_secs
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
-from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.node_facts import StoredFacts
-from nautilus_recovery_actor.start_cost import start_secs
 
 
 LONG_START_SECS = 20.0
@@ -18,6 +18,12 @@ _SECS_IN_MIN = 60
 _MINS_IN_HOUR = 60
 _MINS_IN_DAY = 1_440
 
+REDIS_CLIENT_MISSING = Rule(
+    code="REDIS_CLIENT_MISSING",
+    severity=Severity.BLOCK,
+    consequence="Whether the server can be relied on, and what it holds, is not known.",
+    remedy="Install it: pip install 'nautilus_recovery_actor[cli]'.",
+)
 LOOKBACK_TOO_SHORT = Rule(
     code="LOOKBACK_TOO_SHORT",
     severity=Severity.WARN,
@@ -56,6 +62,7 @@ STORED_DATA_UNREADABLE = Rule(
 )
 
 RULES = (
+    REDIS_CLIENT_MISSING,
     LOOKBACK_TOO_SHORT,
     LAST_ALIVE_UNKNOWN,
     ENCODING_CHANGED,

@@ -15,11 +15,11 @@ from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import NautilusConfig
 from nautilus_trader.config import TradingNodeConfig
 
-from nautilus_recovery_actor.component_facts import label
-from nautilus_recovery_actor.component_facts import monitor_facts
-from nautilus_recovery_actor.component_facts import strategy_facts
-from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.node_facts import UnusableFacts
+from nautilus_recovery_actor.checks.component_facts import label
+from nautilus_recovery_actor.checks.component_facts import monitor_facts
+from nautilus_recovery_actor.checks.component_facts import strategy_facts
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.node_facts import UnusableFacts
 
 
 _VERSION = tuple(map(int, __version__.split(".")[:2]))

@@ -5,12 +5,12 @@ What makes a Redis server unsafe for a node: facts of one in, findings out.
 import math
 from collections.abc import Iterator
 
-from nautilus_recovery_actor import server_catalogue as found
+from nautilus_recovery_actor.checks import server_catalogue as found
+from nautilus_recovery_actor.checks.server_catalogue import RULES
+from nautilus_recovery_actor.checks.server_facts import ServerFacts
+from nautilus_recovery_actor.checks.server_facts import Trouble
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
-from nautilus_recovery_actor.server_catalogue import RULES
-from nautilus_recovery_actor.server_facts import ServerFacts
-from nautilus_recovery_actor.server_facts import Trouble
 
 
 __all__ = ["HEARTBEAT_SECS", "RULES", "ServerFacts", "server_findings"]
@@ -70,10 +70,16 @@ def server_findings(
         findings += _live(facts, heartbeat_secs)
     if facts.untold and facts.trouble is None:
         findings.append((found.NOT_TOLD, f"not told: {', '.join(facts.untold)}"))
-    return tuple(rule.found(f"Redis at {facts.address}", message) for rule, message in findings)
+    return tuple(
+        rule.found(f"Redis at {facts.address}", _sentence(message)) for rule, message in findings
+    )
 
 
 _Found = Iterator[tuple[Rule, str]]
+
+
+def _sentence(message: str) -> str:
+    return f"{message[:1].upper()}{message[1:]}{'' if message.endswith('?') else '.'}"
 
 
 def _connection(facts: ServerFacts) -> _Found:

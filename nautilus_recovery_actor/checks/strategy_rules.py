@@ -5,11 +5,11 @@ What is found in the strategies of a node, and between them.
 from collections.abc import Callable
 from collections.abc import Iterator
 
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.node_facts import StrategyFacts
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
-from nautilus_recovery_actor.node_facts import NodeFacts
-from nautilus_recovery_actor.node_facts import StrategyFacts
 
 
 STRATEGY_UNUSABLE = Rule(

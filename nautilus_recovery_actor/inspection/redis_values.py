@@ -11,7 +11,7 @@ from typing import TypeAlias
 import redis
 from redis.exceptions import NoPermissionError
 
-from nautilus_recovery_actor.stored import BrokenEntryError
+from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
 
 MAX_VALUE_BYTES = 64 * 2**20

@@ -16,12 +16,12 @@ from nautilus_trader.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.actor import RecoveryMonitorActor
+from nautilus_recovery_actor.checks.instruments import instruments_in
+from nautilus_recovery_actor.checks.native_ids import check_bar_types
+from nautilus_recovery_actor.checks.node_facts import MonitorFacts
+from nautilus_recovery_actor.checks.node_facts import StrategyFacts
 from nautilus_recovery_actor.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.instruments import instruments_in
-from nautilus_recovery_actor.native_ids import check_bar_types
-from nautilus_recovery_actor.node_facts import MonitorFacts
-from nautilus_recovery_actor.node_facts import StrategyFacts
 from nautilus_recovery_actor.strategy import RecoverableStrategy
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from nautilus_recovery_actor import stored
-from nautilus_recovery_actor.stored import BrokenEntryError
+from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
 
 # -- ORDERS --

@@ -19,18 +19,18 @@ from nautilus_trader.model.objects import Currency
 from nautilus_trader.model.position import Position
 from redis.exceptions import NoPermissionError
 
-from nautilus_recovery_actor import holdings
-from nautilus_recovery_actor import restored
-from nautilus_recovery_actor import stored
-from nautilus_recovery_actor.inventory import BrokenEntry
-from nautilus_recovery_actor.inventory import Inventory
-from nautilus_recovery_actor.redis_values import MAX_VALUE_BYTES
-from nautilus_recovery_actor.redis_values import pipelined
-from nautilus_recovery_actor.redis_values import read_values
+from nautilus_recovery_actor.inspection import holdings
+from nautilus_recovery_actor.inspection import restored
+from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection.inventory import BrokenEntry
+from nautilus_recovery_actor.inspection.inventory import Inventory
+from nautilus_recovery_actor.inspection.redis_values import MAX_VALUE_BYTES
+from nautilus_recovery_actor.inspection.redis_values import pipelined
+from nautilus_recovery_actor.inspection.redis_values import read_values
+from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import RedisUnusableError
 from nautilus_recovery_actor.redis_view import one_line
-from nautilus_recovery_actor.stored import BrokenEntryError
 
 
 _MAX_SCANNED = 1_000_000

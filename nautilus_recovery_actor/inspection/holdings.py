@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from nautilus_recovery_actor import stored
-from nautilus_recovery_actor.stored import BrokenEntryError
+from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
 
 _NEAR_ZERO = 1e-15

@@ -12,9 +12,9 @@ from redis.exceptions import NoPermissionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import ReadOnlyError
 
+from nautilus_recovery_actor.checks.server_facts import Trouble
 from nautilus_recovery_actor.redis_view import RedisUnusableError
 from nautilus_recovery_actor.redis_view import one_line
-from nautilus_recovery_actor.server_facts import Trouble
 
 
 LONGEST_TEXT = 200

@@ -4,10 +4,10 @@ What is found in the configuration of a node, by itself.
 
 from collections.abc import Iterator
 
+from nautilus_recovery_actor.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
-from nautilus_recovery_actor.node_facts import NodeFacts
 
 
 CONFIG_UNREADABLE = Rule(

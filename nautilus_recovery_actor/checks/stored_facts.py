@@ -14,10 +14,10 @@ import msgspec
 import redis
 
 from nautilus_recovery_actor import redis_view
+from nautilus_recovery_actor.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.client_order_ids import made_at
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.node_facts import StoredFacts
 from nautilus_recovery_actor.redis_view import Namespace
 
 

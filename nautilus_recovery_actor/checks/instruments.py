@@ -11,7 +11,7 @@ import msgspec
 from nautilus_trader.model.data import BarType
 from nautilus_trader.model.identifiers import InstrumentId
 
-from nautilus_recovery_actor.native_ids import check_bar_types
+from nautilus_recovery_actor.checks.native_ids import check_bar_types
 
 
 _OWN = frozenset({"external_order_claims"})

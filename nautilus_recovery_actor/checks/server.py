@@ -20,6 +20,20 @@ import redis
 from nautilus_trader.config import DatabaseConfig
 from redis.exceptions import NoPermissionError
 
+from nautilus_recovery_actor.checks.server_answers import denied_reads
+from nautilus_recovery_actor.checks.server_answers import ping_secs
+from nautilus_recovery_actor.checks.server_answers import refused_writes
+from nautilus_recovery_actor.checks.server_answers import trouble_of
+from nautilus_recovery_actor.checks.server_answers import without_secrets
+from nautilus_recovery_actor.checks.server_facts import ServerFacts
+from nautilus_recovery_actor.checks.server_facts import Trouble
+from nautilus_recovery_actor.checks.server_facts import told_by_config
+from nautilus_recovery_actor.checks.server_facts import told_by_heartbeat
+from nautilus_recovery_actor.checks.server_facts import told_by_info
+from nautilus_recovery_actor.checks.server_rules import HEARTBEAT_SECS
+from nautilus_recovery_actor.checks.server_rules import server_findings
+from nautilus_recovery_actor.checks.server_tls import is_publicly_trusted
+from nautilus_recovery_actor.checks.stored_keys import keys_of
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.redis_view import SOCKET_SECS
@@ -28,20 +42,6 @@ from nautilus_recovery_actor.redis_view import address
 from nautilus_recovery_actor.redis_view import connect
 from nautilus_recovery_actor.redis_view import database_url
 from nautilus_recovery_actor.redis_view import one_line
-from nautilus_recovery_actor.server_answers import denied_reads
-from nautilus_recovery_actor.server_answers import ping_secs
-from nautilus_recovery_actor.server_answers import refused_writes
-from nautilus_recovery_actor.server_answers import trouble_of
-from nautilus_recovery_actor.server_answers import without_secrets
-from nautilus_recovery_actor.server_facts import ServerFacts
-from nautilus_recovery_actor.server_facts import Trouble
-from nautilus_recovery_actor.server_facts import told_by_config
-from nautilus_recovery_actor.server_facts import told_by_heartbeat
-from nautilus_recovery_actor.server_facts import told_by_info
-from nautilus_recovery_actor.server_rules import HEARTBEAT_SECS
-from nautilus_recovery_actor.server_rules import server_findings
-from nautilus_recovery_actor.server_tls import is_publicly_trusted
-from nautilus_recovery_actor.stored_keys import keys_of
 
 
 _THREAD = "look-at-redis"

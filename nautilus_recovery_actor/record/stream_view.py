@@ -8,9 +8,9 @@ from typing import Any
 
 import redis
 
-from nautilus_recovery_actor import recorded
-from nautilus_recovery_actor.recorded import DamagedError
-from nautilus_recovery_actor.recorded import Message
+from nautilus_recovery_actor.record import recorded
+from nautilus_recovery_actor.record.recorded import DamagedError
+from nautilus_recovery_actor.record.recorded import Message
 from nautilus_recovery_actor.redis_view import Namespace
 
 

@@ -13,13 +13,13 @@ from typing import TypeVar
 import msgspec
 import redis
 
-from nautilus_recovery_actor import recorded
 from nautilus_recovery_actor.journal import EPOCH_KEY
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.journal import HISTORY_KEY
-from nautilus_recovery_actor.recorded import Broken
-from nautilus_recovery_actor.recorded import DamagedError
-from nautilus_recovery_actor.recorded import Recorded
+from nautilus_recovery_actor.record import recorded
+from nautilus_recovery_actor.record.recorded import Broken
+from nautilus_recovery_actor.record.recorded import DamagedError
+from nautilus_recovery_actor.record.recorded import Recorded
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import one_line
 from nautilus_recovery_actor.report import RecoveryReport

@@ -15,9 +15,9 @@ import msgspec
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
-from nautilus_recovery_actor.native_ids import check_trader_id
-from nautilus_recovery_actor.redact import secrets_in
-from nautilus_recovery_actor.redact import without_secrets
+from nautilus_recovery_actor.checks.native_ids import check_trader_id
+from nautilus_recovery_actor.checks.redact import secrets_in
+from nautilus_recovery_actor.checks.redact import without_secrets
 
 
 _FORMS = "give package.module:name or the path of a JSON file"

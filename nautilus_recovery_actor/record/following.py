@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.overview import moment
-from nautilus_recovery_actor.present import Present
-from nautilus_recovery_actor.present import State
-from nautilus_recovery_actor.recorded import Message
+from nautilus_recovery_actor.record.overview import moment
+from nautilus_recovery_actor.record.present import Present
+from nautilus_recovery_actor.record.present import State
+from nautilus_recovery_actor.record.recorded import Message
 from nautilus_recovery_actor.report import RecoveryReport
 
 

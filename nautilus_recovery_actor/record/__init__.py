@@ -1,0 +1,3 @@
+"""
+How the recoveries of a node went and go, read from outside.
+"""
