@@ -38,7 +38,8 @@ def test_a_preflight_blocks_and_says_what_to_install() -> None:
     )
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == (
-        "True [('REDIS_CLIENT_MISSING', \"Install it: pip install 'nautilus_recovery_actor[cli]'.\")]"
+        "True [('REDIS_CLIENT_MISSING', "
+        "\"Install it: pip install 'nautilus_recovery_actor[cli]'.\")]"
     )
 
 
