@@ -311,6 +311,7 @@ def test_every_rule_of_stored_data_is_shown_here() -> None:
         "ENCODING_CHANGED",
         "LAST_ALIVE_UNKNOWN",
         "LOOKBACK_TOO_SHORT",
+        "REDIS_CLIENT_MISSING",  # In `test_without_redis`
         "SLOW_START",
         "STARTUP_TIMEOUT_TOO_SHORT",
         "STORED_DATA_UNREADABLE",
