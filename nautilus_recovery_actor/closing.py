@@ -21,6 +21,7 @@ from nautilus_trader.model.position import Position
 from nautilus_recovery_actor import exits
 from nautilus_recovery_actor.exits import Holding
 from nautilus_recovery_actor.exits import OwnOrder
+from nautilus_recovery_actor.native import account_of
 from nautilus_recovery_actor.report import RecoveryReport
 
 
@@ -242,7 +243,7 @@ class PositionExits:
                 and not getattr(order, "is_activated", False)
             ),
             is_new=order.ts_init >= self.__ts_registered,
-            account_id=None if order.account_id is None else order.account_id.value,
+            account_id=account_of(order),
             position_id=None if position_id is None else position_id.value,
             parent_filled=None if parent is None else parent.filled_qty.as_decimal(),
             is_child=is_child,

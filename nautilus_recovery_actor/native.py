@@ -271,7 +271,7 @@ def _cached_order(order: Order, late: Container[Any], restored: int) -> CachedOr
         else:
             ts_last = event.ts_init
     return CachedOrder(
-        account_id=_value(order.account_id),
+        account_id=account_of(order),
         instrument_id=order.instrument_id.value,
         client_order_id=order.client_order_id.value,
         venue_order_id=_value(order.venue_order_id),
@@ -290,6 +290,29 @@ def _cached_order(order: Order, late: Container[Any], restored: int) -> CachedOr
         else None,
         ts_filled=ts_filled,
     )
+
+
+def account_of(order: Order) -> str | None:
+    """
+    Return the account of an order.
+
+    Parameters
+    ----------
+    order : Order
+        The order.
+
+    Returns
+    -------
+    str or ``None``
+        ``None`` if no event of it names one.
+
+    """
+    if order.account_id is not None:
+        return str(order.account_id.value)
+    # NautilusTrader takes it from the submit alone (1.221 and 1.231): an order that was placed
+    # elsewhere has none, though its events name it
+    named = (getattr(event, "account_id", None) for event in reversed(order.events))
+    return next((account_id.value for account_id in named if account_id is not None), None)
 
 
 def restored_orders(cache: CacheFacade) -> dict[ClientOrderId, int]:
@@ -371,10 +394,11 @@ def known_accounts(cache: CacheFacade) -> frozenset[str]:
     frozenset[str]
 
     """
-    return frozenset(account.id.value for account in cache.accounts()) | frozenset(
-        entry.account_id.value
-        for entry in (*cache.positions_open(), *cache.orders_open(), *cache.orders_inflight())
-        if entry.account_id is not None
+    orders = map(account_of, (*cache.orders_open(), *cache.orders_inflight()))
+    return (
+        frozenset(account.id.value for account in cache.accounts())
+        | frozenset(position.account_id.value for position in cache.positions_open())
+        | frozenset(account_id for account_id in orders if account_id is not None)
     )
 
 

@@ -15,6 +15,7 @@ from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.orders import Order
 
+from nautilus_recovery_actor.native import account_of
 from nautilus_recovery_actor.observe import Contract
 from nautilus_recovery_actor.report import EndedOrder
 
@@ -73,7 +74,7 @@ def _ended_order(order: Order, status_before: str | None) -> EndedOrder:
         strategy_id=order.strategy_id.value,
         instrument_id=order.instrument_id.value,
         client_order_id=order.client_order_id.value,
-        account_id=None if order.account_id is None else order.account_id.value,
+        account_id=account_of(order),
         venue_order_id=None if order.venue_order_id is None else order.venue_order_id.value,
         kind=OrderType(order.order_type).name,
         qty=sign * order.quantity.as_decimal(),
