@@ -114,7 +114,9 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     account_id : str, optional
         The account it was sent from.
     position_id : str, optional
-        The position that its last fill changed.
+        The position that its last fill changed, or that its parent's did.
+    children : tuple[str, ...]
+        The orders that follow its fill, as the stop and the target of a bracket do.
 
     """
 
@@ -135,6 +137,7 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     venue_order_id: str | None = None
     account_id: str | None = None
     position_id: str | None = None
+    children: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -217,6 +220,7 @@ class _OrderFold:
             ts_init=ts_init,
             ts_last=ts_init,
             emulation_trigger=None if trigger == "NO_TRIGGER" else trigger,
+            children=tuple(init.linked_order_ids or ()) if init.contingency_type == "OTO" else (),
         )
         self._set_prices(init.options.price, init.options.trigger_price)
         self._previous = "INITIALIZED"
@@ -316,6 +320,7 @@ class _OrderFold:
             leaves_qty=order.quantity,
             ts_init=order.ts_init,
             ts_last=order.ts_last,
+            children=order.children,
         )
         self._set_prices(event.options.price, None)
         self._previous = "INITIALIZED"

@@ -175,12 +175,19 @@ class _StoreReader:
         accounts = [self._noted(account) for account in self._folded(b"accounts", holdings.account)]
         orders: list[restored.RestoredOrder] = []
         closed_orders = 0
+        position_of: dict[str, str] = {}
         for order in self._folded(b"orders", restored.order):
             self._noted(order)
+            if order.position_id is not None:
+                for child in order.children:
+                    position_of.setdefault(child, order.position_id)
             if order.is_closed:
                 closed_orders += 1
             else:
                 orders.append(order)
+        for order in orders:
+            # A node gives the position of a parent to its children when it has loaded them
+            order.position_id = order.position_id or position_of.get(order.client_order_id)
         positions = [self._noted(p) for p in self._folded(b"positions", self._position)]
         open_positions = [position for position in positions if position.is_open]
         self._check_maps()

@@ -93,6 +93,8 @@ class OrderInitialized(_Event, kw_only=True, gc=False):
     quantity: str
     emulation_trigger: str | None
     options: OrderOptions
+    contingency_type: str | None = None
+    linked_order_ids: list[str] | None = None
 
 
 class OrderDenied(_Event, kw_only=True, gc=False):

@@ -209,10 +209,21 @@ class World:
             use_uuid_client_order_ids=True,
         )
         instrument = random.choice(self.instruments)
-        order = self.order_of(factory, instrument)
-        self.orders.append(order)
-        self.database.add_order(order)
-        return order
+        if random.random() < 0.1:  # Its stop and its target follow the fill of its entry
+            bracket = factory.bracket(
+                instrument.id,
+                random.choice([OrderSide.BUY, OrderSide.SELL]),
+                self.qty(instrument),
+                sl_trigger_price=self.px(instrument),
+                tp_price=self.px(instrument),
+            )
+            made = bracket.orders
+        else:
+            made = [self.order_of(factory, instrument)]
+        self.orders += made
+        for order in made:
+            self.database.add_order(order)
+        return made[0]
 
     def order_of(self, factory: OrderFactory, instrument: Instrument) -> Order:
         random = self.random
