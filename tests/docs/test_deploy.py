@@ -78,6 +78,15 @@ def test_a_restart_waits_until_the_heartbeat_of_a_killed_node_is_old() -> None:
     assert float(unit(NODE)["Service"]["RestartSec"]) > 3 * config.heartbeat_secs
 
 
+def test_a_node_whose_recovery_times_out_is_not_restarted_for_ever() -> None:
+    """The limit counts starts within a time, and one start more than it allows has to fit in."""
+    parsed = unit(NODE)
+    limit, service = parsed["Unit"], parsed["Service"]
+    start = RecoveryMonitorConfig().startup_timeout_secs + secs_to_stop()
+    secs = float(limit["StartLimitBurst"]) * (start + float(service["RestartSec"]))
+    assert secs * 1.5 < float(limit["StartLimitIntervalSec"])  # The check and the imports besides
+
+
 def test_a_stop_has_more_time_than_the_node_takes() -> None:
     """Both supervisors wait longer than NautilusTrader does by default."""
     assert float(unit(NODE)["Service"]["TimeoutStopSec"]) > 2 * secs_to_stop()
