@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from nautilus_recovery_actor.console import check
 from nautilus_recovery_actor.console import demo
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
 
     """
+    if sys.stdout is None:  # Who runs it closed it: the exit code tells
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for all that comes)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # What is stored may be in letters that it has not
             stream.reconfigure(errors="backslashreplace")

@@ -152,7 +152,15 @@ def add_trader(command: argparse.ArgumentParser) -> None:
         The command.
 
     """
-    command.add_argument("--trader", required=True, help="the trader ID of the node")
+    command.add_argument("--trader", required=True, type=_text, help="the trader ID of the node")
+
+
+def _text(argument: str) -> str:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:  # What the shell gave is none: no node writes such a key
+        raise argparse.ArgumentTypeError("give a name in UTF-8") from None
+    return argument
 
 
 def add_redis(command: argparse.ArgumentParser, what: str) -> None:

@@ -60,11 +60,12 @@ def show(report: PreflightReport) -> None:
 
     """
     # What needs the extra is imported when it is there
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False, emoji=False)
+    from nautilus_recovery_actor.console.paper import Paper  # noqa: PLC0415
+
+    console = Paper()
     console.width = min(console.width, _MAX_WIDTH)
     style = _STYLES[report.findings[0].severity] if report.findings else "green"
     console.print(Text(summary(report), style))

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.inspection.holdings import RestoredAccount
 from nautilus_recovery_actor.inspection.holdings import RestoredPosition
 from nautilus_recovery_actor.inspection.inventory import BrokenEntry
 from nautilus_recovery_actor.inspection.inventory import Inventory
+from nautilus_recovery_actor.inspection.inventory import count
 from nautilus_recovery_actor.inspection.inventory import duration
 from nautilus_recovery_actor.inspection.restored import RestoredOrder
 from nautilus_recovery_actor.redis_view import one_line
@@ -39,7 +41,7 @@ def show(inventory: Inventory, max_rows: int | None, console: Console | None = N
         Where to, by default the standard output.
 
     """
-    console = console or Console(highlight=False, emoji=False)
+    console = console or Paper()
     style = "bold red" if inventory.stops_start else "bold"
     console.print(_text(inventory.summary(), style))
     _show_broken(console, inventory.broken, max_rows)
@@ -143,8 +145,9 @@ def _status(order: RestoredOrder) -> Text:
 
 def _also(inventory: Inventory) -> Iterable[str]:
     yield (
-        f"Also stored: {inventory.closed_orders:,} closed orders, "
-        f"{inventory.closed_positions:,} closed positions, {inventory.instruments:,} instruments."
+        f"Also stored: {count(inventory.closed_orders, 'closed order')}, "
+        f"{count(inventory.closed_positions, 'closed position')}, "
+        f"{count(inventory.instruments, 'instrument')}."
     )
     if inventory.states:
         yield f"Saved states: {', '.join(inventory.states)}"

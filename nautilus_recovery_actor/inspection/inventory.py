@@ -146,22 +146,22 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         inflight = sum(order.is_inflight and not order.is_open for order in self.orders)
         pending = sum(order.is_inflight and order.is_open for order in self.orders)
         held = len(self.orders) - open_orders - inflight
-        orders = _count(open_orders, "open order")
+        orders = count(open_orders, "open order")
         if pending:
             orders += f" ({pending} of them in flight)"
         parts = [
-            _count(len(self.positions), "open position"),
+            count(len(self.positions), "open position"),
             orders,
-            *([_count(inflight, "order") + " in flight"] if inflight else []),
-            *([_count(held, "order") + " held by the node"] if held else []),
-            _count(len(self.accounts), "account"),
+            *([count(inflight, "order") + " in flight"] if inflight else []),
+            *([count(held, "order") + " held by the node"] if held else []),
+            count(len(self.accounts), "account"),
         ]
         what = f"{', '.join(parts)}; {self._written()}"
         stopping = sum(entry.stops_start for entry in self.broken)
         if stopping:
             return (
                 f"{self.trader_id} would not start: NautilusTrader stops at "
-                f"{_count(stopping, 'broken entry')}. Without that it would restore {what}"
+                f"{count(stopping, 'broken entry')}. Without that it would restore {what}"
             )
         return f"{self.trader_id} would restore {what}"
 
@@ -197,6 +197,21 @@ def duration(ns: int) -> str:
     raise AssertionError
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """
+    Return how many there are, such as ``2 open positions``.
+
+    Parameters
+    ----------
+    number : int
+        The number.
+    noun : str
+        What is counted, in the singular.
+
+    Returns
+    -------
+    str
+
+    """
     plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"

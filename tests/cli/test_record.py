@@ -5,6 +5,8 @@ What `status`, `history` and `watch` make of what is stored, whatever it is.
 import json
 import os
 import pty
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -530,11 +532,33 @@ def test_letters_that_an_output_does_not_have_are_escaped(
     assert "CLEAN   d\\xe9marrage\n" in out
 
 
-def test_who_reads_no_further_ends_it_quietly(kept: list[str]) -> None:
+@pytest.mark.parametrize("name", ["history --json", "inspect"])
+def test_who_reads_no_further_ends_it_quietly(kept: list[str], name: str) -> None:
     """As `head` does."""
     reading, writing = os.pipe()
-    with command("history", *kept, "--json", stdout=writing) as process:
+    with command(*name.split(), *kept, stdout=writing) as process:
         os.close(writing)
         os.close(reading)
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (141, "")
+
+
+def test_a_probe_whose_output_is_closed_answers_by_its_exit_code(kept: list[str]) -> None:
+    """As under a supervisor that does not want to hear it."""
+    python = [sys.executable, "-m", "nautilus_recovery_actor", "status", *kept]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *python],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("name", "code"), [("status", 64), ("history", 2), ("inspect", 2)])
+def test_a_trader_that_is_no_text_is_refused(name: str, code: int) -> None:
+    """A shell passes on any bytes."""
+    with command(name, "--trader", os.fsdecode(b"\xff-1")) as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert err.endswith("argument --trader: give a name in UTF-8\n")

@@ -15,6 +15,8 @@ import pytest
 import redis
 
 from nautilus_recovery_actor.cli import main
+from nautilus_recovery_actor.inspection import store_reader
+from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import INSTRUMENTS
 from tests.inspect.world import World
@@ -117,6 +119,25 @@ def test_it_fits_the_terminal(
         assert f"\n{strategy}\n" in out
     assert re.search(r"\d d( \d+ h)?$", out, re.MULTILINE)
     assert "Last written at 2025-06-" in out
+
+
+def test_a_pipe_gets_each_entry_in_one_line(
+    valkey: EmbeddedValkey,
+    client: redis.Redis,
+    trader: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An identifier that is broken in two cannot be searched for, nor copied."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["inspect", "--all", "--trader", trader, "--redis", valkey.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    inventory = store_reader.read(client, Namespace(trader_id=trader))
+    assert inventory is not None
+    for order in inventory.orders:
+        (line,) = (line for line in lines if line.startswith(order.client_order_id))
+        assert order.instrument_id in line
+        assert order.status in line
 
 
 def test_json_tells_all_of_it(run: Run, valkey: EmbeddedValkey, trader: str) -> None:
