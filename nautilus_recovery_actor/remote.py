@@ -53,6 +53,7 @@ def send(
     url: str,
     stream: str = STREAM,
     encoding: str | None = None,
+    namespace: Namespace | None = None,
 ) -> str:
     """
     Send a command to the monitor of a running node, and return what was done: see `ask`.
@@ -68,6 +69,8 @@ def send(
         The stream, one of `MessageBusConfig.external_streams` of the node.
     encoding : {'json', 'msgpack'}, optional
         `MessageBusConfig.encoding` of the node, by default that of the NautilusTrader installed.
+    namespace : Namespace, optional
+        Where the node's cache keeps its entries, by default under the prefix of its trader.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def send(
         If the monitor refused.
 
     """
-    answer = ask(command, url, stream, encoding)
+    answer = ask(command, url, stream, encoding, namespace)
     text = one_line(answer.text)
     if not answer.is_accepted:
         raise RefusedError(f"{command.trader_id} refused: {text}")
@@ -96,6 +99,7 @@ def ask(
     url: str,
     stream: str = STREAM,
     encoding: str | None = None,
+    namespace: Namespace | None = None,
 ) -> CommandAnswer:
     """
     Send a command to the monitor of a running node, and return what it answers until the command
@@ -115,6 +119,8 @@ def ask(
         The stream, one of `MessageBusConfig.external_streams` of the node.
     encoding : {'json', 'msgpack'}, optional
         `MessageBusConfig.encoding` of the node, by default that of the NautilusTrader installed.
+    namespace : Namespace, optional
+        Where the node's cache keeps its entries, by default under the prefix of its trader.
 
     Returns
     -------
@@ -129,9 +135,10 @@ def ask(
 
     """
     encoding = encoding or MessageBusConfig().encoding
+    namespace = namespace or Namespace(trader_id=command.trader_id)
     try:
         with closing(connect(url)) as client:
-            answer = _exchange(client, command, stream, encoding)
+            answer = _exchange(client, command, stream, encoding, namespace)
     except redis.RedisError as e:
         why = one_line(str(e)).rstrip(".")
         raise RedisUnusableError(
@@ -152,6 +159,7 @@ def _exchange(
     command: OperatorCommand,
     stream: str,
     encoding: str,
+    namespace: Namespace,
 ) -> CommandAnswer | None:
     # 1.221 takes the fields by their place, 1.231 by their name. Both want timestamps as text.
     serializer = MsgSpecSerializer(encoding=_ENCODINGS[encoding], timestamps_as_str=True)
@@ -160,17 +168,21 @@ def _exchange(
     entry = client.xadd(stream, {"topic": command.topic(), "payload": payload})
     try:
         while time.monotonic() < deadline:
-            answer = _answer(client, command)
+            answer = _answer(client, command, namespace)
             if answer is not None:
                 return answer
             time.sleep(_POLL_SECS)
-        return _answer(client, command)
+        return _answer(client, command, namespace)
     finally:
         client.xdel(stream, entry)
 
 
-def _answer(client: redis.Redis, command: OperatorCommand) -> CommandAnswer | None:
-    data = client.get(Namespace(trader_id=command.trader_id).key(f"general:{ANSWER_KEY}"))
+def _answer(
+    client: redis.Redis,
+    command: OperatorCommand,
+    namespace: Namespace,
+) -> CommandAnswer | None:
+    data = client.get(namespace.key(f"general:{ANSWER_KEY}"))
     if data is None:
         return None
     try:

@@ -20,6 +20,8 @@ from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import shown
+from nautilus_recovery_actor.console.record import add_namespace
+from nautilus_recovery_actor.console.record import namespace
 
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def _add_addressee(command: argparse.ArgumentParser) -> None:
         help="why, in one line: it is logged and kept in the report",
     )
     add_redis(command, "the server of the node's message bus and cache")
+    add_namespace(command)
     command.add_argument(
         "--stream",
         default="recovery-commands",
@@ -122,7 +125,13 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
         complain(str(e))
         return UNUSABLE
     try:
-        answer = remote.ask(command, arguments.redis, arguments.stream, arguments.encoding)
+        answer = remote.ask(
+            command,
+            arguments.redis,
+            arguments.stream,
+            arguments.encoding,
+            namespace(arguments),
+        )
     except (remote.RemoteError, redis_view.RedisUnusableError) as e:
         complain(str(e))
         return UNUSABLE

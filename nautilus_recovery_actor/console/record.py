@@ -30,6 +30,19 @@ def add_record(command: argparse.ArgumentParser) -> None:
     """
     add_trader(command)
     add_redis(command, "the server of the node's cache")
+    add_namespace(command)
+
+
+def add_namespace(command: argparse.ArgumentParser) -> None:
+    """
+    Let a command ask where the cache keeps its entries.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        The command.
+
+    """
     command.add_argument(
         "--no-prefix",
         action="store_true",
@@ -49,7 +62,7 @@ def namespace(arguments: argparse.Namespace) -> "Namespace":
     Parameters
     ----------
     arguments : argparse.Namespace
-        The arguments of a command that `add_record` had.
+        The arguments of a command that `add_record` or `add_namespace` had.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
+from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.live.node import TradingNode
@@ -62,14 +63,19 @@ class Stub(Actor):
         self.journal.answer(CommandAnswer(command.command_id, is_accepted, text, now))
 
 
-def commanded(database: dict[str, Any], trader_id: str, bus: dict[str, Any]) -> TradingNode:
+def commanded(
+    database: dict[str, Any],
+    trader_id: str,
+    bus: dict[str, Any],
+    **cache: Any,
+) -> TradingNode:
     """
     Return a node with a `Stub`, whose message bus and cache are in one Redis.
     """
     redis = DatabaseConfig(**database)
     config = paper_node_config(
         trader_id=trader_id,
-        database=redis,
+        cache=CacheConfig(database=redis, **cache),
         message_bus=MessageBusConfig(database=redis, external_streams=["recovery-commands"], **bus),
     )
     node = paper_node(config)

@@ -147,6 +147,19 @@ def test_either_encoding_of_a_message_bus_is_spoken(
     assert asyncio.run(scenario()) == "resume done"
 
 
+def test_an_answer_is_found_where_the_cache_has_no_prefix(valkey: EmbeddedValkey) -> None:
+    """Else a release that was carried out is told as one that nobody heard."""
+    trader_id = f"BARE-{uuid4().hex[:6]}"
+    database = msgspec.structs.asdict(valkey.database_config())
+    to_node = ("--trader", trader_id, "--redis", valkey.url, "--no-prefix")
+
+    async def scenario() -> tuple[int, str, str]:
+        async with running(nodes.commanded(database, trader_id, {}, use_trader_prefix=False)):
+            return await asyncio.to_thread(run, "release", ETH, *to_node, "--reason", "looked at")
+
+    assert asyncio.run(scenario()) == (0, f"{trader_id}: release done\n", "")
+
+
 def test_a_node_that_does_not_answer_is_named_with_what_to_look_for(
     valkey: EmbeddedValkey,
     capsys: pytest.CaptureFixture[str],
