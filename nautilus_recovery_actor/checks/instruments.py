@@ -22,10 +22,11 @@ def instruments_in(config: msgspec.Struct, venues: AbstractSet[str]) -> frozense
     """
     Return the instruments that the fields of a strategy's configuration name.
 
-    These are, in any field and in collections: every `InstrumentId`, the instrument of every
-    `BarType`, every text that is a bar type, and every text that is an instrument ID if the field's
-    name has ``instrument`` in it or the venue is one of `venues`. So an instrument that is only
-    watched counts too, and one that the strategy finds out by itself does not. Claims are left out.
+    These are, in any field, in collections and in nested configurations: every `InstrumentId`, the
+    instrument of every `BarType`, every text that is a bar type, and every text that is an
+    instrument ID if the field's name has ``instrument`` in it or the venue is one of `venues`. So
+    an instrument that is only watched counts too, and one that the strategy finds out by itself
+    does not. Claims are left out.
 
     Parameters
     ----------
@@ -54,6 +55,9 @@ def _named(value: Any, name: str, venues: AbstractSet[str], depth: int) -> Itera
     elif isinstance(value, str):
         yield from _parsed(value, name, venues)
     elif depth < _MAX_DEPTH:
+        if isinstance(value, msgspec.Struct):
+            for part in value.__struct_fields__:
+                yield from _named(getattr(value, part), part, venues, depth + 1)
         if isinstance(value, Mapping):
             value = [*value.keys(), *value.values()]
         if isinstance(value, list | tuple | set | frozenset):

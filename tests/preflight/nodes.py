@@ -10,6 +10,7 @@ from nautilus_trader.common.actor import Actor
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import ImportableStrategyConfig
+from nautilus_trader.config import NautilusConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
@@ -65,6 +66,15 @@ class KeyedConfig(StrategyConfig, frozen=True):
         raise ValueError(f"the key {self.api_key} is too short")
 
 
+class LegConfig(NautilusConfig, frozen=True):
+    """
+    A configuration within another.
+    """
+
+    instrument_id: InstrumentId
+    name: str = ""
+
+
 class TradesConfig(RecoverableStrategyConfig, frozen=True):
     """
     Names instruments in every way.
@@ -74,6 +84,8 @@ class TradesConfig(RecoverableStrategyConfig, frozen=True):
     bar_type: BarType | None = None
     instrument_ids: list[str] = []
     legs: dict[str, str] = {}
+    hedge: LegConfig | None = None
+    hedges: list[LegConfig] = []
     note: str = ""
 
 

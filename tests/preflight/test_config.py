@@ -324,6 +324,8 @@ def test_a_halt_holds_plain_strategies_back(valkey: EmbeddedValkey) -> None:
         ({"note": "BTC.ELSEWHERE"}, set()),
         ({"legs": {"near": f"{ETH}-1-MINUTE-LAST-EXTERNAL"}}, {ETH}),
         ({"legs": {ETH: "near"}}, {ETH}),
+        ({"hedge": {"instrument_id": BTC, "name": "v1.5"}}, {BTC}),
+        ({"hedges": [{"instrument_id": ETH}, {"instrument_id": BTC}]}, {ETH, BTC}),
         ({"note": "v1.5"}, set()),
         ({"note": ""}, set()),
     ],
