@@ -17,6 +17,7 @@ __all__ = ["HEARTBEAT_SECS", "RULES", "ServerFacts", "server_findings"]
 
 HEARTBEAT_SECS = 5.0  # The default of `RecoveryMonitorConfig.heartbeat_secs`
 
+_LONGEST_BEAT_SECS = 3_600.0  # What is stored may be anything
 _BEATS = 3  # Without so many signs of life a node counts as gone
 _SLOW_SECS = 0.02
 _MEMORY_SHARE = 0.8
@@ -213,11 +214,19 @@ def _live(facts: ServerFacts, heartbeat_secs: float) -> _Found:
     beat = facts.heartbeat
     if beat is None or beat.is_stopped or not facts.clocks:
         return
+    # What runs there may beat more slowly than what is about to start
+    gone_secs = _BEATS * max(heartbeat_secs, min(beat.interval_secs or 0.0, _LONGEST_BEAT_SECS))
     ages = [(now - beat.ts) / 1_000_000_000 for now in facts.clocks]
     age = min(ages)
-    if age > _BEATS * heartbeat_secs:
+    if age > gone_secs:
         return  # Old by each clock
-    if max(ages) < -_BEATS * heartbeat_secs:
+    if max(ages) < -gone_secs:
         yield found.LIVE_NODE, f"a heartbeat lies {_time(-max(ages))} ahead: the clocks differ"
     else:
-        yield found.LIVE_NODE, f"its heartbeat is {_time(max(0.0, age))} old"
+        yield (
+            found.LIVE_NODE,
+            (
+                f"its heartbeat is {_time(max(0.0, age))} old, and counts as a sign of life up to "
+                f"{_time(gone_secs)}"
+            ),
+        )

@@ -191,8 +191,30 @@ def test_how_long_a_heartbeat_counts_follows_its_interval() -> None:
     facts = ServerFacts(address="a:1", clocks=(NOW,), heartbeat=beat(100))
     assert server_findings(facts) == ()
     (finding,) = server_findings(facts, heartbeat_secs=60)
-    assert finding.message == "Its heartbeat is 100 s old."
+    assert (
+        finding.message == "Its heartbeat is 100 s old, and counts as a sign of life up to 3 min."
+    )
     assert server_findings(facts, heartbeat_secs=60, is_live_ok=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("interval_secs", "age", "is_live"),
+    [
+        (60.0, 100, True),
+        (60.0, 181, False),
+        (None, 16, False),
+        (1.0, 14, True),
+        (1e300, 10_801, False),
+    ],
+)
+def test_a_node_that_beats_slowly_is_seen_by_one_that_would_beat_faster(
+    interval_secs: float | None, age: int, is_live: bool
+) -> None:
+    """The interval in the heartbeat is that of the node which runs."""
+    slow = Heartbeat(
+        ts=NOW - age * SECOND, epoch=1, phase=RecoveryPhase.COMPLETE, interval_secs=interval_secs
+    )
+    assert ("ANOTHER_LIVE_NODE" in codes(clocks=(NOW,), heartbeat=slow)) == is_live
 
 
 def test_a_message_has_the_numbers() -> None:
