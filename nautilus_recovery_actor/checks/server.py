@@ -50,6 +50,7 @@ _LONGEST_HEARTBEAT = 10_000
 _SCAN_MARGIN_SECS = 0.2
 _SETTINGS = ("appendfsync", "save", "stop-writes-on-bgsave-error")
 _UNPARSABLE = frozenset("/?#")  # At these the URL breaks that NautilusTrader makes of a login
+_UNPARSABLE_HOST = _UNPARSABLE | frozenset("@ ")
 
 
 def look_at_database(
@@ -82,7 +83,10 @@ def look_at_database(
     """
     problem = _login_problem(database)
     if problem is not None:
-        where = f"{database.host or '127.0.0.1'}:{database.port or 6379}"
+        host = database.host or "127.0.0.1"
+        if _UNPARSABLE_HOST & set(host):
+            host = "an unreadable host"  # Which may hold a password
+        where = f"{host}:{database.port or 6379}"
         facts = ServerFacts(address=one_line(where), trouble=Trouble.URL, detail=problem)
         return server_findings(facts)
     url = database_url(database)
@@ -188,8 +192,11 @@ class _Look:
 
     def _read(self, client: redis.Redis) -> None:
         ping_secs(client)
+        place = client.connection_pool.connection_kwargs
+        if place.get("password") and not place.get("username"):
+            # As NautilusTrader does: a server without a password refuses it so, and not with HELLO
+            client.execute_command("AUTH", place["password"])  # type: ignore[no-untyped-call]
         if self._is_encrypted:
-            place = client.connection_pool.connection_kwargs
             host, port = place.get("host", "localhost"), place.get("port", 6379)
             is_trusted = is_publicly_trusted(host, port, self._timeout_secs)
             self._see(is_publicly_trusted=is_trusted)
@@ -287,6 +294,10 @@ def _login_problem(database: DatabaseConfig) -> str | None:
         if _UNPARSABLE & set(value):
             return f"the {name} holds one of / ? #: percent-encode it in the DatabaseConfig"
     host = database.host or ""
+    if _UNPARSABLE_HOST & set(host):
+        return "the host is no more than a name or an address: no URL, path, user or password"
     if ":" in host and not host.startswith("["):
+        if host.count(":") == 1:
+            return "the host holds a port, which belongs into `port`"
         return "an IPv6 address as host needs brackets: [::1]"
     return None

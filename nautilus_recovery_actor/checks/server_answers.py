@@ -19,6 +19,8 @@ from nautilus_recovery_actor.redis_view import one_line
 
 LONGEST_TEXT = 200
 
+_UNWANTED = "without any password configured"
+
 # What NautilusTrader sends for its cache. `{}` stands for a key; those that write are not executed.
 _READS = (
     "GET {}",
@@ -156,7 +158,7 @@ def trouble_of(error: BaseException) -> tuple[Trouble, str]:
         case RedisUnusableError():
             return Trouble.URL, str(error)
         case redis.AuthenticationError():
-            return Trouble.LOGIN, "it refuses the user or the password, or wants one"
+            return Trouble.LOGIN, _refusal(error)
         case redis.BusyLoadingError():
             return Trouble.LOADING, "it is loading its data"
         case redis.TimeoutError():
@@ -194,6 +196,12 @@ def without_secrets(text: str, url: str) -> str:
     for secret in filter(None, (unquote(password), password)):
         text = text.replace(secret, "***")
     return one_line(text)[:LONGEST_TEXT]
+
+
+def _refusal(error: redis.AuthenticationError) -> str:
+    if _UNWANTED in str(error):
+        return "it has no password, and NautilusTrader stops when it is given one"
+    return "it refuses the user or the password, or wants one"
 
 
 def _send(client: redis.Redis, line: str, key: str) -> object:

@@ -126,6 +126,13 @@ def no_password_is_given() -> Generator[str, None, None]:
 
 
 @fault(rules.NOT_AUTHENTICATED)
+def a_password_is_given_to_a_server_without_one() -> Generator[str, None, None]:
+    with EmbeddedValkey() as server:
+        yield f"redis://:secret@{server.host}:{server.port}"
+        yield server.url
+
+
+@fault(rules.NOT_AUTHENTICATED)
 def the_password_of_a_user_is_wrong() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:
         run(server, "ACL", "SETUSER", "node", "on", ">other", "~*", "+@all")

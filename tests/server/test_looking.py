@@ -192,6 +192,10 @@ def test_a_login_is_encoded_in_a_url_as_nautilus_trader_reads_it() -> None:
         ({"username": "a#", "password": SECRET}, "The username holds one of / ? #"),
         ({"username": "node"}, "A username without a password"),
         ({"host": "::1"}, "An IPv6 address as host needs brackets: [::1]"),
+        ({"host": "localhost:6379"}, "The host holds a port"),
+        ({"host": f"redis://me:{SECRET}@db"}, "The host is no more than a name or an address"),
+        ({"host": f"me:{SECRET}@db"}, "The host is no more than a name or an address"),
+        ({"host": "/run/redis.sock"}, "The host is no more than a name or an address"),
     ],
 )
 def test_a_login_that_nautilus_trader_cannot_use_is_told(
@@ -236,6 +240,15 @@ def test_a_server_with_an_ipv6_address_is_reached() -> None:
         assert finding.code == "REDIS_UNREACHABLE"  # It listens, and never answers
         assert finding.message.startswith("It does not answer in time")
         assert finding.subject == f"Redis at [::1]:{database.port}"
+
+
+def test_a_password_for_a_server_without_one_is_told_as_that() -> None:
+    """A node that is given one never starts, although other clients get in."""
+    with EmbeddedValkey() as server:
+        findings = look_at_server(f"redis://:{SECRET}@{server.host}:{server.port}", OWN)
+        told = {finding.code: finding.message for finding in findings}
+        assert told["REDIS_NOT_AUTHENTICATED"].startswith("It has no password, and NautilusTrader")
+        assert SECRET not in str(findings)
 
 
 def test_a_unix_socket_is_for_our_commands() -> None:
