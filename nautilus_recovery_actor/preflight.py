@@ -17,6 +17,7 @@ from nautilus_recovery_actor.checks.config_facts import components
 from nautilus_recovery_actor.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.checks.config_rules import config_findings
 from nautilus_recovery_actor.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.checks.redact import error_text
 from nautilus_recovery_actor.checks.redact import is_secret
 from nautilus_recovery_actor.checks.redact import secrets_in
 from nautilus_recovery_actor.checks.redact import without_secrets
@@ -101,11 +102,11 @@ def _findings(
         strategies, actors = [*strategies], [*actors]
         secrets += secrets_in([_configs(strategies), _configs(actors)])
     except Exception as e:
-        yield CONFIG_UNREADABLE.found("strategies", without_secrets(f"{e}", secrets))
+        yield CONFIG_UNREADABLE.found("strategies", without_secrets(error_text(e), secrets))
         return
 
     def redact(what: object) -> str:
-        text = f"{type(what).__name__}: {what}" if isinstance(what, BaseException) else str(what)
+        text = error_text(what) if isinstance(what, BaseException) else str(what)
         return without_secrets(text, secrets)
 
     try:

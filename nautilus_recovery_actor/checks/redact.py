@@ -61,6 +61,29 @@ def secrets_in(value: Any, depth: int = 0) -> Iterator[str]:
             yield from secrets_in(part, depth + 1)
 
 
+def error_text(error: BaseException) -> str:
+    """
+    Return the type of an exception and what it says, which may be what raises.
+
+    Parameters
+    ----------
+    error : BaseException
+        The exception.
+
+    Returns
+    -------
+    str
+        It may hold secrets.
+
+    """
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:
+        return kind
+    return f"{kind}: {text}" if text else kind
+
+
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """
     Return `text` in one line, with a mask in place of what is secret.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nautilus_recovery_actor.checks.native_ids import check_bar_types
 from nautilus_recovery_actor.checks.native_ids import check_trader_id
+from nautilus_recovery_actor.checks.redact import error_text
 from nautilus_recovery_actor.checks.redact import is_secret
 from nautilus_recovery_actor.checks.redact import secrets_in
 from nautilus_recovery_actor.checks.redact import without_secrets
@@ -128,3 +129,23 @@ def test_a_bar_type_without_a_step() -> None:
         with pytest.raises(ValueError, match="has a step of zero"):
             check_bar_types(value)
     check_bar_types(["X.Y-10-MINUTE-LAST-EXTERNAL", "O-0-X", 0, None])
+
+
+class UntoldError(Exception):
+    """Cannot be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("no such thing"), "ValueError: no such thing"),
+        (ValueError(), "ValueError"),
+        (UntoldError(), "UntoldError"),
+    ],
+)
+def test_what_an_exception_says(error: Exception, said: str) -> None:
+    """One that cannot even say that is told by its type."""
+    assert error_text(error) == said

@@ -14,6 +14,15 @@ from tests.preflight.nodes import good
 from tests.preflight.nodes import strategy
 
 
+class UntoldError(Exception):
+    """
+    Cannot be told.
+    """
+
+    def __str__(self) -> str:
+        raise RuntimeError(SECRET)
+
+
 print("noise of the target")  # noqa: T201
 
 SECRET = "hunter2"
@@ -36,6 +45,10 @@ def pair() -> tuple[TradingNodeConfig, list[Any]]:
 
 def leaks() -> TradingNodeConfig:
     raise ConnectionError(f"redis://me:{SECRET}@db:6379/0 refused {SECRET * 2}\nand more")
+
+
+def leaks_in_its_text() -> TradingNodeConfig:
+    raise UntoldError
 
 
 def leaks_env() -> TradingNodeConfig:
