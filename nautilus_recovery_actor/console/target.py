@@ -16,6 +16,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.checks.native_ids import check_trader_id
+from nautilus_recovery_actor.checks.redact import error_text
 from nautilus_recovery_actor.checks.redact import secrets_in
 from nautilus_recovery_actor.checks.redact import without_secrets
 
@@ -70,9 +71,15 @@ def load_target(name: str) -> Target:
 
     """
     path = Path(name)
+    _search_current_directory()  # A file names classes, too
+    module, _, attribute = name.partition(":")
+    if module.endswith(".py"):
+        raise TargetError(
+            f"'{_plain(name)}' is a Python file: give package.module:name, such as "
+            f"{_plain(Path(module).stem)}:{_plain(attribute or 'config')} in its directory",
+        )
     if path.suffix == ".json" or path.is_file():
         return Target(_file(path))
-    module, _, attribute = name.partition(":")
     if not (module and attribute):
         raise TargetError(f"'{_plain(name)}' is no target: {_FORMS}")
     return _target(_called(_imported(module, attribute), name), name)
@@ -122,9 +129,12 @@ def _refuse_unknown(data: bytes) -> None:
         check_trader_id(msgspec.json.decode(fields["trader_id"], type=str))
 
 
-def _imported(module: str, attribute: str) -> Any:
+def _search_current_directory() -> None:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+
+
+def _imported(module: str, attribute: str) -> Any:
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as e:  # What is imported may do anything
@@ -171,8 +181,7 @@ def _target(found: Any, name: str) -> Target:
 
 
 def _error(e: BaseException) -> str:
-    text = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
-    return without_secrets(text, secrets_in(dict(os.environ)))
+    return without_secrets(error_text(e), secrets_in(dict(os.environ)))
 
 
 def _plain(text: str) -> str:

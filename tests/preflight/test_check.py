@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from nautilus_trader.config import ImportableStrategyConfig
 
 from nautilus_recovery_actor.cli import main
 from nautilus_recovery_actor.console import findings
@@ -142,6 +143,12 @@ def test_a_function_that_returns_strategies_too(check: Check) -> None:
         (f"{HERE}:needs", f"{HERE}:needs needs arguments: name a function that needs none"),
         (f"{HERE}:waits", f"{HERE}:waits is asynchronous"),
         (f"{HERE}:exits", f"{HERE}:exits raised SystemExit: 3"),
+        (f"{HERE}:leaks_in_its_text", f"{HERE}:leaks_in_its_text raised UntoldError"),
+        (
+            "live_node.py",
+            "'live_node.py' is a Python file: give package.module:name, such as live_",
+        ),
+        ("src/live_node.py:node", "'src/live_node.py:node' is a Python file: give package.module:"),
         (f"{HERE}:leaks_env", f"{HERE}:leaks_env raised ConnectionError: refused ***"),
         ("nowhere.json", "nowhere.json cannot be read: No such file or directory"),
         ("nowhere\x1b[31m.json", "nowhere [31m.json cannot be read"),
@@ -223,6 +230,24 @@ def test_modules_of_the_current_directory_are_found(check: Check, tmp_path: Path
     assert code == 2
     assert json.loads(out)["trader_id"] == "MINE-001"
     assert own(out)["NO_DATABASE"] == "BLOCK"
+
+
+def test_a_file_names_classes_of_the_current_directory(
+    tmp_path: Path, valkey: EmbeddedValkey
+) -> None:
+    """
+    They are found by the console script too, which Python gives no directory.
+    """
+    (tmp_path / "mine.py").write_text(
+        "from tests.preflight.nodes import Trades, TradesConfig\n",
+    )
+    own_strategy = ImportableStrategyConfig(
+        strategy_path="mine:Trades", config_path="mine:TradesConfig", config={}
+    )
+    path = written(tmp_path, valkey, strategies=[own_strategy])
+    code, out, _ = process(path, "--json", cwd=tmp_path)
+    assert code == 0
+    assert own(out) == {}
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
