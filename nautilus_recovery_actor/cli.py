@@ -51,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # Who reads has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
+    except SystemExit as e:
+        if not isinstance(e.__context__, BrokenPipeError):
+            raise
+        return UNREAD  # What prints tables makes a 1 of it, which means warnings
     except KeyboardInterrupt:
         complain("Interrupted: all that was started has been ended")
         return INTERRUPTED

@@ -32,8 +32,11 @@ def main() -> int:
     if _PACKAGE not in sys.modules and _ONLY_READ.intersection(sys.argv[1:2]):
         _put_in_place()
     from nautilus_recovery_actor.cli import main as run  # noqa: PLC0415
+    from nautilus_recovery_actor.console.common import end_answer  # noqa: PLC0415
 
-    return run()
+    code = run()
+    end_answer()
+    return code
 
 
 def _put_in_place() -> None:

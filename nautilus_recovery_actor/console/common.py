@@ -3,6 +3,7 @@ What the commands have in common.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import math
 import os
@@ -87,6 +88,14 @@ def complain(line: str) -> None:
 
     """
     print(line, file=sys.stderr)  # noqa: T201
+
+
+def end_answer() -> None:
+    """
+    Send what a target still prints while the process ends where it disturbs no answer.
+    """
+    with contextlib.suppress(OSError):  # It may have been started without any
+        os.dup2(2, 1)
 
 
 def shown(text: str) -> str:

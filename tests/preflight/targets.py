@@ -2,6 +2,7 @@
 What a command line may name.
 """
 
+import atexit
 import os
 import sys
 from typing import Any
@@ -36,6 +37,11 @@ number_of_things = 3
 def factory() -> TradingNodeConfig:
     print("noise of the factory")  # noqa: T201
     os.write(1, b"noise of what is compiled\n")
+    return config
+
+
+def prints_at_its_end() -> TradingNodeConfig:
+    atexit.register(print, "noise of the end")
     return config
 
 

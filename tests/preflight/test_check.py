@@ -108,7 +108,7 @@ def test_the_exit_code_tells_the_worst(
     assert check(blocks, "--strict")[0] == 2
 
 
-@pytest.mark.parametrize("name", ["config", "factory"])
+@pytest.mark.parametrize("name", ["config", "factory", "prints_at_its_end"])
 def test_a_configuration_or_a_function_that_returns_one(check: Check, name: str) -> None:
     """
     What the target prints does not get into the answer, nor does the password of its server.
@@ -118,6 +118,7 @@ def test_a_configuration_or_a_function_that_returns_one(check: Check, name: str)
     assert own(out) == {}
     assert "127.0.0.1:1" in out
     assert "noise of the target" in err
+    assert ("noise of the end" in err) == (name == "prints_at_its_end")
 
 
 def test_a_function_that_returns_strategies_too(check: Check) -> None:
@@ -248,6 +249,29 @@ def test_a_file_names_classes_of_the_current_directory(
     code, out, _ = process(path, "--json", cwd=tmp_path)
     assert code == 0
     assert own(out) == {}
+
+
+@pytest.mark.parametrize("how", ["table", "json", "github"])
+def test_an_answer_that_nobody_reads_is_no_warning(how: str) -> None:
+    """
+    As in ``check ... | head``, after which a shell with pipefail looks at the exit code.
+    """
+    options = ("--format", how, "--timeout", "1")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "nautilus_recovery_actor", "check", f"{HERE}:config", *options],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    _safe("", done.stderr)
+    assert done.returncode == 141
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
