@@ -121,21 +121,21 @@ def address(url: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def one_line(text: str) -> str:
+def literal(text: str) -> str:
     """
-    Return `text` without what would move or colour a terminal.
+    Return a pattern for ``SCAN`` that only `text` itself matches.
 
     Parameters
     ----------
     text : str
-        Any text, also from a stranger.
+        A key, or a part of one.
 
     Returns
     -------
     str
 
     """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in text)
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import RedisUnusableError
 from nautilus_recovery_actor.redis_view import address
 from nautilus_recovery_actor.redis_view import connect
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.text import one_line
 
 
 STREAM = "recovery-commands"

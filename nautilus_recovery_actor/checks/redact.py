@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.text import one_line
+
 
 MASK = "***"
 
@@ -103,7 +105,7 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(set(filter(None, secrets)), key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = _USERINFO.sub(rf"\1{MASK}@", text)
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return one_line(text)
 
 
 def _parts(value: Any) -> Iterator[tuple[str | None, Any]]:

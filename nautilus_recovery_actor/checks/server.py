@@ -24,7 +24,7 @@ from nautilus_recovery_actor.checks.server_answers import denied_reads
 from nautilus_recovery_actor.checks.server_answers import ping_secs
 from nautilus_recovery_actor.checks.server_answers import refused_writes
 from nautilus_recovery_actor.checks.server_answers import trouble_of
-from nautilus_recovery_actor.checks.server_answers import without_secrets
+from nautilus_recovery_actor.checks.server_answers import without_password
 from nautilus_recovery_actor.checks.server_facts import ServerFacts
 from nautilus_recovery_actor.checks.server_facts import Trouble
 from nautilus_recovery_actor.checks.server_facts import told_by_config
@@ -41,7 +41,7 @@ from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import address
 from nautilus_recovery_actor.redis_view import connect
 from nautilus_recovery_actor.redis_view import database_url
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.text import one_line
 
 
 _THREAD = "look-at-redis"
@@ -269,7 +269,7 @@ class _Look:
             and "ping_secs" not in self._seen
         ):
             detail += ": does it speak TLS at this port?"
-        return {"trouble": trouble, "detail": without_secrets(detail, self._url)}
+        return {"trouble": trouble, "detail": without_password(detail, self._url)}
 
 
 def _is_local(url: str) -> bool:

@@ -12,9 +12,10 @@ from redis.exceptions import NoPermissionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import ReadOnlyError
 
+from nautilus_recovery_actor.checks import redact
 from nautilus_recovery_actor.checks.server_facts import Trouble
 from nautilus_recovery_actor.redis_view import RedisUnusableError
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.text import one_line
 
 
 LONGEST_TEXT = 200
@@ -173,7 +174,7 @@ def trouble_of(error: BaseException) -> tuple[Trouble, str]:
             return Trouble.ANSWER, f"its answer is not that of a Redis ({type(error).__name__})"
 
 
-def without_secrets(text: str, url: str) -> str:
+def without_password(text: str, url: str) -> str:
     """
     Return a text in one line, without the password: a server may say again what it was told.
 
@@ -193,9 +194,7 @@ def without_secrets(text: str, url: str) -> str:
         password = urlsplit(url).password or ""
     except ValueError:
         password = ""
-    for secret in filter(None, (unquote(password), password)):
-        text = text.replace(secret, "***")
-    return one_line(text)[:LONGEST_TEXT]
+    return redact.without_secrets(text, (unquote(password), password))[:LONGEST_TEXT]
 
 
 def _refusal(error: redis.AuthenticationError) -> str:

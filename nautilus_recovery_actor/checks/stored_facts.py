@@ -155,7 +155,7 @@ def _samples(client: redis.Redis, namespace: Namespace) -> Iterator[bytes | str]
             yield namespace.key(f"{kind}:").encode() + name
     # What has no index: found unless the server is full of other things
     found: dict[bytes, int] = {}
-    pattern = _literal(namespace.key("")) + "*"
+    pattern = redis_view.literal(namespace.key("")) + "*"
     prefixes = [
         namespace.key(f"{kind}:").encode() for kind in ("accounts", "instruments", "currencies")
     ]
@@ -170,7 +170,3 @@ def _samples(client: redis.Redis, namespace: Namespace) -> Iterator[bytes | str]
                     yield key
         if cursor == 0:
             return
-
-
-def _literal(text: str) -> str:
-    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in text)

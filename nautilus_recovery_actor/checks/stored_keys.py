@@ -10,7 +10,8 @@ import msgspec
 import redis
 
 from nautilus_recovery_actor.redis_view import Namespace
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.redis_view import literal
+from nautilus_recovery_actor.text import one_line
 
 
 _COUNT = 5000  # Keys that a server looks at in one step: what NautilusTrader asks for, too
@@ -54,7 +55,7 @@ def keys_of(client: redis.Redis, namespace: Namespace, deadline: float) -> Trade
 
     """
     own = namespace.key("").encode()
-    pattern = f"*{_escaped(namespace.trader_id)}:*"
+    pattern = f"*{literal(namespace.trader_id)}:*"
     elsewhere: dict[bytes, None] = {}
     cursor = 0
     while True:
@@ -78,7 +79,3 @@ def _prefix(key: bytes, namespace: Namespace) -> bytes | None:
             instance = _INSTANCE.match(key, len(prefix))
             return prefix if instance is None else key[: instance.end()] + b":"
     return None
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([*?\[\]\\^])", r"\\\1", text)

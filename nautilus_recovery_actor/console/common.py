@@ -98,25 +98,6 @@ def end_answer() -> None:
         os.dup2(2, 1)
 
 
-def shown(text: str) -> str:
-    """
-    Return `text` without what would move or colour a terminal.
-
-    Parameters
-    ----------
-    text : str
-        Any text, also from a stranger.
-
-    Returns
-    -------
-    str
-
-    """
-    from nautilus_recovery_actor.redis_view import one_line  # noqa: PLC0415 (it needs an extra)
-
-    return one_line(text)
-
-
 def columns() -> int | None:
     """
     Return how many columns the terminal has, ``None`` if what is said goes into a pipe or a file.

@@ -36,7 +36,7 @@ def summary(report: PreflightReport) -> str:
     """
     counts = Counter(finding.severity for finding in report.findings)
     if not counts:
-        return f"{_plain(report.trader_id)}: nothing found"
+        return f"{without_secrets(report.trader_id)}: nothing found"
     blocks, warns, infos = (counts[severity] for severity in _STYLES)
     parts = []
     if blocks:
@@ -46,7 +46,7 @@ def summary(report: PreflightReport) -> str:
     if infos:
         parts.append(f"{infos} for information")
     ready = "" if blocks else "nothing blocks the start, "
-    return f"{_plain(report.trader_id) or 'no trader'}: {ready}{', '.join(parts)}"
+    return f"{without_secrets(report.trader_id) or 'no trader'}: {ready}{', '.join(parts)}"
 
 
 def show(report: PreflightReport) -> None:
@@ -95,8 +95,8 @@ def annotations(report: PreflightReport) -> Iterator[str]:
     for finding in report.findings:
         level = _LEVELS[finding.severity]
         text = f"{finding.subject}: {finding.message} {finding.consequence} {finding.remedy}"
-        yield f"::{level} title={_property(finding.code)}::{_data(_plain(text))}"
-    yield _plain(summary(report))
+        yield f"::{level} title={_property(finding.code)}::{_data(without_secrets(text))}"
+    yield without_secrets(summary(report))
 
 
 def _told(finding: Finding) -> "RenderableType":
@@ -112,8 +112,10 @@ def _told(finding: Finding) -> "RenderableType":
         ("risk", finding.consequence),
         ("fix", finding.remedy),
     ):
-        lines.add_row(label, Text(_plain(text), overflow="fold"))
-    heading = Text.assemble((_plain(finding.code), "bold"), f"  {_plain(finding.subject)}")
+        lines.add_row(label, Text(without_secrets(text), overflow="fold"))
+    heading = Text.assemble(
+        (without_secrets(finding.code), "bold"), f"  {without_secrets(finding.subject)}"
+    )
     return Group(heading, lines)
 
 
@@ -123,7 +125,3 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _plain(text: str) -> str:
-    return without_secrets(text)

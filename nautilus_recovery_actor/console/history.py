@@ -16,10 +16,10 @@ from nautilus_recovery_actor.console.common import columns
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import say
-from nautilus_recovery_actor.console.common import shown
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.text import one_line
 
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _all(arguments: argparse.Namespace, view: "RecordView") -> int:
 def _nothing(arguments: argparse.Namespace, view: "RecordView") -> int:
     from nautilus_recovery_actor.redis_view import address  # noqa: PLC0415
 
-    trader, where = shown(arguments.trader), address(arguments.redis)
+    trader, where = one_line(arguments.trader), address(arguments.redis)
     if view.stamps().heartbeat is not None:
         why = "its monitor has not ended a recovery yet, or keeps none (history_size=0)"
     elif view.is_known():
@@ -132,7 +132,7 @@ def _nothing(arguments: argparse.Namespace, view: "RecordView") -> int:
 
 def _complain_of(broken: "Iterable[Broken]") -> None:
     for one in broken:
-        complain(shown(f"Cannot be read: {one.key}: {one.why}"))
+        complain(one_line(f"Cannot be read: {one.key}: {one.why}"))
 
 
 def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
@@ -147,7 +147,7 @@ def _list(reports: "Iterable[RecoveryReport]") -> None:
     from nautilus_recovery_actor.record import overview  # noqa: PLC0415
 
     rows = [
-        overview.Row(*map(shown, msgspec.structs.astuple(overview.row(report))))
+        overview.Row(*map(one_line, msgspec.structs.astuple(overview.row(report))))
         for report in reports
     ]
     for line in overview.table(rows, columns()):
@@ -161,6 +161,6 @@ def _tell(report: "RecoveryReport") -> None:
     width = columns()
     for line in overview.in_full(report):
         indent = line[: len(line) - len(line.lstrip(" "))]
-        text = indent + shown(line)
+        text = indent + one_line(line)
         for part in [text] if width is None else narrate.wrapped(text, width - 1):
             say(part)

@@ -18,6 +18,7 @@ from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.text import one_line
 
 
 _ROWS = 50
@@ -94,7 +95,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
         return UNUSABLE
     except (redis.RedisError, OSError) as e:
         where = redis_view.address(arguments.redis)
-        why = redis_view.one_line(str(e)).rstrip(".")
+        why = one_line(str(e)).rstrip(".")
         complain(
             f"Redis at {where} cannot be read ({why}): is it running, and is this the server of "
             f"the node's cache?",
@@ -114,7 +115,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> str:
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
 
-    trader = redis_view.one_line(arguments.trader)
+    trader = one_line(arguments.trader)
     line = f"Redis at {redis_view.address(arguments.redis)} holds nothing of {trader}"
     if not owners:
         return f"{line}, and of no other trader: is this the server of the node's cache?"

@@ -21,7 +21,7 @@ from nautilus_recovery_actor.inspection.inventory import Inventory
 from nautilus_recovery_actor.inspection.inventory import count
 from nautilus_recovery_actor.inspection.inventory import duration
 from nautilus_recovery_actor.inspection.restored import RestoredOrder
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.text import one_line
 
 
 _BILLION = 1_000_000_000

@@ -19,9 +19,9 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
-from nautilus_recovery_actor.console.common import shown
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.text import one_line
 
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log tells whether it obeyed")
         return INTERRUPTED
-    text = shown(answer.text)
+    text = one_line(answer.text)
     if arguments.json:
         addressee = {"trader_id": command.trader_id, "action": action, **what}
         say(msgspec.json.encode(addressee | msgspec.structs.asdict(answer)).decode())

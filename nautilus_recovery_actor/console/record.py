@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_trader
+from nautilus_recovery_actor.text import one_line
 
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def connected(arguments: argparse.Namespace, timeout_secs: float) -> "Iterator[r
         try:
             yield client
         except redis.RedisError as e:
-            why = redis_view.one_line(str(e)).rstrip(".")
+            why = one_line(str(e)).rstrip(".")
             raise redis_view.RedisUnusableError(
                 f"Redis at {redis_view.address(arguments.redis)} cannot be used ({why}): "
                 "is it running, and is this the server of the node's cache?",

@@ -14,10 +14,10 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
-from nautilus_recovery_actor.console.common import shown
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.text import one_line
 
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ def tell(found: "Present") -> None:
     """
     from nautilus_recovery_actor.record.overview import moment  # noqa: PLC0415
 
-    say(shown(f"{found.trader_id} {found.state}: {found.reason}"))
+    say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
     for instrument_id in found.blocked_instruments:
         until = found.released_until.get(instrument_id)
         released = "" if until is None else f", released until {moment(until)} UTC"
-        say(shown(f"Blocked: {instrument_id}{released}"))
+        say(one_line(f"Blocked: {instrument_id}{released}"))
     if found.is_shadow:
         say("In shadow: the monitor tells of this and blocks nothing")

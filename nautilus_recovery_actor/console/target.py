@@ -75,13 +75,13 @@ def load_target(name: str) -> Target:
     module, _, attribute = name.partition(":")
     if module.endswith(".py"):
         raise TargetError(
-            f"'{_plain(name)}' is a Python file: give package.module:name, such as "
-            f"{_plain(Path(module).stem)}:{_plain(attribute or 'config')} in its directory",
+            f"'{without_secrets(name)}' is a Python file: give package.module:name, such as "
+            f"{without_secrets(Path(module).stem)}:{without_secrets(attribute or 'config')} in its directory",
         )
     if path.suffix == ".json" or path.is_file():
         return Target(_file(path))
     if not (module and attribute):
-        raise TargetError(f"'{_plain(name)}' is no target: {_FORMS}")
+        raise TargetError(f"'{without_secrets(name)}' is no target: {_FORMS}")
     return _target(_called(_imported(module, attribute), name), name)
 
 
@@ -110,10 +110,10 @@ def _file(path: Path) -> TradingNodeConfig:
         _refuse_unknown(data)
         config: TradingNodeConfig = TradingNodeConfig.parse(data)
     except OSError as e:
-        raise TargetError(f"{_plain(str(path))} cannot be read: {e.strerror}") from None
+        raise TargetError(f"{without_secrets(str(path))} cannot be read: {e.strerror}") from None
     except Exception as e:
         raise TargetError(
-            f"{_plain(str(path))} is no TradingNodeConfig that NautilusTrader can read: "
+            f"{without_secrets(str(path))} is no TradingNodeConfig that NautilusTrader can read: "
             f"{_error(e)}",
         ) from None
     return config
@@ -138,12 +138,14 @@ def _imported(module: str, attribute: str) -> Any:
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as e:  # What is imported may do anything
-        raise TargetError(f"{_plain(module)} cannot be imported: {_error(e)}") from None
+        raise TargetError(f"{without_secrets(module)} cannot be imported: {_error(e)}") from None
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
         except Exception:
-            raise TargetError(f"{_plain(module)} has no '{_plain(attribute)}': {_FORMS}") from None
+            raise TargetError(
+                f"{without_secrets(module)} has no '{without_secrets(attribute)}': {_FORMS}"
+            ) from None
     return found
 
 
@@ -154,17 +156,17 @@ def _called(found: Any, name: str) -> Any:
         inspect.signature(found).bind()
     except TypeError:
         raise TargetError(
-            f"{_plain(name)} needs arguments: name a function that needs none",
+            f"{without_secrets(name)} needs arguments: name a function that needs none",
         ) from None
     except ValueError:
         pass  # It has no signature to look at
     try:
         answer = found()
     except (Exception, SystemExit) as e:
-        raise TargetError(f"{_plain(name)} raised {_error(e)}") from None
+        raise TargetError(f"{without_secrets(name)} raised {_error(e)}") from None
     if inspect.iscoroutine(answer):
         answer.close()
-        raise TargetError(f"{_plain(name)} is asynchronous: name a function that is not")
+        raise TargetError(f"{without_secrets(name)} is asynchronous: name a function that is not")
     return answer
 
 
@@ -175,14 +177,10 @@ def _target(found: Any, name: str) -> Target:
         case (TradingNodeConfig() as config, list() | tuple() as strategies):
             return Target(config, tuple(strategies))
     raise TargetError(
-        f"{_plain(name)} is of the type {type(found).__name__}: it must be a TradingNodeConfig, or "
-        f"a function that returns one, alone or with a list of strategies",
+        f"{without_secrets(name)} is of the type {type(found).__name__}: it must be a "
+        f"TradingNodeConfig, or a function that returns one, alone or with a list of strategies",
     )
 
 
 def _error(e: BaseException) -> str:
     return without_secrets(error_text(e), secrets_in(dict(os.environ)))
-
-
-def _plain(text: str) -> str:
-    return without_secrets(text)

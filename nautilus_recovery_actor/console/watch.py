@@ -4,7 +4,6 @@
 
 import argparse
 import sys
-import textwrap
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -22,13 +21,14 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
-from nautilus_recovery_actor.console.common import shown
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.console.status import CODES
 from nautilus_recovery_actor.console.status import NO_HEARTBEAT
 from nautilus_recovery_actor.console.status import add_max_age
+from nautilus_recovery_actor.text import hanging
+from nautilus_recovery_actor.text import one_line
 
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _TIMEOUT_SECS = 5.0
 _LOOK_SECS = 0.25
 _RELOOK_SECS = 2.0
-_LEAST_WIDTH = 20
 
 
 def add_to(commands: Commands) -> None:
@@ -154,7 +153,7 @@ def _screen(
             yield (
                 lambda change: _tell(change, console.out),
                 lambda found: status.update(
-                    Text(shown(f"{found.state}: {found.reason}")[: console.width - 3], "dim"),
+                    Text(one_line(f"{found.state}: {found.reason}")[: console.width - 3], "dim"),
                 ),
             )
 
@@ -163,16 +162,10 @@ def _tell(change: "Change", out: Callable[[str], None] | None = None) -> None:
     from nautilus_recovery_actor.record.overview import moment  # noqa: PLC0415
 
     epoch = "" if change.epoch is None else f"epoch {change.epoch}"
-    start = f"{moment(change.ts, digits=3)}Z  {epoch:<9} {shown(change.what):<12}  "
-    text, width = shown(change.text), columns()
-    parts = [text]
-    if width is not None:
-        parts = textwrap.wrap(
-            text, max(width - len(start) - 1, _LEAST_WIDTH), break_on_hyphens=False
-        )
-    for part in parts or [""]:
-        (out or _say)(f"{start}{part}".rstrip())
-        start = " " * len(start)
+    start = f"{moment(change.ts, digits=3)}Z  {epoch:<9} {one_line(change.what):<12}  "
+    width = columns()
+    for line in hanging(start, one_line(change.text), None if width is None else width - 1):
+        (out or _say)(line)
 
 
 def _say(line: str) -> None:

@@ -30,12 +30,12 @@ from nautilus_recovery_actor.inspection.redis_values import read_values
 from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import RedisUnusableError
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.redis_view import literal
+from nautilus_recovery_actor.text import one_line
 
 
 _MAX_SCANNED = 1_000_000
 _MAX_KEY = 200
-_GLOB = re.compile(rb"([\\*?\[\]])")
 # What a node reads, besides what strategies and actors saved
 _KINDS = (b"currencies", b"instruments", b"accounts", b"orders", b"positions")
 _READ = {b"general", *_KINDS}
@@ -160,7 +160,7 @@ class _StoreReader:
         self._client = client
         self._trader_id = namespace.trader_id
         self._prefix = os.fsencode(namespace.key(""))  # From the command line: any bytes
-        self._pattern = _GLOB.sub(rb"\\\1", self._prefix) + b"*"
+        self._pattern = os.fsencode(f"{literal(namespace.key(''))}*")
         self._max_bytes = max_bytes
         self._broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}

@@ -2,7 +2,6 @@
 Reports for a reader who was not there: one as a row among others, and one in full.
 """
 
-import textwrap
 from collections.abc import Iterator
 from collections.abc import Sequence
 from datetime import UTC
@@ -16,11 +15,11 @@ from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import ReconciledFill
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.text import hanging
 
 
 _NS = 1_000_000_000
 _MAX_NAMES = 5
-_LEAST_WIDTH = 20
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -122,17 +121,7 @@ def table(rows: Sequence[Row], width: int | None) -> Iterator[str]:
         start = (
             f"{one.epoch:>{epoch}}  {one.began:<19}  {one.took:>{took}}  {one.result:<{result}}  "
         )
-        if width is None:
-            yield f"{start}{one.story}".rstrip()
-            continue
-        parts = textwrap.wrap(
-            one.story,
-            max(width - len(start), _LEAST_WIDTH),
-            break_on_hyphens=False,
-        )
-        for part in parts or [""]:
-            yield f"{start}{part}".rstrip()
-            start = " " * len(start)
+        yield from hanging(start, one.story, width)
 
 
 def in_full(report: RecoveryReport) -> Iterator[str]:

@@ -21,8 +21,9 @@ from nautilus_recovery_actor.record.recorded import Broken
 from nautilus_recovery_actor.record.recorded import DamagedError
 from nautilus_recovery_actor.record.recorded import Recorded
 from nautilus_recovery_actor.redis_view import Namespace
-from nautilus_recovery_actor.redis_view import one_line
+from nautilus_recovery_actor.redis_view import literal
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.text import one_line
 
 
 _Value = TypeVar("_Value")
@@ -162,9 +163,9 @@ class RecordView:
 
         """
         cursor = 0
-        prefix = "".join(f"\\{c}" if c in r"*?[]^\\" else c for c in self._namespace.key(""))
+        pattern = f"{literal(self._namespace.key(''))}*"
         for _ in range(_LOOK // _SLOTS):
-            answer: Any = self._client.scan(cursor, match=f"{prefix}*", count=_SLOTS)
+            answer: Any = self._client.scan(cursor, match=pattern, count=_SLOTS)
             cursor, keys = answer
             if keys or not cursor:
                 return bool(keys)

@@ -47,6 +47,7 @@ CORE = [
     "report",
     "series",
     "signals",
+    "text",
     "verify",
 ]
 FOREIGN = {"nautilus_trader", "redis", "valkey", "pyarrow", "pandas"}
