@@ -21,6 +21,7 @@ from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import PACKAGE
 from nautilus_recovery_actor.console.common import UNREAD
 from nautilus_recovery_actor.console.common import Command
+from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import complain
 
 
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = parsed.run(parsed)
         sys.stdout.flush()
+    except CommandError as e:
+        complain(str(e))
+        return int(parsed.unusable)
     except BrokenPipeError:  # Who reads has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD

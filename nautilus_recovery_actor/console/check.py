@@ -9,9 +9,9 @@ from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import UNUSABLE
 from nautilus_recovery_actor.console.common import Commands
-from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import lacks
-from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import add_command
+from nautilus_recovery_actor.console.common import add_timeout
+from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.enums import Severity
 
@@ -39,10 +39,11 @@ def add_to(commands: Commands) -> None:
 
     """
     text = "find what makes the restart of a node unsafe, before it starts"
-    check = commands.add_parser(
+    check = add_command(
+        commands,
         "check",
-        help=text,
-        description=f"{text.capitalize()}.",
+        text,
+        _check,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,42 +56,28 @@ def add_to(commands: Commands) -> None:
     check.add_argument("--halted", action="store_true", help="halt_until_recovered(node) is called")
     check.add_argument("--running", action="store_true", help="a node of this trader ID may run")
     check.add_argument("--strict", action="store_true", help="exit with 1 if something warns")
-    check.add_argument(
-        "--timeout",
-        metavar="SECS",
-        type=positive,
-        default=5.0,
-        help="how long to wait for an answer of Redis (default: %(default)g)",
-    )
+    add_timeout(check, "an answer of Redis", 5.0)
     how = check.add_mutually_exclusive_group()
     how.add_argument("--format", choices=("table", "json", "github"), default="table")
     how.add_argument("--json", dest="format", action="store_const", const="json")
-    check.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    needed = ("redis", "rich") if arguments.format == "table" else ("redis",)
-    if lacks("cli", *needed):
-        return UNUSABLE
+    require("cli", "redis", *(["rich"] if arguments.format == "table" else []))
     # What needs NautilusTrader takes its time to import
-    from nautilus_recovery_actor.console.target import TargetError  # noqa: PLC0415
     from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
     from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
     from nautilus_recovery_actor.preflight import preflight  # noqa: PLC0415
 
-    try:
-        with stdout_to_stderr():
-            target = load_target(arguments.target)
-            report = preflight(
-                target.config,
-                target.strategies,
-                is_halted=arguments.halted,
-                is_live_ok=arguments.running,
-                timeout_secs=arguments.timeout,
-            )
-    except TargetError as e:
-        complain(str(e))
-        return UNUSABLE
+    with stdout_to_stderr():
+        target = load_target(arguments.target)
+        report = preflight(
+            target.config,
+            target.strategies,
+            is_halted=arguments.halted,
+            is_live_ok=arguments.running,
+            timeout_secs=arguments.timeout,
+        )
     _tell(report, arguments.format)
     if report.is_blocked:
         return UNUSABLE

@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from typing import Any
 from typing import NoReturn
 from typing import TypeAlias
@@ -64,6 +65,12 @@ class Command(argparse.ArgumentParser):
         self.exit(self.misused, f"{self.prog}: error: {message}\n")
 
 
+class CommandError(Exception):
+    """
+    Raised when a command cannot do what it is asked to. The text is one line that says what to do.
+    """
+
+
 def say(line: str) -> None:
     """
     Print a line of the answer.
@@ -110,26 +117,63 @@ def columns() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def lacks(extra: str, *modules: str) -> bool:
+def require(extra: str, *modules: str) -> None:
     """
-    Return whether one of the modules is not installed, and say which extra brings it.
+    Go on only if all that a command imports is installed.
 
     Parameters
     ----------
     extra : str
-        An extra of this package.
+        The extra of this package that brings it.
     *modules : str
-        What a command imports.
+        What the command imports.
+
+    Raises
+    ------
+    CommandError
+        If one of the modules is missing.
+
+    """
+    if not all(map(importlib.util.find_spec, modules)):
+        raise CommandError(f"This needs more: pip install '{PACKAGE}[{extra}]'")
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    text: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    unusable: int = UNUSABLE,
+    **options: Any,
+) -> Command:
+    """
+    Add a command to the parser.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+    name : str
+        Its name.
+    text : str
+        What it does, as the imperative of a sentence.
+    run : Callable[[argparse.Namespace], int]
+        Does it, and returns the exit code.
+    unusable : int, default 2
+        The exit code after a `CommandError`.
+    **options
+        What else `argparse.ArgumentParser` takes.
 
     Returns
     -------
-    bool
+    Command
 
     """
-    if all(map(importlib.util.find_spec, modules)):
-        return False
-    complain(f"This needs more: pip install '{PACKAGE}[{extra}]'")
-    return True
+    described = {"help": text, "description": f"{text.capitalize()}.", **options}
+    command = commands.add_parser(name, **described)
+    command.set_defaults(run=run, unusable=unusable)
+    return command
 
 
 def add_trader(command: argparse.ArgumentParser) -> None:
@@ -170,6 +214,29 @@ def add_redis(command: argparse.ArgumentParser, what: str) -> None:
         metavar="URL",
         default=os.environ.get("REDIS_URL") or _REDIS,
         help=f"{what} (default: REDIS_URL, else {_REDIS})",
+    )
+
+
+def add_timeout(command: argparse.ArgumentParser, what: str, default: float) -> None:
+    """
+    Let a command ask how long to wait.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        The command.
+    what : str
+        For what, such as "an answer of Redis".
+    default : float
+        How long if nothing is given (seconds).
+
+    """
+    command.add_argument(
+        "--timeout",
+        metavar="SECS",
+        type=positive,
+        default=default,
+        help=f"how long to wait for {what} (default: %(default)g)",
     )
 
 

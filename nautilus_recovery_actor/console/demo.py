@@ -7,9 +7,9 @@ import os
 from importlib.util import find_spec
 
 from nautilus_recovery_actor.console.common import PACKAGE
-from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
-from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import add_command
 
 
 def add_to(commands: Commands) -> None:
@@ -23,15 +23,13 @@ def add_to(commands: Commands) -> None:
 
     """
     text = "kill a node, restart it, and see what the monitor says"
-    demo = commands.add_parser("demo", help=text, description=f"{text.capitalize()}.")
+    demo = add_command(commands, "demo", text, _demo)
     demo.add_argument("-v", "--verbose", action="store_true", help="list every check")
-    demo.set_defaults(run=_demo)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     if not _has_demo_extra():
-        complain(f"The demo needs more: pip install '{PACKAGE}[demo]'")
-        return UNUSABLE
+        raise CommandError(f"The demo needs more: pip install '{PACKAGE}[demo]'")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
 

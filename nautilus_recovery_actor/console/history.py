@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nautilus_recovery_actor.console.common import DONE
-from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
 from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.record.record_view import RecordView
     from nautilus_recovery_actor.record.recorded import Broken
     from nautilus_recovery_actor.report import RecoveryReport
-
-_TIMEOUT_SECS = 5.0
 
 
 def add_to(commands: Commands) -> None:
@@ -41,7 +40,7 @@ def add_to(commands: Commands) -> None:
 
     """
     text = "list the last recoveries of a node, or tell one in full"
-    history = commands.add_parser("history", help=text, description=f"{text.capitalize()}.")
+    history = add_command(commands, "history", text, _history)
     add_record(history)
     which = history.add_mutually_exclusive_group()
     which.add_argument(
@@ -53,7 +52,6 @@ def add_to(commands: Commands) -> None:
     )
     which.add_argument("--epoch", metavar="N", type=_count, help="this one, in full")
     history.add_argument("--json", action="store_true", help="the full reports, for a machine")
-    history.set_defaults(run=_history)
 
 
 def _count(text: str) -> int:
@@ -63,58 +61,51 @@ def _count(text: str) -> int:
 
 
 def _history(arguments: argparse.Namespace) -> int:
-    if lacks("cli", "redis"):
-        return UNUSABLE
+    require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
-    from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
 
-    try:
-        with connected(arguments, _TIMEOUT_SECS) as client:
-            view = RecordView(client, namespace(arguments))
-            if arguments.epoch is not None:
-                return _one(arguments, view)
-            return _all(arguments, view)
-    except RedisUnusableError as e:
-        complain(str(e))
-        return UNUSABLE
+    with connected(arguments) as client:
+        view = RecordView(client, namespace(arguments))
+        if arguments.epoch is None:
+            _all(arguments, view)
+        else:
+            _one(arguments, view)
+    return DONE
 
 
-def _one(arguments: argparse.Namespace, view: "RecordView") -> int:
+def _one(arguments: argparse.Namespace, view: "RecordView") -> None:
     report, broken = view.report(arguments.epoch)
     if report is None:
         _complain_of(broken)
         newest, _ = view.history(1)
         last = next(newest, None)
         if last is None:
-            return _nothing(arguments, view)
-        complain(
+            raise _nothing(arguments, view)
+        raise CommandError(
             f"No report of epoch {arguments.epoch}: it is in progress, too old or never was. "
             f"The newest on record is {last.epoch}",
         )
-        return UNUSABLE
     if arguments.json:
         say(report.to_bytes().decode())
     else:
         _tell(report)
-    return DONE
 
 
-def _all(arguments: argparse.Namespace, view: "RecordView") -> int:
+def _all(arguments: argparse.Namespace, view: "RecordView") -> None:
     reports, broken = view.history(arguments.limit)
     first = next(reports, None)
     if first is None:
         _complain_of(broken)
-        return _nothing(arguments, view)
+        raise _nothing(arguments, view)
     if arguments.json:
         _dump(first, reports)
     else:
         _list(chain([first], reports))
     _complain_of(broken)
-    return DONE
 
 
-def _nothing(arguments: argparse.Namespace, view: "RecordView") -> int:
+def _nothing(arguments: argparse.Namespace, view: "RecordView") -> CommandError:
     from nautilus_recovery_actor.redis_view import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
@@ -126,8 +117,7 @@ def _nothing(arguments: argparse.Namespace, view: "RecordView") -> int:
         why = f"there is nothing of it. There is a record of {', '.join(traders)}"
     else:
         why = "there is nothing of it: is this the trader ID, and the server of the node's cache?"
-    complain(f"No recovery of {trader} on record in Redis at {where}: {why}")
-    return UNUSABLE
+    return CommandError(f"No recovery of {trader} on record in Redis at {where}: {why}")
 
 
 def _complain_of(broken: "Iterable[Broken]") -> None:

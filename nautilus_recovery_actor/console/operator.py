@@ -11,13 +11,14 @@ import msgspec
 from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
-from nautilus_recovery_actor.console.common import UNUSABLE
+from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_redis
+from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import lacks
-from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import namespace
@@ -44,7 +45,7 @@ def add_to(commands: Commands) -> None:
 
 def _add_release(commands: Commands) -> None:
     text = "let a blocked instrument trade for a time, though it differs from the venue"
-    release = commands.add_parser("release", help=text, description=f"{text.capitalize()}.")
+    release = add_command(commands, "release", text, _release)
     release.add_argument("instrument", metavar="INSTRUMENT", help="such as ETHUSDT-PERP.BINANCE")
     _add_addressee(release)
     how_long = release.add_mutually_exclusive_group()
@@ -55,14 +56,11 @@ def _add_release(commands: Commands) -> None:
         help="how long, at most 1440 (default: 15); the next recovery ends it earlier",
     )
     how_long.add_argument("--withdraw", action="store_true", help="end a release now")
-    release.set_defaults(run=_release)
 
 
 def _add_resume(commands: Commands) -> None:
     text = "let a running node try again whose recovery failed, or was repeated too often"
-    resume = commands.add_parser("resume", help=text, description=f"{text.capitalize()}.")
-    _add_addressee(resume)
-    resume.set_defaults(run=_resume)
+    _add_addressee(add_command(commands, "resume", text, _resume))
 
 
 def _add_addressee(command: argparse.ArgumentParser) -> None:
@@ -84,13 +82,7 @@ def _add_addressee(command: argparse.ArgumentParser) -> None:
         choices=("json", "msgpack"),
         help="that of the node's message bus (default: the one of NautilusTrader as installed)",
     )
-    command.add_argument(
-        "--timeout",
-        metavar="SECS",
-        type=positive,
-        default=10.0,
-        help="how long to wait for the node's answer (default: %(default)g)",
-    )
+    add_timeout(command, "the node's answer", 10.0)
     command.add_argument("--json", action="store_true", help="the node's answer, for a machine")
 
 
@@ -106,8 +98,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
-    if lacks("cli", "redis"):
-        return UNUSABLE
+    require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
     from nautilus_recovery_actor import remote  # noqa: PLC0415
@@ -122,8 +113,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
             **what,
         )
     except ValueError as e:
-        complain(str(e))
-        return UNUSABLE
+        raise CommandError(str(e)) from e
     try:
         answer = remote.ask(
             command,
@@ -133,8 +123,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
             namespace(arguments),
         )
     except (remote.RemoteError, redis_view.RedisUnusableError) as e:
-        complain(str(e))
-        return UNUSABLE
+        raise CommandError(str(e)) from e
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log tells whether it obeyed")
         return INTERRUPTED

@@ -1,5 +1,5 @@
 """
-What the commands have in common that read the monitor's record.
+What the commands have in common that read what is stored of a trader.
 """
 
 import argparse
@@ -8,6 +8,7 @@ from contextlib import closing
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.text import one_line
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_record(command: argparse.ArgumentParser) -> None:
     """
-    Let a command ask where the record is.
+    Let a command ask of which trader, and where that is stored.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def add_namespace(command: argparse.ArgumentParser) -> None:
 
 def namespace(arguments: argparse.Namespace) -> "Namespace":
     """
-    Return where the record is.
+    Return where the keys of the trader are.
 
     Parameters
     ----------
@@ -80,15 +81,15 @@ def namespace(arguments: argparse.Namespace) -> "Namespace":
 
 
 @contextmanager
-def connected(arguments: argparse.Namespace, timeout_secs: float) -> "Iterator[redis.Redis]":
+def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iterator[redis.Redis]":
     """
-    Connect to the server, and say in one line if it cannot be used.
+    Connect to the server, and disconnect at the end.
 
     Parameters
     ----------
     arguments : argparse.Namespace
         The arguments of a command that `add_record` had.
-    timeout_secs : float
+    timeout_secs : float, default 5.0
         How long to wait for the connection, and for each answer (seconds).
 
     Yields
@@ -97,7 +98,7 @@ def connected(arguments: argparse.Namespace, timeout_secs: float) -> "Iterator[r
 
     Raises
     ------
-    RedisUnusableError
+    CommandError
         If the server cannot be used.
 
     """
@@ -105,12 +106,14 @@ def connected(arguments: argparse.Namespace, timeout_secs: float) -> "Iterator[r
 
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
 
-    with closing(redis_view.connect(arguments.redis, timeout_secs)) as client:
-        try:
+    try:
+        with closing(redis_view.connect(arguments.redis, timeout_secs)) as client:
             yield client
-        except redis.RedisError as e:
-            why = one_line(str(e)).rstrip(".")
-            raise redis_view.RedisUnusableError(
-                f"Redis at {redis_view.address(arguments.redis)} cannot be used ({why}): "
-                "is it running, and is this the server of the node's cache?",
-            ) from e
+    except redis_view.RedisUnusableError as e:
+        raise CommandError(str(e)) from e
+    except redis.RedisError as e:
+        why = one_line(str(e)).rstrip(".")
+        raise CommandError(
+            f"Redis at {redis_view.address(arguments.redis)} cannot be used ({why}): "
+            "is it running, and is this the server of the node's cache?",
+        ) from e

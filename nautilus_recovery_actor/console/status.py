@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nautilus_recovery_actor.console.common import MISUSED
+from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
-from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import lacks
+from nautilus_recovery_actor.console.common import add_command
+from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
@@ -42,9 +44,12 @@ def add_to(commands: Commands) -> None:
 
     """
     text = "tell whether a node may trade, by the exit code too"
-    status = commands.add_parser(
+    status = add_command(
+        commands,
         "status",
-        help=text,
+        text,
+        _status,
+        unusable=NO_HEARTBEAT,
         description=f"{text.capitalize()}: for a readiness probe.",
         epilog=CODES,
     )
@@ -57,14 +62,7 @@ def add_to(commands: Commands) -> None:
         help="closed (1) also while an instrument is blocked that no operator has released",
     )
     status.add_argument("--json", action="store_true", help="one JSON object, for a machine")
-    status.add_argument(
-        "--timeout",
-        metavar="SECS",
-        type=positive,
-        default=2.0,
-        help="how long to wait for each answer of the server (default: %(default)g)",
-    )
-    status.set_defaults(run=_status)
+    add_timeout(status, "each answer of the server", 2.0)
 
 
 def add_max_age(command: argparse.ArgumentParser) -> None:
@@ -86,22 +84,19 @@ def add_max_age(command: argparse.ArgumentParser) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    if lacks("cli", "redis"):
-        return NO_HEARTBEAT
+    require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.record.present import Present  # noqa: PLC0415
     from nautilus_recovery_actor.record.present import State  # noqa: PLC0415
     from nautilus_recovery_actor.record.present import present  # noqa: PLC0415
     from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
-    from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
 
     try:
         with connected(arguments, arguments.timeout) as client:
             recorded = RecordView(client, namespace(arguments)).present()
-    except RedisUnusableError as e:
+    except CommandError as e:
         if not arguments.json:
-            complain(str(e))
-            return NO_HEARTBEAT
+            raise
         found = Present(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
     else:
         found = present(

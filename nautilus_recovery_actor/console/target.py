@@ -19,13 +19,14 @@ from nautilus_recovery_actor.checks.native_ids import check_trader_id
 from nautilus_recovery_actor.checks.redact import error_text
 from nautilus_recovery_actor.checks.redact import secrets_in
 from nautilus_recovery_actor.checks.redact import without_secrets
+from nautilus_recovery_actor.console.common import CommandError
 
 
 _FORMS = "give package.module:name or the path of a JSON file"
 _MAX_FILE_BYTES = 16_000_000
 
 
-class TargetError(Exception):
+class TargetError(CommandError):
     """
     Raised when there is no such target, or it is none. The text is one line without a secret.
     """

@@ -16,10 +16,10 @@ import msgspec
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import MISUSED
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
-from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import lacks
 from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.record.present import Present
     from nautilus_recovery_actor.record.recorded import Recorded
 
-_TIMEOUT_SECS = 5.0
 _LOOK_SECS = 0.25
 _RELOOK_SECS = 2.0
 
@@ -54,10 +53,12 @@ def add_to(commands: Commands) -> None:
 
     """
     text = "tell of a recovery while it goes on, until it ends"
-    watch = commands.add_parser(
+    watch = add_command(
+        commands,
         "watch",
-        help=text,
-        description=f"{text.capitalize()}.",
+        text,
+        _watch,
+        unusable=NO_HEARTBEAT,
         epilog=f"{CODES}; 130 interrupted",
     )
     watch.misused = MISUSED
@@ -71,21 +72,13 @@ def add_to(commands: Commands) -> None:
         help="how long at most (default: until it ends, or Ctrl-C)",
     )
     watch.add_argument("--json", action="store_true", help="one JSON object for each change")
-    watch.set_defaults(run=_watch)
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    if lacks("cli", "redis"):
-        return NO_HEARTBEAT
-    # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.redis_view import RedisUnusableError  # noqa: PLC0415
-
+    require("cli", "redis")
     try:
-        with _screen(arguments) as (tell, show), connected(arguments, _TIMEOUT_SECS) as client:
+        with _screen(arguments) as (tell, show), connected(arguments) as client:
             return _follow(arguments, client, tell, show)
-    except RedisUnusableError as e:
-        complain(str(e))
-        return NO_HEARTBEAT
     except KeyboardInterrupt:
         return INTERRUPTED
 

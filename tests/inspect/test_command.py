@@ -208,7 +208,7 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("--redis", "redis://127.0.0.1:1"), "Redis at 127.0.0.1:1 cannot be read"),
+        (("--redis", "redis://127.0.0.1:1"), "Redis at 127.0.0.1:1 cannot be used"),
         (("--redis", "http://x"), "That is no URL of a Redis server"),
         (("--max-value", "0"), "give a whole number of MiB"),
         (("--max-value", "x"), "give a whole number of MiB"),
@@ -228,7 +228,7 @@ def test_a_server_that_never_answers_is_given_up(run: Run) -> None:
         port = mute.getsockname()[1]
         code, out, err = run("--trader", "ANY-1", "--redis", f"redis://127.0.0.1:{port}")
     assert (code, out) == (2, "")
-    assert err.startswith(f"Redis at 127.0.0.1:{port} cannot be read (Timeout")
+    assert err.startswith(f"Redis at 127.0.0.1:{port} cannot be used (Timeout")
     assert err.count("\n") == 1
 
 
