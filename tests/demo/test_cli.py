@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
+import nautilus_recovery_cli
 from nautilus_recovery_actor.cli import main
 
 
@@ -15,7 +16,7 @@ def test_the_console_script_is_this_command_line() -> None:
     """What is installed is what is tested."""
     (script,) = entry_points(group="console_scripts", name="nautilus-recovery")
 
-    assert script.load() is main
+    assert script.load() is nautilus_recovery_cli.main
 
 
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
