@@ -11,8 +11,9 @@ import msgspec
 from rich.console import Console
 
 from nautilus_recovery_actor.console import inventory_tables
-from nautilus_recovery_actor.inspection import holdings
-from nautilus_recovery_actor.inspection import restored
+from nautilus_recovery_actor.inspection import restored_accounts
+from nautilus_recovery_actor.inspection import restored_orders
+from nautilus_recovery_actor.inspection import restored_positions
 from nautilus_recovery_actor.inspection import stored
 from nautilus_recovery_actor.inspection.inventory import Inventory
 from nautilus_recovery_actor.inspection.stored import BrokenEntryError
@@ -49,8 +50,8 @@ def survive(data: bytes) -> None:
 
     """
     values = data.split(SEPARATOR)
-    orders = _made(restored.order, values)
-    accounts = _made(holdings.account, values)
+    orders = _made(restored_orders.order, values)
+    accounts = _made(restored_accounts.account, values)
     positions = _made(_position, values, _LINEAR) + _made(_position, values, _INVERSE)
     _made(stored.currency, data)
     for instrument in _made(stored.instrument, data):
@@ -83,11 +84,11 @@ def _made(make: Callable[..., Any], *args: Any) -> list[Any]:
 
 
 def _position(values: list[bytes], instrument: stored.StoredInstrument) -> Any:
-    return holdings.position(values, lambda _: _terms(instrument))
+    return restored_positions.position(values, lambda _: _terms(instrument))
 
 
-def _terms(instrument: stored.StoredInstrument) -> holdings.Terms:
-    return holdings.terms(instrument, lambda _: 8, takes_commission=True)
+def _terms(instrument: stored.StoredInstrument) -> restored_positions.Terms:
+    return restored_positions.terms(instrument, lambda _: 8, takes_commission=True)
 
 
 def _show(orders: list[Any], accounts: list[Any], positions: list[Any]) -> None:

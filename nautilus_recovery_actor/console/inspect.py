@@ -60,12 +60,13 @@ def _inspect(arguments: argparse.Namespace) -> int:
     require("cli", "redis", "rich")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
+    from nautilus_recovery_actor.inspection import keys  # noqa: PLC0415
     from nautilus_recovery_actor.inspection import store_reader  # noqa: PLC0415
 
     with connected(arguments) as client:
         inventory = store_reader.read(client, namespace(arguments), arguments.max_value)
         if inventory is None:
-            raise _nothing(arguments, store_reader.owners(client))
+            raise _nothing(arguments, keys.owners(client))
     inventory = inventory.of(arguments.strategy, arguments.instrument)
     if arguments.json:
         say(msgspec.json.encode(inventory).decode())

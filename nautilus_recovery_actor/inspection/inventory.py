@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from nautilus_recovery_actor.inspection.holdings import RestoredAccount
-from nautilus_recovery_actor.inspection.holdings import RestoredPosition
-from nautilus_recovery_actor.inspection.restored import RestoredOrder
+from nautilus_recovery_actor.inspection.restored_accounts import RestoredAccount
+from nautilus_recovery_actor.inspection.restored_orders import RestoredOrder
+from nautilus_recovery_actor.inspection.restored_positions import RestoredPosition
 
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))

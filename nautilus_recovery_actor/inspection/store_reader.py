@@ -5,12 +5,10 @@ Closed orders and positions are counted and forgotten: only what is open takes m
 """
 
 import os
-import re
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from itertools import islice
 from typing import TypeVar
 
 import redis
@@ -19,11 +17,13 @@ from nautilus_trader.model.objects import Currency
 from nautilus_trader.model.position import Position
 from redis.exceptions import NoPermissionError
 
-from nautilus_recovery_actor.inspection import holdings
-from nautilus_recovery_actor.inspection import restored
+from nautilus_recovery_actor.inspection import restored_accounts
+from nautilus_recovery_actor.inspection import restored_orders
+from nautilus_recovery_actor.inspection import restored_positions
 from nautilus_recovery_actor.inspection import stored
 from nautilus_recovery_actor.inspection.inventory import BrokenEntry
 from nautilus_recovery_actor.inspection.inventory import Inventory
+from nautilus_recovery_actor.inspection.keys import name
 from nautilus_recovery_actor.inspection.redis_values import MAX_VALUE_BYTES
 from nautilus_recovery_actor.inspection.redis_values import pipelined
 from nautilus_recovery_actor.inspection.redis_values import read_values
@@ -34,18 +34,11 @@ from nautilus_recovery_actor.redis_view import literal
 from nautilus_recovery_actor.text import one_line
 
 
-_MAX_SCANNED = 1_000_000
-_MAX_KEY = 200
 # What a node reads, besides what strategies and actors saved
 _KINDS = (b"currencies", b"instruments", b"accounts", b"orders", b"positions")
 _READ = {b"general", *_KINDS}
 _STATES = (b"strategies", b"actors")
 _MAPS = (b"index:order_position", b"index:order_client")
-_OWNER = re.compile(
-    rb"(trader-)?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
-    rb":(?:general|currencies|instruments|accounts|orders|positions|index|strategies|actors):.*",
-    re.DOTALL,
-)
 
 # A currency of NautilusTrader's own has its decimals, one that it does not know has eight
 _PRECISIONS = {
@@ -59,9 +52,9 @@ _TAKES_COMMISSION = hasattr(Position, "adjustments")
 
 _Entry = TypeVar(
     "_Entry",
-    holdings.RestoredAccount,
-    holdings.RestoredPosition,
-    restored.RestoredOrder,
+    restored_accounts.RestoredAccount,
+    restored_positions.RestoredPosition,
+    restored_orders.RestoredOrder,
 )
 
 
@@ -102,54 +95,6 @@ def read(
         ) from e
 
 
-def owners(client: redis.Redis) -> list[tuple[str, str]]:
-    """
-    Return which traders the server holds entries of, with the options that name each.
-
-    Parameters
-    ----------
-    client : redis.Redis
-        A client of the server.
-
-    Returns
-    -------
-    list[tuple[str, str]]
-        The trader and the options, empty for none.
-
-    """
-    found = {
-        match.groups()
-        for key in islice(client.scan_iter(count=1_000), _MAX_SCANNED)
-        if (match := _OWNER.fullmatch(key))
-    }
-    return sorted(
-        (
-            name(trader),
-            ("" if prefix else " --no-prefix")
-            + (f" --instance-id {instance.decode()}" if instance else ""),
-        )
-        for prefix, trader, instance in found
-    )
-
-
-def name(key: bytes) -> str:
-    """
-    Return a key or a part of it as text that can be shown, also if it is none.
-
-    Parameters
-    ----------
-    key : bytes
-        The key.
-
-    Returns
-    -------
-    str
-
-    """
-    text = one_line(key[: 4 * _MAX_KEY].decode(errors="backslashreplace"))
-    return text if len(text) <= _MAX_KEY else f"{text[:_MAX_KEY]}..."
-
-
 class _LeftOutError(BrokenEntryError):
     # A node starts without the entry
     pass
@@ -164,7 +109,7 @@ class _StoreReader:
         self._max_bytes = max_bytes
         self._broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
-        self._instruments: dict[str, holdings.Terms] = {}
+        self._instruments: dict[str, restored_positions.Terms] = {}
         self._last_written = 0
 
     def inventory(self) -> Inventory | None:
@@ -172,11 +117,13 @@ class _StoreReader:
             return None
         precisions = self._precisions()
         self._read_instruments(lambda code: precisions.get(code, _DEFAULT_PRECISION))
-        accounts = [self._noted(account) for account in self._folded(b"accounts", holdings.account)]
-        orders: list[restored.RestoredOrder] = []
+        accounts = [
+            self._noted(account) for account in self._folded(b"accounts", restored_accounts.account)
+        ]
+        orders: list[restored_orders.RestoredOrder] = []
         closed_orders = 0
         position_of: dict[str, str] = {}
-        for order in self._folded(b"orders", restored.order):
+        for order in self._folded(b"orders", restored_orders.order):
             self._noted(order)
             if order.position_id is not None:
                 for child in order.children:
@@ -261,7 +208,7 @@ class _StoreReader:
         for key, value in self._values(b"instruments", are_lists=False):
             try:
                 instrument = stored.instrument(_only(value))
-                self._instruments[instrument.id] = holdings.terms(
+                self._instruments[instrument.id] = restored_positions.terms(
                     instrument,
                     precision_of,
                     takes_commission=_TAKES_COMMISSION,
@@ -269,10 +216,10 @@ class _StoreReader:
             except BrokenEntryError as e:
                 self._break(key, e, stops_start=False)
 
-    def _position(self, values: Iterable[bytes]) -> holdings.RestoredPosition:
-        return holdings.position(values, self._terms)
+    def _position(self, values: Iterable[bytes]) -> restored_positions.RestoredPosition:
+        return restored_positions.position(values, self._terms)
 
-    def _terms(self, instrument_id: str) -> holdings.Terms:
+    def _terms(self, instrument_id: str) -> restored_positions.Terms:
         terms = self._instruments.get(instrument_id)
         if terms is None:
             # NautilusTrader logs that and goes on

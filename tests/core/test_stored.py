@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.inspection import holdings
-from nautilus_recovery_actor.inspection import restored
+from nautilus_recovery_actor.inspection import restored_accounts
+from nautilus_recovery_actor.inspection import restored_orders
+from nautilus_recovery_actor.inspection import restored_positions
 from nautilus_recovery_actor.inspection import stored
 from nautilus_recovery_actor.inspection.inventory import Inventory
 from nautilus_recovery_actor.inspection.inventory import duration
@@ -17,7 +18,7 @@ from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
 
 ENCODERS: list[Callable[[Any], bytes]] = [msgspec.msgpack.encode, msgspec.json.encode]
-LINEAR = holdings.Terms(
+LINEAR = restored_positions.Terms(
     size_precision=3,
     multiplier=1.0,
     is_inverse=False,
@@ -84,19 +85,21 @@ def answered(kind: str, number: int, **fields: Any) -> dict[str, Any]:
     return event(kind, number, **{"venue_order_id": "V-1", "account_id": "PAPER-001", **fields})
 
 
-def order_of(*events: dict[str, Any]) -> restored.RestoredOrder:
+def order_of(*events: dict[str, Any]) -> restored_orders.RestoredOrder:
     """
     Return the order that mixed encodings of events make.
     """
-    return restored.order(ENCODERS[i % 2](event) for i, event in enumerate(events))
+    return restored_orders.order(ENCODERS[i % 2](event) for i, event in enumerate(events))
 
 
-def position_of(*fills: dict[str, Any], terms: holdings.Terms = LINEAR) -> Any:
-    return holdings.position((ENCODERS[i % 2](f) for i, f in enumerate(fills)), lambda _: terms)
+def position_of(*fills: dict[str, Any], terms: restored_positions.Terms = LINEAR) -> Any:
+    return restored_positions.position(
+        (ENCODERS[i % 2](f) for i, f in enumerate(fills)), lambda _: terms
+    )
 
 
-def account_of(*states: dict[str, Any]) -> holdings.RestoredAccount:
-    return holdings.account(ENCODERS[i % 2](state) for i, state in enumerate(states))
+def account_of(*states: dict[str, Any]) -> restored_accounts.RestoredAccount:
+    return restored_accounts.account(ENCODERS[i % 2](state) for i, state in enumerate(states))
 
 
 def state(*balances: tuple[str, str, str, str], **fields: Any) -> dict[str, Any]:
@@ -192,7 +195,7 @@ def test_an_order_is_what_its_events_make_of_it() -> None:
         filled(6),
         answered("OrderPendingCancel", 7),
     )
-    assert order == restored.RestoredOrder(
+    assert order == restored_orders.RestoredOrder(
         client_order_id="O-1",
         strategy_id="S-001",
         instrument_id="ETHUSDT.PAPER",
@@ -356,7 +359,7 @@ def test_an_inverse_position_wins_in_its_base_currency() -> None:
     """
     A hundred contracts from 100 to 200 win half a coin.
     """
-    terms = holdings.Terms(
+    terms = restored_positions.Terms(
         size_precision=0, multiplier=1.0, is_inverse=True, currency="BTC", precision=8
     )
     fills = (filled(1, qty="100"), filled(2, "SELL", "100", "200"))
@@ -445,7 +448,7 @@ def test_an_instrument_tells_in_which_currency_is_won(
     With its decimals.
     """
     value = msgspec.json.encode({"type": "X", "id": "X.Y", "multiplier": "5", **fields})
-    terms = holdings.terms(
+    terms = restored_positions.terms(
         stored.instrument(value),
         {currency: 3}.__getitem__,
         takes_commission=True,
@@ -460,7 +463,7 @@ def test_an_instrument_without_a_currency_is_broken() -> None:
     """
     instrument = stored.instrument(b'{"type": "X", "id": "X.Y"}')
     with pytest.raises(BrokenEntryError, match="without a currency"):
-        holdings.terms(instrument, lambda _: 2, takes_commission=True)
+        restored_positions.terms(instrument, lambda _: 2, takes_commission=True)
 
 
 # -- THE WHOLE --
@@ -549,13 +552,15 @@ def test_whatever_is_stored_is_an_entry_or_broken(values: list[bytes]) -> None:
     Damaged, truncated and foreign values end in a result that can be told, or in a reason.
     """
     for fold in (
-        restored.order,
-        holdings.account,
-        lambda v: holdings.position(v, lambda _: LINEAR),
+        restored_orders.order,
+        restored_accounts.account,
+        lambda v: restored_positions.position(v, lambda _: LINEAR),
         lambda v: [decode(x) for x in v for decode in (stored.instrument, stored.currency)],
     ):
         try:
-            made = fold([ENCODERS[0](initialized()), *values] if fold is restored.order else values)
+            made = fold(
+                [ENCODERS[0](initialized()), *values] if fold is restored_orders.order else values
+            )
         except BrokenEntryError as e:
             told = str(e).encode()
         else:

@@ -1,6 +1,6 @@
 """
-What a node makes of what is stored: orders, positions and accounts, as NautilusTrader folds them
-out of their events when it starts (seen in 1.221 and 1.231).
+What a node makes of stored events of orders, as NautilusTrader folds them when it starts (seen in
+1.221 and 1.231).
 
 It does not look at the sets of open and closed orders that are stored too: the events decide.
 """
@@ -12,55 +12,11 @@ from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.inspection import order_statuses
 from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection import stored_events
 from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
-
-# -- ORDERS --
-
-_ENDS = {"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"}
-_PENDING = {"PENDING_UPDATE", "PENDING_CANCEL"}
-_OPEN = {"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", *_PENDING}
-_INFLIGHT = {"SUBMITTED", *_PENDING}
-_FILLS = {"PARTIALLY_FILLED", "FILLED"}
-
-# Which status may follow which: the state table of `nautilus_trader.model.orders.base`
-_NEXT = {
-    "INITIALIZED": {"EMULATED", "RELEASED", "SUBMITTED", "ACCEPTED", "TRIGGERED"}
-    | (_ENDS - {"FILLED"}),
-    "EMULATED": {"CANCELED", "EXPIRED", "RELEASED"},
-    "RELEASED": {"DENIED", "SUBMITTED", "CANCELED"},
-    "SUBMITTED": {*_PENDING, "REJECTED", "CANCELED", "ACCEPTED", *_FILLS},
-    "ACCEPTED": {"REJECTED", *_PENDING, "CANCELED", "TRIGGERED", "EXPIRED", *_FILLS},
-    "CANCELED": _FILLS,
-    "PENDING_UPDATE": {
-        *("REJECTED", "ACCEPTED", "CANCELED", "EXPIRED", "TRIGGERED", "SUBMITTED"),
-        *(_PENDING | _FILLS),
-    },
-    "PENDING_CANCEL": {"REJECTED", "PENDING_CANCEL", "CANCELED", "EXPIRED", "ACCEPTED", *_FILLS},
-    "TRIGGERED": {"REJECTED", *_PENDING, "CANCELED", "EXPIRED", *_FILLS},
-    "PARTIALLY_FILLED": {*_PENDING, "CANCELED", "EXPIRED", *_FILLS},
-}
-
-_STATUS_OF: dict[type, str] = {
-    stored.OrderDenied: "DENIED",
-    stored.OrderEmulated: "EMULATED",
-    stored.OrderReleased: "RELEASED",
-    stored.OrderSubmitted: "SUBMITTED",
-    stored.OrderRejected: "REJECTED",
-    stored.OrderAccepted: "ACCEPTED",
-    stored.OrderPendingUpdate: "PENDING_UPDATE",
-    stored.OrderPendingCancel: "PENDING_CANCEL",
-    stored.OrderTriggered: "TRIGGERED",
-    stored.OrderCanceled: "CANCELED",
-    stored.OrderExpired: "EXPIRED",
-}
-# These end what is pending, each of one kind
-_ENDS_PENDING: dict[type, str] = {
-    stored.OrderModifyRejected: "PENDING_UPDATE",
-    stored.OrderCancelRejected: "PENDING_CANCEL",
-    stored.OrderUpdated: "PENDING_UPDATE",
-}
 
 _PRICED = {
     *("LIMIT", "STOP_LIMIT", "MARKET_TO_LIMIT", "LIMIT_IF_TOUCHED", "TRAILING_STOP_LIMIT"),
@@ -144,21 +100,21 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
         """
         Whether it rests at the venue, as far as the node knows.
         """
-        return self.status in _OPEN and self.emulation_trigger is None
+        return self.status in order_statuses.OPEN and self.emulation_trigger is None
 
     @property
     def is_inflight(self) -> bool:
         """
         Whether the venue has not answered yet.
         """
-        return self.status in _INFLIGHT
+        return self.status in order_statuses.INFLIGHT
 
     @property
     def is_closed(self) -> bool:
         """
         Whether it is over.
         """
-        return self.status in _ENDS
+        return self.status in order_statuses.CLOSED
 
 
 def order(values: Iterable[bytes]) -> RestoredOrder:
@@ -184,7 +140,7 @@ def order(values: Iterable[bytes]) -> RestoredOrder:
     first = next(events, None)
     if first is None:
         raise BrokenEntryError("it holds no event")
-    if not isinstance(first, stored.OrderInitialized):
+    if not isinstance(first, stored_events.OrderInitialized):
         raise BrokenEntryError(f"it begins with {type(first).__name__}, not OrderInitialized")
     fold = _OrderFold(first)
     for count, event in enumerate(events):
@@ -193,7 +149,7 @@ def order(values: Iterable[bytes]) -> RestoredOrder:
 
 
 class _OrderFold:
-    def __init__(self, init: stored.OrderInitialized) -> None:
+    def __init__(self, init: stored_events.OrderInitialized) -> None:
         qty = stored.quantity(init.quantity)
         if not qty:
             raise BrokenEntryError("an order for nothing")
@@ -237,24 +193,24 @@ class _OrderFold:
         ts = stored.nanoseconds(event.ts)
         stored.nanoseconds(event.ts_init)
         kind = type(event)
-        if kind is stored.OrderInitialized:
+        if kind is stored_events.OrderInitialized:
             if may_transform:
                 self._transform(event)
             self.order.ts_last = ts
             return
-        if order.venue_order_id and kind is not stored.OrderUpdated:
+        if order.venue_order_id and kind is not stored_events.OrderUpdated:
             self._check_venue_order_id(event)
 
         before = order.status
-        status = _STATUS_OF.get(kind)
+        status = order_statuses.STATUS_OF.get(kind)
         if status is not None:
             self._become(status)
-        elif order.status == _ENDS_PENDING.get(kind):
+        elif order.status == order_statuses.ENDS_PENDING.get(kind):
             self._become(self._previous)
         note = _NOTES.get(kind)
         if note is not None:
             note(self, event)
-        if before not in _PENDING:
+        if before not in order_statuses.PENDING:
             self._previous = before
         order.ts_last = ts
 
@@ -264,24 +220,24 @@ class _OrderFold:
             raise BrokenEntryError(f"another order of the venue: {venue_order_id[:80]!r}")
 
     def _become(self, status: str) -> None:
-        if status not in _NEXT.get(self.order.status, ()):
+        if status not in order_statuses.NEXT.get(self.order.status, ()):
             raise BrokenEntryError(f"{status} cannot follow {self.order.status}")
         self.order.status = status
 
-    def _submit(self, event: stored.OrderSubmitted) -> None:
+    def _submit(self, event: stored_events.OrderSubmitted) -> None:
         self.order.account_id = event.account_id
 
-    def _accept(self, event: stored.OrderAccepted) -> None:
+    def _accept(self, event: stored_events.OrderAccepted) -> None:
         self.order.venue_order_id = event.venue_order_id
 
-    def _release(self, _: stored.OrderReleased) -> None:
+    def _release(self, _: stored_events.OrderReleased) -> None:
         self.order.emulation_trigger = None
 
-    def _trigger(self, _: stored.OrderTriggered) -> None:
+    def _trigger(self, _: stored_events.OrderTriggered) -> None:
         if self.order.order_type not in _TRIGGERABLE:
             raise BrokenEntryError(f"an order of type {self.order.order_type} was triggered")
 
-    def _update(self, event: stored.OrderUpdated) -> None:
+    def _update(self, event: stored_events.OrderUpdated) -> None:
         order = self.order
         if order.venue_order_id and event.venue_order_id and order.order_type != "MARKET":
             order.venue_order_id = event.venue_order_id
@@ -289,7 +245,7 @@ class _OrderFold:
         order.leaves_qty = max(order.quantity - order.filled_qty, Decimal(0))
         self._set_prices(event.price, event.trigger_price)
 
-    def _fill(self, event: stored.OrderFilled) -> None:
+    def _fill(self, event: stored_events.OrderFilled) -> None:
         order = self.order
         if order.venue_order_id and event.trade_id in self._trade_ids:
             raise BrokenEntryError(f"the trade {event.trade_id[:80]!r} twice")
@@ -303,7 +259,7 @@ class _OrderFold:
         order.filled_qty = filled
         order.leaves_qty = max(order.quantity - filled, Decimal(0))
 
-    def _transform(self, event: stored.OrderInitialized) -> None:
+    def _transform(self, event: stored_events.OrderInitialized) -> None:
         # An emulated order is sent as one of another type: all of it begins anew but its history
         order = self.order
         if event.order_type not in {"MARKET", "LIMIT"}:
@@ -335,10 +291,10 @@ class _OrderFold:
 
 # What an event does besides giving a status
 _NOTES: dict[type, Callable[[_OrderFold, Any], None]] = {
-    stored.OrderSubmitted: _OrderFold._submit,  # noqa: SLF001
-    stored.OrderAccepted: _OrderFold._accept,  # noqa: SLF001
-    stored.OrderReleased: _OrderFold._release,  # noqa: SLF001
-    stored.OrderTriggered: _OrderFold._trigger,  # noqa: SLF001
-    stored.OrderUpdated: _OrderFold._update,  # noqa: SLF001
-    stored.OrderFilled: _OrderFold._fill,  # noqa: SLF001
+    stored_events.OrderSubmitted: _OrderFold._submit,  # noqa: SLF001
+    stored_events.OrderAccepted: _OrderFold._accept,  # noqa: SLF001
+    stored_events.OrderReleased: _OrderFold._release,  # noqa: SLF001
+    stored_events.OrderTriggered: _OrderFold._trigger,  # noqa: SLF001
+    stored_events.OrderUpdated: _OrderFold._update,  # noqa: SLF001
+    stored_events.OrderFilled: _OrderFold._fill,  # noqa: SLF001
 }

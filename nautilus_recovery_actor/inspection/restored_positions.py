@@ -1,6 +1,6 @@
 """
-What a node makes of stored fills and states of accounts: positions and balances, as NautilusTrader
-folds them when it starts (seen in 1.221 and 1.231).
+What a node makes of stored fills: positions, as NautilusTrader folds them when it starts (seen in
+1.221 and 1.231).
 """
 
 from collections.abc import Callable
@@ -11,11 +11,13 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.inspection import stored
+from nautilus_recovery_actor.inspection import stored_events
 from nautilus_recovery_actor.inspection.stored import BrokenEntryError
 
 
 _NEAR_ZERO = 1e-15
 _SPOT = "CurrencyPair"
+_OF_CRYPTO = {"CryptoFuture", "CryptoOption", "CryptoFuturesSpread", "CryptoOptionSpread"}
 
 
 class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
@@ -131,8 +133,7 @@ def terms(
     currency = instrument.quote_currency or instrument.currency
     if instrument.type in _OF_CRYPTO:
         base = instrument.underlying
-        is_quanto = instrument.settlement_currency not in {currency, base}
-        if is_quanto:
+        if instrument.settlement_currency not in {currency, base}:  # A quanto
             currency = instrument.settlement_currency
     if instrument.is_inverse:
         currency = base
@@ -146,9 +147,6 @@ def terms(
         precision=precision_of(currency),
         commission_currency=base if takes_commission and instrument.type == _SPOT else None,
     )
-
-
-_OF_CRYPTO = {"CryptoFuture", "CryptoOption", "CryptoFuturesSpread", "CryptoOptionSpread"}
 
 
 def position(
@@ -177,7 +175,7 @@ def position(
     """
     fold: _PositionFold | None = None
     for event in map(stored.order_event, values):
-        if not isinstance(event, stored.OrderFilled):
+        if not isinstance(event, stored_events.OrderFilled):
             raise BrokenEntryError(f"it holds {type(event).__name__}, not OrderFilled")
         if fold is None:
             fold = _PositionFold(event, terms_of(event.instrument_id))
@@ -189,7 +187,7 @@ def position(
 
 class _PositionFold:
     # The arithmetic is that of `nautilus_trader.model.position`, in floats and in its order
-    def __init__(self, fill: stored.OrderFilled, terms: Terms) -> None:
+    def __init__(self, fill: stored_events.OrderFilled, terms: Terms) -> None:
         if fill.position_id is None:
             raise BrokenEntryError("a fill without a position")
         self._first = fill
@@ -198,14 +196,14 @@ class _PositionFold:
         self._qty = 0.0
         self._reset(fill)
 
-    def _reset(self, fill: stored.OrderFilled) -> None:
+    def _reset(self, fill: stored_events.OrderFilled) -> None:
         self._event_ids: set[str] = set()
         self._trades: set[tuple[str, str, Decimal, Decimal]] = set()
         self._avg_px_open = float(stored.number(fill.last_px))
         self._pnl = Decimal(0)
         self._ts_opened = stored.nanoseconds(fill.ts_event)
 
-    def apply(self, fill: stored.OrderFilled) -> None:
+    def apply(self, fill: stored_events.OrderFilled) -> None:
         px, qty = stored.number(fill.last_px), stored.quantity(fill.last_qty)
         if fill.order_side not in {"BUY", "SELL"}:
             raise BrokenEntryError(f"no side of a fill: {fill.order_side[:20]!r}")
@@ -264,106 +262,3 @@ def _rounded(value: float, precision: int) -> Decimal:
     # As `Money` and `Quantity` do it
     units = Decimal(value * 10**precision).to_integral_value(ROUND_HALF_UP)
     return units.scaleb(-precision) or Decimal(0)
-
-
-# -- ACCOUNTS --
-
-_ACCOUNT_TYPES = {"CASH", "MARGIN", "BETTING"}
-
-
-class Balance(msgspec.Struct, frozen=True, gc=False):
-    """
-    What an account has of a currency, as a node restores it.
-
-    Parameters
-    ----------
-    currency : str
-        The currency.
-    total : Decimal
-        All of it.
-    locked : Decimal
-        What orders and positions hold of it.
-    free : Decimal
-        The rest.
-
-    """
-
-    currency: str
-    total: Decimal
-    locked: Decimal
-    free: Decimal
-
-
-class RestoredAccount(msgspec.Struct, kw_only=True):
-    """
-    An account as a node restores it.
-
-    Parameters
-    ----------
-    account_id : str
-        The account.
-    account_type : str
-        ``CASH``, ``MARGIN`` or ``BETTING``.
-    balances : dict[str, Balance]
-        What it has of each currency.
-    ts_last : int
-        When it was last reported (UNIX ns).
-
-    """
-
-    account_id: str
-    account_type: str
-    balances: dict[str, Balance] = {}
-    ts_last: int = 0
-
-
-def account(values: Iterable[bytes]) -> RestoredAccount:
-    """
-    Return the account that a node makes of a stored list of its states.
-
-    Parameters
-    ----------
-    values : Iterable[bytes]
-        The states, the oldest first. What a state does not name stays as it was.
-
-    Returns
-    -------
-    RestoredAccount
-
-    Raises
-    ------
-    BrokenEntryError
-        If NautilusTrader makes none of it.
-
-    """
-    restored: RestoredAccount | None = None
-    base: str | None = None
-    for state in map(stored.account_state, values):
-        if restored is None:
-            if state.account_type not in _ACCOUNT_TYPES:
-                raise BrokenEntryError(f"no type of an account: {state.account_type[:30]!r}")
-            restored = RestoredAccount(
-                account_id=state.account_id,
-                account_type=state.account_type,
-            )
-            base = state.base_currency
-        elif base and {balance.currency for balance in state.balances} - {base}:
-            raise BrokenEntryError(f"a currency besides {base[:20]!r}")
-        kind = (state.account_id, state.account_type, state.base_currency)
-        if kind != (restored.account_id, restored.account_type, base):
-            raise BrokenEntryError(f"a state of another account: {state.account_id[:80]!r}")
-        for balance in map(_balance, state.balances):
-            if balance.total < 0 and restored.account_type != "MARGIN":
-                raise BrokenEntryError(f"{balance.total} {balance.currency[:20]} in cash")
-            restored.balances[balance.currency] = balance
-        restored.ts_last = stored.nanoseconds(state.ts_event)
-    if restored is None:
-        raise BrokenEntryError("it holds no state")
-    return restored
-
-
-def _balance(balance: stored.StoredBalance) -> Balance:
-    total, locked, free = map(stored.number, (balance.total, balance.locked, balance.free))
-    if total - locked != free:
-        raise BrokenEntryError(f"{total} less {locked} is not {free}")
-    return Balance(balance.currency, total, locked, free)
