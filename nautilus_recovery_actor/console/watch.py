@@ -3,6 +3,7 @@
 """
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -99,6 +100,7 @@ def _follow(
     view, stream = RecordView(client, where), StreamView(client, where)
     following = Following(arguments.trader)
     began = time.monotonic()
+    deadline = math.inf if arguments.timeout is None else began + arguments.timeout
     stream.begin()
     recorded, read_at = view.present(), began
     while True:
@@ -110,9 +112,10 @@ def _follow(
         show(found)
         if not arguments.follow and found.state in (State.OPEN, State.FAILED):
             return found.state.exit_code
-        if arguments.timeout is not None and time.monotonic() - began > arguments.timeout:
+        remaining_secs = deadline - time.monotonic()
+        if remaining_secs <= 0:
             return found.state.exit_code
-        for message in stream.wait(_LOOK_SECS):
+        for message in stream.wait(min(_LOOK_SECS, remaining_secs)):
             for change in following.hear(message):
                 tell(change)
         stamps = view.stamps()

@@ -20,6 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.cli import main
+from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import RecoveryPhase
 from nautilus_recovery_actor.journal import Heartbeat
@@ -299,6 +300,17 @@ def test_what_comes_on_a_stream_is_read_one_by_one_and_what_is_damaged_passed_ov
     assert list(stream.wait(0.01)) == []
 
 
+def test_who_watches_for_a_time_waits_no_longer(
+    run: Run,
+    trader_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the server would not answer in time."""
+    monkeypatch.setattr(watch, "_LOOK_SECS", 60.0)
+    code, _, err = run("watch", trader_id, "--timeout", "0.05")
+    assert (code, err) == (3, "")
+
+
 def test_what_is_no_stream_is_left_alone(valkey: EmbeddedValkey, trader_id: str) -> None:
     """One key of another type spoils all of them, so the look at the record has to do."""
     client: Any = valkey.client()
@@ -490,7 +502,7 @@ def kept(valkey: EmbeddedValkey, trader_id: str) -> list[str]:
 
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize(
-    "name", ["history", "history --epoch 7", "watch", "watch --follow --timeout 1"]
+    "name", ["history", "history --epoch 7", "watch", "watch --follow --timeout 0.2"]
 )
 def test_on_a_terminal_no_line_is_longer_than_it(kept: list[str], name: str, columns: int) -> None:
     """What is long goes on in the next line."""

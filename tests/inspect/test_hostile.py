@@ -165,8 +165,8 @@ def test_a_long_list_that_is_none_is_given_up_at_its_first_element(
 ) -> None:
     """Millions of elements are not fetched to find that out."""
     key = f"trader-{trader_id}:orders:LONG-1"
-    for _ in range(20):
-        client.rpush(key, *[b"x"] * 100_000)
+    fill = "for _ = 1, 400 do redis.call('RPUSH', KEYS[1], unpack(ARGV)) end"
+    client.eval(fill, 1, key, *[b"x"] * 5_000)
     tracemalloc.start()
     inventory = store_reader.read(client, Namespace(trader_id=trader_id))
     _, peak = tracemalloc.get_traced_memory()
