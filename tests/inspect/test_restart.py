@@ -3,7 +3,6 @@ What is told of what a killed node left is what the next one has.
 """
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,13 +18,6 @@ from nautilus_recovery_actor.testkit import PaperVenue
 from tests.inspect import nodes
 from tests.inspect.test_equal import restored
 from tests.inspect.test_equal import told
-
-
-@pytest.fixture
-def venue() -> Iterator[PaperVenue]:
-    with PaperVenue() as paper:
-        paper.set_price("ETHUSDT-PERP", 2000)
-        yield paper
 
 
 @pytest.mark.parametrize(

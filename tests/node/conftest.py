@@ -1,26 +1,9 @@
-from collections.abc import Iterator
-
 import pytest
 
-from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedValkey]:
-    with EmbeddedValkey() as valkey:
-        yield valkey
-
-
 @pytest.fixture
-def valkey(server: EmbeddedValkey) -> EmbeddedValkey:
-    server.flush()
-    return server
-
-
-@pytest.fixture
-def venue() -> Iterator[PaperVenue]:
-    with PaperVenue() as paper:
-        paper.set_price("ETHUSDT-PERP", 2000)
-        paper.set_price("BTCUSDT-PERP", 50_000)
-        yield paper
+def venue(venue: PaperVenue) -> PaperVenue:
+    venue.set_price("BTCUSDT-PERP", 50_000)
+    return venue

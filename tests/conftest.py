@@ -1,3 +1,8 @@
+"""
+What most tests look at: an empty server, and a venue of their own. Where the server is shared with
+a node that runs meanwhile, a directory has another `valkey`.
+"""
+
 from collections.abc import Iterator
 
 import pytest
