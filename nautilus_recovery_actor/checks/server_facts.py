@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.record import recorded
 
 
 _LONGEST_NUMBER = 20  # Digits, enough for 64 bits
@@ -243,10 +244,10 @@ def told_by_heartbeat(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     try:
-        heartbeat = msgspec.json.decode(value, type=Heartbeat)
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        heartbeat = recorded.heartbeat(value)
+    except (recorded.DamagedError, TypeError):
         return {"is_heartbeat_damaged": True}
-    if not 0 <= heartbeat.ts < 2**63:
+    if heartbeat.ts < 0:
         return {"is_heartbeat_damaged": True}
     return {"heartbeat": heartbeat}
 

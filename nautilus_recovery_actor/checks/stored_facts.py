@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
-import msgspec
 import redis
 
 from nautilus_recovery_actor import redis_view
 from nautilus_recovery_actor.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.client_order_ids import made_at
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
-from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.record import recorded
 from nautilus_recovery_actor.redis_view import Namespace
 
 
@@ -113,10 +112,10 @@ def _number(answer: Any) -> int:
 def _last_alive(client: redis.Redis, namespace: Namespace) -> int | None:
     data: Any = client.getrange(namespace.key(f"general:{HEARTBEAT_KEY}"), 0, _MAX_HEARTBEAT_BYTES)
     try:
-        ts = msgspec.json.decode(data, type=Heartbeat).ts
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        ts = recorded.heartbeat(data).ts
+    except recorded.DamagedError:
         return None
-    return ts if 0 < ts < 2**63 else None
+    return ts if ts > 0 else None
 
 
 def _older(client: redis.Redis, key: str, since: float, deadline: float) -> int:
