@@ -7,13 +7,13 @@ import os
 import time
 from collections.abc import Iterable
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.checks.config_facts import FactsReader
-from nautilus_recovery_actor.checks.config_facts import components
 from nautilus_recovery_actor.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.checks.config_rules import config_findings
 from nautilus_recovery_actor.checks.node_facts import NodeFacts
@@ -109,23 +109,26 @@ def _findings(
         text = error_text(what) if isinstance(what, BaseException) else str(what)
         return without_secrets(text, secrets)
 
+    if not isinstance(config, TradingNodeConfig | TradingNode):
+        yield CONFIG_UNREADABLE.found(
+            "config",
+            f"It must be a TradingNodeConfig, was {type(config).__name__}.",
+        )
+        return
     try:
         if isinstance(config, TradingNode):
             kernel = config.kernel
-            actors = [*kernel.trader.actors(), *actors]
-            strategies = [*kernel.trader.strategies(), *strategies]
             is_halted = is_halted or HALT_ENDPOINT in kernel.msgbus.endpoints()
+            own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
             config = config._config  # noqa: SLF001 (there is no other way to it)
-        elif isinstance(config, TradingNodeConfig):
-            actors = components(config.actors, actors)
-            strategies = components(config.strategies, strategies)
         else:
-            yield CONFIG_UNREADABLE.found(
-                "config",
-                f"It must be a TradingNodeConfig, was {type(config).__name__}.",
-            )
-            return
-        node = FactsReader(redact).read(config, actors, strategies, is_halted=is_halted)
+            own_actors, own_strategies = config.actors, config.strategies
+        node = FactsReader(redact).read(
+            config,
+            chain(own_actors, actors),
+            chain(own_strategies, strategies),
+            is_halted=is_halted,
+        )
     except Exception as e:
         yield CONFIG_UNREADABLE.found("config", redact(e))
         return

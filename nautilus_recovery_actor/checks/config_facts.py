@@ -5,7 +5,6 @@ what cannot be looked at is itself told.
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import Any
 
 from nautilus_trader import __version__
@@ -230,11 +229,3 @@ def _field(config: Any, name: str) -> Any:
     if isinstance(importable, dict):
         return importable.get(name)
     return getattr(config, name, None)
-
-
-def components(own: Any, more: Iterable[object]) -> Iterator[object]:
-    """
-    Return those of the configuration, and then those that are given besides.
-    """
-    yield from own
-    yield from more

@@ -113,25 +113,7 @@ MONITOR_IN_SHADOW = Rule(
     remedy="Set RecoveryMonitorConfig(shadow=False) when you have seen enough.",
 )
 
-RULES = (
-    CONFIG_UNREADABLE,
-    RECONCILIATION_OFF,
-    CACHE_NOT_LOADED,
-    NO_DATABASE,
-    FLUSH_ON_START,
-    INSTANCE_ID_IN_KEYS,
-    BUFFERED_WRITES_WAIT,
-    POSITION_REPORTS_FILTERED,
-    MISSING_ORDERS_NOT_GENERATED,
-    EXTERNAL_ORDERS_FILTERED,
-    OPEN_CHECK_OFF,
-    POSITION_CHECK_OFF,
-    RISK_ENGINE_BYPASSED,
-    ACTOR_UNUSABLE,
-    MONITOR_MISSING,
-    MONITOR_TWICE,
-    MONITOR_IN_SHADOW,
-)
+RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
 
 
 def config_findings(node: NodeFacts) -> Iterator[Finding]:

@@ -61,15 +61,7 @@ STORED_DATA_UNREADABLE = Rule(
     remedy="Look at the server's log and at the rights of its user, and check again.",
 )
 
-RULES = (
-    REDIS_CLIENT_MISSING,
-    LOOKBACK_TOO_SHORT,
-    LAST_ALIVE_UNKNOWN,
-    ENCODING_CHANGED,
-    SLOW_START,
-    STARTUP_TIMEOUT_TOO_SHORT,
-    STORED_DATA_UNREADABLE,
-)
+RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
 
 
 def stored_findings(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:

@@ -67,17 +67,7 @@ STATE_KEPT_BY_CHECKPOINTS = Rule(
     remedy="Set save_state=True and load_state=True if an actor of yours has an on_save().",
 )
 
-RULES = (
-    STRATEGY_UNUSABLE,
-    STRATEGY_NOT_HELD_BACK,
-    CLIENT_ORDER_IDS_CAN_REPEAT,
-    INSTRUMENT_CLAIMED_TWICE,
-    INSTRUMENT_SHARED,
-    INSTRUMENT_NOT_CLAIMED,
-    INSTRUMENT_NOT_RECONCILED,
-    STATE_NOT_KEPT,
-    STATE_KEPT_BY_CHECKPOINTS,
-)
+RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
 
 
 def strategy_findings(node: NodeFacts) -> Iterator[Finding]:
