@@ -2,7 +2,6 @@
 A report as lines for a log: what happened, what changed, what is not right, what to do.
 """
 
-import textwrap
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -16,11 +15,8 @@ from nautilus_recovery_actor.report import PositionChange
 from nautilus_recovery_actor.report import PositionRecovery
 from nautilus_recovery_actor.report import RecoveryReport
 from nautilus_recovery_actor.report import StrategyRecovery
-
-
-# Fits a terminal of 80 columns
-_WIDTH = 79
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+from nautilus_recovery_actor.text import duration
+from nautilus_recovery_actor.text import wrapped
 
 
 # With Redis lost, every order that the venue still reports is one
@@ -152,29 +148,6 @@ def absence(report: RecoveryReport) -> str:
     return f"Away for {duration(report.away_ns)}, {end}"
 
 
-def duration(nanoseconds: int) -> str:
-    """
-    Return a time in its two largest units.
-
-    Parameters
-    ----------
-    nanoseconds : int
-        The time (ns).
-
-    Returns
-    -------
-    str
-
-    """
-    seconds = nanoseconds // 1_000_000_000
-    parts = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "less than 1 s"
-
-
 def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> Iterator[str]:
     if effect.fills:
         pnl = effect.realized_pnl
@@ -217,32 +190,6 @@ def balance_line(balance: BalanceChange) -> str:
     if balance.before is None or balance.after is None:
         return f"{told}{before} -> {after}"
     return f"{told}{before} -> {after} ({balance.after - balance.before:+f})"
-
-
-def wrapped(line: str, width: int = _WIDTH) -> list[str]:
-    """
-    Return a line as several that fit, with its indent and more.
-
-    Parameters
-    ----------
-    line : str
-        The line.
-    width : int, default 79
-        The number of columns.
-
-    Returns
-    -------
-    list[str]
-
-    """
-    indent = len(line) - len(line.lstrip()) + 4
-    return textwrap.wrap(
-        line,
-        width,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def position_line(change: PositionChange) -> str:

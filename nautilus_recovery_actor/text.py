@@ -1,12 +1,20 @@
 """
-Text for a terminal, whoever wrote it.
+Text for a person at a terminal.
 """
 
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
 
 
+# Fits a terminal of 80 columns
+_WIDTH = 79
 _LEAST_WIDTH = 20
+
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def one_line(text: str) -> str:
@@ -24,6 +32,76 @@ def one_line(text: str) -> str:
 
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def moment(ns: int, *, digits: int = 0) -> str:
+    """
+    Return a time as ``2026-11-23 03:14:18``, in UTC.
+
+    Parameters
+    ----------
+    ns : int
+        The time (UNIX ns).
+    digits : int, default 0
+        How many digits of the second's fraction, at most 6.
+
+    Returns
+    -------
+    str
+
+    """
+    when = _1970 + timedelta(microseconds=ns // 1000)
+    text = f"{when:%Y-%m-%d %H:%M:%S.%f}"
+    return text[: 20 + digits] if digits else text[:19]
+
+
+def duration(nanoseconds: int) -> str:
+    """
+    Return a time in its two largest units.
+
+    Parameters
+    ----------
+    nanoseconds : int
+        The time (ns).
+
+    Returns
+    -------
+    str
+
+    """
+    seconds = nanoseconds // 1_000_000_000
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "less than 1 s"
+
+
+def wrapped(line: str, width: int = _WIDTH) -> list[str]:
+    """
+    Return a line as several that fit, with its indent and more.
+
+    Parameters
+    ----------
+    line : str
+        The line.
+    width : int, default 79
+        The number of columns.
+
+    Returns
+    -------
+    list[str]
+
+    """
+    indent = len(line) - len(line.lstrip()) + 4
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def hanging(start: str, text: str, width: int | None) -> Iterator[str]:

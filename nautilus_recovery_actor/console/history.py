@@ -21,6 +21,7 @@ from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.text import wrapped
 
 
 if TYPE_CHECKING:
@@ -145,12 +146,11 @@ def _list(reports: "Iterable[RecoveryReport]") -> None:
 
 
 def _tell(report: "RecoveryReport") -> None:
-    from nautilus_recovery_actor import narrate  # noqa: PLC0415
     from nautilus_recovery_actor.record import overview  # noqa: PLC0415
 
     width = columns()
     for line in overview.in_full(report):
         indent = line[: len(line) - len(line.lstrip(" "))]
         text = indent + one_line(line)
-        for part in [text] if width is None else narrate.wrapped(text, width - 1):
+        for part in [text] if width is None else wrapped(text, width - 1):
             say(part)

@@ -4,8 +4,6 @@ How an inventory looks on a terminal.
 
 from collections.abc import Iterable
 from collections.abc import Sequence
-from datetime import UTC
-from datetime import datetime
 from decimal import Decimal
 
 from rich import box
@@ -21,10 +19,8 @@ from nautilus_recovery_actor.inspection.inventory import duration
 from nautilus_recovery_actor.inspection.restored_accounts import RestoredAccount
 from nautilus_recovery_actor.inspection.restored_orders import RestoredOrder
 from nautilus_recovery_actor.inspection.restored_positions import RestoredPosition
+from nautilus_recovery_actor.text import moment
 from nautilus_recovery_actor.text import one_line
-
-
-_BILLION = 1_000_000_000
 
 
 def show(inventory: Inventory, max_rows: int | None, console: Console | None = None) -> None:
@@ -152,8 +148,7 @@ def _also(inventory: Inventory) -> Iterable[str]:
     if inventory.states:
         yield f"Saved states: {', '.join(inventory.states)}"
     if inventory.last_written is not None:
-        written = datetime.fromtimestamp(inventory.last_written // _BILLION, UTC)
-        yield f"Last written at {written:%Y-%m-%d %H:%M:%S} UTC."
+        yield f"Last written at {moment(inventory.last_written)} UTC."
 
 
 def _table(*headings: str) -> Table:

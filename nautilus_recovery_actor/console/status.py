@@ -19,6 +19,7 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.text import moment
 from nautilus_recovery_actor.text import one_line
 
 
@@ -123,8 +124,6 @@ def tell(found: "Present") -> None:
         Where it stands.
 
     """
-    from nautilus_recovery_actor.record.overview import moment  # noqa: PLC0415
-
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
     for instrument_id in found.blocked_instruments:
         until = found.released_until.get(instrument_id)

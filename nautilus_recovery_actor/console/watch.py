@@ -29,6 +29,7 @@ from nautilus_recovery_actor.console.status import CODES
 from nautilus_recovery_actor.console.status import NO_HEARTBEAT
 from nautilus_recovery_actor.console.status import add_max_age
 from nautilus_recovery_actor.text import hanging
+from nautilus_recovery_actor.text import moment
 from nautilus_recovery_actor.text import one_line
 
 
@@ -155,8 +156,6 @@ def _screen(
 
 
 def _tell(change: "Change", out: Callable[[str], None] | None = None) -> None:
-    from nautilus_recovery_actor.record.overview import moment  # noqa: PLC0415
-
     epoch = "" if change.epoch is None else f"epoch {change.epoch}"
     start = f"{moment(change.ts, digits=3)}Z  {epoch:<9} {one_line(change.what):<12}  "
     width = columns()

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.record.overview import moment
 from nautilus_recovery_actor.record.present import Present
 from nautilus_recovery_actor.record.present import State
 from nautilus_recovery_actor.record.recorded import Message
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.text import moment
 
 
 _PHASES = list(RecoveryPhase)

@@ -4,9 +4,6 @@ Reports for a reader who was not there: one as a row among others, and one in fu
 
 from collections.abc import Iterator
 from collections.abc import Sequence
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
 
 import msgspec
 
@@ -15,12 +12,13 @@ from nautilus_recovery_actor.report import AccountRecovery
 from nautilus_recovery_actor.report import Override
 from nautilus_recovery_actor.report import ReconciledFill
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.text import duration
 from nautilus_recovery_actor.text import hanging
+from nautilus_recovery_actor.text import moment
 
 
 _NS = 1_000_000_000
 _MAX_NAMES = 5
-_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -51,27 +49,6 @@ class Row(msgspec.Struct, frozen=True):
 
 
 HEADINGS = Row("Epoch", "Began (UTC)", "Took", "Result", "What happened")
-
-
-def moment(ns: int, *, digits: int = 0) -> str:
-    """
-    Return a time as ``2026-11-23 03:14:18``, in UTC.
-
-    Parameters
-    ----------
-    ns : int
-        The time (UNIX ns).
-    digits : int, default 0
-        How many digits of the second's fraction, at most 6.
-
-    Returns
-    -------
-    str
-
-    """
-    when = _1970 + timedelta(microseconds=ns // 1000)
-    text = f"{when:%Y-%m-%d %H:%M:%S.%f}"
-    return text[: 20 + digits] if digits else text[:19]
 
 
 def row(report: RecoveryReport) -> Row:
@@ -179,14 +156,14 @@ def _opening(report: RecoveryReport) -> str:
     if report.away_ns is None:
         return "startup, the first on record"
     end = "stopped" if report.clean_shutdown else "killed"
-    return f"startup after {narrate.duration(report.away_ns)} away, {end}"
+    return f"startup after {duration(report.away_ns)} away, {end}"
 
 
 def _took(report: RecoveryReport) -> str:
     if report.ts_completed is None:
         return "-"
     took = max(report.ts_completed - report.ts_started, 0)
-    return f"{took / _NS:.1f} s" if took < 60 * _NS else narrate.duration(took)
+    return f"{took / _NS:.1f} s" if took < 60 * _NS else duration(took)
 
 
 def _story(report: RecoveryReport) -> Iterator[str]:

@@ -11,8 +11,8 @@ from nautilus_recovery_actor import override
 from nautilus_recovery_actor.enums import FailureReason
 from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.narrate import duration
 from nautilus_recovery_actor.record.recorded import Recorded
+from nautilus_recovery_actor.text import duration
 
 
 # Heartbeats that may be missing before there is none, and how long at least (seconds)

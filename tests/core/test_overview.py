@@ -7,11 +7,11 @@ from nautilus_recovery_actor.enums import RecoveryOutcome
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.record.overview import Row
 from nautilus_recovery_actor.record.overview import in_full
-from nautilus_recovery_actor.record.overview import moment
 from nautilus_recovery_actor.record.overview import names
 from nautilus_recovery_actor.record.overview import row
 from nautilus_recovery_actor.record.overview import table
 from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.text import moment
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 
