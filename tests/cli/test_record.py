@@ -266,9 +266,11 @@ WRITES: list[Callable[[Any, str, bytes], object]] = [
 def test_no_value_in_any_key_makes_a_command_raise(
     valkey: EmbeddedValkey,
     run: Run,
+    monkeypatch: pytest.MonkeyPatch,
     data: st.DataObject,
 ) -> None:
-    """Each command ends with one of its codes, and status is open by a good heartbeat alone."""
+    """Each command ends with one of its codes."""
+    monkeypatch.setattr(record_view, "_SLOTS", 50)  # To ask for a thousand takes most of the time
     trader_id = f"HOSTILE-{uuid4().hex[:8]}"
     client: Any = valkey.client()
     for key in data.draw(st.sets(st.sampled_from(KEYS), min_size=1)):
