@@ -75,9 +75,10 @@ def load_target(name: str) -> Target:
     _search_current_directory()  # A file names classes, too
     module, _, attribute = name.partition(":")
     if module.endswith(".py"):
+        named = f"{Path(module).stem}:{attribute or 'config'}"
         raise TargetError(
             f"'{without_secrets(name)}' is a Python file: give package.module:name, such as "
-            f"{without_secrets(Path(module).stem)}:{without_secrets(attribute or 'config')} in its directory",
+            f"{without_secrets(named)} in its directory",
         )
     if path.suffix == ".json" or path.is_file():
         return Target(_file(path))
