@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+# More processes than cores: most tests wait for a node
+JOBS ?= 4
 NAUTILUS ?= nautilus_trader
 
 .PHONY: help demo docs test lint types bench crashtest fuzz mutation matrix clean
@@ -17,7 +19,7 @@ docs: $(BIN)/.installed ## Write the pages that are generated from the code
 	$(BIN)/python -m docs
 
 test: $(BIN)/.installed ## Run all tests
-	$(PYTEST) -n 2 --dist loadfile
+	$(PYTEST) -n $(JOBS) --dist loadfile
 
 lint: $(BIN)/.installed ## Check style
 	$(BIN)/ruff format --check .
