@@ -17,6 +17,7 @@ from functools import partial
 from os import kill
 from pathlib import Path
 from random import randbytes
+from tempfile import gettempdir
 from uuid import uuid4
 
 import msgspec
@@ -96,7 +97,7 @@ def it_closes_at_once() -> Generator[str, None, None]:
 
 @fault(rules.UNREACHABLE)
 def no_socket_is_there() -> Generator[str, None, None]:
-    path = f"/tmp/{uuid4().hex}.sock"
+    path = f"{gettempdir()}/{uuid4().hex}.sock"
     yield f"unix://{path}"
     with EmbeddedValkey(arguments=("--unixsocket", path)):
         yield f"unix://{path}"

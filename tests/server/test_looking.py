@@ -5,6 +5,7 @@ How a server is looked at: in time, without writing, without telling a secret.
 import socket
 import threading
 import time
+from tempfile import gettempdir
 from typing import Any
 from uuid import uuid4
 
@@ -253,7 +254,7 @@ def test_a_password_for_a_server_without_one_is_told_as_that() -> None:
 
 def test_a_unix_socket_is_for_our_commands() -> None:
     """It is as near as can be."""
-    path = f"/tmp/{uuid4().hex}.sock"
+    path = f"{gettempdir()}/{uuid4().hex}.sock"
     with EmbeddedValkey(arguments=("--unixsocket", path)):
         facts = read_server(f"unix://{path}", OWN)
     assert (facts.trouble, facts.is_local, facts.address) == (None, True, path)
