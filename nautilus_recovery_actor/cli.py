@@ -53,16 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(e))
         return int(parsed.unusable)
     except BrokenPipeError:  # Who reads has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREAD
+        return _unread()
     except SystemExit as e:
         if not isinstance(e.__context__, BrokenPipeError):
             raise
-        return UNREAD  # What prints tables makes a 1 of it, which means warnings
+        return _unread()  # What prints tables makes a 1 of it, which means warnings
     except KeyboardInterrupt:
         complain("Interrupted: all that was started has been ended")
         return INTERRUPTED
     return code
+
+
+def _unread() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stdout.flush()  # Else what is left of the answer goes to whatever comes in its place
+    return UNREAD
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,8 +21,10 @@ from nautilus_recovery_actor.checks.redact import error_text
 from nautilus_recovery_actor.checks.redact import is_secret
 from nautilus_recovery_actor.checks.redact import secrets_in
 from nautilus_recovery_actor.checks.redact import without_secrets
+from nautilus_recovery_actor.checks.stored_rules import ENTRIES_NOT_READ
 from nautilus_recovery_actor.checks.stored_rules import REDIS_CLIENT_MISSING
 from nautilus_recovery_actor.checks.stored_rules import STORED_DATA_UNREADABLE
+from nautilus_recovery_actor.checks.stored_rules import entry_findings
 from nautilus_recovery_actor.checks.stored_rules import stored_findings
 from nautilus_recovery_actor.checks.strategy_rules import strategy_findings
 from nautilus_recovery_actor.enums import Severity
@@ -153,6 +155,7 @@ def _server_findings(
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
     from nautilus_recovery_actor.checks.server import look_at_database  # noqa: PLC0415
+    from nautilus_recovery_actor.checks.stored_facts import read_broken  # noqa: PLC0415
     from nautilus_recovery_actor.checks.stored_facts import read_stored  # noqa: PLC0415
 
     cache: Any = config.cache
@@ -183,8 +186,13 @@ def _server_findings(
     except Exception as e:
         if not is_blocked:  # Else that has told why
             yield STORED_DATA_UNREADABLE.found(redis_view.address(url), redact(e))
-    else:
-        yield from stored_findings(node, stored)
+        return
+    yield from stored_findings(node, stored)
+    where = f"Redis at {redis_view.address(url)}"
+    try:
+        yield from entry_findings(where, read_broken(url, namespace, timeout_secs))
+    except Exception as e:
+        yield ENTRIES_NOT_READ.found(where, redact(e))
 
 
 def _secrets(config: Any) -> Iterator[str]:

@@ -6,15 +6,19 @@ All of it may be hostile: names are cut short by the server, values are told by 
 
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
+from typing import TypeVar
 
 import redis
 
 from nautilus_recovery_actor import redis_view
 from nautilus_recovery_actor.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.client_order_ids import made_at
+from nautilus_recovery_actor.inspection import store_reader
+from nautilus_recovery_actor.inspection.inventory import BrokenEntry
 from nautilus_recovery_actor.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.record import recorded
 from nautilus_recovery_actor.redis_view import Namespace
@@ -24,6 +28,8 @@ _MAX_HEARTBEAT_BYTES = 4_096
 _SAMPLES = 3
 _SCANNED_KEYS = 10_000
 _BATCH = 1_000
+
+_Found = TypeVar("_Found")
 
 # What an encoded map begins with
 _MSGPACK_MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
@@ -64,12 +70,56 @@ def read_stored(
         If the time is over.
 
     """
-    found: Future[StoredFacts] = Future()
+    # Counting must leave time for the rest
+    with redis_view.connect(url, timeout_secs / 2) as client:
+        return _within(
+            timeout_secs,
+            lambda: _read(client, namespace, lookback_mins, timeout_secs / 2),
+        )
+
+
+def read_broken(
+    url: str,
+    namespace: Namespace,
+    timeout_secs: float = redis_view.SOCKET_SECS,
+) -> tuple[BrokenEntry, ...]:
+    """
+    Return the entries of a trader of which a node makes nothing.
+
+    Parameters
+    ----------
+    url : str
+        The server.
+    namespace : Namespace
+        The trader.
+    timeout_secs : float, default 5.0
+        How long to read in all (seconds), whatever the server does.
+
+    Returns
+    -------
+    tuple[BrokenEntry, ...]
+
+    Raises
+    ------
+    RedisUnusableError
+        If `url` is no URL of a server, or the user may not read all of it.
+    redis.RedisError
+        If the server cannot be reached, or refuses to answer.
+    TimeoutError
+        If the time is over.
+
+    """
+    with redis_view.connect(url, timeout_secs) as client:
+        inventory = _within(timeout_secs, lambda: store_reader.read(client, namespace))
+    return () if inventory is None else inventory.broken
+
+
+def _within(timeout_secs: float, read: Callable[[], _Found]) -> _Found:
+    found: Future[_Found] = Future()
 
     def run() -> None:
         try:
-            # Counting must leave time for the rest
-            found.set_result(_read(url, namespace, lookback_mins, timeout_secs / 2))
+            found.set_result(read())
         except Exception as e:
             found.set_exception(e)
 
@@ -82,27 +132,26 @@ def read_stored(
 
 
 def _read(
-    url: str,
+    client: redis.Redis,
     namespace: Namespace,
     lookback_mins: int | None,
     timeout_secs: float,
 ) -> StoredFacts:
     now = time.time_ns()
-    with redis_view.connect(url, timeout_secs) as client:
-        orders = namespace.key("index:orders")
-        total = _number(client.scard(orders))
-        recent = total
-        if lookback_mins and total:
-            since = now / 1e9 - lookback_mins * 60
-            recent -= _older(client, orders, since, time.monotonic() + timeout_secs)
-        return StoredFacts(
-            now=now,
-            ts_last_alive=_last_alive(client, namespace),
-            order_count=total,
-            recent_order_count=max(recent, 0),
-            closed_order_count=_number(client.scard(namespace.key("index:orders_closed"))),
-            encodings=frozenset(_encodings(client, namespace)),
-        )
+    orders = namespace.key("index:orders")
+    total = _number(client.scard(orders))
+    recent = total
+    if lookback_mins and total:
+        since = now / 1e9 - lookback_mins * 60
+        recent -= _older(client, orders, since, time.monotonic() + timeout_secs)
+    return StoredFacts(
+        now=now,
+        ts_last_alive=_last_alive(client, namespace),
+        order_count=total,
+        recent_order_count=max(recent, 0),
+        closed_order_count=_number(client.scard(namespace.key("index:orders_closed"))),
+        encodings=frozenset(_encodings(client, namespace)),
+    )
 
 
 def _number(answer: Any) -> int:

@@ -3,6 +3,7 @@ What is found where the configuration of a node meets what the server holds of i
 """
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from nautilus_recovery_actor.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.checks.node_facts import StoredFacts
@@ -10,9 +11,11 @@ from nautilus_recovery_actor.checks.start_cost import start_secs
 from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.inspection.inventory import BrokenEntry
 
 
 LONG_START_SECS = 20.0
+_NAMED_ENTRIES = 3
 _NS_IN_MIN = 60_000_000_000
 _SECS_IN_MIN = 60
 _MINS_IN_HOUR = 60
@@ -60,6 +63,24 @@ STORED_DATA_UNREADABLE = Rule(
     consequence="How long the node was away, and how long its start takes, is not known.",
     remedy="Look at the server's log and at the rights of its user, and check again.",
 )
+ENTRY_STOPS_START = Rule(
+    code="ENTRY_STOPS_START",
+    severity=Severity.BLOCK,
+    consequence="NautilusTrader raises when it loads the entry, at every start.",
+    remedy="See all with `nautilus-recovery inspect`; move the entry away when you know why.",
+)
+ENTRY_LEFT_OUT = Rule(
+    code="ENTRY_LEFT_OUT",
+    severity=Severity.WARN,
+    consequence="The node starts without it: an order, a position or an instrument is missing.",
+    remedy="See all with `nautilus-recovery inspect`, and look at the venue for what is missing.",
+)
+ENTRIES_NOT_READ = Rule(
+    code="ENTRIES_NOT_READ",
+    severity=Severity.INFO,
+    consequence="Whether NautilusTrader can load every entry is not known.",
+    remedy="See with `nautilus-recovery inspect`, or allow more time.",
+)
 
 RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
 
@@ -89,6 +110,30 @@ def stored_findings(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
             f"It is {node.encoding}, and there are entries stored as {', '.join(others)}.",
         )
     yield from _cost(node, stored)
+
+
+def entry_findings(where: str, broken: Sequence[BrokenEntry]) -> Iterator[Finding]:
+    """
+    Return what is found of the entries of which a node makes nothing.
+
+    Parameters
+    ----------
+    where : str
+        The server.
+    broken : Sequence[BrokenEntry]
+        The entries.
+
+    Returns
+    -------
+    Iterator[Finding]
+
+    """
+    for rule, stops_start in ((ENTRY_STOPS_START, True), (ENTRY_LEFT_OUT, False)):
+        entries = [entry for entry in broken if entry.stops_start is stops_start]
+        if entries:
+            named = "; ".join(f"{entry.key}: {entry.why}" for entry in entries[:_NAMED_ENTRIES])
+            more = len(entries) - _NAMED_ENTRIES
+            yield rule.found(where, f"{named}{f'; and {more:,} more' if more > 0 else ''}.")
 
 
 def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:

@@ -307,6 +307,7 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
         "ACTOR_UNUSABLE",
         "CACHE_NOT_LOADED",
         "CONFIG_UNREADABLE",
+        "ENTRY_STOPS_START",
         "FLUSH_ON_START",
         "INSTANCE_ID_IN_KEYS",
         "MONITOR_MISSING",
@@ -318,4 +319,5 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
     }
     assert [rule.code for rule in rules if rule.severity == Severity.INFO] == [
         "STATE_KEPT_BY_CHECKPOINTS",
+        "ENTRIES_NOT_READ",
     ]

@@ -61,6 +61,7 @@ def process(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)]),
+            "PYTHONUNBUFFERED": "",  # As a user has it
         },
     )
     return (done.returncode, *_safe(done.stdout, done.stderr))

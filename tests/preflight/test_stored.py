@@ -300,7 +300,63 @@ def test_an_encoding_is_told_without_orders(valkey: EmbeddedValkey) -> None:
         client.set(f"{KEY}0:instruments:{'X' * 9}", b"{}")
         assert looking_back(valkey, None) == {}
         client.rpush(f"{KEY}:accounts:PAPER-001", b"{}")
-    assert looking_back(valkey, None).keys() == {"ENCODING_CHANGED"}
+    # It is no account, either
+    assert looking_back(valkey, None).keys() == {"ENCODING_CHANGED", "ENTRY_STOPS_START"}
+
+
+def test_an_entry_with_which_no_node_starts_blocks(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+) -> None:
+    """
+    What a node has left is sound; of what is not, the first are named.
+    """
+    leave_an_order(venue, valkey)
+    assert "ENTRY_STOPS_START" not in looking_back(valkey, None)
+    with valkey.client() as client:
+        for number in range(5):
+            client.rpush(f"{KEY}:orders:O-{number}", b"junk")
+    finding = looking_back(valkey, None)["ENTRY_STOPS_START"]
+    assert finding.message.count(f"{KEY}:orders:O-") == 3
+    assert finding.message.endswith("; and 2 more.")
+    with pytest.raises((ValueError, TypeError, msgspec.DecodeError, RuntimeError)):
+        leave_an_order(venue, valkey)
+
+
+def test_an_entry_that_a_node_leaves_out_is_told(valkey: EmbeddedValkey) -> None:
+    """
+    It starts, and something is missing.
+    """
+    with valkey.client() as client:
+        client.set(f"{KEY}:instruments:ETHUSDT-PERP.PAPER", b"junk")
+    told = looking_back(valkey, None)
+    assert told.keys() == {"ENTRY_LEFT_OUT"}
+    assert told["ENTRY_LEFT_OUT"].message.startswith(f"{KEY}:instruments:ETHUSDT-PERP.PAPER: ")
+
+
+def test_entries_that_may_not_be_read_are_told(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    """
+    A user may have all that a node needs, and not what the inspector does.
+    """
+    leave_an_order(venue, valkey)
+    with valkey.client() as client:
+        client.acl_setuser(
+            "looker",
+            enabled=True,
+            passwords=["+pw"],
+            keys=["*"],
+            categories=["+@all"],
+            commands=["-memory|usage"],
+        )
+        try:
+            database = DatabaseConfig(
+                host=valkey.host, port=valkey.port, username="looker", password="pw"
+            )
+            told = found(good(database))
+        finally:
+            client.acl_deluser("looker")
+    assert told.keys() == {"ENTRIES_NOT_READ"}
+    assert "MEMORY USAGE" in told["ENTRIES_NOT_READ"].message
 
 
 def test_every_rule_of_stored_data_is_shown_here() -> None:
@@ -309,6 +365,9 @@ def test_every_rule_of_stored_data_is_shown_here() -> None:
     """
     assert {rule.code for rule in RULES} == {
         "ENCODING_CHANGED",
+        "ENTRIES_NOT_READ",
+        "ENTRY_LEFT_OUT",
+        "ENTRY_STOPS_START",
         "LAST_ALIVE_UNKNOWN",
         "LOOKBACK_TOO_SHORT",
         "REDIS_CLIENT_MISSING",  # In `test_without_redis`
