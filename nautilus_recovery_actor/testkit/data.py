@@ -155,9 +155,8 @@ class PaperVenueDataClient(LiveMarketDataClient):
             ),
         )
 
-    async def _send_bars(self, bar_type: BarType) -> None:
+    async def _send_bars(self, bar_type: BarType, last: int) -> None:
         instrument = self._instrument_provider.find(bar_type.instrument_id)
-        last = self._clock.timestamp_ns()
         interval = bar_type.spec.timedelta.value
         while instrument is not None:
             await asyncio.sleep((interval - last % interval) / 1e9)
@@ -184,7 +183,9 @@ class PaperVenueDataClient(LiveMarketDataClient):
 
     async def _subscribe_bars(self, command: SubscribeBars) -> None:
         if command.bar_type not in self._barred:
-            self._barred[command.bar_type] = asyncio.create_task(self._send_bars(command.bar_type))
+            # From now on, and not from when the task begins: no bar is missing after a request
+            sending = self._send_bars(command.bar_type, self._clock.timestamp_ns())
+            self._barred[command.bar_type] = asyncio.create_task(sending)
 
     async def _unsubscribe_bars(self, command: UnsubscribeBars) -> None:
         task = self._barred.pop(command.bar_type, None)
