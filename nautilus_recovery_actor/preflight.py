@@ -69,7 +69,8 @@ def preflight(
     is_live_ok : bool, default False
         If a node may run under the trader ID, because its configuration is checked meanwhile.
     timeout_secs : float, default 5.0
-        How long to wait for an answer of the server (seconds).
+        How long each of three looks at the server may take (seconds): at its health, at what
+        concerns the configuration, at every entry. One that never answers is looked at once.
 
     Returns
     -------
@@ -154,11 +155,16 @@ def _server_findings(
         return
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor import redis_view  # noqa: PLC0415
-    from nautilus_recovery_actor.checks.server import look_at_database  # noqa: PLC0415
+    from nautilus_recovery_actor.checks.server import look_at_login  # noqa: PLC0415
+    from nautilus_recovery_actor.checks.server import look_at_server  # noqa: PLC0415
+    from nautilus_recovery_actor.checks.server_rules import HEARTBEAT_SECS  # noqa: PLC0415
     from nautilus_recovery_actor.checks.stored_facts import read_broken  # noqa: PLC0415
     from nautilus_recovery_actor.checks.stored_facts import read_stored  # noqa: PLC0415
 
     cache: Any = config.cache
+    if problems := look_at_login(cache.database):
+        yield from problems
+        return
     url = redis_view.database_url(cache.database)
     instance_id = config.instance_id if cache.use_instance_id else None
     namespace = redis_view.Namespace(
@@ -169,26 +175,22 @@ def _server_findings(
     is_blocked = False
     deadline = time.monotonic() + timeout_secs
     # The slowest of them, if there are several
-    heartbeat_secs = max((monitor.heartbeat_secs for monitor in node.monitors), default=5.0)
-    for finding in look_at_database(
-        cache.database,
-        namespace,
-        timeout_secs,
-        is_live_ok,
-        heartbeat_secs,
-    ):
+    heartbeat_secs = max(
+        (monitor.heartbeat_secs for monitor in node.monitors), default=HEARTBEAT_SECS
+    )
+    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
         is_blocked |= finding.severity == Severity.BLOCK
         yield finding
     if is_blocked and time.monotonic() >= deadline:
         return  # It never answers
+    where = f"Redis at {redis_view.address(url)}"
     try:
         stored = read_stored(url, namespace, node.lookback_mins, timeout_secs)
     except Exception as e:
         if not is_blocked:  # Else that has told why
-            yield STORED_DATA_UNREADABLE.found(redis_view.address(url), redact(e))
+            yield STORED_DATA_UNREADABLE.found(where, redact(e))
         return
     yield from stored_findings(node, stored)
-    where = f"Redis at {redis_view.address(url)}"
     try:
         yield from entry_findings(where, read_broken(url, namespace, timeout_secs))
     except Exception as e:

@@ -42,59 +42,7 @@ class NoAnswerError(RemoteError):
     """
 
 
-class RefusedError(RemoteError):
-    """
-    Raised when the monitor refused the command.
-    """
-
-
 def send(
-    command: OperatorCommand,
-    url: str,
-    stream: str = STREAM,
-    encoding: str | None = None,
-    namespace: Namespace | None = None,
-) -> str:
-    """
-    Send a command to the monitor of a running node, and return what was done: see `ask`.
-
-    Parameters
-    ----------
-    command : OperatorCommand
-        The command.
-    url : str
-        The Redis server of the node's message bus and cache, for example
-        ``redis://127.0.0.1:6379``.
-    stream : str, default "recovery-commands"
-        The stream, one of `MessageBusConfig.external_streams` of the node.
-    encoding : {'json', 'msgpack'}, optional
-        `MessageBusConfig.encoding` of the node, by default that of the NautilusTrader installed.
-    namespace : Namespace, optional
-        Where the node's cache keeps its entries, by default under the prefix of its trader.
-
-    Returns
-    -------
-    str
-        What was done, in one line.
-
-    Raises
-    ------
-    RedisUnusableError
-        If the server cannot be reached.
-    NoAnswerError
-        If no monitor answered in time.
-    RefusedError
-        If the monitor refused.
-
-    """
-    answer = ask(command, url, stream, encoding, namespace)
-    text = one_line(answer.text)
-    if not answer.is_accepted:
-        raise RefusedError(f"{command.trader_id} refused: {text}")
-    return text
-
-
-def ask(
     command: OperatorCommand,
     url: str,
     stream: str = STREAM,

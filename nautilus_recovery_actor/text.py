@@ -14,6 +14,8 @@ _WIDTH = 79
 _LEAST_WIDTH = 20
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
+# From here on a time is told in minutes
+_LONG_SECS = 120
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -62,20 +64,37 @@ def duration(nanoseconds: int) -> str:
     Parameters
     ----------
     nanoseconds : int
-        The time (ns).
+        The time (ns), zero if it is below.
 
     Returns
     -------
     str
 
     """
-    seconds = nanoseconds // 1_000_000_000
+    seconds = max(nanoseconds, 0) // 1_000_000_000
     parts = []
     for unit, size in _UNITS:
         count, seconds = divmod(seconds, size)
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2]) or "less than 1 s"
+
+
+def roughly(seconds: float) -> str:
+    """
+    Return about how long a time is, in seconds or in minutes.
+
+    Parameters
+    ----------
+    seconds : float
+        The time (seconds).
+
+    Returns
+    -------
+    str
+
+    """
+    return f"{seconds:,.0f} s" if seconds < _LONG_SECS else f"{seconds / 60:,.0f} min"
 
 
 def wrapped(line: str, width: int = _WIDTH) -> list[str]:

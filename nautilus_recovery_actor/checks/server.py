@@ -40,7 +40,6 @@ from nautilus_recovery_actor.redis_view import SOCKET_SECS
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.redis_view import address
 from nautilus_recovery_actor.redis_view import connect
-from nautilus_recovery_actor.redis_view import database_url
 from nautilus_recovery_actor.text import one_line
 
 
@@ -53,28 +52,14 @@ _UNPARSABLE = frozenset("/?#")  # At these the URL breaks that NautilusTrader ma
 _UNPARSABLE_HOST = _UNPARSABLE | frozenset("@ ")
 
 
-def look_at_database(
-    database: DatabaseConfig,
-    namespace: Namespace,
-    timeout_secs: float = SOCKET_SECS,
-    is_live_ok: bool = False,
-    heartbeat_secs: float = HEARTBEAT_SECS,
-) -> tuple[Finding, ...]:
+def look_at_login(database: DatabaseConfig) -> tuple[Finding, ...]:
     """
-    Return what is found at the server that a node is configured to use.
+    Return what is wrong with where a server is said to be, and with the login. Nothing is sent.
 
     Parameters
     ----------
     database : DatabaseConfig
-        The configuration.
-    namespace : Namespace
-        Where the trader's keys are.
-    timeout_secs : float, default 5.0
-        How long to look in all (seconds).
-    is_live_ok : bool, default False
-        If a node of this trader may be running.
-    heartbeat_secs : float, default 5.0
-        `RecoveryMonitorConfig.heartbeat_secs` of the node.
+        The configuration of the node.
 
     Returns
     -------
@@ -82,15 +67,14 @@ def look_at_database(
 
     """
     problem = _login_problem(database)
-    if problem is not None:
-        host = database.host or "127.0.0.1"
-        if _UNPARSABLE_HOST & set(host):
-            host = "an unreadable host"  # Which may hold a password
-        where = f"{host}:{database.port or 6379}"
-        facts = ServerFacts(address=one_line(where), trouble=Trouble.URL, detail=problem)
-        return server_findings(facts)
-    url = database_url(database)
-    return look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs)
+    if problem is None:
+        return ()
+    host = database.host or "127.0.0.1"
+    if _UNPARSABLE_HOST & set(host):
+        host = "an unreadable host"  # Which may hold a password
+    where = f"{host}:{database.port or 6379}"
+    facts = ServerFacts(address=one_line(where), trouble=Trouble.URL, detail=problem)
+    return server_findings(facts)
 
 
 def look_at_server(

@@ -11,6 +11,7 @@ from nautilus_recovery_actor.checks.server_facts import ServerFacts
 from nautilus_recovery_actor.checks.server_facts import Trouble
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.text import roughly
 
 
 __all__ = ["HEARTBEAT_SECS", "RULES", "ServerFacts", "server_findings"]
@@ -178,12 +179,8 @@ def _persistence(facts: ServerFacts) -> _Found:
             found.SNAPSHOTS_ONLY,
             "it writes snapshots only"
             if changes is None or secs is None
-            else f"it writes snapshots only: {changes:,} changes of {_time(secs)} are not saved",
+            else f"it writes snapshots only: {changes:,} changes of {roughly(secs)} are not saved",
         )
-
-
-def _time(secs: float) -> str:
-    return f"{secs:,.0f} s" if secs < 120 else f"{secs / 60:,.0f} min"  # noqa: PLR2004
 
 
 def _replication(facts: ServerFacts) -> _Found:
@@ -221,12 +218,12 @@ def _live(facts: ServerFacts, heartbeat_secs: float) -> _Found:
     if age > gone_secs:
         return  # Old by each clock
     if max(ages) < -gone_secs:
-        yield found.LIVE_NODE, f"a heartbeat lies {_time(-max(ages))} ahead: the clocks differ"
+        yield found.LIVE_NODE, f"a heartbeat lies {roughly(-max(ages))} ahead: the clocks differ"
     else:
         yield (
             found.LIVE_NODE,
             (
-                f"its heartbeat is {_time(max(0.0, age))} old, and counts as a sign of life up to "
-                f"{_time(gone_secs)}"
+                f"its heartbeat is {roughly(max(0.0, age))} old, and counts as a sign of life "
+                f"up to {roughly(gone_secs)}"
             ),
         )

@@ -12,12 +12,12 @@ from nautilus_recovery_actor.enums import Severity
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.findings import Rule
 from nautilus_recovery_actor.inspection.inventory import BrokenEntry
+from nautilus_recovery_actor.text import roughly
 
 
 LONG_START_SECS = 20.0
 _NAMED_ENTRIES = 3
 _NS_IN_MIN = 60_000_000_000
-_SECS_IN_MIN = 60
 _MINS_IN_HOUR = 60
 _MINS_IN_DAY = 1_440
 
@@ -161,13 +161,13 @@ def _cost(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
     if secs >= LONG_START_SECS:
         yield SLOW_START.found(
             "exec_engine.reconciliation",
-            f"{closed}, and {within}: the start takes about {_duration(secs)}.",
+            f"{closed}, and {within}: the start takes about {roughly(secs)}.",
         )
     for monitor in node.monitors:
         if secs >= monitor.startup_timeout_secs:
             yield STARTUP_TIMEOUT_TOO_SHORT.found(
                 f"actors: {monitor.name}",
-                f"The start takes about {_duration(secs)}, and startup_timeout_secs is "
+                f"The start takes about {roughly(secs)}, and startup_timeout_secs is "
                 f"{monitor.startup_timeout_secs:g}.",
             )
 
@@ -178,7 +178,3 @@ def _span(mins: float) -> str:
     if mins < 2 * _MINS_IN_DAY:
         return f"{mins / _MINS_IN_HOUR:.1f} h"
     return f"{mins / _MINS_IN_DAY:.1f} days"
-
-
-def _duration(secs: float) -> str:
-    return f"{secs:.0f} s" if secs < 2 * _SECS_IN_MIN else f"{secs / _SECS_IN_MIN:.0f} min"

@@ -15,10 +15,10 @@ from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.inspection.inventory import BrokenEntry
 from nautilus_recovery_actor.inspection.inventory import Inventory
 from nautilus_recovery_actor.inspection.inventory import count
-from nautilus_recovery_actor.inspection.inventory import duration
 from nautilus_recovery_actor.inspection.restored_accounts import RestoredAccount
 from nautilus_recovery_actor.inspection.restored_orders import RestoredOrder
 from nautilus_recovery_actor.inspection.restored_positions import RestoredPosition
+from nautilus_recovery_actor.text import duration
 from nautilus_recovery_actor.text import moment
 from nautilus_recovery_actor.text import one_line
 

@@ -115,7 +115,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
     except ValueError as e:
         raise CommandError(str(e)) from e
     try:
-        answer = remote.ask(
+        answer = remote.send(
             command,
             arguments.redis,
             arguments.stream,

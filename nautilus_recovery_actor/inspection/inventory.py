@@ -9,9 +9,7 @@ import msgspec
 from nautilus_recovery_actor.inspection.restored_accounts import RestoredAccount
 from nautilus_recovery_actor.inspection.restored_orders import RestoredOrder
 from nautilus_recovery_actor.inspection.restored_positions import RestoredPosition
-
-
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+from nautilus_recovery_actor.text import duration
 
 
 class BrokenEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,32 +167,6 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         if self.last_written is None:
             return "no event is stored"
         return f"last written {duration(self.ts - self.last_written)} ago"
-
-
-def duration(ns: int) -> str:
-    """
-    Return a length of time for a person, such as ``3 h 12 min``.
-
-    Parameters
-    ----------
-    ns : int
-        The time (ns), zero if it is below.
-
-    Returns
-    -------
-    str
-
-    """
-    secs = max(ns, 0) // 1_000_000_000
-    for place, (size, unit) in enumerate(_UNITS):
-        if secs >= size or size == 1:
-            rest = ""
-            if place + 1 < len(_UNITS) and size != 60:  # noqa: PLR2004 (seconds are for seconds)
-                smaller, smaller_unit = _UNITS[place + 1]
-                amount = secs % size // smaller
-                rest = f" {amount} {smaller_unit}" if amount else ""
-            return f"{secs // size} {unit}{rest}"
-    raise AssertionError
 
 
 def count(number: int, noun: str) -> str:

@@ -142,7 +142,8 @@ def test_either_encoding_of_a_message_bus_is_spoken(
 
     async def scenario() -> str:
         async with running(nodes.commanded(database, trader_id, {"encoding": encoding})):
-            return await asyncio.to_thread(remote.send, command, valkey.url, STREAM, encoding)
+            send = asyncio.to_thread(remote.send, command, valkey.url, STREAM, encoding)
+            return (await send).text
 
     assert asyncio.run(scenario()) == "resume done"
 
@@ -194,14 +195,21 @@ def test_what_is_not_the_answer_to_this_command_is_none(
     assert capsys.readouterr().err.startswith(f"No answer from {trader_id} within 0.2 s")
 
 
-def test_an_answer_is_told_in_one_line_whatever_it_holds(valkey: EmbeddedValkey) -> None:
+def test_an_answer_is_told_in_one_line_whatever_it_holds(
+    valkey: EmbeddedValkey,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """What comes from Redis cannot steer the terminal."""
     trader_id = f"ODD-{uuid4().hex[:6]}"
     command = OperatorCommand.new(trader_id, "resume", "because")
     answer = CommandAnswer(command.command_id, True, "two\nlines \x1b[31mred", 1)
     with valkey.client() as client:
         client.set(f"trader-{trader_id}:general:recovery:answer", msgspec.json.encode(answer))
-    assert remote.send(command, valkey.url) == "two lines [31mred"
+    monkeypatch.setattr(OperatorCommand, "new", lambda *_, **__: command)
+    given = ["--trader", trader_id, "--reason", "because", "--redis", valkey.url]
+    assert main(["resume", *given]) == 0
+    assert capsys.readouterr().out == f"{trader_id}: two lines [31mred\n"
 
 
 def test_what_the_node_cannot_read_is_logged_and_the_next_command_is_answered(
@@ -365,7 +373,7 @@ def test_an_answer_is_waited_for_until_the_command_expires(valkey: EmbeddedValke
     answer = CommandAnswer(command.command_id, True, "resumed", 1)
     texts: list[str] = []
     sender = threading.Thread(
-        target=lambda: texts.append(remote.send(command, valkey.url, f"slow-{trader_id}")),
+        target=lambda: texts.append(remote.send(command, valkey.url, f"slow-{trader_id}").text),
     )
     sender.start()
     valkey.wait_for(lambda client: client.xlen(f"slow-{trader_id}"))

@@ -13,8 +13,8 @@ from nautilus_recovery_actor.inspection import restored_orders
 from nautilus_recovery_actor.inspection import restored_positions
 from nautilus_recovery_actor.inspection import stored
 from nautilus_recovery_actor.inspection.inventory import Inventory
-from nautilus_recovery_actor.inspection.inventory import duration
 from nautilus_recovery_actor.inspection.stored import BrokenEntryError
+from nautilus_recovery_actor.text import duration
 
 
 ENCODERS: list[Callable[[Any], bytes]] = [msgspec.msgpack.encode, msgspec.json.encode]
@@ -474,15 +474,16 @@ def test_a_time_is_told_in_its_two_largest_units() -> None:
     As a person says it.
     """
     told = {
-        0: "0 s",
+        0: "less than 1 s",
         59: "59 s",
         60: "1 min",
+        303: "5 min 3 s",
         3_600: "1 h",
         11_520: "3 h 12 min",
         90_000: "1 d 1 h",
     }
     assert {secs: duration(secs * 10**9) for secs in told} == told
-    assert duration(-1) == "0 s"
+    assert duration(-1) == "less than 1 s"
     lengths = [duration(secs * 10**9) for secs in range(0, 200_000, 7_000)]
     assert all(one != other for one, other in pairwise(lengths))
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from nautilus_trader.config import DatabaseConfig
 
-from nautilus_recovery_actor.checks.server import look_at_database
+from nautilus_recovery_actor.checks.server import look_at_login
 from nautilus_recovery_actor.checks.server import look_at_server
 from nautilus_recovery_actor.checks.server import read_server
 from nautilus_recovery_actor.checks.server_facts import Trouble
@@ -181,7 +181,8 @@ def test_a_login_is_encoded_in_a_url_as_nautilus_trader_reads_it() -> None:
         with EmbeddedValkey() as server:
             run(server, "ACL", "SETUSER", "node", "on", f">{sent}", "~*", "+@all")
             database = msgspec.structs.replace(database, port=server.port)
-            codes = {finding.code for finding in look_at_database(database, OWN)}
+            assert look_at_login(database) == ()
+            codes = {finding.code for finding in look_at_server(database_url(database), OWN)}
         assert "REDIS_NOT_AUTHENTICATED" not in codes, given
         assert "REDIS_NOT_PERSISTENT" in codes
 
@@ -204,7 +205,7 @@ def test_a_login_that_nautilus_trader_cannot_use_is_told(
     told: str,
 ) -> None:
     """Before anything is sent."""
-    (finding,) = look_at_database(DatabaseConfig(**database), OWN)
+    (finding,) = look_at_login(DatabaseConfig(**database))
     assert finding.code == "REDIS_URL_INVALID"
     assert finding.message.startswith(told)
     assert SECRET not in str(finding)
@@ -237,7 +238,7 @@ def test_a_server_with_an_ipv6_address_is_reached() -> None:
         listener.listen()
         database = DatabaseConfig(host="[::1]", port=listener.getsockname()[1])
         assert database_url(database) == f"redis://[::1]:{database.port}"
-        (finding,) = look_at_database(database, OWN, timeout_secs=0.3)
+        (finding,) = look_at_server(database_url(database), OWN, timeout_secs=0.3)
         assert finding.code == "REDIS_UNREACHABLE"  # It listens, and never answers
         assert finding.message.startswith("It does not answer in time")
         assert finding.subject == f"Redis at [::1]:{database.port}"

@@ -5,7 +5,7 @@ A server that a real node uses.
 import asyncio
 
 from nautilus_recovery_actor import RecoveryComplete
-from nautilus_recovery_actor.checks.server import look_at_database
+from nautilus_recovery_actor.checks.server import look_at_server
 from nautilus_recovery_actor.findings import Finding
 from nautilus_recovery_actor.redis_view import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -18,7 +18,7 @@ def test_a_node_is_seen_while_it_runs_and_not_after_its_stop() -> None:
     """Its own heartbeat tells, and its keys are where they are expected."""
 
     def look() -> dict[str, Finding]:
-        found = look_at_database(valkey.database_config(), Namespace(trader_id="TESTER-001"))
+        found = look_at_server(valkey.url, Namespace(trader_id="TESTER-001"))
         return {finding.code: finding for finding in found}
 
     async def scenario() -> dict[str, Finding]:
