@@ -3,7 +3,7 @@ What a startup costs by the number of orders, on a real node with a real server 
 
 Not one of the figures of ``python -m benchmarks``, because it takes minutes:
 ``python -m benchmarks.reconciliation [ORDERS ...]``. Its figures are the curve of
-`nautilus_recovery_actor.checks.start_cost`.
+`nautilus_recovery_actor.outside.checks.start_cost`.
 """
 
 import argparse

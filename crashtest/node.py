@@ -34,7 +34,7 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import Severity
-from nautilus_recovery_actor.needs import WarmupNeed
+from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 from nautilus_recovery_actor.testkit import PaperVenueDataClientConfig
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import emit

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 from docs import schema
-from nautilus_recovery_actor import checks
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.outside import checks
+from nautilus_recovery_actor.outside.checks.findings import Rule
 
 
 _HEAD = """

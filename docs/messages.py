@@ -13,13 +13,13 @@ from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
 from docs import samples
 from docs import schema
-from nautilus_recovery_actor import checkpoint
-from nautilus_recovery_actor import commands
-from nautilus_recovery_actor import enums
-from nautilus_recovery_actor import journal
-from nautilus_recovery_actor import messages
-from nautilus_recovery_actor import report
-from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.core import checkpoint
+from nautilus_recovery_actor.core import enums
+from nautilus_recovery_actor.core import journal
+from nautilus_recovery_actor.core import report
+from nautilus_recovery_actor.node import commands
+from nautilus_recovery_actor.node import messages
+from nautilus_recovery_actor.node.messages import RecoveryMessage
 
 
 STREAM = "trader-{trader}:stream:{topic}"

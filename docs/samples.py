@@ -7,28 +7,28 @@ from decimal import Decimal
 
 import msgspec
 
-from nautilus_recovery_actor import override
-from nautilus_recovery_actor.commands import OperatorCommand
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.journal import CommandAnswer
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.journal import RecoveryJournal
-from nautilus_recovery_actor.messages import RecoveryComplete
-from nautilus_recovery_actor.messages import RecoveryFailed
-from nautilus_recovery_actor.messages import RecoveryMessage
-from nautilus_recovery_actor.messages import RecoveryOverridden
-from nautilus_recovery_actor.messages import RecoveryStarted
-from nautilus_recovery_actor.observe import AccountState
-from nautilus_recovery_actor.observe import CachedOrder
-from nautilus_recovery_actor.observe import CachedPosition
-from nautilus_recovery_actor.observe import Contract
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import ObservedFill
-from nautilus_recovery_actor.observe import VenueReport
-from nautilus_recovery_actor.report import EndedOrder
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.observation import AccountState
+from nautilus_recovery_actor.core.observation import CachedOrder
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import Contract
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.report import EndedOrder
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.verdict import judge
+from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.node.messages import RecoveryComplete
+from nautilus_recovery_actor.node.messages import RecoveryFailed
+from nautilus_recovery_actor.node.messages import RecoveryMessage
+from nautilus_recovery_actor.node.messages import RecoveryOverridden
+from nautilus_recovery_actor.node.messages import RecoveryStarted
 
 
 TRADER_ID = "LIVE-001"
@@ -71,7 +71,7 @@ def messages() -> dict[type[RecoveryMessage], RecoveryMessage]:
     unreported = msgspec.structs.replace(
         _observation(), reports=(), fills=(), events=0, ended=(), after=_observation().before
     )
-    released = override.released(
+    released = overrides.released(
         report, _BLOCKED, "cancelled by hand", "desk@host", _ENDED + 60 * _SECOND, 900 * _SECOND
     )
     return {

@@ -11,13 +11,13 @@ import msgspec
 from rich.console import Console
 
 from nautilus_recovery_actor.console import inventory_tables
-from nautilus_recovery_actor.inspection import restored_accounts
-from nautilus_recovery_actor.inspection import restored_orders
-from nautilus_recovery_actor.inspection import restored_positions
-from nautilus_recovery_actor.inspection import stored
-from nautilus_recovery_actor.inspection.inventory import Inventory
-from nautilus_recovery_actor.inspection.stored import BrokenEntryError
-from nautilus_recovery_actor.journal import RecoveryJournal
+from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.outside.store import restored_accounts
+from nautilus_recovery_actor.outside.store import restored_orders
+from nautilus_recovery_actor.outside.store import restored_positions
+from nautilus_recovery_actor.outside.store import stored
+from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
 
 
 # Between the elements of a list

@@ -2,44 +2,59 @@
 Proof that a NautilusTrader node has recovered, before any of its strategies trades.
 """
 
+from importlib.util import find_spec as _find_spec
+
 from nautilus_recovery_actor import signals
-from nautilus_recovery_actor.actor import RecoveryMonitorActor
-from nautilus_recovery_actor.closing import ClosingOrder
-from nautilus_recovery_actor.commands import OperatorCommand
-from nautilus_recovery_actor.config import RecoverableStrategyConfig
-from nautilus_recovery_actor.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.findings import Finding
-from nautilus_recovery_actor.findings import PreflightReport
-from nautilus_recovery_actor.gate import RecoveryGate
-from nautilus_recovery_actor.halt import halt_until_recovered
-from nautilus_recovery_actor.messages import RecoveryComplete
-from nautilus_recovery_actor.messages import RecoveryFailed
-from nautilus_recovery_actor.messages import RecoveryOverridden
-from nautilus_recovery_actor.messages import RecoveryStarted
-from nautilus_recovery_actor.needs import BarsNeeded
-from nautilus_recovery_actor.needs import TicksNeeded
-from nautilus_recovery_actor.preflight import preflight
-from nautilus_recovery_actor.presets import recovery_cache_config
-from nautilus_recovery_actor.presets import recovery_exec_engine_config
-from nautilus_recovery_actor.report import AccountRecovery
-from nautilus_recovery_actor.report import BalanceChange
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.report import EndedOrder
-from nautilus_recovery_actor.report import FillEffect
-from nautilus_recovery_actor.report import LostOrder
-from nautilus_recovery_actor.report import Override
-from nautilus_recovery_actor.report import PositionChange
-from nautilus_recovery_actor.report import PositionRecovery
-from nautilus_recovery_actor.report import ReconciledFill
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.report import StrategyRecovery
-from nautilus_recovery_actor.strategy import RecoverableStrategy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import EndedOrder
+from nautilus_recovery_actor.core.report import FillEffect
+from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.core.report import Override
+from nautilus_recovery_actor.core.report import PositionChange
+from nautilus_recovery_actor.core.report import PositionRecovery
+from nautilus_recovery_actor.core.report import ReconciledFill
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import StrategyRecovery
+
+
+# Imported eagerly: a message bus streams the message types that were registered when it was made.
+# Without NautilusTrader the names of the core are all there is.
+if _find_spec("nautilus_trader") is not None:
+    from nautilus_recovery_actor.node.commands import OperatorCommand
+    from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
+    from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
+    from nautilus_recovery_actor.node.halt import halt_until_recovered
+    from nautilus_recovery_actor.node.messages import RecoveryComplete
+    from nautilus_recovery_actor.node.messages import RecoveryFailed
+    from nautilus_recovery_actor.node.messages import RecoveryOverridden
+    from nautilus_recovery_actor.node.messages import RecoveryStarted
+    from nautilus_recovery_actor.node.monitor.actor import RecoveryMonitorActor
+    from nautilus_recovery_actor.node.presets import recovery_cache_config
+    from nautilus_recovery_actor.node.presets import recovery_exec_engine_config
+    from nautilus_recovery_actor.node.strategy.exits import ClosingOrder
+    from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
+    from nautilus_recovery_actor.node.strategy.needs import TicksNeeded
+    from nautilus_recovery_actor.node.strategy.strategy import RecoverableStrategy
+    from nautilus_recovery_actor.outside.checks.findings import Finding
+    from nautilus_recovery_actor.outside.checks.findings import PreflightReport
+    from nautilus_recovery_actor.outside.checks.preflight import preflight
+else:
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            raise ImportError(
+                f"{__name__}.{name} requires NautilusTrader: pip install nautilus_trader",
+            )
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 __all__ = [

@@ -64,21 +64,7 @@ def send(
     on_error: Callable[[str, Exception], None],
     **values: Any,
 ) -> None:
-    """
-    Call every receiver of `signal`, whatever another one raises.
-
-    Parameters
-    ----------
-    signal : NamedSignal
-        The signal.
-    sender : Any
-        The actor or the strategy that sends it.
-    on_error : Callable[[str, Exception], None]
-        Told of each receiver that raised.
-    **values : Any
-        What the signal documents.
-
-    """
+    """Call every receiver of `signal`, whatever another one raises."""
     if not signal.receivers or signal.is_muted:
         return
     for receiver in list(signal.receivers_for(sender)):

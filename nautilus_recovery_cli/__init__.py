@@ -31,8 +31,8 @@ def main() -> int:
     """
     if _PACKAGE not in sys.modules and _ONLY_READ.intersection(sys.argv[1:2]):
         _put_in_place()
-    from nautilus_recovery_actor.cli import main as run  # noqa: PLC0415
     from nautilus_recovery_actor.console.common import end_answer  # noqa: PLC0415
+    from nautilus_recovery_actor.console.main import main as run  # noqa: PLC0415
 
     code = run()
     end_answer()

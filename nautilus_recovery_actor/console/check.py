@@ -13,11 +13,11 @@ from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
-from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.core.enums import Severity
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.findings import PreflightReport
+    from nautilus_recovery_actor.outside.checks.findings import PreflightReport
 
 
 _EPILOG = """
@@ -29,15 +29,7 @@ exit codes:
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the command.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the command."""
     text = "find what makes the restart of a node unsafe, before it starts"
     check = add_command(
         commands,
@@ -67,7 +59,7 @@ def _check(arguments: argparse.Namespace) -> int:
     # What needs NautilusTrader takes its time to import
     from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
     from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
-    from nautilus_recovery_actor.preflight import preflight  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.preflight import preflight  # noqa: PLC0415
 
     with stdout_to_stderr():
         target = load_target(arguments.target)

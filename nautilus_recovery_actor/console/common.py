@@ -31,36 +31,19 @@ _REDIS = "redis://127.0.0.1:6379"
 
 
 class Command(argparse.ArgumentParser):
-    """
-    The parser of one command, which can end with a code of its own if it is misused.
-    """
+    """The parser of one command, which can end with a code of its own if it is misused."""
 
     misused = UNUSABLE
 
     def parse_known_args(self, *given: Any, **known: Any) -> Any:
-        """
-        Return the arguments, all of which are known.
-
-        Returns
-        -------
-        tuple[argparse.Namespace, list[str]]
-
-        """
+        """Return the arguments, all of which are known."""
         parsed, unknown = super().parse_known_args(*given, **known)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
-        """
-        Say what is wrong with the arguments, and end the process.
-
-        Parameters
-        ----------
-        message : str
-            What is wrong.
-
-        """
+        """Say what is wrong with the arguments, and end the process."""
         self.print_usage(sys.stderr)
         self.exit(self.misused, f"{self.prog}: error: {message}\n")
 
@@ -72,35 +55,17 @@ class CommandError(Exception):
 
 
 def say(line: str) -> None:
-    """
-    Print a line of the answer.
-
-    Parameters
-    ----------
-    line : str
-        The line.
-
-    """
+    """Print a line of the answer."""
     print(line)  # noqa: T201
 
 
 def complain(line: str) -> None:
-    """
-    Print what went wrong, and what to do.
-
-    Parameters
-    ----------
-    line : str
-        The line.
-
-    """
+    """Print what went wrong, and what to do."""
     print(line, file=sys.stderr)  # noqa: T201
 
 
 def end_answer() -> None:
-    """
-    Send what a target still prints while the process ends where it disturbs no answer.
-    """
+    """Send what a target still prints while the process ends where it disturbs no answer."""
     with contextlib.suppress(OSError):  # It may have been started without any
         os.dup2(2, 1)
 
@@ -108,32 +73,12 @@ def end_answer() -> None:
 def columns() -> int | None:
     """
     Return how many columns the terminal has, ``None`` if what is said goes into a pipe or a file.
-
-    Returns
-    -------
-    int or ``None``
-
     """
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def require(extra: str, *modules: str) -> None:
-    """
-    Go on only if all that a command imports is installed.
-
-    Parameters
-    ----------
-    extra : str
-        The extra of this package that brings it.
-    *modules : str
-        What the command imports.
-
-    Raises
-    ------
-    CommandError
-        If one of the modules is missing.
-
-    """
+    """Go on only if all that a command imports is installed."""
     if not all(map(importlib.util.find_spec, modules)):
         raise CommandError(f"This needs more: pip install '{PACKAGE}[{extra}]'")
 
@@ -147,29 +92,7 @@ def add_command(
     unusable: int = UNUSABLE,
     **options: Any,
 ) -> Command:
-    """
-    Add a command to the parser.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-    name : str
-        Its name.
-    text : str
-        What it does, as the imperative of a sentence.
-    run : Callable[[argparse.Namespace], int]
-        Does it, and returns the exit code.
-    unusable : int, default 2
-        The exit code after a `CommandError`.
-    **options
-        What else `argparse.ArgumentParser` takes.
-
-    Returns
-    -------
-    Command
-
-    """
+    """Add a command to the parser."""
     described = {"help": text, "description": f"{text.capitalize()}.", **options}
     command = commands.add_parser(name, **described)
     command.set_defaults(run=run, unusable=unusable)
@@ -177,15 +100,7 @@ def add_command(
 
 
 def add_trader(command: argparse.ArgumentParser) -> None:
-    """
-    Let a command ask for a trader.
-
-    Parameters
-    ----------
-    command : argparse.ArgumentParser
-        The command.
-
-    """
+    """Let a command ask for a trader."""
     command.add_argument("--trader", required=True, type=_text, help="the trader ID of the node")
 
 
@@ -198,17 +113,7 @@ def _text(argument: str) -> str:
 
 
 def add_redis(command: argparse.ArgumentParser, what: str) -> None:
-    """
-    Let a command ask for a server.
-
-    Parameters
-    ----------
-    command : argparse.ArgumentParser
-        The command.
-    what : str
-        Which server that is, such as "the server of the node's cache".
-
-    """
+    """Let a command ask for a server."""
     command.add_argument(
         "--redis",
         metavar="URL",
@@ -218,19 +123,7 @@ def add_redis(command: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_timeout(command: argparse.ArgumentParser, what: str, default: float) -> None:
-    """
-    Let a command ask how long to wait.
-
-    Parameters
-    ----------
-    command : argparse.ArgumentParser
-        The command.
-    what : str
-        For what, such as "an answer of Redis".
-    default : float
-        How long if nothing is given (seconds).
-
-    """
+    """Let a command ask how long to wait."""
     command.add_argument(
         "--timeout",
         metavar="SECS",
@@ -241,24 +134,7 @@ def add_timeout(command: argparse.ArgumentParser, what: str, default: float) -> 
 
 
 def positive(text: str) -> float:
-    """
-    Return the number of seconds that an argument gives.
-
-    Parameters
-    ----------
-    text : str
-        The argument.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If that is no finite number above zero.
-
-    """
+    """Return the number of seconds that an argument gives."""
     try:
         number = float(text)
     except ValueError:

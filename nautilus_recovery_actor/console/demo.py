@@ -13,15 +13,7 @@ from nautilus_recovery_actor.console.common import add_command
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the command.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the command."""
     text = "kill a node, restart it, and see what the monitor says"
     demo = add_command(commands, "demo", text, _demo)
     demo.add_argument("-v", "--verbose", action="store_true", help="list every check")

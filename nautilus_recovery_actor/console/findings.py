@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nautilus_recovery_actor.checks.redact import without_secrets
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.findings import Finding
-from nautilus_recovery_actor.findings import PreflightReport
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.findings import PreflightReport
+from nautilus_recovery_actor.outside.checks.redact import without_secrets
 
 
 if TYPE_CHECKING:
@@ -21,19 +21,7 @@ _LEVELS = {Severity.BLOCK: "error", Severity.WARN: "warning", Severity.INFO: "no
 
 
 def summary(report: PreflightReport) -> str:
-    """
-    Return the result in one line.
-
-    Parameters
-    ----------
-    report : PreflightReport
-        The report.
-
-    Returns
-    -------
-    str
-
-    """
+    """Return the result in one line."""
     counts = Counter(finding.severity for finding in report.findings)
     if not counts:
         return f"{without_secrets(report.trader_id)}: nothing found"
@@ -50,15 +38,7 @@ def summary(report: PreflightReport) -> str:
 
 
 def show(report: PreflightReport) -> None:
-    """
-    Print a report as a table, as wide as the terminal.
-
-    Parameters
-    ----------
-    report : PreflightReport
-        The report.
-
-    """
+    """Print a report as a table, as wide as the terminal."""
     # What needs the extra is imported when it is there
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -79,19 +59,7 @@ def show(report: PreflightReport) -> None:
 
 
 def annotations(report: PreflightReport) -> Iterator[str]:
-    """
-    Return the workflow commands that make GitHub show the findings.
-
-    Parameters
-    ----------
-    report : PreflightReport
-        The report.
-
-    Returns
-    -------
-    Iterator[str]
-
-    """
+    """Return the workflow commands that make GitHub show the findings."""
     for finding in report.findings:
         level = _LEVELS[finding.severity]
         text = f"{finding.subject}: {finding.message} {finding.consequence} {finding.remedy}"

@@ -20,26 +20,18 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
-from nautilus_recovery_actor.text import one_line
-from nautilus_recovery_actor.text import wrapped
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import wrapped
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.record.record_view import RecordView
-    from nautilus_recovery_actor.record.recorded import Broken
-    from nautilus_recovery_actor.report import RecoveryReport
+    from nautilus_recovery_actor.core.report import RecoveryReport
+    from nautilus_recovery_actor.outside.record.record_view import RecordView
+    from nautilus_recovery_actor.outside.record.recorded import Broken
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the command.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the command."""
     text = "list the last recoveries of a node, or tell one in full"
     history = add_command(commands, "history", text, _history)
     add_record(history)
@@ -64,7 +56,7 @@ def _count(text: str) -> int:
 def _history(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
 
     with connected(arguments) as client:
         view = RecordView(client, namespace(arguments))
@@ -107,7 +99,7 @@ def _all(arguments: argparse.Namespace, view: "RecordView") -> None:
 
 
 def _nothing(arguments: argparse.Namespace, view: "RecordView") -> CommandError:
-    from nautilus_recovery_actor.redis_view import address  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.redis_server import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
     if view.stamps().heartbeat is not None:
@@ -135,7 +127,7 @@ def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
 
 
 def _list(reports: "Iterable[RecoveryReport]") -> None:
-    from nautilus_recovery_actor.record import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record import overview  # noqa: PLC0415
 
     rows = [
         overview.Row(*map(one_line, msgspec.structs.astuple(overview.row(report))))
@@ -146,7 +138,7 @@ def _list(reports: "Iterable[RecoveryReport]") -> None:
 
 
 def _tell(report: "RecoveryReport") -> None:
-    from nautilus_recovery_actor.record import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record import overview  # noqa: PLC0415
 
     width = columns()
     for line in overview.in_full(report):

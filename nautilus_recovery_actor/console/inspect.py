@@ -16,7 +16,7 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
-from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.core.text import one_line
 
 
 _ROWS = 50
@@ -24,15 +24,7 @@ _NAMED = 5
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the command.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the command."""
     text = "show what the next start of a node would restore from Redis"
     inspect = add_command(
         commands,
@@ -60,8 +52,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
     require("cli", "redis", "rich")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
-    from nautilus_recovery_actor.inspection import keys  # noqa: PLC0415
-    from nautilus_recovery_actor.inspection import store_reader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.store import store_reader  # noqa: PLC0415
 
     with connected(arguments) as client:
         inventory = store_reader.read(client, namespace(arguments), arguments.max_value)
@@ -76,10 +68,10 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> CommandError:
-    from nautilus_recovery_actor import redis_view  # noqa: PLC0415
+    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
 
     trader = one_line(arguments.trader)
-    line = f"Redis at {redis_view.address(arguments.redis)} holds nothing of {trader}"
+    line = f"Redis at {redis_server.address(arguments.redis)} holds nothing of {trader}"
     if not owners:
         return CommandError(
             f"{line}, and of no other trader: is this the server of the node's cache?",

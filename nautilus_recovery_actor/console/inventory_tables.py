@@ -12,31 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from nautilus_recovery_actor.console.paper import Paper
-from nautilus_recovery_actor.inspection.inventory import BrokenEntry
-from nautilus_recovery_actor.inspection.inventory import Inventory
-from nautilus_recovery_actor.inspection.inventory import count
-from nautilus_recovery_actor.inspection.restored_accounts import RestoredAccount
-from nautilus_recovery_actor.inspection.restored_orders import RestoredOrder
-from nautilus_recovery_actor.inspection.restored_positions import RestoredPosition
-from nautilus_recovery_actor.text import duration
-from nautilus_recovery_actor.text import moment
-from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
+from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.inventory import count
+from nautilus_recovery_actor.outside.store.restored_accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.restored_orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.restored_positions import RestoredPosition
 
 
 def show(inventory: Inventory, max_rows: int | None, console: Console | None = None) -> None:
-    """
-    Print an inventory.
-
-    Parameters
-    ----------
-    inventory : Inventory
-        What would be restored.
-    max_rows : int, optional
-        How many rows a table may have, ``None`` for all.
-    console : Console, optional
-        Where to, by default the standard output.
-
-    """
+    """Print an inventory."""
     console = console or Paper()
     style = "bold red" if inventory.stops_start else "bold"
     console.print(_text(inventory.summary(), style))

@@ -22,23 +22,15 @@ from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import namespace
-from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.commands import Action
+    from nautilus_recovery_actor.node.commands import Action
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the commands.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the commands."""
     _add_release(commands)
     _add_resume(commands)
 
@@ -100,9 +92,9 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor import redis_view  # noqa: PLC0415
-    from nautilus_recovery_actor import remote  # noqa: PLC0415
-    from nautilus_recovery_actor.commands import OperatorCommand  # noqa: PLC0415
+    from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
+    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
+    from nautilus_recovery_actor.outside import remote  # noqa: PLC0415
 
     try:
         command = OperatorCommand.new(
@@ -122,7 +114,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
             arguments.encoding,
             namespace(arguments),
         )
-    except (remote.RemoteError, redis_view.RedisUnusableError) as e:
+    except (remote.RemoteError, redis_server.RedisUnusableError) as e:
         raise CommandError(str(e)) from e
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log tells whether it obeyed")

@@ -13,16 +13,12 @@ _ENDLESS = 10_000
 
 
 class Paper(Console):
-    """
-    The standard output.
-    """
+    """The standard output."""
 
     def __init__(self) -> None:
         is_limited = sys.stdout.isatty() or os.environ.get("COLUMNS")
         super().__init__(highlight=False, emoji=False, width=None if is_limited else _ENDLESS)
 
     def on_broken_pipe(self) -> None:
-        """
-        Leave it to the command line: rich would end the process with a code that means more.
-        """
+        """Leave it to the command line: rich would end the process with a code that means more."""
         raise BrokenPipeError

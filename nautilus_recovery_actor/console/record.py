@@ -11,40 +11,24 @@ from typing import TYPE_CHECKING
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_trader
-from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.redis_view import Namespace
+    from nautilus_recovery_actor.outside.redis_server import Namespace
 
 
 def add_record(command: argparse.ArgumentParser) -> None:
-    """
-    Let a command ask of which trader, and where that is stored.
-
-    Parameters
-    ----------
-    command : argparse.ArgumentParser
-        The command.
-
-    """
+    """Let a command ask of which trader, and where that is stored."""
     add_trader(command)
     add_redis(command, "the server of the node's cache")
     add_namespace(command)
 
 
 def add_namespace(command: argparse.ArgumentParser) -> None:
-    """
-    Let a command ask where the cache keeps its entries.
-
-    Parameters
-    ----------
-    command : argparse.ArgumentParser
-        The command.
-
-    """
+    """Let a command ask where the cache keeps its entries."""
     command.add_argument(
         "--no-prefix",
         action="store_true",
@@ -58,20 +42,8 @@ def add_namespace(command: argparse.ArgumentParser) -> None:
 
 
 def namespace(arguments: argparse.Namespace) -> "Namespace":
-    """
-    Return where the keys of the trader are.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        The arguments of a command that `add_record` or `add_namespace` had.
-
-    Returns
-    -------
-    Namespace
-
-    """
-    from nautilus_recovery_actor.redis_view import Namespace  # noqa: PLC0415
+    """Return where the keys of the trader are."""
+    from nautilus_recovery_actor.outside.redis_server import Namespace  # noqa: PLC0415
 
     return Namespace(
         trader_id=arguments.trader,
@@ -82,38 +54,19 @@ def namespace(arguments: argparse.Namespace) -> "Namespace":
 
 @contextmanager
 def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iterator[redis.Redis]":
-    """
-    Connect to the server, and disconnect at the end.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        The arguments of a command that `add_record` had.
-    timeout_secs : float, default 5.0
-        How long to wait for the connection, and for each answer (seconds).
-
-    Yields
-    ------
-    redis.Redis
-
-    Raises
-    ------
-    CommandError
-        If the server cannot be used.
-
-    """
+    """Connect to the server, and disconnect at the end."""
     import redis  # noqa: PLC0415
 
-    from nautilus_recovery_actor import redis_view  # noqa: PLC0415
+    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
 
     try:
-        with closing(redis_view.connect(arguments.redis, timeout_secs)) as client:
+        with closing(redis_server.connect(arguments.redis, timeout_secs)) as client:
             yield client
-    except redis_view.RedisUnusableError as e:
+    except redis_server.RedisUnusableError as e:
         raise CommandError(str(e)) from e
     except redis.RedisError as e:
         why = one_line(str(e)).rstrip(".")
         raise CommandError(
-            f"Redis at {redis_view.address(arguments.redis)} cannot be used ({why}): "
+            f"Redis at {redis_server.address(arguments.redis)} cannot be used ({why}): "
             "is it running, and is this the server of the node's cache?",
         ) from e

@@ -19,12 +19,12 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
-from nautilus_recovery_actor.text import moment
-from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.record.present import Present
+    from nautilus_recovery_actor.outside.record.present import Present
 
 CODES = (
     "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
@@ -35,15 +35,7 @@ NO_HEARTBEAT = 3
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the command.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the command."""
     text = "tell whether a node may trade, by the exit code too"
     status = add_command(
         commands,
@@ -67,15 +59,7 @@ def add_to(commands: Commands) -> None:
 
 
 def add_max_age(command: argparse.ArgumentParser) -> None:
-    """
-    Let a command ask how old a heartbeat may be.
-
-    Parameters
-    ----------
-    command : argparse.ArgumentParser
-        The command.
-
-    """
+    """Let a command ask how old a heartbeat may be."""
     command.add_argument(
         "--max-age",
         metavar="SECS",
@@ -87,10 +71,10 @@ def add_max_age(command: argparse.ArgumentParser) -> None:
 def _status(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.record.present import Present  # noqa: PLC0415
-    from nautilus_recovery_actor.record.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.record.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.present import Present  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.present import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.present import present  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
 
     try:
         with connected(arguments, arguments.timeout) as client:
@@ -115,15 +99,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def tell(found: "Present") -> None:
-    """
-    Print where a node stands.
-
-    Parameters
-    ----------
-    found : Present
-        Where it stands.
-
-    """
+    """Print where a node stands."""
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
     for instrument_id in found.blocked_instruments:
         until = found.released_until.get(instrument_id)

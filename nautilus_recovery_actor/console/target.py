@@ -15,11 +15,11 @@ import msgspec
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
-from nautilus_recovery_actor.checks.native_ids import check_trader_id
-from nautilus_recovery_actor.checks.redact import error_text
-from nautilus_recovery_actor.checks.redact import secrets_in
-from nautilus_recovery_actor.checks.redact import without_secrets
 from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.outside.checks.native_ids import check_trader_id
+from nautilus_recovery_actor.outside.checks.redact import error_text
+from nautilus_recovery_actor.outside.checks.redact import secrets_in
+from nautilus_recovery_actor.outside.checks.redact import without_secrets
 
 
 _FORMS = "give package.module:name or the path of a JSON file"
@@ -27,50 +27,20 @@ _MAX_FILE_BYTES = 16_000_000
 
 
 class TargetError(CommandError):
-    """
-    Raised when there is no such target, or it is none. The text is one line without a secret.
-    """
+    """Raised when there is no such target, or it is none. The text is one line without a secret."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """
-    A node to look at.
+    """A node to look at."""
 
-    Parameters
-    ----------
-    config : TradingNodeConfig or TradingNode
-        Its configuration, or itself.
-    strategies : tuple[object, ...], default ()
-        The strategies that are added to it besides.
-
-    """
-
+    # Its configuration, or itself
     config: Any
+    # The strategies that are added to it besides
     strategies: tuple[Any, ...] = ()
 
 
 def load_target(name: str) -> Target:
-    """
-    Return what is named.
-
-    Parameters
-    ----------
-    name : str
-        The path of a JSON file with the configuration of a node, or ``package.module:name`` of a
-        `TradingNodeConfig`, of a `TradingNode`, or of a function without arguments that returns one
-        of these, or a configuration and strategies. Modules are looked for in the current directory
-        too.
-
-    Returns
-    -------
-    Target
-
-    Raises
-    ------
-    TargetError
-        If there is none, in one line that says what to do.
-
-    """
+    """Return what is named."""
     path = Path(name)
     _search_current_directory()  # A file names classes, too
     module, _, attribute = name.partition(":")
@@ -89,9 +59,7 @@ def load_target(name: str) -> Target:
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """
-    Send what is printed meanwhile, by compiled code too, where it disturbs no answer.
-    """
+    """Send what is printed meanwhile, by compiled code too, where it disturbs no answer."""
     sys.stdout.flush()
     kept = os.dup(1)
     stdout, sys.stdout = sys.stdout, sys.stderr

@@ -28,32 +28,24 @@ from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.console.status import CODES
 from nautilus_recovery_actor.console.status import NO_HEARTBEAT
 from nautilus_recovery_actor.console.status import add_max_age
-from nautilus_recovery_actor.text import hanging
-from nautilus_recovery_actor.text import moment
-from nautilus_recovery_actor.text import one_line
+from nautilus_recovery_actor.core.text import hanging
+from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.record.following import Change
-    from nautilus_recovery_actor.record.present import Present
-    from nautilus_recovery_actor.record.recorded import Recorded
+    from nautilus_recovery_actor.outside.record.following import Change
+    from nautilus_recovery_actor.outside.record.present import Present
+    from nautilus_recovery_actor.outside.record.recorded import Recorded
 
 _LOOK_SECS = 0.25
 _RELOOK_SECS = 2.0
 
 
 def add_to(commands: Commands) -> None:
-    """
-    Add the command.
-
-    Parameters
-    ----------
-    commands : Commands
-        The commands of the parser.
-
-    """
+    """Add the command."""
     text = "tell of a recovery while it goes on, until it ends"
     watch = add_command(
         commands,
@@ -91,11 +83,11 @@ def _follow(
     tell: "Callable[[Change], None]",
     show: "Callable[[Present], None]",
 ) -> int:
-    from nautilus_recovery_actor.record.following import Following  # noqa: PLC0415
-    from nautilus_recovery_actor.record.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.record.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.record.record_view import RecordView  # noqa: PLC0415
-    from nautilus_recovery_actor.record.stream_view import StreamView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.following import Following  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.present import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.present import present  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.stream_view import StreamView  # noqa: PLC0415
 
     where = namespace(arguments)
     view, stream = RecordView(client, where), StreamView(client, where)

@@ -29,9 +29,7 @@ from nautilus_recovery_actor.testkit import ValkeyError
 
 
 class ExitCode(IntEnum):
-    """
-    How the demo ended.
-    """
+    """How the demo ended."""
 
     AS_EXPECTED = 0
     NOT_AS_EXPECTED = 1
@@ -39,17 +37,7 @@ class ExitCode(IntEnum):
 
 
 class Stage:
-    """
-    The terminal or the pipe on which an act is shown while it is played.
-
-    Parameters
-    ----------
-    console : Console
-        Where to print. On a terminal its last line tells what is waited for.
-    act : Act
-        The act. Times count from its beginning.
-
-    """
+    """The terminal or the pipe on which an act is shown while it is played."""
 
     def __init__(self, console: Console, act: Act) -> None:
         self._console = console
@@ -73,35 +61,17 @@ class Stage:
             self._status.stop()
 
     def moment(self, moment: Moment) -> None:
-        """
-        Print a line of the timeline.
-        """
+        """Print a line of the timeline."""
         self._console.print(screen.moment(moment, self._ts_zero))
 
     def waiting(self, for_what: str) -> None:
-        """
-        Tell what is waited for, on a terminal only.
-        """
+        """Tell what is waited for, on a terminal only."""
         if self._status is not None:
             self._status.update(f"waiting: {for_what}")
 
 
 def run(acts: tuple[Act, ...] = ACTS, *, is_verbose: bool = False) -> ExitCode:
-    """
-    Play the acts, show what happened, and check that it is what should happen.
-
-    Parameters
-    ----------
-    acts : tuple[Act, ...], default all
-        The acts.
-    is_verbose : bool, default False
-        If every check is listed, and not only one that failed.
-
-    Returns
-    -------
-    ExitCode
-
-    """
+    """Play the acts, show what happened, and check that it is what should happen."""
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, screen.MAX_WIDTH)
     logs = Path(tempfile.mkdtemp(prefix="nautilus-recovery-demo-"))

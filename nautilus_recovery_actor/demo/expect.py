@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import msgspec
 
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.demo import scene
 from nautilus_recovery_actor.demo import words
 from nautilus_recovery_actor.demo.record import ActRecord
 from nautilus_recovery_actor.demo.record import Answer
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
 
 
 _NOTHING = "nothing"
@@ -23,9 +23,7 @@ _FLAT = words.position(Decimal(0))
 
 
 class Check(msgspec.Struct, frozen=True):
-    """
-    One expectation: what it is about, what it should be, and what it is.
-    """
+    """One expectation: what it is about, what it should be, and what it is."""
 
     about: str
     expected: str
@@ -33,26 +31,12 @@ class Check(msgspec.Struct, frozen=True):
 
     @property
     def is_met(self) -> bool:
-        """
-        Whether it is what it should be.
-        """
+        """Whether it is what it should be."""
         return self.expected == self.actual
 
 
 def checks(record: ActRecord) -> list[Check]:
-    """
-    Return all expectations of an act.
-
-    Parameters
-    ----------
-    record : ActRecord
-        The act.
-
-    Returns
-    -------
-    list[Check]
-
-    """
+    """Return all expectations of an act."""
     verdict = _when_fills_are_lost if record.act.loses_fills else _when_fills_are_reported
     return [*_before_the_verdict(record), *verdict(record)]
 

@@ -20,7 +20,7 @@ from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryGate
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.demo import scene
-from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import emit
@@ -29,28 +29,17 @@ from nautilus_recovery_actor.testkit import paper_node_config
 
 
 class DemoStrategyConfig(RecoverableStrategyConfig, frozen=True, forbid_unknown_fields=True):
-    """
-    Configuration for `DemoStrategy` instances.
+    """Configuration for `DemoStrategy` instances."""
 
-    Parameters
-    ----------
-    instrument_id : InstrumentId
-        The instrument that it buys.
-    qty : Decimal
-        The quantity that it buys.
-    stop_px : Decimal
-        The trigger price of the stop-loss.
-    bid_qty : Decimal
-        The quantity of a bid.
-    bids : dict[str, Decimal]
-        The prices of its bids after a restart, by instrument ID.
-
-    """
-
+    # The instrument that it buys
     instrument_id: InstrumentId
+    # The quantity that it buys
     qty: Decimal
+    # The trigger price of the stop-loss
     stop_px: Decimal
+    # The quantity of a bid
     bid_qty: Decimal
+    # The prices of its bids after a restart, by instrument ID
     bids: dict[str, Decimal]
 
 
@@ -58,12 +47,6 @@ class DemoStrategy(RecoverableStrategy):
     """
     Buys once, with a stop-loss. After a restart it only bids: too early, in `on_start`, on the
     instrument that it bought, and on all of its instruments when trading is enabled.
-
-    Parameters
-    ----------
-    config : DemoStrategyConfig
-        The configuration.
-
     """
 
     def __init__(self, config: DemoStrategyConfig) -> None:
@@ -71,17 +54,13 @@ class DemoStrategy(RecoverableStrategy):
         self._is_restart = False
 
     def on_start(self) -> None:
-        """
-        Bid at once after a restart.
-        """
+        """Bid at once after a restart."""
         self._is_restart = self.cache.orders_total_count(strategy_id=self.id) > 0
         if self._is_restart:
             self._bid(self.config.instrument_id)
 
     def on_trading_enabled(self) -> None:
-        """
-        Buy, or bid after a restart.
-        """
+        """Buy, or bid after a restart."""
         config = self.config
         emit(
             "belief",
@@ -96,9 +75,7 @@ class DemoStrategy(RecoverableStrategy):
         self.submit_order(self.order_factory.market(config.instrument_id, OrderSide.BUY, qty))
 
     def on_order_filled(self, event: OrderFilled) -> None:
-        """
-        Rest the stop-loss for what was bought.
-        """
+        """Rest the stop-loss for what was bought."""
         trigger_price = self.cache.instrument(event.instrument_id).make_price(self.config.stop_px)
         self.submit_order(
             self.order_factory.stop_market(
@@ -111,9 +88,7 @@ class DemoStrategy(RecoverableStrategy):
         )
 
     def on_order_event(self, event: OrderEvent) -> None:
-        """
-        Tell what became of an order.
-        """
+        """Tell what became of an order."""
         emit(
             type(event).__name__,
             ts=event.ts_event or event.ts_init,
@@ -135,23 +110,7 @@ class DemoStrategy(RecoverableStrategy):
 
 
 def node(port: int, trader_id: str, valkey_url: str | None) -> TradingNode:
-    """
-    Return the node: one paper venue, the cache in Valkey, the monitor with all its defaults.
-
-    Parameters
-    ----------
-    port : int
-        The port of the venue.
-    trader_id : str
-        The trader.
-    valkey_url : str, optional
-        The server, by default the one at the environment variable ``REDIS_URL``.
-
-    Returns
-    -------
-    TradingNode
-
-    """
+    """Return the node: one paper venue, the cache in Valkey, the monitor with all its defaults."""
     config = paper_node_config(
         [PaperVenueExecClientConfig(port=port, symbols=(scene.SYMBOL, scene.OTHER_SYMBOL))],
         trader_id=trader_id,

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.demo import scene
 from nautilus_recovery_actor.demo import words
 from nautilus_recovery_actor.demo.record import ActRecord
@@ -25,7 +26,6 @@ from nautilus_recovery_actor.demo.record import Moment
 from nautilus_recovery_actor.demo.record import Mood
 from nautilus_recovery_actor.demo.record import VenueTruth
 from nautilus_recovery_actor.demo.scene import Act
-from nautilus_recovery_actor.report import RecoveryReport
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -43,25 +43,17 @@ _POLL_SECS = 0.01
 
 
 class PlayError(Exception):
-    """
-    Raised when an act cannot go on.
-    """
+    """Raised when an act cannot go on."""
 
 
 class Audience(Protocol):
-    """
-    Who is told of an act while it is played.
-    """
+    """Who is told of an act while it is played."""
 
     def moment(self, moment: Moment) -> None:
-        """
-        Something happened.
-        """
+        """Something happened."""
 
     def waiting(self, for_what: str) -> None:
-        """
-        The act waits.
-        """
+        """The act waits."""
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -83,30 +75,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 def play(act: Act, valkey: EmbeddedValkey, logs: Path, audience: Audience) -> ActRecord:
-    """
-    Play an act with a trader and a venue of its own.
-
-    Parameters
-    ----------
-    act : Act
-        The act.
-    valkey : EmbeddedValkey
-        The server of the nodes' cache. The keys of the trader are deleted at the end.
-    logs : Path
-        The directory for the logs of the nodes.
-    audience : Audience
-        Who is told.
-
-    Returns
-    -------
-    ActRecord
-
-    Raises
-    ------
-    PlayError, NodeProcessError, PaperVenueError
-        If something that the act needs does not happen.
-
-    """
+    """Play an act with a trader and a venue of its own."""
     trader_id = f"DEMO-{secrets.token_hex(2)}"
     with PaperVenue() as venue, _keys_of(trader_id, valkey):
         return _Play(act, trader_id, valkey, venue, logs, audience).run()

@@ -8,22 +8,13 @@ import msgspec
 
 
 class Act(msgspec.Struct, frozen=True):
-    """
-    One act.
+    """One act."""
 
-    Parameters
-    ----------
-    number : int
-        Its number.
-    title : str
-        What happens in it.
-    loses_fills : bool
-        If the venue loses the record of what fills while the node is dead.
-
-    """
-
+    # Its number
     number: int
+    # What happens in it
     title: str
+    # If the venue loses the record of what fills while the node is dead
     loses_fills: bool
 
 

@@ -16,6 +16,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.demo import scene
 from nautilus_recovery_actor.demo import words
 from nautilus_recovery_actor.demo.expect import Check
@@ -25,7 +26,6 @@ from nautilus_recovery_actor.demo.record import Belief
 from nautilus_recovery_actor.demo.record import Moment
 from nautilus_recovery_actor.demo.record import Mood
 from nautilus_recovery_actor.demo.scene import Act
-from nautilus_recovery_actor.report import RecoveryReport
 
 
 MAX_WIDTH = 120
@@ -37,9 +37,7 @@ _STYLES = {Mood.PLAIN: "", Mood.GOOD: "green", Mood.WARN: "yellow", Mood.BAD: "b
 
 
 def opening(versions: str) -> RenderableType:
-    """
-    Return what the demo is.
-    """
+    """Return what the demo is."""
     return Group(
         Text("A trading node is killed with kill -9 and restarted. Is it safe to trade?", "bold"),
         Text(f"A paper venue, {versions}", "dim"),
@@ -47,9 +45,7 @@ def opening(versions: str) -> RenderableType:
 
 
 def next_steps() -> RenderableType:
-    """
-    Return what to do after the demo.
-    """
+    """Return what to do after the demo."""
     return Group(
         "",
         Text(
@@ -60,16 +56,12 @@ def next_steps() -> RenderableType:
 
 
 def logs(directory: Path) -> RenderableType:
-    """
-    Return where the logs of the nodes are.
-    """
+    """Return where the logs of the nodes are."""
     return Group("", Text(f"The logs of the nodes are in {directory}", overflow="fold"))
 
 
 def failure(why: str) -> RenderableType:
-    """
-    Return why the demo could not go on.
-    """
+    """Return why the demo could not go on."""
     return Text.assemble(("FAILED", _STYLES[Mood.BAD]), f"  {why}")
 
 
@@ -77,17 +69,13 @@ def failure(why: str) -> RenderableType:
 
 
 def heading(act: Act) -> RenderableType:
-    """
-    Return the title of an act.
-    """
+    """Return the title of an act."""
     title = Text(f"Act {act.number}: {act.title}", style="bold")
     return Group("", Rule(title, align="left", style="dim"))
 
 
 def moment(of: Moment, ts_zero: int) -> RenderableType:
-    """
-    Return a line of the timeline, its time relative to `ts_zero` (UNIX ns).
-    """
+    """Return a line of the timeline, its time relative to `ts_zero` (UNIX ns)."""
     seconds = (of.ts - ts_zero) / 1e9
     line = Table.grid(padding=(0, 2))
     line.add_column(width=7, justify="right", style="dim", no_wrap=True)
@@ -98,9 +86,7 @@ def moment(of: Moment, ts_zero: int) -> RenderableType:
 
 
 def result(record: ActRecord) -> RenderableType:
-    """
-    Return what came of an act: the verdict, and what it rests on.
-    """
+    """Return what came of an act: the verdict, and what it rests on."""
     parts = [Text(), _verdict(record.report)]
     if record.act.loses_fills and record.belief is not None:
         parts.append(_side_by_side(record, record.belief))
@@ -112,9 +98,7 @@ def result(record: ActRecord) -> RenderableType:
 
 
 def checks(of: Sequence[Check], is_verbose: bool) -> RenderableType:
-    """
-    Return how many checks there are, with each that failed, or with all of them.
-    """
+    """Return how many checks there are, with each that failed, or with all of them."""
     met = sum(check.is_met for check in of)
     style = _STYLES[Mood.GOOD if met == len(of) else Mood.BAD]
     grid = Table.grid(padding=(0, 2))

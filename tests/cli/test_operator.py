@@ -17,10 +17,10 @@ import msgspec
 import pytest
 from nautilus_trader.config import MessageBusConfig
 
-from nautilus_recovery_actor import remote
-from nautilus_recovery_actor.cli import main
-from nautilus_recovery_actor.commands import OperatorCommand
-from nautilus_recovery_actor.journal import CommandAnswer
+from nautilus_recovery_actor.console.main import main
+from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import running

@@ -57,14 +57,14 @@ def test_the_public_names_are_there_as_soon_as_they_are_asked_for() -> None:
 import sys
 from nautilus_recovery_cli import _put_in_place
 _put_in_place()
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor import enums
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core import enums
 assert "nautilus_trader" not in sys.modules
 import nautilus_recovery_actor
 assert nautilus_recovery_actor.RecoveryReport is RecoveryReport
 from nautilus_recovery_actor import RecoveryMonitorActor, RecoveryPhase, signals
 assert RecoveryPhase is enums.RecoveryPhase
-assert RecoveryMonitorActor.__module__ == "nautilus_recovery_actor.actor"
+assert RecoveryMonitorActor.__module__ == "nautilus_recovery_actor.node.monitor.actor"
 from importlib import import_module
 for name in nautilus_recovery_actor.__all__:
     getattr(nautilus_recovery_actor, name)

@@ -19,16 +19,16 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.cli import main
 from nautilus_recovery_actor.console import watch
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.record import record_view
-from nautilus_recovery_actor.record.record_view import RecordView
-from nautilus_recovery_actor.record.stream_view import StreamView
-from nautilus_recovery_actor.redis_view import Namespace
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.console.main import main
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.outside.record import record_view
+from nautilus_recovery_actor.outside.record.record_view import RecordView
+from nautilus_recovery_actor.outside.record.stream_view import StreamView
+from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
 from tests.cli.support import command

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from nautilus_recovery_actor.cli import main
-from nautilus_recovery_actor.record.recorded import Message
-from nautilus_recovery_actor.record.stream_view import StreamView
-from nautilus_recovery_actor.redis_view import Namespace
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.console.main import main
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.outside.record.recorded import Message
+from nautilus_recovery_actor.outside.record.stream_view import StreamView
+from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import NodeProcess

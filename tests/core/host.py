@@ -10,35 +10,35 @@ from decimal import Decimal
 
 import msgspec
 
-from nautilus_recovery_actor import override
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.gate import RecoveryGate
-from nautilus_recovery_actor.machine import Changed
-from nautilus_recovery_actor.machine import Complete
-from nautilus_recovery_actor.machine import Fail
-from nautilus_recovery_actor.machine import Happening
-from nautilus_recovery_actor.machine import Judge
-from nautilus_recovery_actor.machine import Judged
-from nautilus_recovery_actor.machine import RecoveryState
-from nautilus_recovery_actor.machine import Seen
-from nautilus_recovery_actor.machine import Stormed
-from nautilus_recovery_actor.machine import Timing
-from nautilus_recovery_actor.machine import TraderStarted
-from nautilus_recovery_actor.machine import Woke
-from nautilus_recovery_actor.machine import decide
-from nautilus_recovery_actor.machine import is_storm
-from nautilus_recovery_actor.machine import open_runtime
-from nautilus_recovery_actor.machine import open_startup
-from nautilus_recovery_actor.observe import CachedPosition
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import ObservedFill
-from nautilus_recovery_actor.observe import VenuePosition
-from nautilus_recovery_actor.observe import VenueReport
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.verify import describe
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.epoch import Changed
+from nautilus_recovery_actor.core.epoch import Complete
+from nautilus_recovery_actor.core.epoch import Fail
+from nautilus_recovery_actor.core.epoch import Happening
+from nautilus_recovery_actor.core.epoch import Judge
+from nautilus_recovery_actor.core.epoch import Judged
+from nautilus_recovery_actor.core.epoch import RecoveryState
+from nautilus_recovery_actor.core.epoch import Seen
+from nautilus_recovery_actor.core.epoch import Stormed
+from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.epoch import TraderStarted
+from nautilus_recovery_actor.core.epoch import Woke
+from nautilus_recovery_actor.core.epoch import decide
+from nautilus_recovery_actor.core.epoch import is_storm
+from nautilus_recovery_actor.core.epoch import open_runtime
+from nautilus_recovery_actor.core.epoch import open_startup
+from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.observation import VenuePosition
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.verdict import describe
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -173,19 +173,19 @@ class Host:
     def release(self, instrument_id: str, duration: int) -> None:
         report = self.report or self._describe()
         self._revise(
-            override.released(report, instrument_id, "checked", "desk", self.now, duration),
+            overrides.released(report, instrument_id, "checked", "desk", self.now, duration),
         )
 
     def withdraw(self, instrument_id: str) -> None:
         report = self.report or self._describe()
-        self._revise(override.withdrawn(report, instrument_id, self.now))
+        self._revise(overrides.withdrawn(report, instrument_id, self.now))
 
     def expire(self) -> None:
         if self.report is not None:
-            self._revise(override.expired(self.report, self.now))
+            self._revise(overrides.expired(self.report, self.now))
 
     def resume(self) -> None:
-        override.may_resume(self.state.phase, self.epoch, self.is_trader_started)
+        overrides.may_resume(self.state.phase, self.epoch, self.is_trader_started)
         self.openings.clear()
         self._reopen(self.trigger, frozenset(ACCOUNTS), self.reports)
 
@@ -246,7 +246,7 @@ class Host:
 
     def _revise(self, report: RecoveryReport) -> None:
         self.report = report
-        self.gate.release(report.epoch, override.active(report, self.now))
+        self.gate.release(report.epoch, overrides.active(report, self.now))
 
     def _describe(self) -> RecoveryReport:
         return describe(self._observation(), self.policy)

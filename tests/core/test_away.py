@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.observe import CachedPosition
-from nautilus_recovery_actor.observe import Contract
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import ObservedFill
-from nautilus_recovery_actor.report import BalanceChange
-from nautilus_recovery_actor.report import EndedOrder
-from nautilus_recovery_actor.report import FillEffect
-from nautilus_recovery_actor.report import PositionRecovery
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.report import StrategyRecovery
-from nautilus_recovery_actor.verify import describe
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import Contract
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import EndedOrder
+from nautilus_recovery_actor.core.report import FillEffect
+from nautilus_recovery_actor.core.report import PositionRecovery
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import StrategyRecovery
+from nautilus_recovery_actor.core.verdict import describe
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.checkpoint import FORMAT_VERSION
-from nautilus_recovery_actor.checkpoint import Checkpoint
-from nautilus_recovery_actor.checkpoint import CheckpointError
-from nautilus_recovery_actor.checkpoint import CheckpointJournal
-from nautilus_recovery_actor.checkpoint import decode
-from nautilus_recovery_actor.checkpoint import encode
-from nautilus_recovery_actor.checkpoint import newest_state
-from nautilus_recovery_actor.checkpoint import state_digest
+from nautilus_recovery_actor.core.checkpoint import FORMAT_VERSION
+from nautilus_recovery_actor.core.checkpoint import Checkpoint
+from nautilus_recovery_actor.core.checkpoint import CheckpointError
+from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
+from nautilus_recovery_actor.core.checkpoint import decode
+from nautilus_recovery_actor.core.checkpoint import encode
+from nautilus_recovery_actor.core.checkpoint import newest_state
+from nautilus_recovery_actor.core.checkpoint import state_digest
 
 
 KEYS = [f"recovery:checkpoint:S-1:{slot}" for slot in (0, 1)]

@@ -10,9 +10,9 @@ from hypothesis import assume
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.client_order_ids import OrderIdForms
-from nautilus_recovery_actor.client_order_ids import first_count
-from nautilus_recovery_actor.client_order_ids import tag
+from nautilus_recovery_actor.core.order_ids import OrderIdForms
+from nautilus_recovery_actor.core.order_ids import first_count
+from nautilus_recovery_actor.core.order_ids import tag
 
 
 NOW = 1_780_000_000_123_456_789

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nautilus_trader.core.data import Data
 from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
-from nautilus_recovery_actor.commands import OperatorCommand
+from nautilus_recovery_actor.node.commands import OperatorCommand
 from tests.core.builders import ETH
 
 

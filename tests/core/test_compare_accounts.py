@@ -2,10 +2,10 @@
 Several accounts, several venues, and accounts that reach many venues.
 """
 
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import VenueReport
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import OTHER_ACCOUNT

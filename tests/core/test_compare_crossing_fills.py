@@ -4,10 +4,10 @@ Fills that crossed the report: begun before them, arrived after them.
 
 import pytest
 
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT

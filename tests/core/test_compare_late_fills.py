@@ -1,13 +1,13 @@
 import msgspec
 import pytest
 
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH

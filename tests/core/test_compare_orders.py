@@ -1,9 +1,9 @@
 import pytest
 
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH

@@ -6,15 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.observe import CachedPosition
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import VenuePosition
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import VenuePosition
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN

@@ -1,6 +1,6 @@
 import pytest
 
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import BTC
 from tests.core.builders import ETH
 from tests.core.builders import OTHER_ACCOUNT

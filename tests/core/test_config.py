@@ -7,13 +7,13 @@ import pytest
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import StrategyConfig
 
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.config import RecoverableStrategyConfig
-from nautilus_recovery_actor.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.config import parse_severities
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.machine import Timing
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.node.config import parse_severities
 
 
 def refusal(**values: Any) -> str:

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from nautilus_recovery_actor.checks.config_rules import RULES
-from nautilus_recovery_actor.checks.config_rules import config_findings
-from nautilus_recovery_actor.checks.node_facts import MonitorFacts
-from nautilus_recovery_actor.checks.node_facts import NodeFacts
-from nautilus_recovery_actor.checks.node_facts import StrategyFacts
-from nautilus_recovery_actor.checks.node_facts import UnusableFacts
-from nautilus_recovery_actor.checks.stored_rules import RULES as STORED_RULES
-from nautilus_recovery_actor.checks.strategy_rules import RULES as STRATEGY_RULES
-from nautilus_recovery_actor.checks.strategy_rules import strategy_findings
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.findings import Finding
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.outside.checks.config_rules import RULES
+from nautilus_recovery_actor.outside.checks.config_rules import config_findings
+from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.node_facts import MonitorFacts
+from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import StrategyFacts
+from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
+from nautilus_recovery_actor.outside.checks.stored_rules import RULES as STORED_RULES
+from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRATEGY_RULES
+from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findings
 
 
 MONITOR = MonitorFacts(name="RecoveryMonitorActor")

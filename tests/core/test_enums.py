@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.enums import Severity
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import Severity
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.exits import Holding
-from nautilus_recovery_actor.exits import OwnOrder
-from nautilus_recovery_actor.exits import Protection
-from nautilus_recovery_actor.exits import closable
-from nautilus_recovery_actor.exits import protection
-from nautilus_recovery_actor.exits import reduces
-from nautilus_recovery_actor.exits import unproven
+from nautilus_recovery_actor.core.protection import Holding
+from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.core.protection import Protection
+from nautilus_recovery_actor.core.protection import closable
+from nautilus_recovery_actor.core.protection import protection
+from nautilus_recovery_actor.core.protection import reduces
+from nautilus_recovery_actor.core.protection import unproven
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import OTHER_ACCOUNT

@@ -2,15 +2,15 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.record.following import Change
-from nautilus_recovery_actor.record.following import Following
-from nautilus_recovery_actor.record.present import Present
-from nautilus_recovery_actor.record.present import State
-from nautilus_recovery_actor.record.recorded import Message
-from nautilus_recovery_actor.report import Override
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.report import Override
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.outside.record.following import Change
+from nautilus_recovery_actor.outside.record.following import Following
+from nautilus_recovery_actor.outside.record.present import Present
+from nautilus_recovery_actor.outside.record.present import State
+from nautilus_recovery_actor.outside.record.recorded import Message
 
 
 T = "LIVE-001"

@@ -7,8 +7,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.gate import RecoveryGate
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.gate import RecoveryGate
 from tests.core.builders import BTC
 from tests.core.builders import ETH
 from tests.core.builders import SOL

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.journal import ANSWER_KEY
-from nautilus_recovery_actor.journal import EPOCH_KEY
-from nautilus_recovery_actor.journal import HEARTBEAT_KEY
-from nautilus_recovery_actor.journal import HISTORY_KEY
-from nautilus_recovery_actor.journal import CommandAnswer
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.journal import RecoveryJournal
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import ANSWER_KEY
+from nautilus_recovery_actor.core.journal import EPOCH_KEY
+from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.journal import HISTORY_KEY
+from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import RecoveryJournal
 from tests.core.builders import full_report
 
 

@@ -4,24 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.machine import Action
-from nautilus_recovery_actor.machine import Broke
-from nautilus_recovery_actor.machine import Complete
-from nautilus_recovery_actor.machine import Fail
-from nautilus_recovery_actor.machine import Happening
-from nautilus_recovery_actor.machine import Judge
-from nautilus_recovery_actor.machine import Judged
-from nautilus_recovery_actor.machine import RecoveryState
-from nautilus_recovery_actor.machine import Seen
-from nautilus_recovery_actor.machine import Stopped
-from nautilus_recovery_actor.machine import Timing
-from nautilus_recovery_actor.machine import TraderStarted
-from nautilus_recovery_actor.machine import Woke
-from nautilus_recovery_actor.machine import decide
-from nautilus_recovery_actor.machine import open_runtime
-from nautilus_recovery_actor.machine import open_startup
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.epoch import Action
+from nautilus_recovery_actor.core.epoch import Broke
+from nautilus_recovery_actor.core.epoch import Complete
+from nautilus_recovery_actor.core.epoch import Fail
+from nautilus_recovery_actor.core.epoch import Happening
+from nautilus_recovery_actor.core.epoch import Judge
+from nautilus_recovery_actor.core.epoch import Judged
+from nautilus_recovery_actor.core.epoch import RecoveryState
+from nautilus_recovery_actor.core.epoch import Seen
+from nautilus_recovery_actor.core.epoch import Stopped
+from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.epoch import TraderStarted
+from nautilus_recovery_actor.core.epoch import Woke
+from nautilus_recovery_actor.core.epoch import decide
+from nautilus_recovery_actor.core.epoch import open_runtime
+from nautilus_recovery_actor.core.epoch import open_startup
 
 
 # What the host does next: its kind, how much later, how many flagged events came meanwhile

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.machine import Changed
-from nautilus_recovery_actor.machine import Complete
-from nautilus_recovery_actor.machine import Fail
-from nautilus_recovery_actor.machine import Judge
-from nautilus_recovery_actor.machine import Judged
-from nautilus_recovery_actor.machine import RecoveryState
-from nautilus_recovery_actor.machine import Stormed
-from nautilus_recovery_actor.machine import Timing
-from nautilus_recovery_actor.machine import Woke
-from nautilus_recovery_actor.machine import decide
-from nautilus_recovery_actor.machine import is_storm
-from nautilus_recovery_actor.machine import open_runtime
-from nautilus_recovery_actor.machine import open_startup
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.epoch import Changed
+from nautilus_recovery_actor.core.epoch import Complete
+from nautilus_recovery_actor.core.epoch import Fail
+from nautilus_recovery_actor.core.epoch import Judge
+from nautilus_recovery_actor.core.epoch import Judged
+from nautilus_recovery_actor.core.epoch import RecoveryState
+from nautilus_recovery_actor.core.epoch import Stormed
+from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.epoch import Woke
+from nautilus_recovery_actor.core.epoch import decide
+from nautilus_recovery_actor.core.epoch import is_storm
+from nautilus_recovery_actor.core.epoch import open_runtime
+from nautilus_recovery_actor.core.epoch import open_startup
 
 
 Blocking: TypeAlias = tuple[FailureReason | None, str]

@@ -8,14 +8,14 @@ from nautilus_trader.core.data import Data
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
 from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.messages import RecoveryComplete
-from nautilus_recovery_actor.messages import RecoveryFailed
-from nautilus_recovery_actor.messages import RecoveryMessage
-from nautilus_recovery_actor.messages import RecoveryOverridden
-from nautilus_recovery_actor.messages import RecoveryStarted
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node.messages import RecoveryComplete
+from nautilus_recovery_actor.node.messages import RecoveryFailed
+from nautilus_recovery_actor.node.messages import RecoveryMessage
+from nautilus_recovery_actor.node.messages import RecoveryOverridden
+from nautilus_recovery_actor.node.messages import RecoveryStarted
 from tests.core.builders import BTC
 from tests.core.builders import ETH
 from tests.core.builders import full_report

@@ -3,16 +3,16 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from nautilus_recovery_actor import narrate
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.report import LostOrder
-from nautilus_recovery_actor.report import PositionChange
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.core.report import PositionChange
+from nautilus_recovery_actor.core.report import RecoveryReport
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import STRATEGY
@@ -61,7 +61,7 @@ def test_clean_recovery_is_one_line() -> None:
     """
     A recovery that changed nothing says just that.
     """
-    assert narrate.lines(report()) == [
+    assert wording.lines(report()) == [
         (Severity.INFO, "Recovery epoch 7 CLEAN: Nothing was changed"),
     ]
 
@@ -70,7 +70,7 @@ def test_blocked_instruments_make_the_first_line_a_warning() -> None:
     """
     A degraded recovery is warned of.
     """
-    lines = narrate.lines(report(RecoveryOutcome.DEGRADED, message="1 remain", blocked=(BTC,)))
+    lines = wording.lines(report(RecoveryOutcome.DEGRADED, message="1 remain", blocked=(BTC,)))
     assert lines == [(Severity.WARN, "Recovery epoch 7 DEGRADED: 1 remain")]
 
 
@@ -79,7 +79,7 @@ def test_failure_makes_the_first_line_an_error(blocked: tuple[str, ...]) -> None
     """
     A failed recovery is an error whatever else it found, named by its reason.
     """
-    lines = narrate.lines(report(None, FailureReason.TIMEOUT, "too late", blocked=blocked))
+    lines = wording.lines(report(None, FailureReason.TIMEOUT, "too late", blocked=blocked))
     assert lines == [(Severity.BLOCK, "Recovery epoch 7 TIMEOUT: too late")]
 
 
@@ -88,7 +88,7 @@ def test_fills_are_counted_by_origin() -> None:
     One line tells how many fills came from where.
     """
     counts = {FillOrigin.EXTERNAL: 2, FillOrigin.VENUE: 31}
-    assert narrate.lines(report(fill_counts=counts))[1:] == [
+    assert wording.lines(report(fill_counts=counts))[1:] == [
         (Severity.INFO, "Fills while away: 2 EXTERNAL, 31 VENUE"),
     ]
 
@@ -112,7 +112,7 @@ def test_position_that_moved_or_differs_has_a_line(
     """
     A line gives the quantities before, after and at the venue, with their signs.
     """
-    assert narrate.lines(report(positions=(position,)))[1:] == [
+    assert wording.lines(report(positions=(position,)))[1:] == [
         (Severity.INFO, f"Position P-1 ({ACCOUNT}): {expected}"),
     ]
 
@@ -122,7 +122,7 @@ def test_position_that_stayed_equal_has_none(qty: str) -> None:
     """
     What neither moved nor differs is not told.
     """
-    assert len(narrate.lines(report(positions=(change(qty, qty, str(Decimal(qty))),)))) == 1
+    assert len(wording.lines(report(positions=(change(qty, qty, str(Decimal(qty))),)))) == 1
 
 
 @pytest.mark.parametrize("severity", list(Severity))
@@ -130,7 +130,7 @@ def test_difference_has_a_line_of_its_severity(severity: Severity) -> None:
     """
     Each difference tells what the venue says, what the cache says and what to do.
     """
-    lines = narrate.lines(report(discrepancies=(discrepancy(severity=severity),)))
+    lines = wording.lines(report(discrepancies=(discrepancy(severity=severity),)))
     assert lines[1:] == [
         (
             severity,
@@ -145,7 +145,7 @@ def test_resolved_difference_is_told_as_that_and_warns_of_nothing(severity: Seve
     What was found at first and is gone is information, however much it mattered.
     """
     gone = discrepancy(severity=severity, resolved=True)
-    assert narrate.lines(report(discrepancies=(gone,)))[1:] == [
+    assert wording.lines(report(discrepancies=(gone,)))[1:] == [
         (
             Severity.INFO,
             f"Resolved: POSITION_QTY_MISMATCH P-1 ({ACCOUNT}): venue 2, cache 1. Look at the venue",
@@ -166,7 +166,7 @@ def test_difference_is_named_by_the_closest_thing(found: Discrepancy, subject: s
     """
     The subject is the order, else the position, else the instrument, else the account.
     """
-    (_, line) = narrate.lines(report(discrepancies=(found,)))[1]
+    (_, line) = wording.lines(report(discrepancies=(found,)))[1]
     assert line.startswith(f"POSITION_QTY_MISMATCH {subject} ({ACCOUNT}): ")
 
 
@@ -181,7 +181,7 @@ def test_difference_with_nothing_to_say_of_a_side_has_a_dash() -> None:
         instrument_id="",
         detail="Restart",
     )
-    assert narrate.lines(report(discrepancies=(silent,)))[1] == (
+    assert wording.lines(report(discrepancies=(silent,)))[1] == (
         Severity.BLOCK,
         f"NO_MASS_STATUS {ACCOUNT} ({ACCOUNT}): venue -, cache -. Restart",
     )
@@ -191,7 +191,7 @@ def test_lines_come_in_the_order_of_a_story() -> None:
     """
     The result comes first, then fills, positions, lost orders and the differences, one line each.
     """
-    lines = [line for _, line in narrate.lines(full_report())]
+    lines = [line for _, line in wording.lines(full_report())]
     assert [line.split()[0] for line in lines] == [
         "Recovery",
         "Fills",
@@ -220,7 +220,7 @@ def test_a_lost_order_is_a_warning_that_tells_whose_it_is(lost: LostOrder, text:
     """
     Where it is now, and what came of it.
     """
-    told = narrate.lines(msgspec.structs.replace(report(), lost_orders=(lost,)))
+    told = wording.lines(msgspec.structs.replace(report(), lost_orders=(lost,)))
     (_, (severity, line)) = told
     assert severity is Severity.WARN
     assert line == (
@@ -235,6 +235,6 @@ def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None
     A Redis that was lost has lost every order.
     """
     lost = tuple(lost_order(f"O-20260101-120000-001-001-{i}") for i in range(count))
-    told = narrate.lines(msgspec.structs.replace(report(), lost_orders=lost))
+    told = wording.lines(msgspec.structs.replace(report(), lost_orders=lost))
     assert len(told) == 1 + min(count, 21)
     assert last in told[-1][1]

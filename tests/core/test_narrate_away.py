@@ -4,13 +4,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from nautilus_recovery_actor import narrate
-from nautilus_recovery_actor.report import BalanceChange
-from nautilus_recovery_actor.report import EndedOrder
-from nautilus_recovery_actor.report import FillEffect
-from nautilus_recovery_actor.report import PositionRecovery
-from nautilus_recovery_actor.report import RecoveryReport
-from nautilus_recovery_actor.report import StrategyRecovery
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import EndedOrder
+from nautilus_recovery_actor.core.report import FillEffect
+from nautilus_recovery_actor.core.report import PositionRecovery
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import StrategyRecovery
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import OTHER_ACCOUNT
@@ -25,14 +25,14 @@ SECOND = 1_000_000_000
 def block(strategy: StrategyRecovery | None = None, **fields: Any) -> list[str]:
     values = {"trigger": "startup", "strategies": (strategy or full_strategy(),), **fields}
     report = RecoveryReport("TRADER-001", "x", 7, **values)
-    (told,) = narrate.blocks(report)
+    (told,) = wording.blocks(report)
     return told.split("\n")
 
 
 def test_a_block_tells_all_that_happened_to_a_strategy() -> None:
     """In the order of a story: how long, the positions, the orders, the money."""
     report = msgspec.structs.replace(full_report(), trigger="startup", ts_started=95 * SECOND)
-    (told,) = narrate.blocks(report)
+    (told,) = wording.blocks(report)
     assert told.split("\n") == [
         "Trend-001",
         "  Away for 1 min 34 s, stopped",
@@ -191,14 +191,14 @@ def test_at_run_time_only_what_happened_is_told(change: dict[str, Any], is_told:
         positions=(held, msgspec.structs.replace(held, **change)),
     )
     report = RecoveryReport("T-1", "x", 1, "mass_status", strategies=(strategy,))
-    assert bool(narrate.blocks(report)) is is_told
+    assert bool(wording.blocks(report)) is is_told
     ended = msgspec.structs.replace(strategy, order_counts={"FILLED": 1})
-    assert narrate.blocks(msgspec.structs.replace(report, strategies=(ended,)))
+    assert wording.blocks(msgspec.structs.replace(report, strategies=(ended,)))
 
 
 def test_each_strategy_has_a_block() -> None:
     """In the order of the report; without any there is none."""
     strategies = (StrategyRecovery("A-1"), StrategyRecovery("B-1"))
     report = RecoveryReport("T-1", "x", 1, "startup", strategies=strategies)
-    assert [told.split("\n")[0] for told in narrate.blocks(report)] == ["A-1", "B-1"]
-    assert narrate.blocks(RecoveryReport("T-1", "x", 1, "startup")) == []
+    assert [told.split("\n")[0] for told in wording.blocks(report)] == ["A-1", "B-1"]
+    assert wording.blocks(RecoveryReport("T-1", "x", 1, "startup")) == []

@@ -2,16 +2,16 @@ from decimal import Decimal
 
 import pytest
 
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.observe import SYNTHETIC_ID
-from nautilus_recovery_actor.observe import UNCLAIMED_STRATEGIES
-from nautilus_recovery_actor.observe import AccountState
-from nautilus_recovery_actor.observe import CachedOrder
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import ObservedFill
-from nautilus_recovery_actor.observe import VenueOrder
-from nautilus_recovery_actor.observe import VenueReport
-from nautilus_recovery_actor.observe import origins
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.observation import SYNTHETIC_ID
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.core.observation import AccountState
+from nautilus_recovery_actor.core.observation import CachedOrder
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.observation import VenueOrder
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.observation import origins
 from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import fill
 from tests.core.builders import observation

@@ -3,17 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.override import RefusedError
-from nautilus_recovery_actor.override import active
-from nautilus_recovery_actor.override import ended
-from nautilus_recovery_actor.override import expired
-from nautilus_recovery_actor.override import may_resume
-from nautilus_recovery_actor.override import released
-from nautilus_recovery_actor.override import withdrawn
-from nautilus_recovery_actor.report import Override
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.overrides import RefusedError
+from nautilus_recovery_actor.core.overrides import active
+from nautilus_recovery_actor.core.overrides import ended
+from nautilus_recovery_actor.core.overrides import expired
+from nautilus_recovery_actor.core.overrides import may_resume
+from nautilus_recovery_actor.core.overrides import released
+from nautilus_recovery_actor.core.overrides import withdrawn
+from nautilus_recovery_actor.core.report import Override
+from nautilus_recovery_actor.core.report import RecoveryReport
 from tests.core.builders import BTC
 from tests.core.builders import ETH
 from tests.core.builders import SOL

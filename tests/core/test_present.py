@@ -3,17 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.record.present import Present
-from nautilus_recovery_actor.record.present import State
-from nautilus_recovery_actor.record.present import present
-from nautilus_recovery_actor.record.recorded import Broken
-from nautilus_recovery_actor.record.recorded import Recorded
-from nautilus_recovery_actor.report import Override
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.report import Override
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.outside.record.present import Present
+from nautilus_recovery_actor.outside.record.present import State
+from nautilus_recovery_actor.outside.record.present import present
+from nautilus_recovery_actor.outside.record.recorded import Broken
+from nautilus_recovery_actor.outside.record.recorded import Recorded
 
 
 SEC = 1_000_000_000

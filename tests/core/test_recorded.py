@@ -3,18 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.record import recorded
-from nautilus_recovery_actor.record.following import Following
-from nautilus_recovery_actor.record.overview import in_full
-from nautilus_recovery_actor.record.overview import row
-from nautilus_recovery_actor.record.overview import table
-from nautilus_recovery_actor.record.present import present
-from nautilus_recovery_actor.record.recorded import DamagedError
-from nautilus_recovery_actor.record.recorded import Message
-from nautilus_recovery_actor.record.recorded import Recorded
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.outside.record import recorded
+from nautilus_recovery_actor.outside.record.following import Following
+from nautilus_recovery_actor.outside.record.overview import in_full
+from nautilus_recovery_actor.outside.record.overview import row
+from nautilus_recovery_actor.outside.record.overview import table
+from nautilus_recovery_actor.outside.record.present import present
+from nautilus_recovery_actor.outside.record.recorded import DamagedError
+from nautilus_recovery_actor.outside.record.recorded import Message
+from nautilus_recovery_actor.outside.record.recorded import Recorded
 from tests.core.builders import full_report
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.checks.native_ids import check_bar_types
-from nautilus_recovery_actor.checks.native_ids import check_trader_id
-from nautilus_recovery_actor.checks.redact import error_text
-from nautilus_recovery_actor.checks.redact import is_secret
-from nautilus_recovery_actor.checks.redact import secrets_in
-from nautilus_recovery_actor.checks.redact import without_secrets
+from nautilus_recovery_actor.outside.checks.native_ids import check_bar_types
+from nautilus_recovery_actor.outside.checks.native_ids import check_trader_id
+from nautilus_recovery_actor.outside.checks.redact import error_text
+from nautilus_recovery_actor.outside.checks.redact import is_secret
+from nautilus_recovery_actor.outside.checks.redact import secrets_in
+from nautilus_recovery_actor.outside.checks.redact import without_secrets
 
 
 class Database(msgspec.Struct):

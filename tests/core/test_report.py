@@ -3,10 +3,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import RecoveryReport
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 

@@ -10,18 +10,18 @@ from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.checks import server_catalogue as rules
-from nautilus_recovery_actor.checks.server_facts import Replica
-from nautilus_recovery_actor.checks.server_facts import ServerFacts
-from nautilus_recovery_actor.checks.server_facts import told_by_config
-from nautilus_recovery_actor.checks.server_facts import told_by_heartbeat
-from nautilus_recovery_actor.checks.server_facts import told_by_info
-from nautilus_recovery_actor.checks.server_rules import RULES
-from nautilus_recovery_actor.checks.server_rules import server_findings
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.findings import Rule
-from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.outside.checks import server_catalogue as rules
+from nautilus_recovery_actor.outside.checks.findings import Rule
+from nautilus_recovery_actor.outside.checks.server_facts import Replica
+from nautilus_recovery_actor.outside.checks.server_facts import ServerFacts
+from nautilus_recovery_actor.outside.checks.server_facts import told_by_config
+from nautilus_recovery_actor.outside.checks.server_facts import told_by_heartbeat
+from nautilus_recovery_actor.outside.checks.server_facts import told_by_info
+from nautilus_recovery_actor.outside.checks.server_rules import RULES
+from nautilus_recovery_actor.outside.checks.server_rules import server_findings
 
 
 GIB = 2**30

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.inspection import restored_accounts
-from nautilus_recovery_actor.inspection import restored_orders
-from nautilus_recovery_actor.inspection import restored_positions
-from nautilus_recovery_actor.inspection import stored
-from nautilus_recovery_actor.inspection.inventory import Inventory
-from nautilus_recovery_actor.inspection.stored import BrokenEntryError
-from nautilus_recovery_actor.text import duration
+from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.outside.store import restored_accounts
+from nautilus_recovery_actor.outside.store import restored_orders
+from nautilus_recovery_actor.outside.store import restored_positions
+from nautilus_recovery_actor.outside.store import stored
+from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
 
 
 ENCODERS: list[Callable[[Any], bytes]] = [msgspec.msgpack.encode, msgspec.json.encode]

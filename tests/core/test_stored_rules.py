@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from nautilus_recovery_actor.checks.node_facts import MonitorFacts
-from nautilus_recovery_actor.checks.node_facts import NodeFacts
-from nautilus_recovery_actor.checks.node_facts import StoredFacts
-from nautilus_recovery_actor.checks.start_cost import start_secs
-from nautilus_recovery_actor.checks.stored_rules import stored_findings
-from nautilus_recovery_actor.client_order_ids import made_at
+from nautilus_recovery_actor.core.order_ids import made_at
+from nautilus_recovery_actor.outside.checks.node_facts import MonitorFacts
+from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
+from nautilus_recovery_actor.outside.checks.start_cost import start_secs
+from nautilus_recovery_actor.outside.checks.stored_rules import stored_findings
 
 
 MIN_NS = 60_000_000_000

@@ -2,21 +2,21 @@ from decimal import Decimal
 
 import pytest
 
-from nautilus_recovery_actor.compare import Policy
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.observe import CachedOrder
-from nautilus_recovery_actor.observe import Observation
-from nautilus_recovery_actor.observe import VenueOrder
-from nautilus_recovery_actor.observe import VenuePosition
-from nautilus_recovery_actor.report import AccountRecovery
-from nautilus_recovery_actor.report import Discrepancy
-from nautilus_recovery_actor.report import PositionChange
-from nautilus_recovery_actor.verify import describe
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.observation import CachedOrder
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import VenueOrder
+from nautilus_recovery_actor.core.observation import VenuePosition
+from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import PositionChange
+from nautilus_recovery_actor.core.verdict import describe
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH

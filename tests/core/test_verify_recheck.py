@@ -5,15 +5,15 @@ An epoch that is checked more than once: what resolved itself, and what was told
 import msgspec
 import pytest
 
-from nautilus_recovery_actor.enums import DiscrepancyKind
-from nautilus_recovery_actor.enums import FailureReason
-from nautilus_recovery_actor.enums import FillOrigin
-from nautilus_recovery_actor.enums import RecoveryOutcome
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.observe import AccountState
-from nautilus_recovery_actor.report import AccountRecovery
-from nautilus_recovery_actor.verify import describe
-from nautilus_recovery_actor.verify import judge
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.observation import AccountState
+from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.verdict import describe
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 import nautilus_recovery_cli
-from nautilus_recovery_actor.cli import main
+from nautilus_recovery_actor.console.main import main
 
 
 def test_the_console_script_is_this_command_line() -> None:

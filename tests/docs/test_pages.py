@@ -24,8 +24,8 @@ from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import Severity
-from nautilus_recovery_actor import cli
-from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.console import main
+from nautilus_recovery_actor.outside.checks.findings import Rule
 
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +136,7 @@ def test_the_operator_finds_every_result_difference_and_reason() -> None:
     package = ROOT / "nautilus_recovery_actor"
     used = {
         reason
-        for path in package.glob("*.py")
+        for path in package.rglob("*.py")
         for reason in re.findall(r'["`](RECOVERY_[A-Z_]+):', path.read_text())
     }
     assert used
@@ -227,7 +227,7 @@ def commands() -> set[str]:
     """
     (found,) = (
         action
-        for action in cli._parser()._actions
+        for action in main._parser()._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     return set(found.choices)
@@ -249,7 +249,7 @@ def test_every_command_line_is_one(
     if len(arguments) == 1 and arguments[0] in commands():
         return
     try:
-        cli._parser().parse_args(arguments)
+        main._parser().parse_args(arguments)
     except SystemExit:
         pytest.fail(f"{shlex.join(arguments)}: {capsys.readouterr().err}")
 

@@ -14,7 +14,7 @@ import pytest
 from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 
-from nautilus_recovery_actor.cli import main
+from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node

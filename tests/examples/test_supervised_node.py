@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -31,9 +31,9 @@ from nautilus_recovery_actor.testkit import PaperVenueExecutionClient
 PaperVenueExecutionClient.generate_mass_status = lambda *_: asyncio.Event().wait()
 """
 JUDGES_ONCE = """
-from nautilus_recovery_actor import verify
-judges = [verify.judge]
-verify.judge = lambda *given: judges.pop()(*given)
+from nautilus_recovery_actor.core import verdict
+judges = [verdict.judge]
+verdict.judge = lambda *given: judges.pop()(*given)
 """
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from nautilus_trader.execution.reports import ExecutionMassStatus
 
-from nautilus_recovery_actor import native
+from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from tests.facts.support import ADJUSTS_FILLS

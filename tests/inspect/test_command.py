@@ -14,9 +14,9 @@ import msgspec
 import pytest
 import redis
 
-from nautilus_recovery_actor.cli import main
-from nautilus_recovery_actor.inspection import store_reader
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.console.main import main
+from nautilus_recovery_actor.outside.redis_server import Namespace
+from nautilus_recovery_actor.outside.store import store_reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import INSTRUMENTS
 from tests.inspect.world import World

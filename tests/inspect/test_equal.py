@@ -11,9 +11,9 @@ from nautilus_trader.cache.cache import Cache
 from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.enums import trigger_type_to_str
 
-from nautilus_recovery_actor.inspection import store_reader
-from nautilus_recovery_actor.inspection.inventory import Inventory
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.outside.redis_server import Namespace
+from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import World
 from tests.inspect.world import adapter

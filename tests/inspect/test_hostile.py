@@ -20,9 +20,9 @@ from rich.console import Console
 from fuzzing.targets import SEPARATOR
 from fuzzing.targets import survive
 from nautilus_recovery_actor.console import inventory_tables
-from nautilus_recovery_actor.inspection import store_reader
-from nautilus_recovery_actor.inspection.inventory import Inventory
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.outside.redis_server import Namespace
+from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store.inventory import Inventory
 from tests.core.test_stored import damaged
 from tests.fuzz import CORPUS
 

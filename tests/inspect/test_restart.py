@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import redis
 
-from nautilus_recovery_actor.inspection import store_reader
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.outside.redis_server import Namespace
+from nautilus_recovery_actor.outside.store import store_reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue

@@ -15,8 +15,8 @@ from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.trading.strategy import Strategy
 
-from nautilus_recovery_actor.inspection import store_reader
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.outside.redis_server import Namespace
+from nautilus_recovery_actor.outside.store import store_reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_instrument

@@ -35,7 +35,7 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOverridden
 from nautilus_recovery_actor import RecoveryStarted
-from nautilus_recovery_actor.messages import RecoveryMessage
+from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeRun
 from nautilus_recovery_actor.testkit import PaperVenue

@@ -12,11 +12,11 @@ from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.identifiers import PositionId
 
 from nautilus_recovery_actor import RecoveryMonitorActor
-from nautilus_recovery_actor import narrate
-from nautilus_recovery_actor.report import BalanceChange
-from nautilus_recovery_actor.report import FillEffect
-from nautilus_recovery_actor.report import PositionRecovery
-from nautilus_recovery_actor.report import RecoveryReport
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import FillEffect
+from nautilus_recovery_actor.core.report import PositionRecovery
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -109,7 +109,7 @@ def test_a_stop_filled_while_away_is_told_with_its_pnl_and_the_balances(
     assert report.clean_shutdown is False
     assert report.ts_last_alive is not None
     assert report.away_ns == report.ts_started - report.ts_last_alive > 0
-    (block,) = narrate.blocks(report)
+    (block,) = wording.blocks(report)
     assert "real:    1 fill, -2, realised -223.78 USDT" in block
 
 
@@ -254,7 +254,7 @@ def test_each_strategy_has_one_block_in_the_log(venue: PaperVenue, valkey: Embed
     with NodeProcess("tests.node.test_away:logging_node", client=client, redis=redis) as process:
         report = RecoveryReport.from_dict(process.wait_for("complete")["report"])
         process.stop()
-        (block,) = narrate.blocks(report)
+        (block,) = wording.blocks(report)
         assert process.log.count(block) == 1
     assert "Orders that ended: 1 CANCELED" in block
 

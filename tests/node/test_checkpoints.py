@@ -17,7 +17,7 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorActor
-from nautilus_recovery_actor.checkpoint import decode
+from nautilus_recovery_actor.core.checkpoint import decode
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import NodeProcess

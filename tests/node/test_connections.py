@@ -10,7 +10,7 @@ from nautilus_trader.model.identifiers import ClientId
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
-from nautilus_recovery_actor import native
+from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ACCOUNT
 from tests.node.support import Recorder

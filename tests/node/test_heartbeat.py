@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from nautilus_recovery_actor.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import monitor_config

@@ -28,13 +28,13 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor import RecoveryStarted
-from nautilus_recovery_actor import native
 from nautilus_recovery_actor import signals
-from nautilus_recovery_actor import verify
-from nautilus_recovery_actor.journal import RecoveryJournal
+from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing.intake import Watch
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
-from nautilus_recovery_actor.watch import Watch
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import monitor_config
@@ -50,8 +50,8 @@ def raises(*_: Any, **__: Any) -> Any:
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (verify, "judge"),
-        (verify, "describe"),
+        (verdict, "judge"),
+        (verdict, "describe"),
         (native, "cached_positions"),
         (native, "keep_reports_as_made"),
         (native, "venue_report"),
@@ -108,7 +108,7 @@ class Unappendable(list[Any]):
     [
         (Watch, "add_status"),
         (native, "cached_positions"),
-        (verify, "judge"),
+        (verdict, "judge"),
         (RecoveryJournal, "begin"),
     ],
 )

@@ -27,9 +27,9 @@ from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
 from nautilus_trader.model.orders import Order
 
-from nautilus_recovery_actor import native
-from nautilus_recovery_actor.observe import CachedOrder
-from nautilus_recovery_actor.observe import VenueOrder
+from nautilus_recovery_actor.core.observation import CachedOrder
+from nautilus_recovery_actor.core.observation import VenueOrder
+from nautilus_recovery_actor.node.observing import native
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 

@@ -20,9 +20,9 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryOverridden
 from nautilus_recovery_actor import RecoveryPhase
-from nautilus_recovery_actor import override
-from nautilus_recovery_actor import remote
 from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node
@@ -452,7 +452,7 @@ def test_what_raises_on_a_command_closes_the_gate(
     async def scenario() -> None:
         async with blocked(phantom, strategy := Recorder()) as node:
             await node.result()
-            monkeypatch.setattr(override, "released", raises)
+            monkeypatch.setattr(overrides, "released", raises)
             release(node)
             event = await node.result(2)
             assert isinstance(event, RecoveryFailed)

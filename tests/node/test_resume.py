@@ -15,8 +15,8 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
+from nautilus_recovery_actor.node.observing.intake import Watch
 from nautilus_recovery_actor.testkit import PaperVenue
-from nautilus_recovery_actor.watch import Watch
 from tests.node.reconnects import mass_status
 from tests.node.reconnects import reconnect
 from tests.node.reconnects import storm

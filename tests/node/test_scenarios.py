@@ -12,7 +12,7 @@ from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import FillOrigin
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryOutcome
-from nautilus_recovery_actor import verify
+from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests import scenes
@@ -246,13 +246,13 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     Return what grows with each judgement.
     """
     judgements: list[object] = []
-    judge = verify.judge
+    judge = verdict.judge
 
     def kept(*args: Any, **kwargs: Any) -> Any:
         judgements.append(judge(*args, **kwargs))
         return judgements[-1]
 
-    monkeypatch.setattr(verify, "judge", kept)
+    monkeypatch.setattr(verdict, "judge", kept)
     return judgements
 
 

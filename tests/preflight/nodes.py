@@ -26,9 +26,9 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
-from nautilus_recovery_actor.checks.config_rules import RULES as CONFIG_RULES
-from nautilus_recovery_actor.checks.stored_rules import RULES as STORED_RULES
-from nautilus_recovery_actor.checks.strategy_rules import RULES as STRATEGY_RULES
+from nautilus_recovery_actor.outside.checks.config_rules import RULES as CONFIG_RULES
+from nautilus_recovery_actor.outside.checks.stored_rules import RULES as STORED_RULES
+from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRATEGY_RULES
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import emit
 from nautilus_recovery_actor.testkit import paper_instrument

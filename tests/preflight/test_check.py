@@ -15,11 +15,11 @@ import msgspec
 import pytest
 from nautilus_trader.config import ImportableStrategyConfig
 
-from nautilus_recovery_actor.cli import main
 from nautilus_recovery_actor.console import findings
-from nautilus_recovery_actor.enums import Severity
-from nautilus_recovery_actor.findings import Finding
-from nautilus_recovery_actor.findings import PreflightReport
+from nautilus_recovery_actor.console.main import main
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.findings import PreflightReport
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.preflight.nodes import CODES
 from tests.preflight.nodes import good

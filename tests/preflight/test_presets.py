@@ -13,7 +13,7 @@ from nautilus_trader.config import LiveExecEngineConfig
 
 from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
-from nautilus_recovery_actor.checks.config_facts import ARE_BUFFERED_WRITES_ON_TIME
+from nautilus_recovery_actor.outside.checks.config_facts import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue

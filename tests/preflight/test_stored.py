@@ -19,12 +19,12 @@ from nautilus_trader.core.uuid import UUID4
 
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import preflight
-from nautilus_recovery_actor.checks.config_facts import LOADS_INSTANCE_KEYS
-from nautilus_recovery_actor.checks.stored_facts import read_stored
-from nautilus_recovery_actor.checks.stored_rules import RULES
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
+from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
+from nautilus_recovery_actor.outside.checks.stored_rules import RULES
+from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node

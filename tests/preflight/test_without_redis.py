@@ -48,7 +48,7 @@ def test_the_command_says_what_to_install() -> None:
     In one line, with the exit code of what cannot be looked at.
     """
     done = python(
-        "from nautilus_recovery_actor.cli import main;"
+        "from nautilus_recovery_actor.console.main import main;"
         "sys.exit(main(['check', 'tests.preflight.targets:config']))",
     )
     assert (done.returncode, done.stdout) == (2, "")

@@ -24,12 +24,12 @@ import msgspec
 import redis
 import trustme
 
-from nautilus_recovery_actor.checks import server_catalogue as rules
-from nautilus_recovery_actor.checks import server_tls
-from nautilus_recovery_actor.enums import RecoveryPhase
-from nautilus_recovery_actor.findings import Rule
-from nautilus_recovery_actor.journal import Heartbeat
-from nautilus_recovery_actor.redis_view import Namespace
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.outside.checks import server_catalogue as rules
+from nautilus_recovery_actor.outside.checks import server_tls
+from nautilus_recovery_actor.outside.checks.findings import Rule
+from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import ValkeyError
 from tests.server.stand_ins import closes_at_once

@@ -3,10 +3,10 @@ from contextlib import closing
 
 import pytest
 
-from nautilus_recovery_actor.checks.server import look_at_server
-from nautilus_recovery_actor.checks.server_rules import RULES
-from nautilus_recovery_actor.findings import Finding
-from nautilus_recovery_actor.findings import Rule
+from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.findings import Rule
+from nautilus_recovery_actor.outside.checks.server import look_at_server
+from nautilus_recovery_actor.outside.checks.server_rules import RULES
 from tests.server.faults import FAULTS
 from tests.server.faults import OWN
 from tests.server.faults import Fault

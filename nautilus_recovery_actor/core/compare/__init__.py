@@ -1,0 +1,3 @@
+"""
+What differs between the venue's report and the cache.
+"""

@@ -1,0 +1,283 @@
+"""
+What to do next: the life of one epoch as pure functions.
+
+`decide` takes a state and what happened, and answers with the next state and at most one action.
+It reads no clock and does nothing itself; the host carries the action out and feeds back what
+came of it.
+"""
+
+from collections.abc import Collection
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """The durations that bound an epoch, in nanoseconds."""
+
+    # From the start of the kernel to the failure of a trader that did not start
+    startup: int
+    # How long no flagged event may have come before the judgement
+    settle: int
+    # From the start of the trader, `settle` aside, to the failure of a recovery that did not
+    # settle, and to the last check of one that blocks
+    verify: int
+    # From one check that blocks to the next, if nothing that matters comes in between
+    recheck: int = 500_000_000
+    # How many epochs may open at run time within `storm_window`
+    storm_epochs: int = 6
+    # The time in which they are counted
+    storm_window: int = 300_000_000_000
+
+
+class RecoveryState(msgspec.Struct, frozen=True):
+    """Where an epoch stands."""
+
+    phase: RecoveryPhase
+    # When the phase ends in failure (UNIX ns)
+    deadline: int
+    # When to judge, if nothing comes in between (UNIX ns)
+    settle_at: int | None = None
+    # The number of flagged events when `settle_at` was set
+    flagged: int = 0
+    # Set when a first judgement blocked and another one is due: to where events that come late
+    # may put off the deadline (UNIX ns)
+    limit: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the epoch has had its one terminal message."""
+        return self.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
+
+    @property
+    def wake_at(self) -> int | None:
+        """When the host has to send `Woke` (UNIX ns), ``None`` once the epoch is over."""
+        if self.is_over:
+            return None
+        return min(self.deadline, self.settle_at) if self.settle_at is not None else self.deadline
+
+
+# -- WHAT HAPPENED --
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A flagged event or a mass status came."""
+
+
+class TraderStarted(msgspec.Struct, frozen=True):
+    """The trader, with all its strategies, started at `now`; `flagged` events had come."""
+
+    now: int
+    flagged: int
+
+
+class Woke(msgspec.Struct, frozen=True):
+    """
+    The time `now` has come; `flagged` events had come. `is_start_pending` tells whether the kernel
+    is still at its start, ``None`` if that is not known.
+    """
+
+    now: int
+    flagged: int
+    is_start_pending: bool | None = None
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """At `now` something came that may resolve what blocks: an order event, or a mass status."""
+
+    now: int
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """
+    The judgement was made at `now`: a `failure`, with its `message`, if it allows no trading at
+    all; `is_blocking` if it blocks anything.
+    """
+
+    now: int
+    failure: FailureReason | None = None
+    message: str = ""
+    is_blocking: bool = False
+
+
+class Stormed(msgspec.Struct, frozen=True):
+    """Too many epochs have opened, this one included: see `is_storm`."""
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The node, or the monitor, stops."""
+
+
+class Broke(msgspec.Struct, frozen=True):
+    """The monitor itself raised, as `message` tells."""
+
+    message: str
+
+
+Happening: TypeAlias = Seen | TraderStarted | Woke | Changed | Judged | Stormed | Stopped | Broke
+
+
+# -- WHAT TO DO --
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """Compare the venue's report with the cache, and answer with `Judged`."""
+
+
+class Complete(msgspec.Struct, frozen=True):
+    """Publish `RecoveryComplete`."""
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """Publish `RecoveryFailed` for `reason`, which `message` tells in one line."""
+
+    reason: FailureReason
+    message: str
+
+
+Action: TypeAlias = Judge | Complete | Fail
+
+
+def open_startup(now: int, timing: Timing) -> RecoveryState:
+    """Return the state of an epoch that begins with the kernel's start."""
+    return RecoveryState(phase=RecoveryPhase.PENDING, deadline=now + timing.startup)
+
+
+def open_runtime(now: int, flagged: int, timing: Timing) -> RecoveryState:
+    """Return the state of an epoch that re-opens a node whose trader runs."""
+    return RecoveryState(
+        phase=RecoveryPhase.RECONCILING,
+        deadline=now + timing.settle + timing.verify,
+        settle_at=now + timing.settle,
+        flagged=flagged,
+    )
+
+
+def is_storm(openings: Collection[int], timing: Timing) -> bool:
+    """Return whether the newest of `openings` is one too many."""
+    since = max(openings) - timing.storm_window
+    return sum(opening > since for opening in openings) > timing.storm_epochs
+
+
+def decide(
+    state: RecoveryState,
+    happening: Happening,
+    timing: Timing,
+) -> tuple[RecoveryState, Action | None]:
+    """
+    Return the next state and what to do.
+
+    Nothing leaves `COMPLETE` or `FAILED`, so an epoch has at most one terminal message.
+    """
+    if state.is_over:
+        return state, None
+    match happening:
+        case Seen() if state.phase is RecoveryPhase.PENDING:
+            return _moved(state, RecoveryPhase.RECONCILING), None
+        case TraderStarted(now, flagged) if state.settle_at is None:
+            return RecoveryState(
+                phase=RecoveryPhase.VERIFYING,
+                deadline=now + timing.settle + timing.verify,
+                settle_at=now + timing.settle,
+                flagged=flagged,
+            ), None
+        case Woke():
+            return _woken(state, happening, timing)
+        case Changed(now) if state.limit is not None and state.settle_at is not None:
+            settle_at = min(state.settle_at, now + timing.settle)
+            return msgspec.structs.replace(state, settle_at=settle_at), None
+        case Judged() if state.settle_at is not None:  # Not before the trader started
+            return _judged(state, happening, timing)
+        case Stormed():
+            return _failed(
+                state,
+                FailureReason.RECONCILIATION_FAILED,
+                f"More than {timing.storm_epochs} new recoveries within "
+                f"{timing.storm_window / 60e9:g} min: the connection or the venue is not stable. "
+                "Trading stays disabled until `nautilus-recovery resume`, or a restart",
+            )
+        case Stopped():
+            return _failed(
+                state,
+                FailureReason.TIMEOUT,
+                "Stopped before the recovery was verified: nothing of it is proven",
+            )
+        case Broke(message):
+            return _failed(state, FailureReason.INTERNAL_ERROR, message)
+        case _:
+            return state, None
+
+
+def _woken(
+    state: RecoveryState,
+    woke: Woke,
+    timing: Timing,
+) -> tuple[RecoveryState, Action | None]:
+    settle_at = state.settle_at
+    if settle_at is None:
+        if woke.is_start_pending is False:
+            return _failed(
+                state,
+                FailureReason.RECONCILIATION_FAILED,
+                "The kernel gave its start up and the trader did not start: "
+                "mend the error in the log above, then restart",
+            )
+        if woke.now < state.deadline:
+            return state, None
+        return _failed(
+            state,
+            FailureReason.TIMEOUT,
+            f"The trader did not start within {timing.startup / 1e9:g} s: a venue does not answer, "
+            "or reconciliation takes longer than `startup_timeout_secs`",
+        )
+    if woke.flagged != state.flagged:
+        settle_at = woke.now + timing.settle
+        state = msgspec.structs.replace(
+            state,
+            flagged=woke.flagged,
+            settle_at=settle_at,
+            deadline=state.deadline
+            if state.limit is None
+            else min(max(state.deadline, settle_at), state.limit),
+        )
+    elif woke.now >= settle_at:
+        return _moved(state, RecoveryPhase.VERIFYING), Judge()
+    if woke.now >= state.deadline:
+        return _failed(
+            state,
+            FailureReason.TIMEOUT,
+            f"Reconciliation events did not cease for {timing.settle / 1e6:g} ms within "
+            f"{timing.verify / 1e9:g} s: something goes on trading, stop it and restart",
+        )
+    return state, None
+
+
+def _judged(
+    state: RecoveryState,
+    judged: Judged,
+    timing: Timing,
+) -> tuple[RecoveryState, Action | None]:
+    if judged.is_blocking and judged.now < state.deadline:
+        return msgspec.structs.replace(
+            state,
+            settle_at=min(judged.now + timing.recheck, state.deadline),
+            limit=state.limit or state.deadline + timing.verify,
+        ), None
+    if judged.failure is not None:
+        return _failed(state, judged.failure, judged.message)
+    return _moved(state, RecoveryPhase.COMPLETE), Complete()
+
+
+def _moved(state: RecoveryState, phase: RecoveryPhase) -> RecoveryState:
+    return msgspec.structs.replace(state, phase=phase)
+
+
+def _failed(
+    state: RecoveryState,
+    reason: FailureReason,
+    message: str,
+) -> tuple[RecoveryState, Fail]:
+    return _moved(state, RecoveryPhase.FAILED), Fail(reason, message)

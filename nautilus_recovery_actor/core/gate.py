@@ -1,0 +1,297 @@
+"""
+May this instrument trade, and if not, why.
+"""
+
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+
+from nautilus_recovery_actor.core.enums import FailureReason
+
+
+class RecoveryGate:
+    """
+    A gate that is open only under the `RecoveryComplete` of the newest epoch it knows.
+
+    It starts closed. `RecoverableStrategy` owns one and feeds it; it can as well serve code that is
+    no strategy. Messages may come twice or late: an older epoch never changes it, and within one
+    epoch a failure outweighs a completion.
+
+    Parameters
+    ----------
+    now : Callable[[], int], default time.time_ns
+        The time (UNIX ns), by which what was released by hand ends.
+
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_epoch",
+        "_is_failed",
+        "_is_open",
+        "_now",
+        "_reason",
+        "_released",
+        "is_unrestricted",
+    )
+
+    def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
+        self._now = now
+        # Open for every instrument: an attribute, because it is read on the path of every order
+        self.is_unrestricted = False
+        self._epoch = 0
+        self._is_open = False
+        self._is_failed = False
+        self._blocked: frozenset[str] = frozenset()
+        self._released: dict[str, int] = {}
+        self._reason = "RECOVERY_PENDING: no recovery has completed yet"
+
+    @property
+    def epoch(self) -> int:
+        """
+        The newest epoch known, zero before the first.
+
+        Returns
+        -------
+        int
+
+        """
+        return self._epoch
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether trading is allowed, blocked instruments aside.
+
+        Returns
+        -------
+        bool
+
+        """
+        return self._is_open
+
+    def is_open_for(self, instrument_id: object) -> bool:
+        """
+        Return whether `instrument_id` may be traded.
+
+        Parameters
+        ----------
+        instrument_id : InstrumentId or str
+            The instrument.
+
+        Returns
+        -------
+        bool
+
+        """
+        if self.is_unrestricted or not self._is_open:
+            return self.is_unrestricted
+        value = str(instrument_id)
+        return value not in self._blocked or self._released.get(value, 0) > self._now()
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """
+        The instruments that may not be traded now although the gate is open.
+
+        Returns
+        -------
+        frozenset[str]
+
+        """
+        if not self._is_open:
+            return frozenset()
+        now = self._now()
+        return frozenset(
+            instrument_id
+            for instrument_id in self._blocked
+            if self._released.get(instrument_id, 0) <= now
+        )
+
+    def reason(self, instrument_id: object = None) -> str | None:
+        """
+        Return why trading is not allowed.
+
+        Parameters
+        ----------
+        instrument_id : InstrumentId or str, optional
+            The instrument; ``None`` for trading as a whole.
+
+        Returns
+        -------
+        str or ``None``
+            A text that starts with ``RECOVERY_``, ``None`` if trading is allowed.
+
+        """
+        if not self._is_open:
+            return self._reason
+        if instrument_id is None or self.is_open_for(instrument_id):
+            return None
+        return (
+            f"RECOVERY_BLOCKED: {instrument_id} differs from the venue's report "
+            f"since recovery epoch {self._epoch}"
+        )
+
+    def begin(self, epoch: int) -> bool:
+        """
+        Close for a recovery that has begun.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+
+        Returns
+        -------
+        bool
+            Whether the gate was open.
+
+        """
+        if epoch <= self._epoch:
+            return False
+        self._epoch, self._is_failed = epoch, False
+        return self._close(f"RECOVERY_IN_PROGRESS: recovery epoch {epoch} has not completed")
+
+    def complete(self, epoch: int, blocked: frozenset[str] = frozenset()) -> bool:
+        """
+        Open under a recovery that completed.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+        blocked : frozenset[str], default frozenset()
+            The instruments that stay blocked.
+
+        Returns
+        -------
+        bool
+            Whether the gate opened, or now blocks other instruments.
+
+        """
+        if epoch < self._epoch:
+            return False
+        if epoch == self._epoch and (self._is_failed or self._is_open):
+            return False
+        self._epoch, self._is_failed = epoch, False
+        self._open(blocked)
+        return True
+
+    def fail(self, epoch: int, failure: FailureReason, message: str) -> bool:
+        """
+        Close under a recovery that failed.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+        failure : FailureReason
+            The reason.
+        message : str
+            The reason in a sentence.
+
+        Returns
+        -------
+        bool
+            Whether the gate was open.
+
+        """
+        if epoch < self._epoch:
+            return False
+        self._epoch, self._is_failed = epoch, True
+        return self._close(f"RECOVERY_FAILED: {failure}: {message}")
+
+    def release(self, epoch: int, until: Mapping[str, int]) -> bool:
+        """
+        Let blocked instruments trade that an operator released, and no others.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch that blocks them. A release of another one changes nothing.
+        until : Mapping[str, int]
+            When each release ends, by instrument (UNIX ns).
+
+        Returns
+        -------
+        bool
+            Whether this changed anything.
+
+        """
+        if epoch != self._epoch or not self._is_open or self._released == until:
+            return False
+        self._released = dict(until)
+        return True
+
+    def hold(self, epoch: int, reason: str) -> bool:
+        """
+        Say what a recovery that completed still waits for. The gate stays closed until `complete`.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch. One that has failed, is over or has opened the gate changes nothing.
+        reason : str
+            What is waited for, a text that starts with ``RECOVERY_``.
+
+        Returns
+        -------
+        bool
+            Whether this is the reason now.
+
+        """
+        if not self.may_complete(epoch):
+            return False
+        self._reason = reason
+        return True
+
+    def may_complete(self, epoch: int) -> bool:
+        """
+        Return whether the gate is closed for this epoch only because it has not completed.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+
+        Returns
+        -------
+        bool
+
+        """
+        return epoch == self._epoch and not self._is_failed and not self._is_open
+
+    def close(self, reason: str) -> bool:
+        """
+        Close for a cause of the owner's own, until the next recovery completes.
+
+        Parameters
+        ----------
+        reason : str
+            The cause; ``RECOVERY_`` is put before it if it is missing.
+
+        Returns
+        -------
+        bool
+            Whether the gate was open.
+
+        """
+        self._is_failed = True
+        return self._close(reason if reason.startswith("RECOVERY_") else f"RECOVERY_{reason}")
+
+    def open_without_recovery(self) -> None:
+        """
+        Open where there is nothing to recover, as in a backtest.
+        """
+        self._open(frozenset())
+
+    def _open(self, blocked: frozenset[str]) -> None:
+        self._blocked, self._released = blocked, {}
+        self._is_open = True
+        self.is_unrestricted = not blocked
+
+    def _close(self, reason: str) -> bool:
+        was_open, self._is_open = self._is_open, False
+        self.is_unrestricted = False
+        self._reason = reason
+        return was_open

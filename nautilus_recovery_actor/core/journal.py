@@ -1,0 +1,157 @@
+"""
+What the monitor keeps across restarts: the epoch, the heartbeat and the last reports; and its
+answer to an operator, for whom it is written outside the node.
+
+All keys are here. Each is overwritten in place, so what Redis holds does not grow.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Annotated
+from typing import Protocol
+from typing import TypeVar
+
+import msgspec
+
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.report import RecoveryReport
+
+
+ANSWER_KEY = "recovery:answer"
+EPOCH_KEY = "recovery:epoch"
+HEARTBEAT_KEY = "recovery:heartbeat"
+HISTORY_KEY = "recovery:history:{slot}"
+
+_Value = TypeVar("_Value")
+
+
+# A number that a restart can go on from, in JSON and in Arrow alike
+_Epoch = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    # All that a restart needs of a stored report: the rest is read when it is asked for.
+    epoch: _Epoch
+
+
+class Store(Protocol):
+    """What a journal writes to: the cache of a node, or anything with its two methods."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value of `key`, ``None`` if there is none."""
+
+    def add(self, key: str, value: bytes) -> None:
+        """Write `value`, over the one before."""
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """
+    A sign of life.
+
+    Parameters
+    ----------
+    ts : int
+        When it was written (UNIX ns).
+    epoch : int
+        The epoch then.
+    phase : RecoveryPhase
+        The phase then.
+    is_stopped : bool, default False
+        Whether it is the last of a clean stop.
+    interval_secs : float, optional
+        How often there is one (seconds), besides those at each change of phase.
+    history_size : int, optional
+        How many reports are kept, which tells from outside where each one is.
+
+    """
+
+    ts: int
+    epoch: int
+    phase: RecoveryPhase
+    is_stopped: bool = False
+    interval_secs: float | None = None
+    history_size: int | None = None
+
+
+class CommandAnswer(msgspec.Struct, frozen=True):
+    """
+    What the monitor says to a command of an operator.
+
+    Parameters
+    ----------
+    command_id : str
+        The command that is answered.
+    is_accepted : bool
+        Whether it was carried out.
+    text : str
+        What was done, or why not, in one line.
+    ts : int
+        When it was written (UNIX ns).
+
+    """
+
+    command_id: str
+    is_accepted: bool
+    text: str
+    ts: int
+
+
+class RecoveryJournal:
+    """
+    Keeps the epoch, the heartbeat and the newest reports in the cache, and so in Redis.
+
+    Nothing here blocks: the cache buffers what it writes. What cannot be read is told to `warn` in
+    one line and counts as absent.
+    """
+
+    def __init__(self, store: Store, history_size: int, warn: Callable[[str], None]) -> None:
+        self._store = store
+        self._history_size = history_size
+        self._warn = warn
+
+    def last_epoch(self) -> int:
+        """Return the newest epoch on record, zero if there is none."""
+        stored: int = self._read(EPOCH_KEY, _Epoch) or 0
+        return max([stored, *(entry.epoch for entry in self._history(_Stamp))])
+
+    def begin(self, epoch: int) -> None:
+        """Record that `epoch` has begun."""
+        self._store.add(EPOCH_KEY, msgspec.json.encode(epoch))
+
+    def heartbeat(self) -> Heartbeat | None:
+        """Return the last sign of life, ``None`` if there is none."""
+        return self._read(HEARTBEAT_KEY, Heartbeat)
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Record a sign of life."""
+        self._store.add(HEARTBEAT_KEY, msgspec.json.encode(heartbeat))
+
+    def answer(self, answer: CommandAnswer) -> None:
+        """Answer a command, in place of the answer before."""
+        self._store.add(ANSWER_KEY, msgspec.json.encode(answer))
+
+    def record(self, report: RecoveryReport) -> None:
+        """Keep the report of an epoch that ended, in place of the oldest."""
+        if self._history_size:
+            key = HISTORY_KEY.format(slot=report.epoch % self._history_size)
+            self._store.add(key, report.to_bytes())
+
+    def history(self) -> tuple[RecoveryReport, ...]:
+        """Return the reports on record, the oldest first."""
+        return tuple(sorted(self._history(RecoveryReport), key=lambda report: report.epoch))
+
+    def _history(self, kind: type[_Value]) -> Iterator[_Value]:
+        for slot in range(self._history_size):
+            entry = self._read(HISTORY_KEY.format(slot=slot), kind)
+            if entry is not None:
+                yield entry
+
+    def _read(self, key: str, kind: type[_Value]) -> _Value | None:
+        data = self._store.get(key)
+        if data is None:
+            return None
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+            self._warn(f"Ignored the entry '{key}' of the recovery history, which is damaged: {e}")
+            return None

@@ -1,0 +1,296 @@
+"""
+What was seen of a recovery, in plain values.
+
+These structs are filled from events, from mass statuses or from a scan of the cache alike. They
+import nothing of NautilusTrader, so that the judgement in `verify` can be made wherever such
+values are to be had.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import EndedOrder
+from nautilus_recovery_actor.core.report import LostOrder
+
+
+# An order or a trade that the engine wrote into a mass status to complete a partial window of fills
+# (seen on 1.231).
+SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
+
+# Owners that are no strategy: 1.221 gives its own alignments to the second.
+UNCLAIMED_STRATEGIES = frozenset({"EXTERNAL", "INTERNAL-DIFF"})
+
+
+class VenuePosition(msgspec.Struct, frozen=True, gc=False):
+    """A position that the venue reported, `position_id` set for a hedge leg."""
+
+    instrument_id: str
+    qty: Decimal
+    position_id: str | None = None
+    avg_px: Decimal | None = None
+
+
+class VenueOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order that the venue reported; `client_order_id` is the one the engine knows it by."""
+
+    instrument_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    is_open: bool
+    status: str
+    side: str | None = None
+    qty: Decimal | None = None
+    filled_qty: Decimal | None = None
+    px: Decimal | None = None
+    trigger_px: Decimal | None = None
+
+
+_P = TypeVar("_P", VenuePosition, "CachedPosition")
+
+
+class VenueReport(msgspec.Struct, frozen=True):
+    """One account's mass status, as the venue's adapter reported it."""
+
+    # Who reported
+    account_id: str
+    venue: str
+    # When it was made (UNIX ns, the node's clock)
+    ts: int
+    # How many of the observation's `events` and `live_fills` preceded it
+    seen_events: int = 0
+    seen_live_fills: int = 0
+    # The positions reported
+    positions: tuple[VenuePosition, ...] = ()
+    # The orders reported, open and closed
+    orders: tuple[VenueOrder, ...] = ()
+    # The trades reported
+    trade_ids: frozenset[str] = frozenset()
+    # The number of fill reports
+    fills: int = 0
+
+
+class CachedPosition(msgspec.Struct, frozen=True, gc=False):
+    """An open position in the cache."""
+
+    account_id: str
+    instrument_id: str
+    position_id: str
+    strategy_id: str
+    qty: Decimal
+    avg_px: Decimal | None = None
+
+
+class CachedOrder(msgspec.Struct, frozen=True, gc=False):
+    """
+    An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
+
+    `ts_init` is when this run of the node made the order, `ts_last` when it last learned anything
+    of it but a fill from the venue, `ts_filled` when it last learned of a fill (UNIX ns). Each is
+    zero for what was restored, and for what came of the venue's report.
+    """
+
+    account_id: str | None
+    instrument_id: str
+    client_order_id: str
+    venue_order_id: str | None
+    status: str
+    is_open: bool
+    is_inflight: bool
+    is_local: bool
+    ts_init: int
+    ts_last: int
+    side: str | None = None
+    qty: Decimal | None = None
+    filled_qty: Decimal | None = None
+    px: Decimal | None = None
+    trigger_px: Decimal | None = None
+    ts_filled: int = 0
+
+
+class ObservedFill(msgspec.Struct, frozen=True, gc=False):
+    """
+    A fill as the cache applied it.
+
+    `placed_here` tells whether this node placed the order (also in a run before), `is_made_up`
+    whether it is known to align a position, `index` its place among the flagged events, or among
+    the live fills for one without the flag, `ts_init` when the node learned of it (UNIX ns),
+    `position_id` the position in the cache that it changed, `fee` the commission.
+    """
+
+    index: int
+    account_id: str
+    instrument_id: str
+    strategy_id: str
+    client_order_id: str
+    venue_order_id: str
+    trade_id: str
+    qty: Decimal
+    px: Decimal
+    ts_event: int
+    placed_here: bool
+    is_made_up: bool = False
+    ts_init: int = 0
+    position_id: str | None = None
+    fee: Decimal = Decimal(0)
+    fee_currency: str | None = None
+
+
+class Contract(msgspec.Struct, frozen=True, gc=False):
+    """What the PnL of an instrument is counted in, and how: `precision` is that of the currency."""
+
+    currency: str
+    precision: int
+    multiplier: Decimal = Decimal(1)
+    is_inverse: bool = False
+
+
+class AccountState(msgspec.Struct, frozen=True, gc=False):
+    """
+    What the node knows of an account without asking its venue.
+
+    `is_connected` tells of its execution client, ``None`` if that is not known, `ts_account` when
+    the venue last told of its balances (UNIX ns).
+    """
+
+    account_id: str
+    is_connected: bool | None = None
+    ts_account: int | None = None
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """All that was seen of one epoch: the one argument of every judgement."""
+
+    # Who recovers, and the id of this epoch
+    trader_id: str
+    recovery_id: str
+    # The number of the epoch
+    epoch: int
+    # What opened it
+    trigger: str
+    # When it opened (UNIX ns)
+    ts_started: int
+    # When the last mass status arrived (UNIX ns)
+    ts_reconciled: int | None = None
+    # How the run before ended
+    ts_last_alive: int | None = None
+    clean_shutdown: bool | None = None
+    # The accounts that must report
+    required_accounts: frozenset[str] = frozenset()
+    # If the kernel is known to reconcile at its start
+    is_reconciling: bool = True
+    # The accounts that the node knows
+    accounts: tuple[AccountState, ...] = ()
+    # The size increments of the instruments that the node has loaded, of those reported
+    instruments: Mapping[str, Decimal] = {}
+    # The open positions of the cache when the epoch opened, and now
+    before: tuple[CachedPosition, ...] = ()
+    after: tuple[CachedPosition, ...] = ()
+    # The orders of the cache that are open or in flight now, and those that a venue reported
+    orders: tuple[CachedOrder, ...] = ()
+    # The newest mass status of each account
+    reports: tuple[VenueReport, ...] = ()
+    # The number of flagged order events, fills among them
+    events: int = 0
+    # The flagged fills, in the order of their arrival, each once
+    fills: tuple[ObservedFill, ...] = ()
+    # The trades that no reconciliation brought, in the order of their arrival. At run time the
+    # newest of those before the epoch come first
+    live_fills: tuple[ObservedFill, ...] = ()
+    # How many of the flagged events an earlier epoch has told of
+    told_events: int = 0
+    # What the epoch before found; it stands for each account that does not report in this one
+    carried: tuple[Discrepancy, ...] = ()
+    # What was found when this epoch was checked before
+    earlier: tuple[Discrepancy, ...] = ()
+    # The orders reported that a strategy of this node sent and the cache never saw
+    lost_orders: tuple[LostOrder, ...] = ()
+    # The orders that reconciliation ended, in the order in which it first told of them
+    ended: tuple[EndedOrder, ...] = ()
+    # How the PnL of the instruments filled is counted
+    contracts: Mapping[str, Contract] = {}
+    # The total balances by account and currency, when the epoch opened and now
+    balances_before: Mapping[tuple[str, str], Decimal] = {}
+    balances_after: Mapping[tuple[str, str], Decimal] = {}
+
+
+def in_reading_order(observation: Observation) -> Observation:
+    """Return the observation with all that came in no order of its own sorted."""
+    return msgspec.structs.replace(
+        observation,
+        before=_sorted_positions(observation.before),
+        after=_sorted_positions(observation.after),
+        orders=tuple(sorted(observation.orders, key=lambda order: order.client_order_id)),
+        reports=tuple(
+            msgspec.structs.replace(
+                report,
+                positions=_sorted_positions(report.positions),
+                # Closed ones first, so that of two under one client order id the open one counts
+                orders=tuple(
+                    sorted(report.orders, key=lambda order: (order.is_open, order.venue_order_id)),
+                ),
+            )
+            for report in sorted(observation.reports, key=lambda report: report.account_id)
+        ),
+    )
+
+
+def _sorted_positions(positions: tuple[_P, ...]) -> tuple[_P, ...]:
+    return tuple(
+        sorted(positions, key=lambda p: (p.instrument_id, p.position_id or "", str(p.qty)))
+    )
+
+
+def origins(observation: Observation) -> tuple[FillOrigin, ...]:
+    """
+    Return where each flagged fill came from.
+
+    A trade that the venue reported is real. A fill of a reported order without a reported trade is
+    inferred from the order's status. A fill of an order that no venue reported, and that
+    reconciliation itself created, aligns a position. What is flagged after the mass status is a
+    live fill of an adapter that sends fill reports, unless reconciliation created the order.
+    """
+    reports = {report.account_id: report for report in observation.reports}
+    reported = {
+        report.account_id: {order.venue_order_id for order in report.orders}
+        for report in observation.reports
+    }
+    return tuple(
+        FillOrigin.SYNTHETIC
+        if fill.is_made_up
+        else _origin(fill, reports.get(fill.account_id), reported.get(fill.account_id, set()))
+        for fill in observation.fills
+    )
+
+
+def _origin(fill: ObservedFill, report: VenueReport | None, reported: set[str]) -> FillOrigin:
+    real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
+    if SYNTHETIC_ID.fullmatch(fill.trade_id) or SYNTHETIC_ID.fullmatch(fill.venue_order_id):
+        return FillOrigin.SYNTHETIC
+    if report is None or fill.trade_id in report.trade_ids:
+        return real
+    if fill.venue_order_id not in reported and not fill.placed_here:
+        return FillOrigin.SYNTHETIC
+    return FillOrigin.INFERRED if fill.index < report.seen_events else real
+
+
+def guessed_positions(
+    observation: Observation,
+    fill_origins: tuple[FillOrigin, ...],
+) -> dict[tuple[str, str], int]:
+    """
+    Return where the engine guessed what was filled, so that a fill that comes late may be counted.
+    """
+    reports = {report.account_id: report for report in observation.reports}
+    guessed = {}
+    for fill, origin in zip(observation.fills, fill_origins, strict=True):
+        report = reports.get(fill.account_id)
+        is_guess = origin in (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
+        if report is not None and is_guess and fill.index < report.seen_events:
+            guessed[fill.account_id, fill.instrument_id] = report.ts
+    return guessed

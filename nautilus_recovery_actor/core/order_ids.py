@@ -1,0 +1,66 @@
+"""
+The form of NautilusTrader's client order ids: whose order one is, and which no run before has used.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+
+_NS_IN_MS = 1_000_000
+
+
+def tag(identifier: str) -> str:
+    """Return the tag of a trader's or a strategy's id."""
+    return identifier.rpartition("-")[2]
+
+
+def first_count(ts: int) -> int:
+    """
+    Return a count of orders for a run to begin with, higher than that of a run before.
+
+    An id names its second, so it can only meet those that a run before made in the same second. A
+    run that began in that second counts on from the milliseconds of its beginning, so it is behind
+    the clock unless it makes more than a thousand orders a second; whoever begins later is ahead of
+    it.
+    """
+    return ts // _NS_IN_MS % 1_000
+
+
+def made_at(client_order_id: str) -> float | None:
+    """Return when an order was made, as its id tells."""
+    found = _TIME.match(client_order_id)
+    if found is None:
+        return None
+    try:
+        made = datetime.strptime("".join(found.groups()) + "+0000", "%Y%m%d%H%M%S%z")
+    except ValueError:
+        return None
+    return made.timestamp()
+
+
+class OrderIdForms:
+    """The forms that the client order ids of a trader's strategies have."""
+
+    def __init__(self, trader_id: str, strategy_ids: Iterable[str]) -> None:
+        trader = re.escape(tag(trader_id))
+        self._forms = [
+            (strategy_id, re.compile(_FORM.format(trader=trader, strategy=re.escape(own))))
+            for strategy_id in sorted(strategy_ids)
+            if (own := tag(strategy_id))
+        ]
+
+    def owners(self, client_order_id: str) -> tuple[str, ...]:
+        """Return the strategies whose order it can be."""
+        if not client_order_id.startswith("O"):
+            return ()
+        return tuple(owner for owner, form in self._forms if form.fullmatch(client_order_id))
+
+
+_TIME = re.compile(r"O-?([0-9]{8})-?([0-9]{6})")
+
+# An execution algorithm puts a number of its own behind the id of the order that it works on
+_FORM = (
+    r"(?:O-\d{{8}}-\d{{6}}-{trader}-{strategy}-[1-9]\d*|O\d{{14}}{trader}{strategy}[1-9]\d*)"
+    r"(?:-E\d+)?"
+)

@@ -1,0 +1,194 @@
+"""
+Which orders would reduce a position, how much of it they protect, and what may still be closed.
+
+Everything here is pure and takes plain values; `closing` reads them from NautilusTrader's objects.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from nautilus_recovery_actor.core.report import RecoveryReport
+
+
+_ZERO = Decimal(0)
+_CLOSED = frozenset({"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"})
+# What rests, at the venue or in the node's emulator. Neither what is on its way, nor what is being
+# taken back, nor a stop-limit that was triggered: that is a limit order, which a price can pass.
+_RESTING = frozenset({"ACCEPTED", "PARTIALLY_FILLED", "PENDING_UPDATE", "EMULATED"})
+_MARKET_STOPS = frozenset({"STOP_MARKET", "TRAILING_STOP_MARKET"})
+_LIMIT_STOPS = frozenset({"STOP_LIMIT", "TRAILING_STOP_LIMIT"})
+
+
+class Holding(msgspec.Struct, frozen=True, gc=False):
+    """A position as a strategy holds it."""
+
+    # What it is
+    position_id: str
+    account_id: str
+    instrument_id: str
+    # The signed quantity
+    qty: Decimal
+    # Whether it is one of several that an account can hold of the instrument: only orders with
+    # its position id are known to concern it
+    is_leg: bool = False
+    # Whether the strategy holds no other of the same side there, so that an order that may only
+    # reduce, and has no position id, can concern none but this one
+    is_only_leg: bool = True
+
+
+class OwnOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order of the strategy on the instrument of a holding."""
+
+    client_order_id: str
+    # What is left to be filled, signed: positive for a buy
+    leaves: Decimal
+    # The names of NautilusTrader's order status and order type
+    status: str
+    kind: str
+    # Whether it may only reduce
+    is_reduce_only: bool = False
+    # Whether it is a stop that was triggered, or filled in part
+    is_triggered: bool = False
+    # Whether it is no stop as it is: a trailing one that waits for its activation, or one of a
+    # quantity in the quote currency, which cannot be compared
+    is_dormant: bool = False
+    # Whether this run of the node made it: then it is on its way although nothing was heard
+    is_new: bool = False
+    # What it concerns, as far as that is known
+    account_id: str | None = None
+    position_id: str | None = None
+    # What was filled of the order that releases it, ``None`` if none does or it is not known
+    parent_filled: Decimal | None = None
+    # Whether an order releases it
+    is_child: bool = False
+    # The orders that are cancelled, or reduced by as much, when it is filled
+    rivals: frozenset[str] = frozenset()
+
+
+class Protection(msgspec.Struct, frozen=True, gc=False):
+    """What the stops of a position come to."""
+
+    # The quantity that no stop covers
+    unprotected: Decimal
+    # The quantity that the stops could open on the other side, at the worst
+    excess: Decimal
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stops close all of the position and open nothing."""
+        return not (self.unprotected or self.excess)
+
+
+def reduces(order: OwnOrder, holding: Holding) -> bool:
+    """
+    Return whether `order` is not over and would reduce `holding`.
+
+    A child whose parent has filled nothing belongs to a position that is not there yet. One that
+    nobody has sent is held back for its parent, or was forgotten in a crash: only the first counts.
+    """
+    if order.status in _CLOSED or order.leaves * holding.qty >= 0:
+        return False
+    if order.account_id not in (None, holding.account_id):
+        return False
+    if order.is_child and order.parent_filled == 0:
+        return False
+    if order.status == "INITIALIZED" and not (order.is_new or order.parent_filled):
+        return False
+    if order.position_id is not None:
+        return order.position_id == holding.position_id
+    return not holding.is_leg or (order.is_reduce_only and holding.is_only_leg)
+
+
+def protection(
+    holding: Holding,
+    orders: Iterable[OwnOrder],
+    unproven: frozenset[str] = frozenset(),
+) -> Protection:
+    """Return how much of `holding` the stops among `orders` cover."""
+    stops = [
+        order
+        for order in orders
+        if reduces(order, holding) and _is_stop(order) and order.client_order_id not in unproven
+    ]
+    held = abs(holding.qty)
+    covered = most = unbound = _ZERO
+    for group in _rivals(stops):
+        covered += min(abs(order.leaves) for order in group)
+        most += max(abs(order.leaves) for order in group)
+        unbound += max(_ZERO if order.is_reduce_only else abs(order.leaves) for order in group)
+    return Protection(
+        unprotected=max(held - covered, _ZERO),
+        # At the worst, those that may only reduce have left nothing for the others
+        excess=min(unbound, max(most - held, _ZERO)),
+    )
+
+
+def closable(
+    holding: Holding,
+    orders: Iterable[OwnOrder],
+    increment: Decimal,
+    wanted: Decimal | None = None,
+) -> Decimal:
+    """Return the quantity of an order that closes or reduces `holding`."""
+    exits = sorted(
+        (order for order in orders if reduces(order, holding)),
+        key=lambda order: order.client_order_id,
+    )
+    committed = sum(
+        (max(abs(order.leaves) for order in group) for group in _rivals(exits)),
+        _ZERO,
+    )
+    left = max(abs(holding.qty) - committed, _ZERO)
+    left -= left % increment
+    if wanted is not None and (wanted <= 0 or wanted % increment):
+        raise ValueError(
+            f"Cannot close {wanted:f} of position {holding.position_id}: "
+            f"a quantity is a positive multiple of {increment:f}",
+        )
+    if left == 0 or (wanted is not None and wanted > left):
+        asked = "anything" if wanted is None else f"{wanted:f}"
+        names = ", ".join(order.client_order_id for order in exits)
+        raise ValueError(
+            f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): "
+            + (
+                f"{committed:f} is being closed by {names}; "
+                "cancel what shall not, or name it in `ignoring`"
+                if exits
+                else f"{left:f} can be"
+            ),
+        )
+    return left if wanted is None else wanted
+
+
+def unproven(report: RecoveryReport) -> frozenset[str]:
+    """Return the orders that the venue is not known to hold as the cache does."""
+    return frozenset(
+        found.client_order_id
+        for found in report.discrepancies
+        if found.client_order_id is not None and not found.resolved
+    )
+
+
+def _is_stop(order: OwnOrder) -> bool:
+    is_waiting = order.kind in _LIMIT_STOPS and not order.is_triggered
+    is_stop = order.kind in _MARKET_STOPS or is_waiting
+    return order.status in _RESTING and is_stop and not order.is_dormant
+
+
+def _rivals(orders: Iterable[OwnOrder]) -> list[list[OwnOrder]]:
+    # Of orders that cancel one another only one counts
+    groups: list[list[OwnOrder]] = []
+    for order in orders:
+        group, others = [order], []
+        for other in groups:
+            if any(
+                order.client_order_id in rival.rivals or rival.client_order_id in order.rivals
+                for rival in other
+            ):
+                group += other
+            else:
+                others.append(other)
+        groups = [*others, group]
+    return groups

@@ -1,0 +1,568 @@
+"""
+What a recovery found: frozen structs, and the one codec that writes and reads them.
+
+Quantities and prices are `Decimal`, signed where a side exists (long and buy positive). Identifiers
+are `str`. Times are UNIX nanoseconds. A stored report with fields that this version does not know
+is readable, and so is one that lacks a field with a default.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import Severity
+
+
+class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
+    """
+    What one account's venue reported.
+
+    Parameters
+    ----------
+    account_id : str
+        The account.
+    venue : str
+        The venue of the execution client, or the account's issuer for a client that routes.
+    ts_report : int, optional
+        When the mass status was made, or ``None`` if the account never reported.
+    orders_open : int, default 0
+        The number of open orders that the venue reported.
+    fills : int, default 0
+        The number of fills that the venue reported.
+    positions : int, default 0
+        The number of positions that the venue reported, flat ones aside.
+    is_connected : bool, optional
+        Whether its execution client was connected, ``None`` if that is not known.
+    ts_account : int, optional
+        When the venue last told of the account itself, its balances.
+
+    """
+
+    account_id: str
+    venue: str
+    ts_report: int | None = None
+    orders_open: int = 0
+    fills: int = 0
+    positions: int = 0
+    is_connected: bool | None = None
+    ts_account: int | None = None
+
+
+class PositionChange(msgspec.Struct, frozen=True, gc=False):
+    """
+    One position before and after the recovery, and what the venue says of it.
+
+    Parameters
+    ----------
+    account_id : str
+        The account that holds it.
+    instrument_id : str
+        The instrument.
+    position_id : str
+        The position in the cache, or the venue's own for a leg that the cache does not hold. For
+        a net position that the cache does not hold, the instrument.
+    strategy_id : str
+        The strategy that owns it, ``EXTERNAL`` if none does.
+    qty_before : Decimal
+        The signed quantity that the cache restored.
+    qty_after : Decimal
+        The signed quantity in the cache now.
+    qty_venue : Decimal, optional
+        The signed quantity that the venue reported: of this leg in hedge mode, else the net of
+        account and instrument. ``None`` if the venue said nothing of it.
+    avg_px_before : Decimal, optional
+        The average open price that the cache restored.
+    avg_px_after : Decimal, optional
+        The average open price in the cache now.
+
+    """
+
+    account_id: str
+    instrument_id: str
+    position_id: str
+    strategy_id: str
+    qty_before: Decimal
+    qty_after: Decimal
+    qty_venue: Decimal | None = None
+    avg_px_before: Decimal | None = None
+    avg_px_after: Decimal | None = None
+
+
+class ReconciledFill(msgspec.Struct, frozen=True, gc=False):
+    """
+    One fill that reconciliation applied, counted once.
+
+    Parameters
+    ----------
+    origin : FillOrigin
+        Where it came from.
+    account_id, instrument_id, strategy_id, client_order_id, venue_order_id, trade_id : str
+        What it belongs to.
+    qty : Decimal
+        The signed quantity, positive for a buy.
+    px : Decimal
+        The price.
+    ts_event : int
+        When it happened, by the venue's clock.
+
+    """
+
+    origin: FillOrigin
+    account_id: str
+    instrument_id: str
+    strategy_id: str
+    client_order_id: str
+    venue_order_id: str
+    trade_id: str
+    qty: Decimal
+    px: Decimal
+    ts_event: int
+
+
+class LostOrder(msgspec.Struct, frozen=True, gc=False):
+    """
+    An order of a strategy's own that the cache never saw: it was sent, and the node was killed
+    before its database had it.
+
+    It is known by the form of its client order id. The engine takes it for an external one.
+
+    Parameters
+    ----------
+    strategy_id : str
+        The strategy that sent it.
+    account_id, instrument_id, client_order_id, venue_order_id : str
+        What it is.
+    status : str
+        Its status, as the venue reported it.
+    qty : Decimal
+        The signed quantity, positive for a buy.
+    filled_qty : Decimal
+        The signed quantity filled.
+    booked_under : str, optional
+        The strategy in the cache that it was given to, ``None`` if the cache does not hold it.
+
+    """
+
+    strategy_id: str
+    account_id: str
+    instrument_id: str
+    client_order_id: str
+    venue_order_id: str
+    status: str
+    qty: Decimal
+    filled_qty: Decimal
+    booked_under: str | None = None
+
+
+class Discrepancy(msgspec.Struct, frozen=True, gc=False):
+    """
+    One difference between the venue's report and the cache.
+
+    Parameters
+    ----------
+    kind : DiscrepancyKind
+        What differs.
+    severity : Severity
+        What it does, after the configuration's overrides.
+    account_id : str
+        The account.
+    instrument_id : str
+        The instrument, empty if the whole account is concerned.
+    position_id : str, optional
+        The position or leg.
+    client_order_id : str, optional
+        The order; the venue's own id for an order that has no client order id.
+    venue : str
+        What the venue says.
+    cache : str
+        What the cache says.
+    detail : str
+        What it means and what to do, in one line.
+    resolved : bool, default False
+        Whether it was found at first and was gone before the epoch ended: it blocks nothing.
+
+    """
+
+    kind: DiscrepancyKind
+    severity: Severity
+    account_id: str
+    instrument_id: str
+    position_id: str | None = None
+    client_order_id: str | None = None
+    venue: str = ""
+    cache: str = ""
+    detail: str = ""
+    resolved: bool = False
+
+    @property
+    def is_blocking(self) -> bool:
+        """
+        Whether it stands and stops trading.
+
+        Returns
+        -------
+        bool
+
+        """
+        return self.severity is Severity.BLOCK and not self.resolved
+
+
+class Override(msgspec.Struct, frozen=True, gc=False):
+    """
+    A blocked instrument that an operator released by hand.
+
+    Parameters
+    ----------
+    instrument_id : str
+        The instrument.
+    reason : str
+        Why, in the operator's words.
+    operator : str
+        Who.
+    ts_started : int
+        When it began.
+    ts_until : int
+        When it ends by itself.
+    ts_ended : int, optional
+        When it ended, ``None`` while it stands.
+
+    """
+
+    instrument_id: str
+    reason: str
+    operator: str
+    ts_started: int
+    ts_until: int
+    ts_ended: int | None = None
+
+
+class FillEffect(msgspec.Struct, frozen=True, gc=False):
+    """
+    What fills did to one position.
+
+    Parameters
+    ----------
+    fills : int, default 0
+        How many they were.
+    qty : Decimal, default 0
+        Their signed quantity.
+    realized_pnl : Decimal, optional
+        What they realised, as NautilusTrader counts it: less the commissions in the currency of the
+        position. ``None`` if the average open price before is not known, as at run time.
+
+    """
+
+    fills: int = 0
+    qty: Decimal = Decimal(0)
+    realized_pnl: Decimal | None = Decimal(0)
+
+
+class PositionRecovery(msgspec.Struct, frozen=True, gc=False):
+    """
+    One position of a strategy, and what happened to it while the node was away.
+
+    Parameters
+    ----------
+    account_id, instrument_id, position_id : str
+        What it is.
+    qty_before, qty_after : Decimal
+        The signed quantities in the cache.
+    currency : str, optional
+        The currency of the PnL, ``None`` if nothing was filled or the instrument is not loaded.
+    real : FillEffect
+        What the fills of the venue did, those inferred from an order's status among them.
+    synthetic : FillEffect
+        What the fills did that were made up to align the position.
+
+    """
+
+    account_id: str
+    instrument_id: str
+    position_id: str
+    qty_before: Decimal
+    qty_after: Decimal
+    currency: str | None = None
+    real: FillEffect = FillEffect()
+    synthetic: FillEffect = FillEffect()
+
+
+class EndedOrder(msgspec.Struct, frozen=True, gc=False):
+    """
+    An order that ended while the node was away.
+
+    Parameters
+    ----------
+    strategy_id, instrument_id, client_order_id : str
+        What it is.
+    account_id, venue_order_id : str, optional
+        What it is at the venue.
+    kind : str
+        The name of NautilusTrader's order type.
+    qty : Decimal
+        The signed quantity, positive for a buy.
+    filled_qty : Decimal
+        What of it was filled, signed.
+    status : str
+        How it ended: ``FILLED``, ``CANCELED``, ``EXPIRED`` or ``REJECTED``.
+    status_before : str, optional
+        The status that the cache restored, ``None`` for an order that it did not hold as alive, and
+        for a recovery at run time.
+    reason : str, default ""
+        Why it was rejected.
+    ts_event : int, default 0
+        When it ended, by the venue's clock (UNIX ns).
+
+    """
+
+    strategy_id: str
+    instrument_id: str
+    client_order_id: str
+    account_id: str | None
+    venue_order_id: str | None
+    kind: str
+    qty: Decimal
+    filled_qty: Decimal
+    status: str
+    status_before: str | None = None
+    reason: str = ""
+    ts_event: int = 0
+
+
+class StrategyRecovery(msgspec.Struct, frozen=True):
+    """
+    What happened to one strategy while the node was away.
+
+    Parameters
+    ----------
+    strategy_id : str
+        The strategy, ``EXTERNAL`` for what none owns.
+    accounts : tuple[str, ...]
+        The accounts of all below.
+    positions : tuple[PositionRecovery, ...]
+        The positions that it held before or holds now.
+    orders : tuple[EndedOrder, ...]
+        The newest orders that ended, at most ``max_report_fills``.
+    order_counts : dict[str, int]
+        All orders that ended, by their status.
+
+    """
+
+    strategy_id: str
+    accounts: tuple[str, ...] = ()
+    positions: tuple[PositionRecovery, ...] = ()
+    orders: tuple[EndedOrder, ...] = ()
+    order_counts: dict[str, int] = {}
+
+
+class BalanceChange(msgspec.Struct, frozen=True, gc=False):
+    """
+    The total balance of an account in one currency, before and after.
+
+    Parameters
+    ----------
+    account_id, currency : str
+        Whose balance it is.
+    before : Decimal, optional
+        What the cache restored, ``None`` if it knew no such balance.
+    after : Decimal, optional
+        What the venue says now, ``None`` if it tells no such balance any more.
+
+    """
+
+    account_id: str
+    currency: str
+    before: Decimal | None
+    after: Decimal | None
+
+
+class RecoveryReport(msgspec.Struct, frozen=True):
+    """
+    Everything that one epoch found.
+
+    Parameters
+    ----------
+    trader_id : str
+        The trader.
+    recovery_id : str
+        A UUID for this epoch.
+    epoch : int
+        The number of the recovery, one more with each.
+    trigger : str
+        What opened it: ``startup``, ``mass_status`` (one came, or has to come because a client is
+        disconnected), ``synthetic_fill`` (or one that came late where the engine had guessed) or
+        ``backtest``.
+    outcome : RecoveryOutcome, optional
+        The result of a recovery that completed.
+    failure : FailureReason, optional
+        The reason of one that did not.
+    message : str
+        The result in one line.
+    ts_started : int
+        When the epoch opened.
+    ts_reconciled : int, optional
+        When the last mass status arrived.
+    ts_completed : int, optional
+        When the epoch ended.
+    ts_last_alive : int, optional
+        The last heartbeat of the run before.
+    clean_shutdown : bool, optional
+        Whether the run before was stopped and not killed, ``None`` if there was none.
+    accounts : tuple[AccountRecovery, ...]
+        What each account reported.
+    positions : tuple[PositionChange, ...]
+        Every position held before, held now, or reported.
+    fills : tuple[ReconciledFill, ...]
+        The newest fills, at most ``max_report_fills``.
+    fill_counts : dict[FillOrigin, int]
+        All fills by origin.
+    discrepancies : tuple[Discrepancy, ...]
+        What differs, and what did at first and was resolved.
+    blocked_instruments : tuple[str, ...]
+        The instruments that must not be traded.
+    shadow : bool, default False
+        Whether the monitor only told of this and blocked nothing.
+    overrides : tuple[Override, ...]
+        What operators released by hand since the epoch ended, each instrument also in
+        `blocked_instruments`.
+    lost_orders : tuple[LostOrder, ...]
+        Orders at the venue that a strategy of this node sent and the cache never saw, open, or
+        taken up by this recovery.
+    strategies : tuple[StrategyRecovery, ...]
+        What happened to each strategy that held something, or to which something happened.
+    balances : tuple[BalanceChange, ...]
+        The balances of all accounts.
+
+    """
+
+    trader_id: str
+    recovery_id: str
+    epoch: int
+    trigger: str
+    outcome: RecoveryOutcome | None = None
+    failure: FailureReason | None = None
+    message: str = ""
+    ts_started: int = 0
+    ts_reconciled: int | None = None
+    ts_completed: int | None = None
+    ts_last_alive: int | None = None
+    clean_shutdown: bool | None = None
+    accounts: tuple[AccountRecovery, ...] = ()
+    positions: tuple[PositionChange, ...] = ()
+    fills: tuple[ReconciledFill, ...] = ()
+    fill_counts: dict[FillOrigin, int] = {}
+    discrepancies: tuple[Discrepancy, ...] = ()
+    blocked_instruments: tuple[str, ...] = ()
+    shadow: bool = False
+    overrides: tuple[Override, ...] = ()
+    lost_orders: tuple[LostOrder, ...] = ()
+    strategies: tuple[StrategyRecovery, ...] = ()
+    balances: tuple[BalanceChange, ...] = ()
+
+    @property
+    def away_ns(self) -> int | None:
+        """
+        How long the node was away (ns): from its last sign of life to this start.
+
+        Returns
+        -------
+        int or ``None``
+            ``None`` for a recovery at run time, and for the first start.
+
+        """
+        if self.trigger != "startup" or self.ts_last_alive is None:
+            return None
+        return max(self.ts_started - self.ts_last_alive, 0)
+
+    def strategy(self, strategy_id: str) -> StrategyRecovery:
+        """
+        Return what happened to a strategy.
+
+        Parameters
+        ----------
+        strategy_id : str
+            The strategy.
+
+        Returns
+        -------
+        StrategyRecovery
+            An empty one if nothing happened to it and it holds nothing.
+
+        """
+        found = (one for one in self.strategies if one.strategy_id == strategy_id)
+        return next(found, StrategyRecovery(strategy_id))
+
+    def to_bytes(self) -> bytes:
+        """
+        Return the report as JSON.
+
+        Returns
+        -------
+        bytes
+
+        """
+        return _ENCODER.encode(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "RecoveryReport":
+        """
+        Return the report that `to_bytes` wrote.
+
+        Parameters
+        ----------
+        data : bytes
+            The JSON.
+
+        Returns
+        -------
+        RecoveryReport
+
+        Raises
+        ------
+        msgspec.DecodeError
+            If `data` is not JSON or not a report.
+
+        """
+        return _DECODER.decode(data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Return the report as values that every JSON and msgpack encoder takes.
+
+        Returns
+        -------
+        dict[str, Any]
+
+        """
+        values: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
+        return values
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "RecoveryReport":
+        """
+        Return the report that `to_dict` wrote.
+
+        Parameters
+        ----------
+        values : dict[str, Any]
+            The values.
+
+        Returns
+        -------
+        RecoveryReport
+
+        Raises
+        ------
+        msgspec.ValidationError
+            If the values are not those of a report.
+
+        """
+        return msgspec.convert(values, RecoveryReport)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(RecoveryReport)

@@ -1,0 +1,296 @@
+"""
+What an operator tells the monitor: NautilusTrader custom data on the topic
+``data.OperatorCommand*``.
+
+It is published by a component of the node, or sent from outside by
+`nautilus_recovery_actor.outside.remote` on a Redis stream that the node listens to. What comes from
+outside is published on another thread than the event loop's, and only if `OperatorCommand` is a
+streaming type of the message bus (`MessageBus.add_streaming_type`).
+"""
+
+import getpass
+import math
+import socket
+import time
+from typing import Any
+from typing import Literal
+from typing import Self
+from typing import get_args
+from uuid import UUID
+from uuid import uuid4
+
+import msgspec
+from nautilus_trader.core.data import Data
+from nautilus_trader.model.data import DataType
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.serialization.base import register_serializable_type
+
+
+Action = Literal["release", "withdraw", "resume"]
+
+MAX_RELEASE_SECS = 86_400.0
+VALID_SECS = 10.0
+MAX_VALID_SECS = 3_600.0
+
+
+class _Fields(msgspec.Struct, frozen=True):
+    trader_id: str
+    command_id: str
+    action: Action
+    instrument_id: str
+    reason: str
+    secs: float
+    operator: str
+    ts_event: int
+    ts_init: int
+    ts_expires: int | None = None  # The newest field: what wrote none is read as well
+
+
+class OperatorCommand(Data):
+    """
+    Represents a decision of a human about what may trade.
+
+    Parameters
+    ----------
+    trader_id : str
+        The trader that it is for. The monitors of all others ignore it.
+    command_id : str
+        A UUID, which the answer repeats.
+    action : {'release', 'withdraw', 'resume'}
+        What to do: ``release`` a blocked instrument for a time, ``withdraw`` a release before its
+        time, or ``resume`` after a storm of epochs.
+    instrument_id : str
+        The instrument to release or withdraw, empty for ``resume``.
+    reason : str
+        Why, in one line. It is logged and kept in the report.
+    secs : float
+        How long (seconds) a release lasts, at most 24 hours; zero for the other actions.
+    operator : str
+        Who decided.
+    ts_event : int
+        UNIX timestamp (nanoseconds) of the decision.
+    ts_init : int
+        UNIX timestamp (nanoseconds) when the command was made.
+    ts_expires : int, optional
+        UNIX timestamp (nanoseconds) until which the sender waits for an answer, by default 10
+        seconds after `ts_init`. A node that is starting or busy hears a command late.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or senseless; the text says what to give instead.
+
+    """
+
+    def __init__(
+        self,
+        trader_id: str,
+        command_id: str,
+        action: Action,
+        instrument_id: str,
+        reason: str,
+        secs: float,
+        operator: str,
+        ts_event: int,
+        ts_init: int,
+        ts_expires: int | None = None,
+    ) -> None:
+        _check_action(action, instrument_id, secs)
+        if ts_expires is not None and ts_expires - ts_init > _to_ns(MAX_VALID_SECS):
+            raise ValueError("The answer is awaited for too long: give at most 3600 s")
+        _check_line(trader_id, "trader: give the trader ID of the node, for example 'LIVE-001'")
+        _check_line(reason, "reason: say in one line of plain text why")
+        _check_line(operator, "operator: say in one line of plain text who decided")
+        try:
+            UUID(command_id)
+        except ValueError:
+            raise ValueError(f"The command ID '{command_id}' is no UUID: give a new one") from None
+        self.trader_id = trader_id
+        self.command_id = command_id
+        self.action: Action = action
+        self.instrument_id = instrument_id
+        self.reason = reason
+        self.secs = secs
+        self.operator = operator
+        self.ts_expires = ts_init + _to_ns(VALID_SECS) if ts_expires is None else ts_expires
+        self._ts_event = ts_event
+        self._ts_init = ts_init
+
+    @property
+    def ts_event(self) -> int:
+        """
+        UNIX timestamp (nanoseconds) of the decision.
+        """
+        return self._ts_event
+
+    @property
+    def ts_init(self) -> int:
+        """
+        UNIX timestamp (nanoseconds) when the command was made.
+        """
+        return self._ts_init
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OperatorCommand) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.command_id)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(trader_id={self.trader_id}, action={self.action}, "
+            f"instrument_id={self.instrument_id}, secs={self.secs:g}, operator={self.operator}, "
+            f"reason='{self.reason}')"
+        )
+
+    @classmethod
+    def topic(cls) -> str:
+        """
+        Return the topic on which commands are published, to subscribe to on the message bus.
+        """
+        return f"data.{DataType(cls).topic}"
+
+    @classmethod
+    def new(
+        cls,
+        trader_id: str,
+        action: Action,
+        reason: str,
+        instrument_id: str = "",
+        secs: float = 0.0,
+        operator: str | None = None,
+        valid_secs: float = VALID_SECS,
+    ) -> Self:
+        """
+        Return a command that is given now, with an ID of its own.
+
+        Parameters are those of the class, and
+
+        operator : str, optional
+            Who decided, by default the user and host of this process.
+        valid_secs : float, default 10.0
+            How long (seconds) to wait for the answer.
+
+        """
+        if not 0 < valid_secs <= MAX_VALID_SECS:
+            raise ValueError(f"An answer within {valid_secs:g} s: give at most 3600 s")
+        now = time.time_ns()
+        return cls(
+            trader_id=trader_id,
+            command_id=str(uuid4()),
+            action=action,
+            instrument_id=instrument_id,
+            reason=reason,
+            secs=secs,
+            operator=_user_at_host() if operator is None else operator,
+            ts_event=now,
+            ts_init=now,
+            ts_expires=now + _to_ns(valid_secs),
+        )
+
+    def is_expired(self, now: int) -> bool:
+        """
+        Return whether the sender no longer waits: it has been told that nothing was done.
+
+        Parameters
+        ----------
+        now : int
+            UNIX timestamp (nanoseconds), of a clock that agrees with the sender's.
+
+        """
+        return now >= self.ts_expires
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Return the command as values that JSON and msgpack encoders take.
+        """
+        fields = {name: getattr(self, name) for name in _Fields.__struct_fields__}
+        return {"type": type(self).__name__, **fields}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """
+        Return the command that `to_dict` wrote. Unknown fields are passed over.
+
+        Raises
+        ------
+        ValueError
+            If a value is missing, of another type or senseless.
+
+        """
+        try:
+            # Not strict: a stream writes timestamps as text
+            fields = msgspec.convert(values, _Fields, strict=False)
+        except msgspec.ValidationError as e:
+            raise ValueError(f"Damaged {cls.__name__}: {e}") from e
+        return cls(**msgspec.structs.asdict(fields))
+
+    def to_bytes(self) -> bytes:
+        """
+        Return the command as JSON.
+        """
+        return msgspec.json.encode(self.to_dict())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """
+        Return the command that `to_bytes` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it is damaged.
+
+        """
+        try:
+            values = msgspec.json.decode(data)
+        except msgspec.DecodeError as e:
+            raise ValueError(f"Damaged {cls.__name__}: {e}") from e
+        return cls.from_dict(values)
+
+
+def _check_action(action: str, instrument_id: str, secs: float) -> None:
+    if action not in get_args(Action):
+        raise ValueError(f"Unknown action '{action}': use {', '.join(get_args(Action))}")
+    if action == "resume":
+        if instrument_id:
+            raise ValueError("To resume concerns the whole node: name no instrument")
+    else:
+        _check_instrument(instrument_id)
+    if action == "release":
+        if not (math.isfinite(secs) and 0 < secs <= MAX_RELEASE_SECS):
+            raise ValueError(f"A release of {secs:g} s: give more than 0 and at most 24 hours")
+    elif secs != 0:
+        raise ValueError(f"Only a release lasts: give {action} a time of 0 s")
+
+
+def _check_instrument(instrument_id: str) -> None:
+    _check_line(instrument_id, "instrument: name one, for example 'ETHUSDT-PERP.BINANCE'")
+    try:
+        InstrumentId.from_str(instrument_id)
+    except ValueError:
+        raise ValueError(
+            f"'{instrument_id}' is no instrument ID: give symbol and venue, "
+            f"for example 'ETHUSDT-PERP.BINANCE'",
+        ) from None
+
+
+def _check_line(text: str, needed: str) -> None:
+    # What ends in a log must not look like several lines of it
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{'Unprintable' if text.strip() else 'No'} {needed}")
+
+
+def _to_ns(secs: float) -> int:
+    return round(secs * 1_000_000_000)
+
+
+def _user_at_host() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"  # A container may run under a number that has no name
+    return f"{user}@{socket.gethostname()}"
+
+
+register_serializable_type(OperatorCommand, OperatorCommand.to_dict, OperatorCommand.from_dict)

@@ -1,0 +1,222 @@
+"""
+The configuration of the monitor and of the strategies.
+"""
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal
+
+from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import StrategyConfig
+
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.epoch import Timing
+
+
+class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True):
+    """
+    Configuration for `RecoveryMonitorActor` instances.
+
+    Parameters
+    ----------
+    startup_timeout_secs : float, default 120.0
+        The seconds from the kernel's start to the failure of a trader that has not started.
+        NautilusTrader's own `timeout_reconciliation` is not enforced. Reconciliation blocks the
+        event loop, so allow for what it takes: about a minute for 10,000 orders.
+    settle_ms : int, default 250
+        The milliseconds without any reconciliation event that must pass before the judgement.
+    verify_timeout_secs : float, default 10.0
+        The seconds from the trader's start, `settle_ms` aside, in which the events must settle, and
+        for which a difference that blocks is checked again before it is told.
+    accounts : list[str], optional
+        The accounts that must report. If ``None`` then those that the cache knows: name them if the
+        cache still holds an account that this node no longer trades.
+    severities : dict[str, str], default {}
+        Overrides of the severity (``INFO``, ``WARN`` or ``BLOCK``) by `DiscrepancyKind`.
+    on_failure : {"hold", "shutdown"}, default "hold"
+        What follows a `RecoveryFailed`: the node stays up with every gate closed, or it stops.
+    max_report_fills : int, default 1000
+        How many fills a report holds, the newest. All of them are counted.
+    reopen_on_mass_status : bool, default True
+        If a mass status at run time (after a reconnect) opens a new epoch, and so does an execution
+        client that is disconnected.
+    reopen_on_synthetic_fill : bool, default True
+        If a fill at run time that the engine made up opens a new epoch, and so does one that comes
+        late where the engine had guessed.
+    allow_unreconciled : bool, default False
+        If accounts that sent no mass status may trade. Nothing of them is proven then.
+    shadow : bool, default False
+        If everything is observed, published and logged, and nothing is blocked.
+    heartbeat_secs : float, default 5.0
+        The seconds between two signs of life in the cache.
+    history_size : int, default 100
+        How many reports the cache keeps.
+    avg_px_tolerance : float, default 0.001
+        By how much average open prices may differ, as a part of the venue's.
+    storm_epochs : int, default 6
+        How many epochs may open at run time within `storm_mins`. One more ends in a
+        `RecoveryFailed`, and trading stays disabled until an operator resumes it.
+    storm_mins : float, default 5.0
+        The minutes in which those epochs are counted.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range, or a severity is for an unknown kind.
+
+    """
+
+    startup_timeout_secs: float = 120.0
+    settle_ms: int = 250
+    verify_timeout_secs: float = 10.0
+    accounts: list[str] | None = None
+    severities: dict[str, str] = {}
+    on_failure: Literal["hold", "shutdown"] = "hold"
+    max_report_fills: int = 1000
+    reopen_on_mass_status: bool = True
+    reopen_on_synthetic_fill: bool = True
+    allow_unreconciled: bool = False
+    shadow: bool = False
+    heartbeat_secs: float = 5.0
+    history_size: int = 100
+    avg_px_tolerance: float = 0.001
+    storm_epochs: int = 6
+    storm_mins: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, unit in (
+            ("startup_timeout_secs", "seconds"),
+            ("verify_timeout_secs", "seconds"),
+            ("heartbeat_secs", "seconds"),
+            ("storm_mins", "minutes"),
+        ):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be a positive number of {unit}, was {value}")
+        if not 0 <= self.avg_px_tolerance < math.inf:
+            raise ValueError(
+                "`avg_px_tolerance` must be a part of the price such as 0.001, "
+                f"was {self.avg_px_tolerance}",
+            )
+        for name in ("settle_ms", "max_report_fills", "history_size", "storm_epochs"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"`{name}` must not be negative, was {value}")
+        if self.accounts is not None and not self.accounts:
+            raise ValueError("`accounts` must name an account, or be None for those in the cache")
+        if self.on_failure not in ("hold", "shutdown"):
+            raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
+        parse_severities(self.severities)
+
+    def policy(self) -> Policy:
+        """
+        Return how to judge under this configuration.
+
+        Returns
+        -------
+        Policy
+
+        """
+        return Policy(
+            severities=parse_severities(self.severities),
+            allow_unreconciled=self.allow_unreconciled,
+            max_report_fills=self.max_report_fills,
+            shadow=self.shadow,
+            avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
+        )
+
+    def timing(self) -> Timing:
+        """
+        Return the durations of this configuration in nanoseconds.
+
+        Returns
+        -------
+        Timing
+
+        """
+        return Timing(
+            startup=int(self.startup_timeout_secs * 1e9),
+            settle=self.settle_ms * 1_000_000,
+            verify=int(self.verify_timeout_secs * 1e9),
+            storm_epochs=self.storm_epochs,
+            storm_window=int(self.storm_mins * 60e9),
+        )
+
+
+class RecoverableStrategyConfig(
+    StrategyConfig,
+    kw_only=True,  # Those of a subclass may be required
+    frozen=True,
+    forbid_unknown_fields=True,
+):
+    """
+    Configuration for `RecoverableStrategy` instances: that of a strategy, with unknown fields
+    refused. A plain `StrategyConfig` serves as well, with the defaults of these fields.
+
+    Parameters
+    ----------
+    checkpoint_secs : float, optional
+        The seconds between two checkpoints of what `on_save` returns. If ``None`` then they are
+        made at a clean stop and when the strategy calls `checkpoint()`. Default 5.0.
+    max_checkpoint_bytes : int, default 1_000_000
+        How large a checkpoint may be. Of a larger one an error tells, and the last one stays.
+    on_bad_checkpoint : {"start", "hold"}, default "hold"
+        What follows a checkpoint that cannot be read: the strategy starts without it (with the one
+        before, if that can be read), or its gate stays closed.
+    warmup_timeout_secs : float, default 30.0
+        How long an answer to a request for warm-up data may take until the gate says so. One that
+        comes later still counts.
+    warmup_retry_secs : float, default 10.0
+        How long after an answer that is not fit, or none, the data are requested again.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+
+    """
+
+    checkpoint_secs: float | None = 5.0
+    max_checkpoint_bytes: int = 1_000_000
+    on_bad_checkpoint: Literal["start", "hold"] = "hold"
+    warmup_timeout_secs: float = 30.0
+    warmup_retry_secs: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_secs", "warmup_timeout_secs", "warmup_retry_secs"):
+            value = getattr(self, name)
+            is_unset = value is None and name == "checkpoint_secs"
+            if not is_unset and not 0 < value < math.inf:
+                or_none = " or None" if name == "checkpoint_secs" else ""
+                raise ValueError(
+                    f"`{name}` must be a positive number of seconds{or_none}, was {value}",
+                )
+        if self.max_checkpoint_bytes <= 0:
+            raise ValueError(
+                f"`max_checkpoint_bytes` must be positive, was {self.max_checkpoint_bytes}",
+            )
+        if self.on_bad_checkpoint not in ("start", "hold"):
+            raise ValueError(
+                f"`on_bad_checkpoint` must be 'start' or 'hold', was '{self.on_bad_checkpoint}'",
+            )
+
+
+def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Severity]:
+    """Return the severities by kind."""
+    parsed = {}
+    for kind, severity in severities.items():
+        if kind not in DiscrepancyKind.__members__:
+            raise ValueError(
+                f"`severities` has the unknown kind '{kind}': use one of "
+                f"{', '.join(DiscrepancyKind.__members__)}",
+            )
+        if severity not in Severity.__members__:
+            raise ValueError(
+                f"`severities` has '{severity}' for {kind}: use one of "
+                f"{', '.join(Severity.__members__)}",
+            )
+        parsed[DiscrepancyKind[kind]] = Severity[severity]
+    return parsed

@@ -1,0 +1,166 @@
+"""
+The engine-wide guard: the risk engine is halted until the recovery allows trading.
+"""
+
+from nautilus_trader.common.component import Logger
+from nautilus_trader.common.messages import TradingStateChanged
+from nautilus_trader.live.node import TradingNode
+from nautilus_trader.model.enums import TradingState
+from nautilus_trader.model.enums import trading_state_to_str
+
+from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.overrides import active
+from nautilus_recovery_actor.node.listeners.delivery import JOIN_ENDPOINT
+from nautilus_recovery_actor.node.messages import RecoveryComplete
+from nautilus_recovery_actor.node.messages import RecoveryFailed
+from nautilus_recovery_actor.node.messages import RecoveryMessage
+from nautilus_recovery_actor.node.messages import RecoveryOverridden
+from nautilus_recovery_actor.node.messages import RecoveryStarted
+from nautilus_recovery_actor.node.observing import native
+
+
+_RISK_TOPIC = "events.risk"
+ENDPOINT = "RecoveryHalt.guard"
+
+# No subscriber that raises may keep the news from the guard
+_FIRST = 1_000
+
+
+def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> None:
+    """
+    Halt the risk engine of a node until its recovery allows trading, and whenever that is revoked.
+
+    This holds back strategies that are no `RecoverableStrategy`: while the risk engine is halted
+    it denies every new order and rejects every modification, and lets cancels pass. Call it after
+    the node is made and before it runs; the node still needs a `RecoveryMonitorActor`.
+
+    Parameters
+    ----------
+    node : TradingNode
+        The node.
+    allow_degraded : bool, default False
+        If a recovery that leaves instruments blocked ends the halt. The risk engine cannot be
+        halted for a single instrument: strategies that are not recoverable may then trade the
+        blocked ones too. Without it the halt ends when an operator has released all of them.
+
+    Raises
+    ------
+    ValueError
+        If the risk engine is bypassed, so that it would deny nothing, or if the node has this guard
+        already.
+
+    Notes
+    -----
+    A trading state that is set meanwhile is put back to HALTED, and is what the halt ends with.
+    A HALTED that is set meanwhile cannot be told from the guard's own: set it again afterwards.
+
+    What rests in the order emulator is not held back: a triggered order goes from there to the
+    execution engine, round the risk engine. Each halt tells in the log which orders these are.
+
+    """
+    _Halt(node, allow_degraded)
+
+
+class _Halt:
+    # Kept alive by the message bus
+
+    def __init__(self, node: TradingNode, allow_degraded: bool) -> None:
+        kernel = node.kernel
+        if kernel.risk_engine.is_bypassed:
+            raise ValueError(
+                "`halt_until_recovered` can halt nothing: the risk engine of the node is bypassed, "
+                "set `bypass=False` in its `LiveRiskEngineConfig`",
+            )
+        if ENDPOINT in kernel.msgbus.endpoints():
+            raise ValueError("The node is halted until it has recovered already: call this once")
+        kernel.msgbus.register(ENDPOINT, self._on_message)
+        self._log = Logger("RecoveryHalt")
+        self._trader_id = kernel.trader_id.value
+        self._cache = kernel.cache
+        self._clock = kernel.clock
+        self._risk_engine = kernel.risk_engine
+        self._allow_degraded = allow_degraded
+        self._gate = RecoveryGate(kernel.clock.timestamp_ns)
+        self._is_shadow = False
+        self._is_halting = False
+        self._state_before = TradingState.ACTIVE
+        kernel.msgbus.subscribe(_RISK_TOPIC, self._on_risk_event)
+        for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
+            kernel.msgbus.subscribe(kind.topic(), self._on_message, priority=_FIRST)
+        self._apply()
+        if JOIN_ENDPOINT in kernel.msgbus.endpoints():
+            kernel.msgbus.send(JOIN_ENDPOINT, self._on_message)
+        else:
+            self._log.warning(
+                "The node has no RecoveryMonitorActor yet: it stays halted until one is added and "
+                "tells that the node has recovered",
+            )
+
+    def _on_message(self, message: RecoveryMessage) -> None:
+        if message.trader_id != self._trader_id:
+            return
+        gate = self._gate
+        gate.begin(message.epoch)
+        if message.epoch < gate.epoch:
+            return
+        self._is_shadow = message.report.shadow
+        match message:
+            case RecoveryComplete():
+                gate.complete(message.epoch, message.blocked_instruments)
+            case RecoveryFailed():
+                gate.fail(message.epoch, message.reason, message.message)
+            case RecoveryOverridden():
+                gate.release(message.epoch, active(message.report, self._clock.timestamp_ns()))
+        self._apply()
+
+    def _on_risk_event(self, event: TradingStateChanged) -> None:
+        if self._is_halting and event.state != TradingState.HALTED:
+            self._log.error(
+                f"Halted again: the trading state was set to {trading_state_to_str(event.state)} "
+                f"while {self._reason()}",
+            )
+            self._state_before = event.state
+            self._risk_engine.set_trading_state(TradingState.HALTED)
+
+    def _apply(self) -> None:
+        is_allowed = self._gate.is_open and (self._allow_degraded or not self._gate.blocked)
+        if is_allowed or self._is_shadow:
+            self._end_halt()
+        else:
+            self._halt()
+
+    def _halt(self) -> None:
+        if self._is_halting:
+            return
+        self._state_before = self._risk_engine.trading_state
+        self._is_halting = True
+        if self._state_before != TradingState.HALTED:
+            self._risk_engine.set_trading_state(TradingState.HALTED)
+        self._log.warning(f"The risk engine is halted: {self._reason()}")
+        emulated = native.emulated_orders(self._cache)
+        if emulated:
+            self._log.warning(
+                f"Emulated orders are released at their trigger even now ({', '.join(emulated)}): "
+                "cancel those that must not be",
+            )
+
+    def _end_halt(self) -> None:
+        if not self._is_halting:
+            return
+        self._is_halting = False
+        if self._state_before == TradingState.HALTED:
+            self._log.warning("The risk engine stays halted, as it was before the recovery")
+            return
+        self._risk_engine.set_trading_state(self._state_before)
+        self._log.info(
+            f"The risk engine is {trading_state_to_str(self._state_before)} again: "
+            f"recovery epoch {self._gate.epoch} allows trading",
+        )
+
+    def _reason(self) -> str:
+        if not self._gate.is_open:
+            return str(self._gate.reason())
+        return (
+            f"RECOVERY_BLOCKED: {', '.join(sorted(self._gate.blocked))} "
+            f"since recovery epoch {self._gate.epoch}"
+        )

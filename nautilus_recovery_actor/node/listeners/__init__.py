@@ -1,0 +1,3 @@
+"""
+Who is informed of a recovery, and in which order.
+"""

@@ -1,0 +1,3 @@
+"""
+The monitor on the node.
+"""

@@ -1,0 +1,3 @@
+"""
+The strategy that waits for its node's recovery.
+"""

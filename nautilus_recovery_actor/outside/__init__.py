@@ -1,0 +1,3 @@
+"""
+Looks at a node from outside: its configuration, its Redis, its record.
+"""

@@ -1,0 +1,212 @@
+"""
+What is wrong with a node before it starts.
+"""
+
+import importlib.util
+import os
+import time
+from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.live.node import TradingNode
+
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.node.halt import ENDPOINT as HALT_ENDPOINT
+from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
+from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
+from nautilus_recovery_actor.outside.checks.config_rules import config_findings
+from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.findings import PreflightReport
+from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.redact import error_text
+from nautilus_recovery_actor.outside.checks.redact import is_secret
+from nautilus_recovery_actor.outside.checks.redact import secrets_in
+from nautilus_recovery_actor.outside.checks.redact import without_secrets
+from nautilus_recovery_actor.outside.checks.stored_rules import ENTRIES_NOT_READ
+from nautilus_recovery_actor.outside.checks.stored_rules import REDIS_CLIENT_MISSING
+from nautilus_recovery_actor.outside.checks.stored_rules import STORED_DATA_UNREADABLE
+from nautilus_recovery_actor.outside.checks.stored_rules import entry_findings
+from nautilus_recovery_actor.outside.checks.stored_rules import stored_findings
+from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findings
+
+
+_ORDER = (Severity.BLOCK, Severity.WARN, Severity.INFO)
+_MIN_ENV_SECRET = 4  # A shorter one would mask half of what is told
+
+
+def preflight(
+    config: TradingNodeConfig | TradingNode,
+    strategies: Iterable[object] = (),
+    *,
+    actors: Iterable[object] = (),
+    is_halted: bool = False,
+    is_live_ok: bool = False,
+    timeout_secs: float = 5.0,
+) -> PreflightReport:
+    """
+    Look for what makes the restart of a node unsafe, before it starts.
+
+    Nothing is started and nothing is written. The server of the cache is asked for what it holds of
+    the trader, so call this where the node will run. It does not raise for a configuration that is
+    wrong: what cannot be looked at is itself a finding.
+
+    Parameters
+    ----------
+    config : TradingNodeConfig or TradingNode
+        The configuration of the node; or a node that does not run, with all that was added to it.
+    strategies : Iterable, default ()
+        The strategies that are added to the node besides those of the configuration: instances,
+        their configurations, or `ImportableStrategyConfig`. Of a `StrategyConfig` alone only a
+        `RecoverableStrategyConfig` is known to be of a recoverable strategy.
+    actors : Iterable, default ()
+        The actors that are added besides: instances, `ImportableActorConfig`, or a
+        `RecoveryMonitorConfig` for the monitor.
+    is_halted : bool, default False
+        If `halt_until_recovered` is called for the node, which a configuration does not show.
+    is_live_ok : bool, default False
+        If a node may run under the trader ID, because its configuration is checked meanwhile.
+    timeout_secs : float, default 5.0
+        How long each of three looks at the server may take (seconds): at its health, at what
+        concerns the configuration, at every entry. One that never answers is looked at once.
+
+    Returns
+    -------
+    PreflightReport
+
+    Notes
+    -----
+    Which instruments a strategy trades is told by its configuration: by every `InstrumentId` and
+    `BarType` in it, by every text that is a bar type, and by every text that is an instrument ID if
+    the field's name has ``instrument`` in it or the venue is one of the node's execution clients'.
+    Strategies that a controller adds at run time are not seen.
+
+    """
+    found = list(_findings(config, strategies, actors, is_halted, is_live_ok, timeout_secs))
+    return PreflightReport(
+        trader_id=_trader_id(config),
+        findings=tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity))),
+        ts=time.time_ns(),
+    )
+
+
+def _findings(
+    config: Any,
+    strategies: Iterable[object],
+    actors: Iterable[object],
+    is_halted: bool,
+    is_live_ok: bool,
+    timeout_secs: float,
+) -> Iterator[Finding]:
+    secrets = [*_secrets(config)]
+    try:
+        strategies, actors = [*strategies], [*actors]
+        secrets += secrets_in([_configs(strategies), _configs(actors)])
+    except Exception as e:
+        yield CONFIG_UNREADABLE.found("strategies", without_secrets(error_text(e), secrets))
+        return
+
+    def redact(what: object) -> str:
+        text = error_text(what) if isinstance(what, BaseException) else str(what)
+        return without_secrets(text, secrets)
+
+    if not isinstance(config, TradingNodeConfig | TradingNode):
+        yield CONFIG_UNREADABLE.found(
+            "config",
+            f"It must be a TradingNodeConfig, was {type(config).__name__}.",
+        )
+        return
+    try:
+        if isinstance(config, TradingNode):
+            kernel = config.kernel
+            is_halted = is_halted or HALT_ENDPOINT in kernel.msgbus.endpoints()
+            own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
+            config = config._config  # noqa: SLF001 (there is no other way to it)
+        else:
+            own_actors, own_strategies = config.actors, config.strategies
+        node = FactsReader(redact).read(
+            config,
+            chain(own_actors, actors),
+            chain(own_strategies, strategies),
+            is_halted=is_halted,
+        )
+    except Exception as e:
+        yield CONFIG_UNREADABLE.found("config", redact(e))
+        return
+    yield from config_findings(node)
+    yield from strategy_findings(node)
+    if node.database_type == "redis" and not any(
+        f.subject == "cache" for f in node.unusable_settings
+    ):
+        yield from _server_findings(config, node, redact, is_live_ok, timeout_secs)
+
+
+def _server_findings(
+    config: TradingNodeConfig,
+    node: NodeFacts,
+    redact: Any,
+    is_live_ok: bool,
+    timeout_secs: float,
+) -> Iterator[Finding]:
+    if importlib.util.find_spec("redis") is None:
+        yield REDIS_CLIENT_MISSING.found("cache.database", "The client of the server is missing.")
+        return
+    # What needs the extra is imported when it is there
+    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.server import look_at_login  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.server import look_at_server  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.server_rules import HEARTBEAT_SECS  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.stored_facts import read_broken  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.stored_facts import read_stored  # noqa: PLC0415
+
+    cache: Any = config.cache
+    if problems := look_at_login(cache.database):
+        yield from problems
+        return
+    url = redis_server.database_url(cache.database)
+    instance_id = config.instance_id if cache.use_instance_id else None
+    namespace = redis_server.Namespace(
+        trader_id=str(config.trader_id),
+        instance_id=None if instance_id is None else str(instance_id),
+        use_trader_prefix=cache.use_trader_prefix,
+    )
+    is_blocked = False
+    deadline = time.monotonic() + timeout_secs
+    # The slowest of them, if there are several
+    heartbeat_secs = max(
+        (monitor.heartbeat_secs for monitor in node.monitors), default=HEARTBEAT_SECS
+    )
+    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
+        is_blocked |= finding.severity == Severity.BLOCK
+        yield finding
+    if is_blocked and time.monotonic() >= deadline:
+        return  # It never answers
+    where = f"Redis at {redis_server.address(url)}"
+    try:
+        stored = read_stored(url, namespace, node.lookback_mins, timeout_secs)
+    except Exception as e:
+        if not is_blocked:  # Else that has told why
+            yield STORED_DATA_UNREADABLE.found(where, redact(e))
+        return
+    yield from stored_findings(node, stored)
+    try:
+        yield from entry_findings(where, read_broken(url, namespace, timeout_secs))
+    except Exception as e:
+        yield ENTRIES_NOT_READ.found(where, redact(e))
+
+
+def _secrets(config: Any) -> Iterator[str]:
+    yield from secrets_in(getattr(config, "_config", config))
+    for name, value in os.environ.items():
+        if is_secret(name) and len(value) >= _MIN_ENV_SECRET:
+            yield value
+
+
+def _configs(given: Iterable[object]) -> list[Any]:
+    return [getattr(each, "config", each) for each in given]
+
+
+def _trader_id(config: Any) -> str:
+    return str(getattr(config, "trader_id", ""))

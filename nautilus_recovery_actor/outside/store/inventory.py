@@ -1,0 +1,119 @@
+"""
+What the next start of a node would restore, as a whole.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.outside.store.restored_accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.restored_orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.restored_positions import RestoredPosition
+
+
+class BrokenEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored entry of which a node makes nothing."""
+
+    # Where it is
+    key: str
+    # What is wrong with it, in one line
+    why: str
+    # Whether NautilusTrader does not start because of it. Else it starts without the entry
+    stops_start: bool
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the next start of a node would restore."""
+
+    trader_id: str
+    # When it was looked at (UNIX ns)
+    ts: int
+    # The time of the newest event among all that is stored (UNIX ns)
+    last_written: int | None = None
+    accounts: tuple[RestoredAccount, ...] = ()
+    # The open positions, the oldest first
+    positions: tuple[RestoredPosition, ...] = ()
+    # The orders that are not over, the oldest first: open, in flight, or held by the node
+    orders: tuple[RestoredOrder, ...] = ()
+    # How many positions are closed
+    closed_positions: int = 0
+    # How many orders are over
+    closed_orders: int = 0
+    # How many instruments are stored
+    instruments: int = 0
+    # The strategies and actors that have saved a state
+    states: tuple[str, ...] = ()
+    # What a node makes nothing of
+    broken: tuple[BrokenEntry, ...] = ()
+
+    @property
+    def stops_start(self) -> bool:
+        """Whether NautilusTrader cannot start with what is stored."""
+        return any(entry.stops_start for entry in self.broken)
+
+    def of(self, strategy_id: str | None, instrument_id: str | None) -> "Inventory":
+        """
+        Return the positions and orders of one strategy or one instrument alone, with all the rest.
+        """
+
+        def is_meant(entry: RestoredOrder | RestoredPosition) -> bool:
+            return strategy_id in {None, entry.strategy_id} and instrument_id in {
+                None,
+                entry.instrument_id,
+            }
+
+        return msgspec.structs.replace(
+            self,
+            positions=tuple(filter(is_meant, self.positions)),
+            orders=tuple(filter(is_meant, self.orders)),
+        )
+
+    def by_strategy(
+        self,
+    ) -> Iterator[tuple[str, list[RestoredPosition], list[RestoredOrder]]]:
+        """Yield each strategy with its open positions and its orders."""
+        positions: dict[str, list[RestoredPosition]] = {}
+        orders: dict[str, list[RestoredOrder]] = {}
+        for position in self.positions:
+            positions.setdefault(position.strategy_id, []).append(position)
+        for order in self.orders:
+            orders.setdefault(order.strategy_id, []).append(order)
+        for strategy_id in sorted(positions.keys() | orders.keys()):
+            yield strategy_id, positions.get(strategy_id, []), orders.get(strategy_id, [])
+
+    def summary(self) -> str:
+        """Return the essence in one line."""
+        open_orders = sum(order.is_open for order in self.orders)
+        inflight = sum(order.is_inflight and not order.is_open for order in self.orders)
+        pending = sum(order.is_inflight and order.is_open for order in self.orders)
+        held = len(self.orders) - open_orders - inflight
+        orders = count(open_orders, "open order")
+        if pending:
+            orders += f" ({pending} of them in flight)"
+        parts = [
+            count(len(self.positions), "open position"),
+            orders,
+            *([count(inflight, "order") + " in flight"] if inflight else []),
+            *([count(held, "order") + " held by the node"] if held else []),
+            count(len(self.accounts), "account"),
+        ]
+        what = f"{', '.join(parts)}; {self._written()}"
+        stopping = sum(entry.stops_start for entry in self.broken)
+        if stopping:
+            return (
+                f"{self.trader_id} would not start: NautilusTrader stops at "
+                f"{count(stopping, 'broken entry')}. Without that it would restore {what}"
+            )
+        return f"{self.trader_id} would restore {what}"
+
+    def _written(self) -> str:
+        if self.last_written is None:
+            return "no event is stored"
+        return f"last written {duration(self.ts - self.last_written)} ago"
+
+
+def count(number: int, noun: str) -> str:
+    """Return how many there are, such as ``2 open positions``."""
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

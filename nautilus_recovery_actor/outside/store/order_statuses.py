@@ -1,0 +1,50 @@
+"""
+The statuses of an order, which may follow which, and which event brings which: the state table of
+`nautilus_trader.model.orders.base` (seen in 1.221 and 1.231).
+"""
+
+from nautilus_recovery_actor.outside.store import stored_events
+
+
+CLOSED = {"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"}
+PENDING = {"PENDING_UPDATE", "PENDING_CANCEL"}
+OPEN = {"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", *PENDING}
+INFLIGHT = {"SUBMITTED", *PENDING}
+_FILLS = {"PARTIALLY_FILLED", "FILLED"}
+
+NEXT = {
+    "INITIALIZED": {"EMULATED", "RELEASED", "SUBMITTED", "ACCEPTED", "TRIGGERED"}
+    | (CLOSED - {"FILLED"}),
+    "EMULATED": {"CANCELED", "EXPIRED", "RELEASED"},
+    "RELEASED": {"DENIED", "SUBMITTED", "CANCELED"},
+    "SUBMITTED": {*PENDING, "REJECTED", "CANCELED", "ACCEPTED", *_FILLS},
+    "ACCEPTED": {"REJECTED", *PENDING, "CANCELED", "TRIGGERED", "EXPIRED", *_FILLS},
+    "CANCELED": _FILLS,
+    "PENDING_UPDATE": {
+        *("REJECTED", "ACCEPTED", "CANCELED", "EXPIRED", "TRIGGERED", "SUBMITTED"),
+        *(PENDING | _FILLS),
+    },
+    "PENDING_CANCEL": {"REJECTED", "PENDING_CANCEL", "CANCELED", "EXPIRED", "ACCEPTED", *_FILLS},
+    "TRIGGERED": {"REJECTED", *PENDING, "CANCELED", "EXPIRED", *_FILLS},
+    "PARTIALLY_FILLED": {*PENDING, "CANCELED", "EXPIRED", *_FILLS},
+}
+
+STATUS_OF: dict[type, str] = {
+    stored_events.OrderDenied: "DENIED",
+    stored_events.OrderEmulated: "EMULATED",
+    stored_events.OrderReleased: "RELEASED",
+    stored_events.OrderSubmitted: "SUBMITTED",
+    stored_events.OrderRejected: "REJECTED",
+    stored_events.OrderAccepted: "ACCEPTED",
+    stored_events.OrderPendingUpdate: "PENDING_UPDATE",
+    stored_events.OrderPendingCancel: "PENDING_CANCEL",
+    stored_events.OrderTriggered: "TRIGGERED",
+    stored_events.OrderCanceled: "CANCELED",
+    stored_events.OrderExpired: "EXPIRED",
+}
+# These end what is pending, each of one kind
+ENDS_PENDING: dict[type, str] = {
+    stored_events.OrderModifyRejected: "PENDING_UPDATE",
+    stored_events.OrderCancelRejected: "PENDING_CANCEL",
+    stored_events.OrderUpdated: "PENDING_UPDATE",
+}

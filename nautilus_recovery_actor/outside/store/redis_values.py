@@ -1,0 +1,105 @@
+"""
+Values of a Redis server: many are read at a time, but never more than a few megabytes of them.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from typing import TypeAlias
+
+import redis
+from redis.exceptions import NoPermissionError
+
+from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+
+
+MAX_VALUE_BYTES = 64 * 2**20
+
+_BATCH_KEYS = 500
+_BATCH_BYTES = 4 * 2**20
+_PART_BYTES = 2**20
+
+_Read: TypeAlias = Iterable[bytes] | BrokenEntryError
+
+
+def read_values(
+    client: redis.Redis,
+    keys: Iterable[bytes],
+    *,
+    are_lists: bool,
+    max_bytes: int = MAX_VALUE_BYTES,
+) -> Iterator[tuple[bytes, _Read]]:
+    """Yield each key with its value."""
+    args = (0, -1) if are_lists else ()
+    command = "LRANGE" if are_lists else "GET"
+    remaining = iter(keys)
+    while batch := list(islice(remaining, _BATCH_KEYS)):
+        few: list[bytes] = []
+        total = 0
+        for key, size in zip(batch, pipelined(client, "MEMORY USAGE", batch), strict=True):
+            if isinstance(size, redis.ResponseError):
+                yield key, BrokenEntryError(f"Redis says: {size}")
+            elif size is None:
+                continue  # Gone meanwhile
+            elif size > max_bytes:
+                why = f"it takes {size / 2**20:,.0f} MiB, more than {max_bytes / 2**20:,.0f}"
+                yield key, BrokenEntryError(f"{why}: not read")
+            elif size > _PART_BYTES and are_lists:
+                yield key, _parts(client, key, size)
+            else:
+                if few and total + size > _BATCH_BYTES:
+                    yield from _read(client, command, few, args)
+                    few, total = [], 0
+                few.append(key)
+                total += size
+        yield from _read(client, command, few, args)
+
+
+def pipelined(
+    client: redis.Redis,
+    command: str,
+    keys: list[bytes],
+    args: tuple[int, ...] = (),
+) -> list[Any]:
+    """Return what the server answers to one command for many keys."""
+    with client.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.execute_command(command, key, *args)  # type: ignore[no-untyped-call]
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, NoPermissionError):
+            raise answer
+    return answers
+
+
+def _read(
+    client: redis.Redis,
+    command: str,
+    keys: list[bytes],
+    args: tuple[int, ...],
+) -> Iterator[tuple[bytes, _Read]]:
+    for key, value in zip(keys, pipelined(client, command, keys, args), strict=True):
+        if isinstance(value, redis.ResponseError):
+            yield key, BrokenEntryError(_of_another_type(value))
+        elif value is not None and value != []:
+            yield key, value if isinstance(value, list) else [value]
+
+
+def _parts(client: redis.Redis, key: bytes, size: int) -> Iterator[bytes]:
+    try:
+        length = client.llen(key)
+        step = max(1, length * _PART_BYTES // size)
+        for start in range(0, length, step):
+            part: Any = client.lrange(key, start, min(start + step, length) - 1)
+            yield from part
+    except NoPermissionError:
+        raise
+    except redis.ResponseError as e:
+        raise BrokenEntryError(_of_another_type(e)) from e
+
+
+def _of_another_type(error: redis.ResponseError) -> str:
+    if "WRONGTYPE" in str(error):
+        return "it is of another Redis type than NautilusTrader writes there"
+    return f"Redis says: {error}"

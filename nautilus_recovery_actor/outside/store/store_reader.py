@@ -1,0 +1,248 @@
+"""
+What the cache of a trader holds in Redis, read from outside and never changed.
+
+Closed orders and positions are counted and forgotten: only what is open takes memory.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import TypeVar
+
+import redis
+from nautilus_trader.model import currencies
+from nautilus_trader.model.objects import Currency
+from nautilus_trader.model.position import Position
+from redis.exceptions import NoPermissionError
+
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.redis_server import Namespace
+from nautilus_recovery_actor.outside.redis_server import RedisUnusableError
+from nautilus_recovery_actor.outside.redis_server import literal
+from nautilus_recovery_actor.outside.store import restored_accounts
+from nautilus_recovery_actor.outside.store import restored_orders
+from nautilus_recovery_actor.outside.store import restored_positions
+from nautilus_recovery_actor.outside.store import stored
+from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
+from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.keys import name
+from nautilus_recovery_actor.outside.store.redis_values import MAX_VALUE_BYTES
+from nautilus_recovery_actor.outside.store.redis_values import pipelined
+from nautilus_recovery_actor.outside.store.redis_values import read_values
+from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+
+
+# What a node reads, besides what strategies and actors saved
+_KINDS = (b"currencies", b"instruments", b"accounts", b"orders", b"positions")
+_READ = {b"general", *_KINDS}
+_STATES = (b"strategies", b"actors")
+_MAPS = (b"index:order_position", b"index:order_client")
+
+# A currency of NautilusTrader's own has its decimals, one that it does not know has eight
+_PRECISIONS = {
+    value.code: value.precision
+    for value in vars(currencies).values()
+    if isinstance(value, Currency)
+}
+_DEFAULT_PRECISION = 8
+# Since 1.222 or later a commission in what was bought makes a position smaller
+_TAKES_COMMISSION = hasattr(Position, "adjustments")
+
+_Entry = TypeVar(
+    "_Entry",
+    restored_accounts.RestoredAccount,
+    restored_positions.RestoredPosition,
+    restored_orders.RestoredOrder,
+)
+
+
+def read(
+    client: redis.Redis,
+    namespace: Namespace,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+) -> Inventory | None:
+    """Return what the next start of a node would restore."""
+    try:
+        return _StoreReader(client, namespace, max_value_bytes).inventory()
+    except NoPermissionError as e:
+        raise RedisUnusableError(
+            "This Redis user may not look: it needs the commands SCAN, MEMORY USAGE, TYPE, GET, "
+            "LLEN and LRANGE on the keys of the trader",
+        ) from e
+
+
+class _LeftOutError(BrokenEntryError):
+    # A node starts without the entry
+    pass
+
+
+class _StoreReader:
+    def __init__(self, client: redis.Redis, namespace: Namespace, max_bytes: int) -> None:
+        self._client = client
+        self._trader_id = namespace.trader_id
+        self._prefix = os.fsencode(namespace.key(""))  # From the command line: any bytes
+        self._pattern = os.fsencode(f"{literal(namespace.key(''))}*")
+        self._max_bytes = max_bytes
+        self._broken: dict[bytes, BrokenEntry] = {}
+        self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
+        self._instruments: dict[str, restored_positions.Terms] = {}
+        self._last_written = 0
+
+    def inventory(self) -> Inventory | None:
+        if not self._find_keys():
+            return None
+        precisions = self._precisions()
+        self._read_instruments(lambda code: precisions.get(code, _DEFAULT_PRECISION))
+        accounts = [
+            self._noted(account) for account in self._folded(b"accounts", restored_accounts.account)
+        ]
+        orders: list[restored_orders.RestoredOrder] = []
+        closed_orders = 0
+        position_of: dict[str, str] = {}
+        for order in self._folded(b"orders", restored_orders.order):
+            self._noted(order)
+            if order.position_id is not None:
+                for child in order.children:
+                    position_of.setdefault(child, order.position_id)
+            if order.is_closed:
+                closed_orders += 1
+            else:
+                orders.append(order)
+        for order in orders:
+            # A node gives the position of a parent to its children when it has loaded them
+            order.position_id = order.position_id or position_of.get(order.client_order_id)
+        positions = [self._noted(p) for p in self._folded(b"positions", self._position)]
+        open_positions = [position for position in positions if position.is_open]
+        self._check_maps()
+        return Inventory(
+            trader_id=self._trader_id,
+            ts=time.time_ns(),
+            last_written=self._last_written or None,
+            accounts=tuple(sorted(accounts, key=lambda account: account.account_id)),
+            positions=tuple(sorted(open_positions, key=lambda p: (p.ts_opened, p.position_id))),
+            orders=tuple(sorted(orders, key=lambda o: (o.ts_init, o.client_order_id))),
+            closed_positions=len(positions) - len(open_positions),
+            closed_orders=closed_orders,
+            instruments=len(self._instruments),
+            states=tuple(
+                sorted(
+                    name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]
+                ),
+            ),
+            broken=tuple(entry for _, entry in sorted(self._broken.items())),
+        )
+
+    # -- KEYS --
+
+    def _find_keys(self) -> bool:
+        is_any = False
+        for key in self._client.scan_iter(match=self._pattern, count=1_000):
+            kind, colon, identifier = key[len(self._prefix) :].partition(b":")
+            if not colon:
+                continue
+            is_any = True
+            if kind in _READ and not _is_text(identifier):
+                self._break(key, "its name is not UTF-8", stops_start=True)
+            elif (keys := self._keys.get(kind)) is not None:
+                keys[identifier] = None  # A scan may tell of a key twice
+        return is_any
+
+    def _values(
+        self,
+        kind: bytes,
+        *,
+        are_lists: bool,
+    ) -> Iterator[tuple[bytes, Iterable[bytes] | BrokenEntryError]]:
+        prefix = self._prefix + kind + b":"
+        keys = (prefix + identifier for identifier in self._keys[kind])
+        return read_values(
+            self._client,
+            keys,
+            are_lists=are_lists,
+            max_bytes=self._max_bytes,
+        )
+
+    def _break(self, key: bytes, why: object, *, stops_start: bool) -> None:
+        self._broken[key] = BrokenEntry(
+            key=name(key),
+            why=one_line(str(why)),
+            stops_start=stops_start,
+        )
+
+    # -- ENTRIES --
+
+    def _precisions(self) -> dict[str, int]:
+        found = {}
+        for key, value in self._values(b"currencies", are_lists=False):
+            try:
+                found[name(key.rpartition(b":")[2])] = stored.currency(_only(value)).precision
+            except BrokenEntryError as e:
+                self._break(key, e, stops_start=False)
+        return found | _PRECISIONS
+
+    def _read_instruments(self, precision_of: Callable[[str], int]) -> None:
+        for key, value in self._values(b"instruments", are_lists=False):
+            try:
+                instrument = stored.instrument(_only(value))
+                self._instruments[instrument.id] = restored_positions.terms(
+                    instrument,
+                    precision_of,
+                    takes_commission=_TAKES_COMMISSION,
+                )
+            except BrokenEntryError as e:
+                self._break(key, e, stops_start=False)
+
+    def _position(self, values: Iterable[bytes]) -> restored_positions.RestoredPosition:
+        return restored_positions.position(values, self._terms)
+
+    def _terms(self, instrument_id: str) -> restored_positions.Terms:
+        terms = self._instruments.get(instrument_id)
+        if terms is None:
+            # NautilusTrader logs that and goes on
+            raise _LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
+        return terms
+
+    def _folded(
+        self,
+        kind: bytes,
+        fold: Callable[[Iterable[bytes]], _Entry],
+    ) -> Iterator[_Entry]:
+        for key, value in self._values(kind, are_lists=True):
+            identifier = key[len(self._prefix) + len(kind) + 1 :]
+            if b":" in identifier:
+                # NautilusTrader takes what comes after the last colon for the identifier
+                why = "a node does not find it: there is a colon in its ID"
+                self._break(key, why, stops_start=False)
+            elif isinstance(value, BrokenEntryError):
+                self._break(key, value, stops_start=True)
+            else:
+                try:
+                    yield fold(value)
+                except BrokenEntryError as e:
+                    self._break(key, e, stops_start=not isinstance(e, _LeftOutError))
+
+    def _noted(self, entry: _Entry) -> _Entry:
+        self._last_written = max(self._last_written, entry.ts_last)
+        return entry
+
+    def _check_maps(self) -> None:
+        keys = [self._prefix + map_ for map_ in _MAPS]
+        for key, kind in zip(keys, pipelined(self._client, "TYPE", keys), strict=True):
+            if kind not in {b"none", b"hash"}:
+                self._break(key, f"it is a {name(kind)}, not a hash", stops_start=True)
+
+
+def _only(value: Iterable[bytes] | BrokenEntryError) -> bytes:
+    if isinstance(value, BrokenEntryError):
+        raise value
+    return next(iter(value))
+
+
+def _is_text(key: bytes) -> bool:
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

