@@ -6,6 +6,15 @@ line and in Redis.
 from enum import StrEnum
 
 
+class MessageKind(StrEnum):
+    """The messages of the monitor, by the names of their types."""
+
+    STARTED = "RecoveryStarted"
+    COMPLETE = "RecoveryComplete"
+    FAILED = "RecoveryFailed"
+    OVERRIDDEN = "RecoveryOverridden"
+
+
 class RecoveryPhase(StrEnum):
     """
     Where the current epoch stands.

@@ -8,6 +8,7 @@ They are registered for serialization, so they also reach an external Redis stre
 
 from functools import cached_property
 from typing import Any
+from typing import ClassVar
 from typing import Self
 
 import msgspec
@@ -18,6 +19,7 @@ from nautilus_trader.serialization.arrow.serializer import register_arrow
 from nautilus_trader.serialization.base import register_serializable_type
 
 from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.report import RecoveryReport
 
@@ -42,6 +44,8 @@ class RecoveryMessage(Data):
         UNIX timestamp (nanoseconds) when the message was made.
 
     """
+
+    kind: ClassVar[MessageKind]
 
     def __init__(
         self,
@@ -130,6 +134,8 @@ class RecoveryStarted(RecoveryMessage):
     `RecoveryMessage` for the parameters.
     """
 
+    kind = MessageKind.STARTED
+
 
 class RecoveryComplete(RecoveryMessage):
     """
@@ -137,6 +143,8 @@ class RecoveryComplete(RecoveryMessage):
 
     See `RecoveryMessage` for the parameters.
     """
+
+    kind = MessageKind.COMPLETE
 
     @property
     def outcome(self) -> RecoveryOutcome:
@@ -170,6 +178,8 @@ class RecoveryFailed(RecoveryMessage):
 
     See `RecoveryMessage` for the parameters.
     """
+
+    kind = MessageKind.FAILED
 
     @property
     def reason(self) -> FailureReason:
@@ -205,6 +215,8 @@ class RecoveryOverridden(RecoveryMessage):
     `RecoveryMessage` for the parameters.
     """
 
+    kind = MessageKind.OVERRIDDEN
+
 
 _SCHEMA_FIELDS = {
     "trader_id": pa.string(),
@@ -238,5 +250,12 @@ def _register(kind: type[RecoveryMessage]) -> None:
     register_arrow(kind, schema, encode, decode)
 
 
-for _kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
-    _register(_kind)
+MESSAGES: tuple[type[RecoveryMessage], ...] = (
+    RecoveryStarted,
+    RecoveryComplete,
+    RecoveryFailed,
+    RecoveryOverridden,
+)
+
+for _message in MESSAGES:
+    _register(_message)

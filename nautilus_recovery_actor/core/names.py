@@ -1,0 +1,52 @@
+"""
+The names by which processes and components find each other, each in this one place.
+"""
+
+# -- CACHE KEYS: in Redis below `general_key` --
+
+EPOCH_KEY = "recovery:epoch"
+HEARTBEAT_KEY = "recovery:heartbeat"
+ANSWER_KEY = "recovery:answer"
+HISTORY_KEY = "recovery:history:{slot}"
+CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}"
+DAMAGED_CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}:damaged"
+# Written by nobody: with what rights it could be is what a check asks the server
+PREFLIGHT_KEY = "recovery:preflight"
+
+
+def general_key(key: str) -> str:
+    """Return where NautilusTrader keeps the cache's `key`, below the prefix of the trader."""
+    return f"general:{key}"
+
+
+# -- MESSAGE BUS ENDPOINTS --
+
+# Who sends a callable here is called at once with the newest message of the monitor, and then with
+# the newest `RecoveryOverridden` of its epoch if there is one
+ASK_ENDPOINT = "RecoveryMonitor.ask"
+# Gates join with their handler, and leave with it
+JOIN_ENDPOINT = "RecoveryMonitor.join"
+LEAVE_ENDPOINT = "RecoveryMonitor.leave"
+# An `OperatorCommand` sent here, from inside the node, is obeyed at once
+COMMAND_ENDPOINT = "RecoveryMonitor.command"
+# Marks a node that `halt_until_recovered` guards
+GUARD_ENDPOINT = "RecoveryHalt.guard"
+# NautilusTrader's own
+EXEC_ENGINE_PROCESS = "ExecEngine.process"
+
+# -- TOPICS AND STREAMS --
+
+ORDER_EVENTS = "events.order."
+EXECUTION_REPORTS = "reports.execution."
+RISK_EVENTS = "events.risk"
+COMMAND_STREAM = "recovery-commands"
+
+
+def data_topic(type_name: str) -> str:
+    """Return the topic of custom data without metadata, whose end is a literal asterisk."""
+    return f"data.{type_name}*"
+
+
+def streamed_topic(type_name: str) -> str:
+    """Return the topic of a message that the bus would not stream by itself."""
+    return f"recovery.{type_name}"
