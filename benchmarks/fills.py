@@ -56,7 +56,7 @@ async def _handling() -> tuple[list[float], list[float]]:
         with quiet_gc():
             spent = elapsed(partial(_publish, system, fills)) / calls
             idled = elapsed(partial(_publish, idle, fills)) / calls
-        monitor._watch.flagged.clear()
+        monitor._intake.flagged.clear()
         costs.append(spent)
         ratios.append(spent / idled)
     monitor.on_stop()

@@ -99,8 +99,8 @@ class System:
         for copy in range(1, copies):
             # To the bus these are other topics, and they match the same messages
             stars = "*" * (1 + copy)
-            self.msgbus.subscribe(f"events.order.{stars}", monitor._on_order_event)
-            self.msgbus.subscribe(f"reports.execution.{stars}", monitor._on_report)
+            self.msgbus.subscribe(f"events.order.{stars}", monitor._incoming.on_order_event)
+            self.msgbus.subscribe(f"reports.execution.{stars}", monitor._incoming.on_report)
         return monitor
 
     def add_client(self, orders: int) -> None:

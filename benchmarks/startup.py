@@ -11,6 +11,8 @@ from statistics import mean
 from time import thread_time_ns
 from typing import TypeVar
 
+import msgspec
+
 from benchmarks.measure import Figure
 from benchmarks.measure import quiet_gc
 from benchmarks.scene import System
@@ -77,9 +79,9 @@ async def _memory() -> tuple[float, float]:
     await asyncio.sleep(0)  # The loop lets go of the reconciliation's own references
     # What goes away with each is what is kept for the monitor's sake alone
     kept = _traced()
-    monitor._watch.reports = {}
+    monitor._recovery = msgspec.structs.replace(monitor._recovery, reports={})
     without_mass_status = _traced()
-    monitor._watch.flagged, monitor._watch.live_fills = [], []
+    monitor._intake.flagged, monitor._intake.live_fills = [], []
     without_references = _traced()
     tracemalloc.stop()
     monitor.on_stop()

@@ -76,13 +76,14 @@ class TraderStarted(msgspec.Struct, frozen=True):
 
 class Woke(msgspec.Struct, frozen=True):
     """
-    The time `now` has come; `flagged` events had come. `is_start_pending` tells whether the kernel
-    is still at its start, ``None`` if that is not known.
+    The time `now` has come; `flagged` events had come. `is_start_pending` says whether the kernel
+    still starts, ``None`` if that is not known; the clients of `disconnected` are.
     """
 
     now: int
     flagged: int
     is_start_pending: bool | None = None
+    disconnected: frozenset[str] = frozenset()
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -70,6 +70,12 @@ def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
     }
 
 
+def check_age(now: int, ts_expires: int) -> None:
+    """Refuse a command whose sender no longer waits: it believes that nothing was done."""
+    if now >= ts_expires:
+        raise RefusedError("The command is too old: its sender stopped waiting for it")
+
+
 def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> None:
     """Return if a new epoch may open on an operator's word."""
     if phase is not RecoveryPhase.FAILED:

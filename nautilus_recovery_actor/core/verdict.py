@@ -6,6 +6,7 @@ Every function here is pure: the same observation gives the same report.
 
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -22,6 +23,7 @@ from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.observation import guessed_positions
 from nautilus_recovery_actor.core.observation import in_reading_order
 from nautilus_recovery_actor.core.observation import origins
 from nautilus_recovery_actor.core.report import AccountRecovery
@@ -32,6 +34,20 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 
 
 _ZERO = Decimal(0)
+
+
+class Judgment(msgspec.Struct, frozen=True):
+    """A report, and where the engine guessed what was filled: see `guessed_positions`."""
+
+    report: RecoveryReport
+    guessed: Mapping[tuple[str, str], int] = {}
+
+
+def judged(observation: Observation, policy: Policy) -> Judgment:
+    """Return the judgment of a recovery whose trader has started and whose events have settled."""
+    return Judgment(
+        judge(observation, policy), guessed_positions(observation, origins(observation))
+    )
 
 
 def judge(observation: Observation, policy: Policy) -> RecoveryReport:

@@ -14,6 +14,7 @@ from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.recovery import Rules
 
 
 class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True):
@@ -111,38 +112,34 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
         parse_severities(self.severities)
 
-    def policy(self) -> Policy:
+    def rules(self) -> Rules:
         """
-        Return how to judge under this configuration.
+        Return what the core has to know of this configuration.
 
         Returns
         -------
-        Policy
+        Rules
 
         """
-        return Policy(
-            severities=parse_severities(self.severities),
-            allow_unreconciled=self.allow_unreconciled,
-            max_report_fills=self.max_report_fills,
-            shadow=self.shadow,
-            avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
-        )
-
-    def timing(self) -> Timing:
-        """
-        Return the durations of this configuration in nanoseconds.
-
-        Returns
-        -------
-        Timing
-
-        """
-        return Timing(
-            startup=int(self.startup_timeout_secs * 1e9),
-            settle=self.settle_ms * 1_000_000,
-            verify=int(self.verify_timeout_secs * 1e9),
-            storm_epochs=self.storm_epochs,
-            storm_window=int(self.storm_mins * 60e9),
+        return Rules(
+            timing=Timing(
+                startup=int(self.startup_timeout_secs * 1e9),
+                settle=self.settle_ms * 1_000_000,
+                verify=int(self.verify_timeout_secs * 1e9),
+                storm_epochs=self.storm_epochs,
+                storm_window=int(self.storm_mins * 60e9),
+            ),
+            policy=Policy(
+                severities=parse_severities(self.severities),
+                allow_unreconciled=self.allow_unreconciled,
+                max_report_fills=self.max_report_fills,
+                shadow=self.shadow,
+                avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
+            ),
+            accounts=None if self.accounts is None else frozenset(self.accounts),
+            reopens_on_mass_status=self.reopen_on_mass_status,
+            reopens_on_synthetic_fill=self.reopen_on_synthetic_fill,
+            shuts_down=self.on_failure == "shutdown" and not self.shadow,
         )
 
 

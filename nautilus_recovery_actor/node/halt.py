@@ -9,8 +9,8 @@ from nautilus_trader.model.enums import TradingState
 from nautilus_trader.model.enums import trading_state_to_str
 
 from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.overrides import active
-from nautilus_recovery_actor.node.listeners.delivery import JOIN_ENDPOINT
 from nautilus_recovery_actor.node.messages import RecoveryComplete
 from nautilus_recovery_actor.node.messages import RecoveryFailed
 from nautilus_recovery_actor.node.messages import RecoveryMessage

@@ -62,8 +62,6 @@ class RecoveryMessage(Data):
         self.report = report
         self._ts_event = ts_event
         self._ts_init = ts_init
-        # Whether a message bus has serialized it, which it does for an external stream only
-        self.is_streamed = False
 
     @property
     def ts_event(self) -> int:
@@ -228,6 +226,14 @@ _SCHEMA_FIELDS = {
 }
 
 
+_serializations = 0
+
+
+def serializations() -> int:
+    """Return how often a message bus of this process has serialized a message of the monitor."""
+    return _serializations
+
+
 def _register(kind: type[RecoveryMessage]) -> None:
     schema = pa.schema(_SCHEMA_FIELDS, metadata={"type": kind.__name__})
 
@@ -243,7 +249,8 @@ def _register(kind: type[RecoveryMessage]) -> None:
         ]
 
     def serialize(message: RecoveryMessage) -> dict[str, Any]:
-        message.is_streamed = True
+        global _serializations  # noqa: PLW0603  No sent message is changed
+        _serializations += 1
         return message.to_dict()
 
     register_serializable_type(kind, serialize, kind.from_dict)

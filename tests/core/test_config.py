@@ -107,7 +107,7 @@ def test_price_tolerance_may_be_zero_and_is_exact(value: float) -> None:
     """
     Zero asks for equal prices, and 0.1 is a tenth, not the binary number next to it.
     """
-    policy = RecoveryMonitorConfig(avg_px_tolerance=value).policy()
+    policy = RecoveryMonitorConfig(avg_px_tolerance=value).rules().policy
     assert policy.avg_px_tolerance == Decimal(str(value))
 
 
@@ -210,7 +210,7 @@ def test_timing_is_in_nanoseconds() -> None:
         storm_epochs=2,
         storm_mins=0.5,
     )
-    assert config.timing() == Timing(
+    assert config.rules().timing == Timing(
         startup=1_500_000_000,
         settle=20_000_000,
         verify=250_000_000,
@@ -218,7 +218,7 @@ def test_timing_is_in_nanoseconds() -> None:
         storm_epochs=2,
         storm_window=30_000_000_000,
     )
-    assert RecoveryMonitorConfig().timing() == Timing(
+    assert RecoveryMonitorConfig().rules().timing == Timing(
         startup=120_000_000_000,
         settle=250_000_000,
         verify=10_000_000_000,
@@ -232,7 +232,7 @@ def test_policy_is_that_of_the_configuration() -> None:
     """
     What the judgement needs is handed on, the severities as enums.
     """
-    assert RecoveryMonitorConfig().policy() == Policy()
+    assert RecoveryMonitorConfig().rules().policy == Policy()
     config = RecoveryMonitorConfig(
         severities={"NO_MASS_STATUS": "WARN", "AVG_PX_MISMATCH": "BLOCK"},
         allow_unreconciled=True,
@@ -240,7 +240,7 @@ def test_policy_is_that_of_the_configuration() -> None:
         shadow=True,
         avg_px_tolerance=0.05,
     )
-    assert config.policy() == Policy(
+    assert config.rules().policy == Policy(
         severities={
             DiscrepancyKind.NO_MASS_STATUS: Severity.WARN,
             DiscrepancyKind.AVG_PX_MISMATCH: Severity.BLOCK,

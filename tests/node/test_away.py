@@ -17,12 +17,14 @@ from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import FillEffect
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.verdict import describe
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests import scenes
 from tests.node.support import ETH
 from tests.node.support import Recorder
+from tests.node.support import Watched
 from tests.node.support import watched
 from tests.scenes_exits import HOLDER
 from tests.scenes_exits import SYMBOL
@@ -157,6 +159,14 @@ def test_orders_cancelled_and_expired_while_away_are_told_apart(
     assert kept not in {order.venue_order_id for order in told.orders}
 
 
+def as_of_now(node: Watched) -> RecoveryReport:
+    """
+    What the monitor would report now, whatever the epoch.
+    """
+    monitor = node.monitor
+    return describe(monitor._observer.observation(monitor._recovery), monitor._rules.policy)
+
+
 def test_an_order_that_never_came_to_the_venue_ended_as_rejected(
     venue: PaperVenue,
     valkey: EmbeddedValkey,
@@ -172,10 +182,10 @@ def test_an_order_that_never_came_to_the_venue_ended_as_rejected(
             await node.run.until(
                 lambda: any(
                     order.order_counts
-                    for order in node.monitor._describe().strategies  # Whatever the epoch
+                    for order in as_of_now(node).strategies  # Whatever the epoch
                 ),
             )
-            reports.append(node.monitor._describe())
+            reports.append(as_of_now(node))
 
     asyncio.run(after())
     (order,) = reports[0].strategy("TRADER-001").orders

@@ -24,6 +24,7 @@ from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.node.listeners.gates import GateListener
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
@@ -34,6 +35,11 @@ from tests.node.support import Recorder
 from tests.node.support import Watched
 from tests.node.support import monitor_config
 from tests.node.support import watched
+
+
+def gates(node: Watched) -> int:
+    (listener,) = (one for one in node.monitor._audience._members if type(one) is GateListener)
+    return len(listener._gates)
 
 
 def begin_epoch(node: Watched, epoch: int = 99) -> None:
@@ -278,7 +284,7 @@ def test_a_strategy_that_is_disposed_hears_no_more(venue: PaperVenue) -> None:
             venue.push_mass_status()
             await node.result(2)
             assert strategy.gate.epoch == 1
-            assert node.monitor._delivery.gates == 0
+            assert gates(node) == 0
 
     asyncio.run(scenario())
 

@@ -139,14 +139,14 @@ def test_a_release_its_end_and_a_refusal_are_logged_with_who_and_why(venue: Pape
     done = [line for line in lines(log, "WARN", MONITOR) if line.startswith(("Rel", "Bl"))]
     assert done == [
         f"Released {ETH} for 0.005 min: {asked}",
-        f"Blocked {ETH} again: its time is over",
+        f"Blocked {ETH} again: the release expired",
     ]
     assert f"Refused to {asked}: {BTC} is not blocked: blocked is {ETH}" in lines(
         log, "ERROR", MONITOR
     )
-    rechecks = [line for line in lines(log, "WARN", MONITOR) if "checked again" in line]
+    rechecks = [line for line in lines(log, "WARN", MONITOR) if "checking again" in line]
     assert rechecks == [
-        f"Recovery epoch {epoch}: 1 differences that block, checked again for 1.2 s"
+        f"Recovery epoch {epoch}: 1 blocking differences, checking again for 1.2 s"
         for epoch in (1, 2)
     ]
     changes = [line for line in lines(log, "WARN", STRATEGY) if "An operator" in line]
@@ -196,7 +196,7 @@ async def a_client_that_is_lost(venue: Any) -> None:
 def test_a_client_that_is_lost_and_a_storm_are_logged(venue: PaperVenue) -> None:
     """The log says what was lost, and how trading is resumed once it is too often."""
     log = log_of(a_client_that_is_lost, venue)
-    assert "The client of PAPER-001 is disconnected: what the cache holds of it gets old" in lines(
+    assert "The client of PAPER-001 is disconnected: its cached state is going stale" in lines(
         log, "WARN", MONITOR
     )
     (storm,) = [line for line in lines(log, "ERROR", MONITOR) if "More than 0" in line]

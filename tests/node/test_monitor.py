@@ -32,7 +32,7 @@ from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.node.observing import native
-from nautilus_recovery_actor.node.observing.intake import Watch
+from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ETH
@@ -57,7 +57,7 @@ def raises(*_: Any, **__: Any) -> Any:
         (native, "venue_report"),
         (native, "cached_orders"),
         (native, "observed_fills"),
-        (Watch, "add_status"),
+        (Intake, "venue_report"),
         (RecoveryJournal, "begin"),
         (RecoveryJournal, "last_epoch"),
     ],
@@ -106,7 +106,7 @@ class Unappendable(list[Any]):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (Watch, "add_status"),
+        (Intake, "venue_report"),
         (native, "cached_positions"),
         (verdict, "judge"),
         (RecoveryJournal, "begin"),
@@ -163,7 +163,7 @@ def test_an_error_on_an_order_event_reaches_no_engine(venue: PaperVenue) -> None
 
     async def scenario() -> None:
         async with watched(venue, wait=False) as node:
-            node.monitor._watch.flagged = Unappendable()
+            node.monitor._intake.flagged = Unappendable()
             event = await node.result()
             assert event.reason is FailureReason.INTERNAL_ERROR
             await node.run.started()
@@ -418,7 +418,7 @@ def test_a_made_up_fill_does_nothing_where_the_configuration_says_so(venue: Pape
             bus = node.node.kernel.msgbus
             bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
             await node.run.until(lambda: strategy.portfolio.is_net_long(ETH))
-            await node.run.until(lambda: not node.monitor._watch.flagged)
+            await node.run.until(lambda: not node.monitor._intake.flagged)
             assert node.monitor.epoch == 1
             assert strategy.gate.is_open
 
@@ -434,7 +434,7 @@ def test_an_order_placed_elsewhere_at_run_time_closes_no_gate(venue: PaperVenue)
             await node.result()
             venue.place("ETHUSDT-PERP", "BUY", 1)
             await node.run.until(lambda: strategy.portfolio.is_net_long(ETH))
-            await node.run.until(lambda: not node.monitor._watch.flagged)
+            await node.run.until(lambda: not node.monitor._intake.flagged)
             assert node.monitor.epoch == 1
             assert strategy.gate.is_open
 
@@ -466,7 +466,7 @@ def test_a_fill_report_of_an_own_order_closes_no_gate_whatever_its_tags(venue: P
             )
             node.node.kernel.msgbus.send("ExecEngine.reconcile_execution_report", fill)
             assert order.is_closed
-            await node.run.until(lambda: not node.monitor._watch.flagged)
+            await node.run.until(lambda: not node.monitor._intake.flagged)
             assert node.monitor.epoch == 1
             assert strategy.gate.is_open
 

@@ -15,7 +15,7 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
-from nautilus_recovery_actor.node.observing.intake import Watch
+from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.reconnects import mass_status
 from tests.node.reconnects import reconnect
@@ -163,7 +163,7 @@ def test_after_an_error_of_the_monitor_every_account_must_report_again(
             await node.result()
             bus = node.node.kernel.msgbus
             with monkeypatch.context() as patched:
-                patched.setattr(Watch, "add_status", raises)
+                patched.setattr(Intake, "venue_report", raises)
                 await reconnect(node, venue)
             assert node.terminals[-1].report.failure is FailureReason.INTERNAL_ERROR
             bus.send(COMMAND_ENDPOINT, command("resume"))

@@ -1,129 +1,99 @@
 """
-Where operators' commands are taken: what may be released by hand is, for its time, and each command
-is answered.
+Where operators' commands come in and are answered: from the node itself, or from outside on another
+thread.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
 
-from nautilus_recovery_actor.core import overrides
-from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.common.component import Logger
+
+from nautilus_recovery_actor.core.happenings import Answer
+from nautilus_recovery_actor.core.happenings import Commanded
+from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.node.observing import native
 
 
-# A command is sent again by whoever is not sure that it was heard
-_KEPT_IDS = 1_000
-
-
-class OperatorDesk:
-    """Takes operators' commands about the epoch that has ended."""
+class CommandDesk:
+    """Takes the commands of one trader to the event loop's thread, one after another."""
 
     def __init__(
         self,
-        now: Callable[[], int],
-        log: Any,
+        trader_id: str,
+        cache: CacheFacade,
+        log: Logger,
         journal: RecoveryJournal,
-        revise: Callable[[RecoveryReport], None],
-        resume: Callable[[], None],
+        moment: Callable[[], tuple[int, int]],
+        guard: Callable[[str], AbstractContextManager[None]],
+        decide: Callable[[Happening], None],
+        is_busy: Callable[[], bool],
     ) -> None:
-        self._now = now
+        self._trader_id = trader_id
+        self._cache = cache
         self._log = log
         self._journal = journal
-        self._revise = revise
-        self._resume = resume
-        self._timer: asyncio.TimerHandle | None = None
-        self._command_ids: deque[str] = deque(maxlen=_KEPT_IDS)
+        self._moment = moment
+        self._guard = guard
+        self._decide = decide
+        self._is_busy = is_busy
+        self.loop: asyncio.AbstractEventLoop | None = None
 
-    def take(
-        self,
-        command: OperatorCommand,
-        report: RecoveryReport,
-        phase: RecoveryPhase,
-        is_trader_started: bool,
-    ) -> None:
-        """Carry a command out, or refuse it, and answer it."""
-        if command.command_id in self._command_ids:
+    def take(self, command: OperatorCommand) -> None:
+        """Take a command, on any thread."""
+        if not isinstance(command, OperatorCommand):
+            self._log.error(f"Refused: not an OperatorCommand: {command!r}")
             return
-        self._command_ids.append(command.command_id)
-        now = self._now()
-        asked = f"{command.action} by {command.operator} ({command.reason})"
+        if command.trader_id != self._trader_id:
+            return
+        if self.loop is None:
+            self._log.error(f"Refused to {_asked(command)}: the node has not started")
+            return
         try:
-            command = OperatorCommand.from_dict(command.to_dict())  # Whoever made it may change it
-            text = self._carry_out(command, report, phase, is_trader_started, now)
-        except ValueError as e:
-            self._log.error(f"Refused to {asked}: {e}")
-            self._journal.answer(CommandAnswer(command.command_id, False, str(e), now))
-            return
-        self._log.warning(f"{text}: {asked}")
-        self._journal.answer(CommandAnswer(command.command_id, True, text, now))
+            is_here = asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            is_here = False
+        if is_here and not self._is_busy():
+            self._obey(command)
+        else:
+            self.loop.call_soon_threadsafe(self._obey, command)
 
-    def _carry_out(
-        self,
-        command: OperatorCommand,
-        report: RecoveryReport,
-        phase: RecoveryPhase,
-        is_trader_started: bool,
-        now: int,
-    ) -> str:
-        if command.is_expired(now):
-            raise overrides.RefusedError(
-                "The command is too old: its sender no longer waits for it"
-            )
-        match command.action:
-            case "release":
-                duration = int(command.secs * 1e9)
-                self._change(
-                    overrides.released(
-                        report,
-                        command.instrument_id,
-                        command.reason,
-                        command.operator,
-                        now,
-                        duration,
-                    ),
-                )
-                return f"Released {command.instrument_id} for {duration / 60e9:g} min"
-            case "withdraw":
-                self._change(overrides.withdrawn(report, command.instrument_id, now))
-                return f"Blocked {command.instrument_id} again"
-            case "resume":
-                overrides.may_resume(phase, report.epoch, is_trader_started)
-                self._resume()
-                return f"Opened recovery epoch {report.epoch + 1}"
+    def answer(self, answer: Answer) -> None:
+        """Answer a command."""
+        ts, _ = self._moment()
+        said = CommandAnswer(answer.command_id, answer.is_accepted, answer.text, ts)
+        self._journal.answer(said)
 
-    def end(self, report: RecoveryReport) -> RecoveryReport:
-        """End every release, as the next epoch does, and return the report that tells so."""
-        self._cancel()
-        return overrides.ended(report, self._now())
+    def _obey(self, command: OperatorCommand) -> None:
+        with self._guard("taking an operator's command"):
+            try:
+                fact = self._fact(command)
+            except ValueError as e:
+                self._log.error(f"Refused to {_asked(command)}: {e}")
+                self.answer(Answer(command.command_id, False, str(e)))
+            else:
+                self._decide(fact)
 
-    def _change(self, report: RecoveryReport) -> None:
-        self._revise(report)
-        self._arm(report)
+    def _fact(self, command: OperatorCommand) -> Commanded:
+        command = OperatorCommand.from_dict(
+            command.to_dict()
+        )  # Whoever made it may have changed it
+        return Commanded(
+            *self._moment(),
+            command_id=command.command_id,
+            action=command.action,
+            instrument_id=command.instrument_id,
+            reason=command.reason,
+            operator=command.operator,
+            duration=int(command.secs * 1e9),
+            ts_expires=command.ts_expires,
+            known=native.known_accounts(self._cache),
+        )
 
-    def _arm(self, report: RecoveryReport) -> None:
-        self._cancel()
-        now = self._now()
-        ends = [one.ts_until for one in report.overrides if one.ts_ended is None]
-        if ends:
-            delay = max(min(ends) - now, 0) / 1e9
-            self._timer = asyncio.get_running_loop().call_later(delay, self._on_time, report)
 
-    def _on_time(self, report: RecoveryReport) -> None:
-        later = overrides.expired(report, self._now())
-        if later == report:  # The loop's clock is not the node's
-            self._arm(report)
-            return
-        for before, after in zip(report.overrides, later.overrides, strict=True):
-            if before != after:
-                self._log.warning(f"Blocked {after.instrument_id} again: its time is over")
-        self._change(later)
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+def _asked(command: OperatorCommand) -> str:
+    return f"{command.action} by {command.operator} ({command.reason})"

@@ -1,26 +1,25 @@
 """
-What the host collects while an epoch is open, and how it becomes an `Observation`.
+What the host collects while an epoch is open: the one place that changes with every event.
 """
 
 from collections import deque
+from collections.abc import Container
 from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.observation import CachedPosition
-from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing import past
 
@@ -32,164 +31,98 @@ _KEPT_FILLS = 1_000
 _KEPT_ORDERS = 10_000
 
 
-class Watch(msgspec.Struct):
-    """One epoch as it is collected: references and counts, nothing made per event."""
+class Intake(msgspec.Struct):
+    """What comes in: references and counts, nothing made per event."""
 
-    # The number of the epoch
-    epoch: int
-    # A UUID for the epoch
-    recovery_id: str
-    # What opened it
-    trigger: str
     # When the monitor was registered, after the cache was restored (UNIX ns)
     ts_registered: int
-    # When the epoch opened (UNIX ns)
-    ts_started: int
-    # The open positions when it opened
+    # A UUID for the epoch
+    recovery_id: str = ""
+    # The open positions, and the total balances by account and currency, when the epoch opened
     before: tuple[CachedPosition, ...] = ()
+    balances_before: dict[tuple[str, str], Decimal] = {}
     # The last sign of life of the run before
     last_heartbeat: Heartbeat | None = None
-    # The reconciliation events, in the order of their arrival
-    flagged: list[Any] = msgspec.field(default_factory=list)
+    # The reconciliation events, in the order of their arrival, and how many of them an earlier
+    # epoch has reported
+    flagged: list[OrderEvent] = []
+    reported_events: int = 0
     # The trades that no reconciliation brought; once the epoch is over, the newest of them
-    live_fills: Any = msgspec.field(default_factory=list)
-    # What the epoch before found
-    carried: tuple[Discrepancy, ...] = ()
-    # The accounts that must report, ``None`` for those that a start requires
-    required: frozenset[str] | None = None
-    # The accounts that must report besides, since their clients were seen disconnected
-    demanded: frozenset[str] = frozenset()
-    # How many of the flagged events an earlier epoch has told of
-    told_events: int = 0
-    # What was found when this epoch was checked before
-    earlier: tuple[Discrepancy, ...] = ()
+    live_fills: list[OrderFilled] | deque[OrderFilled] = msgspec.field(default_factory=list)
     # The orders of which the venue reported by themselves, the newest of them
     reported_orders: dict[VenueOrderId, None] = {}
     # How many events the orders had that the cache restored
     restored: dict[ClientOrderId, int] = {}
     # The status of each order that was not over when the cache was restored
     statuses_before: dict[str, str] = {}
-    # The total balances by account and currency when the epoch opened
-    balances_before: dict[tuple[str, str], Decimal] = {}
-    ts_reconciled: int | None = None
-    # By account: what its venue reported, with the lengths of the two lists when that came.
-    reports: dict[str, VenueReport] = {}
 
-    def add_status(self, mass_status: ExecutionMassStatus, now: int) -> None:
-        """Keep the newest mass status of an account."""
-        self.ts_reconciled = now
-        self.reports[mass_status.account_id.value] = native.venue_report(
-            mass_status,
-            len(self.flagged),
-            len(self.live_fills),
-        )
+    def take_restored(self, cache: CacheFacade) -> None:
+        """Note what the cache restored, before it is reconciled."""
+        self.before = native.cached_positions(cache)
+        self.restored = native.restored_orders(cache)
+        self.statuses_before = past.order_statuses(cache)
+        self.balances_before = past.balances(cache)
+
+    def begin_at_runtime(self, cache: CacheFacade) -> None:
+        """Note what the cache held before the new events of an epoch that opens at run time."""
+        self.live_fills = list(self.live_fills)
+        self.statuses_before = {}
+        self.balances_before = past.balances(cache)
+        new = self.flagged[self.reported_events :]
+        self.before = positions_before(cache, new, self.live_fills)
+
+    def venue_report(self, mass_status: ExecutionMassStatus) -> VenueReport:
+        """Return what a mass status reports, and what came before it."""
+        return native.venue_report(mass_status, len(self.flagged), len(self.live_fills))
 
     def add_order_report(self, venue_order_id: VenueOrderId) -> None:
-        """
-        Note that the venue reported of an order by itself, so that its fills are no alignment.
-        """
+        """Note that the venue reported an order by itself: its fills align nothing."""
         self.reported_orders.pop(venue_order_id, None)
         self.reported_orders[venue_order_id] = None
         if len(self.reported_orders) > _KEPT_ORDERS:
             del self.reported_orders[next(iter(self.reported_orders))]
 
-    def demand(self, account_ids: Iterable[str]) -> None:
-        """Require that these accounts report again, whatever they reported before."""
-        for account_id in account_ids:
-            self.demanded |= {account_id}
-            self.reports.pop(account_id, None)
-
-    def release(self) -> None:
-        """
-        Let go of what the report of the epoch has taken up.
-
-        The newest trades are kept: a mass status that was made before them can come after them.
-        """
-        self.flagged, self.reports, self.told_events = [], {}, 0
-        self.live_fills = deque(self.live_fills, maxlen=_KEPT_FILLS)
-
-    def required_accounts(
+    def made_up_fills(
         self,
         cache: CacheFacade,
-        accounts: list[str] | None,
-    ) -> frozenset[str]:
-        """Return the accounts that must report in this epoch."""
-        if self.required is not None:
-            return self.required | self.demanded
-        known = native.known_accounts(cache) if accounts is None else frozenset(accounts)
-        return known | self.demanded
-
-    def observation(
-        self,
-        trader_id: str,
-        cache: CacheFacade,
-        accounts: list[str] | None,
-        exec_engine: ExecutionEngine | None,
-    ) -> Observation:
-        """Return all that was seen of this epoch so far."""
-        reports = tuple(self.reports.values())
-        late = {
-            event
-            for report in reports
-            for event in self.flagged[report.seen_events :]
-            if event.account_id is not None and event.account_id.value == report.account_id
-        }
-        repeated = native.repeated_fills((*self.flagged, *self.live_fills))
-        made_up = {
+        reported: Container[str] = (),
+    ) -> set[OrderFilled]:
+        """Return the flagged fills that align a position, on accounts that have not reported."""
+        return {
             event
             for event in self.flagged
             if type(event) is OrderFilled
-            and event.account_id.value not in self.reports
+            and event.account_id.value not in reported
             and event.venue_order_id not in self.reported_orders
             and native.is_made_up(cache, event)
         }
-        heartbeat = self.last_heartbeat
-        new = self.flagged[self.told_events :]
-        return Observation(
-            trader_id=trader_id,
-            recovery_id=self.recovery_id,
-            epoch=self.epoch,
-            trigger=self.trigger,
-            ts_started=self.ts_started,
-            ts_reconciled=self.ts_reconciled,
-            ts_last_alive=heartbeat.ts if heartbeat else None,
-            clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            required_accounts=self.required_accounts(cache, accounts),
-            is_reconciling=exec_engine is not None and exec_engine.reconciliation,
-            accounts=native.account_states(cache, exec_engine),
-            instruments=native.loaded_instruments(cache, reports),
-            before=self.before,
-            after=native.cached_positions(cache),
-            orders=native.cached_orders(cache, reports, late, self.restored),
-            reports=reports,
-            events=len(self.flagged),
-            fills=native.observed_fills(
-                cache,
-                self.flagged,
-                self.ts_registered,
-                made_up,
-                repeated,
-            ),
-            live_fills=native.observed_fills(
-                cache,
-                self.live_fills,
-                self.ts_registered,
-                repeated=repeated,
-            ),
-            told_events=self.told_events,
-            carried=self.carried,
-            earlier=self.earlier,
-            ended=past.ended_orders(cache, new, self.statuses_before),
-            contracts=past.contracts(cache, (*new, *self.live_fills)),
-            balances_before=self.balances_before,
-            balances_after=past.balances(cache),
+
+    def absorb(self, cache: CacheFacade) -> None:
+        """Count the flagged fills as the normal trading of an adapter that sends fill reports."""
+        made_up = self.made_up_fills(cache)
+        self.live_fills.extend(
+            event for event in self.flagged if type(event) is OrderFilled and event not in made_up
         )
+        self.flagged.clear()
+
+    def end(self, *, is_complete: bool) -> None:
+        """
+        Let go of what the report of an epoch that is complete has taken up.
+
+        The newest trades are kept: a mass status that was made before them can come after them. An
+        operator may resume a failed epoch with all of its events.
+        """
+        if not is_complete:
+            self.reported_events = len(self.flagged)
+            return
+        self.flagged, self.reported_events = [], 0
+        self.live_fills = deque(self.live_fills, maxlen=_KEPT_FILLS)
 
 
 def positions_before(
     cache: CacheFacade,
-    events: list[Any],
-    earlier: Iterable[Any] = (),
+    events: Sequence[OrderEvent],
+    earlier: Iterable[OrderFilled] = (),
 ) -> tuple[CachedPosition, ...]:
     """Return the open positions as they were before `events`, which the cache has applied."""
     positions = {position.position_id: position for position in native.cached_positions(cache)}

@@ -2,6 +2,7 @@
 The orders of the node's own strategies that are at the venue, and that the cache never saw.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -9,20 +10,21 @@ from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.model.identifiers import ClientOrderId
 
+from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.node.observing import native
-from nautilus_recovery_actor.node.observing.intake import Watch
+from nautilus_recovery_actor.node.observing.intake import Intake
 
 
-_ORDER_EVENTS = "events.order."
 _ZERO = Decimal(0)
 
 
 def lost_orders(
-    watch: Watch,
+    intake: Intake,
+    reports: Iterable[VenueReport],
     trader_id: str,
     cache: CacheFacade,
     msgbus: MessageBus,
@@ -31,12 +33,12 @@ def lost_orders(
     Return the orders that a venue reported and that a run before sent without leaving a trace.
     """
     forms = OrderIdForms(trader_id, _strategy_ids(msgbus))
-    taken_up = {event.client_order_id for event in watch.flagged[watch.told_events :]}
+    taken_up = {event.client_order_id for event in intake.flagged[intake.reported_events :]}
     return tuple(
         lost
-        for report in watch.reports.values()
+        for report in reports
         for order in report.orders
-        for lost in _lost(watch, forms, cache, taken_up, report, order)
+        for lost in _lost(intake, forms, cache, taken_up, report, order)
     )
 
 
@@ -44,14 +46,14 @@ def _strategy_ids(msgbus: MessageBus) -> list[str]:
     # Every strategy subscribes to its own events when it is registered, and nothing else tells an
     # actor which there are
     return [
-        topic.removeprefix(_ORDER_EVENTS)
+        topic.removeprefix(ORDER_EVENTS)
         for topic in msgbus.topics()
-        if topic.startswith(_ORDER_EVENTS) and "*" not in topic
+        if topic.startswith(ORDER_EVENTS) and "*" not in topic
     ]
 
 
 def _lost(
-    watch: Watch,
+    intake: Intake,
     forms: OrderIdForms,
     cache: CacheFacade,
     taken_up: set[ClientOrderId],
@@ -68,7 +70,7 @@ def _lost(
         is_lost = order.is_open  # An old one may have been purged
     elif cached.strategy_id.value in owners:
         # Claimed, by `external_order_claims`: from the next start on it is like any other
-        is_lost = is_taken_up and not native.is_placed_here(cached, watch.ts_registered)
+        is_lost = is_taken_up and not native.is_placed_here(cached, intake.ts_registered)
     else:
         is_lost = is_taken_up or order.is_open
     if not is_lost:

@@ -31,10 +31,10 @@ from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
+from nautilus_recovery_actor.core.names import LEAVE_ENDPOINT
 from nautilus_recovery_actor.core.overrides import active
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
-from nautilus_recovery_actor.node.listeners.delivery import JOIN_ENDPOINT
-from nautilus_recovery_actor.node.listeners.delivery import LEAVE_ENDPOINT
 from nautilus_recovery_actor.node.messages import RecoveryComplete
 from nautilus_recovery_actor.node.messages import RecoveryFailed
 from nautilus_recovery_actor.node.messages import RecoveryMessage

@@ -1,0 +1,167 @@
+"""
+What happens to a recovery, and what is to be done about it: the words between `recovery` and a
+host. Those that concern one epoch alone are in `epoch`.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.core import epoch
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import MessageKind
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.verdict import Judgment
+
+
+# -- WHAT HAPPENED --
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Something that happened `now` (UNIX ns), after `flagged` flagged events had come."""
+
+    now: int
+    flagged: int = 0
+
+
+class KernelStarted(Fact, frozen=True):
+    """The kernel starts: nothing was reconciled yet."""
+
+
+class TraderResumed(Fact, frozen=True):
+    """The monitor runs again after a stop. An epoch that the stop ended stays ended."""
+
+
+class BacktestStarted(Fact, frozen=True):
+    """Simulated time began to move: there is nothing to reconcile."""
+
+
+class Reported(Fact, frozen=True, kw_only=True):
+    """An account's mass status came."""
+
+    report: VenueReport
+
+
+class FlaggedAtRuntime(Fact, frozen=True, kw_only=True):
+    """Flagged events came after the epoch ended; the engine made up one of their fills, or none."""
+
+    is_made_up: bool
+
+
+class Doubted(Fact, frozen=True, kw_only=True):
+    """A fill came for which `Recovery.is_in_doubt` holds."""
+
+    account_id: str
+    instrument_id: str
+
+
+class Looked(Fact, frozen=True, kw_only=True):
+    """The host looked which accounts' clients are disconnected."""
+
+    disconnected: frozenset[str]
+
+
+class Judged(Fact, frozen=True, kw_only=True):
+    """The answer to `Judge`."""
+
+    judgment: Judgment
+
+
+class Described(Fact, frozen=True, kw_only=True):
+    """The answer to `Fail`: what was seen so far."""
+
+    failure: "Fail"
+    report: RecoveryReport
+
+
+class Commanded(Fact, frozen=True, kw_only=True):
+    """An operator's command came, and the cache knew the accounts `known`."""
+
+    command_id: str
+    action: str
+    instrument_id: str
+    reason: str
+    operator: str
+    # How long a release lasts (ns), and when the sender no longer waits (UNIX ns)
+    duration: int
+    ts_expires: int
+    known: frozenset[str]
+
+
+class Broke(Fact, frozen=True, kw_only=True):
+    """The host raised, as `message` says."""
+
+    message: str
+
+
+Happening: TypeAlias = Fact | epoch.TraderStarted | epoch.Changed | epoch.Woke | epoch.Stopped
+
+
+# -- WHAT TO DO --
+
+
+class Open(msgspec.Struct, frozen=True):
+    """Publish `RecoveryStarted`, and note what the cache held before if a trader runs already."""
+
+    is_at_runtime: bool = False
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """Compare the venue's report with the cache, and answer with `Judged`."""
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """Describe what was seen, unless the node is stopping, and answer with `Described`."""
+
+    reason: FailureReason
+    message: str
+    is_stopping: bool = False
+
+
+class End(msgspec.Struct, frozen=True):
+    """Publish the terminal message of the epoch."""
+
+    kind: MessageKind
+    report: RecoveryReport
+
+
+class Revise(msgspec.Struct, frozen=True):
+    """Publish `RecoveryOverridden`."""
+
+    report: RecoveryReport
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Replace the report of an epoch that is over in the history."""
+
+    report: RecoveryReport
+
+
+class Absorb(msgspec.Struct, frozen=True):
+    """Count the flagged events that came after the end of the epoch as live trading."""
+
+
+class Log(msgspec.Struct, frozen=True):
+    """Write a line to the log."""
+
+    severity: Severity
+    text: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Answer an operator's command."""
+
+    command_id: str
+    is_accepted: bool
+    text: str
+
+
+class Shutdown(msgspec.Struct, frozen=True):
+    """Shut the node down."""
+
+    reason: str
+
+
+Action: TypeAlias = Open | Judge | Fail | End | Revise | Record | Absorb | Log | Answer | Shutdown

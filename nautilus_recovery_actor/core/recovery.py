@@ -1,0 +1,402 @@
+"""
+One epoch after another: when a new one opens, what it takes over, and when it must not.
+
+What `epoch` is inside an epoch, this is between them: `decide` takes the state and what happened,
+and returns the next state and what to do, in order. A host states facts, carries the actions out,
+answers `Judge` with `Judged` and `Fail` with `Described`, and decides nothing.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.core import epoch
+from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.compare.discrepancies import Policy
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import MessageKind
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.epoch import RecoveryState
+from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.happenings import Action
+from nautilus_recovery_actor.core.happenings import Fact
+from nautilus_recovery_actor.core.happenings import Happening
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import RecoveryReport
+
+
+# A command is sent again by whoever is not sure that it arrived
+_KEPT_COMMANDS = 1_000
+
+_replace = msgspec.structs.replace
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the configuration says about recoveries."""
+
+    timing: Timing
+    policy: Policy
+    # The accounts that must report at a start, ``None`` for those that the cache knows
+    accounts: frozenset[str] | None = None
+    reopens_on_mass_status: bool = True
+    reopens_on_synthetic_fill: bool = True
+    # Whether a failure shuts the node down
+    shuts_down: bool = False
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """The current epoch, and what it took over from those before."""
+
+    epoch: int
+    # When it opened (UNIX ns)
+    ts_started: int
+    trigger: str = "startup"
+    # ``None`` until the kernel starts
+    state: RecoveryState | None = None
+    is_trader_started: bool = False
+    # What counts as reported in this epoch, by account, and when the last of it came (UNIX ns)
+    reports: Mapping[str, VenueReport] = {}
+    ts_reconciled: int | None = None
+    # The accounts that must report, ``None`` for those that a start requires; and those that must
+    # report again besides, since their clients were seen disconnected
+    required: frozenset[str] | None = None
+    demanded: frozenset[str] = frozenset()
+    disconnected: frozenset[str] = frozenset()
+    # What the epoch before found, and what this one found when it was checked last
+    carried: tuple[Discrepancy, ...] = ()
+    earlier: tuple[Discrepancy, ...] = ()
+    # When the venue reported (UNIX ns), by account and instrument whose fills the engine guessed
+    guessed: Mapping[tuple[str, str], int] = {}
+    # When epochs opened at run time (UNIX ns)
+    openings: tuple[int, ...] = ()
+    command_ids: tuple[str, ...] = ()
+    # Set once the epoch has ended
+    report: RecoveryReport | None = None
+
+    @property
+    def phase(self) -> RecoveryPhase:
+        """Where the epoch stands."""
+        return RecoveryPhase.PENDING if self.state is None else self.state.phase
+
+    @property
+    def is_rechecking(self) -> bool:
+        """Whether something blocked when it was checked, and is checked again."""
+        return self.state is not None and self.state.limit is not None and not self.state.is_over
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the trader has yet to start."""
+        return self.report is None and self.state is not None and self.state.settle_at is None
+
+    @property
+    def wake_at(self) -> int | None:
+        """When the host has to send `Woke` (UNIX ns), ``None`` if nothing is due."""
+        if self.report is None:
+            return None if self.state is None else self.state.wake_at
+        released = (one.ts_until for one in self.report.overrides if one.ts_ended is None)
+        return min(released, default=None)
+
+    def required_accounts(self, rules: Rules, known: frozenset[str]) -> frozenset[str]:
+        """Return the accounts that must report in this epoch; `known` are those of the cache."""
+        at_start = known if rules.accounts is None else rules.accounts
+        return (at_start if self.required is None else self.required) | self.demanded
+
+    def is_in_doubt(self, account_id: str, instrument_id: str, ts_event: int) -> bool:
+        """Return whether a fill is so old that the engine may have guessed it before it came."""
+        return ts_event <= self.guessed.get((account_id, instrument_id), 0)
+
+
+Decision: TypeAlias = tuple[Recovery, tuple[Action, ...]]
+
+
+def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision:  # noqa: C901  One case each
+    """
+    Return the next state and what to do, in order.
+
+    An epoch opens only when the one before has ended, and nothing follows the end of an epoch but
+    the next one: so each has exactly one terminal message.
+    """
+    match happening:
+        case happened.KernelStarted(now):
+            state = epoch.open_startup(now, rules.timing)
+            return _replace(recovery, ts_started=now, state=state), (happened.Open(),)
+        case happened.BacktestStarted(now):
+            return _backtested(recovery, now, rules)
+        case happened.Broke():
+            return _broken(recovery, happening, rules)
+        case happened.Commanded():
+            return _commanded(recovery, happening, rules)
+        case happened.TraderResumed():
+            return _replace(recovery, is_trader_started=True), ()
+        case _ if recovery.state is None:
+            return recovery, ()
+        case epoch.TraderStarted():
+            return _advanced(_replace(recovery, is_trader_started=True), happening, rules)
+        case epoch.Stopped():
+            return _advanced(_replace(recovery, is_trader_started=False), happening, rules)
+        case epoch.Changed():
+            return _advanced(recovery, happening, rules)
+        case epoch.Woke():
+            return _woken(recovery, happening, rules)
+        case happened.Reported():
+            return _reported(recovery, happening, rules)
+        case happened.FlaggedAtRuntime(is_made_up=is_made_up):
+            if _may_reopen(recovery, is_made_up and rules.reopens_on_synthetic_fill):
+                return _opened(recovery, happening, rules, "synthetic_fill")
+            is_over = recovery.phase is RecoveryPhase.COMPLETE
+            return recovery, (happened.Absorb(),) if is_over else ()
+        case happened.Doubted():
+            return _doubted(recovery, happening, rules)
+        case happened.Looked():
+            return _looked(recovery, happening, rules)
+        case happened.Judged():
+            return _judged(recovery, happening, rules)
+        case happened.Described():
+            return _described(recovery, happening, rules)
+        case _:
+            raise TypeError(f"Not a happening: {happening!r}")
+
+
+# -- OPENING --
+
+
+def _opened(
+    recovery: Recovery,
+    fact: Fact,
+    rules: Rules,
+    trigger: str,
+    *,
+    required: frozenset[str] = frozenset(),
+    doubts: tuple[Discrepancy, ...] = (),
+) -> Decision:
+    last, timing = recovery.report, rules.timing
+    assert last is not None  # The epoch before has ended
+    carried = last.discrepancies if last.failure is None else last.discrepancies + recovery.carried
+    opened = _replace(
+        recovery,
+        epoch=recovery.epoch + 1,
+        ts_started=fact.now,
+        trigger=trigger,
+        state=epoch.open_runtime(fact.now, fact.flagged, timing),
+        reports={},
+        ts_reconciled=None,
+        required=required,
+        demanded=frozenset(),
+        carried=(*dict.fromkeys(carried), *doubts),
+        earlier=(),
+        openings=(*recovery.openings, fact.now)[-timing.storm_epochs - 1 :],
+        report=None,
+    )
+    ended = (happened.Record(overrides.ended(last, fact.now)),) if last.overrides else ()
+    if not isinstance(fact, happened.Commanded | happened.Broke) and epoch.is_storm(
+        opened.openings, timing
+    ):
+        opened, actions = _advanced(opened, epoch.Stormed(), rules)
+        return opened, (*ended, happened.Open(is_at_runtime=True), *actions)
+    return opened, (*ended, happened.Open(is_at_runtime=True))
+
+
+def _may_reopen(recovery: Recovery, is_wanted: bool) -> bool:
+    return is_wanted and recovery.phase is RecoveryPhase.COMPLETE
+
+
+def _backtested(recovery: Recovery, now: int, rules: Rules) -> Decision:
+    state = epoch.open_runtime(now, 0, rules.timing)
+    recovery = _replace(
+        recovery, trigger="backtest", ts_started=now, state=state, required=frozenset()
+    )
+    # No time has to pass where time is simulated
+    recovery, actions = _advanced(recovery, epoch.Woke(now + rules.timing.settle, 0), rules)
+    return recovery, (happened.Open(), *actions)
+
+
+def _broken(recovery: Recovery, broke: happened.Broke, rules: Rules) -> Decision:
+    opening: tuple[Action, ...] = ()
+    if recovery.state is None:
+        recovery = _replace(recovery, state=epoch.open_startup(broke.now, rules.timing))
+    elif recovery.phase is RecoveryPhase.COMPLETE:
+        # What could not be read at run time must not leave a gate open
+        recovery, opening = _opened(recovery, broke, rules, "mass_status")
+    # What raised may have been a report: nothing counts but what comes from now on
+    recovery = _replace(recovery, reports={})
+    recovery, actions = _advanced(recovery, epoch.Broke(broke.message), rules)
+    return recovery, (*opening, *actions)
+
+
+def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> Decision:
+    opening: tuple[Action, ...] = ()
+    if is_new := _may_reopen(recovery, rules.reopens_on_mass_status):
+        recovery, opening = _opened(recovery, reported, rules, "mass_status")
+    elif recovery.phase is RecoveryPhase.COMPLETE:
+        return recovery, ()
+    # Also under a failure: an operator may resume with it
+    reports = {**recovery.reports, reported.report.account_id: reported.report}
+    recovery = _replace(recovery, ts_reconciled=reported.now, reports=reports)
+    if not is_new:
+        recovery, _ = _advanced(recovery, epoch.Seen(), rules)
+        recovery, _ = _advanced(recovery, epoch.Changed(reported.now), rules)
+    return recovery, opening
+
+
+def _doubted(recovery: Recovery, doubted: happened.Doubted, rules: Rules) -> Decision:
+    doubt = verdict.doubt(doubted.account_id, doubted.instrument_id, rules.policy)
+    if doubt in recovery.carried:
+        return recovery, ()  # Reported, and it stands until the account reports
+    if _may_reopen(recovery, rules.reopens_on_synthetic_fill):
+        return _opened(recovery, doubted, rules, "synthetic_fill", doubts=(doubt,))
+    if recovery.phase is RecoveryPhase.COMPLETE:
+        return recovery, ()
+    return _replace(recovery, carried=(*recovery.carried, doubt)), ()
+
+
+def _looked(recovery: Recovery, looked: happened.Looked, rules: Rules) -> Decision:
+    lost = looked.disconnected - recovery.disconnected
+    if not recovery.is_trader_started:
+        return recovery, ()
+    recovery = _replace(recovery, disconnected=looked.disconnected)
+    if not lost:
+        return recovery, ()
+    names = ", ".join(sorted(lost))
+    text = f"The client of {names} is disconnected: its cached state is going stale"
+    warning = happened.Log(Severity.WARN, text)
+    if not _may_reopen(recovery, rules.reopens_on_mass_status):
+        return recovery, (warning,)
+    recovery, actions = _opened(recovery, looked, rules, "mass_status", required=lost)
+    return recovery, (warning, *actions)
+
+
+# -- FROM ITS OPENING TO ITS END --
+
+
+def _advanced(recovery: Recovery, what: epoch.Happening, rules: Rules) -> Decision:
+    assert recovery.state is not None
+    state, action = epoch.decide(recovery.state, what, rules.timing)
+    recovery = _replace(recovery, state=state)
+    match action:
+        case epoch.Judge():
+            return recovery, (happened.Judge(),)
+        case epoch.Fail(reason, message):
+            is_stopping = isinstance(what, epoch.Stopped)
+            return recovery, (happened.Fail(reason, message, is_stopping),)
+        case _:
+            return recovery, ()
+
+
+def _woken(recovery: Recovery, woke: epoch.Woke, rules: Rules) -> Decision:
+    if recovery.report is not None:
+        return _expired(recovery, recovery.report, woke.now)
+    if woke.flagged:
+        recovery, _ = _advanced(recovery, epoch.Seen(), rules)
+    recovery, actions = _advanced(recovery, woke, rules)
+    if happened.Judge() in actions:
+        # What a client reported before it was disconnected is of no use
+        lost = woke.disconnected
+        kept = {key: report for key, report in recovery.reports.items() if key not in lost}
+        recovery = _replace(recovery, demanded=recovery.demanded | lost, reports=kept)
+    return recovery, actions
+
+
+def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decision:
+    assert recovery.state is not None
+    report, guessed = judged.judgment.report, judged.judgment.guessed
+    blocking = sum(found.is_blocking for found in report.discrepancies)
+    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking))
+    state, action = epoch.decide(recovery.state, what, rules.timing)
+    was_rechecking = recovery.is_rechecking
+    unreported = {at: ts for at, ts in recovery.guessed.items() if at[0] not in recovery.reports}
+    recovery = _replace(
+        recovery, state=state, earlier=report.discrepancies, guessed={**unreported, **guessed}
+    )
+    match action:
+        case epoch.Complete():
+            report = _replace(report, ts_completed=judged.now)
+            recovery = _replace(recovery, report=report, reports={})
+            return recovery, (happened.End(MessageKind.COMPLETE, report),)
+        case epoch.Fail(reason, message):
+            return recovery, (happened.Fail(reason, message),)
+    if was_rechecking or not recovery.is_rechecking:
+        return recovery, ()
+    text = (
+        f"Recovery epoch {recovery.epoch}: {blocking} blocking differences, "
+        f"checking again for {rules.timing.verify / 1e9:g} s"
+    )
+    return recovery, (happened.Log(Severity.WARN, text),)
+
+
+def _described(recovery: Recovery, described: happened.Described, rules: Rules) -> Decision:
+    reason, message = described.failure.reason, described.failure.message
+    report = _replace(described.report, failure=reason, message=message, ts_completed=described.now)
+    actions: tuple[Action, ...] = (happened.End(MessageKind.FAILED, report),)
+    if rules.shuts_down and not described.failure.is_stopping:
+        actions += (happened.Shutdown(f"RecoveryFailed {reason}: {message}"),)
+    return _replace(recovery, report=report), actions
+
+
+# -- OPERATORS --
+
+
+def _commanded(recovery: Recovery, command: happened.Commanded, rules: Rules) -> Decision:
+    if command.command_id in recovery.command_ids:
+        return recovery, ()
+    command_ids = (*recovery.command_ids, command.command_id)[-_KEPT_COMMANDS:]
+    recovery = _replace(recovery, command_ids=command_ids)
+    asked = f"{command.action} by {command.operator} ({command.reason})"
+    obeyed = _resumed if command.action == "resume" else _revised
+    try:
+        overrides.check_age(command.now, command.ts_expires)
+        recovery, actions, text = obeyed(recovery, command, rules)
+    except overrides.RefusedError as e:
+        log = happened.Log(Severity.BLOCK, f"Refused to {asked}: {e}")
+        return recovery, (log, happened.Answer(command.command_id, False, str(e)))
+    log = happened.Log(Severity.WARN, f"{text}: {asked}")
+    return recovery, (*actions, log, happened.Answer(command.command_id, True, text))
+
+
+def _revised(
+    recovery: Recovery, command: happened.Commanded, _: Rules
+) -> tuple[Recovery, tuple[Action, ...], str]:
+    now, instrument_id = command.now, command.instrument_id
+    report = recovery.report or RecoveryReport(
+        trader_id="",
+        recovery_id="",
+        epoch=recovery.epoch,
+        trigger=recovery.trigger,
+        ts_started=recovery.ts_started,
+    )
+    if command.action == "release":
+        report = overrides.released(
+            report, instrument_id, command.reason, command.operator, now, command.duration
+        )
+        text = f"Released {instrument_id} for {command.duration / 60e9:g} min"
+    else:
+        report = overrides.withdrawn(report, instrument_id, now)
+        text = f"Blocked {instrument_id} again"
+    return _replace(recovery, report=report), (happened.Revise(report),), text
+
+
+def _resumed(
+    recovery: Recovery, command: happened.Commanded, rules: Rules
+) -> tuple[Recovery, tuple[Action, ...], str]:
+    overrides.may_resume(recovery.phase, recovery.epoch, recovery.is_trader_started)
+    assert recovery.report is not None  # It failed
+    required = recovery.required_accounts(rules, command.known)
+    if recovery.report.failure is FailureReason.INTERNAL_ERROR:
+        required |= command.known
+    resumed, actions = _opened(recovery, command, rules, recovery.trigger, required=required)
+    resumed = _replace(resumed, reports=recovery.reports, openings=())
+    return resumed, actions, f"Opened recovery epoch {resumed.epoch}"
+
+
+def _expired(recovery: Recovery, report: RecoveryReport, now: int) -> Decision:
+    later = overrides.expired(report, now)
+    logs = tuple(
+        happened.Log(Severity.WARN, f"Blocked {after.instrument_id} again: the release expired")
+        for before, after in zip(report.overrides, later.overrides, strict=True)
+        if before != after
+    )
+    return _replace(recovery, report=later), (*logs, happened.Revise(later)) if logs else ()
