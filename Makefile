@@ -16,7 +16,7 @@ demo: $(BIN)/.installed ## Kill a node, restart it, and see what the monitor say
 	@$(BIN)/nautilus-recovery demo
 
 docs: $(BIN)/.installed ## Write the pages that are generated from the code
-	$(BIN)/python -m docs
+	$(BIN)/python -m docs._generate
 
 test: $(BIN)/.installed ## Run all tests
 	$(PYTEST) -n $(JOBS) --dist loadfile

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from docs import samples
-from docs.messages import READER
+from docs._generate import samples
+from docs._generate.messages import READER
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.testkit import EmbeddedValkey

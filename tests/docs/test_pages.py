@@ -17,9 +17,9 @@ import msgspec
 import pytest
 import yaml
 
-from docs import findings
-from docs import messages
-from docs import schema
+from docs._generate import findings
+from docs._generate import messages
+from docs._generate import schema
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryOutcome
@@ -47,7 +47,7 @@ def text(name: str) -> str:
 def test_the_generated_pages_are_what_the_code_says() -> None:
     """`make docs` would write nothing."""
     done = subprocess.run(
-        [sys.executable, "-m", "docs", "--check"],
+        [sys.executable, "-m", "docs._generate", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-from docs import schema
+from docs._generate import schema
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.outside import checks
 from nautilus_recovery_actor.outside.checks.findings import Rule

@@ -6,9 +6,9 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from docs.findings import all_rules
-from docs.findings import findings_page
-from docs.messages import messages_page
+from docs._generate.findings import all_rules
+from docs._generate.findings import findings_page
+from docs._generate.messages import messages_page
 
 
 PAGES = {"findings.md": lambda: findings_page(all_rules()), "messages.md": messages_page}
@@ -23,12 +23,14 @@ def main() -> int:
     int
 
     """
-    arguments = ArgumentParser(prog="python -m docs", description="Write the generated pages")
+    arguments = ArgumentParser(
+        prog="python -m docs._generate", description="Write the generated pages"
+    )
     arguments.add_argument("--check", action="store_true", help="write nothing, fail if one is old")
     is_check = arguments.parse_args().check
     old = []
     for name, page in PAGES.items():
-        path, text = Path(__file__).with_name(name), page()
+        path, text = Path(__file__).parents[1] / name, page()
         if not path.exists() or path.read_text() != text:
             old.append(name)
             if not is_check:

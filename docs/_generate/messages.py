@@ -11,8 +11,8 @@ from types import ModuleType
 import msgspec
 from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
-from docs import samples
-from docs import schema
+from docs._generate import samples
+from docs._generate import schema
 from nautilus_recovery_actor.core import checkpoint
 from nautilus_recovery_actor.core import enums
 from nautilus_recovery_actor.core import journal
