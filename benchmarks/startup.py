@@ -79,7 +79,8 @@ async def _memory() -> tuple[float, float]:
     await asyncio.sleep(0)  # The loop lets go of the reconciliation's own references
     # What goes away with each is what is kept for the monitor's sake alone
     kept = _traced()
-    monitor._recovery = msgspec.structs.replace(monitor._recovery, reports={})
+    decisions = monitor._decisions
+    decisions.recovery = msgspec.structs.replace(decisions.recovery, reports={})
     without_mass_status = _traced()
     monitor._intake.flagged, monitor._intake.live_fills = [], []
     without_references = _traced()

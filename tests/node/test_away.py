@@ -17,7 +17,6 @@ from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import FillEffect
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.verdict import describe
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -163,8 +162,7 @@ def as_of_now(node: Watched) -> RecoveryReport:
     """
     What the monitor would report now, whatever the epoch.
     """
-    monitor = node.monitor
-    return describe(monitor._observer.observation(monitor._recovery), monitor._rules.policy)
+    return node.monitor._decisions.describe()
 
 
 def test_an_order_that_never_came_to_the_venue_ended_as_rejected(

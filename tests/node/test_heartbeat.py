@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+from tests.node.support import ACCOUNT
 from tests.node.support import monitor_config
 from tests.node.support import watched
 
@@ -66,5 +68,24 @@ def test_a_heartbeat_that_ends_a_run_stays_the_last(
             kept = node.monitor._journal.heartbeat()
             assert kept is not None
             assert (kept.phase, kept.is_stopped) == ("FAILED", True)
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_is_lost_is_in_the_heartbeat_at_once(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look that finds it is that of a heartbeat, and must not leave its permission standing."""
+
+    async def scenario() -> None:
+        async with watched(venue, monitor=monitor_config(heartbeat_secs=3600.0)) as node:
+            await node.result()
+            monkeypatch.setattr(native, "connections", lambda _: {ACCOUNT: False})
+            node.monitor._pulse._on_time()
+            beat = node.monitor._journal.heartbeat()
+            assert beat is not None
+            assert (beat.epoch, beat.phase) == (2, "RECONCILING")
+            assert node.monitor._pulse.is_armed
 
     asyncio.run(scenario())

@@ -8,7 +8,6 @@ from nautilus_trader.config import MessageBusConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.node import listeners
 from nautilus_recovery_actor.node.listeners import Listener
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.bus import BusListener
@@ -16,6 +15,7 @@ from nautilus_recovery_actor.node.listeners.gates import GateListener
 from nautilus_recovery_actor.node.listeners.history import HistoryListener
 from nautilus_recovery_actor.node.listeners.log import LogListener
 from nautilus_recovery_actor.node.listeners.signals import SignalListener
+from nautilus_recovery_actor.node.monitor import actor
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import Recorder
@@ -111,8 +111,8 @@ def test_another_listener_is_one_line(
 ) -> None:
     """Metrics or an alert need a class with one method, and a place in the list."""
     mine = Heard()
-    original = listeners.listeners
-    monkeypatch.setattr(listeners, "listeners", lambda *args: (*original(*args), mine))
+    original = actor.listeners
+    monkeypatch.setattr(actor, "listeners", lambda *args: (*original(*args), mine))
 
     async def scenario() -> None:
         async with watched(venue) as node:

@@ -385,7 +385,7 @@ def test_a_release_ends_by_the_time_of_the_node(phantom: PaperVenue) -> None:
         async with blocked(phantom) as node:
             await node.result()
             release(node, secs=0.2)
-            node.monitor._desk._now = lambda: time.time_ns() - 100_000_000
+            node.monitor._decisions._now = lambda: time.time_ns() - 100_000_000
             await node.run.until(lambda: len(overridden(node)) == 2)
             (override,) = overridden(node)[1].report.overrides
             assert override.ts_ended == override.ts_until

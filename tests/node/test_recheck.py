@@ -28,7 +28,7 @@ def without_interval(node: Watched) -> None:
     """
     monitor = node.monitor
     timing = msgspec.structs.replace(monitor._rules.timing, recheck=3_600_000_000_000)
-    monitor._rules = msgspec.structs.replace(monitor._rules, timing=timing)
+    monitor._decisions.rules = msgspec.structs.replace(monitor._rules, timing=timing)
 
 
 def test_an_order_in_flight_at_a_reconnect_holds_its_instrument_until_the_venue_answers(
@@ -82,7 +82,7 @@ def test_what_does_not_resolve_itself_is_told_when_the_time_is_over(venue: Paper
 
 
 def is_resolved(node: Watched, count: int) -> bool:
-    return sum(found.resolved for found in node.monitor._recovery.earlier) == count
+    return sum(found.resolved for found in node.monitor._decisions.recovery.earlier) == count
 
 
 def test_an_order_that_the_venue_cancels_meanwhile_is_resolved(venue: PaperVenue) -> None:

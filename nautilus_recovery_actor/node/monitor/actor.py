@@ -1,13 +1,10 @@
 """
-The monitor on the node: registration, lifecycle, and carrying out what the core decides.
+The monitor on the node: its registration, and its life with the trader.
 """
 
 import asyncio
 from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
@@ -16,29 +13,24 @@ from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.component import TimeEvent
-from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core import recovery
-from nautilus_recovery_actor.core import verdict
-from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.happenings import Action
-from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.names import ASK_ENDPOINT
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node import listeners
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.node.listeners.log import write
-from nautilus_recovery_actor.node.messages import MESSAGES
+from nautilus_recovery_actor.node.listeners import Audience
+from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.alarms import Alarm
+from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
@@ -47,9 +39,6 @@ from nautilus_recovery_actor.node.monitor.start import NodeStart
 from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
-
-
-_MESSAGES = {message.kind: message for message in MESSAGES}
 
 
 class RecoveryMonitorActor(Actor):
@@ -79,7 +68,6 @@ class RecoveryMonitorActor(Actor):
         super().__init__(config)
         self._settings = config
         self._rules = config.rules()
-        self._recovery = recovery.Recovery(epoch=1, ts_started=0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._on_alarm)
         self._pulse = Alarm(self._beat)
@@ -92,26 +80,20 @@ class RecoveryMonitorActor(Actor):
     def epoch(self) -> int:
         """
         The number of the current epoch.
-
-        Returns
-        -------
-        int
-
         """
-        return self._recovery.epoch
+        return self._decisions.recovery.epoch
 
     @property
     def phase(self) -> RecoveryPhase:
         """
         Where the current epoch stands.
-
-        Returns
-        -------
-        RecoveryPhase
-
         """
-        phase = self._recovery.phase
-        if phase is RecoveryPhase.PENDING and self._recovery.state and self._intake.flagged:
+        phase = self._decisions.recovery.phase
+        if (
+            phase is RecoveryPhase.PENDING
+            and self._decisions.recovery.state
+            and self._intake.flagged
+        ):
             return RecoveryPhase.RECONCILING  # No work is done per event, so the state lags
         return phase
 
@@ -119,24 +101,12 @@ class RecoveryMonitorActor(Actor):
     def report(self) -> RecoveryReport:
         """
         The report of the current epoch as of now, final once the epoch has ended.
-
-        Returns
-        -------
-        RecoveryReport
-
         """
-        return self._recovery.report or verdict.describe(
-            self._observer.observation(self._recovery), self._rules.policy
-        )
+        return self._decisions.recovery.report or self._decisions.describe()
 
     def history(self) -> tuple[RecoveryReport, ...]:
         """
         Return the last reports on record, those of runs before included, the oldest first.
-
-        Returns
-        -------
-        tuple[RecoveryReport, ...]
-
         """
         return self._journal.history()
 
@@ -160,38 +130,37 @@ class RecoveryMonitorActor(Actor):
                 f"remove all but one from its actors (found with '{self.id}')",
             )
         super().register_base(portfolio, msgbus, cache, clock)
-        now = clock.timestamp_ns()
         self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
-        self._intake = Intake(ts_registered=now)
-        self._incoming = Incoming(
-            self._intake, cache, self.log, clock.timestamp_ns, self._guarded, self._decide
-        )
-        self._heartbeats = Heartbeats(self._settings, self._journal, clock, self.log)
+        self._intake = Intake(ts_registered=clock.timestamp_ns())
         self._observer = Observer(
             self.trader_id.value, self._intake, self._node_start, cache, msgbus, self._rules
         )
-        last_epoch = 0
+        self._audience = Audience(self, listeners(self, msgbus, self._journal))
+        self._audience.open()
+        self._decisions = Decisions(
+            self,
+            self._rules,
+            self._intake,
+            self._observer,
+            self._journal,
+            self._audience,
+            self._on_decided,
+            self._shut_down,
+        )
+        self._heartbeats = Heartbeats(self._settings, self._journal, clock, self.log)
+        self._incoming = Incoming(self._intake, cache, self._decisions)
+        self._desk = CommandDesk(self.trader_id.value, cache, self._decisions)
         try:
             native.keep_reports_as_made()
             native.reports_added.connect(self._incoming.on_reports_added)
-            last_epoch = self._journal.last_epoch()
+            last = self._journal.last_epoch()
+            self._decisions.recovery = Recovery(
+                epoch=last + 1, ts_started=self._intake.ts_registered
+            )
             self._intake.last_heartbeat = self._journal.heartbeat()
             self._intake.take_restored(cache)
         except Exception as e:  # It must not keep the node from being built, and it ends the epoch
             self._registration_error = e
-        self._recovery = recovery.Recovery(epoch=last_epoch + 1, ts_started=now)
-        self._audience = listeners.Audience(self, listeners.listeners(self, msgbus, self._journal))
-        self._audience.open()
-        self._desk = CommandDesk(
-            self.trader_id.value,
-            cache,
-            self.log,
-            self._journal,
-            self._incoming.moment,
-            self._guarded,
-            self._decide,
-            lambda: self._audience.is_busy,
-        )
         # A bus passes on what comes from outside only if it streams the type
         msgbus.add_streaming_type(OperatorCommand)
         msgbus.register(COMMAND_ENDPOINT, self._desk.take)
@@ -208,13 +177,13 @@ class RecoveryMonitorActor(Actor):
         super().register_executor(loop, executor)
         self._begin(loop)
         if self._registration_error is not None:
-            self._break("taking the restored state", self._registration_error)
+            self._decisions.break_off("taking the restored state", self._registration_error)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        with self._guarded("opening the recovery"):
+        with self._decisions.guarded("opening the recovery"):
             self._loop = self._desk.loop = self._incoming.loop = loop
             self._node_start.begin(loop)
-            self._decide(happened.KernelStarted(*self._incoming.moment()))
+            self._decisions.decide(happened.KernelStarted(*self._decisions.moment()))
             self._beat()
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
@@ -230,7 +199,7 @@ class RecoveryMonitorActor(Actor):
         """
         Note that the trader starts; the strategies follow in the same turn of the event loop.
         """
-        with self._guarded("starting"):
+        with self._decisions.guarded("starting"):
             if isinstance(self.clock, TestClock):
                 # Strategies start after actors, so the recovery ends when time first moves
                 self.clock.set_time_alert_ns(
@@ -248,8 +217,8 @@ class RecoveryMonitorActor(Actor):
         """
         Give signs of life again. An epoch that the stop ended stays ended.
         """
-        with self._guarded("resuming"):
-            self._decide(happened.TraderResumed(*self._incoming.moment()))
+        with self._decisions.guarded("resuming"):
+            self._decisions.decide(happened.TraderResumed(*self._decisions.moment()))
             if self._loop is not None:
                 self._beat()
 
@@ -273,154 +242,56 @@ class RecoveryMonitorActor(Actor):
     def _end(self) -> None:
         if not self._pulse.is_armed:
             return  # Not begun, or ended before
-        with self._guarded("stopping"):
-            self._decide(epoch.Stopped())
+        with self._decisions.guarded("stopping"):
+            self._decisions.decide(epoch.Stopped())
         self._pulse.cancel()
         self._heartbeats.write(self.epoch, self.phase, is_stopped=True)
 
-    # -- WHAT COMES IN --
-
     def _on_trader_started(self) -> None:
-        with self._guarded("starting"):
-            self._decide(epoch.TraderStarted(*self._incoming.moment()))
+        with self._decisions.guarded("starting"):
+            self._decisions.decide(epoch.TraderStarted(*self._decisions.moment()))
 
     def _on_backtest(self, _: TimeEvent) -> None:
-        with self._guarded("completing a backtest"):
-            self._decide(happened.BacktestStarted(*self._incoming.moment()))
+        with self._decisions.guarded("completing a backtest"):
+            self._decisions.decide(happened.BacktestStarted(*self._decisions.moment()))
+
+    def _on_decided(self, recovery: Recovery) -> None:
+        if self._pulse.is_armed:
+            self._heartbeats.write_if_changed(self.epoch, self.phase)
+        self._arm(recovery)
+
+    def _shut_down(self, reason: str) -> None:
+        self.shutdown_system(reason)
+        self._end()  # By the time actors are disposed of, 1.221 has closed the cache
 
     # -- TIME --
 
-    def _arm(self) -> None:
-        wake_at = self._recovery.wake_at
+    def _arm(self, recovery: Recovery) -> None:
+        wake_at = recovery.wake_at
         if self._loop is None or wake_at is None:
             self._alarm.cancel()
             return
         delay = max(wake_at - self.clock.timestamp_ns(), 0) / 1e9
-        self._alarm.arm(self._loop, min(delay, PROBE_SECS) if self._recovery.is_starting else delay)
+        self._alarm.arm(self._loop, min(delay, PROBE_SECS) if recovery.is_starting else delay)
 
     def _on_alarm(self) -> None:
         if self._node_start.is_stopped:
             self._end()  # Whatever a venue answers after the stop is of no use
             return
-        with self._guarded("waiting"):
-            is_started = self._recovery.is_trader_started
+        with self._decisions.guarded("waiting"):
+            is_started = self._decisions.recovery.is_trader_started
             is_pending = None if is_started else self._node_start.is_pending
-            self._decide(
-                epoch.Woke(*self._incoming.moment(), is_pending, self._observer.disconnected())
+            self._decisions.decide(
+                epoch.Woke(*self._decisions.moment(), is_pending, self._observer.disconnected())
             )
 
     def _beat(self) -> None:
         assert self._loop is not None
-        self._heartbeats.write(self.epoch, self.phase)
-        with self._guarded("looking at the connections"):
-            self._decide(
-                happened.Looked(
-                    *self._incoming.moment(), disconnected=self._observer.disconnected()
-                )
-            )
         self._pulse.arm(self._loop, self._settings.heartbeat_secs)
-
-    # -- WHAT FOLLOWS --
-
-    def _decide(self, happening: Happening) -> None:
-        self._recovery, actions = recovery.decide(self._recovery, happening, self._rules)
-        self._follow(actions)
-
-    def _follow(self, actions: Sequence[Action]) -> None:
-        self._incoming.follow(self._recovery)
-        for action in actions:
-            self._carry_out(action)
-        if self._pulse.is_armed:
-            self._heartbeats.write_if_changed(self.epoch, self.phase)
-        self._arm()
-
-    def _carry_out(self, action: Action) -> None:  # noqa: C901  One case for each action
-        match action:
-            case happened.Open():
-                self._open(action)
-            case happened.Judge():
-                judgment = verdict.judged(
-                    self._observer.observation(self._recovery), self._rules.policy
+        self._heartbeats.write(self.epoch, self.phase)
+        with self._decisions.guarded("looking at the connections"):
+            self._decisions.decide(
+                happened.Looked(
+                    *self._decisions.moment(), disconnected=self._observer.disconnected()
                 )
-                self._decide(happened.Judged(*self._incoming.moment(), judgment=judgment))
-            case happened.Fail():
-                report = self._describe_failure(action)
-                self._decide(
-                    happened.Described(*self._incoming.moment(), failure=action, report=report)
-                )
-            case happened.End(kind, report):
-                self._intake.end(is_complete=kind is MessageKind.COMPLETE)
-                self._publish(kind, report)
-            case happened.Revise(report):
-                self._publish(MessageKind.OVERRIDDEN, report)
-            case happened.Record(report):
-                self._attempt("ending what was released", self._journal.record, report)
-            case happened.Absorb():
-                self._intake.absorb(self.cache)
-            case happened.Log(severity, text):
-                write(self.log, severity, text)
-            case happened.Answer():
-                self._desk.answer(action)
-            case happened.Shutdown(reason):
-                self.shutdown_system(reason)
-                self._end()  # By the time actors are disposed of, 1.221 has closed the cache
-
-    def _open(self, opening: happened.Open) -> None:
-        self._intake.recovery_id = UUID4().value
-        self._publish(
-            MessageKind.STARTED, self._observer.opening_report(self._recovery)
-        )  # Gates close first
-        self._journal.begin(self.epoch)  # Without it the next run would count from there again
-        emulated = native.emulated_orders(self.cache)
-        if emulated:
-            self.log.warning(
-                "Orders that rest in the node itself are released at their trigger whatever the "
-                f"recovery comes to: {', '.join(emulated)}",
             )
-        if opening.is_at_runtime:
-            self._intake.begin_at_runtime(self.cache)
-
-    def _publish(self, kind: MessageKind, report: RecoveryReport) -> None:
-        message = _MESSAGES[kind](
-            trader_id=report.trader_id,
-            recovery_id=report.recovery_id,
-            epoch=report.epoch,
-            report=report,
-            ts_event=report.ts_completed or report.ts_started,
-            ts_init=self.clock.timestamp_ns(),
-        )
-        self._audience.inform(listeners.News(message))
-
-    def _describe_failure(self, failure: happened.Fail) -> RecoveryReport:
-        if failure.is_stopping:
-            # Half way through a reconciliation a comparison would report nothing but that
-            return self._observer.opening_report(self._recovery)
-        try:
-            return verdict.describe(self._observer.observation(self._recovery), self._rules.policy)
-        except Exception as e:  # The failure must be reported all the same
-            self.log.exception("The recovery monitor raised while describing the recovery", e)
-            return self._observer.opening_report(self._recovery)
-
-    # -- WHAT RAISES --
-
-    @contextmanager
-    def _guarded(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as e:
-            self._break(doing, e)
-
-    def _break(self, doing: str, error: Exception) -> None:
-        self.log.exception(f"The recovery monitor raised while {doing}", error)
-        message = f"The recovery monitor raised while {doing}: {error!r}"
-        broke = happened.Broke(*self._incoming.moment(), message=message)
-        self._recovery, actions = recovery.decide(self._recovery, broke, self._rules)
-        for action in actions:  # Each of them, so that the epoch ends whatever raises again
-            self._attempt("closing the gates", self._follow, (action,))
-
-    def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:
-        # For what must not change the outcome of an epoch
-        try:
-            function(*args)
-        except Exception as e:
-            self.log.exception(f"The recovery monitor raised while {doing}", e)

@@ -5,11 +5,9 @@ What comes in from the bus while a node runs, and how it becomes facts for the c
 import asyncio
 from collections.abc import Callable
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.common.component import Logger
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.events import OrderEvent
@@ -17,8 +15,7 @@ from nautilus_trader.model.events import OrderFilled
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core.happenings import Happening
-from nautilus_recovery_actor.core.recovery import Recovery
+from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing.intake import Intake
 
@@ -26,59 +23,34 @@ from nautilus_recovery_actor.node.observing.intake import Intake
 class Incoming:
     """Keeps what comes in, and says what the core has to know of it, each in a guard of its own."""
 
-    def __init__(
-        self,
-        intake: Intake,
-        cache: CacheFacade,
-        log: Logger,
-        now: Callable[[], int],
-        guard: Callable[[str], AbstractContextManager[None]],
-        decide: Callable[[Happening], None],
-    ) -> None:
+    def __init__(self, intake: Intake, cache: CacheFacade, decisions: Decisions) -> None:
         self._intake = intake
         self._cache = cache
-        self._log = log
-        self._now = now
-        self._guard = guard
-        self._decide = decide
-        self._recovery = Recovery(epoch=0, ts_started=0)
-        self._is_over = False
-        self._is_attentive = False
+        self._decisions = decisions
         self._is_change_noted = False
         self.loop: asyncio.AbstractEventLoop | None = None
-
-    def moment(self) -> tuple[int, int]:
-        """Return the time (UNIX ns), and how many flagged events have come."""
-        return self._now(), len(self._intake.flagged)
-
-    def follow(self, recovery: Recovery) -> None:
-        """Take notice of what was decided."""
-        self._recovery = recovery
-        self._is_over = recovery.report is not None
-        self._is_attentive = recovery.is_rechecking or bool(recovery.guessed)
 
     def on_order_event(self, event: OrderEvent) -> None:
         """Keep a reference: called for every order event of the node, so the flag comes first."""
         try:
             if event.reconciliation:
                 self._intake.flagged.append(event)
-                if self._is_over and len(self._intake.flagged) == 1:
+                if self._intake.is_over and len(self._intake.flagged) == 1:
                     self._soon(self._on_flagged)
             elif type(event) is OrderFilled:
                 self._intake.live_fills.append(event)
-            if self._is_attentive:
+            if self._intake.is_attentive:
                 self._attend(event)
-        except Exception:
-            with self._guard("reading an order event"):
-                raise
+        except Exception as e:
+            self._decisions.break_off("reading an order event", e)
 
     def _attend(self, event: OrderEvent) -> None:
-        if self._recovery.is_rechecking and not self._is_change_noted:
+        if self._decisions.recovery.is_rechecking and not self._is_change_noted:
             self._is_change_noted = True
             self._soon(self._on_change)
         if type(event) is OrderFilled:
             place = (event.account_id.value, event.instrument_id.value)
-            if self._recovery.is_in_doubt(*place, event.ts_event):
+            if self._decisions.recovery.is_in_doubt(*place, event.ts_event):
                 self._soon(self._on_doubt, *place)
 
     def _soon(self, call: Callable[..., None], *args: str) -> None:
@@ -88,29 +60,33 @@ class Incoming:
             self.loop.call_soon(call, *args)
 
     def _on_flagged(self) -> None:
-        with self._guard("reading reconciliation events at run time"):
+        with self._decisions.guarded("reading reconciliation events at run time"):
             is_made_up = bool(self._intake.made_up_fills(self._cache))
-            self._decide(happened.FlaggedAtRuntime(*self.moment(), is_made_up=is_made_up))
+            self._decisions.decide(
+                happened.FlaggedAtRuntime(*self._decisions.moment(), is_made_up=is_made_up)
+            )
 
     def _on_change(self) -> None:
         self._is_change_noted = False
-        with self._guard("reading an order event"):
-            self._decide(epoch.Changed(self._now()))
+        with self._decisions.guarded("reading an order event"):
+            self._decisions.decide(epoch.Changed(self._decisions.moment()[0]))
 
     def _on_doubt(self, account_id: str, instrument_id: str) -> None:
-        with self._guard("reading a late fill"):
-            self._decide(
+        with self._decisions.guarded("reading a late fill"):
+            self._decisions.decide(
                 happened.Doubted(
-                    *self.moment(), account_id=account_id, instrument_id=instrument_id
+                    *self._decisions.moment(), account_id=account_id, instrument_id=instrument_id
                 ),
             )
 
     def on_report(self, report: Any) -> None:
         """Keep what a venue reported."""
-        with self._guard("reading a mass status"):
+        with self._decisions.guarded("reading a mass status"):
             if type(report) is ExecutionMassStatus:
                 reported = self._intake.venue_report(report)
-                self._decide(happened.Reported(*self.moment(), report=reported))
+                self._decisions.decide(
+                    happened.Reported(*self._decisions.moment(), report=reported)
+                )
             elif type(report) is OrderStatusReport:
                 self._intake.add_order_report(report.venue_order_id)
 
@@ -118,11 +94,11 @@ class Incoming:
         """Forget what a kill has torn, before the engine sees it."""
         try:
             for client_order_id in native.torn_orders(self._cache, reports):
-                self._log.warning(
+                self._decisions.log.warning(
                     f"The venue has {client_order_id}, of which only the position was stored when "
                     f"the node was killed: that is forgotten, for the engine could not add the "
                     f"order",
                 )
                 self._cache.purge_order(client_order_id)
         except Exception as e:
-            self._log.exception("Looking for orders that a kill has torn raised", e)
+            self._decisions.log.exception("Looking for orders that a kill has torn raised", e)

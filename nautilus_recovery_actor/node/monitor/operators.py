@@ -4,86 +4,60 @@ thread.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor.core.happenings import Answer
 from nautilus_recovery_actor.core.happenings import Commanded
-from nautilus_recovery_actor.core.happenings import Happening
-from nautilus_recovery_actor.core.journal import CommandAnswer
-from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing import native
 
 
 class CommandDesk:
     """Takes the commands of one trader to the event loop's thread, one after another."""
 
-    def __init__(
-        self,
-        trader_id: str,
-        cache: CacheFacade,
-        log: Logger,
-        journal: RecoveryJournal,
-        moment: Callable[[], tuple[int, int]],
-        guard: Callable[[str], AbstractContextManager[None]],
-        decide: Callable[[Happening], None],
-        is_busy: Callable[[], bool],
-    ) -> None:
+    def __init__(self, trader_id: str, cache: CacheFacade, decisions: Decisions) -> None:
         self._trader_id = trader_id
         self._cache = cache
-        self._log = log
-        self._journal = journal
-        self._moment = moment
-        self._guard = guard
-        self._decide = decide
-        self._is_busy = is_busy
+        self._decisions = decisions
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def take(self, command: OperatorCommand) -> None:
         """Take a command, on any thread."""
         if not isinstance(command, OperatorCommand):
-            self._log.error(f"Refused: not an OperatorCommand: {command!r}")
+            self._decisions.log.error(f"Refused: not an OperatorCommand: {command!r}")
             return
         if command.trader_id != self._trader_id:
             return
         if self.loop is None:
-            self._log.error(f"Refused to {_asked(command)}: the node has not started")
+            self._decisions.log.error(f"Refused to {_asked(command)}: the node has not started")
             return
         try:
             is_here = asyncio.get_running_loop() is self.loop
         except RuntimeError:
             is_here = False
-        if is_here and not self._is_busy():
+        if is_here and not self._decisions.is_busy:
             self._obey(command)
         else:
             self.loop.call_soon_threadsafe(self._obey, command)
 
-    def answer(self, answer: Answer) -> None:
-        """Answer a command."""
-        ts, _ = self._moment()
-        said = CommandAnswer(answer.command_id, answer.is_accepted, answer.text, ts)
-        self._journal.answer(said)
-
     def _obey(self, command: OperatorCommand) -> None:
-        with self._guard("taking an operator's command"):
+        with self._decisions.guarded("taking an operator's command"):
             try:
                 fact = self._fact(command)
             except ValueError as e:
-                self._log.error(f"Refused to {_asked(command)}: {e}")
-                self.answer(Answer(command.command_id, False, str(e)))
+                self._decisions.log.error(f"Refused to {_asked(command)}: {e}")
+                self._decisions.answer(Answer(command.command_id, False, str(e)))
             else:
-                self._decide(fact)
+                self._decisions.decide(fact)
 
     def _fact(self, command: OperatorCommand) -> Commanded:
         command = OperatorCommand.from_dict(
             command.to_dict()
         )  # Whoever made it may have changed it
         return Commanded(
-            *self._moment(),
+            *self._decisions.moment(),
             command_id=command.command_id,
             action=command.action,
             instrument_id=command.instrument_id,

@@ -20,6 +20,7 @@ from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing import past
 
@@ -55,6 +56,16 @@ class Intake(msgspec.Struct):
     restored: dict[ClientOrderId, int] = {}
     # The status of each order that was not over when the cache was restored
     statuses_before: dict[str, str] = {}
+
+    # What was decided, as far as an event has to know of it: whether the epoch has ended, and
+    # whether more than a reference is to be kept
+    is_over: bool = False
+    is_attentive: bool = False
+
+    def follow(self, recovery: Recovery) -> None:
+        """Take notice of what was decided."""
+        self.is_over = recovery.report is not None
+        self.is_attentive = recovery.is_rechecking or bool(recovery.guessed)
 
     def take_restored(self, cache: CacheFacade) -> None:
         """Note what the cache restored, before it is reconciled."""
