@@ -8,6 +8,7 @@ from nautilus_trader.config import MessageBusConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.node import listeners
 from nautilus_recovery_actor.node.listeners import Listener
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.bus import BusListener
@@ -111,7 +112,7 @@ def test_another_listener_is_one_line(
 ) -> None:
     """Metrics or an alert need a class with one method, and a place in the list."""
     mine = Heard()
-    original = actor.listeners
+    original = listeners.listeners
     monkeypatch.setattr(actor, "listeners", lambda *args: (*original(*args), mine))
 
     async def scenario() -> None:
