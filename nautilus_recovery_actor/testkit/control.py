@@ -1,30 +1,28 @@
 """
-A paper venue in a process of its own, and the hand on its controls.
+The controls of a paper venue: long, because each public one has its signature and its docstring.
 """
 
 import itertools
-import json
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Self
 from typing import TypeVar
 
 import msgspec
 
-from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.conditions import AnyCondition
 from nautilus_recovery_actor.testkit.conditions import CommandsAre
 from nautilus_recovery_actor.testkit.conditions import FillsAre
 from nautilus_recovery_actor.testkit.conditions import OrdersAre
 from nautilus_recovery_actor.testkit.conditions import PositionIs
 from nautilus_recovery_actor.testkit.conditions import SessionsAre
+from nautilus_recovery_actor.testkit.controls import AccountState
+from nautilus_recovery_actor.testkit.controls import Command
+from nautilus_recovery_actor.testkit.controls import Controls
+from nautilus_recovery_actor.testkit.controls import PricePoint
+from nautilus_recovery_actor.testkit.exchange import Exchange
 from nautilus_recovery_actor.testkit.faults import Faults
 from nautilus_recovery_actor.testkit.faults import HistoryFault
 from nautilus_recovery_actor.testkit.records import Leg
@@ -34,22 +32,27 @@ from nautilus_recovery_actor.testkit.records import Order
 from nautilus_recovery_actor.testkit.records import OrderKind
 from nautilus_recovery_actor.testkit.records import OrderState
 from nautilus_recovery_actor.testkit.records import Side
+from nautilus_recovery_actor.testkit.wire import Call
+from nautilus_recovery_actor.testkit.wire import CallError
+from nautilus_recovery_actor.testkit.wire import Reply
+from nautilus_recovery_actor.testkit.wire import call
+from nautilus_recovery_actor.testkit.wire import decode
 
 
 if TYPE_CHECKING:
     from nautilus_recovery_actor.testkit.clients import PaperVenueDataClientConfig
     from nautilus_recovery_actor.testkit.clients import PaperVenueExecClientConfig
 
-R = TypeVar("R", bound=p.Reply)
+R = TypeVar("R")
 Number = Decimal | int | str
 
-# Time for the answer to travel, on a busy machine, on top of what the request itself may take
+# Time for the answer to travel, on a busy machine, on top of what the call itself may take
 _ANSWER_SECS = 10.0
 
 
 class PaperVenueError(Exception):
     """
-    Raised when a paper venue cannot be started or reached, refuses a request, or when something
+    Raised when a paper venue cannot be started or reached, refuses a call, or when something
     that was waited for did not happen.
     """
 
@@ -107,45 +110,42 @@ class PaperVenueControl:
 
     def close(self) -> None:
         """
-        Close the connection. The venue goes on.
+        Close the connection. The venue keeps running.
         """
         self._lines.close()
         self._socket.close()
 
-    def request(self, request: p.AnyRequest, reply: type[R], timeout_secs: float = 0.0) -> R:
+    def request(self, call: Call[R], timeout_secs: float = 0.0) -> R:
         """
-        Send a request and return its reply.
+        Make the venue perform a call, and return what the call returned.
 
         Parameters
         ----------
-        request : AnyRequest
-            The request. Its ID is set here.
-        reply : type[R]
-            The type of the reply.
+        call : Call[R]
+            The call, see `testkit.wire.call`.
         timeout_secs : float, default 0.0
-            The time (seconds) the request itself may take.
+            The time (seconds) the call itself may take.
 
         Raises
         ------
         PaperVenueError
-            If the venue refuses the request or does not answer.
+            If the venue refuses the call or does not answer.
 
         """
-        what = type(request).__name__
         try:
             self._socket.settimeout(_ANSWER_SECS + timeout_secs)
-            self._socket.sendall(p.encode(msgspec.structs.replace(request, id=next(self._ids))))
+            self._socket.sendall(call.line(next(self._ids)))
             line = self._lines.readline()
         except OSError as e:
-            raise PaperVenueError(f"{what}: paper venue {self.host}:{self.port}: {e}") from e
+            raise PaperVenueError(f"{call.kind}: paper venue {self.host}:{self.port}: {e}") from e
         if not line:
-            raise PaperVenueError(f"{what}: paper venue {self.host}:{self.port} has ended")
-        answer = p.decode(line)
-        if isinstance(answer, p.Failed):
-            raise PaperVenueError(f"{what}: {answer.message}")
-        if not isinstance(answer, reply):
-            raise PaperVenueError(f"{what}: got {type(answer).__name__}, not {reply.__name__}")
-        return answer
+            raise PaperVenueError(f"{call.kind}: paper venue {self.host}:{self.port} has ended")
+        try:
+            reply = decode(line)
+            assert isinstance(reply, Reply)  # A control says no hello: nothing else is sent to it
+            return call.result(reply)
+        except CallError as e:
+            raise PaperVenueError(str(e)) from e
 
     # -- ACCOUNTS AND PRICES -----------------------------------------------------------------------
 
@@ -158,18 +158,14 @@ class PaperVenueControl:
         """
         Open an account, unless it is open. A trading client opens its own when it connects.
         """
-        request = p.OpenAccount(
-            account_id=account_id or self.account_id,
-            oms=Oms(oms),
-            balance=Decimal(balance),
-        )
-        self.request(request, p.Done)
+        account_id = account_id or self.account_id
+        self.request(call(Exchange.open_account, account_id, Oms(oms), Decimal(balance)))
 
     def set_price(self, symbol: str, px: Number) -> None:
         """
         Set the price of a symbol, and fill or trigger the orders it reaches.
         """
-        self.request(p.SetPrice(symbol=symbol, px=Decimal(px)), p.Done)
+        self.request(call(Exchange.set_price, symbol, Decimal(px)))
 
     def play(self, path: Sequence[tuple[float, str, Number]]) -> None:
         """
@@ -181,8 +177,8 @@ class PaperVenueControl:
             For each price the delay (seconds) after the one before, the symbol and the price.
 
         """
-        points = tuple(p.PricePoint(delay, symbol, Decimal(px)) for delay, symbol, px in path)
-        self.request(p.PlayPath(points=points), p.Done)
+        points = tuple(PricePoint(delay, symbol, Decimal(px)) for delay, symbol, px in path)
+        self.request(call(Controls.play, points))
 
     def set_position(
         self,
@@ -195,14 +191,9 @@ class PaperVenueControl:
         """
         Put a position in place, or remove it with a quantity of 0, without an order or a fill.
         """
-        request = p.SetPosition(
-            account_id=account_id or self.account_id,
-            symbol=symbol,
-            qty=Decimal(qty),
-            avg_px=Decimal(avg_px),
-            leg=None if leg is None else Leg(leg),
-        )
-        self.request(request, p.Done)
+        account_id, on_leg = account_id or self.account_id, None if leg is None else Leg(leg)
+        set_position = Exchange.set_position
+        self.request(call(set_position, account_id, symbol, Decimal(qty), Decimal(avg_px), on_leg))
 
     def set_balance(
         self,
@@ -213,18 +204,14 @@ class PaperVenueControl:
         """
         Set the balance of an account, and push it to its trading clients.
         """
-        request = p.SetBalance(
-            account_id=account_id or self.account_id,
-            total=Decimal(total),
-            currency=currency,
-        )
-        self.request(request, p.Done)
+        account_id = account_id or self.account_id
+        self.request(call(Exchange.set_balance, account_id, Decimal(total), currency))
 
-    def state(self, account_id: str | None = None) -> p.AccountState:
+    def state(self, account_id: str | None = None) -> AccountState:
         """
         Return all that is true of an account, faults aside.
         """
-        return self.request(p.GetAccount(account_id=account_id or self.account_id), p.AccountState)
+        return self.request(call(Controls.state, account_id or self.account_id))
 
     # -- ORDERS ------------------------------------------------------------------------------------
 
@@ -255,19 +242,18 @@ class PaperVenueControl:
             If the venue rejects the order.
 
         """
-        account_id = account_id or self.account_id
-        new = NewOrder(
+        order = NewOrder(
             symbol=symbol,
             side=Side(side),
             qty=Decimal(qty),
             kind=OrderKind(kind),
-            px=None if px is None else Decimal(px),
-            trigger_px=None if trigger_px is None else Decimal(trigger_px),
+            px=_decimal(px),
+            trigger_px=_decimal(trigger_px),
             client_order_id=client_order_id,
             reduce_only=reduce_only,
             leg=None if leg is None else Leg(leg),
         )
-        return self.request(p.PlaceOrder(account_id=account_id, order=new), p.Placed).order
+        return self.request(call(Exchange.place, account_id or self.account_id, order))
 
     def fill(
         self,
@@ -279,36 +265,30 @@ class PaperVenueControl:
         """
         Fill an open order, by default as a whole, whatever the price is.
         """
-        request = p.FillOrder(
-            account_id=account_id or self.account_id,
-            order_id=order_id,
-            qty=None if qty is None else Decimal(qty),
-            px=None if px is None else Decimal(px),
-        )
-        self.request(request, p.Done)
+        account_id = account_id or self.account_id
+        self.request(call(Exchange.fill, account_id, order_id, _decimal(qty), _decimal(px)))
 
     def cancel(self, *order_ids: str, account_id: str | None = None) -> None:
         """
         Cancel orders by their client or venue order IDs; all open ones if none is given.
         """
         account_id = account_id or self.account_id
-        if order_ids:
-            self.request(p.CancelOrders(account_id=account_id, order_ids=order_ids), p.Done)
-        else:
-            self.request(p.CancelAll(account_id=account_id), p.Done)
+        if not order_ids:
+            self.request(call(Exchange.cancel_all, account_id))
+        for order_id in order_ids:
+            self.request(call(Exchange.cancel, account_id, order_id))
 
     def expire(self, order_id: str, account_id: str | None = None) -> None:
         """
         Expire an open order.
         """
-        request = p.ExpireOrder(account_id=account_id or self.account_id, order_id=order_id)
-        self.request(request, p.Done)
+        self.request(call(Exchange.expire, account_id or self.account_id, order_id))
 
     def release(self, account_id: str | None = None) -> None:
         """
         Answer the orders that `hold_acks` held back, and hold back no more.
         """
-        self.request(p.ReleaseOrders(account_id=account_id or self.account_id), p.Done)
+        self.request(call(Controls.release, account_id or self.account_id))
 
     # -- FAULTS AND CONNECTIONS --------------------------------------------------------------------
 
@@ -332,8 +312,7 @@ class PaperVenueControl:
 
         """
         faults = msgspec.structs.replace(faults or Faults(), **changes)
-        request = p.SetFaults(account_id=account_id or self.account_id, faults=faults)
-        self.request(request, p.Done)
+        self.request(call(Controls.set_faults, account_id or self.account_id, faults))
 
     def set_history(
         self,
@@ -351,48 +330,47 @@ class PaperVenueControl:
             How long (seconds) an answer takes.
 
         """
-        self.request(p.SetHistory(fault=HistoryFault(fault), delay_secs=delay_secs), p.Done)
+        self.request(call(Controls.set_history, HistoryFault(fault), delay_secs))
 
     def mark(self) -> int:
         """
         Return the venue's time (UNIX nanoseconds), for `Faults.lose_fills_since`.
         """
-        return self.request(p.Mark(), p.Marked).ts
+        return self.request(call(Controls.mark))
 
     def drop_connections(self, account_id: str | None = None) -> None:
         """
         Close the trading connections of an account. Its clients connect again by themselves.
         """
-        self.request(p.DropConnections(account_id=account_id or self.account_id), p.Done)
+        self.request(call(Controls.drop_connections, account_id or self.account_id))
 
     def refuse_connections(self, refuse: bool = True, account_id: str | None = None) -> None:
         """
-        Refuse new trading connections of an account, or take them again.
+        Refuse new trading connections of an account, or accept them again.
         """
-        request = p.RefuseConnections(account_id=account_id or self.account_id, refuse=refuse)
-        self.request(request, p.Done)
+        self.request(call(Controls.refuse_connections, account_id or self.account_id, refuse))
 
     def push_mass_status(self, account_id: str | None = None) -> None:
         """
         Make the trading clients of an account send a mass status to their nodes.
         """
-        self.request(p.PushMassStatus(account_id=account_id or self.account_id), p.Done)
+        self.request(call(Controls.push_mass_status, account_id or self.account_id))
 
     # -- WHAT HAPPENED -----------------------------------------------------------------------------
 
-    def commands(self, kind: str | None = None, account_id: str | None = None) -> list[p.Command]:
+    def commands(self, kind: str | None = None, account_id: str | None = None) -> list[Command]:
         """
         Return the commands that trading clients have sent, oldest first.
 
         Parameters
         ----------
         kind : str, optional
-            The name of a message of `testkit.protocol`, such as ``"SubmitOrders"``.
+            What was called: ``"SubmitOrders"``, ``"CancelOrders"``, ``"QueryPositions"`` and so on.
         account_id : str, optional
             The account, by default all accounts.
 
         """
-        commands = self.request(p.GetCommands(account_id=account_id), p.Commands).commands
+        commands = self.request(call(Controls.commands, account_id))
         return [c for c in commands if kind in (None, c.kind)]
 
     def submitted(self, account_id: str | None = None) -> list[str]:
@@ -412,7 +390,7 @@ class PaperVenueControl:
             If it is not within the timeout.
 
         """
-        self.request(p.Wait(condition=condition, timeout_secs=timeout_secs), p.Done, timeout_secs)
+        self.request(call(Controls.wait, condition, timeout_secs), timeout_secs)
 
     def wait_for_order(
         self,
@@ -425,20 +403,14 @@ class PaperVenueControl:
         """
         Wait for orders with the given ID or states, and return them.
         """
-        wanted = tuple(OrderState(s) for s in states)
         condition = OrdersAre(
             account_id=account_id or self.account_id,
             order_id=order_id,
-            states=wanted,
+            states=tuple(OrderState(s) for s in states),
             count=count,
         )
         self.wait(condition, timeout_secs)
-        return [
-            o
-            for o in self.state(account_id).orders
-            if order_id in (None, o.client_order_id, o.venue_order_id)
-            and (not wanted or o.state in wanted)
-        ]
+        return condition.matching(self.state(account_id).orders)
 
     def wait_for_fill(
         self,
@@ -450,12 +422,8 @@ class PaperVenueControl:
         """
         Wait for fills, of one order or of any.
         """
-        condition = FillsAre(
-            account_id=account_id or self.account_id,
-            order_id=order_id,
-            count=count,
-        )
-        self.wait(condition, timeout_secs)
+        account_id = account_id or self.account_id
+        self.wait(FillsAre(account_id=account_id, order_id=order_id, count=count), timeout_secs)
 
     def wait_for_position(
         self,
@@ -467,11 +435,8 @@ class PaperVenueControl:
         """
         Wait until the signed quantity of a symbol, summed over its legs, has a value.
         """
-        condition = PositionIs(
-            account_id=account_id or self.account_id,
-            symbol=symbol,
-            qty=Decimal(qty),
-        )
+        account_id = account_id or self.account_id
+        condition = PositionIs(account_id=account_id, symbol=symbol, qty=Decimal(qty))
         self.wait(condition, timeout_secs)
 
     def wait_for_connections(
@@ -483,8 +448,8 @@ class PaperVenueControl:
         """
         Wait until exactly `count` trading clients of an account are connected.
         """
-        condition = SessionsAre(account_id=account_id or self.account_id, count=count)
-        self.wait(condition, timeout_secs)
+        account_id = account_id or self.account_id
+        self.wait(SessionsAre(account_id=account_id, count=count), timeout_secs)
 
     def wait_for_commands(
         self,
@@ -496,12 +461,8 @@ class PaperVenueControl:
         """
         Wait until `count` commands of a kind have been received since the venue started.
         """
-        condition = CommandsAre(
-            account_id=account_id or self.account_id,
-            kind=kind,
-            count=count,
-        )
-        self.wait(condition, timeout_secs)
+        account_id = account_id or self.account_id
+        self.wait(CommandsAre(account_id=account_id, kind=kind, count=count), timeout_secs)
 
     # -- CONFIGURATION OF A NODE -------------------------------------------------------------------
 
@@ -542,91 +503,5 @@ class PaperVenueControl:
         return PaperVenueDataClientConfig(**{"host": self.host, "port": self.port, **fields})
 
 
-class PaperVenue(PaperVenueControl):
-    """
-    A paper venue in a process of its own, which ends with this object or with this process.
-
-    Parameters
-    ----------
-    account_id : str, default "PAPER-001"
-        The account meant where none is given. It is opened at once.
-    oms : Oms or str, default ``NETTING``
-        How that account holds positions.
-    prefix : str, default "PAPER"
-        Starts every venue order ID and trade ID. Use different ones for venues of one node.
-    fee_rate : Decimal or int or str, default 0
-        The fee as a fraction of the notional value of a fill.
-    port : int, default 0
-        The port, 0 for a free one.
-
-    Raises
-    ------
-    PaperVenueError
-        If the process does not start.
-
-    Examples
-    --------
-    >>> with PaperVenue() as venue:
-    ...     venue.set_price("ETHUSDT-PERP", "2000")
-    ...     venue.exec_config(symbols=("ETHUSDT-PERP",))
-
-    """
-
-    def __init__(
-        self,
-        account_id: str = "PAPER-001",
-        oms: Oms | str = Oms.NETTING,
-        prefix: str = "PAPER",
-        fee_rate: Number = 0,
-        port: int = 0,
-    ) -> None:
-        standalone = Path(__file__).with_name("standalone.py")
-        command = [sys.executable, "-P", str(standalone), "venue", "--exit-with-parent"]
-        command += ["--port", str(port), "--prefix", prefix, "--fee-rate", str(fee_rate)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self._end_process()
-            raise PaperVenueError(
-                f"the paper venue ended at once (exit code {self._process.returncode}): "
-                f"run `{' '.join(command)}` to see why",
-            )
-        super().__init__(port=json.loads(line)["port"], account_id=account_id, oms=oms)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """
-        Return the process ID of the venue.
-        """
-        return self._process.pid
-
-    def close(self) -> None:
-        """
-        End the venue.
-        """
-        super().close()
-        self._end_process()
-
-    def _end_process(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+def _decimal(number: Number | None) -> Decimal | None:
+    return None if number is None else Decimal(number)

@@ -35,7 +35,6 @@ from nautilus_trader.model.identifiers import Symbol
 from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import Venue
 
-from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.config import PaperVenueDataClientConfig
 from nautilus_recovery_actor.testkit.connection import VenueConnection
 from nautilus_recovery_actor.testkit.faults import HistoryFault
@@ -43,8 +42,11 @@ from nautilus_recovery_actor.testkit.history import paper_bars
 from nautilus_recovery_actor.testkit.history import paper_quotes
 from nautilus_recovery_actor.testkit.history import paper_trades
 from nautilus_recovery_actor.testkit.history import with_fault
-from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
+from nautilus_recovery_actor.testkit.instruments import configured_provider
 from nautilus_recovery_actor.testkit.records import Quote
+from nautilus_recovery_actor.testkit.session import Session
+from nautilus_recovery_actor.testkit.wire import Push
+from nautilus_recovery_actor.testkit.wire import call
 
 
 class PaperVenueDataClient(LiveMarketDataClient):
@@ -84,13 +86,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
             loop=loop,
             client_id=ClientId(name),
             venue=Venue(config.venue),
-            instrument_provider=PaperInstrumentProvider(
-                config.venue,
-                config.symbols,
-                config.price_precision,
-                config.size_precision,
-                config.multipliers,
-            ),
+            instrument_provider=configured_provider(config),
             msgbus=msgbus,
             cache=cache,
             clock=clock,
@@ -103,7 +99,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
         self._connection = VenueConnection(
             config.host,
             config.port,
-            hello=p.HelloData(),
+            hello=call(Session.hello_data),
             on_push=self._on_push,
         )
 
@@ -121,7 +117,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
 
     # -- DATA --------------------------------------------------------------------------------------
 
-    def _on_push(self, push: p.Push) -> None:
+    def _on_push(self, push: Push) -> None:
         if isinstance(push, Quote):
             instrument_id = InstrumentId(Symbol(push.symbol), self.venue)
             self._last[instrument_id] = push
@@ -269,13 +265,13 @@ class PaperVenueDataClient(LiveMarketDataClient):
         instrument_id: InstrumentId,
         made: Callable[[Any, int, int], list[Any]],
     ) -> list[Any]:
-        mode = await self._connection.request(p.BeginHistory(), p.HistoryMode)
-        if mode.fault is HistoryFault.RAISE:
-            raise RuntimeError(f"no history of {instrument_id}, as set")
+        fault = await self._connection.request(call(Session.begin_history))
+        if fault is HistoryFault.RAISE:
+            raise RuntimeError(f"history of {instrument_id} is set to fail")
         instrument = self._instrument_provider.find(instrument_id)
         if instrument is None:
             return []
         start = 0 if request.start is None else request.start.value
         end = self._clock.timestamp_ns() if request.end is None else request.end.value
         data = made(instrument, start, end)
-        return with_fault(data[-request.limit :] if request.limit else data, mode.fault)
+        return with_fault(data[-request.limit :] if request.limit else data, fault)

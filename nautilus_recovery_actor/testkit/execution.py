@@ -1,5 +1,5 @@
 """
-The execution client of a paper venue.
+The execution client of a paper venue: long, because NautilusTrader wants one class per client.
 """
 
 import asyncio
@@ -28,36 +28,36 @@ from nautilus_trader.model.enums import AccountType
 from nautilus_trader.model.enums import OmsType
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
-from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
-from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import Venue
 from nautilus_trader.model.identifiers import VenueOrderId
-from nautilus_trader.model.objects import AccountBalance
-from nautilus_trader.model.objects import Currency
-from nautilus_trader.model.objects import Money
 from nautilus_trader.model.orders import Order as NautilusOrder
 
-from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.config import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit.connection import VenueConnection
-from nautilus_recovery_actor.testkit.connection import VenueRequestError
+from nautilus_recovery_actor.testkit.events import account_balance
+from nautilus_recovery_actor.testkit.events import generate_event
+from nautilus_recovery_actor.testkit.events import generate_rejection
 from nautilus_recovery_actor.testkit.faults import MassStatusFault
-from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
-from nautilus_recovery_actor.testkit.records import Balance
+from nautilus_recovery_actor.testkit.instruments import configured_provider
 from nautilus_recovery_actor.testkit.records import BalanceEvent
 from nautilus_recovery_actor.testkit.records import CommandRejected
 from nautilus_recovery_actor.testkit.records import EventKind
 from nautilus_recovery_actor.testkit.records import NewOrder
 from nautilus_recovery_actor.testkit.records import Oms
 from nautilus_recovery_actor.testkit.records import OrderEvent
+from nautilus_recovery_actor.testkit.records import SendMassStatus
 from nautilus_recovery_actor.testkit.records import Side
 from nautilus_recovery_actor.testkit.reports import Translation
 from nautilus_recovery_actor.testkit.reports import UnsupportedOrderError
 from nautilus_recovery_actor.testkit.reports import new_order
+from nautilus_recovery_actor.testkit.session import Session
+from nautilus_recovery_actor.testkit.wire import CallError
+from nautilus_recovery_actor.testkit.wire import Push
+from nautilus_recovery_actor.testkit.wire import call
 
 
 _MAX_YIELDS = 1_000
@@ -100,13 +100,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             oms_type=OmsType[config.oms_type],
             account_type=AccountType.MARGIN,
             base_currency=None,
-            instrument_provider=PaperInstrumentProvider(
-                config.venue,
-                config.symbols,
-                config.price_precision,
-                config.size_precision,
-                config.multipliers,
-            ),
+            instrument_provider=configured_provider(config),
             msgbus=msgbus,
             cache=cache,
             clock=clock,
@@ -124,7 +118,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         self._connection = VenueConnection(
             config.host,
             config.port,
-            hello=p.HelloTrading(account_id=config.account_id, oms=Oms(config.oms_type)),
+            hello=call(Session.hello_trading, config.account_id, Oms(config.oms_type)),
             on_push=self._on_push,
             on_reconnect=self._on_reconnect,
         )
@@ -145,7 +139,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         try:
             await self._send_balances()
             await self._send_mass_status()
-        except VenueRequestError as e:
+        except CallError as e:
             self._log.warning(f"After the reconnect: {e}")
 
     async def _send_mass_status(self) -> None:
@@ -154,15 +148,14 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             self._send_mass_status_report(mass_status)
 
     async def _send_balances(self) -> None:
-        reply = await self._connection.request(p.QueryBalances(), p.Balances)
-        self._publish_balances(reply.balances, reply.ts)
+        self._apply_balances(await self._connection.request(call(Session.query_balances)))
 
-    def _publish_balances(self, balances: tuple[Balance, ...], ts: int) -> None:
+    def _apply_balances(self, event: BalanceEvent) -> None:
         self.generate_account_state(
-            balances=[_account_balance(b) for b in balances],
+            balances=[account_balance(b) for b in event.balances],
             margins=[],
             reported=True,
-            ts_event=ts,
+            ts_event=event.ts,
         )
 
     # -- COMMANDS ----------------------------------------------------------------------------------
@@ -191,8 +184,8 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         if self._sends_reports:
             await self._until_submitted(orders)
         try:
-            self._connection.send(p.SubmitOrders(orders=tuple(taken.values())))
-        except VenueRequestError as e:
+            self._connection.send(call(Session.submit_orders, tuple(taken.values())))
+        except CallError as e:
             for order in orders:
                 if order.client_order_id.value in taken:
                     self._reject(order, str(e))
@@ -215,8 +208,9 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
     async def _modify_order(self, command: ModifyOrder) -> None:
         self._connection.send(
-            p.ModifyOrder(
-                order_id=_order_id(command),
+            call(
+                Session.modify_order,
+                _order_id(command),
                 qty=command.quantity.as_decimal() if command.quantity else None,
                 px=command.price.as_decimal() if command.price else None,
                 trigger_px=command.trigger_price.as_decimal() if command.trigger_price else None,
@@ -230,12 +224,14 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         self._cancel(command.cancels)
 
     def _cancel(self, commands: list[CancelOrder]) -> None:
-        self._connection.send(p.CancelOrders(order_ids=tuple(_order_id(c) for c in commands)))
+        order_ids = tuple(_order_id(c) for c in commands)
+        self._connection.send(call(Session.cancel_orders, order_ids))
 
     async def _cancel_all_orders(self, command: CancelAllOrders) -> None:
         side = command.order_side
         self._connection.send(
-            p.CancelAll(
+            call(
+                Session.cancel_all,
                 symbol=command.instrument_id.symbol.value,
                 side=None if side == OrderSide.NO_ORDER_SIDE else Side(OrderSide(side).name),
             ),
@@ -251,7 +247,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         lookback_mins: int | None = None,
     ) -> ExecutionMassStatus | None:
         """
-        Generate an `ExecutionMassStatus` report, or fail as the venue was told to.
+        Generate an `ExecutionMassStatus` report, or fail as the venue is set to.
 
         Parameters
         ----------
@@ -259,10 +255,10 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             The maximum lookback for querying closed orders and trades.
 
         """
-        mode = await self._connection.request(p.BeginMassStatus(), p.MassStatusMode)
-        if mode.fault is MassStatusFault.RAISE:
-            raise VenueRequestError(f"account {self.account_id}: mass status raises, as set")
-        if mode.fault is MassStatusFault.NONE:
+        fault = await self._connection.request(call(Session.begin_mass_status))
+        if fault is MassStatusFault.RAISE:
+            raise CallError(f"account {self.account_id}: the mass status is set to fail")
+        if fault is MassStatusFault.NONE:
             return None
         return await super().generate_mass_status(lookback_mins)
 
@@ -273,10 +269,10 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         """
         Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it.
         """
-        query = p.QueryOrders(order_id=_order_id(command))
+        query = call(Session.query_orders, order_id=_order_id(command))
         try:
-            orders = (await self._connection.request(query, p.Orders)).orders
-        except VenueRequestError as e:
+            orders = await self._connection.request(query)
+        except CallError as e:
             self._log.error(f"Cannot query order {_order_id(command)}: {e}")
             return None
         if not orders:
@@ -290,24 +286,26 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         """
         Generate the `OrderStatusReport`s of an instrument or of all.
         """
-        query = p.QueryOrders(
+        query = call(
+            Session.query_orders,
             symbol=_symbol(command),
             open_only=command.open_only,
             since_ns=_unix_ns(command.start),
         )
-        orders = (await self._connection.request(query, p.Orders)).orders
+        orders = await self._connection.request(query)
         return [self._translation.order_report(o, self._clock.timestamp_ns()) for o in orders]
 
     async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
         """
         Generate the `FillReport`s of an order, an instrument or all.
         """
-        query = p.QueryFills(
+        query = call(
+            Session.query_fills,
             symbol=_symbol(command),
             order_id=command.venue_order_id.value if command.venue_order_id else None,
             since_ns=_unix_ns(command.start),
         )
-        fills = (await self._connection.request(query, p.Fills)).fills
+        fills = await self._connection.request(query)
         return [self._translation.fill_report(f, self._clock.timestamp_ns()) for f in fills]
 
     async def generate_position_status_reports(
@@ -317,34 +315,34 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         """
         Generate the `PositionStatusReport`s of an instrument or of all.
         """
-        query = p.QueryPositions(symbol=_symbol(command))
-        positions = (await self._connection.request(query, p.Positions)).positions
+        query = call(Session.query_positions, symbol=_symbol(command))
+        positions = await self._connection.request(query)
         return [self._translation.position_report(x, self._clock.timestamp_ns()) for x in positions]
 
     # -- WHAT THE VENUE PUSHES ---------------------------------------------------------------------
 
-    def _on_push(self, push: p.Push) -> None:
+    def _on_push(self, push: Push) -> None:
         try:
             self._take_push(push)
         except Exception as e:
             # One event that cannot be applied must not end the connection
             self._log.exception(f"Cannot apply {push}", e)
 
-    def _take_push(self, push: p.Push) -> None:
+    def _take_push(self, push: Push) -> None:
         match push:
             case OrderEvent():
                 self._on_order_event(push)
             case CommandRejected():
-                self._on_command_rejected(push)
-            case BalanceEvent(balances=balances, ts=ts):
-                self._publish_balances(balances, ts)
-            case p.SendMassStatus():
+                self._on_rejection(push)
+            case BalanceEvent():
+                self._apply_balances(push)
+            case SendMassStatus():
                 self.create_task(self._send_mass_status(), log_msg="send_mass_status")
 
     def _on_order_event(self, event: OrderEvent) -> None:
         order = self._cached_order(event.order.client_order_id, event.order.venue_order_id)
         if order is not None and not (self._sends_reports and _is_reported(event)):
-            self._generate_event(order, event)
+            generate_event(self, self._translation, order, event)
         elif event.fill is not None:
             self._send_fill_report(
                 self._translation.fill_report(event.fill, self._clock.timestamp_ns()),
@@ -354,65 +352,12 @@ class PaperVenueExecutionClient(LiveExecutionClient):
                 self._translation.order_report(event.order, self._clock.timestamp_ns()),
             )
 
-    def _generate_event(self, order: NautilusOrder, event: OrderEvent) -> None:
-        now = event.order
-        ids = (order.strategy_id, order.instrument_id, order.client_order_id)
-        venue_order_id = VenueOrderId(now.venue_order_id)
-        match event.kind:
-            case EventKind.ACCEPTED:
-                self.generate_order_accepted(*ids, venue_order_id, event.ts)
-            case EventKind.REJECTED:
-                self.generate_order_rejected(*ids, now.reason, event.ts)
-            case EventKind.CANCELED:
-                self.generate_order_canceled(*ids, venue_order_id, event.ts)
-            case EventKind.EXPIRED:
-                self.generate_order_expired(*ids, venue_order_id, event.ts)
-            case EventKind.TRIGGERED:
-                self.generate_order_triggered(*ids, venue_order_id, event.ts)
-            case EventKind.MODIFIED:
-                self.generate_order_updated(
-                    *ids,
-                    venue_order_id,
-                    self._translation.quantity(now.qty),
-                    None if now.px is None else self._translation.price(now.px),
-                    None if now.trigger_px is None else self._translation.price(now.trigger_px),
-                    event.ts,
-                )
-            case EventKind.FILLED:
-                assert event.fill is not None
-                fill = event.fill
-                self.generate_order_filled(
-                    *ids,
-                    venue_order_id,
-                    self._translation.position_id(fill.symbol, fill.leg),
-                    TradeId(fill.trade_id),
-                    OrderSide[fill.side.value],
-                    OrderType[now.kind.value],
-                    self._translation.quantity(fill.qty),
-                    self._translation.price(fill.px),
-                    Currency.from_str(fill.currency),
-                    self._translation.commission(fill),
-                    self._translation.liquidity_side(fill),
-                    event.ts,
-                )
-
-    def _on_command_rejected(self, rejected: CommandRejected) -> None:
+    def _on_rejection(self, rejected: CommandRejected) -> None:
         order = self._cached_order(rejected.client_order_id, rejected.venue_order_id)
         if order is None:
             self._log.warning(f"{rejected.command} of an unknown order rejected: {rejected.reason}")
-            return
-        generate = {
-            "CANCEL": self.generate_order_cancel_rejected,
-            "MODIFY": self.generate_order_modify_rejected,
-        }[rejected.command]
-        generate(
-            order.strategy_id,
-            order.instrument_id,
-            order.client_order_id,
-            order.venue_order_id,
-            rejected.reason,
-            rejected.ts,
-        )
+        else:
+            generate_rejection(self, order, rejected)
 
     def _cached_order(
         self,
@@ -426,7 +371,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
 
 def _is_reported(event: OrderEvent) -> bool:
-    # A rejected order is in no report of a real venue: it is told as an event
+    # No real venue reports a rejected order: it is sent as an event
     return event.kind is not EventKind.REJECTED
 
 
@@ -443,12 +388,3 @@ def _symbol(
 
 def _unix_ns(start: datetime | None) -> int | None:
     return None if start is None else int(start.timestamp() * 1_000_000_000)
-
-
-def _account_balance(balance: Balance) -> AccountBalance:
-    currency = Currency.from_str(balance.currency)
-    return AccountBalance(
-        total=Money(balance.total, currency),
-        locked=Money(balance.locked, currency),
-        free=Money(balance.total - balance.locked, currency),
-    )

@@ -34,13 +34,5 @@ def emit(fact: str, **fields: Any) -> None:
 
 
 def emit_to(stream: IO[bytes]) -> None:
-    """
-    Send all further facts to the given stream.
-
-    Parameters
-    ----------
-    stream : IO[bytes]
-        The pipe to the `NodeProcess`.
-
-    """
+    """Send all further facts to the given stream."""
     _parents.append(stream)

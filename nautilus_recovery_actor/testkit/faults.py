@@ -121,9 +121,7 @@ def reported_orders(
     open_only: bool = False,
     since_ns: int | None = None,
 ) -> list[Order]:
-    """
-    Return the orders the venue reports, oldest first.
-    """
+    """Return the orders the venue reports, oldest first."""
     lost = {f.venue_order_id for f in account.fills if faults.is_lost(f.ts)}
     return [
         order
@@ -146,9 +144,7 @@ def reported_fills(
     order_id: str | None = None,
     since_ns: int | None = None,
 ) -> list[Fill]:
-    """
-    Return the fills the venue reports, oldest first.
-    """
+    """Return the fills the venue reports, oldest first."""
     if faults.hide_fill_reports:
         return []
     fills = [
@@ -170,9 +166,7 @@ def reported_positions(
     faults: Faults,
     symbol: str | None = None,
 ) -> list[Position]:
-    """
-    Return the positions the venue reports: all that are open, or those of one symbol.
-    """
+    """Return the positions the venue reports: all that are open, or those of one symbol."""
     held = {(p.symbol, p.leg): p for p in account.positions.values()}
     for key, qty in faults.override_positions.items():
         name, _, leg_name = key.partition(":")

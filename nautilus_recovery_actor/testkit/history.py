@@ -84,9 +84,7 @@ def paper_trades(instrument: Any, start_ns: int, end_ns: int) -> list[TradeTick]
 
 
 def with_fault(data: list[T], fault: HistoryFault) -> list[T]:
-    """
-    Return what a venue with a fault answers in place of the data.
-    """
+    """Return what a venue with a fault answers in place of the data."""
     half = len(data) // 2
     match fault:
         case HistoryFault.EMPTY:

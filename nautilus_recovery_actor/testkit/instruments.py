@@ -17,6 +17,9 @@ from nautilus_trader.model.objects import Currency
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
 
+from nautilus_recovery_actor.testkit.config import PaperVenueDataClientConfig
+from nautilus_recovery_actor.testkit.config import PaperVenueExecClientConfig
+
 
 def paper_instrument(
     symbol: str,
@@ -122,3 +125,16 @@ class PaperInstrumentProvider(InstrumentProvider):
         Load the instruments of all symbols: they cost nothing.
         """
         await self.load_all_async(filters)
+
+
+def configured_provider(
+    config: PaperVenueDataClientConfig | PaperVenueExecClientConfig,
+) -> PaperInstrumentProvider:
+    """Return the provider of the instruments that the configuration of a client names."""
+    return PaperInstrumentProvider(
+        config.venue,
+        config.symbols,
+        config.price_precision,
+        config.size_precision,
+        config.multipliers,
+    )

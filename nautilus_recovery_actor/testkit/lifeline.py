@@ -13,9 +13,7 @@ import threading
 
 
 def main() -> int:
-    """
-    Run the command in the arguments, and return its exit code.
-    """
+    """Run the command in the arguments, and return its exit code."""
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 
     def end_with_parent() -> None:

