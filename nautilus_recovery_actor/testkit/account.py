@@ -40,7 +40,7 @@ class Account:
         return self.orders.get(self.client_order_ids.get(order_id, order_id))
 
     def store(self, order: Order) -> Order:
-        """Keep an order, in place of what was known of it before, and return it."""
+        """Store an order in place of its former state, and return it."""
         self.orders[order.venue_order_id] = order
         if order.client_order_id is not None:
             self.client_order_ids[order.client_order_id] = order.venue_order_id
@@ -62,7 +62,7 @@ class Account:
         return abs(position.qty)
 
     def book(self, fill: Fill) -> None:
-        """Keep a fill, and account for it in the position and the balance."""
+        """Record a fill, and account for it in the position and the balance."""
         self.fills.append(fill)
         key = (fill.symbol, fill.leg)
         before = self.positions.get(key) or Position(symbol=fill.symbol, qty=ZERO, leg=fill.leg)

@@ -4,10 +4,13 @@ The controls of a paper venue: long, because each public one has its signature a
 
 import itertools
 import socket
+from collections.abc import Callable
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Concatenate
+from typing import ParamSpec
 from typing import TypeVar
 
 import msgspec
@@ -21,7 +24,6 @@ from nautilus_recovery_actor.testkit.conditions import SessionsAre
 from nautilus_recovery_actor.testkit.controls import AccountState
 from nautilus_recovery_actor.testkit.controls import Command
 from nautilus_recovery_actor.testkit.controls import Controls
-from nautilus_recovery_actor.testkit.controls import PricePoint
 from nautilus_recovery_actor.testkit.exchange import Exchange
 from nautilus_recovery_actor.testkit.faults import Faults
 from nautilus_recovery_actor.testkit.faults import HistoryFault
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.testkit.clients import PaperVenueDataClientConfig
     from nautilus_recovery_actor.testkit.clients import PaperVenueExecClientConfig
 
+P = ParamSpec("P")
 R = TypeVar("R")
 Number = Decimal | int | str
 
@@ -52,14 +55,14 @@ _ANSWER_SECS = 10.0
 
 class PaperVenueError(Exception):
     """
-    Raised when a paper venue cannot be started or reached, refuses a call, or when something
-    that was waited for did not happen.
+    Raised when a paper venue cannot be started or reached, refuses a call, or when a
+    condition does not become true in time.
     """
 
 
 class PaperVenueControl:
     """
-    A connection to a running paper venue that can do anything.
+    A connection to a running paper venue with all of its controls.
 
     It blocks, and works from any process. In a coroutine on a node's own loop, wrap what waits for
     the node in `asyncio.to_thread`.
@@ -71,7 +74,7 @@ class PaperVenueControl:
     host : str, default "127.0.0.1"
         The host of the venue.
     account_id : str, default "PAPER-001"
-        The account meant where none is given. It is opened if it is not open yet.
+        The account used where none is given. It is opened if it is not open yet.
     oms : Oms or str, default ``NETTING``
         How that account holds positions.
 
@@ -109,9 +112,7 @@ class PaperVenueControl:
             raise
 
     def close(self) -> None:
-        """
-        Close the connection. The venue keeps running.
-        """
+        """Close the connection. The venue keeps running."""
         self._lines.close()
         self._socket.close()
 
@@ -147,6 +148,15 @@ class PaperVenueControl:
         except CallError as e:
             raise PaperVenueError(str(e)) from e
 
+    def _control(
+        self,
+        account_id: str | None,
+        function: Callable[Concatenate[Any, str, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        return self.request(call(function, account_id or self.account_id, *args, **kwargs))
+
     # -- ACCOUNTS AND PRICES -----------------------------------------------------------------------
 
     def open_account(
@@ -155,16 +165,11 @@ class PaperVenueControl:
         oms: Oms | str = Oms.NETTING,
         balance: Number = 1_000_000,
     ) -> None:
-        """
-        Open an account, unless it is open. A trading client opens its own when it connects.
-        """
-        account_id = account_id or self.account_id
-        self.request(call(Exchange.open_account, account_id, Oms(oms), Decimal(balance)))
+        """Open an account, unless it is open. A trading client opens its own when it connects."""
+        self._control(account_id, Exchange.open_account, Oms(oms), Decimal(balance))
 
     def set_price(self, symbol: str, px: Number) -> None:
-        """
-        Set the price of a symbol, and fill or trigger the orders it reaches.
-        """
+        """Set the price of a symbol, and fill or trigger the orders it reaches."""
         self.request(call(Exchange.set_price, symbol, Decimal(px)))
 
     def play(self, path: Sequence[tuple[float, str, Number]]) -> None:
@@ -177,8 +182,8 @@ class PaperVenueControl:
             For each price the delay (seconds) after the one before, the symbol and the price.
 
         """
-        points = tuple(PricePoint(delay, symbol, Decimal(px)) for delay, symbol, px in path)
-        self.request(call(Controls.play, points))
+        prices = tuple((delay, symbol, Decimal(px)) for delay, symbol, px in path)
+        self.request(call(Controls.play, prices))
 
     def set_position(
         self,
@@ -191,9 +196,8 @@ class PaperVenueControl:
         """
         Put a position in place, or remove it with a quantity of 0, without an order or a fill.
         """
-        account_id, on_leg = account_id or self.account_id, None if leg is None else Leg(leg)
-        set_position = Exchange.set_position
-        self.request(call(set_position, account_id, symbol, Decimal(qty), Decimal(avg_px), on_leg))
+        held = (symbol, Decimal(qty), Decimal(avg_px), None if leg is None else Leg(leg))
+        self._control(account_id, Exchange.set_position, *held)
 
     def set_balance(
         self,
@@ -201,17 +205,12 @@ class PaperVenueControl:
         currency: str | None = None,
         account_id: str | None = None,
     ) -> None:
-        """
-        Set the balance of an account, and push it to its trading clients.
-        """
-        account_id = account_id or self.account_id
-        self.request(call(Exchange.set_balance, account_id, Decimal(total), currency))
+        """Set the balance of an account, and push it to its trading clients."""
+        self._control(account_id, Exchange.set_balance, Decimal(total), currency)
 
     def state(self, account_id: str | None = None) -> AccountState:
-        """
-        Return all that is true of an account, faults aside.
-        """
-        return self.request(call(Controls.state, account_id or self.account_id))
+        """Return the true state of an account, whatever its faults make the venue report."""
+        return self._control(account_id, Controls.state)
 
     # -- ORDERS ------------------------------------------------------------------------------------
 
@@ -253,7 +252,7 @@ class PaperVenueControl:
             reduce_only=reduce_only,
             leg=None if leg is None else Leg(leg),
         )
-        return self.request(call(Exchange.place, account_id or self.account_id, order))
+        return self._control(account_id, Exchange.place, order)
 
     def fill(
         self,
@@ -262,33 +261,23 @@ class PaperVenueControl:
         px: Number | None = None,
         account_id: str | None = None,
     ) -> None:
-        """
-        Fill an open order, by default as a whole, whatever the price is.
-        """
-        account_id = account_id or self.account_id
-        self.request(call(Exchange.fill, account_id, order_id, _decimal(qty), _decimal(px)))
+        """Fill an open order, by default as a whole, whatever the price is."""
+        self._control(account_id, Exchange.fill, order_id, _decimal(qty), _decimal(px))
 
     def cancel(self, *order_ids: str, account_id: str | None = None) -> None:
-        """
-        Cancel orders by their client or venue order IDs; all open ones if none is given.
-        """
-        account_id = account_id or self.account_id
+        """Cancel orders by their client or venue order IDs; all open ones if none is given."""
         if not order_ids:
-            self.request(call(Exchange.cancel_all, account_id))
+            self._control(account_id, Exchange.cancel_all)
         for order_id in order_ids:
-            self.request(call(Exchange.cancel, account_id, order_id))
+            self._control(account_id, Exchange.cancel, order_id)
 
     def expire(self, order_id: str, account_id: str | None = None) -> None:
-        """
-        Expire an open order.
-        """
-        self.request(call(Exchange.expire, account_id or self.account_id, order_id))
+        """Expire an open order."""
+        self._control(account_id, Exchange.expire, order_id)
 
     def release(self, account_id: str | None = None) -> None:
-        """
-        Answer the orders that `hold_acks` held back, and hold back no more.
-        """
-        self.request(call(Controls.release, account_id or self.account_id))
+        """Answer the orders that `hold_acks` held back, and stop holding back."""
+        self._control(account_id, Controls.release)
 
     # -- FAULTS AND CONNECTIONS --------------------------------------------------------------------
 
@@ -299,7 +288,7 @@ class PaperVenueControl:
         **changes: Any,
     ) -> None:
         """
-        Replace the faults of an account. With nothing given, all faults end.
+        Replace the faults of an account. With nothing given, all faults are cleared.
 
         Parameters
         ----------
@@ -308,11 +297,11 @@ class PaperVenueControl:
         account_id : str, optional
             The account.
         **changes
-            Fields of `Faults` set on top.
+            Fields of `Faults`, in place of those given.
 
         """
         faults = msgspec.structs.replace(faults or Faults(), **changes)
-        self.request(call(Controls.set_faults, account_id or self.account_id, faults))
+        self._control(account_id, Controls.set_faults, faults)
 
     def set_history(
         self,
@@ -320,41 +309,33 @@ class PaperVenueControl:
         delay_secs: float = 0.0,
     ) -> None:
         """
-        Set how data clients answer requests for history. With nothing given, they do as asked.
+        Set how data clients answer requests for history. With nothing given, they answer in full.
 
         Parameters
         ----------
         fault : HistoryFault or str, default ``OK``
             What is wrong with the answers.
         delay_secs : float, default 0.0
-            How long (seconds) an answer takes.
+            The delay (seconds) of an answer.
 
         """
         self.request(call(Controls.set_history, HistoryFault(fault), delay_secs))
 
     def mark(self) -> int:
-        """
-        Return the venue's time (UNIX nanoseconds), for `Faults.lose_fills_since`.
-        """
+        """Return the venue's time (UNIX nanoseconds), for `Faults.lose_fills_since`."""
         return self.request(call(Controls.mark))
 
     def drop_connections(self, account_id: str | None = None) -> None:
-        """
-        Close the trading connections of an account. Its clients connect again by themselves.
-        """
-        self.request(call(Controls.drop_connections, account_id or self.account_id))
+        """Close the trading connections of an account. Its clients connect again by themselves."""
+        self._control(account_id, Controls.drop_connections)
 
     def refuse_connections(self, refuse: bool = True, account_id: str | None = None) -> None:
-        """
-        Refuse new trading connections of an account, or accept them again.
-        """
-        self.request(call(Controls.refuse_connections, account_id or self.account_id, refuse))
+        """Refuse new trading connections of an account, or accept them again."""
+        self._control(account_id, Controls.refuse_connections, refuse)
 
     def push_mass_status(self, account_id: str | None = None) -> None:
-        """
-        Make the trading clients of an account send a mass status to their nodes.
-        """
-        self.request(call(Controls.push_mass_status, account_id or self.account_id))
+        """Make the trading clients of an account send a mass status to their nodes."""
+        self._control(account_id, Controls.push_mass_status)
 
     # -- WHAT HAPPENED -----------------------------------------------------------------------------
 
@@ -374,9 +355,7 @@ class PaperVenueControl:
         return [c for c in commands if kind in (None, c.kind)]
 
     def submitted(self, account_id: str | None = None) -> list[str]:
-        """
-        Return the client order IDs that trading clients have submitted, oldest first.
-        """
+        """Return the client order IDs that trading clients have submitted, oldest first."""
         submits = self.commands("SubmitOrders", account_id)
         return [order_id for command in submits for order_id in command.order_ids]
 
@@ -387,7 +366,7 @@ class PaperVenueControl:
         Raises
         ------
         PaperVenueError
-            If it is not within the timeout.
+            If it does not become true within the timeout.
 
         """
         self.request(call(Controls.wait, condition, timeout_secs), timeout_secs)
@@ -400,9 +379,7 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> list[Order]:
-        """
-        Wait for orders with the given ID or states, and return them.
-        """
+        """Wait for orders with the given ID or states, and return them."""
         condition = OrdersAre(
             account_id=account_id or self.account_id,
             order_id=order_id,
@@ -419,9 +396,7 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait for fills, of one order or of any.
-        """
+        """Wait for fills, of one order or of any."""
         account_id = account_id or self.account_id
         self.wait(FillsAre(account_id=account_id, order_id=order_id, count=count), timeout_secs)
 
@@ -432,9 +407,7 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait until the signed quantity of a symbol, summed over its legs, has a value.
-        """
+        """Wait until the signed quantity of a symbol, summed over its legs, is `qty`."""
         account_id = account_id or self.account_id
         condition = PositionIs(account_id=account_id, symbol=symbol, qty=Decimal(qty))
         self.wait(condition, timeout_secs)
@@ -445,9 +418,7 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait until exactly `count` trading clients of an account are connected.
-        """
+        """Wait until exactly `count` trading clients of an account are connected."""
         account_id = account_id or self.account_id
         self.wait(SessionsAre(account_id=account_id, count=count), timeout_secs)
 
@@ -458,9 +429,7 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait until `count` commands of a kind have been received since the venue started.
-        """
+        """Wait until `count` commands of a kind have been received since the venue started."""
         account_id = account_id or self.account_id
         self.wait(CommandsAre(account_id=account_id, kind=kind, count=count), timeout_secs)
 
@@ -476,7 +445,7 @@ class PaperVenueControl:
             Fields of `PaperVenueExecClientConfig`, on top of host, port, account and OMS.
 
         """
-        # Imported when needed: what controls a venue need not load NautilusTrader
+        # Imported when needed: what only controls a venue does not have to load NautilusTrader
         from nautilus_recovery_actor.testkit.clients import PaperVenueExecClientConfig  # noqa: PLC0415
 
         defaults = {
@@ -497,7 +466,7 @@ class PaperVenueControl:
             Fields of `PaperVenueDataClientConfig`, on top of host and port.
 
         """
-        # Imported when needed: what controls a venue need not load NautilusTrader
+        # Imported when needed: what only controls a venue does not have to load NautilusTrader
         from nautilus_recovery_actor.testkit.clients import PaperVenueDataClientConfig  # noqa: PLC0415
 
         return PaperVenueDataClientConfig(**{"host": self.host, "port": self.port, **fields})

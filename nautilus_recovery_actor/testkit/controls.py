@@ -1,5 +1,5 @@
 """
-What a paper venue holds beside its exchange, and the controls that concern that.
+What a paper venue holds besides its exchange, and the controls of that.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from nautilus_recovery_actor.testkit.wire import served
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is true of an account, and the faults it is reported with."""
+    """The true state of an account, and the faults it is reported with."""
 
     orders: list[Order]
     fills: list[Fill]
@@ -46,14 +46,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     ts: int
     order_ids: tuple[str, ...] = ()
-
-
-class PricePoint(msgspec.Struct, frozen=True):
-    """A price that holds from a number of seconds after the one before it."""
-
-    delay_secs: float
-    symbol: str
-    px: Decimal
 
 
 class Peer:
@@ -75,7 +67,7 @@ class Peer:
 
 
 class Controls:
-    """The exchange, who is connected to it, what goes wrong, and who waits for what."""
+    """The exchange, its connections, the faults, and the conditions that are waited for."""
 
     def __init__(self, prefix: str = "PAPER", fee_rate: Decimal = Decimal(0)) -> None:
         self.exchange = Exchange(self._publish, time.time_ns, prefix=prefix, fee_rate=fee_rate)
@@ -93,20 +85,20 @@ class Controls:
         return self._faults.get(account_id) or Faults()
 
     def record(self, account_id: str, kind: str, *order_ids: str) -> None:
-        """Keep a call of a trading session, for who asks or waits for it."""
+        """Record a call of a trading session."""
         ts = self.exchange.now()
         command = Command(account_id=account_id, kind=kind, ts=ts, order_ids=order_ids)
         self._received.append(command)
         self.check_conditions()
 
     def start(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run something that takes time."""
+        """Run a coroutine in the background."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def check_conditions(self) -> None:
-        """Answer who waits for what has become true."""
+        """End the waiting for conditions that have become true."""
         for future, condition in self._waiting.items():
             if not future.done() and self._is_true(condition):
                 future.set_result(None)
@@ -114,13 +106,13 @@ class Controls:
     # -- CONTROLS ----------------------------------------------------------------------------------
 
     @served
-    def play(self, points: tuple[PricePoint, ...]) -> None:
-        """Play prices by the venue's own clock, and return at once."""
-        self.start(self._play(points))
+    def play(self, path: tuple[tuple[float, str, Decimal], ...]) -> None:
+        """Play prices, each some seconds after the one before, and return at once."""
+        self.start(self._play(path))
 
     @served
     def state(self, account_id: str) -> AccountState:
-        """Return all that is true of an account."""
+        """Return the true state of an account."""
         account = self.exchange.account(account_id)
         return AccountState(
             orders=list(account.orders.values()),
@@ -132,7 +124,7 @@ class Controls:
 
     @served
     def release(self, account_id: str) -> None:
-        """Answer the orders that were held back, and hold back no more."""
+        """Answer the orders that were held back, and stop holding back."""
         faults = self.faults_of(account_id)
         self._faults[account_id] = msgspec.structs.replace(faults, hold_acks=False)
         self.exchange.release(account_id)
@@ -174,7 +166,7 @@ class Controls:
 
     @served
     def commands(self, account_id: str | None) -> list[Command]:
-        """Return the calls that trading sessions have made, of one account or of all."""
+        """Return the calls of the trading sessions of one account or of all."""
         return [c for c in self._received if account_id in (None, c.account_id)]
 
     @served
@@ -206,10 +198,10 @@ class Controls:
     def _trading(self, account_id: str) -> list[Peer]:
         return [p for p in self.peers if p.account_id == account_id]
 
-    async def _play(self, points: tuple[PricePoint, ...]) -> None:
-        for point in points:
-            await asyncio.sleep(point.delay_secs)
-            self.exchange.set_price(point.symbol, point.px)
+    async def _play(self, path: tuple[tuple[float, str, Decimal], ...]) -> None:
+        for delay_secs, symbol, px in path:
+            await asyncio.sleep(delay_secs)
+            self.exchange.set_price(symbol, px)
 
     def _is_true(self, condition: AnyCondition) -> bool:
         account_id = condition.account_id

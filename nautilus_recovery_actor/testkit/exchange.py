@@ -24,7 +24,6 @@ from nautilus_recovery_actor.testkit.records import Leg
 from nautilus_recovery_actor.testkit.records import NewOrder
 from nautilus_recovery_actor.testkit.records import Oms
 from nautilus_recovery_actor.testkit.records import Order
-from nautilus_recovery_actor.testkit.records import OrderEvent
 from nautilus_recovery_actor.testkit.records import OrderKind
 from nautilus_recovery_actor.testkit.records import OrderState
 from nautilus_recovery_actor.testkit.records import Position
@@ -54,13 +53,9 @@ class Exchange:
         self._prefix = prefix
         self._currency = currency
         self._matching = Matching(publish, self.now, prefix, currency, fee_rate)
+        self.prices = self._matching.prices
         self._ts_last = 0
         self._order_count = 0
-
-    @property
-    def prices(self) -> dict[str, Decimal]:
-        """Return the price per symbol."""
-        return self._matching.prices
 
     def now(self) -> int:
         """Return the time (UNIX nanoseconds), later than any time handed out before."""
@@ -120,13 +115,8 @@ class Exchange:
             leg = Leg.NET
             if account.oms is Oms.HEDGING:
                 leg = Leg.LONG if qty >= ZERO else Leg.SHORT
-        account.positions[symbol, leg] = Position(
-            symbol=symbol,
-            qty=qty,
-            cost=qty * avg_px,
-            leg=leg,
-            ts_last=self.now(),
-        )
+        position = Position(symbol=symbol, qty=qty, cost=qty * avg_px, leg=leg, ts_last=self.now())
+        account.positions[symbol, leg] = position
 
     @served
     def set_balance(self, account_id: str, total: Decimal, currency: str | None = None) -> None:
@@ -142,9 +132,8 @@ class Exchange:
         account = self.account(account_id)
         ts = self.now()
         self._order_count += 1
-        fields = {**asdict(new), "leg": account.leg_of(new)}
         order = Order(
-            **fields,
+            **{**asdict(new), "leg": account.leg_of(new)},
             venue_order_id=f"{self._prefix}-{self._order_count}",
             state=OrderState.HELD,
             ts_accepted=ts,
@@ -153,9 +142,7 @@ class Exchange:
         reason = self._refusal(account, order)
         if reason is not None:
             order = replace(order, state=OrderState.REJECTED, reason=reason)
-            self._publish(
-                OrderEvent(account_id=account_id, kind=EventKind.REJECTED, ts=ts, order=order),
-            )
+            self._matching.publish_order(account, EventKind.REJECTED, order)
             return order
         account.store(order)
         return order if hold else self._matching.accept(account, order)
@@ -218,8 +205,8 @@ class Exchange:
         """Cancel all open orders of an account, of a symbol or of a side."""
         account = self.account(account_id)
         for order in list(account.orders.values()):
-            is_meant = symbol in (None, order.symbol) and side in (None, order.side)
-            if is_meant and order.state.is_open:
+            is_listed = symbol in (None, order.symbol) and side in (None, order.side)
+            if is_listed and order.state.is_open:
                 self._matching.cancel(account, order)
 
     @served
@@ -251,16 +238,16 @@ class Exchange:
         qty = order.leaves_qty if qty is None else qty
         if not ZERO < qty <= order.leaves_qty:
             raise ExchangeError(f"cannot fill {qty} of {order_id}: {order.leaves_qty} is left")
-        if order.only_closes and qty > account.reducible_qty(order):
+        closable = account.reducible_qty(order)
+        if order.only_closes and qty > closable:
             raise ExchangeError(
-                f"cannot fill {qty} of {order_id}: it only closes a position, "
-                f"which holds {account.reducible_qty(order)}",
+                f"cannot fill {qty} of {order_id}: it only closes, and {closable} is open"
             )
-        for candidate in (px, order.px, order.trigger_px, self.prices.get(order.symbol)):
-            if candidate is not None:
-                is_maker = order.px is not None
-                return self._matching.fill(account, order, qty, candidate, is_maker)
-        raise ExchangeError(f"no price at which to fill {order_id}: pass one")
+        candidates = (px, order.px, order.trigger_px, self.prices.get(order.symbol))
+        fill_px = next((c for c in candidates if c is not None), None)
+        if fill_px is None:
+            raise ExchangeError(f"no price at which to fill {order_id}: pass one")
+        return self._matching.fill(account, order, qty, fill_px, is_maker=order.px is not None)
 
     # -- REFUSALS ----------------------------------------------------------------------------------
 

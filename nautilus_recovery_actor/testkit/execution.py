@@ -8,17 +8,7 @@ from datetime import datetime
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.execution.messages import BatchCancelOrders
-from nautilus_trader.execution.messages import CancelAllOrders
-from nautilus_trader.execution.messages import CancelOrder
-from nautilus_trader.execution.messages import GenerateFillReports
-from nautilus_trader.execution.messages import GenerateOrderStatusReport
-from nautilus_trader.execution.messages import GenerateOrderStatusReports
-from nautilus_trader.execution.messages import GeneratePositionStatusReports
-from nautilus_trader.execution.messages import ModifyOrder
-from nautilus_trader.execution.messages import QueryAccount
-from nautilus_trader.execution.messages import SubmitOrder
-from nautilus_trader.execution.messages import SubmitOrderList
+from nautilus_trader.execution import messages
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
@@ -160,10 +150,10 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
     # -- COMMANDS ----------------------------------------------------------------------------------
 
-    async def _submit_order(self, command: SubmitOrder) -> None:
+    async def _submit_order(self, command: messages.SubmitOrder) -> None:
         await self._submit([command.order], command.position_id)
 
-    async def _submit_order_list(self, command: SubmitOrderList) -> None:
+    async def _submit_order_list(self, command: messages.SubmitOrderList) -> None:
         await self._submit(command.order_list.orders, command.position_id)
 
     async def _submit(self, orders: list[NautilusOrder], position_id: PositionId | None) -> None:
@@ -206,7 +196,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             self._clock.timestamp_ns(),
         )
 
-    async def _modify_order(self, command: ModifyOrder) -> None:
+    async def _modify_order(self, command: messages.ModifyOrder) -> None:
         self._connection.send(
             call(
                 Session.modify_order,
@@ -217,17 +207,17 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             ),
         )
 
-    async def _cancel_order(self, command: CancelOrder) -> None:
+    async def _cancel_order(self, command: messages.CancelOrder) -> None:
         self._cancel([command])
 
-    async def _batch_cancel_orders(self, command: BatchCancelOrders) -> None:
+    async def _batch_cancel_orders(self, command: messages.BatchCancelOrders) -> None:
         self._cancel(command.cancels)
 
-    def _cancel(self, commands: list[CancelOrder]) -> None:
+    def _cancel(self, commands: list[messages.CancelOrder]) -> None:
         order_ids = tuple(_order_id(c) for c in commands)
         self._connection.send(call(Session.cancel_orders, order_ids))
 
-    async def _cancel_all_orders(self, command: CancelAllOrders) -> None:
+    async def _cancel_all_orders(self, command: messages.CancelAllOrders) -> None:
         side = command.order_side
         self._connection.send(
             call(
@@ -237,7 +227,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             ),
         )
 
-    async def _query_account(self, command: QueryAccount) -> None:  # noqa: ARG002
+    async def _query_account(self, command: messages.QueryAccount) -> None:  # noqa: ARG002
         await self._send_balances()
 
     # -- REPORTS -----------------------------------------------------------------------------------
@@ -264,11 +254,9 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
     async def generate_order_status_report(
         self,
-        command: GenerateOrderStatusReport,
+        command: messages.GenerateOrderStatusReport,
     ) -> OrderStatusReport | None:
-        """
-        Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it.
-        """
+        """Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it."""
         query = call(Session.query_orders, order_id=_order_id(command))
         try:
             orders = await self._connection.request(query)
@@ -281,11 +269,9 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
     async def generate_order_status_reports(
         self,
-        command: GenerateOrderStatusReports,
+        command: messages.GenerateOrderStatusReports,
     ) -> list[OrderStatusReport]:
-        """
-        Generate the `OrderStatusReport`s of an instrument or of all.
-        """
+        """Generate the `OrderStatusReport`s of an instrument or of all."""
         query = call(
             Session.query_orders,
             symbol=_symbol(command),
@@ -295,10 +281,10 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         orders = await self._connection.request(query)
         return [self._translation.order_report(o, self._clock.timestamp_ns()) for o in orders]
 
-    async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
-        """
-        Generate the `FillReport`s of an order, an instrument or all.
-        """
+    async def generate_fill_reports(
+        self, command: messages.GenerateFillReports
+    ) -> list[FillReport]:
+        """Generate the `FillReport`s of an order, an instrument or all."""
         query = call(
             Session.query_fills,
             symbol=_symbol(command),
@@ -310,11 +296,9 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
     async def generate_position_status_reports(
         self,
-        command: GeneratePositionStatusReports,
+        command: messages.GeneratePositionStatusReports,
     ) -> list[PositionStatusReport]:
-        """
-        Generate the `PositionStatusReport`s of an instrument or of all.
-        """
+        """Generate the `PositionStatusReport`s of an instrument or of all."""
         query = call(Session.query_positions, symbol=_symbol(command))
         positions = await self._connection.request(query)
         return [self._translation.position_report(x, self._clock.timestamp_ns()) for x in positions]
@@ -375,13 +359,17 @@ def _is_reported(event: OrderEvent) -> bool:
     return event.kind is not EventKind.REJECTED
 
 
-def _order_id(command: CancelOrder | ModifyOrder | GenerateOrderStatusReport) -> str:
-    # The venue's own ID where it is known: an order placed elsewhere has no other there
+def _order_id(
+    command: messages.CancelOrder | messages.ModifyOrder | messages.GenerateOrderStatusReport,
+) -> str:
+    # The venue's own ID where it is known: the only one of an order placed elsewhere
     return str(command.venue_order_id or command.client_order_id)
 
 
 def _symbol(
-    command: GenerateOrderStatusReports | GenerateFillReports | GeneratePositionStatusReports,
+    command: messages.GenerateOrderStatusReports
+    | messages.GenerateFillReports
+    | messages.GeneratePositionStatusReports,
 ) -> str | None:
     return None if command.instrument_id is None else command.instrument_id.symbol.value
 

@@ -106,7 +106,7 @@ class Matching:
                 ts_last=fill.ts,
             ),
         )
-        self._publish_order(account, EventKind.FILLED, order, fill)
+        self.publish_order(account, EventKind.FILLED, order, fill)
         self.publish_balances(account)
         if order.state is OrderState.FILLED:
             self._cancel_linked(account, order)
@@ -120,7 +120,7 @@ class Matching:
     def change(self, account: Account, order: Order, kind: EventKind, **changes: object) -> Order:
         """Change an order, publish it, and return what it became."""
         order = account.store(replace(order, ts_last=self._now(), **changes))
-        self._publish_order(account, kind, order)
+        self.publish_order(account, kind, order)
         return order
 
     def publish_balances(self, account: Account) -> None:
@@ -153,13 +153,14 @@ class Matching:
             if linked is not None and linked.state.is_open:
                 self.cancel(account, linked, f"linked order {order.client_order_id} was filled")
 
-    def _publish_order(
+    def publish_order(
         self,
         account: Account,
         kind: EventKind,
         order: Order,
         fill: Fill | None = None,
     ) -> None:
+        """Publish what happened to an order."""
         self._publish(
             OrderEvent(
                 account_id=account.account_id,

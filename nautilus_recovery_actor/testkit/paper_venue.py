@@ -21,7 +21,7 @@ class PaperVenue(PaperVenueControl):
     Parameters
     ----------
     account_id : str, default "PAPER-001"
-        The account meant where none is given. It is opened at once.
+        The account used where none is given. It is opened at once.
     oms : Oms or str, default ``NETTING``
         How that account holds positions.
     prefix : str, default "PAPER"
@@ -66,7 +66,7 @@ class PaperVenue(PaperVenueControl):
         if not line:
             self._end_process()
             raise PaperVenueError(
-                f"the paper venue ended at once (exit code {self._process.returncode}): "
+                f"the paper venue exited at once (exit code {self._process.returncode}): "
                 f"run `{' '.join(command)}` to see why",
             )
         super().__init__(port=json.loads(line)["port"], account_id=account_id, oms=oms)
@@ -79,15 +79,11 @@ class PaperVenue(PaperVenueControl):
 
     @property
     def pid(self) -> int:
-        """
-        Return the process ID of the venue.
-        """
+        """Return the process ID of the venue."""
         return self._process.pid
 
     def close(self) -> None:
-        """
-        End the venue.
-        """
+        """End the venue."""
         super().close()
         self._end_process()
 

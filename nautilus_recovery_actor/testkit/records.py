@@ -183,9 +183,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def avg_px(self) -> Decimal | None:
-        """
-        Return the average open price, ``None`` for a flat position.
-        """
+        """Return the average open price, ``None`` for a flat position."""
         return self.cost / self.qty if self.qty else None
 
 

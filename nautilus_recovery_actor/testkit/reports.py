@@ -1,5 +1,5 @@
 """
-Turn what a paper venue says into NautilusTrader's objects, and its orders into the venue's.
+Translate between the records of a paper venue and NautilusTrader's objects.
 """
 
 from datetime import UTC
@@ -167,7 +167,7 @@ def new_order(order: NautilusOrder, position_id: PositionId | None = None) -> Ne
     kind = order_type_to_str(order.order_type)
     tif = time_in_force_to_str(order.time_in_force)
     if kind not in OrderKind.__members__ or tif not in TimeInForce.__members__:
-        raise UnsupportedOrderError(f"a paper venue takes no {kind} orders with {tif}")
+        raise UnsupportedOrderError(f"a paper venue does not accept {kind} orders with {tif}")
 
     ending = str(position_id).rpartition("-")[2]
     is_one_cancels_other = order.contingency_type in (ContingencyType.OCO, ContingencyType.OUO)

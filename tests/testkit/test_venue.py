@@ -255,7 +255,7 @@ def test_a_venue_that_has_ended_is_named_in_the_error() -> None:
 
 
 def test_a_venue_that_cannot_start_says_how_to_find_out_why(venue: PaperVenue) -> None:
-    with pytest.raises(PaperVenueError, match="the paper venue ended at once"):
+    with pytest.raises(PaperVenueError, match="the paper venue exited at once"):
         PaperVenue(port=venue.port)
 
 
