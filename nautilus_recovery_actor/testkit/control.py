@@ -147,6 +147,9 @@ class PaperVenueControl:
             return call.result(reply)
         except CallError as e:
             raise PaperVenueError(str(e)) from e
+        except msgspec.MsgspecError as e:
+            where = f"{self.host}:{self.port}"
+            raise PaperVenueError(f"{call.kind}: {where} is not a paper venue ({e})") from e
 
     def _control(
         self,

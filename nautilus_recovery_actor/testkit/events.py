@@ -5,6 +5,9 @@ Turn what a paper venue pushes into the events of an execution client.
 from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderType
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import StrategyId
 from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.objects import AccountBalance
@@ -19,6 +22,11 @@ from nautilus_recovery_actor.testkit.records import OrderEvent
 from nautilus_recovery_actor.testkit.reports import Translation
 
 
+def ids_of(order: NautilusOrder) -> tuple[StrategyId, InstrumentId, ClientOrderId]:
+    """Return the IDs that every event of an order begins with."""
+    return order.strategy_id, order.instrument_id, order.client_order_id
+
+
 def generate_event(
     client: LiveExecutionClient,
     translation: Translation,
@@ -27,7 +35,7 @@ def generate_event(
 ) -> None:
     """Make the client send the event of an order that its node knows."""
     now = event.order
-    ids = (order.strategy_id, order.instrument_id, order.client_order_id)
+    ids = ids_of(order)
     venue_order_id = VenueOrderId(now.venue_order_id)
     match event.kind:
         case EventKind.ACCEPTED:
@@ -78,14 +86,7 @@ def generate_rejection(
         "CANCEL": client.generate_order_cancel_rejected,
         "MODIFY": client.generate_order_modify_rejected,
     }[rejected.command]
-    generate(
-        order.strategy_id,
-        order.instrument_id,
-        order.client_order_id,
-        order.venue_order_id,
-        rejected.reason,
-        rejected.ts,
-    )
+    generate(*ids_of(order), order.venue_order_id, rejected.reason, rejected.ts)
 
 
 def account_balance(balance: Balance) -> AccountBalance:

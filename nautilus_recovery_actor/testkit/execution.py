@@ -31,6 +31,7 @@ from nautilus_recovery_actor.testkit.connection import VenueConnection
 from nautilus_recovery_actor.testkit.events import account_balance
 from nautilus_recovery_actor.testkit.events import generate_event
 from nautilus_recovery_actor.testkit.events import generate_rejection
+from nautilus_recovery_actor.testkit.events import ids_of
 from nautilus_recovery_actor.testkit.faults import MassStatusFault
 from nautilus_recovery_actor.testkit.instruments import configured_provider
 from nautilus_recovery_actor.testkit.records import BalanceEvent
@@ -159,12 +160,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
     async def _submit(self, orders: list[NautilusOrder], position_id: PositionId | None) -> None:
         taken: dict[str, NewOrder] = {}
         for order in orders:
-            self.generate_order_submitted(
-                order.strategy_id,
-                order.instrument_id,
-                order.client_order_id,
-                self._clock.timestamp_ns(),
-            )
+            self.generate_order_submitted(*ids_of(order), self._clock.timestamp_ns())
             try:
                 taken[order.client_order_id.value] = new_order(order, position_id)
             except UnsupportedOrderError as e:
@@ -188,13 +184,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             await asyncio.sleep(0)
 
     def _reject(self, order: NautilusOrder, reason: str) -> None:
-        self.generate_order_rejected(
-            order.strategy_id,
-            order.instrument_id,
-            order.client_order_id,
-            reason,
-            self._clock.timestamp_ns(),
-        )
+        self.generate_order_rejected(*ids_of(order), reason, self._clock.timestamp_ns())
 
     async def _modify_order(self, command: messages.ModifyOrder) -> None:
         self._connection.send(
@@ -282,7 +272,8 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         return [self._translation.order_report(o, self._clock.timestamp_ns()) for o in orders]
 
     async def generate_fill_reports(
-        self, command: messages.GenerateFillReports
+        self,
+        command: messages.GenerateFillReports,
     ) -> list[FillReport]:
         """Generate the `FillReport`s of an order, an instrument or all."""
         query = call(

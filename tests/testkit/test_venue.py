@@ -291,3 +291,20 @@ def test_the_venue_runs_as_a_module_too() -> None:
         control.request(call(Controls.shut_down))
         control.close()
         assert process.wait(timeout=10) == 0
+
+
+def test_a_server_that_is_not_a_paper_venue_is_named_in_the_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        def answer_in_vain() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"-ERR unknown command\r\n")
+
+        thread = threading.Thread(target=answer_in_vain)
+        thread.start()
+        with pytest.raises(PaperVenueError, match=rf"127\.0\.0\.1:{port} is not a paper venue"):
+            PaperVenueControl(port)
+        thread.join()
