@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.testkit.clients import PaperVenueLiveDataClientFactory
     from nautilus_recovery_actor.testkit.clients import PaperVenueLiveExecClientFactory
     from nautilus_recovery_actor.testkit.clients import paper_instrument
-    from nautilus_recovery_actor.testkit.control import PaperVenue
     from nautilus_recovery_actor.testkit.control import PaperVenueControl
     from nautilus_recovery_actor.testkit.control import PaperVenueError
     from nautilus_recovery_actor.testkit.facts import emit
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.testkit.node import paper_node
     from nautilus_recovery_actor.testkit.node import paper_node_config
     from nautilus_recovery_actor.testkit.node import running
+    from nautilus_recovery_actor.testkit.paper_venue import PaperVenue
     from nautilus_recovery_actor.testkit.process import NodeProcess
     from nautilus_recovery_actor.testkit.process import NodeProcessError
     from nautilus_recovery_actor.testkit.records import Position
@@ -81,11 +81,12 @@ _MODULES = {
         "PaperVenueLiveExecClientFactory",
         "paper_instrument",
     ),
-    "control": ("PaperVenue", "PaperVenueControl", "PaperVenueError"),
+    "control": ("PaperVenueControl", "PaperVenueError"),
     "facts": ("emit",),
     "faults": ("Faults", "HistoryFault", "MassStatusFault"),
     "history": ("paper_bars", "paper_quotes", "paper_trades"),
     "node": ("NodeError", "NodeRun", "paper_node", "paper_node_config", "running"),
+    "paper_venue": ("PaperVenue",),
     "process": ("NodeProcess", "NodeProcessError"),
     "records": ("Position",),
     "valkey": ("EmbeddedValkey", "ValkeyError"),

@@ -20,19 +20,7 @@ ZERO = Decimal(0)
 
 
 class Account:
-    """
-    The orders, fills, positions and balances of one account.
-
-    Parameters
-    ----------
-    account_id : str
-        The account ID.
-    oms : Oms
-        How the account holds positions.
-    totals : dict[str, Decimal]
-        The balance per currency.
-
-    """
+    """The orders, fills, positions and balances of one account."""
 
     def __init__(self, account_id: str, oms: Oms, totals: dict[str, Decimal]) -> None:
         self.account_id = account_id
@@ -44,30 +32,22 @@ class Account:
         self.client_order_ids: dict[str, str] = {}
 
     def balances(self) -> tuple[Balance, ...]:
-        """
-        Return the balance per currency.
-        """
+        """Return the balance per currency."""
         return tuple(Balance(currency=c, total=total) for c, total in self.totals.items())
 
     def find(self, order_id: str) -> Order | None:
-        """
-        Return the order with the given client or venue order ID, ``None`` if there is none.
-        """
+        """Return the order with the given client or venue order ID, ``None`` if there is none."""
         return self.orders.get(self.client_order_ids.get(order_id, order_id))
 
     def store(self, order: Order) -> Order:
-        """
-        Keep an order, in place of what was known of it before, and return it.
-        """
+        """Store an order in place of its former state, and return it."""
         self.orders[order.venue_order_id] = order
         if order.client_order_id is not None:
             self.client_order_ids[order.client_order_id] = order.venue_order_id
         return order
 
     def leg_of(self, order: NewOrder) -> Leg:
-        """
-        Return the leg that an order concerns on this account.
-        """
+        """Return the leg that an order concerns on this account."""
         if self.oms is Oms.NETTING:
             return Leg.NET
         if order.leg in (Leg.LONG, Leg.SHORT):
@@ -75,18 +55,14 @@ class Account:
         return Leg.LONG if (order.side is Side.BUY) != order.reduce_only else Leg.SHORT
 
     def reducible_qty(self, order: Order) -> Decimal:
-        """
-        Return how much of its position an order can still close.
-        """
+        """Return how much of its position an order can still close."""
         position = self.positions.get((order.symbol, order.leg))
         if position is None or position.qty * order.side.sign >= 0:
             return ZERO
         return abs(position.qty)
 
     def book(self, fill: Fill) -> None:
-        """
-        Keep a fill, and account for it in the position and the balance.
-        """
+        """Record a fill, and account for it in the position and the balance."""
         self.fills.append(fill)
         key = (fill.symbol, fill.leg)
         before = self.positions.get(key) or Position(symbol=fill.symbol, qty=ZERO, leg=fill.leg)
@@ -95,9 +71,7 @@ class Account:
 
 
 def position_after(position: Position, fill: Fill) -> tuple[Position, Decimal]:
-    """
-    Return the position after a fill, and the profit the fill realized.
-    """
+    """Return the position after a fill, and the profit the fill realized."""
     signed = fill.qty * fill.side.sign
     qty = position.qty + signed
     if position.qty * signed >= 0:

@@ -1,5 +1,5 @@
 """
-The inside of a `NodeProcess`: make a node, run it, tell when it has started and stopped.
+The inside of a `NodeProcess`: build a node, run it, and emit when it has started and stopped.
 """
 
 import asyncio
@@ -17,17 +17,7 @@ from nautilus_recovery_actor.testkit.node import NodeRun
 
 
 async def run(target: str, kwargs: dict[str, Any]) -> None:
-    """
-    Run the node that a factory returns until it is stopped.
-
-    Parameters
-    ----------
-    target : str
-        The factory, ``"module:function"``. It is called on the event loop, and may be a coroutine.
-    kwargs : dict[str, Any]
-        The arguments of the factory.
-
-    """
+    """Run the node that a factory returns until it is stopped."""
     module, _, function = target.partition(":")
     node = getattr(importlib.import_module(module), function)(**kwargs)
     if inspect.isawaitable(node):
@@ -42,11 +32,9 @@ async def run(target: str, kwargs: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """
-    Run the factory named by the first argument, with the JSON in the second.
-    """
+    """Run the factory named by the first argument, with the JSON in the second."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # NautilusTrader logs to standard output: facts keep the pipe, and the log takes its place
+    # NautilusTrader logs to standard output: facts keep the pipe, logs go to standard error
     emit_to(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     asyncio.run(run(sys.argv[1], json.loads(sys.argv[2])))

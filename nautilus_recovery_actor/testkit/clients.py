@@ -31,9 +31,7 @@ __all__ = [
 
 
 class PaperVenueLiveDataClientFactory(LiveDataClientFactory):
-    """
-    Provides a factory for creating `PaperVenueDataClient` instances.
-    """
+    """Provides a factory for creating `PaperVenueDataClient` instances."""
 
     @staticmethod
     def create(  # type: ignore[override]  # The builder passes the client's own configuration
@@ -44,16 +42,12 @@ class PaperVenueLiveDataClientFactory(LiveDataClientFactory):
         cache: Cache,
         clock: LiveClock,
     ) -> PaperVenueDataClient:
-        """
-        Return a new data client with the given name as its client ID.
-        """
+        """Return a new data client with the given name as its client ID."""
         return PaperVenueDataClient(loop, name, config, msgbus, cache, clock)
 
 
 class PaperVenueLiveExecClientFactory(LiveExecClientFactory):
-    """
-    Provides a factory for creating `PaperVenueExecutionClient` instances.
-    """
+    """Provides a factory for creating `PaperVenueExecutionClient` instances."""
 
     @staticmethod
     def create(  # type: ignore[override]  # The builder passes the client's own configuration
@@ -64,7 +58,5 @@ class PaperVenueLiveExecClientFactory(LiveExecClientFactory):
         cache: Cache,
         clock: LiveClock,
     ) -> PaperVenueExecutionClient:
-        """
-        Return a new execution client with the given name as its client ID.
-        """
+        """Return a new execution client with the given name as its client ID."""
         return PaperVenueExecutionClient(loop, name, config, msgbus, cache, clock)

@@ -8,57 +8,55 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.testkit.account import Account
+from nautilus_recovery_actor.testkit.records import Order
 from nautilus_recovery_actor.testkit.records import OrderState
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    """
-    Something about an account that can be waited for.
-    """
+    """Something about an account that can be waited for."""
 
     account_id: str
 
 
 class OrdersAre(Condition, frozen=True):
-    """
-    At least `count` orders have the ID and one of the states, where given.
-    """
+    """At least `count` orders have the ID and one of the states, where given."""
 
     order_id: str | None = None
     states: tuple[OrderState, ...] = ()
     count: int = 1
 
+    def matching(self, orders: Iterable[Order]) -> list[Order]:
+        """Return the orders that count."""
+        return [
+            o
+            for o in orders
+            if self.order_id in (None, o.client_order_id, o.venue_order_id)
+            and (not self.states or o.state in self.states)
+        ]
+
 
 class FillsAre(Condition, frozen=True):
-    """
-    At least `count` fills are of the order, where given.
-    """
+    """At least `count` fills are of the order, where given."""
 
     order_id: str | None = None
     count: int = 1
 
 
 class PositionIs(Condition, frozen=True):
-    """
-    The signed quantity of a symbol, summed over its legs, is `qty`.
-    """
+    """The signed quantity of a symbol, summed over its legs, is `qty`."""
 
     symbol: str
     qty: Decimal
 
 
 class SessionsAre(Condition, frozen=True):
-    """
-    Exactly `count` trading sessions of the account are connected.
-    """
+    """Exactly `count` trading sessions of the account are connected."""
 
     count: int = 1
 
 
 class CommandsAre(Condition, frozen=True):
-    """
-    At least `count` commands of a kind have been received since the venue started.
-    """
+    """At least `count` commands of a kind have been received since the venue started."""
 
     kind: str
     count: int = 1
@@ -73,35 +71,13 @@ def is_true(
     session_count: int,
     command_kinds: Iterable[str],
 ) -> bool:
-    """
-    Return whether a condition holds.
-
-    Parameters
-    ----------
-    condition : AnyCondition
-        The condition.
-    account : Account
-        Its account.
-    session_count : int
-        The trading sessions of the account.
-    command_kinds : Iterable[str]
-        The kinds of the commands received for the account.
-
-    """
+    """Return whether a condition holds."""
     match condition:
-        case OrdersAre(order_id=order_id, states=states, count=count):
-            found = [
-                o
-                for o in account.orders.values()
-                if order_id in (None, o.client_order_id, o.venue_order_id)
-                and (not states or o.state in states)
-            ]
-            return len(found) >= count
+        case OrdersAre(count=count):
+            return len(condition.matching(account.orders.values())) >= count
         case FillsAre(order_id=order_id, count=count):
-            fills = [
-                f for f in account.fills if order_id in (None, f.client_order_id, f.venue_order_id)
-            ]
-            return len(fills) >= count
+            ids = ((None, f.client_order_id, f.venue_order_id) for f in account.fills)
+            return sum(1 for names in ids if order_id in names) >= count
         case PositionIs(symbol=symbol, qty=qty):
             held = (p.qty for p in account.positions.values() if p.symbol == symbol)
             return sum(held, Decimal(0)) == qty

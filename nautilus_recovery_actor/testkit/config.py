@@ -19,15 +19,15 @@ class PaperVenueExecClientConfig(LiveExecClientConfig, kw_only=True, frozen=True
     venue : str, default "PAPER"
         The venue of the instruments.
     account_id : str, default "PAPER-001"
-        The account ID. NautilusTrader demands that the part before the hyphen is the client ID,
+        The account ID. NautilusTrader requires the part before the hyphen to be the client ID,
         the key of this configuration in `TradingNodeConfig.exec_clients`.
     symbols : tuple[str, ...], default ()
         The symbols whose instruments are loaded.
     oms_type : str, {'NETTING', 'HEDGING'}, default "NETTING"
         How the account holds positions.
     is_venue_client : bool, default True
-        If the client is registered for its venue. NautilusTrader takes one client per venue: for
-        a second account on the same venue set False, and it becomes the default client.
+        If the client is registered for its venue. NautilusTrader allows one client per venue:
+        for a second account on the same venue set False, and it becomes the default client.
     live_fill_reports : bool, default False
         If at run time the client sends order status and fill reports, which the engine reconciles
         (events then carry `reconciliation=True`), in place of order events.

@@ -1,5 +1,5 @@
 """
-The connection of a trading or data client to a paper venue, which heals by itself.
+The connection of a trading or data client to a paper venue, which reconnects by itself.
 """
 
 import asyncio
@@ -8,47 +8,28 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
+from nautilus_recovery_actor.testkit.wire import MAX_LINE_BYTES
+from nautilus_recovery_actor.testkit.wire import Call
+from nautilus_recovery_actor.testkit.wire import CallError
+from nautilus_recovery_actor.testkit.wire import Push
+from nautilus_recovery_actor.testkit.wire import Reply
+from nautilus_recovery_actor.testkit.wire import decode
 
-from nautilus_recovery_actor.testkit import protocol as p
 
-
-R = TypeVar("R", bound=p.Reply)
+R = TypeVar("R")
 
 _BACKOFF_SECS = (0.02, 0.05, 0.1, 0.25, 0.5)
 
 
-class VenueRequestError(Exception):
-    """
-    Raised when the venue answers a request with an error, or the connection is lost before.
-    """
-
-
 class VenueConnection:
-    """
-    A connection to a paper venue that is opened again, with a small backoff, when it drops.
-
-    Parameters
-    ----------
-    host : str
-        The host of the venue.
-    port : int
-        The port of the venue.
-    hello : HelloTrading or HelloData
-        The first request of every connection.
-    on_push : Callable[[Push], None]
-        Called with every message that is not a reply.
-    on_reconnect : Callable[[], Awaitable[None]], optional
-        Awaited after every connection but the first.
-
-    """
+    """A connection to a paper venue that is opened again, with a small backoff, when it drops."""
 
     def __init__(
         self,
         host: str,
         port: int,
-        hello: p.HelloTrading | p.HelloData,
-        on_push: Callable[[p.Push], None],
+        hello: Call[None],
+        on_push: Callable[[Push], None],
         on_reconnect: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._host = host
@@ -57,30 +38,15 @@ class VenueConnection:
         self._on_push = on_push
         self._on_reconnect = on_reconnect
         self._ids = itertools.count(1)
-        self._replies: dict[int, asyncio.Future[p.Reply]] = {}
+        self._replies: dict[int, asyncio.Future[Reply]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._opened = asyncio.Event()
         self._is_past_hello = False
         self._running: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Future[None] | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """
-        Return whether the connection is up.
-        """
-        return self._writer is not None
-
     async def open(self) -> None:
-        """
-        Connect, trying again until the venue answers.
-
-        Raises
-        ------
-        VenueRequestError
-            If the venue answers that it does not take this client.
-
-        """
+        """Connect, trying again until the venue answers."""
         self._running = asyncio.create_task(self._run(), name="paper-venue-connection")
         opened = asyncio.create_task(self._opened.wait())
         try:
@@ -91,52 +57,29 @@ class VenueConnection:
             opened.cancel()
 
     async def close(self) -> None:
-        """
-        Close the connection for good.
-        """
+        """Close the connection for good."""
         for task in (self._reconnecting, self._running):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         self._opened.clear()
 
-    def send(self, request: p.AnyRequest) -> None:
-        """
-        Send a request, and do not wait for its reply.
-
-        Raises
-        ------
-        VenueRequestError
-            If the connection is down.
-
-        """
+    def send(self, call: Call[R], request_id: int = 0) -> None:
+        """Send a call, and do not wait for its reply."""
         if self._writer is None:
-            raise VenueRequestError(f"no connection to the paper venue {self._host}:{self._port}")
-        self._writer.write(p.encode(request))
+            raise CallError(f"no connection to the paper venue {self._host}:{self._port}")
+        self._writer.write(call.line(request_id))
 
-    async def request(self, request: p.AnyRequest, reply: type[R]) -> R:
-        """
-        Send a request and return its reply.
-
-        Raises
-        ------
-        VenueRequestError
-            If the venue answers with an error, or the connection is down or drops meanwhile.
-
-        """
+    async def request(self, call: Call[R]) -> R:
+        """Send a call, and return what it returned."""
         request_id = next(self._ids)
-        future: asyncio.Future[p.Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[request_id] = future
         try:
-            self.send(msgspec.structs.replace(request, id=request_id))
-            answer = await future
+            self.send(call, request_id)
+            return call.result(await future)
         finally:
             del self._replies[request_id]
-        if isinstance(answer, p.Failed):
-            raise VenueRequestError(f"{type(request).__name__}: {answer.message}")
-        if not isinstance(answer, reply):
-            raise VenueRequestError(f"{type(request).__name__}: got {type(answer).__name__}")
-        return answer
 
     async def _run(self) -> None:
         failures = 0
@@ -146,10 +89,10 @@ class VenueConnection:
                 reader, writer = await asyncio.open_connection(
                     self._host,
                     self._port,
-                    limit=p.MAX_LINE_BYTES,
+                    limit=MAX_LINE_BYTES,
                 )
                 try:
-                    writer.write(p.encode(self._hello))
+                    writer.write(self._hello.line())
                     await self._read(reader, writer)
                 finally:
                     self._lose(writer)
@@ -160,19 +103,18 @@ class VenueConnection:
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
-            message = p.decode(line)
-            if isinstance(message, p.Push):
+            message = decode(line)
+            if isinstance(message, Push):
                 self._on_push(message)
-            elif not isinstance(message, p.Reply):
+            elif not isinstance(message, Reply):
                 continue  # The venue sends no requests
             elif self._is_past_hello:
                 future = self._replies.get(message.id)
                 if future is not None and not future.done():
                     future.set_result(message)
-            elif isinstance(message, p.Done):
+            else:
+                self._hello.result(message)
                 self._gain(writer)
-            elif isinstance(message, p.Failed):
-                raise VenueRequestError(f"{type(self._hello).__name__}: {message.message}")
 
     def _gain(self, writer: asyncio.StreamWriter) -> None:
         self._is_past_hello = True
@@ -186,6 +128,5 @@ class VenueConnection:
         writer.close()
         for future in self._replies.values():
             if not future.done():
-                future.set_exception(
-                    VenueRequestError(f"connection to {self._host}:{self._port} lost"),
-                )
+                error = CallError(f"connection to {self._host}:{self._port} lost")
+                future.set_exception(error)

@@ -1,30 +1,30 @@
 """
-A paper venue in a process of its own, and the hand on its controls.
+The controls of a paper venue: long, because each public one has its signature and its docstring.
 """
 
 import itertools
-import json
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Self
+from typing import Concatenate
+from typing import ParamSpec
 from typing import TypeVar
 
 import msgspec
 
-from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.conditions import AnyCondition
 from nautilus_recovery_actor.testkit.conditions import CommandsAre
 from nautilus_recovery_actor.testkit.conditions import FillsAre
 from nautilus_recovery_actor.testkit.conditions import OrdersAre
 from nautilus_recovery_actor.testkit.conditions import PositionIs
 from nautilus_recovery_actor.testkit.conditions import SessionsAre
+from nautilus_recovery_actor.testkit.controls import AccountState
+from nautilus_recovery_actor.testkit.controls import Command
+from nautilus_recovery_actor.testkit.controls import Controls
+from nautilus_recovery_actor.testkit.exchange import Exchange
 from nautilus_recovery_actor.testkit.faults import Faults
 from nautilus_recovery_actor.testkit.faults import HistoryFault
 from nautilus_recovery_actor.testkit.records import Leg
@@ -34,29 +34,35 @@ from nautilus_recovery_actor.testkit.records import Order
 from nautilus_recovery_actor.testkit.records import OrderKind
 from nautilus_recovery_actor.testkit.records import OrderState
 from nautilus_recovery_actor.testkit.records import Side
+from nautilus_recovery_actor.testkit.wire import Call
+from nautilus_recovery_actor.testkit.wire import CallError
+from nautilus_recovery_actor.testkit.wire import Reply
+from nautilus_recovery_actor.testkit.wire import call
+from nautilus_recovery_actor.testkit.wire import decode
 
 
 if TYPE_CHECKING:
     from nautilus_recovery_actor.testkit.clients import PaperVenueDataClientConfig
     from nautilus_recovery_actor.testkit.clients import PaperVenueExecClientConfig
 
-R = TypeVar("R", bound=p.Reply)
+P = ParamSpec("P")
+R = TypeVar("R")
 Number = Decimal | int | str
 
-# Time for the answer to travel, on a busy machine, on top of what the request itself may take
+# Time for the answer to travel, on a busy machine, on top of what the call itself may take
 _ANSWER_SECS = 10.0
 
 
 class PaperVenueError(Exception):
     """
-    Raised when a paper venue cannot be started or reached, refuses a request, or when something
-    that was waited for did not happen.
+    Raised when a paper venue cannot be started or reached, refuses a call, or when a
+    condition does not become true in time.
     """
 
 
 class PaperVenueControl:
     """
-    A connection to a running paper venue that can do anything.
+    A connection to a running paper venue with all of its controls.
 
     It blocks, and works from any process. In a coroutine on a node's own loop, wrap what waits for
     the node in `asyncio.to_thread`.
@@ -68,7 +74,7 @@ class PaperVenueControl:
     host : str, default "127.0.0.1"
         The host of the venue.
     account_id : str, default "PAPER-001"
-        The account meant where none is given. It is opened if it is not open yet.
+        The account used where none is given. It is opened if it is not open yet.
     oms : Oms or str, default ``NETTING``
         How that account holds positions.
 
@@ -106,46 +112,53 @@ class PaperVenueControl:
             raise
 
     def close(self) -> None:
-        """
-        Close the connection. The venue goes on.
-        """
+        """Close the connection. The venue keeps running."""
         self._lines.close()
         self._socket.close()
 
-    def request(self, request: p.AnyRequest, reply: type[R], timeout_secs: float = 0.0) -> R:
+    def request(self, call: Call[R], timeout_secs: float = 0.0) -> R:
         """
-        Send a request and return its reply.
+        Make the venue perform a call, and return what the call returned.
 
         Parameters
         ----------
-        request : AnyRequest
-            The request. Its ID is set here.
-        reply : type[R]
-            The type of the reply.
+        call : Call[R]
+            The call, see `testkit.wire.call`.
         timeout_secs : float, default 0.0
-            The time (seconds) the request itself may take.
+            The time (seconds) the call itself may take.
 
         Raises
         ------
         PaperVenueError
-            If the venue refuses the request or does not answer.
+            If the venue refuses the call or does not answer.
 
         """
-        what = type(request).__name__
         try:
             self._socket.settimeout(_ANSWER_SECS + timeout_secs)
-            self._socket.sendall(p.encode(msgspec.structs.replace(request, id=next(self._ids))))
+            self._socket.sendall(call.line(next(self._ids)))
             line = self._lines.readline()
         except OSError as e:
-            raise PaperVenueError(f"{what}: paper venue {self.host}:{self.port}: {e}") from e
+            raise PaperVenueError(f"{call.kind}: paper venue {self.host}:{self.port}: {e}") from e
         if not line:
-            raise PaperVenueError(f"{what}: paper venue {self.host}:{self.port} has ended")
-        answer = p.decode(line)
-        if isinstance(answer, p.Failed):
-            raise PaperVenueError(f"{what}: {answer.message}")
-        if not isinstance(answer, reply):
-            raise PaperVenueError(f"{what}: got {type(answer).__name__}, not {reply.__name__}")
-        return answer
+            raise PaperVenueError(f"{call.kind}: paper venue {self.host}:{self.port} has ended")
+        try:
+            reply = decode(line)
+            assert isinstance(reply, Reply)  # A control says no hello: nothing else is sent to it
+            return call.result(reply)
+        except CallError as e:
+            raise PaperVenueError(str(e)) from e
+        except msgspec.MsgspecError as e:
+            where = f"{self.host}:{self.port}"
+            raise PaperVenueError(f"{call.kind}: {where} is not a paper venue ({e})") from e
+
+    def _control(
+        self,
+        account_id: str | None,
+        function: Callable[Concatenate[Any, str, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        return self.request(call(function, account_id or self.account_id, *args, **kwargs))
 
     # -- ACCOUNTS AND PRICES -----------------------------------------------------------------------
 
@@ -155,21 +168,12 @@ class PaperVenueControl:
         oms: Oms | str = Oms.NETTING,
         balance: Number = 1_000_000,
     ) -> None:
-        """
-        Open an account, unless it is open. A trading client opens its own when it connects.
-        """
-        request = p.OpenAccount(
-            account_id=account_id or self.account_id,
-            oms=Oms(oms),
-            balance=Decimal(balance),
-        )
-        self.request(request, p.Done)
+        """Open an account, unless it is open. A trading client opens its own when it connects."""
+        self._control(account_id, Exchange.open_account, Oms(oms), Decimal(balance))
 
     def set_price(self, symbol: str, px: Number) -> None:
-        """
-        Set the price of a symbol, and fill or trigger the orders it reaches.
-        """
-        self.request(p.SetPrice(symbol=symbol, px=Decimal(px)), p.Done)
+        """Set the price of a symbol, and fill or trigger the orders it reaches."""
+        self.request(call(Exchange.set_price, symbol, Decimal(px)))
 
     def play(self, path: Sequence[tuple[float, str, Number]]) -> None:
         """
@@ -181,8 +185,8 @@ class PaperVenueControl:
             For each price the delay (seconds) after the one before, the symbol and the price.
 
         """
-        points = tuple(p.PricePoint(delay, symbol, Decimal(px)) for delay, symbol, px in path)
-        self.request(p.PlayPath(points=points), p.Done)
+        prices = tuple((delay, symbol, Decimal(px)) for delay, symbol, px in path)
+        self.request(call(Controls.play, prices))
 
     def set_position(
         self,
@@ -195,14 +199,8 @@ class PaperVenueControl:
         """
         Put a position in place, or remove it with a quantity of 0, without an order or a fill.
         """
-        request = p.SetPosition(
-            account_id=account_id or self.account_id,
-            symbol=symbol,
-            qty=Decimal(qty),
-            avg_px=Decimal(avg_px),
-            leg=None if leg is None else Leg(leg),
-        )
-        self.request(request, p.Done)
+        held = (symbol, Decimal(qty), Decimal(avg_px), None if leg is None else Leg(leg))
+        self._control(account_id, Exchange.set_position, *held)
 
     def set_balance(
         self,
@@ -210,21 +208,12 @@ class PaperVenueControl:
         currency: str | None = None,
         account_id: str | None = None,
     ) -> None:
-        """
-        Set the balance of an account, and push it to its trading clients.
-        """
-        request = p.SetBalance(
-            account_id=account_id or self.account_id,
-            total=Decimal(total),
-            currency=currency,
-        )
-        self.request(request, p.Done)
+        """Set the balance of an account, and push it to its trading clients."""
+        self._control(account_id, Exchange.set_balance, Decimal(total), currency)
 
-    def state(self, account_id: str | None = None) -> p.AccountState:
-        """
-        Return all that is true of an account, faults aside.
-        """
-        return self.request(p.GetAccount(account_id=account_id or self.account_id), p.AccountState)
+    def state(self, account_id: str | None = None) -> AccountState:
+        """Return the true state of an account, whatever its faults make the venue report."""
+        return self._control(account_id, Controls.state)
 
     # -- ORDERS ------------------------------------------------------------------------------------
 
@@ -255,19 +244,18 @@ class PaperVenueControl:
             If the venue rejects the order.
 
         """
-        account_id = account_id or self.account_id
-        new = NewOrder(
+        order = NewOrder(
             symbol=symbol,
             side=Side(side),
             qty=Decimal(qty),
             kind=OrderKind(kind),
-            px=None if px is None else Decimal(px),
-            trigger_px=None if trigger_px is None else Decimal(trigger_px),
+            px=_decimal(px),
+            trigger_px=_decimal(trigger_px),
             client_order_id=client_order_id,
             reduce_only=reduce_only,
             leg=None if leg is None else Leg(leg),
         )
-        return self.request(p.PlaceOrder(account_id=account_id, order=new), p.Placed).order
+        return self._control(account_id, Exchange.place, order)
 
     def fill(
         self,
@@ -276,39 +264,23 @@ class PaperVenueControl:
         px: Number | None = None,
         account_id: str | None = None,
     ) -> None:
-        """
-        Fill an open order, by default as a whole, whatever the price is.
-        """
-        request = p.FillOrder(
-            account_id=account_id or self.account_id,
-            order_id=order_id,
-            qty=None if qty is None else Decimal(qty),
-            px=None if px is None else Decimal(px),
-        )
-        self.request(request, p.Done)
+        """Fill an open order, by default as a whole, whatever the price is."""
+        self._control(account_id, Exchange.fill, order_id, _decimal(qty), _decimal(px))
 
     def cancel(self, *order_ids: str, account_id: str | None = None) -> None:
-        """
-        Cancel orders by their client or venue order IDs; all open ones if none is given.
-        """
-        account_id = account_id or self.account_id
-        if order_ids:
-            self.request(p.CancelOrders(account_id=account_id, order_ids=order_ids), p.Done)
-        else:
-            self.request(p.CancelAll(account_id=account_id), p.Done)
+        """Cancel orders by their client or venue order IDs; all open ones if none is given."""
+        if not order_ids:
+            self._control(account_id, Exchange.cancel_all)
+        for order_id in order_ids:
+            self._control(account_id, Exchange.cancel, order_id)
 
     def expire(self, order_id: str, account_id: str | None = None) -> None:
-        """
-        Expire an open order.
-        """
-        request = p.ExpireOrder(account_id=account_id or self.account_id, order_id=order_id)
-        self.request(request, p.Done)
+        """Expire an open order."""
+        self._control(account_id, Exchange.expire, order_id)
 
     def release(self, account_id: str | None = None) -> None:
-        """
-        Answer the orders that `hold_acks` held back, and hold back no more.
-        """
-        self.request(p.ReleaseOrders(account_id=account_id or self.account_id), p.Done)
+        """Answer the orders that `hold_acks` held back, and stop holding back."""
+        self._control(account_id, Controls.release)
 
     # -- FAULTS AND CONNECTIONS --------------------------------------------------------------------
 
@@ -319,7 +291,7 @@ class PaperVenueControl:
         **changes: Any,
     ) -> None:
         """
-        Replace the faults of an account. With nothing given, all faults end.
+        Replace the faults of an account. With nothing given, all faults are cleared.
 
         Parameters
         ----------
@@ -328,12 +300,11 @@ class PaperVenueControl:
         account_id : str, optional
             The account.
         **changes
-            Fields of `Faults` set on top.
+            Fields of `Faults`, in place of those given.
 
         """
         faults = msgspec.structs.replace(faults or Faults(), **changes)
-        request = p.SetFaults(account_id=account_id or self.account_id, faults=faults)
-        self.request(request, p.Done)
+        self._control(account_id, Controls.set_faults, faults)
 
     def set_history(
         self,
@@ -341,64 +312,53 @@ class PaperVenueControl:
         delay_secs: float = 0.0,
     ) -> None:
         """
-        Set how data clients answer requests for history. With nothing given, they do as asked.
+        Set how data clients answer requests for history. With nothing given, they answer in full.
 
         Parameters
         ----------
         fault : HistoryFault or str, default ``OK``
             What is wrong with the answers.
         delay_secs : float, default 0.0
-            How long (seconds) an answer takes.
+            The delay (seconds) of an answer.
 
         """
-        self.request(p.SetHistory(fault=HistoryFault(fault), delay_secs=delay_secs), p.Done)
+        self.request(call(Controls.set_history, HistoryFault(fault), delay_secs))
 
     def mark(self) -> int:
-        """
-        Return the venue's time (UNIX nanoseconds), for `Faults.lose_fills_since`.
-        """
-        return self.request(p.Mark(), p.Marked).ts
+        """Return the venue's time (UNIX nanoseconds), for `Faults.lose_fills_since`."""
+        return self.request(call(Controls.mark))
 
     def drop_connections(self, account_id: str | None = None) -> None:
-        """
-        Close the trading connections of an account. Its clients connect again by themselves.
-        """
-        self.request(p.DropConnections(account_id=account_id or self.account_id), p.Done)
+        """Close the trading connections of an account. Its clients connect again by themselves."""
+        self._control(account_id, Controls.drop_connections)
 
     def refuse_connections(self, refuse: bool = True, account_id: str | None = None) -> None:
-        """
-        Refuse new trading connections of an account, or take them again.
-        """
-        request = p.RefuseConnections(account_id=account_id or self.account_id, refuse=refuse)
-        self.request(request, p.Done)
+        """Refuse new trading connections of an account, or accept them again."""
+        self._control(account_id, Controls.refuse_connections, refuse)
 
     def push_mass_status(self, account_id: str | None = None) -> None:
-        """
-        Make the trading clients of an account send a mass status to their nodes.
-        """
-        self.request(p.PushMassStatus(account_id=account_id or self.account_id), p.Done)
+        """Make the trading clients of an account send a mass status to their nodes."""
+        self._control(account_id, Controls.push_mass_status)
 
     # -- WHAT HAPPENED -----------------------------------------------------------------------------
 
-    def commands(self, kind: str | None = None, account_id: str | None = None) -> list[p.Command]:
+    def commands(self, kind: str | None = None, account_id: str | None = None) -> list[Command]:
         """
         Return the commands that trading clients have sent, oldest first.
 
         Parameters
         ----------
         kind : str, optional
-            The name of a message of `testkit.protocol`, such as ``"SubmitOrders"``.
+            What was called: ``"SubmitOrders"``, ``"CancelOrders"``, ``"QueryPositions"`` and so on.
         account_id : str, optional
             The account, by default all accounts.
 
         """
-        commands = self.request(p.GetCommands(account_id=account_id), p.Commands).commands
+        commands = self.request(call(Controls.commands, account_id))
         return [c for c in commands if kind in (None, c.kind)]
 
     def submitted(self, account_id: str | None = None) -> list[str]:
-        """
-        Return the client order IDs that trading clients have submitted, oldest first.
-        """
+        """Return the client order IDs that trading clients have submitted, oldest first."""
         submits = self.commands("SubmitOrders", account_id)
         return [order_id for command in submits for order_id in command.order_ids]
 
@@ -409,10 +369,10 @@ class PaperVenueControl:
         Raises
         ------
         PaperVenueError
-            If it is not within the timeout.
+            If it does not become true within the timeout.
 
         """
-        self.request(p.Wait(condition=condition, timeout_secs=timeout_secs), p.Done, timeout_secs)
+        self.request(call(Controls.wait, condition, timeout_secs), timeout_secs)
 
     def wait_for_order(
         self,
@@ -422,23 +382,15 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> list[Order]:
-        """
-        Wait for orders with the given ID or states, and return them.
-        """
-        wanted = tuple(OrderState(s) for s in states)
+        """Wait for orders with the given ID or states, and return them."""
         condition = OrdersAre(
             account_id=account_id or self.account_id,
             order_id=order_id,
-            states=wanted,
+            states=tuple(OrderState(s) for s in states),
             count=count,
         )
         self.wait(condition, timeout_secs)
-        return [
-            o
-            for o in self.state(account_id).orders
-            if order_id in (None, o.client_order_id, o.venue_order_id)
-            and (not wanted or o.state in wanted)
-        ]
+        return condition.matching(self.state(account_id).orders)
 
     def wait_for_fill(
         self,
@@ -447,15 +399,9 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait for fills, of one order or of any.
-        """
-        condition = FillsAre(
-            account_id=account_id or self.account_id,
-            order_id=order_id,
-            count=count,
-        )
-        self.wait(condition, timeout_secs)
+        """Wait for fills, of one order or of any."""
+        account_id = account_id or self.account_id
+        self.wait(FillsAre(account_id=account_id, order_id=order_id, count=count), timeout_secs)
 
     def wait_for_position(
         self,
@@ -464,14 +410,9 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait until the signed quantity of a symbol, summed over its legs, has a value.
-        """
-        condition = PositionIs(
-            account_id=account_id or self.account_id,
-            symbol=symbol,
-            qty=Decimal(qty),
-        )
+        """Wait until the signed quantity of a symbol, summed over its legs, is `qty`."""
+        account_id = account_id or self.account_id
+        condition = PositionIs(account_id=account_id, symbol=symbol, qty=Decimal(qty))
         self.wait(condition, timeout_secs)
 
     def wait_for_connections(
@@ -480,11 +421,9 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait until exactly `count` trading clients of an account are connected.
-        """
-        condition = SessionsAre(account_id=account_id or self.account_id, count=count)
-        self.wait(condition, timeout_secs)
+        """Wait until exactly `count` trading clients of an account are connected."""
+        account_id = account_id or self.account_id
+        self.wait(SessionsAre(account_id=account_id, count=count), timeout_secs)
 
     def wait_for_commands(
         self,
@@ -493,15 +432,9 @@ class PaperVenueControl:
         account_id: str | None = None,
         timeout_secs: float = 20.0,
     ) -> None:
-        """
-        Wait until `count` commands of a kind have been received since the venue started.
-        """
-        condition = CommandsAre(
-            account_id=account_id or self.account_id,
-            kind=kind,
-            count=count,
-        )
-        self.wait(condition, timeout_secs)
+        """Wait until `count` commands of a kind have been received since the venue started."""
+        account_id = account_id or self.account_id
+        self.wait(CommandsAre(account_id=account_id, kind=kind, count=count), timeout_secs)
 
     # -- CONFIGURATION OF A NODE -------------------------------------------------------------------
 
@@ -515,7 +448,7 @@ class PaperVenueControl:
             Fields of `PaperVenueExecClientConfig`, on top of host, port, account and OMS.
 
         """
-        # Imported when needed: what controls a venue need not load NautilusTrader
+        # Imported when needed: what only controls a venue does not have to load NautilusTrader
         from nautilus_recovery_actor.testkit.clients import PaperVenueExecClientConfig  # noqa: PLC0415
 
         defaults = {
@@ -536,97 +469,11 @@ class PaperVenueControl:
             Fields of `PaperVenueDataClientConfig`, on top of host and port.
 
         """
-        # Imported when needed: what controls a venue need not load NautilusTrader
+        # Imported when needed: what only controls a venue does not have to load NautilusTrader
         from nautilus_recovery_actor.testkit.clients import PaperVenueDataClientConfig  # noqa: PLC0415
 
         return PaperVenueDataClientConfig(**{"host": self.host, "port": self.port, **fields})
 
 
-class PaperVenue(PaperVenueControl):
-    """
-    A paper venue in a process of its own, which ends with this object or with this process.
-
-    Parameters
-    ----------
-    account_id : str, default "PAPER-001"
-        The account meant where none is given. It is opened at once.
-    oms : Oms or str, default ``NETTING``
-        How that account holds positions.
-    prefix : str, default "PAPER"
-        Starts every venue order ID and trade ID. Use different ones for venues of one node.
-    fee_rate : Decimal or int or str, default 0
-        The fee as a fraction of the notional value of a fill.
-    port : int, default 0
-        The port, 0 for a free one.
-
-    Raises
-    ------
-    PaperVenueError
-        If the process does not start.
-
-    Examples
-    --------
-    >>> with PaperVenue() as venue:
-    ...     venue.set_price("ETHUSDT-PERP", "2000")
-    ...     venue.exec_config(symbols=("ETHUSDT-PERP",))
-
-    """
-
-    def __init__(
-        self,
-        account_id: str = "PAPER-001",
-        oms: Oms | str = Oms.NETTING,
-        prefix: str = "PAPER",
-        fee_rate: Number = 0,
-        port: int = 0,
-    ) -> None:
-        standalone = Path(__file__).with_name("standalone.py")
-        command = [sys.executable, "-P", str(standalone), "venue", "--exit-with-parent"]
-        command += ["--port", str(port), "--prefix", prefix, "--fee-rate", str(fee_rate)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self._end_process()
-            raise PaperVenueError(
-                f"the paper venue ended at once (exit code {self._process.returncode}): "
-                f"run `{' '.join(command)}` to see why",
-            )
-        super().__init__(port=json.loads(line)["port"], account_id=account_id, oms=oms)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """
-        Return the process ID of the venue.
-        """
-        return self._process.pid
-
-    def close(self) -> None:
-        """
-        End the venue.
-        """
-        super().close()
-        self._end_process()
-
-    def _end_process(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+def _decimal(number: Number | None) -> Decimal | None:
+    return None if number is None else Decimal(number)

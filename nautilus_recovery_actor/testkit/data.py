@@ -9,42 +9,28 @@ from typing import Any
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.data.messages import RequestBars
-from nautilus_trader.data.messages import RequestInstrument
-from nautilus_trader.data.messages import RequestInstruments
-from nautilus_trader.data.messages import RequestQuoteTicks
-from nautilus_trader.data.messages import RequestTradeTicks
-from nautilus_trader.data.messages import SubscribeBars
-from nautilus_trader.data.messages import SubscribeInstrument
-from nautilus_trader.data.messages import SubscribeInstruments
-from nautilus_trader.data.messages import SubscribeQuoteTicks
-from nautilus_trader.data.messages import SubscribeTradeTicks
-from nautilus_trader.data.messages import UnsubscribeBars
-from nautilus_trader.data.messages import UnsubscribeInstrument
-from nautilus_trader.data.messages import UnsubscribeInstruments
-from nautilus_trader.data.messages import UnsubscribeQuoteTicks
-from nautilus_trader.data.messages import UnsubscribeTradeTicks
+from nautilus_trader.data import messages
 from nautilus_trader.live.data_client import LiveMarketDataClient
 from nautilus_trader.model.data import BarType
-from nautilus_trader.model.data import QuoteTick
-from nautilus_trader.model.data import TradeTick
-from nautilus_trader.model.enums import AggressorSide
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import Symbol
-from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import Venue
 
-from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.config import PaperVenueDataClientConfig
 from nautilus_recovery_actor.testkit.connection import VenueConnection
 from nautilus_recovery_actor.testkit.faults import HistoryFault
 from nautilus_recovery_actor.testkit.history import paper_bars
 from nautilus_recovery_actor.testkit.history import paper_quotes
 from nautilus_recovery_actor.testkit.history import paper_trades
+from nautilus_recovery_actor.testkit.history import quote_tick
+from nautilus_recovery_actor.testkit.history import trade_tick
 from nautilus_recovery_actor.testkit.history import with_fault
-from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
+from nautilus_recovery_actor.testkit.instruments import configured_provider
 from nautilus_recovery_actor.testkit.records import Quote
+from nautilus_recovery_actor.testkit.session import Session
+from nautilus_recovery_actor.testkit.wire import Push
+from nautilus_recovery_actor.testkit.wire import call
 
 
 class PaperVenueDataClient(LiveMarketDataClient):
@@ -84,13 +70,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
             loop=loop,
             client_id=ClientId(name),
             venue=Venue(config.venue),
-            instrument_provider=PaperInstrumentProvider(
-                config.venue,
-                config.symbols,
-                config.price_precision,
-                config.size_precision,
-                config.multipliers,
-            ),
+            instrument_provider=configured_provider(config),
             msgbus=msgbus,
             cache=cache,
             clock=clock,
@@ -103,7 +83,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
         self._connection = VenueConnection(
             config.host,
             config.port,
-            hello=p.HelloData(),
+            hello=call(Session.hello_data),
             on_push=self._on_push,
         )
 
@@ -121,39 +101,19 @@ class PaperVenueDataClient(LiveMarketDataClient):
 
     # -- DATA --------------------------------------------------------------------------------------
 
-    def _on_push(self, push: p.Push) -> None:
+    def _on_push(self, push: Push) -> None:
         if isinstance(push, Quote):
             instrument_id = InstrumentId(Symbol(push.symbol), self.venue)
             self._last[instrument_id] = push
             if instrument_id in self._quoted:
-                self._send_quote(instrument_id, push)
+                self._send(quote_tick, push)
             if instrument_id in self._traded:
-                self._send_trade(instrument_id, push)
+                self._send(trade_tick, push)
 
-    def _send_quote(self, instrument_id: InstrumentId, quote: Quote) -> None:
-        instrument = self._instrument_provider.find(instrument_id)
-        if instrument is None:
-            return
-        price = instrument.make_price(quote.px)
-        size = instrument.make_qty(1)
-        ts_init = self._clock.timestamp_ns()
-        self._handle_data(QuoteTick(instrument_id, price, price, size, size, quote.ts, ts_init))
-
-    def _send_trade(self, instrument_id: InstrumentId, quote: Quote) -> None:
-        instrument = self._instrument_provider.find(instrument_id)
-        if instrument is None:
-            return
-        self._handle_data(
-            TradeTick(
-                instrument_id,
-                instrument.make_price(quote.px),
-                instrument.make_qty(1),
-                AggressorSide.NO_AGGRESSOR,
-                TradeId(str(quote.ts)),
-                quote.ts,
-                self._clock.timestamp_ns(),
-            ),
-        )
+    def _send(self, tick: Callable[[Any, Any, int, int], Any], quote: Quote) -> None:
+        instrument = self._instrument_provider.find(InstrumentId(Symbol(quote.symbol), self.venue))
+        if instrument is not None:
+            self._handle_data(tick(instrument, quote.px, quote.ts, self._clock.timestamp_ns()))
 
     async def _send_bars(self, bar_type: BarType, last: int) -> None:
         instrument = self._instrument_provider.find(bar_type.instrument_id)
@@ -167,100 +127,72 @@ class PaperVenueDataClient(LiveMarketDataClient):
 
     # -- SUBSCRIPTIONS -----------------------------------------------------------------------------
 
-    async def _subscribe_quote_ticks(self, command: SubscribeQuoteTicks) -> None:
+    async def _subscribe_quote_ticks(self, command: messages.SubscribeQuoteTicks) -> None:
         self._quoted.add(command.instrument_id)
         if command.instrument_id in self._last:
-            self._send_quote(command.instrument_id, self._last[command.instrument_id])
+            self._send(quote_tick, self._last[command.instrument_id])
 
-    async def _unsubscribe_quote_ticks(self, command: UnsubscribeQuoteTicks) -> None:
+    async def _unsubscribe_quote_ticks(self, command: messages.UnsubscribeQuoteTicks) -> None:
         self._quoted.discard(command.instrument_id)
 
-    async def _subscribe_trade_ticks(self, command: SubscribeTradeTicks) -> None:
+    async def _subscribe_trade_ticks(self, command: messages.SubscribeTradeTicks) -> None:
         self._traded.add(command.instrument_id)
 
-    async def _unsubscribe_trade_ticks(self, command: UnsubscribeTradeTicks) -> None:
+    async def _unsubscribe_trade_ticks(self, command: messages.UnsubscribeTradeTicks) -> None:
         self._traded.discard(command.instrument_id)
 
-    async def _subscribe_bars(self, command: SubscribeBars) -> None:
+    async def _subscribe_bars(self, command: messages.SubscribeBars) -> None:
         if command.bar_type not in self._barred:
             # From now on, and not from when the task begins: no bar is missing after a request
             sending = self._send_bars(command.bar_type, self._clock.timestamp_ns())
             self._barred[command.bar_type] = asyncio.create_task(sending)
 
-    async def _unsubscribe_bars(self, command: UnsubscribeBars) -> None:
+    async def _unsubscribe_bars(self, command: messages.UnsubscribeBars) -> None:
         task = self._barred.pop(command.bar_type, None)
         if task is not None:
             task.cancel()
 
-    async def _subscribe_instrument(self, command: SubscribeInstrument) -> None:
+    async def _ignore(self, command: Any) -> None:
         pass  # Instruments never change
 
-    async def _unsubscribe_instrument(self, command: UnsubscribeInstrument) -> None:
-        pass
-
-    async def _subscribe_instruments(self, command: SubscribeInstruments) -> None:
-        pass
-
-    async def _unsubscribe_instruments(self, command: UnsubscribeInstruments) -> None:
-        pass
+    _subscribe_instrument = _unsubscribe_instrument = _ignore
+    _subscribe_instruments = _unsubscribe_instruments = _ignore
 
     # -- REQUESTS ----------------------------------------------------------------------------------
 
-    async def _request_instrument(self, request: RequestInstrument) -> None:
+    async def _request_instrument(self, request: messages.RequestInstrument) -> None:
         instrument = self._instrument_provider.find(request.instrument_id)
         if instrument is None:
             self._log.error(f"Cannot find instrument for {request.instrument_id}")
             return
-        self._handle_instrument(
-            instrument,
-            request.id,
-            request.start,
-            request.end,
-            request.params,
-        )
+        self._handle_instrument(instrument, *_reply_to(request))
 
-    async def _request_instruments(self, request: RequestInstruments) -> None:
+    async def _request_instruments(self, request: messages.RequestInstruments) -> None:
         self._handle_instruments(
             self.venue,
             self._instrument_provider.list_all(),
-            request.id,
-            request.start,
-            request.end,
-            request.params,
+            *_reply_to(request),
         )
 
-    async def _request_bars(self, request: RequestBars) -> None:
+    async def _request_bars(self, request: messages.RequestBars) -> None:
         def made(instrument: Any, start: int, end: int) -> list[Any]:
             return paper_bars(instrument, request.bar_type, start, end)
 
         data = await self._history(request, request.bar_type.instrument_id, made)
-        self._handle_bars(
-            request.bar_type,
-            data,
-            request.id,
-            request.start,
-            request.end,
-            request.params,
-        )
+        self._handle_bars(request.bar_type, data, *_reply_to(request))
 
-    async def _request_quote_ticks(self, request: RequestQuoteTicks) -> None:
+    async def _request_quote_ticks(self, request: messages.RequestQuoteTicks) -> None:
         self._handle_quote_ticks(
             request.instrument_id,
             await self._history(request, request.instrument_id, paper_quotes),
-            request.id,
-            request.start,
-            request.end,
-            request.params,
+            *_reply_to(request),
         )
 
-    async def _request_trade_ticks(self, request: RequestTradeTicks) -> None:
+    async def _request_trade_ticks(self, request: messages.RequestTradeTicks) -> None:
         self._handle_trade_ticks(
             request.instrument_id,
             await self._history(request, request.instrument_id, paper_trades),
-            request.id,
-            request.start,
-            request.end,
-            request.params,
+            *_reply_to(request),
         )
 
     async def _history(
@@ -269,13 +201,17 @@ class PaperVenueDataClient(LiveMarketDataClient):
         instrument_id: InstrumentId,
         made: Callable[[Any, int, int], list[Any]],
     ) -> list[Any]:
-        mode = await self._connection.request(p.BeginHistory(), p.HistoryMode)
-        if mode.fault is HistoryFault.RAISE:
-            raise RuntimeError(f"no history of {instrument_id}, as set")
+        fault = await self._connection.request(call(Session.begin_history))
+        if fault is HistoryFault.RAISE:
+            raise RuntimeError(f"history of {instrument_id} is set to fail")
         instrument = self._instrument_provider.find(instrument_id)
         if instrument is None:
             return []
         start = 0 if request.start is None else request.start.value
         end = self._clock.timestamp_ns() if request.end is None else request.end.value
         data = made(instrument, start, end)
-        return with_fault(data[-request.limit :] if request.limit else data, mode.fault)
+        return with_fault(data[-request.limit :] if request.limit else data, fault)
+
+
+def _reply_to(request: Any) -> tuple[Any, ...]:
+    return request.id, request.start, request.end, request.params

@@ -1,8 +1,11 @@
 """
 A paper exchange: any number of accounts, traded against one price per symbol.
 
-Nothing here knows of sockets, clocks or NautilusTrader. Every change is published as an event to
-one callback, so a server can push it and a test can collect it.
+Market orders fill at the price, limit orders when it crosses them, stop orders once it reaches
+their trigger. Liquidity is never scarce: partial fills happen on request only (`Exchange.fill`).
+
+Nothing here uses sockets, the system clock or NautilusTrader. Every change is published as an event
+to one callback, so a server can push it and a test can collect it.
 """
 
 from collections.abc import Callable
@@ -21,48 +24,26 @@ from nautilus_recovery_actor.testkit.records import Leg
 from nautilus_recovery_actor.testkit.records import NewOrder
 from nautilus_recovery_actor.testkit.records import Oms
 from nautilus_recovery_actor.testkit.records import Order
-from nautilus_recovery_actor.testkit.records import OrderEvent
 from nautilus_recovery_actor.testkit.records import OrderKind
 from nautilus_recovery_actor.testkit.records import OrderState
 from nautilus_recovery_actor.testkit.records import Position
 from nautilus_recovery_actor.testkit.records import Quote
 from nautilus_recovery_actor.testkit.records import Side
+from nautilus_recovery_actor.testkit.wire import served
 
 
 class ExchangeError(Exception):
-    """
-    Raised when an operation names something that does not exist or cannot be done.
-    """
+    """Raised when an operation names something that does not exist or cannot be done."""
 
 
 class Exchange:
-    """
-    Take the orders of any number of accounts, and match them against one price per symbol.
-
-    Market orders fill at the price, limit orders when it crosses them, stop orders once it reaches
-    their trigger. Liquidity is never scarce: partial fills happen on request only (`fill`).
-
-    Parameters
-    ----------
-    publish : Callable[[ExchangeEvent], None]
-        Called with every event, in order.
-    clock : Callable[[], int]
-        The time (UNIX nanoseconds). Times handed out are strictly increasing.
-    prefix : str, default "PAPER"
-        Starts every venue order ID and trade ID. Venues traded by one node need different ones:
-        NautilusTrader's cache indexes the venue order IDs of all venues together.
-    currency : str, default "USDT"
-        The currency of profits, losses and fees.
-    fee_rate : Decimal, default 0
-        The fee as a fraction of the notional value of a fill.
-
-    """
+    """Take the orders of any number of accounts, and match them against one price per symbol."""
 
     def __init__(
         self,
         publish: Callable[[ExchangeEvent], None],
         clock: Callable[[], int],
-        prefix: str = "PAPER",
+        prefix: str = "PAPER",  # Venues of one node need different ones: its cache mixes their IDs
         currency: str = "USDT",
         fee_rate: Decimal = ZERO,
     ) -> None:
@@ -72,70 +53,44 @@ class Exchange:
         self._prefix = prefix
         self._currency = currency
         self._matching = Matching(publish, self.now, prefix, currency, fee_rate)
+        self.prices = self._matching.prices
         self._ts_last = 0
         self._order_count = 0
 
-    @property
-    def prices(self) -> dict[str, Decimal]:
-        """
-        Return the price per symbol.
-        """
-        return self._matching.prices
-
     def now(self) -> int:
-        """
-        Return the time (UNIX nanoseconds), later than any time handed out before.
-        """
+        """Return the time (UNIX nanoseconds), later than any time handed out before."""
         self._ts_last = max(self._clock(), self._ts_last + 1)
         return self._ts_last
 
     # -- ACCOUNTS AND PRICES -----------------------------------------------------------------------
 
+    @served
     def open_account(
         self,
         account_id: str,
         oms: Oms = Oms.NETTING,
         balance: Decimal = Decimal(1_000_000),
-    ) -> Account:
-        """
-        Return the account with the given ID, opened with the given balance if it is new.
-
-        Raises
-        ------
-        ExchangeError
-            If the account exists and holds positions in another way.
-
-        """
+    ) -> None:
+        """Open an account with the given balance, unless it is open."""
         account = self.accounts.get(account_id)
         if account is None:
-            account = Account(account_id, oms, {self._currency: balance})
-            self.accounts[account_id] = account
+            self.accounts[account_id] = Account(account_id, oms, {self._currency: balance})
         elif account.oms is not oms:
             raise ExchangeError(
                 f"account {account_id} is {account.oms.value}, not {oms.value}: "
-                f"give the same OMS everywhere, or use another account ID",
+                f"use the same OMS everywhere, or use another account ID",
             )
-        return account
 
     def account(self, account_id: str) -> Account:
-        """
-        Return the account with the given ID.
-
-        Raises
-        ------
-        ExchangeError
-            If there is no such account.
-
-        """
+        """Return the account with the given ID."""
         if account_id not in self.accounts:
             known = ", ".join(self.accounts) or "none"
-            raise ExchangeError(f"no account {account_id} (there are: {known}): open it first")
+            raise ExchangeError(f"no account {account_id} (known accounts: {known}): open it first")
         return self.accounts[account_id]
 
+    @served
     def set_price(self, symbol: str, px: Decimal) -> None:
-        """
-        Set the price of a symbol, and trigger or fill the orders it reaches.
-        """
+        """Set the price of a symbol, and trigger or fill the orders it reaches."""
         self.prices[symbol] = px
         self._publish(Quote(symbol=symbol, px=px, ts=self.now()))
         for account in self.accounts.values():
@@ -145,6 +100,7 @@ class Exchange:
                 if order.symbol == symbol and order.state.is_open:
                     self._matching.match(account, order)
 
+    @served
     def set_position(
         self,
         account_id: str,
@@ -153,26 +109,18 @@ class Exchange:
         avg_px: Decimal = ZERO,
         leg: Leg | None = None,
     ) -> None:
-        """
-        Put a position in place as if it had always been there, without an order or a fill.
-        """
+        """Put a position in place as if it had always been there, without an order or a fill."""
         account = self.account(account_id)
         if leg is None:
             leg = Leg.NET
             if account.oms is Oms.HEDGING:
                 leg = Leg.LONG if qty >= ZERO else Leg.SHORT
-        account.positions[symbol, leg] = Position(
-            symbol=symbol,
-            qty=qty,
-            cost=qty * avg_px,
-            leg=leg,
-            ts_last=self.now(),
-        )
+        position = Position(symbol=symbol, qty=qty, cost=qty * avg_px, leg=leg, ts_last=self.now())
+        account.positions[symbol, leg] = position
 
+    @served
     def set_balance(self, account_id: str, total: Decimal, currency: str | None = None) -> None:
-        """
-        Set the balance of an account, by default in the currency of the exchange.
-        """
+        """Set the balance of an account, by default in the currency of the exchange."""
         account = self.account(account_id)
         account.totals[currency or self._currency] = total
         self._matching.publish_balances(account)
@@ -180,30 +128,12 @@ class Exchange:
     # -- ORDERS ------------------------------------------------------------------------------------
 
     def submit(self, account_id: str, new: NewOrder, hold: bool = False) -> Order:
-        """
-        Take an order, and match it.
-
-        Parameters
-        ----------
-        account_id : str
-            The account.
-        new : NewOrder
-            The order.
-        hold : bool, default False
-            If the order is taken but not answered until `release`.
-
-        Returns
-        -------
-        Order
-            The order as it is afterwards. A rejected order is not kept.
-
-        """
+        """Match an order, or hold it until `release`; a rejected one is not kept."""
         account = self.account(account_id)
         ts = self.now()
         self._order_count += 1
-        fields = {**asdict(new), "leg": account.leg_of(new)}
         order = Order(
-            **fields,
+            **{**asdict(new), "leg": account.leg_of(new)},
             venue_order_id=f"{self._prefix}-{self._order_count}",
             state=OrderState.HELD,
             ts_accepted=ts,
@@ -212,17 +142,21 @@ class Exchange:
         reason = self._refusal(account, order)
         if reason is not None:
             order = replace(order, state=OrderState.REJECTED, reason=reason)
-            self._publish(
-                OrderEvent(account_id=account_id, kind=EventKind.REJECTED, ts=ts, order=order),
-            )
+            self._matching.publish_order(account, EventKind.REJECTED, order)
             return order
         account.store(order)
         return order if hold else self._matching.accept(account, order)
 
+    @served
+    def place(self, account_id: str, order: NewOrder) -> Order:
+        """Place an order "elsewhere": on the account, but not by a node."""
+        placed = self.submit(account_id, order)
+        if placed.state is OrderState.REJECTED:
+            raise ExchangeError(f"order rejected: {placed.reason}")
+        return placed
+
     def release(self, account_id: str) -> None:
-        """
-        Answer the orders that were held back, oldest first.
-        """
+        """Answer the orders that were held back, oldest first."""
         account = self.account(account_id)
         for order in [o for o in account.orders.values() if o.state is OrderState.HELD]:
             self._matching.accept(account, order)
@@ -235,15 +169,13 @@ class Exchange:
         px: Decimal | None = None,
         trigger_px: Decimal | None = None,
     ) -> None:
-        """
-        Change an open order and match it again, or publish why not.
-        """
+        """Change an open order and match it again, or publish why not."""
         account = self.account(account_id)
         order = self._open_order(account, order_id, "MODIFY")
         if order is None:
             return
         if qty is not None and qty <= order.filled_qty:
-            self._refuse(account, "MODIFY", order_id, f"{order.filled_qty} is filled already")
+            self._refuse(account, "MODIFY", order_id, f"{order.filled_qty} is already filled")
             return
         order = self._matching.change(
             account,
@@ -255,54 +187,44 @@ class Exchange:
         )
         self._matching.match(account, order)
 
+    @served
     def cancel(self, account_id: str, order_id: str) -> None:
-        """
-        Cancel an open order, or publish why not.
-        """
+        """Cancel an open order, or publish why not."""
         account = self.account(account_id)
         order = self._open_order(account, order_id, "CANCEL")
         if order is not None:
             self._matching.cancel(account, order)
 
+    @served
     def cancel_all(
         self,
         account_id: str,
         symbol: str | None = None,
         side: Side | None = None,
     ) -> None:
-        """
-        Cancel all open orders of an account, of a symbol or of a side.
-        """
+        """Cancel all open orders of an account, of a symbol or of a side."""
         account = self.account(account_id)
         for order in list(account.orders.values()):
-            is_meant = symbol in (None, order.symbol) and side in (None, order.side)
-            if is_meant and order.state.is_open:
+            is_listed = symbol in (None, order.symbol) and side in (None, order.side)
+            if is_listed and order.state.is_open:
                 self._matching.cancel(account, order)
 
+    @served
     def expire(self, account_id: str, order_id: str) -> None:
-        """
-        Expire an open order.
-
-        Raises
-        ------
-        ExchangeError
-            If the order is not open.
-
-        """
+        """Expire an open order."""
         account = self.account(account_id)
         order = self._must_be_open(account, order_id)
         self._matching.change(account, order, EventKind.EXPIRED, state=OrderState.EXPIRED)
 
     def expire_due(self, now_ns: int) -> None:
-        """
-        Expire the ``GTD`` orders whose time has come.
-        """
+        """Expire the ``GTD`` orders that are due."""
         for account in self.accounts.values():
             for order in list(account.orders.values()):
                 is_due = order.expire_ns is not None and order.expire_ns <= now_ns
                 if is_due and order.state.is_open:
                     self.expire(account.account_id, order.venue_order_id)
 
+    @served
     def fill(
         self,
         account_id: str,
@@ -310,47 +232,22 @@ class Exchange:
         qty: Decimal | None = None,
         px: Decimal | None = None,
     ) -> Order:
-        """
-        Fill an open order, in part or as a whole, whatever the price is.
-
-        Parameters
-        ----------
-        account_id : str
-            The account.
-        order_id : str
-            The client or venue order ID.
-        qty : Decimal, optional
-            The quantity, by default all that is left.
-        px : Decimal, optional
-            The fill price, by default the order's own, else the price of the symbol.
-
-        Returns
-        -------
-        Order
-            The order as it is afterwards.
-
-        Raises
-        ------
-        ExchangeError
-            If the order is not open, if more is asked for than is left of it or of the position
-            that it closes, or if there is no price.
-
-        """
+        """Fill an open order, in part or as a whole, whatever the price is."""
         account = self.account(account_id)
         order = self._must_be_open(account, order_id)
         qty = order.leaves_qty if qty is None else qty
         if not ZERO < qty <= order.leaves_qty:
             raise ExchangeError(f"cannot fill {qty} of {order_id}: {order.leaves_qty} is left")
-        if order.only_closes and qty > account.reducible_qty(order):
+        closable = account.reducible_qty(order)
+        if order.only_closes and qty > closable:
             raise ExchangeError(
-                f"cannot fill {qty} of {order_id}: it only closes a position, "
-                f"and that holds {account.reducible_qty(order)}",
+                f"cannot fill {qty} of {order_id}: it only closes, and {closable} is open"
             )
-        for candidate in (px, order.px, order.trigger_px, self.prices.get(order.symbol)):
-            if candidate is not None:
-                is_maker = order.px is not None
-                return self._matching.fill(account, order, qty, candidate, is_maker)
-        raise ExchangeError(f"no price to fill {order_id} at: give one")
+        candidates = (px, order.px, order.trigger_px, self.prices.get(order.symbol))
+        fill_px = next((c for c in candidates if c is not None), None)
+        if fill_px is None:
+            raise ExchangeError(f"no price at which to fill {order_id}: pass one")
+        return self._matching.fill(account, order, qty, fill_px, is_maker=order.px is not None)
 
     # -- REFUSALS ----------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 """
-The execution client of a paper venue.
+The execution client of a paper venue: long, because NautilusTrader wants one class per client.
 """
 
 import asyncio
@@ -8,17 +8,7 @@ from datetime import datetime
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.execution.messages import BatchCancelOrders
-from nautilus_trader.execution.messages import CancelAllOrders
-from nautilus_trader.execution.messages import CancelOrder
-from nautilus_trader.execution.messages import GenerateFillReports
-from nautilus_trader.execution.messages import GenerateOrderStatusReport
-from nautilus_trader.execution.messages import GenerateOrderStatusReports
-from nautilus_trader.execution.messages import GeneratePositionStatusReports
-from nautilus_trader.execution.messages import ModifyOrder
-from nautilus_trader.execution.messages import QueryAccount
-from nautilus_trader.execution.messages import SubmitOrder
-from nautilus_trader.execution.messages import SubmitOrderList
+from nautilus_trader.execution import messages
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
@@ -28,36 +18,37 @@ from nautilus_trader.model.enums import AccountType
 from nautilus_trader.model.enums import OmsType
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
-from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
-from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import Venue
 from nautilus_trader.model.identifiers import VenueOrderId
-from nautilus_trader.model.objects import AccountBalance
-from nautilus_trader.model.objects import Currency
-from nautilus_trader.model.objects import Money
 from nautilus_trader.model.orders import Order as NautilusOrder
 
-from nautilus_recovery_actor.testkit import protocol as p
 from nautilus_recovery_actor.testkit.config import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit.connection import VenueConnection
-from nautilus_recovery_actor.testkit.connection import VenueRequestError
+from nautilus_recovery_actor.testkit.events import account_balance
+from nautilus_recovery_actor.testkit.events import generate_event
+from nautilus_recovery_actor.testkit.events import generate_rejection
+from nautilus_recovery_actor.testkit.events import ids_of
 from nautilus_recovery_actor.testkit.faults import MassStatusFault
-from nautilus_recovery_actor.testkit.instruments import PaperInstrumentProvider
-from nautilus_recovery_actor.testkit.records import Balance
+from nautilus_recovery_actor.testkit.instruments import configured_provider
 from nautilus_recovery_actor.testkit.records import BalanceEvent
 from nautilus_recovery_actor.testkit.records import CommandRejected
 from nautilus_recovery_actor.testkit.records import EventKind
 from nautilus_recovery_actor.testkit.records import NewOrder
 from nautilus_recovery_actor.testkit.records import Oms
 from nautilus_recovery_actor.testkit.records import OrderEvent
+from nautilus_recovery_actor.testkit.records import SendMassStatus
 from nautilus_recovery_actor.testkit.records import Side
 from nautilus_recovery_actor.testkit.reports import Translation
 from nautilus_recovery_actor.testkit.reports import UnsupportedOrderError
 from nautilus_recovery_actor.testkit.reports import new_order
+from nautilus_recovery_actor.testkit.session import Session
+from nautilus_recovery_actor.testkit.wire import CallError
+from nautilus_recovery_actor.testkit.wire import Push
+from nautilus_recovery_actor.testkit.wire import call
 
 
 _MAX_YIELDS = 1_000
@@ -100,13 +91,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             oms_type=OmsType[config.oms_type],
             account_type=AccountType.MARGIN,
             base_currency=None,
-            instrument_provider=PaperInstrumentProvider(
-                config.venue,
-                config.symbols,
-                config.price_precision,
-                config.size_precision,
-                config.multipliers,
-            ),
+            instrument_provider=configured_provider(config),
             msgbus=msgbus,
             cache=cache,
             clock=clock,
@@ -124,7 +109,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         self._connection = VenueConnection(
             config.host,
             config.port,
-            hello=p.HelloTrading(account_id=config.account_id, oms=Oms(config.oms_type)),
+            hello=call(Session.hello_trading, config.account_id, Oms(config.oms_type)),
             on_push=self._on_push,
             on_reconnect=self._on_reconnect,
         )
@@ -145,7 +130,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         try:
             await self._send_balances()
             await self._send_mass_status()
-        except VenueRequestError as e:
+        except CallError as e:
             self._log.warning(f"After the reconnect: {e}")
 
     async def _send_mass_status(self) -> None:
@@ -154,34 +139,28 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             self._send_mass_status_report(mass_status)
 
     async def _send_balances(self) -> None:
-        reply = await self._connection.request(p.QueryBalances(), p.Balances)
-        self._publish_balances(reply.balances, reply.ts)
+        self._apply_balances(await self._connection.request(call(Session.query_balances)))
 
-    def _publish_balances(self, balances: tuple[Balance, ...], ts: int) -> None:
+    def _apply_balances(self, event: BalanceEvent) -> None:
         self.generate_account_state(
-            balances=[_account_balance(b) for b in balances],
+            balances=[account_balance(b) for b in event.balances],
             margins=[],
             reported=True,
-            ts_event=ts,
+            ts_event=event.ts,
         )
 
     # -- COMMANDS ----------------------------------------------------------------------------------
 
-    async def _submit_order(self, command: SubmitOrder) -> None:
+    async def _submit_order(self, command: messages.SubmitOrder) -> None:
         await self._submit([command.order], command.position_id)
 
-    async def _submit_order_list(self, command: SubmitOrderList) -> None:
+    async def _submit_order_list(self, command: messages.SubmitOrderList) -> None:
         await self._submit(command.order_list.orders, command.position_id)
 
     async def _submit(self, orders: list[NautilusOrder], position_id: PositionId | None) -> None:
         taken: dict[str, NewOrder] = {}
         for order in orders:
-            self.generate_order_submitted(
-                order.strategy_id,
-                order.instrument_id,
-                order.client_order_id,
-                self._clock.timestamp_ns(),
-            )
+            self.generate_order_submitted(*ids_of(order), self._clock.timestamp_ns())
             try:
                 taken[order.client_order_id.value] = new_order(order, position_id)
             except UnsupportedOrderError as e:
@@ -191,8 +170,8 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         if self._sends_reports:
             await self._until_submitted(orders)
         try:
-            self._connection.send(p.SubmitOrders(orders=tuple(taken.values())))
-        except VenueRequestError as e:
+            self._connection.send(call(Session.submit_orders, tuple(taken.values())))
+        except CallError as e:
             for order in orders:
                 if order.client_order_id.value in taken:
                     self._reject(order, str(e))
@@ -205,43 +184,40 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             await asyncio.sleep(0)
 
     def _reject(self, order: NautilusOrder, reason: str) -> None:
-        self.generate_order_rejected(
-            order.strategy_id,
-            order.instrument_id,
-            order.client_order_id,
-            reason,
-            self._clock.timestamp_ns(),
-        )
+        self.generate_order_rejected(*ids_of(order), reason, self._clock.timestamp_ns())
 
-    async def _modify_order(self, command: ModifyOrder) -> None:
+    async def _modify_order(self, command: messages.ModifyOrder) -> None:
         self._connection.send(
-            p.ModifyOrder(
-                order_id=_order_id(command),
+            call(
+                Session.modify_order,
+                _order_id(command),
                 qty=command.quantity.as_decimal() if command.quantity else None,
                 px=command.price.as_decimal() if command.price else None,
                 trigger_px=command.trigger_price.as_decimal() if command.trigger_price else None,
             ),
         )
 
-    async def _cancel_order(self, command: CancelOrder) -> None:
+    async def _cancel_order(self, command: messages.CancelOrder) -> None:
         self._cancel([command])
 
-    async def _batch_cancel_orders(self, command: BatchCancelOrders) -> None:
+    async def _batch_cancel_orders(self, command: messages.BatchCancelOrders) -> None:
         self._cancel(command.cancels)
 
-    def _cancel(self, commands: list[CancelOrder]) -> None:
-        self._connection.send(p.CancelOrders(order_ids=tuple(_order_id(c) for c in commands)))
+    def _cancel(self, commands: list[messages.CancelOrder]) -> None:
+        order_ids = tuple(_order_id(c) for c in commands)
+        self._connection.send(call(Session.cancel_orders, order_ids))
 
-    async def _cancel_all_orders(self, command: CancelAllOrders) -> None:
+    async def _cancel_all_orders(self, command: messages.CancelAllOrders) -> None:
         side = command.order_side
         self._connection.send(
-            p.CancelAll(
+            call(
+                Session.cancel_all,
                 symbol=command.instrument_id.symbol.value,
                 side=None if side == OrderSide.NO_ORDER_SIDE else Side(OrderSide(side).name),
             ),
         )
 
-    async def _query_account(self, command: QueryAccount) -> None:  # noqa: ARG002
+    async def _query_account(self, command: messages.QueryAccount) -> None:  # noqa: ARG002
         await self._send_balances()
 
     # -- REPORTS -----------------------------------------------------------------------------------
@@ -251,7 +227,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         lookback_mins: int | None = None,
     ) -> ExecutionMassStatus | None:
         """
-        Generate an `ExecutionMassStatus` report, or fail as the venue was told to.
+        Generate an `ExecutionMassStatus` report, or fail as the venue is set to.
 
         Parameters
         ----------
@@ -259,24 +235,22 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             The maximum lookback for querying closed orders and trades.
 
         """
-        mode = await self._connection.request(p.BeginMassStatus(), p.MassStatusMode)
-        if mode.fault is MassStatusFault.RAISE:
-            raise VenueRequestError(f"account {self.account_id}: mass status raises, as set")
-        if mode.fault is MassStatusFault.NONE:
+        fault = await self._connection.request(call(Session.begin_mass_status))
+        if fault is MassStatusFault.RAISE:
+            raise CallError(f"account {self.account_id}: the mass status is set to fail")
+        if fault is MassStatusFault.NONE:
             return None
         return await super().generate_mass_status(lookback_mins)
 
     async def generate_order_status_report(
         self,
-        command: GenerateOrderStatusReport,
+        command: messages.GenerateOrderStatusReport,
     ) -> OrderStatusReport | None:
-        """
-        Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it.
-        """
-        query = p.QueryOrders(order_id=_order_id(command))
+        """Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it."""
+        query = call(Session.query_orders, order_id=_order_id(command))
         try:
-            orders = (await self._connection.request(query, p.Orders)).orders
-        except VenueRequestError as e:
+            orders = await self._connection.request(query)
+        except CallError as e:
             self._log.error(f"Cannot query order {_order_id(command)}: {e}")
             return None
         if not orders:
@@ -285,66 +259,65 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
     async def generate_order_status_reports(
         self,
-        command: GenerateOrderStatusReports,
+        command: messages.GenerateOrderStatusReports,
     ) -> list[OrderStatusReport]:
-        """
-        Generate the `OrderStatusReport`s of an instrument or of all.
-        """
-        query = p.QueryOrders(
+        """Generate the `OrderStatusReport`s of an instrument or of all."""
+        query = call(
+            Session.query_orders,
             symbol=_symbol(command),
             open_only=command.open_only,
             since_ns=_unix_ns(command.start),
         )
-        orders = (await self._connection.request(query, p.Orders)).orders
+        orders = await self._connection.request(query)
         return [self._translation.order_report(o, self._clock.timestamp_ns()) for o in orders]
 
-    async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
-        """
-        Generate the `FillReport`s of an order, an instrument or all.
-        """
-        query = p.QueryFills(
+    async def generate_fill_reports(
+        self,
+        command: messages.GenerateFillReports,
+    ) -> list[FillReport]:
+        """Generate the `FillReport`s of an order, an instrument or all."""
+        query = call(
+            Session.query_fills,
             symbol=_symbol(command),
             order_id=command.venue_order_id.value if command.venue_order_id else None,
             since_ns=_unix_ns(command.start),
         )
-        fills = (await self._connection.request(query, p.Fills)).fills
+        fills = await self._connection.request(query)
         return [self._translation.fill_report(f, self._clock.timestamp_ns()) for f in fills]
 
     async def generate_position_status_reports(
         self,
-        command: GeneratePositionStatusReports,
+        command: messages.GeneratePositionStatusReports,
     ) -> list[PositionStatusReport]:
-        """
-        Generate the `PositionStatusReport`s of an instrument or of all.
-        """
-        query = p.QueryPositions(symbol=_symbol(command))
-        positions = (await self._connection.request(query, p.Positions)).positions
+        """Generate the `PositionStatusReport`s of an instrument or of all."""
+        query = call(Session.query_positions, symbol=_symbol(command))
+        positions = await self._connection.request(query)
         return [self._translation.position_report(x, self._clock.timestamp_ns()) for x in positions]
 
     # -- WHAT THE VENUE PUSHES ---------------------------------------------------------------------
 
-    def _on_push(self, push: p.Push) -> None:
+    def _on_push(self, push: Push) -> None:
         try:
             self._take_push(push)
         except Exception as e:
             # One event that cannot be applied must not end the connection
             self._log.exception(f"Cannot apply {push}", e)
 
-    def _take_push(self, push: p.Push) -> None:
+    def _take_push(self, push: Push) -> None:
         match push:
             case OrderEvent():
                 self._on_order_event(push)
             case CommandRejected():
-                self._on_command_rejected(push)
-            case BalanceEvent(balances=balances, ts=ts):
-                self._publish_balances(balances, ts)
-            case p.SendMassStatus():
+                self._on_rejection(push)
+            case BalanceEvent():
+                self._apply_balances(push)
+            case SendMassStatus():
                 self.create_task(self._send_mass_status(), log_msg="send_mass_status")
 
     def _on_order_event(self, event: OrderEvent) -> None:
         order = self._cached_order(event.order.client_order_id, event.order.venue_order_id)
         if order is not None and not (self._sends_reports and _is_reported(event)):
-            self._generate_event(order, event)
+            generate_event(self, self._translation, order, event)
         elif event.fill is not None:
             self._send_fill_report(
                 self._translation.fill_report(event.fill, self._clock.timestamp_ns()),
@@ -354,65 +327,12 @@ class PaperVenueExecutionClient(LiveExecutionClient):
                 self._translation.order_report(event.order, self._clock.timestamp_ns()),
             )
 
-    def _generate_event(self, order: NautilusOrder, event: OrderEvent) -> None:
-        now = event.order
-        ids = (order.strategy_id, order.instrument_id, order.client_order_id)
-        venue_order_id = VenueOrderId(now.venue_order_id)
-        match event.kind:
-            case EventKind.ACCEPTED:
-                self.generate_order_accepted(*ids, venue_order_id, event.ts)
-            case EventKind.REJECTED:
-                self.generate_order_rejected(*ids, now.reason, event.ts)
-            case EventKind.CANCELED:
-                self.generate_order_canceled(*ids, venue_order_id, event.ts)
-            case EventKind.EXPIRED:
-                self.generate_order_expired(*ids, venue_order_id, event.ts)
-            case EventKind.TRIGGERED:
-                self.generate_order_triggered(*ids, venue_order_id, event.ts)
-            case EventKind.MODIFIED:
-                self.generate_order_updated(
-                    *ids,
-                    venue_order_id,
-                    self._translation.quantity(now.qty),
-                    None if now.px is None else self._translation.price(now.px),
-                    None if now.trigger_px is None else self._translation.price(now.trigger_px),
-                    event.ts,
-                )
-            case EventKind.FILLED:
-                assert event.fill is not None
-                fill = event.fill
-                self.generate_order_filled(
-                    *ids,
-                    venue_order_id,
-                    self._translation.position_id(fill.symbol, fill.leg),
-                    TradeId(fill.trade_id),
-                    OrderSide[fill.side.value],
-                    OrderType[now.kind.value],
-                    self._translation.quantity(fill.qty),
-                    self._translation.price(fill.px),
-                    Currency.from_str(fill.currency),
-                    self._translation.commission(fill),
-                    self._translation.liquidity_side(fill),
-                    event.ts,
-                )
-
-    def _on_command_rejected(self, rejected: CommandRejected) -> None:
+    def _on_rejection(self, rejected: CommandRejected) -> None:
         order = self._cached_order(rejected.client_order_id, rejected.venue_order_id)
         if order is None:
             self._log.warning(f"{rejected.command} of an unknown order rejected: {rejected.reason}")
-            return
-        generate = {
-            "CANCEL": self.generate_order_cancel_rejected,
-            "MODIFY": self.generate_order_modify_rejected,
-        }[rejected.command]
-        generate(
-            order.strategy_id,
-            order.instrument_id,
-            order.client_order_id,
-            order.venue_order_id,
-            rejected.reason,
-            rejected.ts,
-        )
+        else:
+            generate_rejection(self, order, rejected)
 
     def _cached_order(
         self,
@@ -426,29 +346,24 @@ class PaperVenueExecutionClient(LiveExecutionClient):
 
 
 def _is_reported(event: OrderEvent) -> bool:
-    # A rejected order is in no report of a real venue: it is told as an event
+    # No real venue reports a rejected order: it is sent as an event
     return event.kind is not EventKind.REJECTED
 
 
-def _order_id(command: CancelOrder | ModifyOrder | GenerateOrderStatusReport) -> str:
-    # The venue's own ID where it is known: an order placed elsewhere has no other there
+def _order_id(
+    command: messages.CancelOrder | messages.ModifyOrder | messages.GenerateOrderStatusReport,
+) -> str:
+    # The venue's own ID where it is known: the only one of an order placed elsewhere
     return str(command.venue_order_id or command.client_order_id)
 
 
 def _symbol(
-    command: GenerateOrderStatusReports | GenerateFillReports | GeneratePositionStatusReports,
+    command: messages.GenerateOrderStatusReports
+    | messages.GenerateFillReports
+    | messages.GeneratePositionStatusReports,
 ) -> str | None:
     return None if command.instrument_id is None else command.instrument_id.symbol.value
 
 
 def _unix_ns(start: datetime | None) -> int | None:
     return None if start is None else int(start.timestamp() * 1_000_000_000)
-
-
-def _account_balance(balance: Balance) -> AccountBalance:
-    currency = Currency.from_str(balance.currency)
-    return AccountBalance(
-        total=Money(balance.total, currency),
-        locked=Money(balance.locked, currency),
-        free=Money(balance.total - balance.locked, currency),
-    )

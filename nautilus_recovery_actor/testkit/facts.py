@@ -1,5 +1,5 @@
 """
-What a node in a process of its own tells the process that started it.
+What a node in a process of its own reports to the process that started it.
 """
 
 import sys
@@ -14,14 +14,14 @@ _parents: list[IO[bytes]] = []
 
 def emit(fact: str, **fields: Any) -> None:
     """
-    Tell a fact: one JSON line to the `NodeProcess` that runs this, or else to standard output.
+    Emit a fact: one JSON line to the `NodeProcess` that runs this, or else to standard output.
 
     Parameters
     ----------
     fact : str
-        What the fact is, such as ``"recovered"``.
+        The name of the fact, such as ``"recovered"``.
     **fields
-        More about it. What JSON does not know becomes a string.
+        Its details. Values that JSON cannot represent become strings.
 
     """
     line = msgspec.json.encode({"fact": fact, **fields}, enc_hook=str) + b"\n"
@@ -34,13 +34,5 @@ def emit(fact: str, **fields: Any) -> None:
 
 
 def emit_to(stream: IO[bytes]) -> None:
-    """
-    Send all further facts to the given stream.
-
-    Parameters
-    ----------
-    stream : IO[bytes]
-        The pipe to the `NodeProcess`.
-
-    """
+    """Send all further facts to the given stream."""
     _parents.append(stream)

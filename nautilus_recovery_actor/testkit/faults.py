@@ -1,5 +1,5 @@
 """
-What a venue can do wrong when it is asked for its state, and the answers it then gives.
+What a venue can get wrong when it is asked for its state, and the answers it then gives.
 """
 
 from decimal import Decimal
@@ -85,7 +85,7 @@ class Faults(
     hide_positions : tuple[str, ...], default ()
         Symbols whose positions are left out of all reports.
     hold_acks : bool, default False
-        If orders are taken but not answered, so that they stay ``SUBMITTED`` on the node, until
+        If orders are received but not answered, so that they stay ``SUBMITTED`` on the node, until
         they are released.
     silent_when_flat : bool, default False
         If a query for one symbol without a position is answered with nothing. By default it is
@@ -107,9 +107,7 @@ class Faults(
     silent_when_flat: bool = False
 
     def is_lost(self, ts: int) -> bool:
-        """
-        Return whether the venue has lost what happened at the given time (UNIX nanoseconds).
-        """
+        """Return whether the venue has lost what happened at the given time (UNIX nanoseconds)."""
         return self.lose_fills_since is not None and ts >= self.lose_fills_since
 
 
@@ -121,9 +119,7 @@ def reported_orders(
     open_only: bool = False,
     since_ns: int | None = None,
 ) -> list[Order]:
-    """
-    Return the orders the venue reports, oldest first.
-    """
+    """Return the orders the venue reports, oldest first."""
     lost = {f.venue_order_id for f in account.fills if faults.is_lost(f.ts)}
     return [
         order
@@ -146,9 +142,7 @@ def reported_fills(
     order_id: str | None = None,
     since_ns: int | None = None,
 ) -> list[Fill]:
-    """
-    Return the fills the venue reports, oldest first.
-    """
+    """Return the fills the venue reports, oldest first."""
     if faults.hide_fill_reports:
         return []
     fills = [
@@ -170,9 +164,7 @@ def reported_positions(
     faults: Faults,
     symbol: str | None = None,
 ) -> list[Position]:
-    """
-    Return the positions the venue reports: all that are open, or those of one symbol.
-    """
+    """Return the positions the venue reports: all that are open, or those of one symbol."""
     held = {(p.symbol, p.leg): p for p in account.positions.values()}
     for key, qty in faults.override_positions.items():
         name, _, leg_name = key.partition(":")

@@ -2,6 +2,7 @@
 The history of a paper venue: its bars, quotes and trades are a function of time.
 """
 
+from decimal import Decimal
 from typing import Any
 from typing import TypeVar
 
@@ -55,38 +56,30 @@ def paper_bars(instrument: Any, bar_type: BarType, start_ns: int, end_ns: int) -
 
 
 def paper_quotes(instrument: Any, start_ns: int, end_ns: int) -> list[QuoteTick]:
-    """
-    Return the quotes of a paper venue within a time, one a second, oldest first.
-    """
-    size = instrument.make_qty(1)
-    return [
-        QuoteTick(instrument.id, price := instrument.make_price(_px(n)), price, size, size, ts, ts)
-        for n, ts in _times(start_ns, end_ns, _TICK_NS)
-    ]
+    """Return the quotes of a paper venue within a time, one a second, oldest first."""
+    return [quote_tick(instrument, _px(n), ts, ts) for n, ts in _times(start_ns, end_ns, _TICK_NS)]
 
 
 def paper_trades(instrument: Any, start_ns: int, end_ns: int) -> list[TradeTick]:
-    """
-    Return the trades of a paper venue within a time, one a second, oldest first.
-    """
-    return [
-        TradeTick(
-            instrument.id,
-            instrument.make_price(_px(n)),
-            instrument.make_qty(1),
-            AggressorSide.NO_AGGRESSOR,
-            TradeId(str(ts)),
-            ts,
-            ts,
-        )
-        for n, ts in _times(start_ns, end_ns, _TICK_NS)
-    ]
+    """Return the trades of a paper venue within a time, one a second, oldest first."""
+    return [trade_tick(instrument, _px(n), ts, ts) for n, ts in _times(start_ns, end_ns, _TICK_NS)]
+
+
+def quote_tick(instrument: Any, px: Decimal | int, ts_event: int, ts_init: int) -> QuoteTick:
+    """Return a quote without a spread, of size 1."""
+    price, size = instrument.make_price(px), instrument.make_qty(1)
+    return QuoteTick(instrument.id, price, price, size, size, ts_event, ts_init)
+
+
+def trade_tick(instrument: Any, px: Decimal | int, ts_event: int, ts_init: int) -> TradeTick:
+    """Return a trade of size 1."""
+    price, size = instrument.make_price(px), instrument.make_qty(1)
+    aggressor, trade_id = AggressorSide.NO_AGGRESSOR, TradeId(str(ts_event))
+    return TradeTick(instrument.id, price, size, aggressor, trade_id, ts_event, ts_init)
 
 
 def with_fault(data: list[T], fault: HistoryFault) -> list[T]:
-    """
-    Return what a venue with a fault answers in place of the data.
-    """
+    """Return what a venue with a fault answers in place of the data."""
     half = len(data) // 2
     match fault:
         case HistoryFault.EMPTY:

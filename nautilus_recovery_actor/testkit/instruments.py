@@ -17,6 +17,9 @@ from nautilus_trader.model.objects import Currency
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
 
+from nautilus_recovery_actor.testkit.config import PaperVenueDataClientConfig
+from nautilus_recovery_actor.testkit.config import PaperVenueExecClientConfig
+
 
 def paper_instrument(
     symbol: str,
@@ -92,33 +95,34 @@ class PaperInstrumentProvider(InstrumentProvider):
         multipliers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(config=InstrumentProviderConfig(load_all=True))
-        self._venue = venue
-        self._symbols = symbols
-        self._price_precision = price_precision
-        self._size_precision = size_precision
-        self._multipliers = multipliers or {}
+        sizes = {s: Quantity.from_str((multipliers or {}).get(s, "1")) for s in symbols}
+        self._offered = [
+            paper_instrument(symbol, venue, price_precision, size_precision, multiplier=size)
+            for symbol, size in sizes.items()
+        ]
 
     async def load_all_async(self, filters: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """
-        Load the instruments of all symbols.
-        """
-        for symbol in self._symbols:
-            self.add(
-                paper_instrument(
-                    symbol,
-                    self._venue,
-                    self._price_precision,
-                    self._size_precision,
-                    multiplier=Quantity.from_str(self._multipliers.get(symbol, "1")),
-                ),
-            )
+        """Load the instruments of all symbols."""
+        for instrument in self._offered:
+            self.add(instrument)
 
     async def load_ids_async(
         self,
         instrument_ids: list[InstrumentId],  # noqa: ARG002 (all are loaded)
         filters: dict[str, Any] | None = None,
     ) -> None:
-        """
-        Load the instruments of all symbols: they cost nothing.
-        """
+        """Load the instruments of all symbols: they cost nothing."""
         await self.load_all_async(filters)
+
+
+def configured_provider(
+    config: PaperVenueDataClientConfig | PaperVenueExecClientConfig,
+) -> PaperInstrumentProvider:
+    """Return the provider of the instruments that the configuration of a client names."""
+    return PaperInstrumentProvider(
+        config.venue,
+        config.symbols,
+        config.price_precision,
+        config.size_precision,
+        config.multipliers,
+    )

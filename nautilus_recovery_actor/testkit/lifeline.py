@@ -1,8 +1,8 @@
 """
 Run a command that ends when this process's standard input is closed.
 
-A server written by somebody else does not know who started it. This process stands between: its
-standard input is a pipe held by the parent, which closes when the parent ends, however it ends.
+A third-party server does not watch the process that started it. This process does: its standard
+input is a pipe held by the parent, which closes when the parent ends, however it ends.
 Usage: ``python -I lifeline.py COMMAND ...``.
 """
 
@@ -13,9 +13,7 @@ import threading
 
 
 def main() -> int:
-    """
-    Run the command in the arguments, and return its exit code.
-    """
+    """Run the command in the arguments, and return its exit code."""
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 
     def end_with_parent() -> None:

@@ -25,23 +25,7 @@ ExchangeEvent = OrderEvent | CommandRejected | BalanceEvent | Quote
 
 
 class Matching:
-    """
-    Move orders from state to state against one price per symbol, and publish each step.
-
-    Parameters
-    ----------
-    publish : Callable[[ExchangeEvent], None]
-        Called with every event, in order.
-    now : Callable[[], int]
-        The time (UNIX nanoseconds), different at each call.
-    prefix : str
-        Starts every trade ID.
-    currency : str
-        The currency of profits, losses and fees.
-    fee_rate : Decimal
-        The fee as a fraction of the notional value of a fill.
-
-    """
+    """Move orders from state to state against one price per symbol, and publish each step."""
 
     def __init__(
         self,
@@ -60,16 +44,12 @@ class Matching:
         self._trade_count = 0
 
     def accept(self, account: Account, order: Order) -> Order:
-        """
-        Accept an order and match it for the first time.
-        """
+        """Accept an order and match it for the first time."""
         order = self.change(account, order, EventKind.ACCEPTED, state=OrderState.ACCEPTED)
         return self.match(account, order, is_new=True)
 
     def match(self, account: Account, order: Order, is_new: bool = False) -> Order:
-        """
-        Trigger and fill an open order as far as the price allows, and return what it became.
-        """
+        """Trigger and fill an open order as far as the price allows, and return what it became."""
         px = self.prices.get(order.symbol)
         if px is None:
             return order
@@ -98,9 +78,7 @@ class Matching:
         px: Decimal,
         is_maker: bool,
     ) -> Order:
-        """
-        Fill an order, and return what it became.
-        """
+        """Fill an order, and return what it became."""
         self._trade_count += 1
         fill = Fill(
             trade_id=f"{self._prefix}-T{self._trade_count}",
@@ -122,70 +100,42 @@ class Matching:
         order = account.store(
             replace(
                 order,
-                state=(
-                    OrderState.FILLED if filled_qty == order.qty else OrderState.PARTIALLY_FILLED
-                ),
+                state=OrderState.PARTIALLY_FILLED if filled_qty < order.qty else OrderState.FILLED,
                 filled_qty=filled_qty,
                 avg_px=paid / filled_qty,
                 ts_last=fill.ts,
             ),
         )
-        self._publish_order(account, EventKind.FILLED, order, fill)
+        self.publish_order(account, EventKind.FILLED, order, fill)
         self.publish_balances(account)
         if order.state is OrderState.FILLED:
             self._cancel_linked(account, order)
         return order
 
     def cancel(self, account: Account, order: Order, reason: str = "") -> Order:
-        """
-        Cancel an order.
-        """
-        return self.change(
-            account,
-            order,
-            EventKind.CANCELED,
-            state=OrderState.CANCELED,
-            reason=reason,
-        )
+        """Cancel an order."""
+        changes = {"state": OrderState.CANCELED, "reason": reason}
+        return self.change(account, order, EventKind.CANCELED, **changes)
 
-    def change(
-        self,
-        account: Account,
-        order: Order,
-        kind: EventKind,
-        **changes: object,
-    ) -> Order:
-        """
-        Change an order, publish it, and return what it became.
-        """
+    def change(self, account: Account, order: Order, kind: EventKind, **changes: object) -> Order:
+        """Change an order, publish it, and return what it became."""
         order = account.store(replace(order, ts_last=self._now(), **changes))
-        self._publish_order(account, kind, order)
+        self.publish_order(account, kind, order)
         return order
 
     def publish_balances(self, account: Account) -> None:
-        """
-        Publish the balances of an account.
-        """
+        """Publish the balances of an account."""
+        balances = account.balances()
         self._publish(
-            BalanceEvent(
-                account_id=account.account_id,
-                balances=account.balances(),
-                ts=self._now(),
-            ),
+            BalanceEvent(account_id=account.account_id, balances=balances, ts=self._now()),
         )
 
     def _trigger(self, account: Account, order: Order) -> Order:
-        ts = self._now()
+        order = replace(order, ts_triggered=self._now())
         if order.kind is OrderKind.STOP_MARKET:
-            # Filled at once: venues report no triggered state between
-            return account.store(replace(order, ts_triggered=ts))
-        return self.change(
-            account,
-            order,
-            EventKind.TRIGGERED,
-            state=OrderState.TRIGGERED,
-            ts_triggered=ts,
-        )
+            # Filled at once: venues report no triggered state in between
+            return account.store(order)
+        return self.change(account, order, EventKind.TRIGGERED, state=OrderState.TRIGGERED)
 
     def _take(self, account: Account, order: Order, px: Decimal, is_maker: bool) -> Order:
         qty = order.leaves_qty
@@ -203,13 +153,14 @@ class Matching:
             if linked is not None and linked.state.is_open:
                 self.cancel(account, linked, f"linked order {order.client_order_id} was filled")
 
-    def _publish_order(
+    def publish_order(
         self,
         account: Account,
         kind: EventKind,
         order: Order,
         fill: Fill | None = None,
     ) -> None:
+        """Publish what happened to an order."""
         self._publish(
             OrderEvent(
                 account_id=account.account_id,

@@ -33,9 +33,7 @@ _RUN_END_SECS = 2.0
 
 
 class NodeError(Exception):
-    """
-    Raised when a node does not start or does not reach a state in time.
-    """
+    """Raised when a node does not start or does not reach a state in time."""
 
 
 def paper_node_config(
@@ -56,7 +54,7 @@ def paper_node_config(
     Parameters
     ----------
     exec_clients : Iterable[PaperVenueExecClientConfig], default ()
-        The execution clients. The client ID of each is what its account ID starts with.
+        The execution clients. The client ID of each is its account ID up to the hyphen.
     data_clients : Iterable[PaperVenueDataClientConfig], default ()
         The data clients. The client ID of each is its venue.
     trader_id : str, default "TESTER-001"
@@ -71,7 +69,7 @@ def paper_node_config(
     strategies : Iterable[ImportableStrategyConfig], default ()
         The strategies.
     log_level : str, default "ERROR"
-        What the node logs. The first node of a process decides for all of them.
+        The log level. The first node of a process sets it for all of them.
     **fields
         Any other field of `TradingNodeConfig`, in place of the default.
 
@@ -121,7 +119,7 @@ class NodeRun:
     Parameters
     ----------
     node : TradingNode
-        The node, built.
+        The node, already built.
 
     """
 
@@ -134,21 +132,19 @@ class NodeRun:
 
     @property
     def is_trading(self) -> bool:
-        """
-        Return whether the node's trader runs.
-        """
+        """Return whether the node's trader is running."""
         return bool(self.node.trader.is_running)
 
     async def started(self, timeout_secs: float = 30.0) -> bool:
         """
-        Wait until the start has ended, and return whether the trader runs.
+        Wait until the start has ended, and return whether the trader is running.
 
         A start that failed, for example in reconciliation, ends with a trader that never ran.
 
         Raises
         ------
         NodeError
-            If the start has not ended in time, or something in it raised.
+            If the start does not end in time, or raises.
 
         """
         try:
@@ -159,7 +155,7 @@ class NodeRun:
             ) from None
         if self.task.done() and not self.task.cancelled() and self.task.exception():
             raise NodeError(
-                f"node {self.node.trader_id}: {self.task.exception()!r} in its start",
+                f"node {self.node.trader_id}: its start raised {self.task.exception()!r}",
             ) from self.task.exception()
         return self.is_trading
 
@@ -170,7 +166,7 @@ class NodeRun:
         Raises
         ------
         NodeError
-            If it is not in time.
+            If it does not become true in time.
 
         """
         deadline = time.monotonic() + timeout_secs
@@ -182,9 +178,7 @@ class NodeRun:
             await asyncio.sleep(_POLL_SECS)
 
     async def stop(self) -> None:
-        """
-        Stop and dispose the node, and leave the event loop as it was.
-        """
+        """Stop and dispose the node, and leave the event loop as it was."""
         try:
             if self.node.is_running():
                 await self.node.stop_async()
@@ -197,7 +191,7 @@ class NodeRun:
             self._dispose()
 
     def _streaming_task(self) -> set[asyncio.Future[Any]]:
-        # What reads external streams would go on to call the loop when that is closed
+        # The reader of external streams would keep calling the loop after it is closed
         task = self.node._task_streaming  # noqa: SLF001
         return set() if task is None else {task}
 
@@ -207,7 +201,7 @@ class NodeRun:
         return [
             task
             for task in asyncio.all_tasks()
-            if isinstance(owner := _owner(task), ActorExecutor) and owner._executor is executor  # noqa: SLF001 (the only mark of whose it is)
+            if isinstance(owner := _owner(task), ActorExecutor) and owner._executor is executor  # noqa: SLF001 (the only link to its node)
         ]
 
     def _dispose(self) -> None:
@@ -223,16 +217,16 @@ class NodeRun:
                 loop.remove_signal_handler(sig)
 
     def _hook_start(self) -> None:
-        # The kernel tells nobody that its start has ended, least of all when it has failed
+        # The kernel does not signal that its start has ended, let alone that it has failed
         start_async = self.node.kernel.start_async
 
-        async def start_and_tell() -> None:
+        async def start_and_set() -> None:
             try:
                 await start_async()
             finally:
                 self._start_ended.set()
 
-        self.node.kernel.start_async = start_and_tell  # type: ignore[method-assign]
+        self.node.kernel.start_async = start_and_set  # type: ignore[method-assign]
 
 
 def _owner(task: asyncio.Task[Any]) -> object:
@@ -250,15 +244,15 @@ async def running(
     """
     Run a node on the current event loop, and stop and dispose it at the end.
 
-    The loop lives on, so that nodes can run one after another or side by side.
+    The loop stays open, so that nodes can run one after another or side by side.
 
     Parameters
     ----------
     node : TradingNode
-        The node, built.
+        The node, already built.
     wait : bool, default True
-        If the block begins when the trader runs. With False it begins at once, for a start that
-        shall fail or hang.
+        If the block begins when the trader is running. With False it begins at once, for a start
+        that is meant to fail or hang.
     timeout_secs : float, default 30.0
         The time (seconds) the start may take.
 
@@ -273,7 +267,7 @@ async def running(
         if wait and not await run.started(timeout_secs):
             raise NodeError(
                 f"node {node.trader_id}: its start failed, see its log; "
-                f"use `wait=False` if it is meant to",
+                f"pass `wait=False` if it should fail",
             )
         yield run
     finally:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from typing import Self
 
@@ -21,9 +20,7 @@ Fact = dict[str, Any]
 
 
 class NodeProcessError(Exception):
-    """
-    Raised when a node process ends early, or does not tell a fact in time.
-    """
+    """Raised when a node process ends early, or does not emit a fact in time."""
 
 
 class NodeProcess:
@@ -33,12 +30,13 @@ class NodeProcess:
     Parameters
     ----------
     target : str
-        The factory of the node, ``"module:function"``, importable here and there. It is called on
-        the event loop of the new process and returns a built `TradingNode`; it may be a coroutine.
+        The factory of the node, ``"module:function"``, importable in both processes. It is
+        called on the event loop of the new process and returns a built `TradingNode`; it may be a
+        coroutine.
     log_path : Path, optional
         Where standard output and error go, by default a temporary file.
     **kwargs
-        The arguments of the factory, made of what JSON knows.
+        The arguments of the factory. They must be serializable to JSON.
 
     Examples
     --------
@@ -50,8 +48,8 @@ class NodeProcess:
 
     def __init__(self, target: str, *, log_path: Path | None = None, **kwargs: Any) -> None:
         self.facts: list[Fact] = []
-        self._news = threading.Condition()
-        self._is_over = False
+        self._changed = threading.Condition()
+        self._has_ended = False
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         if log_path is None:
             self._directory = tempfile.TemporaryDirectory(prefix="paper-node-")
@@ -74,35 +72,24 @@ class NodeProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
         if self._directory is not None:
             self._directory.cleanup()
 
     @property
     def pid(self) -> int:
-        """
-        Return the process ID.
-        """
+        """Return the process ID."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """
-        Return whether the process is alive.
-        """
+        """Return whether the process is alive."""
         return self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """
-        Return what the process has written to standard output and error.
-        """
+        """Return what the process has written to standard output and error."""
         return self.log_path.read_text(errors="replace")
 
     def wait_for(
@@ -111,7 +98,7 @@ class NodeProcess:
         timeout_secs: float = 30.0,
     ) -> Fact:
         """
-        Wait for a fact, and return the first that matches, told already or not yet.
+        Wait for a fact, and return the first that matches, also if it was emitted before.
 
         Parameters
         ----------
@@ -123,28 +110,25 @@ class NodeProcess:
         Raises
         ------
         NodeProcessError
-            If the process ends before, or the fact is not told in time.
+            If the process ends first, or does not emit the fact in time.
 
         """
         deadline = time.monotonic() + timeout_secs
         seen = 0
-        with self._news:
+        with self._changed:
             while True:
                 for candidate in self.facts[seen:]:
                     if fact(candidate) if callable(fact) else candidate["fact"] == fact:
                         return candidate
                 seen = len(self.facts)
-                if self._is_over:
-                    raise NodeProcessError(self._failure(f"ended without telling {fact}"))
-                if not self._news.wait(deadline - time.monotonic()):
-                    raise NodeProcessError(
-                        self._failure(f"has not told {fact} within {timeout_secs} s"),
-                    )
+                if self._has_ended:
+                    raise NodeProcessError(self._failure(f"ended without emitting {fact}"))
+                if not self._changed.wait(deadline - time.monotonic()):
+                    late = f"did not emit {fact} within {timeout_secs} s"
+                    raise NodeProcessError(self._failure(late))
 
     def kill(self) -> None:
-        """
-        End the process as a crash would (SIGKILL).
-        """
+        """End the process as a crash would (SIGKILL)."""
         self._end(signal.SIGKILL, timeout_secs=10.0)
 
     def stop(self, timeout_secs: float = 15.0) -> int:
@@ -165,9 +149,8 @@ class NodeProcess:
         try:
             code = self._process.wait(timeout_secs)
         except subprocess.TimeoutExpired:
-            raise NodeProcessError(
-                self._failure(f"has not ended within {timeout_secs} s of {sig.name}"),
-            ) from None
+            late = f"did not end within {timeout_secs} s of {sig.name}"
+            raise NodeProcessError(self._failure(late)) from None
         self._reader.join()
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -177,12 +160,12 @@ class NodeProcess:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                with self._news:
+                with self._changed:
                     self.facts.append(json.loads(line))
-                    self._news.notify_all()
-        with self._news:
-            self._is_over = True
-            self._news.notify_all()
+                    self._changed.notify_all()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
 
     def _failure(self, what: str) -> str:
         return f"node process {self.pid} {what}; facts: {self.facts}; log: {self.log[-2000:]}"

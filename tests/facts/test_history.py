@@ -185,6 +185,6 @@ def test_bars_that_come_newest_first() -> None:
                 assert len(times) > 20
             else:
                 assert process.wait_for("started")["is_trading"]
-                with pytest.raises(NodeProcessError, match="ended without telling history"):
+                with pytest.raises(NodeProcessError, match="ended without emitting history"):
                     process.wait_for("history")
                 assert process.stop() == 1

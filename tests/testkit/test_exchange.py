@@ -35,7 +35,8 @@ class Bench:
     def __init__(self, oms: Oms = Oms.NETTING, fee_rate: str = "0") -> None:
         self.events: list[ExchangeEvent] = []
         self.exchange = Exchange(self.events.append, clock=lambda: 1, fee_rate=D(fee_rate))
-        self.account = self.exchange.open_account("PAPER-001", oms)
+        self.exchange.open_account("PAPER-001", oms)
+        self.account = self.exchange.account("PAPER-001")
         self.exchange.set_price(ETH, D(2000))
 
     def submit(self, side: str, qty: str, kind: str = "MARKET", **fields: Any) -> Order:
@@ -148,12 +149,15 @@ def test_an_order_is_filled_in_parts_on_request() -> None:
         (lambda b: b.exchange.fill("PAPER-001", "A", D(2)), "cannot fill 2 of A: 1 is left"),
         (lambda b: b.exchange.fill("PAPER-001", "B"), "account PAPER-001 has no order B"),
         (lambda b: b.exchange.expire("PAPER-001", "B"), "account PAPER-001 has no order B"),
-        (lambda b: b.exchange.account("X"), "no account X (there are: PAPER-001): open it first"),
+        (
+            lambda b: b.exchange.account("X"),
+            "no account X (known accounts: PAPER-001): open it first",
+        ),
         (
             lambda b: b.exchange.open_account("PAPER-001", Oms.HEDGING),
             (
                 "account PAPER-001 is NETTING, not HEDGING: "
-                "give the same OMS everywhere, or use another account ID"
+                "use the same OMS everywhere, or use another account ID"
             ),
         ),
     ],

@@ -137,7 +137,8 @@ def test_a_position_is_reported_with_another_quantity_and_the_same_price(account
 
 def test_one_leg_is_reported_with_another_quantity() -> None:
     exchange = Exchange(lambda _: None, clock=lambda: 1)
-    account = exchange.open_account("H-1", Oms.HEDGING)
+    exchange.open_account("H-1", Oms.HEDGING)
+    account = exchange.account("H-1")
     exchange.set_position("H-1", ETH, D(2), D(2000))
     exchange.set_position("H-1", ETH, D(-1), D(2000))
     assert _positions(account, Faults(override_positions={f"{ETH}:SHORT": D(-4)})) == [D(2), D(-4)]

@@ -119,7 +119,7 @@ async def test_the_venue_rejects_what_it_does_not_take(venue: PaperVenue) -> Non
         await run.until(lambda: order.is_closed and strange.is_closed)
         reasons = [e.reason for e in probe.events if isinstance(e, OrderRejected)]
         assert sorted(reasons) == [
-            "a paper venue takes no LIMIT orders with AT_THE_OPEN",
+            "a paper venue does not accept LIMIT orders with AT_THE_OPEN",
             "post-only order would take liquidity at 2000",
         ]
         assert venue.submitted() == [order.client_order_id.value]

@@ -64,7 +64,7 @@ def test_a_node_that_cannot_be_built_ends_with_its_log_in_the_error() -> None:
         assert process.stop() == 1
 
 
-def test_a_fact_that_is_not_told_in_time_is_named(
+def test_a_fact_that_is_not_emitted_in_time_is_named(
     venue: PaperVenue,
     valkey: EmbeddedValkey,
     tmp_path: Path,
@@ -73,7 +73,7 @@ def test_a_fact_that_is_not_told_in_time_is_named(
     kwargs = _kwargs(venue, valkey, opens_position=False)
     with NodeProcess(TARGET, log_path=log_path, **kwargs) as process:
         process.wait_for(lambda fact: fact["fact"] == "started")
-        with pytest.raises(NodeProcessError, match=r"has not told recovered within 0\.01 s"):
+        with pytest.raises(NodeProcessError, match=r"did not emit recovered within 0\.01 s"):
             process.wait_for("recovered", timeout_secs=0.01)
     assert "TradingNode" in log_path.read_text()
 

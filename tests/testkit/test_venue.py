@@ -13,18 +13,32 @@ import pytest
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from nautilus_recovery_actor.testkit import PaperVenueError
-from nautilus_recovery_actor.testkit import protocol as p
+from nautilus_recovery_actor.testkit.controls import Controls
+from nautilus_recovery_actor.testkit.exchange import Exchange
 from nautilus_recovery_actor.testkit.records import BalanceEvent
 from nautilus_recovery_actor.testkit.records import NewOrder
 from nautilus_recovery_actor.testkit.records import OrderEvent
 from nautilus_recovery_actor.testkit.records import OrderState
 from nautilus_recovery_actor.testkit.records import Quote
 from nautilus_recovery_actor.testkit.records import Side
+from nautilus_recovery_actor.testkit.session import Session
+from nautilus_recovery_actor.testkit.wire import Answer
+from nautilus_recovery_actor.testkit.wire import Call
+from nautilus_recovery_actor.testkit.wire import Failed
+from nautilus_recovery_actor.testkit.wire import Message
+from nautilus_recovery_actor.testkit.wire import answer
+from nautilus_recovery_actor.testkit.wire import call
+from nautilus_recovery_actor.testkit.wire import decode
 from tests.testkit.probe import wait_until_ended
 
 
 D = Decimal
 ETH = "ETHUSDT-PERP"
+HELLO = call(Session.hello_trading, "PAPER-001")
+SUBMIT = call(
+    Session.submit_orders,
+    (NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),),
+)
 
 
 class Wire:
@@ -36,11 +50,11 @@ class Wire:
         self.socket = socket.create_connection((venue.host, venue.port), timeout=5)
         self.lines = self.socket.makefile("rb")
 
-    def send(self, *requests: p.AnyRequest) -> None:
-        self.socket.sendall(b"".join(p.encode(r) for r in requests))
+    def send(self, *calls: Call[None]) -> None:
+        self.socket.sendall(b"".join(c.line(n) for n, c in enumerate(calls, start=1)))
 
-    def read(self) -> p.Message:
-        return p.decode(self.lines.readline())
+    def read(self) -> Message:
+        return decode(self.lines.readline())
 
     def __enter__(self) -> Self:
         return self
@@ -53,24 +67,19 @@ class Wire:
 def test_a_trading_session_gets_the_events_of_its_own_account_only(venue: PaperVenue) -> None:
     venue.open_account("OTHER-001")
     with Wire(venue) as wire:
-        wire.send(p.HelloTrading(id=1, account_id="PAPER-001"))
-        assert wire.read() == p.Done(id=1)
+        wire.send(HELLO)
+        assert wire.read() == answer(1, None)
         venue.place(ETH, "BUY", 1, account_id="OTHER-001")
-        wire.send(
-            p.SubmitOrders(
-                id=2,
-                orders=(NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),),
-            ),
-        )
+        wire.send(SUBMIT)
         events = [wire.read() for _ in range(4)]
-        assert [type(e) for e in events] == [OrderEvent, OrderEvent, BalanceEvent, p.Done]
+        assert [type(e) for e in events] == [OrderEvent, OrderEvent, BalanceEvent, Answer]
         assert isinstance(events[1], OrderEvent)
         assert (events[1].account_id, events[1].order.client_order_id) == ("PAPER-001", "A")
 
 
 def test_a_data_session_gets_the_prices_so_far_and_all_later_ones(venue: PaperVenue) -> None:
     with Wire(venue) as wire:
-        wire.send(p.HelloData(id=1))
+        wire.send(call(Session.hello_data))
         messages = [wire.read(), wire.read()]
         venue.set_price(ETH, "2001.5")
         messages.append(wire.read())
@@ -81,13 +90,7 @@ def test_the_commands_of_trading_sessions_are_kept_and_those_of_control_are_not(
     venue: PaperVenue,
 ) -> None:
     with Wire(venue) as wire:
-        wire.send(
-            p.HelloTrading(account_id="PAPER-001"),
-            p.SubmitOrders(
-                orders=(NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),),
-            ),
-            p.CancelOrders(order_ids=("A",)),
-        )
+        wire.send(HELLO, SUBMIT, call(Session.cancel_orders, ("A",)))
         venue.place(ETH, "BUY", 1, client_order_id="ELSEWHERE")
         venue.wait_for_commands("CancelOrders")
         assert [(c.kind, c.order_ids) for c in venue.commands()] == [
@@ -100,18 +103,51 @@ def test_the_commands_of_trading_sessions_are_kept_and_those_of_control_are_not(
 def test_a_line_that_is_no_message_is_answered_and_the_session_goes_on(venue: PaperVenue) -> None:
     with Wire(venue) as wire:
         wire.socket.sendall(b'{"type":"Nonsense"}\n')
-        answer = wire.read()
-        assert isinstance(answer, p.Failed)
-        assert answer.message.startswith("not a message of the paper venue protocol")
-        wire.send(p.Mark(id=7))
-        answer = wire.read()
-        assert isinstance(answer, p.Marked)
-        assert answer.id == 7
+        reply = wire.read()
+        assert isinstance(reply, Failed)
+        assert reply.message.startswith("not a message of the paper venue protocol")
+        mark = call(Controls.mark)
+        wire.socket.sendall(mark.line(7))
+        reply = wire.read()
+        assert isinstance(reply, Answer)
+        assert reply.id == 7
+        assert mark.result(reply) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("Exchange.account", '{"account_id":"PAPER-001"}', "does not serve Exchange.account"),
+        ("Exchange.set_price", '{"symbol":"ETH","px":"high"}', "wrong arguments: Invalid decimal"),
+        ("Exchange.set_price", '{"symbol":"ETH"}', "wrong arguments: Object missing"),
+        ("Exchange.set_price", '{"symbol":"ETH","px":1,"py":1}', "wrong arguments: Object contain"),
+    ],
+)
+def test_a_call_that_the_venue_does_not_serve_like_this_is_refused_and_the_session_goes_on(
+    venue: PaperVenue,
+    name: str,
+    arguments: str,
+    message: str,
+) -> None:
+    with Wire(venue) as wire:
+        line = f'{{"type":"Request","id":7,"call":"{name}","arguments":{arguments}}}\n'
+        wire.socket.sendall(line.encode())
+        reply = wire.read()
+        assert isinstance(reply, Failed)
+        assert (reply.id, message in reply.message) == (7, True)
+        wire.send(HELLO)
+        assert wire.read() == answer(1, None)
+
+
+def test_a_served_method_is_called_with_the_types_that_it_declares(venue: PaperVenue) -> None:
+    placed = venue.place(ETH, "BUY", 4, "LIMIT", px=1000)
+    filled = venue.request(call(Exchange.fill, venue.account_id, placed.venue_order_id, qty=D(1)))
+    assert (filled.state, filled.filled_qty) == (OrderState.PARTIALLY_FILLED, D(1))
 
 
 def test_a_query_without_a_trading_session_is_refused(venue: PaperVenue) -> None:
-    with pytest.raises(PaperVenueError, match="QueryOrders: a query needs a trading session"):
-        venue.request(p.QueryOrders(), p.Orders)
+    with pytest.raises(PaperVenueError, match="QueryOrders: this call needs a trading session"):
+        venue.request(call(Session.query_orders))
 
 
 def test_an_order_placed_elsewhere_has_no_client_order_id(venue: PaperVenue) -> None:
@@ -183,20 +219,20 @@ def test_faults_are_replaced_and_ended(venue: PaperVenue) -> None:
 
 def test_connections_are_dropped_and_refused(venue: PaperVenue) -> None:
     with Wire(venue) as wire:
-        wire.send(p.HelloTrading(account_id="PAPER-001"))
+        wire.send(HELLO)
         venue.wait_for_connections(1)
         venue.drop_connections()
         venue.wait_for_connections(0)
         venue.refuse_connections()
-        assert isinstance(wire.read(), p.Done)
+        assert isinstance(wire.read(), Answer)
         assert wire.lines.readline() == b""
     with Wire(venue) as refused:
-        refused.send(p.HelloTrading(account_id="PAPER-001"))
+        refused.send(HELLO)
         assert refused.lines.readline() == b""
     venue.refuse_connections(False)
     with Wire(venue) as again:
-        again.send(p.HelloTrading(account_id="PAPER-001"))
-        assert isinstance(again.read(), p.Done)
+        again.send(HELLO)
+        assert isinstance(again.read(), Answer)
 
 
 def test_the_prefix_starts_every_id_of_the_venue() -> None:
@@ -209,7 +245,7 @@ def test_the_prefix_starts_every_id_of_the_venue() -> None:
 
 def test_a_venue_that_has_ended_is_named_in_the_error() -> None:
     venue = PaperVenue()
-    venue.request(p.Shutdown(), p.Done)
+    venue.request(call(Controls.shut_down))
     assert venue._process.wait(timeout=10) == 0
     with pytest.raises(PaperVenueError, match=r"Mark: paper venue 127\.0\.0\.1"):
         venue.mark()
@@ -219,7 +255,7 @@ def test_a_venue_that_has_ended_is_named_in_the_error() -> None:
 
 
 def test_a_venue_that_cannot_start_says_how_to_find_out_why(venue: PaperVenue) -> None:
-    with pytest.raises(PaperVenueError, match="the paper venue ended at once"):
+    with pytest.raises(PaperVenueError, match="the paper venue exited at once"):
         PaperVenue(port=venue.port)
 
 
@@ -252,6 +288,23 @@ def test_the_venue_runs_as_a_module_too() -> None:
         port = int(lines.readline().split(b":")[1].strip(b" }\n"))
         control = PaperVenueControl(port)
         assert control.mark() > 0
-        control.request(p.Shutdown(), p.Done)
+        control.request(call(Controls.shut_down))
         control.close()
         assert process.wait(timeout=10) == 0
+
+
+def test_a_server_that_is_not_a_paper_venue_is_named_in_the_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        def answer_in_vain() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"-ERR unknown command\r\n")
+
+        thread = threading.Thread(target=answer_in_vain)
+        thread.start()
+        with pytest.raises(PaperVenueError, match=rf"127\.0\.0\.1:{port} is not a paper venue"):
+            PaperVenueControl(port)
+        thread.join()
