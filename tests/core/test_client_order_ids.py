@@ -2,6 +2,7 @@
 Whose order a client order id names, and the count from which no run repeats one.
 """
 
+import re
 from datetime import UTC
 from datetime import datetime
 
@@ -115,6 +116,44 @@ def test_every_id_of_a_strategy_is_known_as_its_own(
     forms = OrderIdForms(f"T-{trader}", [f"S-{strategy}"])
     made = client_order_id(NOW, count, trader, strategy, use_hyphens)
     assert forms.owners(made) == (f"S-{strategy}",)
+
+
+# What tags and counts are made of, and what a pattern could take for something else
+TEXT = st.text("019AE.\n\N{ARABIC-INDIC DIGIT ONE}", max_size=3)
+FORM = r"(?:O-\d{{8}}-\d{{6}}-{trader}-{own}-[1-9]\d*|O\d{{14}}{trader}{own}[1-9]\d*)(?:-E\d+)?"
+
+
+@given(
+    trader=TEXT,
+    strategies=st.lists(st.builds("{}-{}".format, st.sampled_from("AB"), TEXT), max_size=5),
+    hyphen=st.sampled_from(["", "-"]),
+    parts=st.tuples(TEXT, TEXT),
+    ending=st.sampled_from(["", "-E1", "-E", "-1"]),
+    data=st.data(),
+)
+def test_an_id_is_of_each_strategy_whose_own_form_it_has(
+    trader: str,
+    strategies: list[str],
+    hyphen: str,
+    parts: tuple[str, str],
+    ending: str,
+    data: st.DataObject,
+) -> None:
+    """
+    All of them are looked up at once, and the answers are those of one look for each.
+    """
+    own = data.draw(st.sampled_from([parts[0], *map(tag, strategies)]))
+    value = hyphen.join(["O", "20260101", "120000", trader, own, parts[1]]) + ending
+    expected = [
+        strategy
+        for strategy in sorted(strategies)
+        if tag(strategy)
+        and re.fullmatch(
+            FORM.format(trader=re.escape(trader), own=re.escape(tag(strategy))),
+            value,
+        )
+    ]
+    assert OrderIdForms(f"T-{trader}", strategies).owners(value) == tuple(expected)
 
 
 @pytest.mark.parametrize(
