@@ -3,6 +3,7 @@ What happens to a recovery, and what is to be done about it: the words between `
 host. Those that concern one epoch alone are in `epoch`.
 """
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -14,6 +15,10 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
+
+
+# A venue's report costs as much as its orders, so that it is read once, and late
+Read: TypeAlias = Callable[[], VenueReport]
 
 
 # -- WHAT HAPPENED --
@@ -39,9 +44,10 @@ class BacktestStarted(Fact, frozen=True):
 
 
 class Reported(Fact, frozen=True, kw_only=True):
-    """An account's mass status came."""
+    """An account's mass status came; it is read when it is judged."""
 
-    report: VenueReport
+    account_id: str
+    read: Read
 
 
 class FlaggedAtRuntime(Fact, frozen=True, kw_only=True):

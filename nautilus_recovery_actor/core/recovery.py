@@ -25,7 +25,7 @@ from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Fact
 from nautilus_recovery_actor.core.happenings import Happening
-from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 
@@ -60,7 +60,7 @@ class Recovery(msgspec.Struct, frozen=True):
     state: RecoveryState | None = None
     is_trader_started: bool = False
     # What counts as reported in this epoch, by account, and when the last of it came (UNIX ns)
-    reports: Mapping[str, VenueReport] = {}
+    reports: Mapping[str, Read] = {}
     ts_reconciled: int | None = None
     # The accounts that must report, ``None`` for those that a start requires; and those that must
     # report again besides, since their clients were seen disconnected
@@ -235,7 +235,7 @@ def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> 
     elif recovery.phase is RecoveryPhase.COMPLETE:
         return recovery, ()
     # Also under a failure: an operator may resume with it
-    reports = {**recovery.reports, reported.report.account_id: reported.report}
+    reports = {**recovery.reports, reported.account_id: reported.read}
     recovery = _replace(recovery, ts_reconciled=reported.now, reports=reports)
     if not is_new:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -40,6 +41,10 @@ BLOCKING = discrepancy()
 HARMLESS = discrepancy(DiscrepancyKind.AVG_PX_MISMATCH, Severity.INFO, instrument_id=ETH)
 EMPTY = RecoveryReport(
     trader_id="TRADER-001", recovery_id="x", epoch=1, trigger="startup", ts_started=1
+)
+READ, OTHER_READ, OLD_READ = (
+    partial(venue_report, account_id=account_id, ts=ts)
+    for account_id, ts in ((ACCOUNT, 2), (OTHER_ACCOUNT, 2), (ACCOUNT, 1))
 )
 replace = msgspec.structs.replace
 
@@ -131,7 +136,7 @@ def command(action: str = "resume", command_id: str = "1", **fields: Any) -> hap
 
 
 def status(account_id: str = ACCOUNT, flagged: int = 3) -> happened.Reported:
-    return happened.Reported(NOW, flagged, report=venue_report(account_id=account_id))
+    return happened.Reported(NOW, flagged, account_id=account_id, read=READ)
 
 
 def reopening(name: str) -> Happening:
@@ -259,7 +264,7 @@ def test_what_happens_at_run_time_opens_an_epoch(name: str) -> None:
     before = complete(
         BLOCKING,
         HARMLESS,
-        reports={OTHER_ACCOUNT: venue_report(account_id=OTHER_ACCOUNT)},
+        reports={OTHER_ACCOUNT: OTHER_READ},
         ts_reconciled=5,
         required=None,
         demanded=frozenset({OTHER_ACCOUNT}),
@@ -284,7 +289,7 @@ def test_what_happens_at_run_time_opens_an_epoch(name: str) -> None:
     assert opened.is_trader_started
     must = frozenset({ACCOUNT} if name == "disconnect" else ())
     assert opened.required == must
-    reported = {ACCOUNT: venue_report()} if name == "mass_status" else {}
+    reported = {ACCOUNT: READ} if name == "mass_status" else {}
     assert opened.reports == reported
     assert opened.ts_reconciled == (NOW if name == "mass_status" else None)
 
@@ -391,7 +396,7 @@ def test_a_mass_status_under_a_failure_is_kept_for_an_operator() -> None:
     """
     recovery, actions = after(failed(), status())
     assert actions == []
-    assert recovery.reports == {ACCOUNT: venue_report()}
+    assert recovery.reports == {ACCOUNT: READ}
     assert recovery.ts_reconciled == NOW
     resumed, _ = after(recovery, command())
     assert resumed.reports == recovery.reports
@@ -401,10 +406,10 @@ def test_the_newest_mass_status_of_each_account_counts() -> None:
     """
     In an open epoch it replaces the one before, and shows that the kernel reconciles.
     """
-    older = {ACCOUNT: venue_report(ts=1), OTHER_ACCOUNT: venue_report(account_id=OTHER_ACCOUNT)}
+    older = {ACCOUNT: OLD_READ, OTHER_ACCOUNT: OTHER_READ}
     recovery, actions = after(pending(reports=older), status())
     assert actions == []
-    assert recovery.reports == older | {ACCOUNT: venue_report()}
+    assert recovery.reports == older | {ACCOUNT: READ}
     assert recovery.phase is RecoveryPhase.RECONCILING
     assert after(pending(), happened.Looked(NOW, disconnected=frozenset()))[0] == pending()
 
@@ -460,8 +465,8 @@ def test_a_client_that_is_lost_at_the_judgement_must_report_again() -> None:
     What it reported before proves nothing, and is dropped.
     """
     reports = {
-        ACCOUNT: venue_report(),
-        OTHER_ACCOUNT: venue_report(account_id=OTHER_ACCOUNT),
+        ACCOUNT: READ,
+        OTHER_ACCOUNT: OTHER_READ,
     }
     before = verifying(reports=reports, demanded=frozenset({"PAPER-003"}))
     woke = epoch.Woke(NOW, 0, disconnected=frozenset({ACCOUNT}))
@@ -517,7 +522,7 @@ def test_a_judgement_without_a_block_completes_the_epoch() -> None:
     """
     Its report is final with the time, and the mass statuses are let go.
     """
-    before = verifying(reports={ACCOUNT: venue_report()}, demanded=frozenset({ACCOUNT}))
+    before = verifying(reports={ACCOUNT: READ}, demanded=frozenset({ACCOUNT}))
     recovery, (end,) = after(before, judged(report(HARMLESS)))
     done = report(HARMLESS, ts_completed=NOW)
     assert end == happened.End(MessageKind.COMPLETE, done)
@@ -565,7 +570,7 @@ def test_guesses_stand_until_their_account_reports() -> None:
     A newer report says what was filled, and what the engine guessed from it.
     """
     old = {(ACCOUNT, BTC): 1, (OTHER_ACCOUNT, BTC): 2}
-    before = verifying(guessed=old, reports={ACCOUNT: venue_report()})
+    before = verifying(guessed=old, reports={ACCOUNT: READ})
     recovery, _ = after(before, judged(report(), {(ACCOUNT, ETH): 3}))
     assert recovery.guessed == {(OTHER_ACCOUNT, BTC): 2, (ACCOUNT, ETH): 3}
 
@@ -628,7 +633,7 @@ def test_an_error_closes_every_gate_and_counts_no_report(recovery: Recovery) -> 
     """
     What raised may have been a report: nothing counts but what comes from then on.
     """
-    before = replace(recovery, reports={ACCOUNT: venue_report()}, openings=(NOW - 2, NOW - 1))
+    before = replace(recovery, reports={ACCOUNT: READ}, openings=(NOW - 2, NOW - 1))
     later, actions = after(before, reopening("broke"))
     assert actions[-1] == happened.Fail(FailureReason.INTERNAL_ERROR, "The monitor raised")
     assert later.phase is RecoveryPhase.FAILED
@@ -641,7 +646,7 @@ def test_an_error_under_a_failure_only_drops_the_reports() -> None:
     """
     The epoch has had its one terminal message.
     """
-    before = failed(reports={ACCOUNT: venue_report()})
+    before = failed(reports={ACCOUNT: READ})
     assert after(before, reopening("broke")) == (failed(), [])
 
 
@@ -659,7 +664,7 @@ def test_resuming_opens_an_epoch_that_needs_what_the_failed_one_needed() -> None
     before = failed(
         required=frozenset({OTHER_ACCOUNT}),
         trigger="synthetic_fill",
-        reports={ACCOUNT: venue_report()},
+        reports={ACCOUNT: READ},
         openings=(NOW - 2, NOW - 1),
     )
     recovery, actions = after(before, command())

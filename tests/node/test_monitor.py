@@ -57,7 +57,7 @@ def raises(*_: Any, **__: Any) -> Any:
         (native, "venue_report"),
         (native, "cached_orders"),
         (native, "observed_fills"),
-        (Intake, "venue_report"),
+        (Intake, "reading"),
         (RecoveryJournal, "begin"),
         (RecoveryJournal, "last_epoch"),
     ],
@@ -106,7 +106,7 @@ class Unappendable(list[Any]):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (Intake, "venue_report"),
+        (Intake, "reading"),
         (native, "cached_positions"),
         (verdict, "judge"),
         (RecoveryJournal, "begin"),

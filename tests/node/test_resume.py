@@ -163,7 +163,7 @@ def test_after_an_error_of_the_monitor_every_account_must_report_again(
             await node.result()
             bus = node.node.kernel.msgbus
             with monkeypatch.context() as patched:
-                patched.setattr(Intake, "venue_report", raises)
+                patched.setattr(Intake, "reading", raises)
                 await reconnect(node, venue)
             assert node.terminals[-1].report.failure is FailureReason.INTERNAL_ERROR
             bus.send(COMMAND_ENDPOINT, command("resume"))

@@ -83,10 +83,12 @@ class Incoming:
         """Keep what a venue reported."""
         with self._decisions.guarded("reading a mass status"):
             if type(report) is ExecutionMassStatus:
-                reported = self._intake.venue_report(report)
-                self._decisions.decide(
-                    happened.Reported(*self._decisions.moment(), report=reported)
+                reported = happened.Reported(
+                    *self._decisions.moment(),
+                    account_id=report.account_id.value,
+                    read=self._intake.reading(report),
                 )
+                self._decisions.decide(reported)
             elif type(report) is OrderStatusReport:
                 self._intake.add_order_report(report.venue_order_id)
 

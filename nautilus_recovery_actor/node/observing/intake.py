@@ -7,6 +7,7 @@ from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache as once
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
@@ -17,9 +18,9 @@ from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 
+from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.observation import CachedPosition
-from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing import past
@@ -82,9 +83,10 @@ class Intake(msgspec.Struct):
         new = self.flagged[self.reported_events :]
         self.before = positions_before(cache, new, self.live_fills)
 
-    def venue_report(self, mass_status: ExecutionMassStatus) -> VenueReport:
-        """Return what a mass status reports, and what came before it."""
-        return native.venue_report(mass_status, len(self.flagged), len(self.live_fills))
+    def reading(self, mass_status: ExecutionMassStatus) -> Read:
+        """Return what reads a mass status once, and tells it from what comes after it."""
+        seen = (len(self.flagged), len(self.live_fills))
+        return once(lambda: native.venue_report(mass_status, *seen))
 
     def add_order_report(self, venue_order_id: VenueOrderId) -> None:
         """Note that the venue reported an order by itself: its fills align nothing."""

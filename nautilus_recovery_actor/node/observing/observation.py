@@ -64,7 +64,7 @@ class Observer:
         """Return all that was seen of this epoch so far."""
         cache, intake = self._cache, self._intake
         exec_engine = self._node_start.exec_engine
-        reports = tuple(recovery.reports.values())
+        reports = tuple(read() for read in recovery.reports.values())
         late = {
             event
             for report in reports
