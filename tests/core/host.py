@@ -1,44 +1,33 @@
 """
 A host for the pure core without NautilusTrader: one epoch after another in simulated time.
 
-It does what the monitor and a strategy do with each other, and decides nothing by itself.
+It looks and carries out, as the monitor and a strategy do, and decides nothing.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 
-import msgspec
-
-from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core import epoch
+from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.compare.discrepancies import Policy
-from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.epoch import Changed
-from nautilus_recovery_actor.core.epoch import Complete
-from nautilus_recovery_actor.core.epoch import Fail
-from nautilus_recovery_actor.core.epoch import Happening
-from nautilus_recovery_actor.core.epoch import Judge
-from nautilus_recovery_actor.core.epoch import Judged
-from nautilus_recovery_actor.core.epoch import RecoveryState
-from nautilus_recovery_actor.core.epoch import Seen
-from nautilus_recovery_actor.core.epoch import Stormed
-from nautilus_recovery_actor.core.epoch import Timing
-from nautilus_recovery_actor.core.epoch import TraderStarted
-from nautilus_recovery_actor.core.epoch import Woke
-from nautilus_recovery_actor.core.epoch import decide
-from nautilus_recovery_actor.core.epoch import is_storm
-from nautilus_recovery_actor.core.epoch import open_runtime
-from nautilus_recovery_actor.core.epoch import open_startup
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.happenings import Action
+from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.overrides import active
+from nautilus_recovery_actor.core.recovery import Recovery
+from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.core.recovery import decide
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judge
+from nautilus_recovery_actor.core.verdict import judged
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -52,7 +41,7 @@ ACCOUNTS = (ACCOUNT, OTHER_ACCOUNT)
 INSTRUMENTS = (BTC, ETH)
 INCREMENT = Decimal("0.1")
 OWNERS = {"L": STRATEGY, "S": STRATEGY, "X": "Other-002"}
-TIMING = Timing(
+TIMING = epoch.Timing(
     startup=1_000,
     settle=10,
     verify=60,
@@ -74,6 +63,7 @@ class Trade:
     qty: Decimal
     is_made_up: bool
     ts: int
+    ts_event: int
 
     def observed(self, index: int) -> ObservedFill:
         return fill(
@@ -92,35 +82,37 @@ class Trade:
 
 class Host:
     def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+        self.rules = Rules(timing=TIMING, policy=policy)
         self.now = 1_000_000
         self.gate = RecoveryGate(lambda: self.now)
         self.held: dict[tuple[str, str, str], Decimal] = {}
-        self.epoch = 0
-        self.trigger = "startup"
-        self.is_trader_started = False
-        self.report: RecoveryReport | None = None
-        self.required = frozenset(ACCOUNTS)
         self.before: tuple[CachedPosition, ...] = ()
-        self.reports: dict[str, VenueReport] = {}
+        self.disconnected: frozenset[str] = frozenset()
         self.flagged: list[Trade] = []
         self.live: list[Trade] = []
-        self.told_events = 0
-        self.carried: tuple[Discrepancy, ...] = ()
-        self.earlier: tuple[Discrepancy, ...] = ()
-        self.openings: list[int] = []
+        self.reported_events = 0
         self.ends: Counter[int] = Counter()
         self.judgements = 0
-        self.state = open_startup(self.now, TIMING)
-        self._begin(self.state, self.now + TIMING.startup)
+        self.command_ids = count()
+        self.answers: list[happened.Answer] = []
+        self.recovery = Recovery(epoch=1, ts_started=self.now)
+        self.happen(happened.KernelStarted(*self.moment))
+        self.over_at = self.now + TIMING.startup
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        return self.now, len(self.flagged)
+
+    @property
+    def report(self) -> RecoveryReport | None:
+        return self.recovery.report
 
     # -- WHAT COMES IN --
 
     def start_trader(self) -> None:
-        if not self.is_trader_started:
-            self.is_trader_started = True
+        if not self.recovery.is_trader_started:
             self.over_at = self.now + TIMING.settle + 2 * TIMING.verify
-            self._advance(TraderStarted(self.now, len(self.flagged)))
+            self.happen(epoch.TraderStarted(*self.moment))
 
     def report_status(
         self,
@@ -128,10 +120,7 @@ class Host:
         positions: tuple[VenuePosition, ...],
         age: int,
     ) -> None:
-        is_new = self.state.phase is RecoveryPhase.COMPLETE
-        if is_new:
-            self._reopen("mass_status")
-        self.reports[account_id] = VenueReport(
+        report = VenueReport(
             account_id=account_id,
             venue="PAPER",
             ts=self.now - age,
@@ -139,119 +128,96 @@ class Host:
             seen_live_fills=len(self.live),
             positions=positions,
         )
-        if is_new:
-            self._end_storm()
-        else:
-            self._advance(Seen())
-            self._advance(Changed(self.now))
+        self.happen(happened.Reported(*self.moment, account_id=account_id, read=lambda: report))
 
     def fill_live(self, trade: Trade) -> None:
         self.live.append(trade)
-        self._advance(Changed(self.now))
+        self.happen(epoch.Changed(self.now))
+        account_id, instrument_id = trade.account_id, trade.instrument_id
+        if self.recovery.is_in_doubt(account_id, instrument_id, trade.ts_event):
+            self.happen(
+                happened.Doubted(*self.moment, account_id=account_id, instrument_id=instrument_id)
+            )
 
     def fill_flagged(self, trade: Trade) -> None:
         self.flagged.append(trade)
-        if self.state.phase is not RecoveryPhase.COMPLETE:
-            self._advance(Changed(self.now))
-        elif trade.is_made_up:
-            self._reopen("synthetic_fill")
-            self._end_storm()
-        else:
-            self.live.append(self.flagged.pop())
+        self.happen(epoch.Changed(self.now))
+        self.happen(happened.FlaggedAtRuntime(*self.moment, is_made_up=trade.is_made_up))
+
+    def look(self, disconnected: frozenset[str]) -> None:
+        self.disconnected = disconnected
+        self.happen(happened.Looked(*self.moment, disconnected=disconnected))
+
+    def raise_error(self) -> None:
+        self.happen(happened.Broke(*self.moment, message="injected"))
+
+    def command(self, action: str, instrument_id: str = "", duration: int = 0) -> happened.Answer:
+        self.happen(
+            happened.Commanded(
+                *self.moment,
+                command_id=str(next(self.command_ids)),
+                action=action,
+                instrument_id=instrument_id,
+                reason="checked",
+                operator="desk",
+                duration=duration,
+                ts_expires=self.now + 1,
+                known=frozenset(ACCOUNTS),
+            ),
+        )
+        return self.answers[-1]
 
     def pass_time(self, duration: int, *, is_busy: bool) -> None:
         until = self.now + duration
         if is_busy:  # The loop is blocked, and wakes late
             self.now = until
-        while (wake_at := self.state.wake_at) is not None and wake_at <= until:
+        while (wake_at := self.recovery.wake_at) is not None and wake_at <= until:
             self.now = max(self.now, wake_at)
-            self._advance(Woke(self.now, len(self.flagged)))
+            self.happen(epoch.Woke(*self.moment, disconnected=self.disconnected))
         self.now = until
-
-    # -- WHAT AN OPERATOR DOES --
-
-    def release(self, instrument_id: str, duration: int) -> None:
-        report = self.report or self._describe()
-        self._revise(
-            overrides.released(report, instrument_id, "checked", "desk", self.now, duration),
-        )
-
-    def withdraw(self, instrument_id: str) -> None:
-        report = self.report or self._describe()
-        self._revise(overrides.withdrawn(report, instrument_id, self.now))
-
-    def expire(self) -> None:
-        if self.report is not None:
-            self._revise(overrides.expired(self.report, self.now))
-
-    def resume(self) -> None:
-        overrides.may_resume(self.state.phase, self.epoch, self.is_trader_started)
-        self.openings.clear()
-        self._reopen(self.trigger, frozenset(ACCOUNTS), self.reports)
 
     # -- WHAT FOLLOWS --
 
-    def _begin(self, state: RecoveryState, over_at: int) -> None:
-        self.epoch += 1
-        self.report = None
-        self.state, self.over_at = state, over_at
-        self.before = self._positions()
-        self.gate.begin(self.epoch)
+    def happen(self, happening: Happening) -> None:
+        self.recovery, actions = decide(self.recovery, happening, self.rules)
+        for action in actions:
+            self._carry_out(action)
 
-    def _reopen(
-        self,
-        trigger: str,
-        required: frozenset[str] = frozenset(),
-        reports: dict[str, VenueReport] | None = None,
-    ) -> None:
-        last = self.report
-        assert last is not None
-        self.carried = (
-            tuple({*self.carried, *last.discrepancies}) if last.failure else last.discrepancies
-        )
-        self.earlier, self.required, self.reports = (), required, reports or {}
-        self.trigger = trigger
-        self.openings.append(self.now)
-        state = open_runtime(self.now, len(self.flagged), TIMING)
-        self._begin(state, self.now + TIMING.settle + 2 * TIMING.verify)
-
-    def _end_storm(self) -> None:
-        if is_storm(self.openings, TIMING):
-            self._advance(Stormed())
-
-    def _advance(self, happening: Happening) -> None:
-        self.state, action = decide(self.state, happening, TIMING)
+    def _carry_out(self, action: Action) -> None:
         match action:
-            case Judge():
-                report = self._judged = judge(self._observation(), self.policy)
-                self.earlier = report.discrepancies
+            case happened.Open(is_at_runtime):
+                self.gate.begin(self.recovery.epoch)
+                if is_at_runtime:
+                    self.over_at = self.now + TIMING.settle + 2 * TIMING.verify
+                    self.before = self.positions()
+            case happened.Judge():
                 self.judgements += 1
-                is_blocking = any(found.is_blocking for found in report.discrepancies)
-                self._advance(Judged(self.now, report.failure, report.message, is_blocking))
-            case Complete():
-                self._end(self._judged)
-                self.flagged, self.reports, self.told_events = [], {}, 0
-            case Fail(reason, message):
-                report = self._describe()
-                self._end(msgspec.structs.replace(report, failure=reason, message=message))
-                self.told_events = len(self.flagged)
+                judgment = judged(self._observation(), self.rules.policy)
+                self.happen(happened.Judged(*self.moment, judgment=judgment))
+            case happened.Fail():
+                report = describe(self._observation(), self.rules.policy)
+                self.happen(happened.Described(*self.moment, failure=action, report=report))
+            case happened.End(kind, report):
+                self._end(kind, report)
+            case happened.Revise(report):
+                self.gate.release(report.epoch, active(report, self.now))
+            case happened.Absorb():
+                self.live += [trade for trade in self.flagged if not trade.is_made_up]
+                self.flagged = []
+            case happened.Answer():
+                self.answers.append(action)
 
-    def _end(self, report: RecoveryReport) -> None:
-        self.report = report
+    def _end(self, kind: MessageKind, report: RecoveryReport) -> None:
         self.ends[report.epoch] += 1
-        if report.failure is not None:
-            self.gate.fail(report.epoch, report.failure, report.message)
-        else:
+        if kind is MessageKind.COMPLETE:
+            self.flagged, self.reported_events = [], 0
             self.gate.complete(report.epoch, frozenset(report.blocked_instruments))
+        else:
+            assert report.failure is not None
+            self.reported_events = len(self.flagged)
+            self.gate.fail(report.epoch, report.failure, report.message)
 
-    def _revise(self, report: RecoveryReport) -> None:
-        self.report = report
-        self.gate.release(report.epoch, overrides.active(report, self.now))
-
-    def _describe(self) -> RecoveryReport:
-        return describe(self._observation(), self.policy)
-
-    def _positions(self) -> tuple[CachedPosition, ...]:
+    def positions(self) -> tuple[CachedPosition, ...]:
         return tuple(
             cached_position(qty, instrument_id, position_id, account_id, OWNERS[position_id])
             for (account_id, instrument_id, position_id), qty in self.held.items()
@@ -259,21 +225,22 @@ class Host:
         )
 
     def _observation(self) -> Observation:
+        recovery = self.recovery
         return Observation(
             trader_id="TRADER-001",
             recovery_id="x",
-            epoch=self.epoch,
-            trigger=self.trigger,
-            ts_started=self.now,
-            required_accounts=self.required,
+            epoch=recovery.epoch,
+            trigger=recovery.trigger,
+            ts_started=recovery.ts_started,
+            required_accounts=recovery.required_accounts(self.rules, frozenset(ACCOUNTS)),
             instruments=dict.fromkeys(INSTRUMENTS, INCREMENT),
             before=self.before,
-            after=self._positions(),
-            reports=tuple(self.reports.values()),
+            after=self.positions(),
+            reports=tuple(read() for read in recovery.reports.values()),
             events=len(self.flagged),
             fills=tuple(trade.observed(index) for index, trade in enumerate(self.flagged)),
             live_fills=tuple(trade.observed(index) for index, trade in enumerate(self.live)),
-            told_events=self.told_events,
-            carried=self.carried,
-            earlier=self.earlier,
+            told_events=self.reported_events,
+            carried=recovery.carried,
+            earlier=recovery.earlier,
         )

@@ -32,6 +32,9 @@ def lost_orders(
     """
     Return the orders that a venue reported and that a run before sent without leaving a trace.
     """
+    reports = [report for report in reports if report.orders]
+    if not reports:
+        return ()
     forms = OrderIdForms(trader_id, _strategy_ids(msgbus))
     taken_up = {event.client_order_id for event in intake.flagged[intake.reported_events :]}
     return tuple(
