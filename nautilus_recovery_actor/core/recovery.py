@@ -16,7 +16,6 @@ from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.compare.discrepancies import Policy
-from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
@@ -75,6 +74,8 @@ class Recovery(msgspec.Struct, frozen=True):
     # When epochs opened at run time (UNIX ns)
     openings: tuple[int, ...] = ()
     command_ids: tuple[str, ...] = ()
+    # Whether the host raised in this epoch: what raised may have been any account's report
+    is_broken: bool = False
     # Set once the epoch has ended
     report: RecoveryReport | None = None
 
@@ -189,6 +190,7 @@ def _opened(
         demanded=frozenset(),
         carried=(*dict.fromkeys(carried), *doubts),
         earlier=(),
+        is_broken=False,
         openings=(*recovery.openings, fact.now)[-timing.storm_epochs - 1 :],
         report=None,
     )
@@ -222,8 +224,8 @@ def _broken(recovery: Recovery, broke: happened.Broke, rules: Rules) -> Decision
     elif recovery.phase is RecoveryPhase.COMPLETE:
         # What could not be read at run time must not leave a gate open
         recovery, opening = _opened(recovery, broke, rules, "mass_status")
-    # What raised may have been a report: nothing counts but what comes from now on
-    recovery = _replace(recovery, reports={})
+    # Nothing counts but what comes from now on
+    recovery = _replace(recovery, reports={}, is_broken=True)
     recovery, actions = _advanced(recovery, epoch.Broke(broke.message), rules)
     return recovery, (*opening, *actions)
 
@@ -383,9 +385,8 @@ def _resumed(
     recovery: Recovery, command: happened.Commanded, rules: Rules
 ) -> tuple[Recovery, tuple[Action, ...], str]:
     overrides.may_resume(recovery.phase, recovery.epoch, recovery.is_trader_started)
-    assert recovery.report is not None  # It failed
     required = recovery.required_accounts(rules, command.known)
-    if recovery.report.failure is FailureReason.INTERNAL_ERROR:
+    if recovery.is_broken:
         required |= command.known
     resumed, actions = _opened(recovery, command, rules, recovery.trigger, required=required)
     resumed = _replace(resumed, reports=recovery.reports, openings=())

@@ -148,6 +148,10 @@ class Host:
         self.disconnected = disconnected
         self.happen(happened.Looked(*self.moment, disconnected=disconnected))
 
+    def stop(self) -> None:
+        self.happen(epoch.Stopped())
+        self.happen(happened.TraderResumed(*self.moment))
+
     def raise_error(self) -> None:
         self.happen(happened.Broke(*self.moment, message="injected"))
 
@@ -195,7 +199,9 @@ class Host:
                 judgment = judged(self._observation(), self.rules.policy)
                 self.happen(happened.Judged(*self.moment, judgment=judgment))
             case happened.Fail():
-                report = describe(self._observation(), self.rules.policy)
+                report = self._opening_report()
+                if not action.is_stopping:
+                    report = describe(self._observation(), self.rules.policy)
                 self.happen(happened.Described(*self.moment, failure=action, report=report))
             case happened.End(kind, report):
                 self._end(kind, report)
@@ -216,6 +222,15 @@ class Host:
             assert report.failure is not None
             self.reported_events = len(self.flagged)
             self.gate.fail(report.epoch, report.failure, report.message)
+
+    def _opening_report(self) -> RecoveryReport:
+        return RecoveryReport(
+            trader_id="TRADER-001",
+            recovery_id="x",
+            epoch=self.recovery.epoch,
+            trigger=self.recovery.trigger,
+            ts_started=self.recovery.ts_started,
+        )
 
     def positions(self) -> tuple[CachedPosition, ...]:
         return tuple(

@@ -647,7 +647,9 @@ def test_an_error_under_a_failure_only_drops_the_reports() -> None:
     The epoch has had its one terminal message.
     """
     before = failed(reports={ACCOUNT: READ})
-    assert after(before, reopening("broke")) == (failed(), [])
+    broken, actions = after(before, reopening("broke"))
+    assert (broken, actions) == (failed(is_broken=True), [])
+    assert after(broken, command())[0].required == frozenset({ACCOUNT, OTHER_ACCOUNT})
 
 
 # -- OPERATORS --
@@ -682,8 +684,11 @@ def test_after_an_error_every_account_must_report_again() -> None:
     """
     What raised may have been a report of any of them.
     """
-    before = failed(FailureReason.INTERNAL_ERROR, required=frozenset())
-    recovery, _ = after(before, command())
+    broken, (fail,) = after(verifying(required=frozenset()), reopening("broke"))
+    assert isinstance(fail, happened.Fail)
+    described = happened.Described(NOW, 3, failure=fail, report=report(outcome=None))
+    recovery, _ = after(broken, described, command())
+    assert not recovery.is_broken
     assert recovery.required == frozenset({ACCOUNT, OTHER_ACCOUNT})
     calm, _ = after(failed(required=frozenset()), command())
     assert calm.required == frozenset()
