@@ -1,5 +1,5 @@
 """
-What a strategy needs to have seen before it trades.
+What a strategy needs to have seen before it trades (long: public docstrings).
 """
 
 from collections.abc import Hashable
@@ -69,8 +69,8 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         _check(self)
         if not self.bar_type.is_externally_aggregated() or self.bar_type.is_composite():
             raise ValueError(
-                f"{self.bar_type} is aggregated by the node and cannot be requested: need the "
-                f"venue's bars, and name this one as `live_bar_type`",
+                f"{self.bar_type} is aggregated by the node and cannot be requested: request "
+                f"the venue's bars, and name this one as `live_bar_type`",
             )
         if self.span is None and (self.count is None or self.interval_ns is None):
             raise ValueError(f"{self.bar_type}: how far back? Set `span`, or `count` of time bars")

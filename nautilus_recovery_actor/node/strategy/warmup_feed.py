@@ -5,6 +5,8 @@ One thing a strategy needs: its requests, and the live data that wait for the an
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from typing import ParamSpec
+from typing import Protocol
 
 import pandas as pd
 from nautilus_trader.common.enums import LogColor
@@ -25,7 +27,14 @@ from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 # Before the strategy's own handlers, so that `on_bar` sees indicators that are up to date
 _PRIORITY = 10
 
-Guard = Callable[[Callable[..., None]], Callable[..., None]]
+P = ParamSpec("P")
+
+
+class Guard(Protocol):
+    """What makes of a call one that raises nothing."""
+
+    def __call__(self, call: Callable[P, None]) -> Callable[P, None]:
+        """Return the call that raises nothing."""
 
 
 class WarmupFeed:
@@ -121,7 +130,7 @@ class WarmupFeed:
         self._past.clear()
         self._is_requested = True
         self.reason = "requested, not answered yet"
-        self._strategy.log.info(f"Warm-up {self.need}: requested from {_utc(start)} on")
+        self._strategy.log.info(f"Warm-up {self.need}: requested from {_utc(start)}")
         self._set_timer(self._timeout_secs, self._miss_deadline)
         self._strategy.msgbus.request("DataEngine.request", self._message(start, now))
 
@@ -156,13 +165,13 @@ class WarmupFeed:
         self.reason = reason
         if self._loop is None:
             self._strategy.log.info(
-                f"Warm-up {self.need}: {reason}; it begins with the data of the backtest",
+                f"Warm-up {self.need}: {reason}; it starts with the data of the backtest",
             )
             self._reset_indicators()
             self._go_on_from([])
             return
         self._strategy.log.warning(
-            f"Warm-up {self.need}: {reason}; requested again in {self._retry_secs:g} s",
+            f"Warm-up {self.need}: {reason}; it will be requested again in {self._retry_secs:g} s",
         )
         self._set_timer(self._retry_secs, self._request_again)
         self._on_missed()
@@ -223,7 +232,7 @@ class WarmupFeed:
         cold = [str(i) for i in self.need.indicators if not i.initialized]
         if cold:
             self._reset_indicators()
-            return f"not enough: {len(past)} do not initialize {', '.join(cold)}"
+            return f"not enough: {len(past)} did not initialize {', '.join(cold)}"
 
         self._strategy.log.info(
             f"Warm-up {self.need}: {len(past)} from history and {len(live)} live, checked",
@@ -255,7 +264,7 @@ class WarmupFeed:
         if was_whole and not self._edge.is_whole:
             self._strategy.log.warning(
                 f"Warm-up {self.need}: a gap in the live data before {_utc(datum.ts_event)}; "
-                f"the next recovery warms up again",
+                f"the next recovery will warm up again",
             )
 
 
