@@ -66,7 +66,7 @@ class _Halt:
         kernel = node.kernel
         if kernel.risk_engine.is_bypassed:
             raise ValueError(
-                "`halt_until_recovered` cannot halt anything: the risk engine of the node is bypassed; "
+                "`halt_until_recovered` cannot halt anything: the node's risk engine is bypassed, "
                 "set `bypass=False` in its `LiveRiskEngineConfig`",
             )
         if GUARD_ENDPOINT in kernel.msgbus.endpoints():
@@ -108,7 +108,7 @@ class _Halt:
     def _on_risk_event(self, event: TradingStateChanged) -> None:
         if self._is_halting and event.state != TradingState.HALTED:
             self._log.error(
-                f"The trading state was set to {trading_state_to_str(event.state)}, and is HALTED again: "
+                f"Halted again (the trading state was set to {trading_state_to_str(event.state)}): "
                 f"{self._reason()}",
             )
             self._state_before = event.state
