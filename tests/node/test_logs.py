@@ -180,7 +180,7 @@ def test_an_order_that_shadow_mode_lets_pass_is_logged_with_the_reason(venue: Pa
     (told,) = [
         line
         for line in lines(log_of(an_order_in_shadow_mode, venue), "WARN", STRATEGY)
-        if "shadow" in line
+        if "O-SHADOW" in line
     ]
     assert told.startswith(f"Shadow mode lets O-SHADOW pass: RECOVERY_BLOCKED: {ETH} differs")
 
