@@ -49,7 +49,8 @@ class Following(Generic[M]):
         self._now = now
         self._informed: tuple[MessageKind, int] | None = None
         self._enabled = 0
-        # The message whose warm-up is under way, and what an operator released since it began
+        # The message whose warm-up is under way, and the newest override that came during one: that
+        # of an older epoch changes nothing
         self._warming_up: M | None = None
         self._override: M | None = None
         # For when the consumer runs: a message, then perhaps the newest override of its epoch
@@ -109,7 +110,7 @@ class Following(Generic[M]):
         if hold is not None:
             self.gate.close(hold)
             return [Action.LOG_HELD]
-        self._warming_up, self._override = message, None
+        self._warming_up = message
         return [Action.BEGIN_WARM_UP]
 
     def wait(self, reason: str) -> None:

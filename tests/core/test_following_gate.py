@@ -252,8 +252,9 @@ def test_a_newer_epoch_ends_the_warm_up() -> None:
     following = warming()
     assert hear(following, complete()) == []
     assert hear(following, started(2)) == [Action.CANCEL_WARM_UP]
+    assert hear(following, started(3)) == []
     following.wait("RECOVERY_WARMUP: late")
-    assert following.gate.reason() == ("RECOVERY_IN_PROGRESS: recovery epoch 2 has not completed")
+    assert following.gate.reason() == ("RECOVERY_IN_PROGRESS: recovery epoch 3 has not completed")
     assert following.warmed_up(is_running=True) == []
 
 
