@@ -94,7 +94,7 @@ class Following(Generic[M]):
         if self._warming_up is not None:
             self._override = message  # For when the gate is open
             return []
-        return [Action.ANNOUNCE_RELEASED] if open_by(self.gate, message, self._now()) else []
+        return [Action.ANNOUNCE_RELEASED] if open_by(self.gate, message, self._now) else []
 
     def catch_up(self) -> list[M]:
         """Return what was put off, to be taken now that the consumer runs."""
@@ -131,11 +131,10 @@ class Following(Generic[M]):
             return []
         if not is_running:
             return self._inform_again(message)
-        now = self._now()
-        if not open_by(self.gate, message, now):
+        if not open_by(self.gate, message, self._now):
             return []
         actions = [Action.ANNOUNCE_OPENED]
-        if self._override is not None and open_by(self.gate, self._override, now):
+        if self._override is not None and open_by(self.gate, self._override, self._now):
             actions.append(Action.ANNOUNCE_RELEASED)
         return [*actions, *self._enable(message.epoch)]
 

@@ -317,7 +317,7 @@ class Message(Protocol):
         """What was found so far."""
 
 
-def apply(gate: RecoveryGate, message: Message, now: int) -> None:
+def apply(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> None:
     """Do to a gate what a message means for it."""
     close_by(gate, message)
     open_by(gate, message, now)
@@ -334,10 +334,10 @@ def close_by(gate: RecoveryGate, message: Message) -> bool:
     return was_open
 
 
-def open_by(gate: RecoveryGate, message: Message, now: int) -> bool:
+def open_by(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> bool:
     """Let a gate pass what a message allows, and return whether this changed anything."""
     if message.kind is MessageKind.COMPLETE:
         return gate.complete(message.epoch, frozenset(message.report.blocked_instruments))
     if message.kind is MessageKind.OVERRIDDEN:
-        return gate.release(message.epoch, active(message.report, now))
+        return gate.release(message.epoch, active(message.report, now()))
     return False

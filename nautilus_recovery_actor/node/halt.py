@@ -102,7 +102,7 @@ class _Halt:
         if message.epoch < self._gate.epoch:
             return
         self._is_shadow = message.report.shadow
-        apply(self._gate, message, self._clock.timestamp_ns())
+        apply(self._gate, message, self._clock.timestamp_ns)
         self._apply()
 
     def _on_risk_event(self, event: TradingStateChanged) -> None:

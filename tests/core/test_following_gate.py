@@ -353,7 +353,7 @@ def test_a_consumer_without_hooks_and_warm_up_has_the_gate_that_the_messages_mak
     """
     plain, following = RecoveryGate(lambda: NOW), new()
     for message in messages:
-        apply(plain, message, NOW)
+        apply(plain, message, lambda: NOW)
         for action in hear(following, message):
             if action is Action.CALL_RECOVERED:
                 following.informed(message, is_running=True)

@@ -150,42 +150,46 @@ class Consumer:
     # -- THE ACTIONS --
 
     def _carry_out(self, actions: list[Action], message: RecoveryMessage | None = None) -> None:
-        gate, log = self._following.gate, self._strategy.log
+        strategy = self._strategy
         for action in actions:
-            match action:
+            match action:  # The most frequent first: a thousand strategies wait for this
+                case Action.CALL_RECOVERED:
+                    assert isinstance(message, RecoveryComplete)
+                    self._recover(message)
+                case Action.BEGIN_WARM_UP:
+                    self._hook = "warmup_needs"
+                    self.warmup.begin(is_backtest=False)
+                case Action.CALL_ENABLED:
+                    self._hook = "on_trading_enabled"
+                    strategy.on_trading_enabled()
+                case Action.CALL_FAILED:
+                    assert isinstance(message, RecoveryFailed)
+                    self._hook = "on_recovery_failed"
+                    strategy.on_recovery_failed(message)
                 case Action.CANCEL_WARM_UP:
                     self.warmup.cancel()
-                case Action.WARN_CLOSED:
-                    log.warning(f"Trading is disabled: {gate.reason()}")
-                case Action.SIGNAL_CLOSED:
-                    self._send(signals.gate_closed)
-                case Action.LOG_HELD:
-                    log.error(f"Trading stays disabled: {gate.reason()}")
-                case Action.ANNOUNCE_OPENED:
-                    self._announce_opened()
-                case Action.ANNOUNCE_RELEASED:
-                    blocked = ", ".join(sorted(gate.blocked)) or "none"
-                    log.warning(f"An operator changed what is blocked, now blocked: {blocked}")
-                    self._send(signals.gate_opened)
                 case _:
-                    self._call(action, message)
+                    self._announce(action)
 
-    def _call(self, action: Action, message: RecoveryMessage | None) -> None:
-        strategy = self._strategy
+    def _announce(self, action: Action) -> None:
+        gate, log = self._following.gate, self._strategy.log
         match action:
-            case Action.CALL_FAILED:
-                assert isinstance(message, RecoveryFailed)
-                self._hook = "on_recovery_failed"
-                strategy.on_recovery_failed(message)
-            case Action.CALL_RECOVERED:
-                assert isinstance(message, RecoveryComplete)
-                self._recover(message)
-            case Action.BEGIN_WARM_UP:
-                self._hook = "warmup_needs"
-                self.warmup.begin(is_backtest=False)
-            case Action.CALL_ENABLED:
-                self._hook = "on_trading_enabled"
-                strategy.on_trading_enabled()
+            case Action.ANNOUNCE_OPENED if gate.is_unrestricted or not gate.blocked:
+                log.info("Trading is enabled", LogColor.GREEN)
+                self._send(signals.gate_opened)
+            case Action.ANNOUNCE_OPENED:
+                log.warning(f"Trading is enabled, except for {', '.join(sorted(gate.blocked))}")
+                self._send(signals.gate_opened)
+            case Action.ANNOUNCE_RELEASED:
+                blocked = ", ".join(sorted(gate.blocked)) or "none"
+                log.warning(f"An operator changed what is blocked, now blocked: {blocked}")
+                self._send(signals.gate_opened)
+            case Action.WARN_CLOSED:
+                log.warning(f"Trading is disabled: {gate.reason()}")
+            case Action.SIGNAL_CLOSED:
+                self._send(signals.gate_closed)
+            case Action.LOG_HELD:
+                log.error(f"Trading stays disabled: {gate.reason()}")
 
     def _recover(self, event: RecoveryComplete) -> None:
         strategy = self._strategy
@@ -219,17 +223,10 @@ class Consumer:
             self._hook = "on_orders_lost"
             strategy.on_orders_lost(unanswered.lost)
 
-    def _announce_opened(self) -> None:
-        blocked, log = self._following.gate.blocked, self._strategy.log
-        if blocked:
-            log.warning(f"Trading is enabled, except for {', '.join(sorted(blocked))}")
-        else:
-            log.info("Trading is enabled", LogColor.GREEN)
-        self._send(signals.gate_opened)
-
     def _send(self, signal: NamedSignal) -> None:
-        gate, log = self._following.gate, self._strategy.log
-        signals.send(signal, self._strategy, log.exception, gate=gate)
+        if signal.receivers:
+            gate, log = self._following.gate, self._strategy.log
+            signals.send(signal, self._strategy, log.exception, gate=gate)
 
     # -- THE WARM-UP --
 
