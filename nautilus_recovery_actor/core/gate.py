@@ -317,7 +317,7 @@ class Message(Protocol):
         """What was found so far."""
 
 
-def apply(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> None:
+def apply_message(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> None:
     """Do to a gate what a message means for it."""
     close_by(gate, message)
     open_by(gate, message, now)

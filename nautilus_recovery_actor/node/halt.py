@@ -9,7 +9,7 @@ from nautilus_trader.model.enums import TradingState
 from nautilus_trader.model.enums import trading_state_to_str
 
 from nautilus_recovery_actor.core.gate import RecoveryGate
-from nautilus_recovery_actor.core.gate import apply
+from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import RISK_EVENTS
@@ -102,7 +102,7 @@ class _Halt:
         if message.epoch < self._gate.epoch:
             return
         self._is_shadow = message.report.shadow
-        apply(self._gate, message, self._clock.timestamp_ns)
+        apply_message(self._gate, message, self._clock.timestamp_ns)
         self._apply()
 
     def _on_risk_event(self, event: TradingStateChanged) -> None:

@@ -13,7 +13,7 @@ from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.following import Action
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.gate import RecoveryGate
-from nautilus_recovery_actor.core.gate import apply
+from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import RecoveryReport
 from tests.core.builders import BTC
@@ -353,7 +353,7 @@ def test_a_consumer_without_hooks_and_warm_up_has_the_gate_that_the_messages_mak
     """
     plain, following = RecoveryGate(lambda: NOW), new()
     for message in messages:
-        apply(plain, message, lambda: NOW)
+        apply_message(plain, message, lambda: NOW)
         for action in hear(following, message):
             if action is Action.CALL_RECOVERED:
                 following.informed(message, is_running=True)

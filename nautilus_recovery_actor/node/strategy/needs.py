@@ -52,7 +52,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     Raises
     ------
     ValueError
-        If it cannot be told what to request.
+        If what to request does not follow from them.
 
     """
 
@@ -201,7 +201,7 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     Raises
     ------
     ValueError
-        If it cannot be told what to request.
+        If what to request does not follow from them.
 
     """
 

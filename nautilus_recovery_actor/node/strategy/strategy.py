@@ -266,7 +266,7 @@ class RecoverableStrategy(Strategy):
 
         Call it when something has changed that must not be lost, from any thread; it does not
         block. If nothing has changed, nothing is written. If the state cannot be kept, an error
-        tells why, and the last checkpoint stays. In a backtest this does nothing.
+        says why, and the last checkpoint stays. In a backtest this does nothing.
         """
         self.__checkpoints.write_now()
 
@@ -311,7 +311,7 @@ class RecoverableStrategy(Strategy):
         -----
         A stop is a stop-market, stop-limit or trailing-stop order of the side that reduces. It
         rests if it was accepted by the venue, or waits in the node's own emulator: not while it is
-        in flight, being cancelled or held back for its parent, nor once it is triggered, nor if the
+        in flight, being canceled or held back for its parent, nor once it is triggered, nor if the
         last recovery found it not to be at the venue what the cache takes it for. On a
         hedged account it has the position id of the leg, or may only reduce and there is no other
         leg of that side. Stops that cancel one another count once. Stops larger than the position
@@ -366,7 +366,7 @@ class RecoverableStrategy(Strategy):
             If the order may only reduce, by default unless the instrument is traded spot, where
             there is no such thing.
         ignoring : Iterable[Order], default ()
-            Closing orders that do not count, because they are about to be cancelled, or will be
+            Closing orders that do not count, because they are about to be canceled, or will be
             when this one is filled.
         **fields : Any
             More for the order factory, such as `tags` or `time_in_force`.
