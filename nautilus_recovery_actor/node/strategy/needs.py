@@ -4,18 +4,23 @@ What a strategy needs to have seen before it trades (long: public docstrings).
 
 from collections.abc import Hashable
 from datetime import timedelta
-from typing import Any
 from typing import Literal
+from typing import TypeAlias
 
 import msgspec
 from nautilus_trader.indicators.base import Indicator
+from nautilus_trader.model.data import Bar
 from nautilus_trader.model.data import BarType
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.series import Point
 from nautilus_recovery_actor.core.series import SeriesRule
 
+
+Tick: TypeAlias = QuoteTick | TradeTick
 
 _MIN_AGE_NS = 10_000_000_000  # What an answer may take to come
 _DEFAULT_AGE_NS = 60_000_000_000
@@ -157,13 +162,13 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         """
         return _rule(self, start)
 
-    def point(self, bar: Any) -> Point:
+    def point(self, bar: Bar) -> Point:
         """
         Return the point of a bar.
         """
         return bar.ts_event, None
 
-    def update(self, bar: Any) -> None:
+    def update(self, bar: Bar) -> None:
         """
         Update the indicators.
         """
@@ -267,14 +272,14 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
         """
         return _rule(self, start)
 
-    def point(self, tick: Any) -> Point:
+    def point(self, tick: Tick) -> Point:
         """
         Return the point of a tick.
         """
         key: Hashable = tick.trade_id if self.kind == "trades" else tick
         return tick.ts_event, key
 
-    def update(self, tick: Any) -> None:
+    def update(self, tick: Tick) -> None:
         """
         Update the indicators.
         """

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 from typing import ParamSpec
 from typing import Protocol
+from typing import TypeAlias
 
 import pandas as pd
 from nautilus_trader.common.enums import LogColor
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.data.messages import DataResponse
 from nautilus_trader.data.messages import RequestBars
 from nautilus_trader.data.messages import RequestQuoteTicks
 from nautilus_trader.data.messages import RequestTradeTicks
+from nautilus_trader.model.data import Bar
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.series import Edge
@@ -21,6 +24,7 @@ from nautilus_recovery_actor.core.series import Point
 from nautilus_recovery_actor.core.series import find_fault
 from nautilus_recovery_actor.core.series import find_gap
 from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
+from nautilus_recovery_actor.node.strategy.needs import Tick
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 
 
@@ -28,6 +32,7 @@ from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 _PRIORITY = 10
 
 P = ParamSpec("P")
+Datum: TypeAlias = Bar | Tick
 
 
 class Guard(Protocol):
@@ -67,8 +72,8 @@ class WarmupFeed:
         self._is_requested = False
         self._rule = need.rule(0)
         self._edge: Edge | None = None  # None while it is not complete
-        self._live: list[Any] = []
-        self._past: list[Any] = []
+        self._live: list[Datum] = []
+        self._past: list[Datum] = []
         self._on_response = guard(self._take_response)
         self._on_live = guard(self._take_live)
         self._follow()
@@ -189,11 +194,11 @@ class WarmupFeed:
 
     # -- APPLYING --
 
-    def _take_past(self, datum: Any) -> None:
+    def _take_past(self, datum: Datum) -> None:
         if self._is_requested:
             self._past.append(datum)
 
-    def _take_response(self, response: Any) -> None:
+    def _take_response(self, response: DataResponse) -> None:
         # An answer that comes after its deadline counts as well, if it is good now
         if not self._is_requested or not self._strategy.is_running:
             return
@@ -204,8 +209,8 @@ class WarmupFeed:
         if reason is not None:
             self._miss(reason)
 
-    def _received(self, response: Any) -> list[Any]:
-        past: list[Any] = response.data
+    def _received(self, response: DataResponse) -> list[Datum]:
+        past: list[Datum] = response.data
         count = response.params.get("data_count", 0)
         if not past and count:
             past = self._past[-count:]  # Before them are the answers to other strategies
@@ -215,7 +220,7 @@ class WarmupFeed:
                 past = past[:-1]  # The bar that is being made
         return past
 
-    def _apply(self, past: list[Any], points: list[Point]) -> str | None:
+    def _apply(self, past: list[Datum], points: list[Point]) -> str | None:
         edge = Edge(self._rule.max_gap, points)
         live = [datum for datum in self._live if edge.take(*self.need.point(datum))]
         live_points = [self.need.point(datum) for datum in live]
@@ -252,7 +257,7 @@ class WarmupFeed:
         for indicator in self.need.indicators:
             indicator.reset()
 
-    def _take_live(self, datum: Any) -> None:
+    def _take_live(self, datum: Datum) -> None:
         if getattr(datum, "is_revision", False):
             return
         if self._edge is None:
