@@ -1,12 +1,16 @@
 """
-May this instrument trade, and if not, why.
+May this instrument trade, and if not, why (long: public docstrings).
 """
 
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
+from typing import Protocol
 
 from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import MessageKind
+from nautilus_recovery_actor.core.overrides import active
+from nautilus_recovery_actor.core.report import RecoveryReport
 
 
 class RecoveryGate:
@@ -14,7 +18,7 @@ class RecoveryGate:
     A gate that is open only under the `RecoveryComplete` of the newest epoch it knows.
 
     It starts closed. `RecoverableStrategy` owns one and feeds it; it can as well serve code that is
-    no strategy. Messages may come twice or late: an older epoch never changes it, and within one
+    not a strategy. Messages may come twice or late: an older epoch never changes it, and within one
     epoch a failure outweighs a completion.
 
     Parameters
@@ -295,3 +299,45 @@ class RecoveryGate:
         self.is_unrestricted = False
         self._reason = reason
         return was_open
+
+
+class Message(Protocol):
+    """A message of the monitor, as far as a gate is concerned."""
+
+    @property
+    def kind(self) -> MessageKind:
+        """Which of the messages it is."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that it is about."""
+
+    @property
+    def report(self) -> RecoveryReport:
+        """What was found so far."""
+
+
+def apply_message(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> None:
+    """Do to a gate what a message means for it."""
+    close_by(gate, message)
+    open_by(gate, message, now)
+
+
+def close_by(gate: RecoveryGate, message: Message) -> bool:
+    """Close a gate if a message closes it, and return whether it was open."""
+    # Also a result whose beginning was missed closes what an older one opened
+    was_open = gate.begin(message.epoch)
+    if message.kind is MessageKind.FAILED:
+        report = message.report
+        assert report.failure is not None  # A failed epoch has a reason
+        was_open |= gate.fail(message.epoch, report.failure, report.message)
+    return was_open
+
+
+def open_by(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> bool:
+    """Let a gate pass what a message allows, and return whether this changed anything."""
+    if message.kind is MessageKind.COMPLETE:
+        return gate.complete(message.epoch, frozenset(message.report.blocked_instruments))
+    if message.kind is MessageKind.OVERRIDDEN:
+        return gate.release(message.epoch, active(message.report, now()))
+    return False

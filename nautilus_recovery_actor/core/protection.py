@@ -1,7 +1,8 @@
 """
 Which orders would reduce a position, how much of it they protect, and what may still be closed.
 
-Everything here is pure and takes plain values; `closing` reads them from NautilusTrader's objects.
+Everything here is pure and takes plain values; `node.strategy.exits` reads them from
+NautilusTrader's objects.
 """
 
 from collections.abc import Iterable

@@ -9,18 +9,16 @@ from nautilus_trader.model.enums import TradingState
 from nautilus_trader.model.enums import trading_state_to_str
 
 from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.gate import apply_message
+from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
-from nautilus_recovery_actor.core.overrides import active
-from nautilus_recovery_actor.node.messages import RecoveryComplete
-from nautilus_recovery_actor.node.messages import RecoveryFailed
+from nautilus_recovery_actor.core.names import RISK_EVENTS
+from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryMessage
-from nautilus_recovery_actor.node.messages import RecoveryOverridden
-from nautilus_recovery_actor.node.messages import RecoveryStarted
 from nautilus_recovery_actor.node.observing import native
 
 
-_RISK_TOPIC = "events.risk"
-ENDPOINT = "RecoveryHalt.guard"
+ENDPOINT = GUARD_ENDPOINT
 
 # No subscriber that raises may keep the news from the guard
 _FIRST = 1_000
@@ -30,7 +28,7 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
     """
     Halt the risk engine of a node until its recovery allows trading, and whenever that is revoked.
 
-    This holds back strategies that are no `RecoverableStrategy`: while the risk engine is halted
+    This holds back strategies that are not a `RecoverableStrategy`: while the risk engine is halted
     it denies every new order and rejects every modification, and lets cancels pass. Call it after
     the node is made and before it runs; the node still needs a `RecoveryMonitorActor`.
 
@@ -52,10 +50,10 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
     Notes
     -----
     A trading state that is set meanwhile is put back to HALTED, and is what the halt ends with.
-    A HALTED that is set meanwhile cannot be told from the guard's own: set it again afterwards.
+    A HALTED that is set meanwhile looks like the guard's own: set it again afterwards.
 
     What rests in the order emulator is not held back: a triggered order goes from there to the
-    execution engine, round the risk engine. Each halt tells in the log which orders these are.
+    execution engine, past the risk engine. Each halt lists these orders in the log.
 
     """
     _Halt(node, allow_degraded)
@@ -68,12 +66,14 @@ class _Halt:
         kernel = node.kernel
         if kernel.risk_engine.is_bypassed:
             raise ValueError(
-                "`halt_until_recovered` can halt nothing: the risk engine of the node is bypassed, "
+                "`halt_until_recovered` cannot halt anything: the node's risk engine is bypassed, "
                 "set `bypass=False` in its `LiveRiskEngineConfig`",
             )
-        if ENDPOINT in kernel.msgbus.endpoints():
-            raise ValueError("The node is halted until it has recovered already: call this once")
-        kernel.msgbus.register(ENDPOINT, self._on_message)
+        if GUARD_ENDPOINT in kernel.msgbus.endpoints():
+            raise ValueError(
+                "`halt_until_recovered` was already called for this node: call it once"
+            )
+        kernel.msgbus.register(GUARD_ENDPOINT, self._on_message)
         self._log = Logger("RecoveryHalt")
         self._trader_id = kernel.trader_id.value
         self._cache = kernel.cache
@@ -84,8 +84,8 @@ class _Halt:
         self._is_shadow = False
         self._is_halting = False
         self._state_before = TradingState.ACTIVE
-        kernel.msgbus.subscribe(_RISK_TOPIC, self._on_risk_event)
-        for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
+        kernel.msgbus.subscribe(RISK_EVENTS, self._on_risk_event)
+        for kind in MESSAGES:
             kernel.msgbus.subscribe(kind.topic(), self._on_message, priority=_FIRST)
         self._apply()
         if JOIN_ENDPOINT in kernel.msgbus.endpoints():
@@ -93,31 +93,23 @@ class _Halt:
         else:
             self._log.warning(
                 "The node has no RecoveryMonitorActor yet: it stays halted until one is added and "
-                "tells that the node has recovered",
+                "reports that the node has recovered",
             )
 
     def _on_message(self, message: RecoveryMessage) -> None:
         if message.trader_id != self._trader_id:
             return
-        gate = self._gate
-        gate.begin(message.epoch)
-        if message.epoch < gate.epoch:
+        if message.epoch < self._gate.epoch:
             return
         self._is_shadow = message.report.shadow
-        match message:
-            case RecoveryComplete():
-                gate.complete(message.epoch, message.blocked_instruments)
-            case RecoveryFailed():
-                gate.fail(message.epoch, message.reason, message.message)
-            case RecoveryOverridden():
-                gate.release(message.epoch, active(message.report, self._clock.timestamp_ns()))
+        apply_message(self._gate, message, self._clock.timestamp_ns)
         self._apply()
 
     def _on_risk_event(self, event: TradingStateChanged) -> None:
         if self._is_halting and event.state != TradingState.HALTED:
             self._log.error(
-                f"Halted again: the trading state was set to {trading_state_to_str(event.state)} "
-                f"while {self._reason()}",
+                f"Halted again (the trading state was set to {trading_state_to_str(event.state)}): "
+                f"{self._reason()}",
             )
             self._state_before = event.state
             self._risk_engine.set_trading_state(TradingState.HALTED)
@@ -140,7 +132,7 @@ class _Halt:
         emulated = native.emulated_orders(self._cache)
         if emulated:
             self._log.warning(
-                f"Emulated orders are released at their trigger even now ({', '.join(emulated)}): "
+                f"Emulated orders are still sent when they trigger ({', '.join(emulated)}): "
                 "cancel those that must not be",
             )
 

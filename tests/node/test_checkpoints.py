@@ -377,7 +377,7 @@ def test_a_checkpoint_that_cannot_be_read_is_kept_and_does_what_the_configuratio
         ({"number": b"x" * 1000}, "bytes, the limit is 500"),
         ({"number": 4}, "it must be a dict[str, bytes], was int for 'number'"),
         (None, "it must be a dict[str, bytes], was NoneType"),
-        (ZeroDivisionError("no"), "`on_save` raised: ZeroDivisionError('no')"),
+        (ZeroDivisionError("no"), "`on_save` raised ZeroDivisionError('no')"),
     ],
 )
 def test_a_state_that_cannot_be_kept_is_told_once_in_one_line_and_the_last_one_stays(
@@ -421,7 +421,7 @@ def test_a_state_that_cannot_be_kept_is_told_once_in_one_line_and_the_last_one_s
     told = [line for line in capfd.readouterr().err.splitlines() if "No checkpoint" in line]
     assert len(told) == 1
     assert error in told[0]
-    assert re.search(r"; number \d of \d+ stays", told[0])
+    assert re.search(r"; the last one, number \d of \d+, stays", told[0])
 
 
 def test_an_on_load_that_raises_keeps_the_gate_closed_and_the_checkpoint_as_it_is(

@@ -234,7 +234,7 @@ def test_a_second_guard_is_refused(venue: PaperVenue) -> None:
 
     async def scenario() -> None:
         async with halted(venue) as node:
-            with pytest.raises(ValueError, match="call this once"):
+            with pytest.raises(ValueError, match="already called for this node: call it once"):
                 halt_until_recovered(node.node)
             await node.result()
             assert state(node) == TradingState.ACTIVE

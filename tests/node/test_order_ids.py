@@ -409,3 +409,23 @@ def test_orders_and_lists_that_are_made_in_on_start_have_ids_of_this_run(venue: 
         assert counts[0] != counts[1]
 
     asyncio.run(scenario())
+
+
+def test_an_on_start_that_was_put_into_the_instance_stays_there(venue: PaperVenue) -> None:
+    """It is called once the orders are numbered, and is what the next start calls too."""
+    strategy = Recorder()
+    made: list[str] = []
+
+    def on_start() -> None:
+        made.append(strategy.limit("1500.00").client_order_id.value)
+
+    strategy.on_start = on_start  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            (client_order_id,) = made
+            assert int(client_order_id.rpartition("-")[2]) > 1
+            assert strategy.on_start is on_start
+
+    asyncio.run(scenario())

@@ -130,7 +130,7 @@ def test_an_indicator_that_is_not_initialized_keeps_the_gate_closed(venue: Paper
 
     async def scenario() -> None:
         async with warming(venue, strategy) as node:
-            expected = "do not initialize ExponentialMovingAverage(100)"
+            expected = "did not initialize ExponentialMovingAverage(100)"
             await node.run.until(lambda: expected in (strategy.gate.reason() or ""))
             assert not strategy.gate.is_open
             assert strategy.ema.count == 0

@@ -1,21 +1,26 @@
 """
-What a strategy needs to have seen before it trades.
+What a strategy needs to have seen before it trades (long: public docstrings).
 """
 
 from collections.abc import Hashable
 from datetime import timedelta
-from typing import Any
 from typing import Literal
+from typing import TypeAlias
 
 import msgspec
 from nautilus_trader.indicators.base import Indicator
+from nautilus_trader.model.data import Bar
 from nautilus_trader.model.data import BarType
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.series import Point
 from nautilus_recovery_actor.core.series import SeriesRule
 
+
+Tick: TypeAlias = QuoteTick | TradeTick
 
 _MIN_AGE_NS = 10_000_000_000  # What an answer may take to come
 _DEFAULT_AGE_NS = 60_000_000_000
@@ -52,7 +57,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     Raises
     ------
     ValueError
-        If it cannot be told what to request.
+        If what to request does not follow from them.
 
     """
 
@@ -69,8 +74,8 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         _check(self)
         if not self.bar_type.is_externally_aggregated() or self.bar_type.is_composite():
             raise ValueError(
-                f"{self.bar_type} is aggregated by the node and cannot be requested: need the "
-                f"venue's bars, and name this one as `live_bar_type`",
+                f"{self.bar_type} is aggregated by the node and cannot be requested: request "
+                f"the venue's bars, and name this one as `live_bar_type`",
             )
         if self.span is None and (self.count is None or self.interval_ns is None):
             raise ValueError(f"{self.bar_type}: how far back? Set `span`, or `count` of time bars")
@@ -157,13 +162,13 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         """
         return _rule(self, start)
 
-    def point(self, bar: Any) -> Point:
+    def point(self, bar: Bar) -> Point:
         """
         Return the point of a bar.
         """
         return bar.ts_event, None
 
-    def update(self, bar: Any) -> None:
+    def update(self, bar: Bar) -> None:
         """
         Update the indicators.
         """
@@ -201,7 +206,7 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     Raises
     ------
     ValueError
-        If it cannot be told what to request.
+        If what to request does not follow from them.
 
     """
 
@@ -267,14 +272,14 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
         """
         return _rule(self, start)
 
-    def point(self, tick: Any) -> Point:
+    def point(self, tick: Tick) -> Point:
         """
         Return the point of a tick.
         """
         key: Hashable = tick.trade_id if self.kind == "trades" else tick
         return tick.ts_event, key
 
-    def update(self, tick: Any) -> None:
+    def update(self, tick: Tick) -> None:
         """
         Update the indicators.
         """

@@ -1,23 +1,16 @@
 """
-A strategy that cannot trade before its node has recovered.
+A strategy that cannot trade before its node has recovered (long: public docstrings).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.common.component import TestClock
-from nautilus_trader.common.enums import ComponentState
-from nautilus_trader.common.enums import LogColor
-from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.model.enums import OrderStatus
-from nautilus_trader.model.events import OrderDenied
-from nautilus_trader.model.events import OrderModifyRejected
 from nautilus_trader.model.identifiers import ClientId
-from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.objects import Price
@@ -29,29 +22,28 @@ from nautilus_trader.portfolio.base import PortfolioFacade
 from nautilus_trader.trading.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
-from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.gate import RecoveryGate
-from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
-from nautilus_recovery_actor.core.names import LEAVE_ENDPOINT
-from nautilus_recovery_actor.core.overrides import active
+from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.messages import RecoveryComplete
 from nautilus_recovery_actor.node.messages import RecoveryFailed
 from nautilus_recovery_actor.node.messages import RecoveryMessage
-from nautilus_recovery_actor.node.messages import RecoveryOverridden
-from nautilus_recovery_actor.node.messages import RecoveryStarted
-from nautilus_recovery_actor.node.strategy.checkpoints import DurableStrategy
-from nautilus_recovery_actor.node.strategy.exits import PositionExits
+from nautilus_recovery_actor.node.strategy.checkpoints import Checkpoints
+from nautilus_recovery_actor.node.strategy.consumer import Consumer
+from nautilus_recovery_actor.node.strategy.denial import Denial
+from nautilus_recovery_actor.node.strategy.exits import ClosingOrder
+from nautilus_recovery_actor.node.strategy.exits import Exits
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
-from nautilus_recovery_actor.node.strategy.unanswered import AccountableStrategy
-from nautilus_recovery_actor.node.strategy.warmup import WarmUp
+from nautilus_recovery_actor.node.strategy.order_numbers import orders_numbered_before_on_start
+from nautilus_recovery_actor.node.strategy.unanswered import UnansweredOrders
 
 
 # Found once: this call is on the path of every order
 _submit_order = Strategy.submit_order
 
 
-class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
+class RecoverableStrategy(Strategy):
     """
     A strategy whose orders are denied until the recovery of its node has completed.
 
@@ -71,17 +63,19 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
 
     def __init__(self, config: StrategyConfig | None = None) -> None:
         super().__init__(config or RecoverableStrategyConfig())
-        self.__gate = RecoveryGate(self.__now)
-        self.__is_backtest = False
-        self.__is_shadow = False
-        self.__shadowed: set[ClientOrderId] = set()
-        self.__told: tuple[type[RecoveryMessage], int] | None = None
-        self.__hook = ""
-        self.__untold: list[RecoveryMessage] = []
-        self.__unpublished: list[OrderDenied] = []
-        self.__warmup = WarmUp(self, self.__gate, self.__guard, self.__begin_cold, self.__enable)
-        self.__overridden: RecoveryOverridden | None = None  # Since the warm-up began
-        self.__enabled = 0
+        following = Following[RecoveryMessage](self.__now)
+        self.__gate = following.gate
+        self.__denial = Denial(self, following)
+        self.__checkpoints = Checkpoints(self)
+        self.__exits = Exits(self)
+        self.__unanswered = UnansweredOrders(self)
+        self.__consumer = Consumer(
+            self,
+            following,
+            self.__checkpoints,
+            self.__exits,
+            self.__unanswered,
+        )
 
     @property
     def gate(self) -> RecoveryGate:
@@ -138,6 +132,33 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
 
         """
 
+    def on_orders_unresolved(self, orders: list[Order]) -> None:
+        """
+        Override to learn which submits have no answer, before trading is enabled.
+
+        Called if there are any, after `on_position_recovered`. Any of them can be at the venue:
+        sending one again may double it.
+
+        Parameters
+        ----------
+        orders : list[Order]
+            See `unresolved_orders`.
+
+        """
+
+    def on_orders_lost(self, orders: tuple[LostOrder, ...]) -> None:
+        """
+        Override to learn which orders of this strategy the cache lost, before trading is enabled.
+
+        Called if there are any, after `on_orders_unresolved`.
+
+        Parameters
+        ----------
+        orders : tuple[LostOrder, ...]
+            See `lost_orders`.
+
+        """
+
     def warmup_needs(self) -> Sequence[WarmupNeed]:
         """
         Override to declare the data without which this strategy must not trade.
@@ -175,27 +196,28 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         System method (not intended to be called by user code).
         """
         super().register(trader_id, portfolio, msgbus, cache, clock)
-        # A node's clock is live: only a backtest has nothing to recover
-        self.__is_backtest = isinstance(clock, TestClock)
-        self._begin_exits(clock.timestamp_ns())
-        if self.__is_backtest:
-            self.gate.open_without_recovery()
-            return
-        for kind in _MESSAGES:
-            msgbus.subscribe(kind.topic(), self.__on_message)
+        self.__checkpoints.register()
+        self.__exits.register()
+        self.__consumer.register()
 
     def start(self) -> None:
         """
-        Start the strategy, and ask the monitor for what was said before.
+        Restore the state, start the strategy, and ask the monitor for what was said before.
 
         System method (not intended to be called by user code).
         """
-        if not self.__is_backtest:
-            self.__join_monitor()
-        super().start()
-        self.__catch_up()
-        if self.__is_backtest:
-            self.__warmup.begin(None)
+        if self.__consumer.is_backtest:
+            super().start()
+            self.__denial.catch_up()
+            self.__consumer.warm_up_backtest()
+            return
+        self.__consumer.join()
+        self.__checkpoints.restore(super().load)
+        with orders_numbered_before_on_start(self):
+            super().start()
+        self.__checkpoints.arm()
+        self.__denial.catch_up()
+        self.__consumer.catch_up()
 
     def resume(self) -> None:
         """
@@ -204,7 +226,15 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         System method (not intended to be called by user code).
         """
         super().resume()
-        self.__catch_up()
+        self.__checkpoints.arm()
+        self.__denial.catch_up()
+        self.__consumer.catch_up()
+
+    def _stop(self) -> None:
+        # Not `stop`: a strategy that exits the market first stops later, without calling that
+        super()._stop()
+        self.__checkpoints.disarm()
+        self.checkpoint()
 
     def dispose(self) -> None:
         """
@@ -213,155 +243,8 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         System method (not intended to be called by user code).
         """
         super().dispose()
-        self.__warmup.close()
-        if not self.__is_backtest and self.msgbus is not None:
-            for kind in _MESSAGES:
-                self.msgbus.unsubscribe(kind.topic(), self.__on_message)
-            if LEAVE_ENDPOINT in self.msgbus.endpoints():
-                self.msgbus.send(LEAVE_ENDPOINT, self.__on_message)
-
-    def __join_monitor(self) -> None:
-        if JOIN_ENDPOINT in self.msgbus.endpoints():
-            self.msgbus.send(JOIN_ENDPOINT, self.__on_message)
-            return
-        self.gate.close("RECOVERY_NO_MONITOR: the node has no RecoveryMonitorActor")
-        self.log.error(
-            "Trading is disabled: the node has no RecoveryMonitorActor; "
-            "add one to the `actors` of its `TradingNodeConfig`",
-        )
-
-    def __catch_up(self) -> None:
-        denials, self.__unpublished = self.__unpublished, []
-        for denial in denials:
-            self.__publish(denial)
-        untold, self.__untold = self.__untold, []
-        for message in untold:
-            self.__on_message(message)
-
-    # -- FOLLOWING THE RECOVERY --
-
-    def __on_message(self, message: RecoveryMessage) -> None:
-        # A stream from outside may bring the messages of other nodes
-        if message.trader_id != self.trader_id.value:
-            return
-        self.__guard(self.__follow)(message)
-
-    def __guard(self, call: Callable[..., None]) -> Callable[..., None]:
-        def guarded(*args: Any) -> None:
-            self.__hook = "recovery"
-            try:
-                call(*args)
-            except Exception as e:
-                if self.__is_backtest:
-                    raise
-                where = f"{type(self).__name__}.{self.__hook}"
-                if self.gate.close(f"RECOVERY_HOOK_RAISED: {where}: {e!r}"):
-                    self.__send(signals.gate_closed, gate=self.gate)
-                self.log.exception(f"Trading stays disabled: {where} raised", e)
-                self.__warmup.cancel_if_over()
-
-        return guarded
-
-    def __follow(self, message: RecoveryMessage) -> None:
-        # Also a result whose beginning was missed closes what an older one opened
-        was_open = self.gate.begin(message.epoch)
-        if isinstance(message, RecoveryFailed):
-            was_open |= self.gate.fail(message.epoch, message.reason, message.message)
-        self.__warmup.cancel_if_over()
-        if was_open:
-            self.log.warning(f"Trading is disabled: {self.gate.reason()}")
-            self.__send(signals.gate_closed, gate=self.gate)
-        if message.epoch < self.gate.epoch:
-            return  # What an older epoch allowed, shadow mode too, is over
-        self.__is_shadow = message.report.shadow
-        if isinstance(message, RecoveryOverridden):
-            self.__override(message)
-            return
-
-        key = (type(message), message.epoch)
-        if key == self.__told:
-            return
-        if not self.is_running:
-            self.__untold = [message]  # Hooks are for a strategy that runs
-            return
-        self.__told = key
-        if isinstance(message, RecoveryFailed):
-            self.__call("on_recovery_failed", message)
-            if self.__is_shadow:
-                # A strategy that begins there must not be held back
-                self.__call("on_trading_enabled")
-        elif isinstance(message, RecoveryComplete):
-            self.__recover(message)
-
-    def __recover(self, event: RecoveryComplete) -> None:
-        self._take_unproven(event.report)
-        self.__call("on_recovery_complete", event)
-        held = self.cache.positions_open(strategy_id=self.id)
-        for position in sorted(held, key=lambda position: position.id.value):
-            if self.is_running:
-                self.__call("on_position_recovered", position, self._exit_orders(position))
-        if self.is_running:
-            self._tell_unaccounted(event, self.__call)
-        if self.__put_off(event):
-            return
-        if self._hold_reason is not None:
-            self.gate.close(self._hold_reason)
-            self.log.error(f"Trading stays disabled: {self._hold_reason}")
-            return
-        self.__overridden = None
-        self.__warmup.begin(event)
-
-    def __put_off(self, event: RecoveryComplete) -> bool:
-        # A strategy that stopped itself in a hook is told again when it is resumed
-        if not self.is_running:
-            self.__told, self.__untold = None, [event]
-        return not self.is_running
-
-    def __begin_cold(self, event: RecoveryComplete) -> None:
-        if self.__is_shadow and self.is_running and self.__enabled != event.epoch:
-            self.__enabled = event.epoch
-            # A strategy that begins there must not be held back
-            self.__call("on_trading_enabled")
-
-    def __enable(self, event: RecoveryComplete | None) -> None:
-        if event is None:
-            self.on_trading_enabled()  # In a backtest nothing was recovered
-            return
-        if self.__put_off(event):
-            return
-        blocked = event.blocked_instruments
-        if not self.gate.complete(event.epoch, blocked):
-            return
-        if blocked:
-            self.log.warning(f"Trading is enabled, except for {', '.join(sorted(blocked))}")
-        else:
-            self.log.info("Trading is enabled", LogColor.GREEN)
-        if signals.gate_opened.receivers:
-            self.__send(signals.gate_opened, gate=self.gate)
-        if self.__overridden is not None:
-            self.__override(self.__overridden)
-        if self.__enabled != event.epoch:
-            self.__enabled = event.epoch
-            self.__call("on_trading_enabled")
-
-    def __call(self, hook: str, *args: Any) -> None:
-        of = f" of position {args[0].id}" if hook == "on_position_recovered" else ""
-        self.__hook = f"{hook}{of}"  # If it raises, that is where
-        getattr(self, hook)(*args)
-
-    def __override(self, event: RecoveryOverridden) -> None:
-        if self.__untold:
-            self.__untold[1:] = [event]
-            return
-        if self.__warmup.is_under_way:
-            self.__overridden = event  # For when the gate is open
-            return
-        if not self.gate.release(event.epoch, active(event.report, self.clock.timestamp_ns())):
-            return
-        blocked = ", ".join(sorted(self.gate.blocked)) or "nothing"
-        self.log.warning(f"An operator changed what is blocked: blocked is {blocked}")
-        if signals.gate_opened.receivers:
-            self.__send(signals.gate_opened, gate=self.gate)
+        self.__checkpoints.disarm()
+        self.__consumer.dispose()
 
     def indicators_initialized(self) -> bool:
         """
@@ -372,8 +255,174 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         bool
 
         """
-        indicators = [*self.registered_indicators, *self.__warmup.indicators]
+        indicators = [*self.registered_indicators, *self.__consumer.warmup.indicators]
         return bool(indicators) and all(indicator.initialized for indicator in indicators)
+
+    # -- STATE --
+
+    def checkpoint(self) -> None:
+        """
+        Write what `on_save` returns to the cache, so that it survives a kill from here on.
+
+        Call it when something has changed that must not be lost, from any thread; it does not
+        block. If nothing has changed, nothing is written. If the state cannot be kept, an error
+        says why, and the last checkpoint stays. In a backtest this does nothing.
+        """
+        self.__checkpoints.write_now()
+
+    def save(self) -> dict[str, bytes]:
+        """
+        Return the state for NautilusTrader's own `save_state`, and write it to a checkpoint too.
+
+        System method (not intended to be called by user code).
+        """
+        return self.__checkpoints.save(super().save)
+
+    def load(self, state: dict[str, bytes]) -> None:
+        """
+        Take the state that NautilusTrader's own `save_state` kept.
+
+        Before the first start it waits for that, and is taken unless a checkpoint is newer, so that
+        `on_load` is called once.
+
+        System method (not intended to be called by user code).
+        """
+        if not self.__checkpoints.put_off(state):
+            super().load(state)
+
+    # -- POSITIONS AND THEIR EXITS --
+
+    def is_protected(self, position: Position) -> bool:
+        """
+        Return whether stops close exactly all of an open position, should the price turn.
+
+        Parameters
+        ----------
+        position : Position
+            An open position of this strategy.
+
+        Returns
+        -------
+        bool
+            True if stop orders of this strategy that rest cover the whole quantity and could open
+            nothing on the other side. A take-profit protects nothing.
+
+        Notes
+        -----
+        A stop is a stop-market, stop-limit or trailing-stop order of the side that reduces. It
+        rests if it was accepted by the venue, or waits in the node's own emulator: not while it is
+        in flight, being canceled or held back for its parent, nor once it is triggered, nor if the
+        last recovery found it not to be at the venue what the cache takes it for. On a
+        hedged account it has the position id of the leg, or may only reduce and there is no other
+        leg of that side. Stops that cancel one another count once. Stops larger than the position
+        are no protection unless they may only reduce: they would open the other side.
+
+        """
+        return self.__exits.protection(position).is_whole
+
+    def unprotected_quantity(self, position: Position) -> Quantity:
+        """
+        Return how much of an open position no stop covers, by the rules of `is_protected`.
+
+        Parameters
+        ----------
+        position : Position
+            An open position of this strategy.
+
+        Returns
+        -------
+        Quantity
+            Zero also where the stops are too large.
+
+        """
+        unprotected = self.__exits.protection(position).unprotected
+        return Quantity(unprotected, position.size_precision)
+
+    def closing_order(
+        self,
+        position: Position,
+        quantity: Quantity | Decimal | None = None,
+        *,
+        price: Price | None = None,
+        trigger_price: Price | None = None,
+        reduce_only: bool | None = None,
+        ignoring: Iterable[Order] = (),
+        **fields: Any,
+    ) -> ClosingOrder:
+        """
+        Return an order that closes or reduces a position, and can do no more than that.
+
+        Parameters
+        ----------
+        position : Position
+            An open position of this strategy.
+        quantity : Quantity or Decimal, optional
+            The quantity to close, by default all that no other order closes.
+        price : Price, optional
+            The price of a limit order, by default none: a market order.
+        trigger_price : Price, optional
+            The trigger price of a stop order.
+        reduce_only : bool, optional
+            If the order may only reduce, by default unless the instrument is traded spot, where
+            there is no such thing.
+        ignoring : Iterable[Order], default ()
+            Closing orders that do not count, because they are about to be canceled, or will be
+            when this one is filled.
+        **fields : Any
+            More for the order factory, such as `tags` or `time_in_force`.
+
+        Returns
+        -------
+        ClosingOrder
+            To be submitted with its position id, so that it closes that one also where an account
+            holds several.
+
+        Raises
+        ------
+        ValueError
+            If the position is closed or another strategy's, if its instrument is not loaded, or if
+            this order, with the closing orders that are open or in flight, would exceed it.
+
+        """
+        return self.__exits.closing_order(
+            position,
+            quantity,
+            price=price,
+            trigger_price=trigger_price,
+            reduce_only=reduce_only,
+            ignoring=ignoring,
+            fields=fields,
+        )
+
+    # -- UNANSWERED ORDERS --
+
+    @property
+    def unresolved_orders(self) -> list[Order]:
+        """
+        The orders that this strategy submitted before the newest recovery began, and of which it is
+        not known yet whether they came to the venue.
+
+        An order leaves the list when the venue, or the engine's own check, answers.
+
+        Returns
+        -------
+        list[Order]
+
+        """
+        return self.__unanswered.unresolved
+
+    @property
+    def lost_orders(self) -> tuple[LostOrder, ...]:
+        """
+        The orders of this strategy that the newest recovery found at the venue, and that the cache
+        never saw. The engine takes them for external ones.
+
+        Returns
+        -------
+        tuple[LostOrder, ...]
+
+        """
+        return self.__unanswered.lost
 
     # -- ORDERS --
 
@@ -393,7 +442,7 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         if (
             gate.is_unrestricted
             or gate.is_open_for(order.instrument_id)
-            or not self.__deny([order])
+            or not self.__denial.deny([order])
         ):
             _submit_order(self, order, position_id, client_id, params)
 
@@ -410,7 +459,7 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         See `Strategy.submit_order_list` for the parameters.
         """
         is_open = all(self.gate.is_open_for(order.instrument_id) for order in order_list.orders)
-        if is_open or not self.__deny(order_list.orders):
+        if is_open or not self.__denial.deny(order_list.orders):
             Strategy.submit_order_list(self, order_list, position_id, client_id, params)
 
     def modify_order(
@@ -427,82 +476,5 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
 
         See `Strategy.modify_order` for the parameters.
         """
-        if self.gate.is_open_for(order.instrument_id) or not self.__reject_modify(order):
+        if self.gate.is_open_for(order.instrument_id) or not self.__denial.reject_modify(order):
             Strategy.modify_order(self, order, quantity, price, trigger_price, client_id, params)
-
-    def __deny(self, orders: list[Order]) -> bool:
-        reason = next(filter(None, (self.gate.reason(order.instrument_id) for order in orders)))
-        if self.__is_shadow:
-            for order in orders:
-                self.__tell_in_shadow(order, reason)
-            return False
-        for order in orders:
-            self.__send(signals.order_denied, order=order, reason=reason)
-        for order in orders:
-            if order.status != OrderStatus.INITIALIZED:
-                self.log.error(f"Cannot submit {order.client_order_id}: {order.status_string()}")
-                continue
-            self.msgbus.publish(f"events.order.{self.id}", order.init_event)
-            if not self.cache.order_exists(order.client_order_id):
-                self.cache.add_order(order)
-            denied = OrderDenied(
-                trader_id=order.trader_id,
-                strategy_id=order.strategy_id,
-                instrument_id=order.instrument_id,
-                client_order_id=order.client_order_id,
-                reason=reason,
-                event_id=UUID4(),
-                ts_init=self.clock.timestamp_ns(),
-            )
-            order.apply(denied)
-            self.cache.update_order(order)
-            self.__publish(denied)
-        return True
-
-    def __tell_in_shadow(self, order: Order, reason: str | None) -> None:
-        if order.client_order_id in self.__shadowed:
-            return  # Once is enough for an order that is modified again and again
-        self.__shadowed.add(order.client_order_id)
-        self.log.warning(f"In shadow mode {order.client_order_id} passes: {reason}")
-        self.__send(signals.order_denied, order=order, reason=reason)
-
-    def __publish(self, denied: OrderDenied) -> None:
-        # A strategy drops its own events while it starts, and its denials must arrive
-        if self.state == ComponentState.STARTING:
-            self.__unpublished.append(denied)
-        else:
-            self.msgbus.publish(f"events.order.{self.id}", denied)
-
-    def __reject_modify(self, order: Order) -> bool:
-        reason = self.gate.reason(order.instrument_id)
-        if self.__is_shadow:
-            self.__tell_in_shadow(order, reason)
-            return False
-        self.__send(signals.order_denied, order=order, reason=reason)
-        now = self.clock.timestamp_ns()
-        # An order that is open cannot be denied, so the answer is that of the risk engine
-        rejected = OrderModifyRejected(
-            trader_id=order.trader_id,
-            strategy_id=order.strategy_id,
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=order.venue_order_id,
-            account_id=order.account_id,
-            reason=reason,
-            event_id=UUID4(),
-            ts_event=now,
-            ts_init=now,
-        )
-        self.msgbus.send("ExecEngine.process", rejected)
-        return True
-
-    def __send(self, signal: Any, **values: Any) -> None:
-        signals.send(signal, self, self.log.exception, **values)
-
-
-_MESSAGES: tuple[type[RecoveryMessage], ...] = (
-    RecoveryStarted,
-    RecoveryComplete,
-    RecoveryFailed,
-    RecoveryOverridden,
-)

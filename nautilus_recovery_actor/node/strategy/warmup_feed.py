@@ -5,13 +5,18 @@ One thing a strategy needs: its requests, and the live data that wait for the an
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from typing import ParamSpec
+from typing import Protocol
+from typing import TypeAlias
 
 import pandas as pd
 from nautilus_trader.common.enums import LogColor
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.data.messages import DataResponse
 from nautilus_trader.data.messages import RequestBars
 from nautilus_trader.data.messages import RequestQuoteTicks
 from nautilus_trader.data.messages import RequestTradeTicks
+from nautilus_trader.model.data import Bar
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.series import Edge
@@ -19,13 +24,22 @@ from nautilus_recovery_actor.core.series import Point
 from nautilus_recovery_actor.core.series import find_fault
 from nautilus_recovery_actor.core.series import find_gap
 from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
+from nautilus_recovery_actor.node.strategy.needs import Tick
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 
 
 # Before the strategy's own handlers, so that `on_bar` sees indicators that are up to date
 _PRIORITY = 10
 
-Guard = Callable[[Callable[..., None]], Callable[..., None]]
+P = ParamSpec("P")
+Datum: TypeAlias = Bar | Tick
+
+
+class Guard(Protocol):
+    """What makes of a call one that raises nothing."""
+
+    def __call__(self, call: Callable[P, None]) -> Callable[P, None]:
+        """Return the call that raises nothing."""
 
 
 class WarmupFeed:
@@ -58,8 +72,8 @@ class WarmupFeed:
         self._is_requested = False
         self._rule = need.rule(0)
         self._edge: Edge | None = None  # None while it is not complete
-        self._live: list[Any] = []
-        self._past: list[Any] = []
+        self._live: list[Datum] = []
+        self._past: list[Datum] = []
         self._on_response = guard(self._take_response)
         self._on_live = guard(self._take_live)
         self._follow()
@@ -121,7 +135,7 @@ class WarmupFeed:
         self._past.clear()
         self._is_requested = True
         self.reason = "requested, not answered yet"
-        self._strategy.log.info(f"Warm-up {self.need}: requested from {_utc(start)} on")
+        self._strategy.log.info(f"Warm-up {self.need}: requested from {_utc(start)}")
         self._set_timer(self._timeout_secs, self._miss_deadline)
         self._strategy.msgbus.request("DataEngine.request", self._message(start, now))
 
@@ -156,13 +170,13 @@ class WarmupFeed:
         self.reason = reason
         if self._loop is None:
             self._strategy.log.info(
-                f"Warm-up {self.need}: {reason}; it begins with the data of the backtest",
+                f"Warm-up {self.need}: {reason}; it starts with the data of the backtest",
             )
             self._reset_indicators()
             self._go_on_from([])
             return
         self._strategy.log.warning(
-            f"Warm-up {self.need}: {reason}; requested again in {self._retry_secs:g} s",
+            f"Warm-up {self.need}: {reason}; it will be requested again in {self._retry_secs:g} s",
         )
         self._set_timer(self._retry_secs, self._request_again)
         self._on_missed()
@@ -180,11 +194,11 @@ class WarmupFeed:
 
     # -- APPLYING --
 
-    def _take_past(self, datum: Any) -> None:
+    def _take_past(self, datum: Datum) -> None:
         if self._is_requested:
             self._past.append(datum)
 
-    def _take_response(self, response: Any) -> None:
+    def _take_response(self, response: DataResponse) -> None:
         # An answer that comes after its deadline counts as well, if it is good now
         if not self._is_requested or not self._strategy.is_running:
             return
@@ -195,8 +209,8 @@ class WarmupFeed:
         if reason is not None:
             self._miss(reason)
 
-    def _received(self, response: Any) -> list[Any]:
-        past: list[Any] = response.data
+    def _received(self, response: DataResponse) -> list[Datum]:
+        past: list[Datum] = response.data
         count = response.params.get("data_count", 0)
         if not past and count:
             past = self._past[-count:]  # Before them are the answers to other strategies
@@ -206,7 +220,7 @@ class WarmupFeed:
                 past = past[:-1]  # The bar that is being made
         return past
 
-    def _apply(self, past: list[Any], points: list[Point]) -> str | None:
+    def _apply(self, past: list[Datum], points: list[Point]) -> str | None:
         edge = Edge(self._rule.max_gap, points)
         live = [datum for datum in self._live if edge.take(*self.need.point(datum))]
         live_points = [self.need.point(datum) for datum in live]
@@ -223,7 +237,7 @@ class WarmupFeed:
         cold = [str(i) for i in self.need.indicators if not i.initialized]
         if cold:
             self._reset_indicators()
-            return f"not enough: {len(past)} do not initialize {', '.join(cold)}"
+            return f"not enough: {len(past)} did not initialize {', '.join(cold)}"
 
         self._strategy.log.info(
             f"Warm-up {self.need}: {len(past)} from history and {len(live)} live, checked",
@@ -243,7 +257,7 @@ class WarmupFeed:
         for indicator in self.need.indicators:
             indicator.reset()
 
-    def _take_live(self, datum: Any) -> None:
+    def _take_live(self, datum: Datum) -> None:
         if getattr(datum, "is_revision", False):
             return
         if self._edge is None:
@@ -255,7 +269,7 @@ class WarmupFeed:
         if was_whole and not self._edge.is_whole:
             self._strategy.log.warning(
                 f"Warm-up {self.need}: a gap in the live data before {_utc(datum.ts_event)}; "
-                f"the next recovery warms up again",
+                f"the next recovery will warm up again",
             )
 
 
