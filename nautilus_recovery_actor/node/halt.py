@@ -16,7 +16,7 @@ from nautilus_recovery_actor.node.messages import RecoveryFailed
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.messages import RecoveryOverridden
 from nautilus_recovery_actor.node.messages import RecoveryStarted
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing.orders import emulated_orders
 
 
 _RISK_TOPIC = "events.risk"
@@ -137,7 +137,7 @@ class _Halt:
         if self._state_before != TradingState.HALTED:
             self._risk_engine.set_trading_state(TradingState.HALTED)
         self._log.warning(f"The risk engine is halted: {self._reason()}")
-        emulated = native.emulated_orders(self._cache)
+        emulated = emulated_orders(self._cache)
         if emulated:
             self._log.warning(
                 f"Emulated orders are released at their trigger even now ({', '.join(emulated)}): "

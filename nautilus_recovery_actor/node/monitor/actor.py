@@ -35,11 +35,14 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.observation import guessed_positions
 from nautilus_recovery_actor.core.observation import origins
+from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.listeners.delivery import ENDPOINT
@@ -52,11 +55,18 @@ from nautilus_recovery_actor.node.messages import RecoveryStarted
 from nautilus_recovery_actor.node.monitor.operators import OperatorDesk
 from nautilus_recovery_actor.node.monitor.start import PROBE_SECS
 from nautilus_recovery_actor.node.monitor.start import NodeStart
-from nautilus_recovery_actor.node.observing import native
-from nautilus_recovery_actor.node.observing import past
+from nautilus_recovery_actor.node.observing.accounts import balances
+from nautilus_recovery_actor.node.observing.accounts import connections
+from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.observing.fills import made_up_fills
 from nautilus_recovery_actor.node.observing.intake import Watch
-from nautilus_recovery_actor.node.observing.intake import positions_before
-from nautilus_recovery_actor.node.observing.lost import lost_orders
+from nautilus_recovery_actor.node.observing.orders import emulated_orders
+from nautilus_recovery_actor.node.observing.orders import lost_orders
+from nautilus_recovery_actor.node.observing.orders import order_statuses
+from nautilus_recovery_actor.node.observing.orders import restored_orders
+from nautilus_recovery_actor.node.observing.orders import torn_orders
+from nautilus_recovery_actor.node.observing.positions import cached_positions
+from nautilus_recovery_actor.node.observing.positions import positions_before
 
 
 # Who sends an `OperatorCommand` to this endpoint, from inside the node, is heard at once.
@@ -97,7 +107,7 @@ class RecoveryMonitorActor(Actor):
         self._told: tuple[int, RecoveryPhase] | None = None
         self._state: machine.RecoveryState | None = None
         self._is_trader_started = False
-        self._node_start = NodeStart(self._end)
+        self._node_start = NodeStart(self._end, self._warn)
         self._is_ending = False
         self._lost: frozenset[str] = frozenset()
         # When the venue reported, by account and instrument whose fills the engine guessed
@@ -191,14 +201,15 @@ class RecoveryMonitorActor(Actor):
             ts_started=now,
         )
         try:
-            native.keep_reports_as_made()
-            native.reports_added.connect(self._on_reports_added)
+            internals.keep_reports_as_made()
+            internals.warn(self.log, internals.missing_at_registration())
+            internals.reports_added.connect(self._on_reports_added)
             self._watch.epoch = self._journal.last_epoch() + 1
             self._watch.last_heartbeat = self._journal.heartbeat()
-            self._watch.before = native.cached_positions(cache)
-            self._watch.restored = native.restored_orders(cache)
-            self._watch.statuses_before = past.order_statuses(cache)
-            self._watch.balances_before = past.balances(cache)
+            self._watch.before = cached_positions(cache)
+            self._watch.restored = restored_orders(cache)
+            self._watch.statuses_before = order_statuses(cache)
+            self._watch.balances_before = balances(cache)
         except Exception as e:  # It must not keep the node from being built, and it is told below
             self._registration_error = e
         self._delivery = Delivery(self, msgbus)
@@ -228,6 +239,9 @@ class RecoveryMonitorActor(Actor):
             self._open_startup(loop)
         if self._registration_error is not None:
             self._break("taking the restored state", self._registration_error)
+
+    def _warn(self, reaches: tuple[internals.Reach, ...]) -> None:
+        internals.warn(self.log, reaches)
 
     def _open_startup(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -267,7 +281,7 @@ class RecoveryMonitorActor(Actor):
             told_events=last.told_events,
             reported_orders=last.reported_orders,
             restored=last.restored,
-            balances_before=past.balances(self.cache),
+            balances_before=balances(self.cache),
         )
         self._last_report = None
         self._openings.append(now)
@@ -286,7 +300,7 @@ class RecoveryMonitorActor(Actor):
         self._journal.begin(self.epoch)
         self._tell_phase()
         self._arm()
-        emulated = native.emulated_orders(self.cache)
+        emulated = emulated_orders(self.cache)
         if emulated:
             self.log.warning(
                 "Orders that rest in the node itself are released at their trigger whatever the "
@@ -337,7 +351,7 @@ class RecoveryMonitorActor(Actor):
         """
         self._end()
         self._delivery.close()
-        native.reports_added.disconnect(self._on_reports_added)
+        internals.reports_added.disconnect(self._on_reports_added)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._on_command)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)
@@ -403,13 +417,8 @@ class RecoveryMonitorActor(Actor):
         if self._last_report is None or self._last_report.failure is not None:
             return  # They are the events of an epoch that is open, or of one that may follow
         with self._guarded("reading reconciliation events at run time"):
-            made_up = [
-                event
-                for event in self._watch.flagged
-                if type(event) is OrderFilled
-                and event.venue_order_id not in self._watch.reported_orders
-                and native.is_made_up(self.cache, event)
-            ]
+            watch = self._watch
+            made_up = made_up_fills(self.cache, watch.flagged, watch.reported_orders)
             if made_up and self._may_reopen(self._settings.reopen_on_synthetic_fill):
                 self._open_runtime("synthetic_fill")
                 self._end_storm()
@@ -429,7 +438,7 @@ class RecoveryMonitorActor(Actor):
         self._attempt("looking for orders that a kill has torn", self._mend_torn_orders, reports)
 
     def _mend_torn_orders(self, reports: Sequence[Any]) -> None:
-        for client_order_id in native.torn_orders(self.cache, reports):
+        for client_order_id in torn_orders(self.cache, reports):
             self.log.warning(
                 f"The venue has {client_order_id}, of which only the position was stored when the "
                 f"node was killed: that is forgotten, for the engine could not add the order",
@@ -497,7 +506,7 @@ class RecoveryMonitorActor(Actor):
         last = self._watch
         required = last.required_accounts(self.cache, self._settings.accounts)
         if self.report.failure is FailureReason.INTERNAL_ERROR:
-            required |= native.known_accounts(self.cache)
+            required |= known_accounts(self.cache)
         self._open_runtime(last.trigger, required, last.reports)
         self._openings.clear()
 
@@ -576,7 +585,7 @@ class RecoveryMonitorActor(Actor):
             return frozenset()
         return frozenset(
             account_id
-            for account_id, is_connected in native.connections(exec_engine).items()
+            for account_id, is_connected in connections(exec_engine, self.cache).items()
             if not is_connected and (accounts is None or account_id in accounts)
         )
 
@@ -705,14 +714,21 @@ class RecoveryMonitorActor(Actor):
 
     # -- WHAT GOES OUT --
 
-    def _observe(self) -> Any:
+    def _observe(self) -> Observation:
         observation = self._watch.observation(
             self.trader_id.value,
             self.cache,
             self._settings.accounts,
             self._node_start.exec_engine,
         )
-        lost = lost_orders(self._watch, self.trader_id.value, self.cache, self.msgbus)
+        strategy_ids = internals.strategy_ids(self.msgbus)
+        lost = lost_orders(
+            self.cache,
+            observation.reports,
+            self._watch.flagged[self._watch.told_events :],
+            self._watch.ts_registered,
+            OrderIdForms(self.trader_id.value, strategy_ids),
+        )
         return msgspec.structs.replace(observation, lost_orders=lost)
 
     def _describe(self) -> RecoveryReport:

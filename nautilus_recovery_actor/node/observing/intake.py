@@ -5,13 +5,12 @@ What the host collects while an epoch is open, and how it becomes an `Observatio
 from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
-from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
@@ -21,8 +20,18 @@ from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.node.observing import native
-from nautilus_recovery_actor.node.observing import past
+from nautilus_recovery_actor.node.observing.accounts import account_states
+from nautilus_recovery_actor.node.observing.accounts import balances
+from nautilus_recovery_actor.node.observing.accounts import contracts
+from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.observing.fills import made_up_fills
+from nautilus_recovery_actor.node.observing.fills import observed_fills
+from nautilus_recovery_actor.node.observing.fills import repeated_fills
+from nautilus_recovery_actor.node.observing.orders import cached_orders
+from nautilus_recovery_actor.node.observing.orders import ended_orders
+from nautilus_recovery_actor.node.observing.positions import cached_positions
+from nautilus_recovery_actor.node.observing.reports import loaded_instruments
+from nautilus_recovery_actor.node.observing.reports import venue_report
 
 
 # More than what an account trades while its venue puts a mass status together
@@ -50,9 +59,9 @@ class Watch(msgspec.Struct):
     # The last sign of life of the run before
     last_heartbeat: Heartbeat | None = None
     # The reconciliation events, in the order of their arrival
-    flagged: list[Any] = msgspec.field(default_factory=list)
+    flagged: list[OrderEvent] = msgspec.field(default_factory=list)
     # The trades that no reconciliation brought; once the epoch is over, the newest of them
-    live_fills: Any = msgspec.field(default_factory=list)
+    live_fills: list[OrderFilled] | deque[OrderFilled] = msgspec.field(default_factory=list)
     # What the epoch before found
     carried: tuple[Discrepancy, ...] = ()
     # The accounts that must report, ``None`` for those that a start requires
@@ -78,7 +87,7 @@ class Watch(msgspec.Struct):
     def add_status(self, mass_status: ExecutionMassStatus, now: int) -> None:
         """Keep the newest mass status of an account."""
         self.ts_reconciled = now
-        self.reports[mass_status.account_id.value] = native.venue_report(
+        self.reports[mass_status.account_id.value] = venue_report(
             mass_status,
             len(self.flagged),
             len(self.live_fills),
@@ -116,7 +125,7 @@ class Watch(msgspec.Struct):
         """Return the accounts that must report in this epoch."""
         if self.required is not None:
             return self.required | self.demanded
-        known = native.known_accounts(cache) if accounts is None else frozenset(accounts)
+        known = known_accounts(cache) if accounts is None else frozenset(accounts)
         return known | self.demanded
 
     def observation(
@@ -127,22 +136,17 @@ class Watch(msgspec.Struct):
         exec_engine: ExecutionEngine | None,
     ) -> Observation:
         """Return all that was seen of this epoch so far."""
-        reports = tuple(self.reports.values())
+        reports = tuple(report for report in self.reports.values() if report.is_as_made)
+        reported = {report.account_id for report in reports}
+        edited = frozenset(self.reports) - reported
         late = {
             event
             for report in reports
             for event in self.flagged[report.seen_events :]
             if event.account_id is not None and event.account_id.value == report.account_id
         }
-        repeated = native.repeated_fills((*self.flagged, *self.live_fills))
-        made_up = {
-            event
-            for event in self.flagged
-            if type(event) is OrderFilled
-            and event.account_id.value not in self.reports
-            and event.venue_order_id not in self.reported_orders
-            and native.is_made_up(cache, event)
-        }
+        repeated = repeated_fills((*self.flagged, *self.live_fills))
+        made_up = made_up_fills(cache, self.flagged, self.reported_orders, reported)
         heartbeat = self.last_heartbeat
         new = self.flagged[self.told_events :]
         return Observation(
@@ -154,23 +158,24 @@ class Watch(msgspec.Struct):
             ts_reconciled=self.ts_reconciled,
             ts_last_alive=heartbeat.ts if heartbeat else None,
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            required_accounts=self.required_accounts(cache, accounts),
+            required_accounts=self.required_accounts(cache, accounts) | edited,
+            edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
-            accounts=native.account_states(cache, exec_engine),
-            instruments=native.loaded_instruments(cache, reports),
+            accounts=account_states(cache, exec_engine),
+            instruments=loaded_instruments(cache, reports),
             before=self.before,
-            after=native.cached_positions(cache),
-            orders=native.cached_orders(cache, reports, late, self.restored),
+            after=cached_positions(cache),
+            orders=cached_orders(cache, reports, late, self.restored),
             reports=reports,
             events=len(self.flagged),
-            fills=native.observed_fills(
+            fills=observed_fills(
                 cache,
                 self.flagged,
                 self.ts_registered,
                 made_up,
                 repeated,
             ),
-            live_fills=native.observed_fills(
+            live_fills=observed_fills(
                 cache,
                 self.live_fills,
                 self.ts_registered,
@@ -179,35 +184,8 @@ class Watch(msgspec.Struct):
             told_events=self.told_events,
             carried=self.carried,
             earlier=self.earlier,
-            ended=past.ended_orders(cache, new, self.statuses_before),
-            contracts=past.contracts(cache, (*new, *self.live_fills)),
+            ended=ended_orders(cache, new, self.statuses_before),
+            contracts=contracts(cache, (*new, *self.live_fills)),
             balances_before=self.balances_before,
-            balances_after=past.balances(cache),
+            balances_after=balances(cache),
         )
-
-
-def positions_before(
-    cache: CacheFacade,
-    events: list[Any],
-    earlier: Iterable[Any] = (),
-) -> tuple[CachedPosition, ...]:
-    """Return the open positions as they were before `events`, which the cache has applied."""
-    positions = {position.position_id: position for position in native.cached_positions(cache)}
-    repeated = native.repeated_fills((*earlier, *events))
-    for event in events:
-        if type(event) is not OrderFilled or event.position_id is None or id(event) in repeated:
-            continue
-        qty: Decimal = event.last_qty.as_decimal()
-        position = positions.get(event.position_id.value) or CachedPosition(
-            account_id=event.account_id.value,
-            instrument_id=event.instrument_id.value,
-            position_id=event.position_id.value,
-            strategy_id=event.strategy_id.value,
-            qty=Decimal(0),
-        )
-        positions[position.position_id] = msgspec.structs.replace(
-            position,
-            qty=position.qty - (qty if event.order_side == OrderSide.BUY else -qty),
-            avg_px=None,
-        )
-    return tuple(position for position in positions.values() if position.qty != 0)
