@@ -189,7 +189,9 @@ _CLIENTS = "_clients"
 def clients(exec_engine: ExecutionEngine) -> tuple[ExecutionClient, ...] | None:
     """Return the execution clients of an engine, ``None`` if they cannot be seen."""
     found = getattr(exec_engine, _CLIENTS, None)
-    return tuple(found.values()) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or len(found) != len(exec_engine.registered_clients):
+        return None
+    return tuple(found.values())
 
 
 def strategy_ids(msgbus: MessageBus) -> tuple[str, ...]:
@@ -201,11 +203,6 @@ def strategy_ids(msgbus: MessageBus) -> tuple[str, ...]:
         for topic in msgbus.topics()
         if topic.startswith(ORDER_EVENTS) and "*" not in topic
     )
-
-
-def _sees_clients(kernel: NautilusKernel) -> bool:
-    found = clients(kernel.exec_engine)
-    return found is not None and len(found) == len(kernel.exec_engine.registered_clients)
 
 
 def _sees_strategies(kernel: NautilusKernel) -> bool:
@@ -251,7 +248,7 @@ CALLING_KERNEL = Reach(
 CLIENTS = Reach(
     "`ExecutionEngine._clients`",
     "which client disconnects is unknown, so every account must report again when any of them does",
-    _sees_clients,
+    lambda kernel: clients(kernel.exec_engine) is not None,
 )
 STRATEGY_TOPICS = Reach(
     "the topic `events.order.<strategy id>` for each strategy",
