@@ -244,11 +244,12 @@ def torn_orders(
     two each start of the node raises when the venue reports the order, since it cannot be added to
     the cache (seen on 1.221 and 1.231).
     """
-    reported = dict.fromkeys(report.client_order_id for report in reports)
-    return tuple(
+    # Few have a position before they are reconciled, so that is asked first
+    position_id = cache.position_id
+    positioned = dict.fromkeys(
         client_order_id
-        for client_order_id in reported
-        if client_order_id is not None
-        and cache.order(client_order_id) is None
-        and cache.position_id(client_order_id) is not None
+        for report in reports
+        if (client_order_id := report.client_order_id) is not None
+        and position_id(client_order_id) is not None
     )
+    return tuple(each for each in positioned if cache.order(each) is None)
