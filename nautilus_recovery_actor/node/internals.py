@@ -26,6 +26,7 @@ from nautilus_trader.live.execution_engine import LiveExecutionEngine
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.system.kernel import NautilusKernel
 
+from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
 
 
@@ -255,6 +256,16 @@ STRATEGY_TOPICS = Reach(
     "order events may be missing from reports, and lost orders are not traced to their strategies",
     _sees_strategies,
 )
+REJECTIONS = Reach(
+    f"the message bus endpoint `{EXEC_ENGINE_PROCESS}`",
+    "a strategy whose change of an order is refused while the node recovers is not informed of it",
+    lambda kernel: EXEC_ENGINE_PROCESS in kernel.msgbus.endpoints(),
+)
+DATA_REQUESTS = Reach(
+    "the message bus endpoint `DataEngine.request`",
+    "no history arrives, so strategies that need a warm-up stay closed",
+    lambda kernel: "DataEngine.request" in kernel.msgbus.endpoints(),
+)
 NODE_CONFIG = Reach(
     "`TradingNode._config`",
     "a node cannot be checked, check its `TradingNodeConfig` instead",
@@ -262,5 +273,5 @@ NODE_CONFIG = Reach(
 )
 
 AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS)
-IN_KERNEL = (CLIENTS, STRATEGY_TOPICS)
+IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, DATA_REQUESTS)
 REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG)

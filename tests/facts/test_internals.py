@@ -120,6 +120,20 @@ def node_config(venue: PaperVenueControl) -> None:
     asyncio.run(scenario())
 
 
+def rejections(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        assert internals.REJECTIONS.is_there(node.kernel)
+
+    at_a_running_node(venue, check)
+
+
+def data_requests(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        assert internals.DATA_REQUESTS.is_there(node.kernel)
+
+    at_a_running_node(venue, check)
+
+
 FACTS = {
     internals.REPORTS_AS_MADE: reports_as_made,
     internals.MASS_STATUS_LISTS: mass_status_lists,
@@ -127,6 +141,8 @@ FACTS = {
     internals.CALLING_KERNEL: calling_kernel,
     internals.CLIENTS: clients,
     internals.STRATEGY_TOPICS: strategy_topics,
+    internals.REJECTIONS: rejections,
+    internals.DATA_REQUESTS: data_requests,
     internals.NODE_CONFIG: node_config,
 }
 
