@@ -39,7 +39,6 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.observation import guessed_positions
 from nautilus_recovery_actor.core.observation import origins
-from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node import internals
@@ -721,13 +720,13 @@ class RecoveryMonitorActor(Actor):
             self._settings.accounts,
             self._node_start.exec_engine,
         )
-        strategy_ids = internals.strategy_ids(self.msgbus)
         lost = lost_orders(
             self.cache,
+            self.msgbus,
+            self.trader_id.value,
+            self._watch.ts_registered,
             observation.reports,
             self._watch.flagged[self._watch.told_events :],
-            self._watch.ts_registered,
-            OrderIdForms(self.trader_id.value, strategy_ids),
         )
         return msgspec.structs.replace(observation, lost_orders=lost)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.enums import OrderSide
@@ -30,6 +31,7 @@ from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.node.internals import strategy_ids
 
 
 # Venues move the trigger of these, and nobody informs the node
@@ -178,14 +180,19 @@ def _ended_order(order: Order, status_before: str | None) -> EndedOrder:
 
 def lost_orders(
     cache: CacheFacade,
+    msgbus: MessageBus,
+    trader_id: str,
+    ts_registered: int,
     reports: Iterable[VenueReport],
     events: Iterable[OrderEvent],
-    ts_registered: int,
-    forms: OrderIdForms,
 ) -> tuple[LostOrder, ...]:
     """
     Return the orders that a venue reported and that a run before sent without leaving a trace.
     """
+    reports = [report for report in reports if report.orders]
+    if not reports:
+        return ()
+    forms = OrderIdForms(trader_id, strategy_ids(msgbus))
     taken_up = {event.client_order_id for event in events}
     return tuple(
         lost
