@@ -65,6 +65,8 @@ class VenueReport(msgspec.Struct, frozen=True):
     # How many of the observation's `events` and `live_fills` preceded it
     seen_events: int = 0
     seen_live_fills: int = 0
+    # Whether this is what the adapter made, and not what the engine may have edited since
+    is_as_made: bool = True
     # The positions reported
     positions: tuple[VenuePosition, ...] = ()
     # The orders reported, open and closed
@@ -182,6 +184,8 @@ class Observation(msgspec.Struct, frozen=True):
     clean_shutdown: bool | None = None
     # The accounts that must report
     required_accounts: frozenset[str] = frozenset()
+    # Those of them whose mass status the engine may have edited before it was seen
+    edited_accounts: frozenset[str] = frozenset()
     # If the kernel is known to reconcile at its start
     is_reconciling: bool = True
     # The accounts that the node knows
@@ -193,7 +197,7 @@ class Observation(msgspec.Struct, frozen=True):
     after: tuple[CachedPosition, ...] = ()
     # The orders of the cache that are open or in flight now, and those that a venue reported
     orders: tuple[CachedOrder, ...] = ()
-    # The newest mass status of each account
+    # The newest mass status of each account, as its adapter made it
     reports: tuple[VenueReport, ...] = ()
     # The number of flagged order events, fills among them
     events: int = 0

@@ -72,6 +72,8 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
             if observation.trigger == "startup"
             else "restart the node, or `nautilus-recovery resume` once its venue has reported"
         )
+        if observation.edited_accounts.intersection(silent):
+            remedy = "the engine may have edited what was sent, see the difference of each"
         return msgspec.structs.replace(
             report,
             failure=FailureReason.NOT_RECONCILED,

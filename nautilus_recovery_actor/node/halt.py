@@ -15,7 +15,7 @@ from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import RISK_EVENTS
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryMessage
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing.orders import emulated_orders
 
 
 ENDPOINT = GUARD_ENDPOINT
@@ -129,7 +129,7 @@ class _Halt:
         if self._state_before != TradingState.HALTED:
             self._risk_engine.set_trading_state(TradingState.HALTED)
         self._log.warning(f"The risk engine is halted: {self._reason()}")
-        emulated = native.emulated_orders(self._cache)
+        emulated = emulated_orders(self._cache)
         if emulated:
             self._log.warning(
                 f"Emulated orders are still sent when they trigger ({', '.join(emulated)}): "

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from nautilus_recovery_actor.core.compare.discrepancies import Policy
@@ -64,6 +65,29 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
         for account_id in ("A-1", "B-1")
     )
     assert report.blocked_instruments == ()
+
+
+def test_account_whose_mass_status_may_have_been_edited_has_not_reported() -> None:
+    """
+    Nothing of it is proven, and the report says why.
+    """
+    observed = observation(required=["A-1", ACCOUNT, "B-1"], reports=[venue_report()])
+    observed = msgspec.structs.replace(observed, edited_accounts=frozenset({"A-1"}))
+    report = judge(observed, PLAIN)
+    assert report.failure is FailureReason.NOT_RECONCILED
+    assert report.message == (
+        "No mass status from A-1, B-1: the engine may have edited what was sent, see the "
+        "difference of each"
+    )
+    edited, silent = report.discrepancies
+    assert (edited.kind, edited.severity) == (DiscrepancyKind.NO_MASS_STATUS, Severity.BLOCK)
+    assert (edited.account_id, edited.venue) == ("A-1", "an edited report")
+    assert edited.detail == (
+        "The engine may have edited the mass status of A-1 before it was seen: nothing in it is "
+        "proven; its adapter must fill it by `add_order_reports` and `add_fill_reports`"
+    )
+    assert (silent.account_id, silent.venue) == ("B-1", "no report")
+    assert silent.detail.startswith("B-1 sent no mass status")
 
 
 def test_account_that_reported_is_enough() -> None:

@@ -16,7 +16,7 @@ from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.portfolio.base import PortfolioFacade
 from nautilus_trader.trading.config import ImportableControllerConfig
 
-from nautilus_recovery_actor.node.monitor.start import starting_kernel
+from nautilus_recovery_actor.node.internals import starting_kernel
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from tests.facts.support import ETH

@@ -10,7 +10,7 @@ from nautilus_trader.model.identifiers import ClientId
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing import observation
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ACCOUNT
 from tests.node.support import Recorder
@@ -76,14 +76,14 @@ def test_a_client_that_is_down_is_lost_also_at_the_first_look(
     is_up = [*looks_before, False]
     looks: list[bool] = []
 
-    def connections(_: object) -> dict[str, bool]:
+    def connections(*_: object) -> dict[str, bool]:
         if not found:
             return {ACCOUNT: True}
         looks.append(is_up[min(len(looks), len(is_up) - 1)])
         return {ACCOUNT: looks[-1]}
 
     found: list[Watched] = []
-    monkeypatch.setattr(native, "connections", connections)
+    monkeypatch.setattr(observation, "connections", connections)
 
     async def scenario() -> None:
         async with watched(venue, monitor=monitor_config(heartbeat_secs=0.05)) as node:
@@ -132,11 +132,11 @@ def test_a_client_that_is_lost_opens_no_epoch_where_the_configuration_says_so(
     config = monitor_config(heartbeat_secs=0.02, reopen_on_mass_status=False)
     looks: list[bool] = []
 
-    def connections(_: object) -> dict[str, bool]:
+    def connections(*_: object) -> dict[str, bool]:
         looks.append(len(looks) < 40)
         return {ACCOUNT: looks[-1]}
 
-    monkeypatch.setattr(native, "connections", connections)
+    monkeypatch.setattr(observation, "connections", connections)
 
     async def scenario() -> None:
         async with watched(venue, None, strategy := Recorder(), monitor=config) as node:

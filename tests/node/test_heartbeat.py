@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing import observation
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ACCOUNT
@@ -81,7 +81,7 @@ def test_a_client_that_is_lost_is_in_the_heartbeat_at_once(
     async def scenario() -> None:
         async with watched(venue, monitor=monitor_config(heartbeat_secs=3600.0)) as node:
             await node.result()
-            monkeypatch.setattr(native, "connections", lambda _: {ACCOUNT: False})
+            monkeypatch.setattr(observation, "connections", lambda *_: {ACCOUNT: False})
             node.monitor._pulse._on_time()
             beat = node.monitor._journal.heartbeat()
             assert beat is not None

@@ -31,7 +31,10 @@ from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.node.observing import intake
+from nautilus_recovery_actor.node.observing import observation
+from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -52,11 +55,12 @@ def raises(*_: Any, **__: Any) -> Any:
     [
         (verdict, "judge"),
         (verdict, "describe"),
-        (native, "cached_positions"),
-        (native, "keep_reports_as_made"),
-        (native, "venue_report"),
-        (native, "cached_orders"),
-        (native, "observed_fills"),
+        (intake, "cached_positions"),
+        (observation, "cached_positions"),
+        (internals, "keep_reports_as_made"),
+        (intake, "venue_report"),
+        (observation, "cached_orders"),
+        (observation, "observed_fills"),
         (Intake, "reading"),
         (RecoveryJournal, "begin"),
         (RecoveryJournal, "last_epoch"),
@@ -107,7 +111,7 @@ class Unappendable(list[Any]):
     ("owner", "name"),
     [
         (Intake, "reading"),
-        (native, "cached_positions"),
+        (observation, "cached_positions"),
         (verdict, "judge"),
         (RecoveryJournal, "begin"),
     ],
@@ -146,7 +150,7 @@ def test_what_raises_on_an_event_at_run_time_closes_the_gate(
     async def scenario() -> None:
         async with watched(venue, None, strategy) as node:
             await node.result()
-            monkeypatch.setattr(native, "is_made_up", raises)
+            monkeypatch.setattr(intake, "made_up_fills", raises)
             bus = node.node.kernel.msgbus
             bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
             event = await node.result(2)
@@ -600,7 +604,7 @@ def test_a_trade_that_is_told_again_at_a_reconnect_counts_once(venue: PaperVenue
                 {**values, "ts_init": fill.ts_init + 1, "reconciliation": True},
             )
             other = OrderFilled.from_dict({**values, "client_order_id": "O-OTHER"})
-            assert native.repeated_fills([other, again, fill]) == {id(again)}
+            assert repeated_fills([other, again, fill]) == {id(again)}
 
             client = node.node.kernel.exec_engine._clients[ClientId("PAPER")]
             status = await client.generate_mass_status()

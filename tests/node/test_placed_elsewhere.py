@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from nautilus_recovery_actor import DiscrepancyKind
-from nautilus_recovery_actor.node.observing.native import account_of
+from nautilus_recovery_actor.node.observing.orders import account_of
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ACCOUNT

@@ -442,3 +442,26 @@ def test_a_node_that_does_not_run_is_looked_at_with_all_that_was_added(
             node.kernel.dispose()
 
     asyncio.run(scenario())
+
+
+def test_a_node_whose_configuration_cannot_be_seen_is_not_taken_for_a_good_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    It is private, so a version may keep it elsewhere.
+    """
+
+    async def scenario() -> None:
+        node: TradingNode = paper_node(paper_node_config())
+        try:
+            with monkeypatch.context() as patched:
+                patched.delattr(node, "_config")
+                finding = found(node)["CONFIG_UNREADABLE"]
+            assert finding.severity == Severity.BLOCK
+            assert (
+                "does not have `TradingNode._config`: a node cannot be checked" in finding.message
+            )
+        finally:
+            node.kernel.dispose()
+
+    asyncio.run(scenario())

@@ -56,10 +56,16 @@ def _unproven(observation: Observation, policy: Policy) -> Iterator[Discrepancy]
     # Of an account that did not report nothing can be compared
     reported = {report.account_id for report in observation.reports}
     for account_id in observation.required_accounts - reported:
+        is_edited = account_id in observation.edited_accounts
         yield _no_mass_status(
             policy,
             account_id,
-            detail=f"{account_id} sent no mass status: nothing of it is proven; "
+            venue="an edited report" if is_edited else "no report",
+            detail=f"The engine may have edited the mass status of {account_id} before it was "
+            "seen: nothing in it is proven; its adapter must fill it by `add_order_reports` and "
+            "`add_fill_reports`"
+            if is_edited
+            else f"{account_id} sent no mass status: nothing of it is proven; "
             "look for its client's errors in the log and restart",
         )
     carried = [
@@ -96,6 +102,7 @@ def _no_mass_status(
     account_id: str,
     instrument_id: str = "",
     *,
+    venue: str = "no report",
     cache: str = "",
     detail: str,
 ) -> Discrepancy:
@@ -104,7 +111,7 @@ def _no_mass_status(
         severity=policy.severity(DiscrepancyKind.NO_MASS_STATUS),
         account_id=account_id,
         instrument_id=instrument_id,
-        venue="no report",
+        venue=venue,
         cache=cache,
         detail=detail,
     )

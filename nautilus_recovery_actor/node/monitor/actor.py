@@ -25,6 +25,7 @@ from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.listeners import Audience
@@ -36,7 +37,6 @@ from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.monitor.start import PROBE_SECS
 from nautilus_recovery_actor.node.monitor.start import NodeStart
-from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
 
@@ -71,7 +71,7 @@ class RecoveryMonitorActor(Actor):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._on_alarm)
         self._pulse = Alarm(self._beat)
-        self._node_start = NodeStart(self._end)
+        self._node_start = NodeStart(self._end, self._warn)
         self._registration_error: Exception | None = None
 
     # -- WHAT OTHERS READ --
@@ -151,8 +151,9 @@ class RecoveryMonitorActor(Actor):
         self._incoming = Incoming(self._intake, cache, self._decisions)
         self._desk = CommandDesk(self.trader_id.value, cache, self._decisions)
         try:
-            native.keep_reports_as_made()
-            native.reports_added.connect(self._incoming.on_reports_added)
+            internals.keep_reports_as_made()
+            internals.warn(self.log, internals.missing_at_registration())
+            internals.reports_added.connect(self._incoming.on_reports_added)
             last = self._journal.last_epoch()
             self._decisions.recovery = Recovery(
                 epoch=last + 1, ts_started=self._intake.ts_registered
@@ -178,6 +179,9 @@ class RecoveryMonitorActor(Actor):
         self._begin(loop)
         if self._registration_error is not None:
             self._decisions.break_off("taking the restored state", self._registration_error)
+
+    def _warn(self, missing: tuple[internals.Reach, ...]) -> None:
+        internals.warn(self.log, missing)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._decisions.guarded("opening the recovery"):
@@ -234,7 +238,7 @@ class RecoveryMonitorActor(Actor):
         """
         self._end()
         self._audience.close()
-        native.reports_added.disconnect(self._incoming.on_reports_added)
+        internals.reports_added.disconnect(self._incoming.on_reports_added)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)

@@ -25,9 +25,9 @@ from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
-from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
+from nautilus_recovery_actor.node.observing.orders import emulated_orders
 
 
 _MESSAGES = {message.kind: message for message in MESSAGES}
@@ -146,7 +146,7 @@ class Decisions:
         self._publish(MessageKind.STARTED, report)  # Gates close first
         # Without it the next run would count from there again
         self._journal.begin(self.recovery.epoch)
-        if emulated := native.emulated_orders(self._cache):
+        if emulated := emulated_orders(self._cache):
             self.log.warning(
                 "Orders that rest in the node itself are released at their trigger, whatever the "
                 f"outcome of the recovery: {', '.join(emulated)}",

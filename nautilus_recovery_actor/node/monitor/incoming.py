@@ -16,8 +16,8 @@ from nautilus_trader.model.events import OrderFilled
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
-from nautilus_recovery_actor.node.observing import native
 from nautilus_recovery_actor.node.observing.intake import Intake
+from nautilus_recovery_actor.node.observing.orders import torn_orders
 
 
 class Incoming:
@@ -95,7 +95,7 @@ class Incoming:
     def on_reports_added(self, _: Any, reports: Sequence[Any]) -> None:
         """Forget what a kill has torn, before the engine sees it."""
         try:
-            for client_order_id in native.torn_orders(self._cache, reports):
+            for client_order_id in torn_orders(self._cache, reports):
                 self._decisions.log.warning(
                     f"The venue has {client_order_id}, of which only the position was stored when "
                     f"the node was killed: that is forgotten, for the engine could not add the "

@@ -11,7 +11,7 @@ from nautilus_recovery_actor.core.happenings import Answer
 from nautilus_recovery_actor.core.happenings import Commanded
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing.accounts import known_accounts
 
 
 class CommandDesk:
@@ -65,7 +65,7 @@ class CommandDesk:
             operator=command.operator,
             duration=int(command.secs * 1e9),
             ts_expires=command.ts_expires,
-            known=native.known_accounts(self._cache),
+            known=known_accounts(self._cache),
         )
 
 

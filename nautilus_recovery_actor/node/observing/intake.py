@@ -4,15 +4,12 @@ What the host collects while an epoch is open: the one place that changes with e
 
 from collections import deque
 from collections.abc import Container
-from collections.abc import Iterable
-from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache as once
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import ExecutionMassStatus
-from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
@@ -22,8 +19,13 @@ from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.recovery import Recovery
-from nautilus_recovery_actor.node.observing import native
-from nautilus_recovery_actor.node.observing import past
+from nautilus_recovery_actor.node.observing.accounts import balances
+from nautilus_recovery_actor.node.observing.fills import made_up_fills
+from nautilus_recovery_actor.node.observing.orders import order_statuses
+from nautilus_recovery_actor.node.observing.orders import restored_orders
+from nautilus_recovery_actor.node.observing.positions import cached_positions
+from nautilus_recovery_actor.node.observing.positions import positions_before
+from nautilus_recovery_actor.node.observing.reports import venue_report
 
 
 # More than what an account trades while its venue puts a mass status together
@@ -70,23 +72,23 @@ class Intake(msgspec.Struct):
 
     def take_restored(self, cache: CacheFacade) -> None:
         """Note what the cache restored, before it is reconciled."""
-        self.before = native.cached_positions(cache)
-        self.restored = native.restored_orders(cache)
-        self.statuses_before = past.order_statuses(cache)
-        self.balances_before = past.balances(cache)
+        self.before = cached_positions(cache)
+        self.restored = restored_orders(cache)
+        self.statuses_before = order_statuses(cache)
+        self.balances_before = balances(cache)
 
     def begin_at_runtime(self, cache: CacheFacade) -> None:
         """Note what the cache held before the new events of an epoch that opens at run time."""
         self.live_fills = list(self.live_fills)
         self.statuses_before = {}
-        self.balances_before = past.balances(cache)
+        self.balances_before = balances(cache)
         new = self.flagged[self.reported_events :]
         self.before = positions_before(cache, new, self.live_fills)
 
     def reading(self, mass_status: ExecutionMassStatus) -> Read:
         """Return what reads a mass status once, and tells it from what comes after it."""
         seen = (len(self.flagged), len(self.live_fills))
-        return once(lambda: native.venue_report(mass_status, *seen))
+        return once(lambda: venue_report(mass_status, *seen))
 
     def add_order_report(self, venue_order_id: VenueOrderId) -> None:
         """Note that the venue reported an order by itself: its fills align nothing."""
@@ -101,14 +103,7 @@ class Intake(msgspec.Struct):
         reported: Container[str] = (),
     ) -> set[OrderFilled]:
         """Return the flagged fills that align a position, on accounts that have not reported."""
-        return {
-            event
-            for event in self.flagged
-            if type(event) is OrderFilled
-            and event.account_id.value not in reported
-            and event.venue_order_id not in self.reported_orders
-            and native.is_made_up(cache, event)
-        }
+        return made_up_fills(cache, self.flagged, self.reported_orders, reported)
 
     def absorb(self, cache: CacheFacade) -> None:
         """Count the flagged fills as the normal trading of an adapter that sends fill reports."""
@@ -130,30 +125,3 @@ class Intake(msgspec.Struct):
             return
         self.flagged, self.reported_events = [], 0
         self.live_fills = deque(self.live_fills, maxlen=_KEPT_FILLS)
-
-
-def positions_before(
-    cache: CacheFacade,
-    events: Sequence[OrderEvent],
-    earlier: Iterable[OrderFilled] = (),
-) -> tuple[CachedPosition, ...]:
-    """Return the open positions as they were before `events`, which the cache has applied."""
-    positions = {position.position_id: position for position in native.cached_positions(cache)}
-    repeated = native.repeated_fills((*earlier, *events))
-    for event in events:
-        if type(event) is not OrderFilled or event.position_id is None or id(event) in repeated:
-            continue
-        qty: Decimal = event.last_qty.as_decimal()
-        position = positions.get(event.position_id.value) or CachedPosition(
-            account_id=event.account_id.value,
-            instrument_id=event.instrument_id.value,
-            position_id=event.position_id.value,
-            strategy_id=event.strategy_id.value,
-            qty=Decimal(0),
-        )
-        positions[position.position_id] = msgspec.structs.replace(
-            position,
-            qty=position.qty - (qty if event.order_side == OrderSide.BUY else -qty),
-            avg_px=None,
-        )
-    return tuple(position for position in positions.values() if position.qty != 0)

@@ -10,10 +10,19 @@ from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.monitor.start import NodeStart
-from nautilus_recovery_actor.node.observing import native
-from nautilus_recovery_actor.node.observing import past
+from nautilus_recovery_actor.node.observing.accounts import account_states
+from nautilus_recovery_actor.node.observing.accounts import balances
+from nautilus_recovery_actor.node.observing.accounts import connections
+from nautilus_recovery_actor.node.observing.accounts import contracts
+from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.observing.fills import observed_fills
+from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
-from nautilus_recovery_actor.node.observing.lost import lost_orders
+from nautilus_recovery_actor.node.observing.orders import cached_orders
+from nautilus_recovery_actor.node.observing.orders import ended_orders
+from nautilus_recovery_actor.node.observing.orders import lost_orders
+from nautilus_recovery_actor.node.observing.positions import cached_positions
+from nautilus_recovery_actor.node.observing.reports import loaded_instruments
 
 
 class Observer:
@@ -42,7 +51,7 @@ class Observer:
             return frozenset()
         return frozenset(
             account_id
-            for account_id, is_connected in native.connections(exec_engine).items()
+            for account_id, is_connected in connections(exec_engine, self._cache).items()
             if not is_connected and (accounts is None or account_id in accounts)
         )
 
@@ -64,15 +73,19 @@ class Observer:
         """Return all that was seen of this epoch so far."""
         cache, intake = self._cache, self._intake
         exec_engine = self._node_start.exec_engine
-        reports = tuple(read() for read in recovery.reports.values())
+        reports = tuple(
+            report for read in recovery.reports.values() if (report := read()).is_as_made
+        )
+        reported = {report.account_id for report in reports}
+        edited = frozenset(recovery.reports) - reported
         late = {
             event
             for report in reports
             for event in intake.flagged[report.seen_events :]
             if event.account_id is not None and event.account_id.value == report.account_id
         }
-        repeated = native.repeated_fills((*intake.flagged, *intake.live_fills))
-        made_up = intake.made_up_fills(cache, recovery.reports)
+        repeated = repeated_fills((*intake.flagged, *intake.live_fills))
+        made_up = intake.made_up_fills(cache, reported)
         heartbeat = intake.last_heartbeat
         new = intake.flagged[intake.reported_events :]
         return Observation(
@@ -84,19 +97,19 @@ class Observer:
             ts_reconciled=recovery.ts_reconciled,
             ts_last_alive=heartbeat.ts if heartbeat else None,
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            required_accounts=recovery.required_accounts(self._rules, native.known_accounts(cache)),
+            required_accounts=edited
+            | recovery.required_accounts(self._rules, known_accounts(cache)),
+            edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
-            accounts=native.account_states(cache, exec_engine),
-            instruments=native.loaded_instruments(cache, reports),
+            accounts=account_states(cache, exec_engine),
+            instruments=loaded_instruments(cache, reports),
             before=intake.before,
-            after=native.cached_positions(cache),
-            orders=native.cached_orders(cache, reports, late, intake.restored),
+            after=cached_positions(cache),
+            orders=cached_orders(cache, reports, late, intake.restored),
             reports=reports,
             events=len(intake.flagged),
-            fills=native.observed_fills(
-                cache, intake.flagged, intake.ts_registered, made_up, repeated
-            ),
-            live_fills=native.observed_fills(
+            fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),
+            live_fills=observed_fills(
                 cache,
                 intake.live_fills,
                 intake.ts_registered,
@@ -105,9 +118,11 @@ class Observer:
             told_events=intake.reported_events,
             carried=recovery.carried,
             earlier=recovery.earlier,
-            ended=past.ended_orders(cache, new, intake.statuses_before),
-            contracts=past.contracts(cache, (*new, *intake.live_fills)),
+            ended=ended_orders(cache, new, intake.statuses_before),
+            contracts=contracts(cache, (*new, *intake.live_fills)),
             balances_before=intake.balances_before,
-            balances_after=past.balances(cache),
-            lost_orders=lost_orders(intake, reports, self._trader_id, cache, self._msgbus),
+            balances_after=balances(cache),
+            lost_orders=lost_orders(
+                cache, self._msgbus, self._trader_id, intake.ts_registered, reports, new
+            ),
         )

@@ -24,7 +24,7 @@ from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import Protection
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.observing.native import account_of
+from nautilus_recovery_actor.node.observing.orders import account_of
 
 
 _RIVALS = frozenset({ContingencyType.OCO, ContingencyType.OUO})

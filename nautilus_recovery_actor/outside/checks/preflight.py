@@ -15,6 +15,8 @@ from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.node.halt import ENDPOINT as HALT_ENDPOINT
+from nautilus_recovery_actor.node.internals import NODE_CONFIG
+from nautilus_recovery_actor.node.internals import node_config
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
 from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
@@ -123,7 +125,10 @@ def _findings(
             kernel = config.kernel
             is_halted = is_halted or HALT_ENDPOINT in kernel.msgbus.endpoints()
             own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
-            config = config._config  # noqa: SLF001 (there is no other way to it)
+            config = node_config(config)
+            if config is None:
+                yield CONFIG_UNREADABLE.found("config", NODE_CONFIG.line())
+                return
         else:
             own_actors, own_strategies = config.actors, config.strategies
         node = FactsReader(redact).read(
@@ -198,7 +203,7 @@ def _server_findings(
 
 
 def _secrets(config: Any) -> Iterator[str]:
-    yield from secrets_in(getattr(config, "_config", config))
+    yield from secrets_in(node_config(config) if isinstance(config, TradingNode) else config)
     for name, value in os.environ.items():
         if is_secret(name) and len(value) >= _MIN_ENV_SECRET:
             yield value

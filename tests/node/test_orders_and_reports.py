@@ -29,7 +29,8 @@ from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import VenueOrder
-from nautilus_recovery_actor.node.observing import native
+from nautilus_recovery_actor.node.observing import orders
+from nautilus_recovery_actor.node.observing.reports import venue_report
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 
@@ -66,12 +67,12 @@ def reported(
     )
     status = ExecutionMassStatus(ClientId("PAPER"), AccountId(ACCOUNT), Venue("PAPER"), UUID4(), 1)
     status.add_order_reports([report])
-    (order,) = native.venue_report(status, 0, 0).orders
+    (order,) = venue_report(status, 0, 0).orders
     return order
 
 
 def cached(order: Order) -> CachedOrder:
-    return native._cached_order(order, (), 0)
+    return orders._cached_order(order, (), 0)
 
 
 def factory() -> OrderFactory:

@@ -1,0 +1,277 @@
+"""
+Every reach into what NautilusTrader keeps private or documents nowhere, and what it costs where it
+is missing.
+"""
+
+import inspect
+from asyncio import Task
+from collections.abc import Callable
+from collections.abc import Iterable
+from functools import wraps
+from types import CodeType
+from typing import Any
+from typing import NamedTuple
+
+import nautilus_trader
+from blinker import Signal
+from nautilus_trader.common.component import Logger
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.execution.client import ExecutionClient
+from nautilus_trader.execution.engine import ExecutionEngine
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import FillReport
+from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.live.execution_engine import LiveExecutionEngine
+from nautilus_trader.live.node import TradingNode
+from nautilus_trader.system.kernel import NautilusKernel
+
+from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
+from nautilus_recovery_actor.core.names import ORDER_EVENTS
+
+
+class Reach(NamedTuple):
+    """What is touched, what is lost without it, whether it is there, and where it was seen."""
+
+    touches: str
+    cost: str
+    is_there: Callable[..., bool]
+    seen: tuple[str, ...] = ("1.221", "1.231")
+
+    def line(self) -> str:
+        """Return what a user has to know where it is missing."""
+        version = nautilus_trader.__version__
+        return f"NautilusTrader {version} does not have {self.touches}: {self.cost}"
+
+
+def missing_at_registration() -> tuple[Reach, ...]:
+    """Return what of NautilusTrader's classes is not as it was when this was written."""
+    return tuple(reach for reach in AT_REGISTRATION if not reach.is_there())
+
+
+def missing_at_start(kernel: NautilusKernel | None, task: Task[Any] | None) -> tuple[Reach, ...]:
+    """Return what cannot be seen of a node that starts in `task`."""
+    found = () if task is not None else (STARTING_TASK,)
+    if kernel is None:
+        return (*found, CALLING_KERNEL)
+    return (*found, *(reach for reach in IN_KERNEL if not reach.is_there(kernel)))
+
+
+def warn(log: Logger, reaches: Iterable[Reach]) -> None:
+    """Log what each of them costs."""
+    for reach in reaches:
+        log.warning(reach.line())
+
+
+# -- THE REPORTS AS THE ADAPTER MADE THEM --
+
+# The methods by which an adapter fills a mass status, and where the reports are kept beside it
+_ORDERS = ("add_order_reports", "_order_reports_as_made")
+_FILLS = ("add_fill_reports", "_fill_reports_as_made")
+# Where a mass status has them, and an engine that edits it changes them
+_LISTS = frozenset({"_order_reports", "_fill_reports"})
+
+# Before the engine sees them: reports, of any node in this process
+reports_added = Signal()
+
+
+def keep_reports_as_made() -> None:
+    """
+    Make every mass status remember the order and fill reports that its adapter put in.
+
+    The engine edits a mass status before it applies and publishes it: it drops each order that
+    equals the cached one, and adds orders and fills of its own (seen on 1.231; 1.221 edits
+    nothing). What is published can then not tell an order that rests at the venue from one that is
+    gone, so the reports are kept where the adapter adds them. Calling this again changes nothing.
+    """
+    if ExecutionMassStatus.__dictoffset__ == 0:
+        return  # Its instances could keep nothing
+    for name, attribute in (_ORDERS, _FILLS):
+        _keep(getattr(ExecutionMassStatus, name, None), attribute)
+
+
+def _keep(original: Callable[..., None] | None, attribute: str) -> None:
+    if original is None or hasattr(original, "keeps_reports"):
+        return
+
+    @wraps(original)
+    def add(self: ExecutionMassStatus, reports: list[Any]) -> None:
+        original(self, reports)
+        self.__dict__.setdefault(attribute, []).extend(reports)
+        reports_added.send(reports=reports)
+
+    add.keeps_reports = True  # type: ignore[attr-defined]
+    setattr(ExecutionMassStatus, original.__name__, add)
+
+
+def reports_as_made(
+    mass_status: ExecutionMassStatus,
+) -> tuple[list[OrderStatusReport], list[FillReport]] | None:
+    """
+    Return the order and fill reports that an adapter put in, ``None`` if they cannot be told from
+    those that the engine may have left there.
+    """
+    made = vars(mass_status)
+    if _ORDERS[1] in made or _FILLS[1] in made:
+        return made.get(_ORDERS[1], []), made.get(_FILLS[1], [])
+    orders = list(mass_status.order_reports.values())
+    fills = [fill for fills in mass_status.fill_reports.values() for fill in fills]
+    if (orders or fills) and edits_mass_status():
+        return None  # Made by `from_dict`, or in another way that nothing could follow
+    return orders, fills
+
+
+def edits_mass_status() -> bool:
+    """Return whether the engine may edit a mass status before it publishes it."""
+    # It could only change the private lists, and one that leaves them alone does not name them
+    if not _knows_lists():
+        return True
+    return any(
+        not _LISTS.isdisjoint(_names(function.__code__))
+        for function in vars(LiveExecutionEngine).values()
+        if inspect.isfunction(function)
+    )
+
+
+def _knows_lists() -> bool:
+    made_by = ExecutionMassStatus.__init__
+    return inspect.isfunction(made_by) and _names(made_by.__code__) >= _LISTS
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _keeps_reports() -> bool:
+    adders = (getattr(ExecutionMassStatus, name, None) for name, _ in (_ORDERS, _FILLS))
+    return all(hasattr(adder, "keeps_reports") for adder in adders)
+
+
+# -- THE KERNEL THAT STARTS --
+
+_START = "start_async"
+
+
+def calling_kernel() -> NautilusKernel | None:
+    """Return the kernel from one of whose methods this is called, however deep below it."""
+    # No public name leads from an actor to its kernel
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, NautilusKernel):
+            return caller
+        frame = frame.f_back
+    return None
+
+
+def starting_kernel(task: Task[Any]) -> NautilusKernel | None:
+    """
+    Return the kernel whose start `task` awaits, ``None`` if it awaits none that can be seen.
+
+    The kernel informs nobody when it aborts its start: `start_async` just returns, and the node
+    goes on as running. So it is looked for among the coroutines that the task awaits.
+    """
+    awaited: Any = None if task.done() else task.get_coro()
+    while inspect.iscoroutine(awaited):
+        if awaited.__name__ == _START and awaited.cr_frame is not None:
+            kernel = awaited.cr_frame.f_locals.get("self")
+            if isinstance(kernel, NautilusKernel):
+                return kernel
+        awaited = awaited.cr_await
+    return None
+
+
+# -- WHAT AN ENGINE AND A BUS KNOW --
+
+_CLIENTS = "_clients"
+
+
+def clients(exec_engine: ExecutionEngine) -> tuple[ExecutionClient, ...] | None:
+    """Return the execution clients of an engine, ``None`` if they cannot be seen."""
+    found = getattr(exec_engine, _CLIENTS, None)
+    if not isinstance(found, dict) or len(found) != len(exec_engine.registered_clients):
+        return None
+    return tuple(found.values())
+
+
+def strategy_ids(msgbus: MessageBus) -> tuple[str, ...]:
+    """Return the strategies of a node."""
+    # Each subscribes to its own events when it is registered, and nothing else names them to an
+    # actor
+    return tuple(
+        topic.removeprefix(ORDER_EVENTS)
+        for topic in msgbus.topics()
+        if topic.startswith(ORDER_EVENTS) and "*" not in topic
+    )
+
+
+def _sees_strategies(kernel: NautilusKernel) -> bool:
+    known = {strategy_id.value for strategy_id in kernel.trader.strategy_ids()}
+    return known <= set(strategy_ids(kernel.msgbus))
+
+
+# -- THE CONFIGURATION OF A NODE --
+
+
+def node_config(node: TradingNode) -> TradingNodeConfig | None:
+    """Return the configuration that a node was made with, ``None`` if it cannot be seen."""
+    return getattr(node, "_config", None)
+
+
+# -- ALL OF THEM --
+
+REPORTS_AS_MADE = Reach(
+    "the methods `add_order_reports` and `add_fill_reports` of an `ExecutionMassStatus` as a place "
+    "to keep what an adapter reports",
+    "orders torn by a kill are not removed, and where the engine edits what it reconciles, an "
+    "account whose mass status has orders or fills counts as not reported and stays blocked",
+    _keeps_reports,
+)
+MASS_STATUS_LISTS = Reach(
+    "`_order_reports` and `_fill_reports` in an `ExecutionMassStatus`",
+    "whether the engine edits them is unknown, so a mass status counts only if its adapter filled "
+    "it by `add_order_reports` and `add_fill_reports`",
+    _knows_lists,
+)
+STARTING_TASK = Reach(
+    "a `NautilusKernel.start_async` that can be seen in the task that starts the node",
+    "an aborted start is noticed only after `startup_timeout_secs`, and a start that hangs is not "
+    "canceled when the node stops",
+    lambda task: starting_kernel(task) is not None,
+)
+CALLING_KERNEL = Reach(
+    "a `NautilusKernel` that can be seen where it calls `register_executor`",
+    "reconciliation counts as switched off until an account reports, and a client that disconnects "
+    "is not noticed: its account keeps the permission to trade",
+    lambda: calling_kernel() is not None,
+)
+CLIENTS = Reach(
+    "`ExecutionEngine._clients`",
+    "which client disconnects is unknown, so every account must report again when any of them does",
+    lambda kernel: clients(kernel.exec_engine) is not None,
+)
+STRATEGY_TOPICS = Reach(
+    "the topic `events.order.<strategy id>` for each strategy",
+    "order events may be missing from reports, and lost orders are not traced to their strategies",
+    _sees_strategies,
+)
+REJECTIONS = Reach(
+    f"the message bus endpoint `{EXEC_ENGINE_PROCESS}`",
+    "a strategy whose change of an order is refused while the node recovers is not informed of it",
+    lambda kernel: EXEC_ENGINE_PROCESS in kernel.msgbus.endpoints(),
+)
+DATA_REQUESTS = Reach(
+    "the message bus endpoint `DataEngine.request`",
+    "no history arrives, so strategies that need a warm-up stay closed",
+    lambda kernel: "DataEngine.request" in kernel.msgbus.endpoints(),
+)
+NODE_CONFIG = Reach(
+    "`TradingNode._config`",
+    "a node cannot be checked, check its `TradingNodeConfig` instead",
+    lambda node: isinstance(node_config(node), TradingNodeConfig),
+)
+
+AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS)
+IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, DATA_REQUESTS)
+REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG)

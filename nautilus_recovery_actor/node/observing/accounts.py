@@ -1,0 +1,85 @@
+"""
+What the node knows of its accounts: which, if their clients are connected, balances, contracts.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.engine import ExecutionEngine
+from nautilus_trader.model.events import OrderEvent
+from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.instruments import Instrument
+
+from nautilus_recovery_actor.core.observation import AccountState
+from nautilus_recovery_actor.core.observation import Contract
+from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.node.observing.orders import account_of
+
+
+def known_accounts(cache: CacheFacade) -> frozenset[str]:
+    """
+    Return the accounts that the cache knows, by their state, an open position or a live order.
+    """
+    orders = map(account_of, (*cache.orders_open(), *cache.orders_inflight()))
+    return (
+        frozenset(account.id.value for account in cache.accounts())
+        | frozenset(position.account_id.value for position in cache.positions_open())
+        | frozenset(account_id for account_id in orders if account_id is not None)
+    )
+
+
+def account_states(
+    cache: CacheFacade,
+    exec_engine: ExecutionEngine | None,
+) -> tuple[AccountState, ...]:
+    """Return what the node knows of its accounts without asking their venues."""
+    connected = {} if exec_engine is None else connections(exec_engine, cache)
+    seen = {account.id.value: account.last_event.ts_init for account in cache.accounts()}
+    return tuple(
+        AccountState(account_id, connected.get(account_id), seen.get(account_id))
+        for account_id in sorted(connected.keys() | seen.keys())
+    )
+
+
+def connections(exec_engine: ExecutionEngine, cache: CacheFacade) -> dict[str, bool]:
+    """Return whether the execution client of each account is connected, as far as is known."""
+    clients = internals.clients(exec_engine)
+    if clients is None:
+        # It may be any of them that is not
+        return {} if exec_engine.check_connected() else dict.fromkeys(known_accounts(cache), False)
+    return {
+        client.account_id.value: client.is_connected
+        for client in clients
+        if client.account_id is not None
+    }
+
+
+def balances(cache: CacheFacade) -> dict[tuple[str, str], Decimal]:
+    """Return the total balances by account and currency."""
+    return {
+        (account.id.value, currency.code): total.as_decimal()
+        for account in cache.accounts()
+        for currency, total in account.balances_total().items()
+    }
+
+
+def contracts(cache: CacheFacade, events: Iterable[OrderEvent]) -> dict[str, Contract]:
+    """Return how the PnL of the instruments is counted that were filled."""
+    filled = {event.instrument_id for event in events if type(event) is OrderFilled}
+    found = {instrument_id: cache.instrument(instrument_id) for instrument_id in filled}
+    return {
+        instrument_id.value: _contract(instrument)
+        for instrument_id, instrument in found.items()
+        if instrument is not None
+    }
+
+
+def _contract(instrument: Instrument) -> Contract:
+    currency = instrument.get_cost_currency()  # As a position counts it
+    return Contract(
+        currency=currency.code,
+        precision=currency.precision,
+        multiplier=instrument.multiplier.as_decimal(),
+        is_inverse=instrument.is_inverse,
+    )

@@ -1,0 +1,58 @@
+"""
+The open positions of the cache, as they are and as they were.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.events import OrderEvent
+from nautilus_trader.model.events import OrderFilled
+
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.node.observing.fills import repeated_fills
+
+
+def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
+    """Return the open positions of the cache."""
+    return tuple(
+        CachedPosition(
+            account_id=position.account_id.value,
+            instrument_id=position.instrument_id.value,
+            position_id=position.id.value,
+            strategy_id=position.strategy_id.value,
+            qty=position.signed_decimal_qty(),
+            avg_px=Decimal(str(position.avg_px_open)),
+        )
+        for position in cache.positions_open()
+    )
+
+
+def positions_before(
+    cache: CacheFacade,
+    events: Sequence[OrderEvent],
+    earlier: Iterable[OrderFilled] = (),
+) -> tuple[CachedPosition, ...]:
+    """Return the open positions as they were before `events`, which the cache has applied."""
+    positions = {position.position_id: position for position in cached_positions(cache)}
+    repeated = repeated_fills((*earlier, *events))
+    for event in events:
+        if type(event) is not OrderFilled or event.position_id is None or id(event) in repeated:
+            continue
+        qty: Decimal = event.last_qty.as_decimal()
+        position = positions.get(event.position_id.value) or CachedPosition(
+            account_id=event.account_id.value,
+            instrument_id=event.instrument_id.value,
+            position_id=event.position_id.value,
+            strategy_id=event.strategy_id.value,
+            qty=Decimal(0),
+        )
+        positions[position.position_id] = msgspec.structs.replace(
+            position,
+            qty=position.qty - (qty if event.order_side == OrderSide.BUY else -qty),
+            avg_px=None,
+        )
+    return tuple(position for position in positions.values() if position.qty != 0)

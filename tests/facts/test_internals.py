@@ -1,0 +1,193 @@
+"""
+What NautilusTrader keeps private or documents nowhere, and is reached for all the same.
+
+A version that changes one of them fails here, and the name of the test says which.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import pytest
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.model.identifiers import ClientId
+
+from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.testkit import PaperVenueControl
+from tests.facts.support import EDITS_MASS_STATUS
+from tests.facts.support import Trader
+from tests.facts.support import node_at
+from tests.facts.support import trading
+from tests.facts.support import witness
+
+
+@pytest.fixture
+def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in ("add_order_reports", "add_fill_reports"):
+        monkeypatch.setattr(ExecutionMassStatus, method, getattr(ExecutionMassStatus, method))
+    internals.keep_reports_as_made()
+
+
+class Asker(Actor):
+    """
+    Looks when its executor is registered, and in the next turn of the event loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called_by: Any = None
+        self.task: asyncio.Task[Any] | None = None
+        self.missing: tuple[internals.Reach, ...] | None = None
+
+    def register_executor(self, loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
+        super().register_executor(loop, executor)
+        self.called_by = internals.calling_kernel()
+        self.task = asyncio.current_task(loop)
+        loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        assert self.task is not None
+        assert internals.starting_kernel(self.task) is self.called_by
+        self.missing = internals.missing_at_start(self.called_by, self.task)
+
+
+def at_a_running_node(venue: PaperVenueControl, check: Callable[[Any, Asker], None]) -> None:
+    async def scenario() -> None:
+        async with trading(venue, asker := Asker(), Trader()) as run:
+            check(run.node, asker)
+
+    asyncio.run(scenario())
+
+
+def reports_as_made(_: PaperVenueControl) -> None:
+    assert internals.missing_at_registration() == ()
+    assert hasattr(ExecutionMassStatus.add_order_reports, "keeps_reports")
+    assert hasattr(ExecutionMassStatus.add_fill_reports, "keeps_reports")
+
+
+def mass_status_lists(_: PaperVenueControl) -> None:
+    assert internals.edits_mass_status() is EDITS_MASS_STATUS
+
+
+def starting_task(venue: PaperVenueControl) -> None:
+    def check(node: Any, asker: Asker) -> None:
+        assert asker.task is not None
+        assert asker.missing == ()
+        assert internals.starting_kernel(asker.task) is None  # It has started
+
+    at_a_running_node(venue, check)
+
+
+def calling_kernel(venue: PaperVenueControl) -> None:
+    def check(node: Any, asker: Asker) -> None:
+        assert asker.called_by is node.kernel
+        assert internals.calling_kernel() is None  # No kernel calls here
+
+    at_a_running_node(venue, check)
+
+
+def clients(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        found = internals.clients(node.kernel.exec_engine)
+        assert found is not None
+        assert [client.id for client in found] == [ClientId("PAPER")]
+        assert [client.is_connected for client in found] == [True]
+        assert [client.account_id.value for client in found] == [venue.account_id]
+
+    at_a_running_node(venue, check)
+
+
+def strategy_topics(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        ids = tuple(one.value for one in node.trader.strategy_ids())
+        assert ids
+        assert internals.strategy_ids(node.kernel.msgbus) == ids
+
+    at_a_running_node(venue, check)
+
+
+def node_config(venue: PaperVenueControl) -> None:
+    async def scenario() -> None:
+        node = node_at(venue)
+        assert internals.NODE_CONFIG.is_there(node)
+        config = internals.node_config(node)
+        assert config is not None
+        assert str(config.trader_id) == node.kernel.trader_id.value
+        node.kernel.dispose()
+
+    asyncio.run(scenario())
+
+
+def rejections(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        assert internals.REJECTIONS.is_there(node.kernel)
+
+    at_a_running_node(venue, check)
+
+
+def data_requests(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        assert internals.DATA_REQUESTS.is_there(node.kernel)
+
+    at_a_running_node(venue, check)
+
+
+FACTS = {
+    internals.REPORTS_AS_MADE: reports_as_made,
+    internals.MASS_STATUS_LISTS: mass_status_lists,
+    internals.STARTING_TASK: starting_task,
+    internals.CALLING_KERNEL: calling_kernel,
+    internals.CLIENTS: clients,
+    internals.STRATEGY_TOPICS: strategy_topics,
+    internals.REJECTIONS: rejections,
+    internals.DATA_REQUESTS: data_requests,
+    internals.NODE_CONFIG: node_config,
+}
+
+
+@pytest.mark.usefixtures("_kept")
+@pytest.mark.parametrize("reach", internals.REACHES, ids=lambda reach: FACTS[reach].__name__)
+def test_what_is_reached_for_is_there(venue: PaperVenueControl, reach: internals.Reach) -> None:
+    """
+    One fact for each, named by its parameter.
+    """
+    FACTS[reach](venue)
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_mass_status_that_was_not_filled_by_its_methods_counts_only_where_nothing_edits_it(
+    venue: PaperVenueControl,
+) -> None:
+    """
+    One made by `from_dict` is as its adapter made it only for an engine that edits nothing.
+    """
+    venue.place("ETHUSDT-PERP", "BUY", 2)
+    seen = witness()
+
+    async def scenario() -> None:
+        async with trading(venue, seen):
+            pass
+
+    asyncio.run(scenario())
+    made = seen.mass_statuses[0]
+    assert internals.reports_as_made(made) is not None
+    restored = ExecutionMassStatus.from_dict(made.to_dict())
+    assert (internals.reports_as_made(restored) is None) is EDITS_MASS_STATUS
+
+
+@pytest.mark.usefixtures("_kept")
+def test_an_empty_mass_status_counts_as_it_is(venue: PaperVenueControl) -> None:
+    """
+    An adapter that has nothing to add may add nothing.
+    """
+    seen = witness()
+
+    async def scenario() -> None:
+        async with trading(venue, seen):
+            pass
+
+    asyncio.run(scenario())
+    empty = ExecutionMassStatus.from_dict(seen.mass_statuses[0].to_dict())
+    assert internals.reports_as_made(empty) == ([], [])

@@ -1,0 +1,284 @@
+"""
+What the monitor makes of a NautilusTrader in which something that it reaches for is missing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from nautilus_trader.config import LiveExecEngineConfig
+from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.live.execution_engine import LiveExecutionEngine
+from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.system.kernel import NautilusKernel
+
+from nautilus_recovery_actor import DiscrepancyKind
+from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryMonitorActor
+from nautilus_recovery_actor import RecoveryOutcome
+from nautilus_recovery_actor import RecoveryPhase
+from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.testkit import MassStatusFault
+from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import PaperVenueExecutionClient
+from nautilus_recovery_actor.testkit import paper_node
+from nautilus_recovery_actor.testkit import paper_node_config
+from nautilus_recovery_actor.testkit import running
+from tests.node.support import ACCOUNT
+from tests.node.support import Recorder
+from tests.node.support import Watched
+from tests.node.support import kinds
+from tests.node.support import may_trade
+from tests.node.support import monitor_config
+from tests.node.support import watched
+
+
+EDITS_MASS_STATUS = hasattr(LiveExecutionEngine, "_deduplicate_mass_status_orders")
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[internals.Reach]:
+    """
+    Return what is logged as missing, in order.
+    """
+    found: list[internals.Reach] = []
+    warn = internals.warn
+
+    def noted(log: Any, reaches: tuple[internals.Reach, ...]) -> None:
+        found.extend(reaches)
+        warn(log, reaches)
+
+    monkeypatch.setattr(internals, "warn", noted)
+    return found
+
+
+@pytest.fixture
+def original(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Take back what keeps reports beside a mass status.
+    """
+    for name in ("add_order_reports", "add_fill_reports"):
+        method = getattr(ExecutionMassStatus, name)
+        monkeypatch.setattr(ExecutionMassStatus, name, getattr(method, "__wrapped__", method))
+
+
+def restored_from_dict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let the adapter send each mass status through `from_dict`.
+    """
+    report = PaperVenueExecutionClient.generate_mass_status
+
+    async def restored(client: PaperVenueExecutionClient, *args: Any) -> Any:
+        mass_status = await report(client, *args)
+        assert mass_status is not None
+        return ExecutionMassStatus.from_dict(mass_status.to_dict())
+
+    monkeypatch.setattr(PaperVenueExecutionClient, "generate_mass_status", restored)
+
+
+def methods_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let the monitor look for methods that are not there.
+    """
+    monkeypatch.setattr(internals, "_ORDERS", ("put_order_reports", "_order_reports_as_made"))
+    monkeypatch.setattr(internals, "_FILLS", ("put_fill_reports", "_fill_reports_as_made"))
+
+
+@pytest.mark.usefixtures("original")
+@pytest.mark.parametrize("take_away", [restored_from_dict, methods_renamed])
+def test_a_mass_status_that_may_have_been_edited_proves_nothing(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+    warned: list[internals.Reach],
+    take_away: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    """Where the engine edits nothing it is compared as it is, elsewhere nothing of it counts."""
+    venue.place("ETHUSDT-PERP", "BUY", 2)
+    take_away(monkeypatch)
+    is_renamed = take_away is methods_renamed
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy := Recorder()) as node:
+            event = await node.result()
+            if not EDITS_MASS_STATUS:
+                assert event.outcome is RecoveryOutcome.ADJUSTED
+                return
+            assert event.reason is FailureReason.NOT_RECONCILED
+            (found,) = event.report.discrepancies
+            assert (found.kind, found.account_id) == (DiscrepancyKind.NO_MASS_STATUS, ACCOUNT)
+            assert found.is_blocking
+            assert "may have edited the mass status of PAPER-001" in found.detail
+            (account,) = event.report.accounts
+            assert account.ts_report is None
+            assert not await may_trade(node, venue, strategy)
+
+    asyncio.run(scenario())
+    assert warned == ([internals.REPORTS_AS_MADE] if is_renamed else [])
+
+
+@pytest.mark.skipif(not EDITS_MASS_STATUS, reason="The engine edits no mass status")
+@pytest.mark.usefixtures("original")
+def test_a_mass_status_at_run_time_that_may_have_been_edited_closes_the_gate(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the engine made of it is in the cache, and cannot be compared."""
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy := Recorder()) as node:
+            assert isinstance(await node.result(), RecoveryComplete)
+            venue.place("ETHUSDT-PERP", "BUY", 2)
+            restored_from_dict(monkeypatch)
+            venue.push_mass_status()
+            event = await node.result(2)
+            assert event.reason is FailureReason.NOT_RECONCILED
+            assert kinds(event) == {DiscrepancyKind.NO_MASS_STATUS}
+            assert not await may_trade(node, venue, strategy)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("take_away", ["an unknown list", "code that cannot be read"])
+def test_an_engine_that_cannot_be_read_counts_as_one_that_edits(
+    monkeypatch: pytest.MonkeyPatch,
+    take_away: str,
+) -> None:
+    """Only an engine that is known to leave a mass status alone is trusted with it."""
+    if take_away == "an unknown list":
+        monkeypatch.setattr(internals, "_LISTS", frozenset({"_orders", "_fills"}))
+    else:
+        monkeypatch.setattr(ExecutionMassStatus, "__init__", object.__init__)
+    assert internals.edits_mass_status()
+    assert internals.MASS_STATUS_LISTS in internals.missing_at_registration()
+
+
+def test_when_clients_cannot_be_seen_one_that_disconnects_costs_every_account(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+    warned: list[internals.Reach],
+) -> None:
+    """The engine still says whether all of them are connected; of each alone nothing is known."""
+    monkeypatch.setattr(internals, "_CLIENTS", "_renamed")
+    strategy = Recorder()
+    config = monitor_config(heartbeat_secs=0.05, verify_timeout_secs=0.3)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy, monitor=config) as node:
+            event = await node.result()
+            (account,) = event.report.accounts
+            assert account.is_connected is None
+            assert strategy.gate.is_open
+            engine: Any = node.node.kernel.exec_engine
+            engine._clients[ClientId("PAPER")].disconnect()
+            event = await node.result(2)
+            assert event.reason is FailureReason.NOT_RECONCILED
+            (account,) = event.report.accounts
+            assert (account.account_id, account.is_connected) == (ACCOUNT, False)
+            assert not strategy.gate.is_open
+
+    asyncio.run(scenario())
+    assert warned == [internals.CLIENTS]
+
+
+def unseen(monkeypatch: pytest.MonkeyPatch, *, has_caller: bool) -> None:
+    """
+    Give the kernel's start another name, and hide the kernel that calls.
+    """
+    monkeypatch.setattr(NautilusKernel.start_async, "__name__", "launch")
+    if not has_caller:
+        monkeypatch.setattr("nautilus_recovery_actor.node.monitor.start.calling_kernel", _nobody)
+
+
+def _nobody() -> None:
+    return None
+
+
+@pytest.mark.parametrize("has_caller", [True, False])
+def test_an_aborted_start_that_cannot_be_seen_fails_at_the_deadline(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+    warned: list[internals.Reach],
+    has_caller: bool,
+) -> None:
+    """Nothing is proven meanwhile, and what cannot be seen is logged."""
+    unseen(monkeypatch, has_caller=has_caller)
+    venue.open_account()
+    venue.set_faults(mass_status=MassStatusFault.RAISE)
+    config = monitor_config(startup_timeout_secs=1.0)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy := Recorder(), monitor=config, wait=False) as node:
+            event = await node.result()
+            assert event.reason is FailureReason.TIMEOUT
+            assert not strategy.gate.is_open
+
+    asyncio.run(scenario())
+    assert warned == [
+        internals.STARTING_TASK,
+        *([] if has_caller else [internals.CALLING_KERNEL]),
+    ]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("has_caller", [True, False])
+def test_whether_a_node_reconciles_is_not_guessed(
+    monkeypatch: pytest.MonkeyPatch,
+    has_caller: bool,
+    is_on: bool,
+) -> None:
+    """The kernel that calls says so; without any it counts as switched off until one reports."""
+    unseen(monkeypatch, has_caller=has_caller)
+
+    async def scenario() -> None:
+        engine = LiveExecEngineConfig(reconciliation=is_on)
+        node = paper_node(paper_node_config(exec_engine=engine))
+        node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
+        node.trader.add_strategy(strategy := Recorder())
+        found = Watched(node, monitor)
+        async with running(node) as run:
+            found.run = run
+            event = await found.result()
+            assert strategy.gate.is_open is (is_on and has_caller)
+            is_closed = not (is_on and has_caller)
+            assert event.report.failure is (FailureReason.NOT_RECONCILED if is_closed else None)
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_disconnects_is_noticed_also_when_the_start_could_not_be_seen(
+    venue: PaperVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel that calls leads to its clients."""
+    unseen(monkeypatch, has_caller=True)
+    config = monitor_config(heartbeat_secs=0.05, verify_timeout_secs=0.3)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy := Recorder(), monitor=config) as node:
+            await node.result()
+            engine: Any = node.node.kernel.exec_engine
+            engine._clients[ClientId("PAPER")].disconnect()
+            await node.run.until(lambda: node.monitor.phase is RecoveryPhase.FAILED)
+            assert not strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_missing_here(venue: PaperVenue, warned: list[internals.Reach]) -> None:
+    """On a version that this was written for, nothing is logged."""
+
+    async def scenario() -> None:
+        async with watched(venue, None, Recorder()) as node:
+            await node.result()
+
+    asyncio.run(scenario())
+    assert warned == []
+
+
+def test_a_line_says_what_is_missing_and_what_it_costs() -> None:
+    """One plain line each."""
+    line = internals.CLIENTS.line()
+    assert "does not have `ExecutionEngine._clients`: " in line
+    assert line.endswith("every account must report again when any of them does")
