@@ -26,8 +26,8 @@ from nautilus_recovery_actor.core.text import wrapped
 
 if TYPE_CHECKING:
     from nautilus_recovery_actor.core.report import RecoveryReport
-    from nautilus_recovery_actor.outside.record.record_view import RecordView
-    from nautilus_recovery_actor.outside.record.recorded import Broken
+    from nautilus_recovery_actor.outside.record.entries import Broken
+    from nautilus_recovery_actor.outside.record.reader import RecordReader
 
 
 def add_to(commands: Commands) -> None:
@@ -56,10 +56,10 @@ def _count(text: str) -> int:
 def _history(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
 
     with connected(arguments) as client:
-        view = RecordView(client, namespace(arguments))
+        view = RecordReader(client, namespace(arguments))
         if arguments.epoch is None:
             _all(arguments, view)
         else:
@@ -67,7 +67,7 @@ def _history(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _one(arguments: argparse.Namespace, view: "RecordView") -> None:
+def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
     report, broken = view.report(arguments.epoch)
     if report is None:
         _complain_of(broken)
@@ -85,7 +85,7 @@ def _one(arguments: argparse.Namespace, view: "RecordView") -> None:
         _tell(report)
 
 
-def _all(arguments: argparse.Namespace, view: "RecordView") -> None:
+def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
     reports, broken = view.history(arguments.limit)
     first = next(reports, None)
     if first is None:
@@ -98,7 +98,7 @@ def _all(arguments: argparse.Namespace, view: "RecordView") -> None:
     _complain_of(broken)
 
 
-def _nothing(arguments: argparse.Namespace, view: "RecordView") -> CommandError:
+def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandError:
     from nautilus_recovery_actor.outside.redis_server import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
@@ -127,21 +127,21 @@ def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
 
 
 def _list(reports: "Iterable[RecoveryReport]") -> None:
-    from nautilus_recovery_actor.outside.record import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
     rows = [
-        overview.Row(*map(one_line, msgspec.structs.astuple(overview.row(report))))
+        report_tables.Row(*map(one_line, msgspec.structs.astuple(report_tables.row(report))))
         for report in reports
     ]
-    for line in overview.table(rows, columns()):
+    for line in report_tables.table(rows, columns()):
         say(line)
 
 
 def _tell(report: "RecoveryReport") -> None:
-    from nautilus_recovery_actor.outside.record import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
     width = columns()
-    for line in overview.in_full(report):
+    for line in report_tables.in_full(report):
         indent = line[: len(line) - len(line.lstrip(" "))]
         text = indent + one_line(line)
         for part in [text] if width is None else wrapped(text, width - 1):

@@ -53,10 +53,10 @@ def _inspect(arguments: argparse.Namespace) -> int:
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store import store_reader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.store import reader  # noqa: PLC0415
 
     with connected(arguments) as client:
-        inventory = store_reader.read(client, namespace(arguments), arguments.max_value)
+        inventory = reader.read(client, namespace(arguments), arguments.max_value)
         if inventory is None:
             raise _nothing(arguments, keys.owners(client))
     inventory = inventory.of(arguments.strategy, arguments.instrument)

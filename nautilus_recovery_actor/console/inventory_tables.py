@@ -15,12 +15,12 @@ from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.inventory import count
-from nautilus_recovery_actor.outside.store.restored_accounts import RestoredAccount
-from nautilus_recovery_actor.outside.store.restored_orders import RestoredOrder
-from nautilus_recovery_actor.outside.store.restored_positions import RestoredPosition
+from nautilus_recovery_actor.outside.store.orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
 
 def show(inventory: Inventory, max_rows: int | None, console: Console | None = None) -> None:

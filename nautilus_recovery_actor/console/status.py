@@ -24,7 +24,7 @@ from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.outside.record.present import Present
+    from nautilus_recovery_actor.outside.record.status import NodeStatus
 
 CODES = (
     "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
@@ -71,20 +71,20 @@ def add_max_age(command: argparse.ArgumentParser) -> None:
 def _status(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.outside.record.present import Present  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import NodeStatus  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
 
     try:
         with connected(arguments, arguments.timeout) as client:
-            recorded = RecordView(client, namespace(arguments)).present()
+            recorded = RecordReader(client, namespace(arguments)).current()
     except CommandError as e:
         if not arguments.json:
             raise
-        found = Present(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
+        found = NodeStatus(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
     else:
-        found = present(
+        found = node_status(
             arguments.trader,
             recorded,
             time.time_ns(),
@@ -98,7 +98,7 @@ def _status(arguments: argparse.Namespace) -> int:
     return found.state.exit_code
 
 
-def tell(found: "Present") -> None:
+def tell(found: "NodeStatus") -> None:
     """Print where a node stands."""
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
     for instrument_id in found.blocked_instruments:

@@ -36,9 +36,9 @@ from nautilus_recovery_actor.core.text import one_line
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.outside.record.following import Change
-    from nautilus_recovery_actor.outside.record.present import Present
-    from nautilus_recovery_actor.outside.record.recorded import Recorded
+    from nautilus_recovery_actor.outside.record.changes import Change
+    from nautilus_recovery_actor.outside.record.entries import Record
+    from nautilus_recovery_actor.outside.record.status import NodeStatus
 
 _LOOK_SECS = 0.25
 _RELOOK_SECS = 2.0
@@ -81,24 +81,24 @@ def _follow(
     arguments: argparse.Namespace,
     client: "redis.Redis",
     tell: "Callable[[Change], None]",
-    show: "Callable[[Present], None]",
+    show: "Callable[[NodeStatus], None]",
 ) -> int:
-    from nautilus_recovery_actor.outside.record.following import Following  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.stream_view import StreamView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.changes import Changes  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.stream import MessageStream  # noqa: PLC0415
 
     where = namespace(arguments)
-    view, stream = RecordView(client, where), StreamView(client, where)
-    following = Following(arguments.trader)
+    view, stream = RecordReader(client, where), MessageStream(client, where)
+    following = Changes(arguments.trader)
     began = time.monotonic()
     deadline = math.inf if arguments.timeout is None else began + arguments.timeout
     stream.begin()
-    recorded, read_at = view.present(), began
+    recorded, read_at = view.current(), began
     while True:
         now = time.time_ns()
-        found = present(arguments.trader, recorded, now, arguments.max_age)
+        found = node_status(arguments.trader, recorded, now, arguments.max_age)
         beat = recorded.heartbeat
         for change in following.look(found, beat.ts if beat else None, recorded.report, now):
             tell(change)
@@ -114,12 +114,12 @@ def _follow(
         stamps = view.stamps()
         if _place(stamps) != _place(recorded) or time.monotonic() - read_at > _RELOOK_SECS:
             # A report may be large, and changes only when an operator releases something
-            recorded, read_at = view.present(), time.monotonic()
+            recorded, read_at = view.current(), time.monotonic()
         else:
             recorded = msgspec.structs.replace(stamps, report=recorded.report)
 
 
-def _place(recorded: "Recorded") -> object:
+def _place(recorded: "Record") -> object:
     beat = recorded.heartbeat
     return recorded.epoch, beat and (beat.epoch, beat.phase)
 
@@ -127,7 +127,7 @@ def _place(recorded: "Recorded") -> object:
 @contextmanager
 def _screen(
     arguments: argparse.Namespace,
-) -> "Iterator[tuple[Callable[[Change], None], Callable[[Present], None]]]":
+) -> "Iterator[tuple[Callable[[Change], None], Callable[[NodeStatus], None]]]":
     # What tells of a change, and what shows the present meanwhile
     if arguments.json:
         yield (lambda change: _say(msgspec.json.encode(change).decode())), (lambda _: None)

@@ -25,9 +25,9 @@ from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record import record_view
-from nautilus_recovery_actor.outside.record.record_view import RecordView
-from nautilus_recovery_actor.outside.record.stream_view import StreamView
+from nautilus_recovery_actor.outside.record import reader
+from nautilus_recovery_actor.outside.record.reader import RecordReader
+from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
@@ -127,7 +127,7 @@ def test_a_long_history_is_found_in_all_its_slots(
     record = Recording(valkey, trader_id)
     for epoch in (1, 999, 1000, 1999, 2001):
         record.add(f"recovery:history:{epoch}", report(epoch).to_bytes())
-    view = RecordView(record.client, Namespace(trader_id=trader_id))
+    view = RecordReader(record.client, Namespace(trader_id=trader_id))
     reports, broken = view.history()
     assert [one.epoch for one in reports] == [2001, 1999, 1000, 999, 1]
     assert broken == []
@@ -139,15 +139,15 @@ def test_the_newest_report_is_where_the_heartbeat_says(
 ) -> None:
     """A heartbeat of before, which does not say, means the default."""
     record = Recording(valkey, trader_id)
-    view = RecordView(record.client, Namespace(trader_id=trader_id))
+    view = RecordReader(record.client, Namespace(trader_id=trader_id))
     record.add("recovery:history:7", report(207).to_bytes())
     record.add("recovery:history:2", report(207, message="of five").to_bytes())
     for size, message in ((None, "Nothing was changed"), (5, "of five"), (0, None), (-1, None)):
         record.journal.beat(beat(207, history_size=size))
-        found = view.present().report
+        found = view.current().report
         assert (found and found.message) == message
     record.journal.beat(beat(107))
-    assert view.present().report is None  # Another epoch is in that slot
+    assert view.current().report is None  # Another epoch is in that slot
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_listed(
     why: str,
 ) -> None:
     """One line for each on the standard error, and the exit code of a list."""
-    monkeypatch.setattr(record_view, "MAX_REPORT_BYTES", 1999)
+    monkeypatch.setattr(reader, "MAX_REPORT_BYTES", 1999)
     record = Recording(valkey, trader_id)
     record.journal.record(report(4))
     if isinstance(value, list):
@@ -270,7 +270,7 @@ def test_no_value_in_any_key_makes_a_command_raise(
     data: st.DataObject,
 ) -> None:
     """Each command ends with one of its codes."""
-    monkeypatch.setattr(record_view, "_SLOTS", 50)  # To ask for a thousand takes most of the time
+    monkeypatch.setattr(reader, "_SLOTS", 50)  # To ask for a thousand takes most of the time
     trader_id = f"HOSTILE-{uuid4().hex[:8]}"
     client: Any = valkey.client()
     for key in data.draw(st.sets(st.sampled_from(KEYS), min_size=1)):
@@ -292,7 +292,7 @@ def test_what_comes_on_a_stream_is_read_one_by_one_and_what_is_damaged_passed_ov
     key = f"trader-{trader_id}:stream:data.RecoveryComplete*"
     good = msgspec.msgpack.encode({"type": "RecoveryComplete", "report": report(1).to_dict()})
     client.xadd(key, {"payload": good}, id="1-1")
-    stream = StreamView(client, Namespace(trader_id=trader_id))
+    stream = MessageStream(client, Namespace(trader_id=trader_id))
     stream.begin()
     client.xadd(key, {"payload": b"damaged"})
     client.xadd(key, {"other": b"damaged"})
@@ -317,7 +317,7 @@ def test_what_is_no_stream_is_left_alone(valkey: EmbeddedValkey, trader_id: str)
     """One key of another type spoils all of them, so the look at the record has to do."""
     client: Any = valkey.client()
     client.rpush(f"trader-{trader_id}:stream:data.RecoveryComplete*", "a list")
-    stream = StreamView(client, Namespace(trader_id=trader_id))
+    stream = MessageStream(client, Namespace(trader_id=trader_id))
     stream.begin()
     for _ in range(2):
         began = time.monotonic()

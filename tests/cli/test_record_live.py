@@ -11,8 +11,8 @@ import pytest
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record.recorded import Message
-from nautilus_recovery_actor.outside.record.stream_view import StreamView
+from nautilus_recovery_actor.outside.record.entries import Message
+from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
@@ -183,7 +183,7 @@ def test_what_a_node_streams_is_heard(
     """In either encoding of its message bus, as soon as it comes."""
     trader_id = f"HEARD-{encoding}"
     client: Any = valkey.client()
-    stream = StreamView(client, Namespace(trader_id=trader_id, instance_id="of the cache alone"))
+    stream = MessageStream(client, Namespace(trader_id=trader_id, instance_id="of the cache alone"))
     stream.begin()
     heard: list[Message] = []
     with monitored(valkey, venue, trader_id, bus={"encoding": encoding}):

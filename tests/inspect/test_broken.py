@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.test_equal import restored
 from tests.inspect.test_equal import told
@@ -168,7 +168,7 @@ def test_an_entry_that_stops_the_start_is_told(
     """NautilusTrader raises when it loads, and the inspector says so and reads on."""
     destroy, why = STOPS[name]
     destroy(store)
-    inventory = store_reader.read(store.client, Namespace(trader_id=trader_id))
+    inventory = reader.read(store.client, Namespace(trader_id=trader_id))
     assert inventory is not None
     (entry,) = inventory.broken
     assert entry.stops_start
@@ -191,7 +191,7 @@ def test_an_entry_that_a_node_starts_without_is_told(
     """NautilusTrader loads all but what depends on it, and so does the inspector."""
     destroy, why = LEFT_OUT[name]
     destroy(store)
-    inventory = store_reader.read(store.client, Namespace(trader_id=trader_id))
+    inventory = reader.read(store.client, Namespace(trader_id=trader_id))
     assert inventory is not None
     assert inventory.broken
     assert all(why in entry.why and not entry.stops_start for entry in inventory.broken)
@@ -209,7 +209,7 @@ def test_what_a_node_does_not_look_at_is_not_told(
 ) -> None:
     """Nothing is broken that a node does without."""
     HARMLESS[name](store)
-    inventory = store_reader.read(store.client, Namespace(trader_id=trader_id))
+    inventory = reader.read(store.client, Namespace(trader_id=trader_id))
     assert inventory is not None
     assert inventory.broken == ()
     database = adapter(valkey, trader_id)

@@ -16,7 +16,7 @@ import redis
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import INSTRUMENTS
 from tests.inspect.world import World
@@ -132,7 +132,7 @@ def test_a_pipe_gets_each_entry_in_one_line(
     monkeypatch.delenv("COLUMNS", raising=False)
     assert main(["inspect", "--all", "--trader", trader, "--redis", valkey.url]) == 0
     lines = capsys.readouterr().out.splitlines()
-    inventory = store_reader.read(client, Namespace(trader_id=trader))
+    inventory = reader.read(client, Namespace(trader_id=trader))
     assert inventory is not None
     for order in inventory.orders:
         (line,) = (line for line in lines if line.startswith(order.client_order_id))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.outside.record import recorded
+from nautilus_recovery_actor.outside.record import entries
 
 
 _LONGEST_NUMBER = 20  # Digits, enough for 64 bits
@@ -155,8 +155,8 @@ def told_by_heartbeat(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     try:
-        heartbeat = recorded.heartbeat(value)
-    except (recorded.DamagedError, TypeError):
+        heartbeat = entries.heartbeat(value)
+    except (entries.DamagedError, TypeError):
         return {"is_heartbeat_damaged": True}
     if heartbeat.ts < 0:
         return {"is_heartbeat_damaged": True}

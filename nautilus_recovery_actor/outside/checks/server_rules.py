@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 from nautilus_recovery_actor.core.text import roughly
-from nautilus_recovery_actor.outside.checks import server_catalogue as found
+from nautilus_recovery_actor.outside.checks import server_catalog as found
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
-from nautilus_recovery_actor.outside.checks.server_catalogue import RULES
+from nautilus_recovery_actor.outside.checks.server_catalog import RULES
 from nautilus_recovery_actor.outside.checks.server_facts import ServerFacts
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
 

@@ -18,9 +18,9 @@ from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.outside import redis_server
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
-from nautilus_recovery_actor.outside.record import recorded
+from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 
 
@@ -58,7 +58,7 @@ def read_broken(
 ) -> tuple[BrokenEntry, ...]:
     """Return the entries of a trader of which a node makes nothing."""
     with redis_server.connect(url, timeout_secs) as client:
-        inventory = _within(timeout_secs, lambda: store_reader.read(client, namespace))
+        inventory = _within(timeout_secs, lambda: reader.read(client, namespace))
     return () if inventory is None else inventory.broken
 
 
@@ -109,8 +109,8 @@ def _number(answer: Any) -> int:
 def _last_alive(client: redis.Redis, namespace: Namespace) -> int | None:
     data: Any = client.getrange(namespace.key(f"general:{HEARTBEAT_KEY}"), 0, _MAX_HEARTBEAT_BYTES)
     try:
-        ts = recorded.heartbeat(data).ts
-    except recorded.DamagedError:
+        ts = entries.heartbeat(data).ts
+    except entries.DamagedError:
         return None
     return ts if ts > 0 else None
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from nautilus_recovery_actor.core.text import duration
-from nautilus_recovery_actor.outside.store.restored_accounts import RestoredAccount
-from nautilus_recovery_actor.outside.store.restored_orders import RestoredOrder
-from nautilus_recovery_actor.outside.store.restored_positions import RestoredPosition
+from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
 
 class BrokenEntry(msgspec.Struct, frozen=True, kw_only=True):

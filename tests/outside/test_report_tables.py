@@ -1,17 +1,17 @@
 import msgspec
 import pytest
 
+from nautilus_recovery_actor.console.report_tables import Row
+from nautilus_recovery_actor.console.report_tables import in_full
+from nautilus_recovery_actor.console.report_tables import names
+from nautilus_recovery_actor.console.report_tables import row
+from nautilus_recovery_actor.console.report_tables import table
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.outside.record.overview import Row
-from nautilus_recovery_actor.outside.record.overview import in_full
-from nautilus_recovery_actor.outside.record.overview import names
-from nautilus_recovery_actor.outside.record.overview import row
-from nautilus_recovery_actor.outside.record.overview import table
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 

@@ -18,10 +18,10 @@ from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.journal import HISTORY_KEY
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.outside.record import recorded
-from nautilus_recovery_actor.outside.record.recorded import Broken
-from nautilus_recovery_actor.outside.record.recorded import DamagedError
-from nautilus_recovery_actor.outside.record.recorded import Recorded
+from nautilus_recovery_actor.outside.record import entries
+from nautilus_recovery_actor.outside.record.entries import Broken
+from nautilus_recovery_actor.outside.record.entries import DamagedError
+from nautilus_recovery_actor.outside.record.entries import Record
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.redis_server import literal
 
@@ -44,14 +44,14 @@ _LOOK = 100_000
 _MAX_TRADERS = 10
 
 
-class RecordView:
+class RecordReader:
     """What is on record of one trader."""
 
     def __init__(self, client: redis.Redis, namespace: Namespace) -> None:
         self._client = client
         self._namespace = namespace
 
-    def present(self) -> Recorded:
+    def current(self) -> Record:
         """Return what is on record of the present."""
         found = self.stamps()
         if found.heartbeat is None:
@@ -62,13 +62,13 @@ class RecordView:
         report = self._kept(epoch, _DEFAULT_HISTORY_SIZE if size is None else size, broken)
         return msgspec.structs.replace(found, report=report, broken=tuple(broken))
 
-    def stamps(self) -> Recorded:
+    def stamps(self) -> Record:
         """Return the heartbeat and the epoch, in one round trip."""
         broken: list[Broken] = []
         beat, begun = self._values([HEARTBEAT_KEY, EPOCH_KEY], _MAX_STAMP_BYTES)
-        return Recorded(
-            heartbeat=_decoded(HEARTBEAT_KEY, beat, recorded.heartbeat, broken),
-            epoch=_decoded(EPOCH_KEY, begun, recorded.epoch, broken),
+        return Record(
+            heartbeat=_decoded(HEARTBEAT_KEY, beat, entries.heartbeat, broken),
+            epoch=_decoded(EPOCH_KEY, begun, entries.epoch, broken),
             broken=tuple(broken),
         )
 
@@ -122,7 +122,7 @@ class RecordView:
             keys = [HISTORY_KEY.format(slot=slot) for slot in slots]
             values = self._values(keys, MAX_REPORT_BYTES)
             for slot, key, data in zip(slots, keys, values, strict=True):
-                epoch = _decoded(key, data, recorded.report_epoch, broken)
+                epoch = _decoded(key, data, entries.report_epoch, broken)
                 if epoch is not None:
                     yield epoch, slot
 
@@ -161,7 +161,7 @@ class RecordView:
             broken.append(Broken(key, why))
             return None
         (data,) = self._values([key], MAX_REPORT_BYTES)
-        return _decoded(key, data, recorded.report, broken)
+        return _decoded(key, data, entries.report, broken)
 
     def _sizes(self, keys: list[str]) -> list[Any]:
         return self._pipelined(keys, lambda pipe, key: pipe.strlen(key))

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import msgspec
 
-from nautilus_recovery_actor.outside.store import stored
-from nautilus_recovery_actor.outside.store import stored_events
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store import events
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
 _ACCOUNT_TYPES = {"CASH", "MARGIN", "BETTING"}
@@ -39,11 +39,11 @@ class RestoredAccount(msgspec.Struct, kw_only=True):
     ts_last: int = 0
 
 
-def account(values: Iterable[bytes]) -> RestoredAccount:
+def restored_account(values: Iterable[bytes]) -> RestoredAccount:
     """Return the account that a node makes of a stored list of its states."""
     restored: RestoredAccount | None = None
     base: str | None = None
-    for state in map(stored.account_state, values):
+    for state in map(decoding.account_state, values):
         if restored is None:
             if state.account_type not in _ACCOUNT_TYPES:
                 raise BrokenEntryError(f"no type of an account: {state.account_type[:30]!r}")
@@ -61,14 +61,14 @@ def account(values: Iterable[bytes]) -> RestoredAccount:
             if balance.total < 0 and restored.account_type != "MARGIN":
                 raise BrokenEntryError(f"{balance.total} {balance.currency[:20]} in cash")
             restored.balances[balance.currency] = balance
-        restored.ts_last = stored.nanoseconds(state.ts_event)
+        restored.ts_last = decoding.nanoseconds(state.ts_event)
     if restored is None:
         raise BrokenEntryError("it holds no state")
     return restored
 
 
-def _balance(balance: stored_events.StoredBalance) -> Balance:
-    total, locked, free = map(stored.number, (balance.total, balance.locked, balance.free))
+def _balance(balance: events.StoredBalance) -> Balance:
+    total, locked, free = map(decoding.number, (balance.total, balance.locked, balance.free))
     if total - locked != free:
         raise BrokenEntryError(f"{total} less {locked} is not {free}")
     return Balance(balance.currency, total, locked, free)

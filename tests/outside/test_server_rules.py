@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.outside.checks import server_catalogue as rules
+from nautilus_recovery_actor.outside.checks import server_catalog as rules
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.server_facts import Replica
 from nautilus_recovery_actor.outside.checks.server_facts import ServerFacts

@@ -36,7 +36,7 @@ class Broken(msgspec.Struct, frozen=True):
     why: str
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What is on record of a trader's present."""
 
     # The last sign of life

@@ -8,9 +8,8 @@ from typing import Any
 
 import redis
 
-from nautilus_recovery_actor.outside.record import recorded
-from nautilus_recovery_actor.outside.record.recorded import DamagedError
-from nautilus_recovery_actor.outside.record.recorded import Message
+from nautilus_recovery_actor.outside.record.entries import DamagedError
+from nautilus_recovery_actor.outside.record.entries import Message
 from nautilus_recovery_actor.outside.redis_server import Namespace
 
 
@@ -22,7 +21,7 @@ _TOPICS = tuple(
 )
 
 
-class StreamView:
+class MessageStream:
     """The streams of one trader, from now on."""
 
     def __init__(self, client: redis.Redis, namespace: Namespace) -> None:
@@ -55,10 +54,10 @@ class StreamView:
         except redis.ResponseError:  # Not a stream, or not allowed: what is looked at tells as well
             self._is_usable = False
             return
-        for key, entries in answer or ():
-            for entry, fields in entries:
+        for key, found in answer or ():
+            for entry, fields in found:
                 self._last[key] = entry
                 try:
-                    yield recorded.message((fields or {}).get(b"payload", b""))
+                    yield entries.message((fields or {}).get(b"payload", b""))
                 except DamagedError:
                     continue

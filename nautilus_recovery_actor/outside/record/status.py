@@ -12,7 +12,7 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.text import duration
-from nautilus_recovery_actor.outside.record.recorded import Recorded
+from nautilus_recovery_actor.outside.record.entries import Record
 
 
 # Heartbeats that may be missing before there is none, and how long at least (seconds)
@@ -48,7 +48,7 @@ class State(StrEnum):
         return list(State).index(self)
 
 
-class Present(msgspec.Struct, frozen=True, kw_only=True):
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Where a node stands."""
 
     trader_id: str
@@ -80,20 +80,20 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
     is_shadow: bool = False
 
 
-def present(
+def node_status(
     trader_id: str,
-    recorded: Recorded,
+    recorded: Record,
     now: int,
     max_age_secs: float | None = None,
     is_strict: bool = False,
-) -> Present:
+) -> NodeStatus:
     """Return where a node stands. What is not known counts against it."""
     beat, report = recorded.heartbeat, recorded.report
     if beat is None:
         reason = _NEVER
         if recorded.broken:
             reason = f"{recorded.broken[0].key} cannot be read: {recorded.broken[0].why}"
-        return Present(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=reason)
+        return NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=reason)
     age_secs = (now - beat.ts) / _NS
     limit = max_age_secs or _limit(beat.interval_secs)
     epoch = max(beat.epoch, recorded.epoch or 0)
@@ -104,7 +104,7 @@ def present(
         phase = RecoveryPhase.RECONCILING  # A newer one has begun than the heartbeat tells of
     blocked = report.blocked_instruments if report else ()
     released = {} if report is None else overrides.active(report, now)
-    found = Present(
+    found = NodeStatus(
         trader_id=trader_id,
         state=State.CLOSED,
         reason="",
@@ -130,7 +130,7 @@ def _limit(interval_secs: float | None) -> float:
     return max(_MISSED * interval_secs, _LEAST_SECS)
 
 
-def _state(found: Present, *, is_kept: bool, is_strict: bool) -> tuple[State, str]:
+def _state(found: NodeStatus, *, is_kept: bool, is_strict: bool) -> tuple[State, str]:
     assert found.heartbeat_age_secs is not None
     assert found.max_age_secs is not None
     age_secs, limit = found.heartbeat_age_secs, found.max_age_secs

@@ -9,11 +9,11 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record.present import Present
-from nautilus_recovery_actor.outside.record.present import State
-from nautilus_recovery_actor.outside.record.present import present
-from nautilus_recovery_actor.outside.record.recorded import Broken
-from nautilus_recovery_actor.outside.record.recorded import Recorded
+from nautilus_recovery_actor.outside.record.entries import Broken
+from nautilus_recovery_actor.outside.record.entries import Record
+from nautilus_recovery_actor.outside.record.status import NodeStatus
+from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.outside.record.status import node_status
 
 
 SEC = 1_000_000_000
@@ -40,9 +40,9 @@ def found(
     max_age_secs: float | None = None,
     is_strict: bool = False,
     broken: tuple[Broken, ...] = (),
-) -> Present:
-    recorded = Recorded(heartbeat=heartbeat, epoch=epoch, report=report, broken=broken)
-    return present("T-1", recorded, NOW, max_age_secs, is_strict)
+) -> NodeStatus:
+    recorded = Record(heartbeat=heartbeat, epoch=epoch, report=report, broken=broken)
+    return node_status("T-1", recorded, NOW, max_age_secs, is_strict)
 
 
 def released(instrument_id: str, until: int, ended: int | None = None) -> Override:

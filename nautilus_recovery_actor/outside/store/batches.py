@@ -11,7 +11,7 @@ from typing import TypeAlias
 import redis
 from redis.exceptions import NoPermissionError
 
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
 MAX_VALUE_BYTES = 64 * 2**20

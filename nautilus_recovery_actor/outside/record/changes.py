@@ -9,9 +9,9 @@ import msgspec
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.outside.record.present import Present
-from nautilus_recovery_actor.outside.record.present import State
-from nautilus_recovery_actor.outside.record.recorded import Message
+from nautilus_recovery_actor.outside.record.entries import Message
+from nautilus_recovery_actor.outside.record.status import NodeStatus
+from nautilus_recovery_actor.outside.record.status import State
 
 
 _PHASES = list(RecoveryPhase)
@@ -33,7 +33,7 @@ class Change(msgspec.Struct, frozen=True):
     report: RecoveryReport | None = None
 
 
-class Following:
+class Changes:
     """Tells each change of one trader once."""
 
     def __init__(self, trader_id: str) -> None:
@@ -46,7 +46,7 @@ class Following:
 
     def look(
         self,
-        found: Present,
+        found: NodeStatus,
         ts: int | None,
         report: RecoveryReport | None,
         now: int,

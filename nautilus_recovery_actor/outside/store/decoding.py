@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from nautilus_recovery_actor.outside.store.stored_events import LAST_NS
-from nautilus_recovery_actor.outside.store.stored_events import AccountState
-from nautilus_recovery_actor.outside.store.stored_events import OrderEvent
+from nautilus_recovery_actor.outside.store.events import LAST_NS
+from nautilus_recovery_actor.outside.store.events import AccountState
+from nautilus_recovery_actor.outside.store.events import OrderEvent
 
 
 class BrokenEntryError(Exception):
