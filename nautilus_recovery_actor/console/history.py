@@ -1,5 +1,5 @@
 """
-``nautilus-recovery history``: the recoveries that were.
+``nautilus-recovery history``: past recoveries.
 """
 
 import argparse
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    text = "list the last recoveries of a node, or tell one in full"
+    text = "list the last recoveries of a node, or show one in full"
     history = add_command(commands, "history", text, _history)
     add_record(history)
     which = history.add_mutually_exclusive_group()
@@ -41,10 +41,10 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         type=_count,
         default=20,
-        help="how many, the newest first (default: %(default)s)",
+        help="how many to list, newest first (default: %(default)s)",
     )
-    which.add_argument("--epoch", metavar="N", type=_count, help="this one, in full")
-    history.add_argument("--json", action="store_true", help="the full reports, for a machine")
+    which.add_argument("--epoch", metavar="N", type=_count, help="show this one in full")
+    history.add_argument("--json", action="store_true", help="print the full reports as JSON")
 
 
 def _count(text: str) -> int:
@@ -76,13 +76,13 @@ def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
         if last is None:
             raise _nothing(arguments, view)
         raise CommandError(
-            f"No report of epoch {arguments.epoch}: it is in progress, too old or never was. "
+            f"No report of epoch {arguments.epoch}: it is in progress, too old, or never existed. "
             f"The newest on record is {last.epoch}",
         )
     if arguments.json:
         say(report.to_bytes().decode())
     else:
-        _tell(report)
+        _show(report)
 
 
 def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
@@ -103,19 +103,19 @@ def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandErro
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
     if view.stamps().heartbeat is not None:
-        why = "its monitor has not ended a recovery yet, or keeps none (history_size=0)"
+        why = "its monitor has not finished a recovery yet, or keeps no history (history_size=0)"
     elif view.is_known():
-        why = "its cache is here, but no RecoveryMonitorActor was on the node"
+        why = "its cache is here, but the node had no RecoveryMonitorActor"
     elif traders := view.traders():
-        why = f"there is nothing of it. There is a record of {', '.join(traders)}"
+        why = f"nothing is stored for it. Traders on record: {', '.join(traders)}"
     else:
-        why = "there is nothing of it: is this the trader ID, and the server of the node's cache?"
+        why = "nothing is stored for it: is this its ID, and the server of the node's cache?"
     return CommandError(f"No recovery of {trader} on record in Redis at {where}: {why}")
 
 
 def _complain_of(broken: "Iterable[Broken]") -> None:
     for one in broken:
-        complain(one_line(f"Cannot be read: {one.key}: {one.why}"))
+        complain(one_line(f"Cannot read {one.key}: {one.why}"))
 
 
 def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
@@ -137,7 +137,7 @@ def _list(reports: "Iterable[RecoveryReport]") -> None:
         say(line)
 
 
-def _tell(report: "RecoveryReport") -> None:
+def _show(report: "RecoveryReport") -> None:
     from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
     width = columns()

@@ -1,8 +1,8 @@
 """
 What the monitor keeps across restarts: the epoch, the heartbeat and the last reports; and its
-answer to an operator, for whom it is written outside the node.
+answer to an operator, who reads it from outside the node.
 
-All keys are here. Each is overwritten in place, so what Redis holds does not grow.
+Each entry is overwritten in place, so that they do not pile up in Redis.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,12 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import EPOCH_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.report import RecoveryReport
 
-
-ANSWER_KEY = "recovery:answer"
-EPOCH_KEY = "recovery:epoch"
-HEARTBEAT_KEY = "recovery:heartbeat"
-HISTORY_KEY = "recovery:history:{slot}"
 
 _Value = TypeVar("_Value")
 

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.journal import ANSWER_KEY
-from nautilus_recovery_actor.core.journal import EPOCH_KEY
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
-from nautilus_recovery_actor.core.journal import HISTORY_KEY
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import EPOCH_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HISTORY_KEY
 from tests.core.builders import full_report
 
 

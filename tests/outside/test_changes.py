@@ -2,6 +2,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.report import Override
@@ -46,7 +47,7 @@ def heard(
     kind: str,
     of: RecoveryReport,
 ) -> list[tuple[int, int | None, str, str]]:
-    return plain(following.hear(Message(kind, of)))
+    return plain(following.hear(Message(MessageKind(kind), of)))
 
 
 def plain(changes: object) -> list[tuple[int, int | None, str, str]]:
@@ -164,7 +165,7 @@ def test_no_phase_is_told_twice_and_epochs_go_up(
     for epoch, phase, is_heard in happenings:
         if is_heard:
             kind = kinds.get(phase, "RecoveryStarted")
-            told += following.hear(Message(kind, report(epoch)))
+            told += following.hear(Message(MessageKind(kind), report(epoch)))
         else:
             now = NodeStatus(trader_id=T, state=State.CLOSED, reason="", phase=phase, epoch=epoch)
             told += following.look(now, 5, None, 99)

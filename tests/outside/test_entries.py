@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from nautilus_recovery_actor.console.report_tables import in_full
 from nautilus_recovery_actor.console.report_tables import row
 from nautilus_recovery_actor.console.report_tables import table
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -74,7 +75,7 @@ def read_all(report: RecoveryReport) -> None:
         *table([row(report)], None),
         *in_full(report),
         node_status("T-1", Record(heartbeat=BEAT, report=report), 1).reason,
-        *(str(change) for change in Changes("T-1").hear(Message("RecoveryComplete", report))),
+        *(str(change) for change in Changes("T-1").hear(Message(MessageKind.COMPLETE, report))),
     ]
     assert sum(map(len, told)) < 100 * len(report.to_bytes())
 
@@ -190,12 +191,12 @@ def test_messages_of_a_stream_read_back_in_either_encoding(kind: str, encode: ob
     """
     assert callable(encode)
     payload = encode({"type": kind, "report": REPORT, "ts_event": "1", "more": 1})
-    assert entries.message(payload) == Message(kind, full_report())
+    assert entries.message(payload) == Message(MessageKind(kind), full_report())
 
 
 def test_another_message_is_refused() -> None:
     """
     The monitor sends four kinds.
     """
-    with pytest.raises(DamagedError, match="no message of a recovery monitor"):
+    with pytest.raises(DamagedError, match="Invalid enum value 'OrderFilled'"):
         entries.message(msgspec.json.encode({"type": "OrderFilled", "report": REPORT}))

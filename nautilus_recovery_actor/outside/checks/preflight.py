@@ -14,7 +14,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.node.halt import ENDPOINT as HALT_ENDPOINT
+from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
 from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
@@ -121,7 +121,7 @@ def _findings(
     try:
         if isinstance(config, TradingNode):
             kernel = config.kernel
-            is_halted = is_halted or HALT_ENDPOINT in kernel.msgbus.endpoints()
+            is_halted = is_halted or GUARD_ENDPOINT in kernel.msgbus.endpoints()
             own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
             config = config._config  # noqa: SLF001 (there is no other way to it)
         else:
@@ -157,7 +157,6 @@ def _server_findings(
     from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_login  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_server  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.server_rules import HEARTBEAT_SECS  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.stored_facts import read_broken  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.stored_facts import read_stored  # noqa: PLC0415
 
@@ -174,11 +173,7 @@ def _server_findings(
     )
     is_blocked = False
     deadline = time.monotonic() + timeout_secs
-    # The slowest of them, if there are several
-    heartbeat_secs = max(
-        (monitor.heartbeat_secs for monitor in node.monitors), default=HEARTBEAT_SECS
-    )
-    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
+    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok):
         is_blocked |= finding.severity == Severity.BLOCK
         yield finding
     if is_blocked and time.monotonic() >= deadline:

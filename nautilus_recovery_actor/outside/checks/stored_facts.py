@@ -1,7 +1,7 @@
 """
 From the server to what it holds of a trader. Nothing is written.
 
-All of it may be hostile: names are cut short by the server, values are told by their first byte.
+All of it may be hostile: of names only the start is read, of values only the first byte.
 """
 
 import threading
@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import redis
 
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.outside import redis_server
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
@@ -107,7 +108,8 @@ def _number(answer: Any) -> int:
 
 
 def _last_alive(client: redis.Redis, namespace: Namespace) -> int | None:
-    data: Any = client.getrange(namespace.key(f"general:{HEARTBEAT_KEY}"), 0, _MAX_HEARTBEAT_BYTES)
+    key = namespace.key(general_key(HEARTBEAT_KEY))
+    data: Any = client.getrange(key, 0, _MAX_HEARTBEAT_BYTES)
     try:
         ts = entries.heartbeat(data).ts
     except entries.DamagedError:

@@ -1,5 +1,5 @@
 """
-Whether a node may trade now, as far as Redis tells.
+Whether a node may trade now, by what is in Redis.
 """
 
 from collections.abc import Mapping
@@ -8,23 +8,22 @@ from enum import StrEnum
 import msgspec
 
 from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.liveness import Life
+from nautilus_recovery_actor.core.liveness import Liveness
+from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.record.entries import Record
 
 
-# Heartbeats that may be missing before there is none, and how long at least (seconds)
-_MISSED = 3
-_LEAST_SECS = 3.0
-_DEFAULT_SECS = 15.0
-_DAY_SECS = 86_400.0
-
 _NS = 1_000_000_000
 
 _NEVER = (
-    "none on record: is this the trader ID and the server of its cache, and is there a "
+    "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
     "RecoveryMonitorActor on the node?"
 )
 
@@ -44,7 +43,7 @@ class State(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """The exit code that tells of it."""
+        """The exit code of a command that found it."""
         return list(State).index(self)
 
 
@@ -56,7 +55,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     # Why, in one line
     reason: str
-    # The phase of the newest epoch that a heartbeat told of
+    # The phase of the newest epoch
     phase: RecoveryPhase | None = None
     # The newest epoch
     epoch: int | None = None
@@ -76,32 +75,31 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     blocked_instruments: tuple[str, ...] = ()
     # Which of these an operator has released, and until when (UNIX ns)
     released_until: Mapping[str, int] = {}
-    # Whether the monitor only tells of all this and blocks nothing
+    # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
 
 def node_status(
     trader_id: str,
-    recorded: Record,
+    record: Record,
     now: int,
     max_age_secs: float | None = None,
     is_strict: bool = False,
 ) -> NodeStatus:
     """Return where a node stands. What is not known counts against it."""
-    beat, report = recorded.heartbeat, recorded.report
+    beat, report = record.heartbeat, record.report
     if beat is None:
         reason = _NEVER
-        if recorded.broken:
-            reason = f"{recorded.broken[0].key} cannot be read: {recorded.broken[0].why}"
+        if record.broken:
+            reason = f"{record.broken[0].key} cannot be read: {record.broken[0].why}"
         return NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=reason)
-    age_secs = (now - beat.ts) / _NS
-    limit = max_age_secs or _limit(beat.interval_secs)
-    epoch = max(beat.epoch, recorded.epoch or 0)
+    life = liveness(beat, now, max_age_secs=max_age_secs)
+    epoch = max(beat.epoch, record.epoch or 0)
     if report is not None and report.epoch != epoch:
         report = None
     phase = beat.phase
     if epoch > beat.epoch:
-        phase = RecoveryPhase.RECONCILING  # A newer one has begun than the heartbeat tells of
+        phase = RecoveryPhase.RECONCILING  # A newer one has begun than that of the heartbeat
     blocked = report.blocked_instruments if report else ()
     released = {} if report is None else overrides.active(report, now)
     found = NodeStatus(
@@ -110,8 +108,8 @@ def node_status(
         reason="",
         phase=phase,
         epoch=epoch,
-        heartbeat_age_secs=age_secs,
-        max_age_secs=limit,
+        heartbeat_age_secs=life.age_secs,
+        max_age_secs=life.max_age_secs,
         is_stopped=beat.is_stopped,
         outcome=report.outcome if report else None,
         failure=report.failure if report else None,
@@ -120,48 +118,42 @@ def node_status(
         released_until={key: until for key, until in released.items() if key in blocked},
         is_shadow=report is not None and report.shadow,
     )
-    state, reason = _state(found, is_kept=report is not None, is_strict=is_strict)
+    state, reason = _state(found, life, report, is_strict=is_strict)
     return msgspec.structs.replace(found, state=state, reason=reason)
 
 
-def _limit(interval_secs: float | None) -> float:
-    if interval_secs is None or not 0 < interval_secs < _DAY_SECS:
-        return _DEFAULT_SECS
-    return max(_MISSED * interval_secs, _LEAST_SECS)
-
-
-def _state(found: NodeStatus, *, is_kept: bool, is_strict: bool) -> tuple[State, str]:
-    assert found.heartbeat_age_secs is not None
-    assert found.max_age_secs is not None
-    age_secs, limit = found.heartbeat_age_secs, found.max_age_secs
-    epoch = f"recovery epoch {found.epoch}"
-    at, last = f"{epoch} is {found.phase}", f"last seen: {epoch} {found.phase}"
-    if age_secs < -limit:
-        return State.NO_HEARTBEAT, (
-            f"the last one is of {_time(-age_secs)} in the future: the clocks of the node and of "
-            f"this host differ ({last})"
-        )
-    if found.is_stopped:
-        return State.NO_HEARTBEAT, f"the node was stopped {_time(age_secs)} ago ({last})"
-    if age_secs > limit:
-        return State.NO_HEARTBEAT, (
-            f"the last one is {_time(age_secs)} old, more than {limit:g} s: the node is down, or "
-            f"its event loop is busy, as while it reconciles many orders ({last})"
-        )
-    told = f"heartbeat {_time(max(age_secs, 0))} ago"
+def _state(
+    found: NodeStatus, life: Liveness, report: RecoveryReport | None, *, is_strict: bool
+) -> tuple[State, str]:
+    age_secs = life.age_secs
+    last = f"last seen: recovery epoch {found.epoch} {found.phase}"
+    match life.life:
+        case Life.AHEAD:
+            return State.NO_HEARTBEAT, (
+                f"the last heartbeat is {_time(-age_secs)} in the future: the clocks of the node "
+                f"and of this host differ ({last})"
+            )
+        case Life.STOPPED:
+            return State.NO_HEARTBEAT, f"the node was stopped {_time(age_secs)} ago ({last})"
+        case Life.SILENT:
+            return State.NO_HEARTBEAT, (
+                f"the last heartbeat is {_time(age_secs)} old, the limit is "
+                f"{life.max_age_secs:g} s: the node is down, or its event loop is busy, for "
+                f"example reconciling many orders ({last})"
+            )
+    heartbeat = f"heartbeat {_time(age_secs)} ago"
     if age_secs < -1:
-        told = f"heartbeat {_time(-age_secs)} ahead of this host's clock"
-    match found.phase:
-        case RecoveryPhase.FAILED:
-            why = f"{epoch} {found.failure}: {found.message}" if is_kept else at
-            return State.FAILED, f"{why} ({told})"
-        case RecoveryPhase.COMPLETE:
-            held = [one for one in found.blocked_instruments if one not in found.released_until]
-            is_closed = is_strict and (held or not is_kept)
-            why = f"{epoch} {found.outcome}" if is_kept else f"{at}, its report is not kept"
-            return State.CLOSED if is_closed else State.OPEN, f"{why} ({told})"
-        case _:
-            return State.CLOSED, f"{at} ({told})"
+        heartbeat = f"heartbeat {_time(-age_secs)} ahead of this host's clock"
+    is_over = found.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
+    what = f"Recovery epoch {found.epoch} is {found.phase}"
+    if is_over:
+        what = f"{what}, no report on record" if report is None else wording.headline(report)
+    reason = f"{what} ({heartbeat})"
+    if found.phase is RecoveryPhase.FAILED:
+        return State.FAILED, reason
+    held = [one for one in found.blocked_instruments if one not in found.released_until]
+    is_closed = is_strict and (held or report is None)
+    return State.CLOSED if is_closed or not is_over else State.OPEN, reason
 
 
 def _time(secs: float) -> str:

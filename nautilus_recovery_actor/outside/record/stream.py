@@ -8,17 +8,17 @@ from typing import Any
 
 import redis
 
+from nautilus_recovery_actor.core.enums import MessageKind
+from nautilus_recovery_actor.core.names import data_topic
+from nautilus_recovery_actor.core.names import streamed_topic
+from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.record.entries import DamagedError
 from nautilus_recovery_actor.outside.record.entries import Message
 from nautilus_recovery_actor.outside.redis_server import Namespace
 
 
 # A node has the second of these if it imported this package after its bus was made
-_TOPICS = tuple(
-    topic
-    for kind in ("Started", "Complete", "Failed", "Overridden")
-    for topic in (f"data.Recovery{kind}*", f"recovery.Recovery{kind}")
-)
+_TOPICS = tuple(topic for kind in MessageKind for topic in (data_topic(kind), streamed_topic(kind)))
 
 
 class MessageStream:
@@ -51,7 +51,7 @@ class MessageStream:
         try:
             # One entry of each stream: nobody knows beforehand how large it is
             answer: Any = self._client.xread(self._last, count=1, block=max(int(secs * 1000), 1))
-        except redis.ResponseError:  # Not a stream, or not allowed: what is looked at tells as well
+        except redis.ResponseError:  # Not a stream, or not allowed: the record is read anyway
             self._is_usable = False
             return
         for key, found in answer or ():

@@ -7,13 +7,16 @@ from itertools import islice
 
 import redis
 
+from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.text import one_line
 
 
 _MAX_SCANNED = 1_000_000
 _MAX_KEY = 200
 _OWNER = re.compile(
-    rb"(trader-)?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
+    rb"("
+    + TRADER_PREFIX.encode()
+    + rb")?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
     rb":(?:general|currencies|instruments|accounts|orders|positions|index|strategies|actors):.*",
     re.DOTALL,
 )
