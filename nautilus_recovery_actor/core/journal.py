@@ -60,7 +60,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     interval_secs : float, optional
         How often there is one (seconds), besides those at each change of phase.
     history_size : int, optional
-        How many reports are kept, which tells from outside where each one is.
+        How many reports are kept, which says where each one is.
 
     """
 
@@ -99,8 +99,8 @@ class RecoveryJournal:
     """
     Keeps the epoch, the heartbeat and the newest reports in the cache, and so in Redis.
 
-    Nothing here blocks: the cache buffers what it writes. What cannot be read is told to `warn` in
-    one line and counts as absent.
+    Nothing here blocks: the cache buffers what it writes. What cannot be read goes to `warn` in
+    one line, and counts as absent.
     """
 
     def __init__(self, store: Store, history_size: int, warn: Callable[[str], None]) -> None:
@@ -152,5 +152,5 @@ class RecoveryJournal:
         try:
             return msgspec.json.decode(data, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
-            self._warn(f"Ignored the entry '{key}' of the recovery history, which is damaged: {e}")
+            self._warn(f"Ignored the damaged entry '{key}' of the recovery history: {e}")
             return None

@@ -48,7 +48,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     ]
     logged += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
-        logged.append((Severity.WARN, f"More lost orders, listed only in the report: {more}"))
+        logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
     logged += [
         (Severity.INFO if found.resolved else found.severity, discrepancy_line(found))
         for found in report.discrepancies

@@ -170,7 +170,7 @@ class _Play:
     def _fall(self, stop_id: str) -> None:
         if self._act.loses_fills:
             self._venue.set_faults(lose_fills_since=self._venue.mark())
-            self._say("venue", "from now on loses its record of every fill", Mood.WARN)
+            self._say("venue", "loses its record of every fill from now on", Mood.WARN)
         for px in scene.FALL:
             self._venue.set_price(scene.SYMBOL, px)
         self._say("venue", f"the price falls to {words.number(scene.FALL[-1])}")

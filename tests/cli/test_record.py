@@ -113,8 +113,8 @@ def test_a_table_has_the_newest_first_and_as_many_as_are_asked_for(
     _, out, _ = run("history", trader_id, "--limit", "2")
     assert out == (
         "Epoch  Began (UTC)           Took  Result  What happened\n"
-        "  124  2026-11-23 05:14:18  1.2 s  CLEAN   startup, the first on record\n"
-        "  123  2026-11-23 05:14:18  1.2 s  CLEAN   startup, the first on record\n"
+        "  124  2026-11-23 05:14:18  1.2 s  CLEAN   No earlier run on record\n"
+        "  123  2026-11-23 05:14:18  1.2 s  CLEAN   No earlier run on record\n"
     )
     assert len(json.loads(run("history", trader_id, "--json", "--limit", "50")[1])) == 30
 
@@ -156,8 +156,8 @@ def test_the_newest_report_is_where_the_heartbeat_says(
         (b"\xff\x00", "JSON is malformed: invalid character (byte 0)"),
         (b"[]", "Expected `object`, got `array`"),
         (b'{"epoch":5}', "Object missing required field `trader_id`"),
-        (["a list"], "it is no string"),
-        (b"x" * 2000, "2000 bytes are more than any report has"),
+        (["a list"], "it is not a string"),
+        (b"x" * 2000, "2000 bytes, more than any report has"),
     ],
 )
 def test_what_is_damaged_is_named_and_the_rest_is_listed(
@@ -179,13 +179,13 @@ def test_what_is_damaged_is_named_and_the_rest_is_listed(
     code, out, err = run("history", trader_id)
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[1:]] == ["4"]
-    assert err == f"Cannot be read: recovery:history:5: {why}\n"
+    assert err == f"Cannot read recovery:history:5: {why}\n"
     assert [one["epoch"] for one in json.loads(run("history", trader_id, "--json")[1])] == [4]
     code, out, err = run("history", trader_id, "--epoch", "5")
     assert (code, out) == (2, "")
-    assert err.splitlines()[0] == f"Cannot be read: recovery:history:5: {why}"
+    assert err.splitlines()[0] == f"Cannot read recovery:history:5: {why}"
     assert err.splitlines()[-1] == (
-        "No report of epoch 5: it is in progress, too old or never was. The newest on record is 4"
+        "No report of epoch 5: it is in progress, too old, or never existed. The newest on record is 4"
     )
 
 
@@ -381,8 +381,8 @@ def test_nothing_is_written(valkey: EmbeddedValkey, trader_id: str, run: Run) ->
     ("url", "told"),
     [
         ("redis://ada:secret@127.0.0.1:1", "Redis at 127.0.0.1:1 cannot be used ("),
-        ("redis://:secret@host:port", "That is no URL of a Redis server: give one like "),
-        ("secret", "That is no URL of a Redis server: give one like "),
+        ("redis://:secret@host:port", "Not the URL of a Redis server: give one like "),
+        ("secret", "Not the URL of a Redis server: give one like "),
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_in_one_line(
@@ -454,16 +454,15 @@ def test_a_trader_that_is_not_there_is_told_with_those_that_are(
     code, out, err = run("history", f"{trader_id}X")
     assert (code, out) == (2, "")
     assert err == (
-        f"{nothing}there is nothing of it: is this the trader ID, and the server of the node's "
-        "cache?\n"
+        f"{nothing}nothing is stored for it: is this its ID, and the server of the node's cache?\n"
     )
     record = Recording(valkey, trader_id)
     record.journal.beat(beat(1))
     told = run("history", f"{trader_id}X")
-    assert told == (2, "", f"{nothing}there is nothing of it. There is a record of {trader_id}\n")
+    assert told == (2, "", f"{nothing}nothing is stored for it. Traders on record: {trader_id}\n")
     code, _, err = run("history", trader_id)
     assert code == 2
-    assert "has not ended a recovery yet, or keeps none (history_size=0)" in err
+    assert "has not finished a recovery yet, or keeps no history (history_size=0)" in err
 
 
 @pytest.mark.parametrize(
@@ -543,7 +542,7 @@ def test_letters_that_an_output_does_not_have_are_escaped(
     with command("history", *where, PYTHONIOENCODING="ascii") as process:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
-    assert "CLEAN   d\\xe9marrage\n" in out
+    assert "CLEAN   At run time (d\\xe9marrage)\n" in out
 
 
 @pytest.mark.parametrize("name", ["history --json", "inspect"])
@@ -575,4 +574,4 @@ def test_a_trader_that_is_no_text_is_refused(name: str, code: int) -> None:
     with command(name, "--trader", os.fsdecode(b"\xff-1")) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == code
-    assert err.endswith("argument --trader: give a name in UTF-8\n")
+    assert err.endswith("argument --trader: it must be UTF-8\n")

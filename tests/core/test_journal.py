@@ -226,7 +226,7 @@ def test_report_that_cannot_be_read_is_one_warning_and_no_exception(name: str) -
     assert kept.history() == (full_report(3),)
     assert len(warnings) == 1
     assert warnings[0].startswith(
-        "Ignored the entry 'recovery:history:1' of the recovery history, which is damaged: ",
+        "Ignored the damaged entry 'recovery:history:1' of the recovery history: ",
     )
     assert "\n" not in warnings[0]
 

@@ -118,9 +118,7 @@ def test_a_huge_value_is_not_read(client: redis.Redis, trader_id: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert inventory is not None
-    assert [entry.why for entry in inventory.broken] == [
-        "it takes 80 MiB, more than 64: not read"
-    ] * 2
+    assert [entry.why for entry in inventory.broken] == ["not read: 80 MiB, the limit is 64"] * 2
     assert peak < 2**20
     client.delete(f"{prefix}orders:HUGE.X", f"{prefix}instruments:HUGE.X")
 

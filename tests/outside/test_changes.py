@@ -2,6 +2,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
@@ -107,7 +108,7 @@ def test_an_end_without_a_report_says_so() -> None:
     A monitor may keep none.
     """
     assert seen(Changes(T), 1, RecoveryPhase.COMPLETE) == [
-        (5, 1, "COMPLETE", "its report is not kept"),
+        (5, 1, "COMPLETE", "no report on record"),
     ]
 
 
@@ -119,12 +120,12 @@ def test_a_release_and_its_end_are_told_once() -> None:
     following = Changes(T)
     seen(following, 1, RecoveryPhase.COMPLETE, 9, report())
     assert heard(following, "RecoveryOverridden", report(overrides=(one,))) == [
-        (20, 1, "RELEASED", "ETH.X by ada@desk: checked (until 1970-01-01 00:00:01 UTC)"),
+        (20, 1, "RELEASED", wording.release_line(one)),
     ]
     assert seen(following, 1, RecoveryPhase.COMPLETE, 9, report(overrides=(one,))) == []
     over = msgspec.structs.replace(one, ts_ended=30)
     assert seen(following, 1, RecoveryPhase.COMPLETE, 9, report(overrides=(over,))) == [
-        (30, 1, "RELEASE_ENDED", "ETH.X by ada@desk: checked"),
+        (30, 1, "RELEASE_ENDED", wording.release_line(over)),
     ]
     assert heard(following, "RecoveryOverridden", report(overrides=(over,))) == []
 

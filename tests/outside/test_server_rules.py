@@ -234,7 +234,9 @@ def test_a_message_has_the_numbers() -> None:
     )
     told = {finding.code: finding.message for finding in server_findings(facts)}
     assert told == {
-        "REDIS_SNAPSHOTS_ONLY": "It only writes snapshots: 12,345 changes of the last 10 min are not saved.",
+        "REDIS_SNAPSHOTS_ONLY": (
+            "It only writes snapshots: 12,345 changes of the last 10 min are not saved."
+        ),
         "REDIS_MEMORY_FULL": "1,024.0 MiB of 1,024.0 MiB are used, and it refuses writes.",
     }
 

@@ -152,7 +152,7 @@ def test_what_is_no_timestamp_is_broken(when: str) -> None:
     """
     Also one that no clock can show.
     """
-    with pytest.raises(BrokenEntryError, match="no timestamp"):
+    with pytest.raises(BrokenEntryError, match="not a timestamp"):
         decoding.nanoseconds(when)
 
 
@@ -161,9 +161,9 @@ def test_what_is_no_sensible_number_is_broken(text: str) -> None:
     """
     One that would fill the memory when it is shown is none.
     """
-    with pytest.raises(BrokenEntryError, match="no number"):
+    with pytest.raises(BrokenEntryError, match="not a number"):
         decoding.number(text)
-    with pytest.raises(BrokenEntryError, match="no number"):
+    with pytest.raises(BrokenEntryError, match="not a number"):
         decoding.quantity(text)
 
 
@@ -175,9 +175,9 @@ def test_numbers_are_exact() -> None:
     assert str(decoding.number("0.00000000")) == "0"
     assert decoding.number("1e40") == Decimal("1e40")
     assert decoding.money("-1.50 USDT") == (Decimal("-1.50"), "USDT")
-    with pytest.raises(BrokenEntryError, match="no amount of money"):
+    with pytest.raises(BrokenEntryError, match="not an amount of money"):
         decoding.money("1.50")
-    with pytest.raises(BrokenEntryError, match="below zero"):
+    with pytest.raises(BrokenEntryError, match="a negative quantity"):
         decoding.quantity("-0.001")
 
 
@@ -299,15 +299,15 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
     [
         ([], "no event"),
         ([event("OrderEmulated", 1)], "not OrderInitialized"),
-        ([initialized(order_side="BOTH")], "no side"),
+        ([initialized(order_side="BOTH")], "unknown order side"),
         ([initialized("ICEBERG")], "no type"),
         ([initialized("STOP_MARKET", options={})], "without its price"),
         ([initialized("LIMIT", options={})], "without its price"),
-        ([initialized(quantity="0")], "for nothing"),
+        ([initialized(quantity="0")], "quantity zero"),
         ([initialized(), event("OrderEmulated", 1)], "twice"),
         ([initialized(), event("OrderEmulated", 2, client_order_id="O-2")], "another order"),
-        ([initialized(), event("OrderEmulated", 2, ts_init="x")], "no timestamp"),
-        ([initialized(), answered("OrderTriggered", 2)], "was triggered"),
+        ([initialized(), event("OrderEmulated", 2, ts_init="x")], "not a timestamp"),
+        ([initialized(), answered("OrderTriggered", 2)], "cannot be triggered"),
         (
             [initialized(), answered("OrderAccepted", 2), filled(3), filled(4, trade_id="T-3")],
             "trade",
@@ -318,7 +318,7 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
                 answered("OrderAccepted", 2),
                 answered("OrderExpired", 3, venue_order_id="V"),
             ],
-            "another order of the venue",
+            "the venue order ID changes",
         ),
     ],
 )
@@ -376,10 +376,10 @@ def test_an_inverse_position_wins_in_its_base_currency() -> None:
         ([], "no fill"),
         ([answered("OrderCanceled", 1)], "not OrderFilled"),
         ([filled(1, position_id=None)], "without a position"),
-        ([filled(1), filled(1)], "the event 'E-1' twice"),
-        ([filled(1), filled(2, trade_id="T-1")], "the trade 'T-1' twice"),
-        ([filled(1, "NO_ORDER_SIDE")], "no side"),
-        ([filled(1, px="NaN")], "no number"),
+        ([filled(1), filled(1)], "event 'E-1' appears twice"),
+        ([filled(1), filled(2, trade_id="T-1")], "trade 'T-1' appears twice"),
+        ([filled(1, "NO_ORDER_SIDE")], "unknown fill side"),
+        ([filled(1, px="NaN")], "not a number"),
     ],
 )
 def test_what_is_no_position_is_broken(fills: list[dict[str, Any]], why: str) -> None:
@@ -406,13 +406,16 @@ def test_what_an_account_has_of_each_currency_is_what_was_said_last() -> None:
     ("states", "why"),
     [
         ([], "no state"),
-        ([state(account_type="CREDIT")], "no type of an account"),
-        ([state(), state(account_id="B-1")], "a state of another account"),
-        ([state(("USDT", "9", "1", "9"))], "9 less 1 is not 9"),
-        ([state(("USDT", "-9", "0", "-9"), account_type="CASH")], "-9 USDT in cash"),
+        ([state(account_type="CREDIT")], "unknown account type"),
+        ([state(), state(account_id="B-1")], "the state of another account"),
+        ([state(("USDT", "9", "1", "9"))], "total 9 less locked 1 is not free 9"),
+        (
+            [state(("USDT", "-9", "0", "-9"), account_type="CASH")],
+            "a negative cash balance: -9 USDT",
+        ),
         (
             [state(base_currency="USD"), state(("EUR", "1", "0", "1"), base_currency="USD")],
-            "besides 'USD'",
+            "other than 'USD'",
         ),
     ],
 )
@@ -512,7 +515,7 @@ def test_the_essence_is_one_line() -> None:
         "flight, 1 order held by the node, 1 account; last written 12 s ago"
     )
     assert Inventory(trader_id="T-1", ts=1).summary() == (
-        "T-1 would restore 0 open positions, 0 open orders, 0 accounts; no event is stored"
+        "T-1 would restore 0 open positions, 0 open orders, 0 accounts; no events are stored"
     )
 
 

@@ -173,9 +173,10 @@ def _trader(facts: ServerFacts) -> _Found:
     if facts.has_keys is not False:
         return
     if facts.elsewhere:
+        elsewhere = ", ".join(facts.elsewhere)
         yield (
             found.KEYS_ELSEWHERE,
-            f"this trader has no entries as configured, but some under {', '.join(facts.elsewhere)}",
+            f"this trader has no entries as configured, but some under {elsewhere}",
         )
     else:
         held = "" if facts.key_count is None else f" (the server holds {facts.key_count:,} keys)"

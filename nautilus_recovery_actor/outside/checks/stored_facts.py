@@ -57,7 +57,7 @@ def read_broken(
     namespace: Namespace,
     timeout_secs: float = redis_server.SOCKET_SECS,
 ) -> tuple[BrokenEntry, ...]:
-    """Return the entries of a trader of which a node makes nothing."""
+    """Return the entries of a trader that a node cannot load."""
     with redis_server.connect(url, timeout_secs) as client:
         inventory = _within(timeout_secs, lambda: reader.read(client, namespace))
     return () if inventory is None else inventory.broken
@@ -118,7 +118,7 @@ def _last_alive(client: redis.Redis, namespace: Namespace) -> int | None:
 
 
 def _older(client: redis.Redis, key: str, since: float, deadline: float) -> int:
-    # What is not seen in time, or tells no time, counts as recent
+    # What is not seen in time, or has no time in its name, counts as recent
     older, cursor = 0, 0
     while time.monotonic() < deadline:
         answer: Any = client.sscan(key, cursor, count=_BATCH)

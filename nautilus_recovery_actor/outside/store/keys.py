@@ -40,6 +40,6 @@ def owners(client: redis.Redis) -> list[tuple[str, str]]:
 
 
 def name(key: bytes) -> str:
-    """Return a key or a part of it as text that can be shown, also if it is none."""
+    """Return a key or a part of it as text that can be shown, also if it is not UTF-8."""
     text = one_line(key[: 4 * _MAX_KEY].decode(errors="backslashreplace"))
     return text if len(text) <= _MAX_KEY else f"{text[:_MAX_KEY]}..."

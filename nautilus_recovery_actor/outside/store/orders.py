@@ -45,7 +45,6 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     side: str
     # How much it was for, after all changes
     quantity: Decimal
-    # How much of it is left
     leaves_qty: Decimal
     # When it was made (UNIX ns)
     ts_init: int
@@ -53,7 +52,6 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     ts_last: int
     # Its status
     status: str = "INITIALIZED"
-    # How much was filled
     filled_qty: Decimal = Decimal(0)
     price: Decimal | None = None
     # What it waits for
@@ -90,9 +88,9 @@ def restored_order(values: Iterable[bytes]) -> RestoredOrder:
     history = map(decoding.order_event, values)
     first = next(history, None)
     if first is None:
-        raise BrokenEntryError("it holds no event")
+        raise BrokenEntryError("it has no events")
     if not isinstance(first, events.OrderInitialized):
-        raise BrokenEntryError(f"it begins with {type(first).__name__}, not OrderInitialized")
+        raise BrokenEntryError(f"it starts with {type(first).__name__}, not OrderInitialized")
     fold = _OrderFold(first)
     for count, event in enumerate(history):
         fold.apply(event, may_transform=count > 0)
@@ -103,11 +101,11 @@ class _OrderFold:
     def __init__(self, init: events.OrderInitialized) -> None:
         qty = decoding.quantity(init.quantity)
         if not qty:
-            raise BrokenEntryError("an order for nothing")
+            raise BrokenEntryError("an order with quantity zero")
         if init.order_side not in _SIDES:
-            raise BrokenEntryError(f"no side of an order: {init.order_side[:20]!r}")
+            raise BrokenEntryError(f"unknown order side: {init.order_side[:20]!r}")
         if init.order_type not in _PRICED | _TRIGGERED | {"MARKET"}:
-            raise BrokenEntryError(f"no type of an order: {init.order_type[:30]!r}")
+            raise BrokenEntryError(f"unknown order type: {init.order_type[:30]!r}")
         for price, wanting in (
             (init.options.price, _PRICED - _PRICED_LATER),
             (init.options.trigger_price, _TRIGGERED - _PRICED_LATER),
@@ -139,7 +137,7 @@ class _OrderFold:
         if event.client_order_id != order.client_order_id:
             raise BrokenEntryError(f"an event of another order: {event.client_order_id[:80]!r}")
         if event.event_id in self._event_ids:
-            raise BrokenEntryError(f"the event {event.event_id[:40]!r} twice")
+            raise BrokenEntryError(f"event {event.event_id[:40]!r} appears twice")
         self._event_ids.add(event.event_id)
         ts = decoding.nanoseconds(event.ts)
         decoding.nanoseconds(event.ts_init)
@@ -168,7 +166,7 @@ class _OrderFold:
     def _check_venue_order_id(self, event: Any) -> None:
         venue_order_id = getattr(event, "venue_order_id", None)
         if venue_order_id and venue_order_id != self.order.venue_order_id:
-            raise BrokenEntryError(f"another order of the venue: {venue_order_id[:80]!r}")
+            raise BrokenEntryError(f"the venue order ID changes to {venue_order_id[:80]!r}")
 
     def _become(self, status: str) -> None:
         if status not in order_statuses.NEXT.get(self.order.status, ()):
@@ -186,7 +184,7 @@ class _OrderFold:
 
     def _trigger(self, _: events.OrderTriggered) -> None:
         if self.order.order_type not in _TRIGGERABLE:
-            raise BrokenEntryError(f"an order of type {self.order.order_type} was triggered")
+            raise BrokenEntryError(f"an order of type {self.order.order_type} cannot be triggered")
 
     def _update(self, event: events.OrderUpdated) -> None:
         order = self.order
@@ -199,7 +197,7 @@ class _OrderFold:
     def _fill(self, event: events.OrderFilled) -> None:
         order = self.order
         if order.venue_order_id and event.trade_id in self._trade_ids:
-            raise BrokenEntryError(f"the trade {event.trade_id[:80]!r} twice")
+            raise BrokenEntryError(f"trade {event.trade_id[:80]!r} appears twice")
         decoding.number(event.last_px)
         filled = order.filled_qty + decoding.quantity(event.last_qty)
         self._become("PARTIALLY_FILLED" if filled < order.quantity else "FILLED")
@@ -211,7 +209,7 @@ class _OrderFold:
         order.leaves_qty = max(order.quantity - filled, Decimal(0))
 
     def _transform(self, event: events.OrderInitialized) -> None:
-        # An emulated order is sent as one of another type: all of it begins anew but its history
+        # An emulated order is sent as one of another type: everything but its history starts over
         order = self.order
         if event.order_type not in {"MARKET", "LIMIT"}:
             raise BrokenEntryError(f"an order cannot become {event.order_type[:30]!r}")

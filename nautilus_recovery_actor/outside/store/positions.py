@@ -36,7 +36,7 @@ class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
     signed_qty: Decimal
     # The mean price at which it was opened
     avg_px_open: float
-    # What was won or lost with what was closed of it, commissions included
+    # Commissions included
     realized_pnl: Decimal
     # The currency of that
     currency: str
@@ -47,7 +47,7 @@ class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def is_open(self) -> bool:
-        """Whether there is anything of it."""
+        """Whether it is not flat."""
         return self.side != "FLAT"
 
 
@@ -103,12 +103,12 @@ def restored_position(
     fold: _PositionFold | None = None
     for event in map(decoding.order_event, values):
         if not isinstance(event, events.OrderFilled):
-            raise BrokenEntryError(f"it holds {type(event).__name__}, not OrderFilled")
+            raise BrokenEntryError(f"it contains {type(event).__name__}, not OrderFilled")
         if fold is None:
             fold = _PositionFold(event, terms_of(event.instrument_id))
         fold.apply(event)
     if fold is None:
-        raise BrokenEntryError("it holds no fill")
+        raise BrokenEntryError("it has no fills")
     return fold.position()
 
 
@@ -116,7 +116,7 @@ class _PositionFold:
     # The arithmetic is that of `nautilus_trader.model.position`, in floats and in its order
     def __init__(self, fill: events.OrderFilled, terms: Terms) -> None:
         if fill.position_id is None:
-            raise BrokenEntryError("a fill without a position")
+            raise BrokenEntryError("a fill without a position ID")
         self._first = fill
         self._terms = terms
         self._position_id = fill.position_id
@@ -133,12 +133,12 @@ class _PositionFold:
     def apply(self, fill: events.OrderFilled) -> None:
         px, qty = decoding.number(fill.last_px), decoding.quantity(fill.last_qty)
         if fill.order_side not in {"BUY", "SELL"}:
-            raise BrokenEntryError(f"no side of a fill: {fill.order_side[:20]!r}")
+            raise BrokenEntryError(f"unknown fill side: {fill.order_side[:20]!r}")
         if fill.event_id in self._event_ids:
-            raise BrokenEntryError(f"the event {fill.event_id[:40]!r} twice")
+            raise BrokenEntryError(f"event {fill.event_id[:40]!r} appears twice")
         trade = (fill.trade_id, fill.order_side, px, qty)
         if trade in self._trades:
-            raise BrokenEntryError(f"the trade {fill.trade_id[:80]!r} twice")
+            raise BrokenEntryError(f"trade {fill.trade_id[:80]!r} appears twice")
         if not self._qty:
             self._reset(fill)
         self._event_ids.add(fill.event_id)

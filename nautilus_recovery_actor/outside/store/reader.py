@@ -73,8 +73,8 @@ def read(
         return _StoreReader(client, namespace, max_value_bytes).inventory()
     except NoPermissionError as e:
         raise RedisUnusableError(
-            "This Redis user may not look: it needs the commands SCAN, MEMORY USAGE, TYPE, GET, "
-            "LLEN and LRANGE on the keys of the trader",
+            "This Redis user lacks permissions: it needs the commands SCAN, MEMORY USAGE, TYPE, "
+            "GET, LLEN and LRANGE on the keys of the trader",
         ) from e
 
 
@@ -149,7 +149,7 @@ class _StoreReader:
             if kind in _READ and not _is_text(identifier):
                 self._break(key, "its name is not UTF-8", stops_start=True)
             elif (keys := self._keys.get(kind)) is not None:
-                keys[identifier] = None  # A scan may tell of a key twice
+                keys[identifier] = None  # A scan may return a key twice
         return is_any
 
     def _values(
@@ -216,7 +216,7 @@ class _StoreReader:
             identifier = key[len(self._prefix) + len(kind) + 1 :]
             if b":" in identifier:
                 # NautilusTrader takes what comes after the last colon for the identifier
-                why = "a node does not find it: there is a colon in its ID"
+                why = "a node cannot find it: its ID contains a colon"
                 self._break(key, why, stops_start=False)
             elif isinstance(value, BrokenEntryError):
                 self._break(key, value, stops_start=True)
