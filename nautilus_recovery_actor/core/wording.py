@@ -122,12 +122,8 @@ def absence(report: RecoveryReport) -> str:
         return f"At run time ({report.trigger})"
     if report.away_ns is None:
         return "No earlier run on record"
-    return f"Away for {duration(report.away_ns)}, {ending(report)}"
-
-
-def ending(report: RecoveryReport) -> str:
-    """Return how the run before ended."""
-    return "stopped cleanly" if report.clean_shutdown else "not stopped cleanly"
+    end = "stopped cleanly" if report.clean_shutdown else "not stopped cleanly"
+    return f"Away for {duration(report.away_ns)}, {end}"
 
 
 def fills(report: RecoveryReport) -> str:

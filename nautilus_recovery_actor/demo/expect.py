@@ -47,7 +47,8 @@ def _before_the_verdict(record: ActRecord) -> Iterator[Check]:
     yield Check("first start", RecoveryOutcome.CLEAN, wording.result(record.first))
     yield Check("stop-loss at the venue while no node runs", "FILLED", venue.stop_state)
     yield Check("venue while no node runs", _FLAT, words.position(venue.position))
-    yield Check("run before", "not stopped cleanly", wording.ending(report))
+    _, _, ending = wording.absence(report).partition(", ")
+    yield Check("run before", "not stopped cleanly", ending or _NOTHING)
     yield Check("bid in on_start", "OrderDenied RECOVERY_IN_PROGRESS", _answer(record.early))
     yield Check("bid in on_start at the venue", _UNKNOWN, _at_venue(record, record.early))
     yield Check(

@@ -185,7 +185,8 @@ def test_what_is_damaged_is_named_and_the_rest_is_listed(
     assert (code, out) == (2, "")
     assert err.splitlines()[0] == f"Cannot read recovery:history:5: {why}"
     assert err.splitlines()[-1] == (
-        "No report of epoch 5: it is in progress, too old, or never existed. The newest on record is 4"
+        "No report of epoch 5: it is in progress, too old, or never existed. "
+        "The newest on record is 4"
     )
 
 

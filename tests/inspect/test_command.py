@@ -198,7 +198,7 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
             f"--trader RIGHT-1 --instance-id {instance}",
             "--trader USUAL-1",
         )
-        assert err.endswith(f"It holds entries of: {', '.join(options)}\n")
+        assert err.endswith(f"It has entries for: {', '.join(options)}\n")
         for option in options:
             code, out, err = run(*option.split(), *to_own)
             assert (code, err) == (1, "")
@@ -209,7 +209,7 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
     ("arguments", "why"),
     [
         (("--redis", "redis://127.0.0.1:1"), "Redis at 127.0.0.1:1 cannot be used"),
-        (("--redis", "http://x"), "That is no URL of a Redis server"),
+        (("--redis", "http://x"), "Not the URL of a Redis server"),
         (("--max-value", "0"), "give a whole number of MiB"),
         (("--max-value", "x"), "give a whole number of MiB"),
     ],

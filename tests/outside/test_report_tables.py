@@ -173,9 +173,7 @@ def test_one_in_full_tells_all() -> None:
         "  INFERRED 1970-01-01 00:00:00 SELL 0.3 BTCUSDT.PAPER at 99.95, Trend-001, O-1 (V-1), "
         "trade T-1"
     ) in text
-    assert (
-        "  BTCUSDT.PAPER released by desk@host from 1970-01-01 00:00:00 to 1970-01-01 00:0" in text
-    )
+    assert "  BTCUSDT.PAPER released by desk@host from 1970-01-01 00:00:00 to 1970-01-01 " in text
     assert "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; connected" in text
     assert "  In shadow mode: nothing is blocked" in lines
 

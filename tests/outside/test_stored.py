@@ -300,7 +300,7 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
         ([], "no event"),
         ([event("OrderEmulated", 1)], "not OrderInitialized"),
         ([initialized(order_side="BOTH")], "unknown order side"),
-        ([initialized("ICEBERG")], "no type"),
+        ([initialized("ICEBERG")], "unknown order type"),
         ([initialized("STOP_MARKET", options={})], "without its price"),
         ([initialized("LIMIT", options={})], "without its price"),
         ([initialized(quantity="0")], "quantity zero"),
@@ -595,5 +595,5 @@ def test_hostile_values_are_broken(data: bytes) -> None:
         decoding.instrument,
         decoding.currency,
     ):
-        with pytest.raises(BrokenEntryError, match="of NautilusTrader"):
+        with pytest.raises(BrokenEntryError, match="as NautilusTrader writes it"):
             decode(data)

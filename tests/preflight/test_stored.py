@@ -270,7 +270,7 @@ def test_a_changed_encoding_is_told_after_a_real_node(
     changed = looking_back(valkey, 60, cache={"encoding": other})
     assert changed.keys() == {"ENCODING_CHANGED"}
     assert changed["ENCODING_CHANGED"].message == (
-        f"It is {other}, and there are entries stored as {encoding}."
+        f"It is {other}, but some entries are stored as {encoding}."
     )
     with pytest.raises(msgspec.DecodeError):
         leave_an_order(venue, valkey, encoding=other)

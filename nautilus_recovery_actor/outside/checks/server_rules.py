@@ -48,7 +48,7 @@ def server_findings(facts: ServerFacts, *, is_live_ok: bool = False) -> tuple[Fi
     if not is_live_ok:
         findings += _live(facts)
     if facts.unread and facts.trouble is None:
-        findings.append((found.NOT_TOLD, f"could not be read: {', '.join(facts.unread)}"))
+        findings.append((found.NOT_TOLD, f"could not be determined: {', '.join(facts.unread)}"))
     return tuple(
         rule.found(f"Redis at {facts.address}", _sentence(message)) for rule, message in findings
     )
