@@ -147,7 +147,7 @@ def _target(found: Any, name: str) -> Target:
         case (TradingNodeConfig() as config, list() | tuple() as strategies):
             return Target(config, tuple(strategies))
     raise TargetError(
-        f"{without_secrets(name)} is a {type(found).__name__}: it must be a "
+        f"{without_secrets(name)} is of type {type(found).__name__}: it must be a "
         f"TradingNodeConfig, or a function that returns one, alone or with a list of strategies",
     )
 

@@ -309,7 +309,7 @@ def test_who_watches_for_a_time_waits_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else the server would not answer in time."""
-    monkeypatch.setattr(watch, "_LOOK_SECS", 60.0)
+    monkeypatch.setattr(watch, "_POLL_SECS", 60.0)
     code, _, err = run("watch", trader_id, "--timeout", "0.05")
     assert (code, err) == (3, "")
 

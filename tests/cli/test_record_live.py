@@ -84,9 +84,9 @@ def test_a_node_that_is_killed_and_one_that_is_stopped(
     _, told_history = told.run("history")
     rows = told_history.splitlines()
     assert rows[1].split()[0] == "2"
-    assert " CLEAN   startup after " in rows[1]
-    assert rows[1].endswith("away, killed")
-    assert rows[2].endswith("startup, the first on record")
+    assert " CLEAN   Away for " in rows[1]
+    assert rows[1].endswith(", not stopped cleanly")
+    assert rows[2].endswith("No earlier run on record")
 
 
 def test_a_start_that_fails_and_one_that_hangs(
@@ -264,5 +264,5 @@ def test_a_node_without_a_monitor_is_known_for_what_it_is(
     assert told.out == ""
     assert told.err == (
         f"No recovery of PLAIN-001 on record in Redis at 127.0.0.1:{valkey.port}: its cache is "
-        "here, but no RecoveryMonitorActor was on the node\n"
+        "here, but the node had no RecoveryMonitorActor\n"
     )
