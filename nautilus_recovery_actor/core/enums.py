@@ -7,7 +7,13 @@ from enum import StrEnum
 
 
 class MessageKind(StrEnum):
-    """The messages of the monitor, by the names of their types."""
+    """
+    The messages of the monitor, by the names of their types.
+
+    ``RecoveryStarted``: an epoch opened. ``RecoveryComplete``: it ended with the permission to
+    trade. ``RecoveryFailed``: it ended without. ``RecoveryOverridden``: an operator changed what is
+    blocked.
+    """
 
     STARTED = "RecoveryStarted"
     COMPLETE = "RecoveryComplete"
