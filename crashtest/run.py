@@ -22,8 +22,8 @@ from crashtest.node import State
 from crashtest.plan import Kill
 from crashtest.plan import Meanwhile
 from crashtest.plan import Moment
-from nautilus_recovery_actor.core.checkpoint import CHECKPOINT_KEY
 from nautilus_recovery_actor.core.checkpoint import decode
+from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import NodeProcessError

@@ -10,10 +10,10 @@ import atheris
 
 
 with atheris.instrument_imports(include=["nautilus_recovery_actor"]):
-    from nautilus_recovery_actor.outside.store import restored_accounts  # noqa: F401 (to be watched)
-    from nautilus_recovery_actor.outside.store import restored_orders  # noqa: F401
-    from nautilus_recovery_actor.outside.store import restored_positions  # noqa: F401 (to be watched)
-    from nautilus_recovery_actor.outside.store import stored  # noqa: F401
+    from nautilus_recovery_actor.outside.store import accounts  # noqa: F401 (to be watched)
+    from nautilus_recovery_actor.outside.store import decoding  # noqa: F401
+    from nautilus_recovery_actor.outside.store import orders  # noqa: F401
+    from nautilus_recovery_actor.outside.store import positions  # noqa: F401 (to be watched)
 
 from fuzzing.targets import survive
 

@@ -12,25 +12,27 @@ from rich.console import Console
 
 from nautilus_recovery_actor.console import inventory_tables
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.outside.store import restored_accounts
-from nautilus_recovery_actor.outside.store import restored_orders
-from nautilus_recovery_actor.outside.store import restored_positions
-from nautilus_recovery_actor.outside.store import stored
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store.accounts import restored_account
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store.orders import restored_order
+from nautilus_recovery_actor.outside.store.positions import Terms
+from nautilus_recovery_actor.outside.store.positions import instrument_terms
+from nautilus_recovery_actor.outside.store.positions import restored_position
 
 
 # Between the elements of a list
 SEPARATOR = b"\n--\n"
 
-_LINEAR = stored.StoredInstrument(
+_LINEAR = decoding.StoredInstrument(
     type="CurrencyPair",
     id="ETHUSDT.PAPER",
     size_precision=3,
     base_currency="ETH",
     quote_currency="USDT",
 )
-_INVERSE = stored.StoredInstrument(
+_INVERSE = decoding.StoredInstrument(
     type="CryptoPerpetual",
     id="XBTUSD.PAPER",
     is_inverse=True,
@@ -50,11 +52,11 @@ def survive(data: bytes) -> None:
 
     """
     values = data.split(SEPARATOR)
-    orders = _made(restored_orders.order, values)
-    accounts = _made(restored_accounts.account, values)
+    orders = _made(restored_order, values)
+    accounts = _made(restored_account, values)
     positions = _made(_position, values, _LINEAR) + _made(_position, values, _INVERSE)
-    _made(stored.currency, data)
-    for instrument in _made(stored.instrument, data):
+    _made(decoding.currency, data)
+    for instrument in _made(decoding.instrument, data):
         _made(_terms, instrument)
     if orders or accounts or positions:
         _show(orders, accounts, positions)
@@ -83,12 +85,12 @@ def _made(make: Callable[..., Any], *args: Any) -> list[Any]:
     return []
 
 
-def _position(values: list[bytes], instrument: stored.StoredInstrument) -> Any:
-    return restored_positions.position(values, lambda _: _terms(instrument))
+def _position(values: list[bytes], instrument: decoding.StoredInstrument) -> Any:
+    return restored_position(values, lambda _: _terms(instrument))
 
 
-def _terms(instrument: stored.StoredInstrument) -> restored_positions.Terms:
-    return restored_positions.terms(instrument, lambda _: 8, takes_commission=True)
+def _terms(instrument: decoding.StoredInstrument) -> Terms:
+    return instrument_terms(instrument, lambda _: 8, takes_commission=True)
 
 
 def _show(orders: list[Any], accounts: list[Any], positions: list[Any]) -> None:

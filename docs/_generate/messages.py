@@ -13,9 +13,9 @@ from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
 from docs._generate import samples
 from docs._generate import schema
-from nautilus_recovery_actor.core import checkpoint
 from nautilus_recovery_actor.core import enums
 from nautilus_recovery_actor.core import journal
+from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core import report
 from nautilus_recovery_actor.node import commands
 from nautilus_recovery_actor.node import messages
@@ -27,18 +27,18 @@ STREAM = "trader-{trader}:stream:{topic}"
 # What each key of the cache holds, and the struct that describes it; a key without an entry here
 # is an error
 _KEYS: dict[str, tuple[str, type | None]] = {
-    journal.EPOCH_KEY: ("the number of the newest epoch", None),
-    journal.HEARTBEAT_KEY: ("the last sign of life", journal.Heartbeat),
-    journal.HISTORY_KEY: (
+    names.EPOCH_KEY: ("the number of the newest epoch", None),
+    names.HEARTBEAT_KEY: ("the last sign of life", journal.Heartbeat),
+    names.HISTORY_KEY: (
         "a report; `slot` is the epoch modulo `history_size`",
         report.RecoveryReport,
     ),
-    journal.ANSWER_KEY: ("the answer to the newest command", journal.CommandAnswer),
-    checkpoint.CHECKPOINT_KEY: (
+    names.ANSWER_KEY: ("the answer to the newest command", journal.CommandAnswer),
+    names.CHECKPOINT_KEY: (
         "the state of a strategy, not JSON: `NRCP`, a version, a checksum, then msgpack",
         None,
     ),
-    checkpoint.DAMAGED_KEY: ("the copy of a checkpoint that could not be read", None),
+    names.DAMAGED_CHECKPOINT_KEY: ("the copy of a checkpoint that could not be read", None),
 }
 
 _HEAD = """
@@ -192,7 +192,7 @@ def _command() -> Iterator[str]:
     kind = commands.OperatorCommand
     yield f"## {kind.__name__}"
     yield schema.summary(kind)
-    yield _COMMAND.format(topic=kind.topic(), key=journal.ANSWER_KEY)
+    yield _COMMAND.format(topic=kind.topic(), key=names.ANSWER_KEY)
     hints = {**inspect.get_annotations(kind.__init__, eval_str=True)}
     del hints["return"]
     yield schema.table(kind, hints, {"ts_expires": "`ts_init` + 10 s"})
@@ -209,7 +209,7 @@ def _keys() -> Iterator[str]:
     yield "## The keys in Redis"
     yield _KEPT.format(trader=samples.TRADER_ID)
     rows = []
-    for key in (*_constants(journal), *_constants(checkpoint)):
+    for key in _kept_keys():
         if key not in _KEYS:
             raise schema.UndescribedError(f"The key {key} has no description: add one to `_KEYS`")
         text, struct = _KEYS[key]
@@ -220,13 +220,14 @@ def _keys() -> Iterator[str]:
         yield from _struct(struct)
     yield "What they look like, the report left out:"
     for key, value in sorted(samples.journal().items()):
-        if key != journal.HISTORY_KEY.format(slot=7):
-            yield f"`trader-{samples.TRADER_ID}:general:{key}`"
+        if key != names.HISTORY_KEY.format(slot=7):
+            yield f"`{names.TRADER_PREFIX}{samples.TRADER_ID}:{names.general_key(key)}`"
             yield schema.block(value)
 
 
-def _constants(module: ModuleType) -> list[str]:
-    return [value for name, value in vars(module).items() if name.endswith("_KEY")]
+def _kept_keys() -> list[str]:
+    keys = [value for name, value in vars(names).items() if name.endswith("_KEY")]
+    return [key for key in keys if key != names.PREFLIGHT_KEY]
 
 
 def _structs(module: ModuleType) -> Iterable[type[msgspec.Struct]]:

@@ -1,5 +1,5 @@
 """
-``nautilus-recovery check``: what makes the restart of a node unsafe, before it starts.
+``nautilus-recovery check``: find what makes a restart unsafe.
 """
 
 import argparse
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 _EPILOG = """
 exit codes:
-  0  nothing that blocks the start (with --strict: and nothing that warns)
-  1  with --strict: warnings
-  2  the node must not start like this, or it cannot be looked at
+  0  nothing blocks the start (with --strict: no warnings either)
+  1  with --strict: there are warnings
+  2  the node must not start like this, or it cannot be checked
 """
 
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    text = "find what makes the restart of a node unsafe, before it starts"
+    text = "find what makes a node's restart unsafe, before it starts"
     check = add_command(
         commands,
         "check",
@@ -42,13 +42,15 @@ def add_to(commands: Commands) -> None:
     check.add_argument(
         "target",
         metavar="TARGET",
-        help="package.module:name of a TradingNodeConfig, or of a function that returns one (or "
-        "one with a list of strategies); or a JSON file",
+        help="package.module:name of a TradingNodeConfig, or of a function that returns one (alone "
+        "or with a list of strategies); or the path of a JSON file",
     )
-    check.add_argument("--halted", action="store_true", help="halt_until_recovered(node) is called")
-    check.add_argument("--running", action="store_true", help="a node of this trader ID may run")
-    check.add_argument("--strict", action="store_true", help="exit with 1 if something warns")
-    add_timeout(check, "an answer of Redis", 5.0)
+    check.add_argument("--halted", action="store_true", help="the node is halted until recovered")
+    check.add_argument(
+        "--running", action="store_true", help="a node with this trader ID may be running"
+    )
+    check.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings")
+    add_timeout(check, "an answer from Redis", 5.0)
     how = check.add_mutually_exclusive_group()
     how.add_argument("--format", choices=("table", "json", "github"), default="table")
     how.add_argument("--json", dest="format", action="store_const", const="json")
@@ -56,7 +58,7 @@ def add_to(commands: Commands) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     require("cli", "redis", *(["rich"] if arguments.format == "table" else []))
-    # What needs NautilusTrader takes its time to import
+    # NautilusTrader is slow to import
     from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
     from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.preflight import preflight  # noqa: PLC0415
@@ -70,14 +72,14 @@ def _check(arguments: argparse.Namespace) -> int:
             is_live_ok=arguments.running,
             timeout_secs=arguments.timeout,
         )
-    _tell(report, arguments.format)
+    _show(report, arguments.format)
     if report.is_blocked:
         return UNUSABLE
     has_warnings = any(finding.severity == Severity.WARN for finding in report.findings)
     return REFUSED if arguments.strict and has_warnings else DONE
 
 
-def _tell(report: "PreflightReport", how: str) -> None:
+def _show(report: "PreflightReport", how: str) -> None:
     from nautilus_recovery_actor.console import findings  # noqa: PLC0415
 
     if how == "json":

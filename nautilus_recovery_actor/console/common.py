@@ -31,7 +31,7 @@ _REDIS = "redis://127.0.0.1:6379"
 
 
 class Command(argparse.ArgumentParser):
-    """The parser of one command, which can end with a code of its own if it is misused."""
+    """The parser of one command, with an exit code of its own for wrong usage."""
 
     misused = UNUSABLE
 
@@ -50,37 +50,37 @@ class Command(argparse.ArgumentParser):
 
 class CommandError(Exception):
     """
-    Raised when a command cannot do what it is asked to. The text is one line that says what to do.
+    Raised when a command cannot do its job. The text is one line that says what to do.
     """
 
 
 def say(line: str) -> None:
-    """Print a line of the answer."""
+    """Print a line to stdout."""
     print(line)  # noqa: T201
 
 
 def complain(line: str) -> None:
-    """Print what went wrong, and what to do."""
+    """Print what went wrong, and what to do, to stderr."""
     print(line, file=sys.stderr)  # noqa: T201
 
 
 def end_answer() -> None:
-    """Send what a target still prints while the process ends where it disturbs no answer."""
+    """Send whatever is still printed while the process ends to stderr."""
     with contextlib.suppress(OSError):  # It may have been started without any
         os.dup2(2, 1)
 
 
 def columns() -> int | None:
     """
-    Return how many columns the terminal has, ``None`` if what is said goes into a pipe or a file.
+    Return how many columns the terminal has, ``None`` for a pipe or a file.
     """
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def require(extra: str, *modules: str) -> None:
-    """Go on only if all that a command imports is installed."""
+    """Raise if a module that a command imports is not installed."""
     if not all(map(importlib.util.find_spec, modules)):
-        raise CommandError(f"This needs more: pip install '{PACKAGE}[{extra}]'")
+        raise CommandError(f"Dependencies are missing: pip install '{PACKAGE}[{extra}]'")
 
 
 def add_command(
@@ -107,8 +107,8 @@ def add_trader(command: argparse.ArgumentParser) -> None:
 def _text(argument: str) -> str:
     try:
         argument.encode()
-    except UnicodeEncodeError:  # What the shell gave is none: no node writes such a key
-        raise argparse.ArgumentTypeError("give a name in UTF-8") from None
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("it must be UTF-8") from None
     return argument
 
 
@@ -140,5 +140,5 @@ def positive(text: str) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise argparse.ArgumentTypeError("give a number of seconds above 0")
+        raise argparse.ArgumentTypeError("give a number of seconds greater than 0")
     return number

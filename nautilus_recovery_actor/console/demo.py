@@ -14,14 +14,14 @@ from nautilus_recovery_actor.console.common import add_command
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    text = "kill a node, restart it, and see what the monitor says"
+    text = "kill a node, restart it, and see what the monitor finds"
     demo = add_command(commands, "demo", text, _demo)
     demo.add_argument("-v", "--verbose", action="store_true", help="list every check")
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     if not _has_demo_extra():
-        raise CommandError(f"The demo needs more: pip install '{PACKAGE}[demo]'")
+        raise CommandError(f"Dependencies of the demo are missing: pip install '{PACKAGE}[demo]'")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ def summary(report: PreflightReport) -> str:
     """Return the result in one line."""
     counts = Counter(finding.severity for finding in report.findings)
     if not counts:
-        return f"{without_secrets(report.trader_id)}: nothing found"
+        return f"{without_secrets(report.trader_id)}: no findings"
     blocks, warns, infos = (counts[severity] for severity in _STYLES)
     parts = []
     if blocks:
@@ -32,9 +32,9 @@ def summary(report: PreflightReport) -> str:
     if warns:
         parts.append(f"{warns} {'warning' if warns == 1 else 'warnings'}")
     if infos:
-        parts.append(f"{infos} for information")
+        parts.append(f"{infos} {'note' if infos == 1 else 'notes'}")
     ready = "" if blocks else "nothing blocks the start, "
-    return f"{without_secrets(report.trader_id) or 'no trader'}: {ready}{', '.join(parts)}"
+    return f"{without_secrets(report.trader_id) or 'unknown trader'}: {ready}{', '.join(parts)}"
 
 
 def show(report: PreflightReport) -> None:
@@ -54,7 +54,7 @@ def show(report: PreflightReport) -> None:
     table.add_column(ratio=1)
     for finding in report.findings:
         table.add_row()
-        table.add_row(Text(finding.severity.value, _STYLES[finding.severity]), _told(finding))
+        table.add_row(Text(finding.severity.value, _STYLES[finding.severity]), _finding(finding))
     console.print(table)
 
 
@@ -67,7 +67,7 @@ def annotations(report: PreflightReport) -> Iterator[str]:
     yield without_secrets(summary(report))
 
 
-def _told(finding: Finding) -> "RenderableType":
+def _finding(finding: Finding) -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

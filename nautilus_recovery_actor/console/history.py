@@ -1,5 +1,5 @@
 """
-``nautilus-recovery history``: the recoveries that were.
+``nautilus-recovery history``: past recoveries.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from nautilus_recovery_actor.core.text import wrapped
 
 if TYPE_CHECKING:
     from nautilus_recovery_actor.core.report import RecoveryReport
-    from nautilus_recovery_actor.outside.record.record_view import RecordView
-    from nautilus_recovery_actor.outside.record.recorded import Broken
+    from nautilus_recovery_actor.outside.record.entries import Broken
+    from nautilus_recovery_actor.outside.record.reader import RecordReader
 
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    text = "list the last recoveries of a node, or tell one in full"
+    text = "list the last recoveries of a node, or show one in full"
     history = add_command(commands, "history", text, _history)
     add_record(history)
     which = history.add_mutually_exclusive_group()
@@ -41,10 +41,10 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         type=_count,
         default=20,
-        help="how many, the newest first (default: %(default)s)",
+        help="how many to list, newest first (default: %(default)s)",
     )
-    which.add_argument("--epoch", metavar="N", type=_count, help="this one, in full")
-    history.add_argument("--json", action="store_true", help="the full reports, for a machine")
+    which.add_argument("--epoch", metavar="N", type=_count, help="show this one in full")
+    history.add_argument("--json", action="store_true", help="print the full reports as JSON")
 
 
 def _count(text: str) -> int:
@@ -56,10 +56,10 @@ def _count(text: str) -> int:
 def _history(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
 
     with connected(arguments) as client:
-        view = RecordView(client, namespace(arguments))
+        view = RecordReader(client, namespace(arguments))
         if arguments.epoch is None:
             _all(arguments, view)
         else:
@@ -67,7 +67,7 @@ def _history(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _one(arguments: argparse.Namespace, view: "RecordView") -> None:
+def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
     report, broken = view.report(arguments.epoch)
     if report is None:
         _complain_of(broken)
@@ -76,16 +76,16 @@ def _one(arguments: argparse.Namespace, view: "RecordView") -> None:
         if last is None:
             raise _nothing(arguments, view)
         raise CommandError(
-            f"No report of epoch {arguments.epoch}: it is in progress, too old or never was. "
+            f"No report of epoch {arguments.epoch}: it is in progress, too old, or never existed. "
             f"The newest on record is {last.epoch}",
         )
     if arguments.json:
         say(report.to_bytes().decode())
     else:
-        _tell(report)
+        _show(report)
 
 
-def _all(arguments: argparse.Namespace, view: "RecordView") -> None:
+def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
     reports, broken = view.history(arguments.limit)
     first = next(reports, None)
     if first is None:
@@ -98,24 +98,24 @@ def _all(arguments: argparse.Namespace, view: "RecordView") -> None:
     _complain_of(broken)
 
 
-def _nothing(arguments: argparse.Namespace, view: "RecordView") -> CommandError:
+def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandError:
     from nautilus_recovery_actor.outside.redis_server import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
     if view.stamps().heartbeat is not None:
-        why = "its monitor has not ended a recovery yet, or keeps none (history_size=0)"
+        why = "its monitor has not finished a recovery yet, or keeps no history (history_size=0)"
     elif view.is_known():
-        why = "its cache is here, but no RecoveryMonitorActor was on the node"
+        why = "its cache is here, but the node had no RecoveryMonitorActor"
     elif traders := view.traders():
-        why = f"there is nothing of it. There is a record of {', '.join(traders)}"
+        why = f"nothing is stored for it. Traders on record: {', '.join(traders)}"
     else:
-        why = "there is nothing of it: is this the trader ID, and the server of the node's cache?"
+        why = "nothing is stored for it: is this its ID, and the server of the node's cache?"
     return CommandError(f"No recovery of {trader} on record in Redis at {where}: {why}")
 
 
 def _complain_of(broken: "Iterable[Broken]") -> None:
     for one in broken:
-        complain(one_line(f"Cannot be read: {one.key}: {one.why}"))
+        complain(one_line(f"Cannot read {one.key}: {one.why}"))
 
 
 def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
@@ -127,21 +127,21 @@ def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
 
 
 def _list(reports: "Iterable[RecoveryReport]") -> None:
-    from nautilus_recovery_actor.outside.record import overview  # noqa: PLC0415
+    from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
     rows = [
-        overview.Row(*map(one_line, msgspec.structs.astuple(overview.row(report))))
+        report_tables.Row(*map(one_line, msgspec.structs.astuple(report_tables.row(report))))
         for report in reports
     ]
-    for line in overview.table(rows, columns()):
+    for line in report_tables.table(rows, columns()):
         say(line)
 
 
-def _tell(report: "RecoveryReport") -> None:
-    from nautilus_recovery_actor.outside.record import overview  # noqa: PLC0415
+def _show(report: "RecoveryReport") -> None:
+    from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
     width = columns()
-    for line in overview.in_full(report):
+    for line in report_tables.in_full(report):
         indent = line[: len(line) - len(line.lstrip(" "))]
         text = indent + one_line(line)
         for part in [text] if width is None else wrapped(text, width - 1):

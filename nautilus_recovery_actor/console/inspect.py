@@ -31,20 +31,20 @@ def add_to(commands: Commands) -> None:
         "inspect",
         text,
         _inspect,
-        description=f"{text.capitalize()}. No node is started, and nothing is changed.",
-        epilog="Exit code: 0; 1 with broken entries; 2 if Redis or the trader is not found.",
+        description=f"{text.capitalize()}. Starts no node and changes nothing.",
+        epilog="exit codes: 0 all is readable; 1 broken entries; 2 Redis or the trader not found",
     )
     add_record(inspect)
-    inspect.add_argument("--strategy", metavar="ID", help="only its positions and orders")
-    inspect.add_argument("--instrument", metavar="ID", help="only its positions and orders")
+    inspect.add_argument("--strategy", metavar="ID", help="show only its positions and orders")
+    inspect.add_argument("--instrument", metavar="ID", help="show only its positions and orders")
     inspect.add_argument(
         "--max-value",
         metavar="MIB",
         type=_mebibytes,
         default=64 * 2**20,
-        help="do not read values that take more memory in Redis (default: 64)",
+        help="skip values that take more memory in Redis (default: 64)",
     )
-    inspect.add_argument("--all", action="store_true", help=f"more than {_ROWS} rows in a table")
+    inspect.add_argument("--all", action="store_true", help=f"show more than {_ROWS} rows a table")
     inspect.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -53,10 +53,10 @@ def _inspect(arguments: argparse.Namespace) -> int:
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store import store_reader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.store import reader  # noqa: PLC0415
 
     with connected(arguments) as client:
-        inventory = store_reader.read(client, namespace(arguments), arguments.max_value)
+        inventory = reader.read(client, namespace(arguments), arguments.max_value)
         if inventory is None:
             raise _nothing(arguments, keys.owners(client))
     inventory = inventory.of(arguments.strategy, arguments.instrument)
@@ -71,17 +71,17 @@ def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> Co
     from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
 
     trader = one_line(arguments.trader)
-    line = f"Redis at {redis_server.address(arguments.redis)} holds nothing of {trader}"
+    line = f"Redis at {redis_server.address(arguments.redis)} has no entries for {trader}"
     if not owners:
         return CommandError(
-            f"{line}, and of no other trader: is this the server of the node's cache?",
+            f"{line} or any other trader: is this the server of the node's cache?",
         )
     named = ", ".join(f"--trader {trader}{options}" for trader, options in owners[:_NAMED])
     more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
-    return CommandError(f"{line}. It holds entries of: {named}{more}")
+    return CommandError(f"{line}. It has entries for: {named}{more}")
 
 
 def _mebibytes(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text[:7]) <= 2**20):
-        raise argparse.ArgumentTypeError("give a whole number of MiB above 0")
+        raise argparse.ArgumentTypeError("give a whole number of MiB greater than 0")
     return int(text[:7]) * 2**20

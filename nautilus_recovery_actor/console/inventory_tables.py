@@ -15,12 +15,15 @@ from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.inventory import count
-from nautilus_recovery_actor.outside.store.restored_accounts import RestoredAccount
-from nautilus_recovery_actor.outside.store.restored_orders import RestoredOrder
-from nautilus_recovery_actor.outside.store.restored_positions import RestoredPosition
+from nautilus_recovery_actor.outside.store.orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.positions import RestoredPosition
+
+
+_CONSEQUENCES = {True: ("start fails", "bold red"), False: ("skipped", "yellow")}
 
 
 def show(inventory: Inventory, max_rows: int | None, console: Console | None = None) -> None:
@@ -51,7 +54,7 @@ def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int 
         table.add_row(
             _text(entry.key),
             _text(entry.why),
-            _text(*(("no start", "bold red") if entry.stops_start else ("left out", "yellow"))),
+            _text(*_CONSEQUENCES[entry.stops_start]),
         )
     _print(console, table, len(broken), max_rows)
 
@@ -123,7 +126,7 @@ def _status(order: RestoredOrder) -> Text:
     if order.is_inflight:
         text.append(" in flight", "yellow")
     elif not order.is_open:
-        text.append(" in the node", "dim")
+        text.append(" held by the node", "dim")
     return text
 
 
@@ -153,7 +156,7 @@ def _table(*headings: str) -> Table:
 def _print(console: Console, table: Table, rows: int, max_rows: int | None) -> None:
     console.print(table)
     if max_rows is not None and rows > max_rows:
-        console.print(_text(f"... and {rows - max_rows:,} more: --all shows them", "dim"))
+        console.print(_text(f"... and {rows - max_rows:,} more: use --all to see them", "dim"))
 
 
 def _amount(number: Decimal) -> str:

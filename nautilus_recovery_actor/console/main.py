@@ -27,10 +27,10 @@ from nautilus_recovery_actor.console.common import complain
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command."""
-    if sys.stdout is None:  # Who runs it closed it: the exit code tells
+    if sys.stdout is None:  # Closed by the caller: the exit code is the answer
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for all that comes)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # What is stored may be in letters that it has not
+        if isinstance(stream, io.TextIOWrapper):  # It may lack characters of what is stored
             stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
@@ -39,28 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as e:
         complain(str(e))
         return int(parsed.unusable)
-    except BrokenPipeError:  # Who reads has seen enough, as `head` has
+    except BrokenPipeError:  # The reader has seen enough, as `head` has
         return _unread()
     except SystemExit as e:
         if not isinstance(e.__context__, BrokenPipeError):
             raise
-        return _unread()  # What prints tables makes a 1 of it, which means warnings
+        return _unread()  # rich makes it a 1, which means warnings
     except KeyboardInterrupt:
-        complain("Interrupted: all that was started has been ended")
+        complain("Interrupted: everything that was started has been stopped")
         return INTERRUPTED
     return code
 
 
 def _unread() -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stdout.flush()  # Else what is left of the answer goes to whatever comes in its place
+    sys.stdout.flush()  # Flushes what is left into the void
     return UNREAD
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nautilus-recovery",
-        description="See, check and steer the recovery of NautilusTrader nodes.",
+        description="Check, watch and control the recovery of NautilusTrader nodes.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version(PACKAGE)}")
     commands = parser.add_subparsers(

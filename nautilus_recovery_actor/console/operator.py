@@ -1,5 +1,5 @@
 """
-``nautilus-recovery release`` and ``resume``: an operator steers a running node.
+``nautilus-recovery release`` and ``resume``: control a running node.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.text import one_line
 
 
@@ -36,22 +37,22 @@ def add_to(commands: Commands) -> None:
 
 
 def _add_release(commands: Commands) -> None:
-    text = "let a blocked instrument trade for a time, though it differs from the venue"
+    text = "let a blocked instrument trade for a while although it differs from the venue"
     release = add_command(commands, "release", text, _release)
-    release.add_argument("instrument", metavar="INSTRUMENT", help="such as ETHUSDT-PERP.BINANCE")
+    release.add_argument("instrument", metavar="INSTRUMENT", help="e.g. ETHUSDT-PERP.BINANCE")
     _add_addressee(release)
     how_long = release.add_mutually_exclusive_group()
     how_long.add_argument(
         "--minutes",
         type=float,
         default=15.0,
-        help="how long, at most 1440 (default: 15); the next recovery ends it earlier",
+        help="for how long, at most 1440 (default: 15); the next recovery ends it early",
     )
     how_long.add_argument("--withdraw", action="store_true", help="end a release now")
 
 
 def _add_resume(commands: Commands) -> None:
-    text = "let a running node try again whose recovery failed, or was repeated too often"
+    text = "let a running node retry after its recovery failed or was repeated too often"
     _add_addressee(add_command(commands, "resume", text, _resume))
 
 
@@ -60,22 +61,22 @@ def _add_addressee(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--reason",
         required=True,
-        help="why, in one line: it is logged and kept in the report",
+        help="why, in one line; it goes into the log and the report",
     )
     add_redis(command, "the server of the node's message bus and cache")
     add_namespace(command)
     command.add_argument(
         "--stream",
-        default="recovery-commands",
-        help="one of external_streams of the node's message bus (default: %(default)s)",
+        default=names.COMMAND_STREAM,
+        help="a stream in external_streams of the node's message bus (default: %(default)s)",
     )
     command.add_argument(
         "--encoding",
         choices=("json", "msgpack"),
-        help="that of the node's message bus (default: the one of NautilusTrader as installed)",
+        help="encoding of the node's message bus (default: that of the installed NautilusTrader)",
     )
     add_timeout(command, "the node's answer", 10.0)
-    command.add_argument("--json", action="store_true", help="the node's answer, for a machine")
+    command.add_argument("--json", action="store_true", help="print the node's answer as JSON")
 
 
 def _release(arguments: argparse.Namespace) -> int:
@@ -117,7 +118,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
     except (remote.RemoteError, redis_server.RedisUnusableError) as e:
         raise CommandError(str(e)) from e
     except KeyboardInterrupt:
-        complain("Interrupted before the node answered: its log tells whether it obeyed")
+        complain("Interrupted before the node answered: its log says whether it did what was asked")
         return INTERRUPTED
     text = one_line(answer.text)
     if arguments.json:

@@ -1,5 +1,5 @@
 """
-What the commands have in common that read what is stored of a trader.
+What the commands that read a trader's record have in common.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def add_namespace(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-prefix",
         action="store_true",
-        help="the cache has use_trader_prefix=False",
+        help="the cache is configured with use_trader_prefix=False",
     )
     command.add_argument(
         "--instance-id",
         metavar="ID",
-        help="the instance, where the cache has use_instance_id=True",
+        help="the instance ID, if the cache is configured with use_instance_id=True",
     )
 
 

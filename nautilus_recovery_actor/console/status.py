@@ -1,5 +1,5 @@
 """
-``nautilus-recovery status``: may a node trade, as an exit code.
+``nautilus-recovery status``: may a node trade?
 """
 
 import argparse
@@ -19,31 +19,31 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.outside.record.present import Present
+    from nautilus_recovery_actor.outside.record.status import NodeStatus
 
 CODES = (
     "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
-    "2 failed; 3 no heartbeat, the node is down or not known to be up, or Redis cannot be used; "
-    "64 wrong usage"
+    "2 failed; 3 no heartbeat, the node may be down, or Redis cannot be used; 64 wrong usage"
 )
 NO_HEARTBEAT = 3
 
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    text = "tell whether a node may trade, by the exit code too"
+    text = "show whether a node may trade, also as the exit code"
     status = add_command(
         commands,
         "status",
         text,
         _status,
         unusable=NO_HEARTBEAT,
-        description=f"{text.capitalize()}: for a readiness probe.",
+        description=f"{text.capitalize()}. Meant for readiness probes.",
         epilog=CODES,
     )
     status.misused = MISUSED
@@ -52,10 +52,10 @@ def add_to(commands: Commands) -> None:
     status.add_argument(
         "--strict",
         action="store_true",
-        help="closed (1) also while an instrument is blocked that no operator has released",
+        help="also closed (1) while any instrument is blocked and not released by an operator",
     )
-    status.add_argument("--json", action="store_true", help="one JSON object, for a machine")
-    add_timeout(status, "each answer of the server", 2.0)
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    add_timeout(status, "each answer from the server", 2.0)
 
 
 def add_max_age(command: argparse.ArgumentParser) -> None:
@@ -64,29 +64,29 @@ def add_max_age(command: argparse.ArgumentParser) -> None:
         "--max-age",
         metavar="SECS",
         type=positive,
-        help="how old the heartbeat may be (default: three times the node's heartbeat_secs)",
+        help="how old the heartbeat may be (default: three times heartbeat_secs, at least 3)",
     )
 
 
 def _status(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.outside.record.present import Present  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import NodeStatus  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
 
     try:
         with connected(arguments, arguments.timeout) as client:
-            recorded = RecordView(client, namespace(arguments)).present()
+            record = RecordReader(client, namespace(arguments)).current()
     except CommandError as e:
         if not arguments.json:
             raise
-        found = Present(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
+        found = NodeStatus(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
     else:
-        found = present(
+        found = node_status(
             arguments.trader,
-            recorded,
+            record,
             time.time_ns(),
             arguments.max_age,
             arguments.strict,
@@ -94,16 +94,16 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say(msgspec.json.encode(found).decode())
     else:
-        tell(found)
+        show(found)
     return found.state.exit_code
 
 
-def tell(found: "Present") -> None:
-    """Print where a node stands."""
+def show(found: "NodeStatus") -> None:
+    """Print the status of a node."""
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
     for instrument_id in found.blocked_instruments:
         until = found.released_until.get(instrument_id)
         released = "" if until is None else f", released until {moment(until)} UTC"
         say(one_line(f"Blocked: {instrument_id}{released}"))
     if found.is_shadow:
-        say("In shadow: the monitor tells of this and blocks nothing")
+        say(wording.SHADOW)

@@ -1,5 +1,5 @@
 """
-What a command line names: the configuration of a node, in Python or in a file.
+The target of a check: the configuration of a node, in Python or in a file.
 """
 
 import importlib
@@ -27,11 +27,11 @@ _MAX_FILE_BYTES = 16_000_000
 
 
 class TargetError(CommandError):
-    """Raised when there is no such target, or it is none. The text is one line without a secret."""
+    """Raised when a target cannot be used. The text is one line without secrets."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A node to look at."""
+    """A node to check."""
 
     # Its configuration, or itself
     config: Any
@@ -40,26 +40,26 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def load_target(name: str) -> Target:
-    """Return what is named."""
+    """Return the target that is named."""
     path = Path(name)
     _search_current_directory()  # A file names classes, too
     module, _, attribute = name.partition(":")
     if module.endswith(".py"):
         named = f"{Path(module).stem}:{attribute or 'config'}"
         raise TargetError(
-            f"'{without_secrets(name)}' is a Python file: give package.module:name, such as "
-            f"{without_secrets(named)} in its directory",
+            f"'{without_secrets(name)}' is a Python file: give package.module:name, for "
+            f"example {without_secrets(named)} in its directory",
         )
     if path.suffix == ".json" or path.is_file():
         return Target(_file(path))
     if not (module and attribute):
-        raise TargetError(f"'{without_secrets(name)}' is no target: {_FORMS}")
+        raise TargetError(f"'{without_secrets(name)}' is not a target: {_FORMS}")
     return _target(_called(_imported(module, attribute), name), name)
 
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Send what is printed meanwhile, by compiled code too, where it disturbs no answer."""
+    """Send what is printed meanwhile to stderr, also what compiled code prints."""
     sys.stdout.flush()
     kept = os.dup(1)
     stdout, sys.stdout = sys.stdout, sys.stderr
@@ -75,7 +75,7 @@ def stdout_to_stderr() -> Iterator[None]:
 def _file(path: Path) -> TradingNodeConfig:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ValueError("it is too large")  # noqa: TRY301 (told as all others)
+            raise ValueError("it is too large")  # noqa: TRY301 (reported like the others)
         data = path.read_bytes()
         _refuse_unknown(data)
         config: TradingNodeConfig = TradingNodeConfig.parse(data)
@@ -83,8 +83,8 @@ def _file(path: Path) -> TradingNodeConfig:
         raise TargetError(f"{without_secrets(str(path))} cannot be read: {e.strerror}") from None
     except Exception as e:
         raise TargetError(
-            f"{without_secrets(str(path))} is no TradingNodeConfig that NautilusTrader can read: "
-            f"{_error(e)}",
+            f"{without_secrets(str(path))} is not a TradingNodeConfig that NautilusTrader can read"
+            f": {_error(e)}",
         ) from None
     return config
 
@@ -126,7 +126,7 @@ def _called(found: Any, name: str) -> Any:
         inspect.signature(found).bind()
     except TypeError:
         raise TargetError(
-            f"{without_secrets(name)} needs arguments: name a function that needs none",
+            f"{without_secrets(name)} needs arguments: give a function without required ones",
         ) from None
     except ValueError:
         pass  # It has no signature to look at
@@ -136,7 +136,7 @@ def _called(found: Any, name: str) -> Any:
         raise TargetError(f"{without_secrets(name)} raised {_error(e)}") from None
     if inspect.iscoroutine(answer):
         answer.close()
-        raise TargetError(f"{without_secrets(name)} is asynchronous: name a function that is not")
+        raise TargetError(f"{without_secrets(name)} is asynchronous: give a function that is not")
     return answer
 
 
@@ -147,7 +147,7 @@ def _target(found: Any, name: str) -> Target:
         case (TradingNodeConfig() as config, list() | tuple() as strategies):
             return Target(config, tuple(strategies))
     raise TargetError(
-        f"{without_secrets(name)} is of the type {type(found).__name__}: it must be a "
+        f"{without_secrets(name)} is of type {type(found).__name__}: it must be a "
         f"TradingNodeConfig, or a function that returns one, alone or with a list of strategies",
     )
 

@@ -1,5 +1,5 @@
 """
-``nautilus-recovery watch``: a recovery while it goes on.
+``nautilus-recovery watch``: follow a recovery.
 """
 
 import argparse
@@ -36,17 +36,17 @@ from nautilus_recovery_actor.core.text import one_line
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.outside.record.following import Change
-    from nautilus_recovery_actor.outside.record.present import Present
-    from nautilus_recovery_actor.outside.record.recorded import Recorded
+    from nautilus_recovery_actor.outside.record.changes import Change
+    from nautilus_recovery_actor.outside.record.entries import Record
+    from nautilus_recovery_actor.outside.record.status import NodeStatus
 
-_LOOK_SECS = 0.25
-_RELOOK_SECS = 2.0
+_POLL_SECS = 0.25
+_REREAD_SECS = 2.0
 
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    text = "tell of a recovery while it goes on, until it ends"
+    text = "follow a recovery until it ends"
     watch = add_command(
         commands,
         "watch",
@@ -58,21 +58,21 @@ def add_to(commands: Commands) -> None:
     watch.misused = MISUSED
     add_record(watch)
     add_max_age(watch)
-    watch.add_argument("--follow", action="store_true", help="go on when the recovery has ended")
+    watch.add_argument("--follow", action="store_true", help="keep watching after the end")
     watch.add_argument(
         "--timeout",
         metavar="SECS",
         type=positive,
-        help="how long at most (default: until it ends, or Ctrl-C)",
+        help="stop after this long (default: when the recovery ends, or on Ctrl-C)",
     )
-    watch.add_argument("--json", action="store_true", help="one JSON object for each change")
+    watch.add_argument("--json", action="store_true", help="print each change as a JSON object")
 
 
 def _watch(arguments: argparse.Namespace) -> int:
     require("cli", "redis")
     try:
-        with _screen(arguments) as (tell, show), connected(arguments) as client:
-            return _follow(arguments, client, tell, show)
+        with _screen(arguments) as (emit, show), connected(arguments) as client:
+            return _follow(arguments, client, emit, show)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -80,59 +80,59 @@ def _watch(arguments: argparse.Namespace) -> int:
 def _follow(
     arguments: argparse.Namespace,
     client: "redis.Redis",
-    tell: "Callable[[Change], None]",
-    show: "Callable[[Present], None]",
+    emit: "Callable[[Change], None]",
+    show: "Callable[[NodeStatus], None]",
 ) -> int:
-    from nautilus_recovery_actor.outside.record.following import Following  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import State  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.present import present  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.record_view import RecordView  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.record.stream_view import StreamView  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.changes import Changes  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.stream import MessageStream  # noqa: PLC0415
 
     where = namespace(arguments)
-    view, stream = RecordView(client, where), StreamView(client, where)
-    following = Following(arguments.trader)
+    view, stream = RecordReader(client, where), MessageStream(client, where)
+    changes = Changes(arguments.trader)
     began = time.monotonic()
     deadline = math.inf if arguments.timeout is None else began + arguments.timeout
     stream.begin()
-    recorded, read_at = view.present(), began
+    record, read_at = view.current(), began
     while True:
         now = time.time_ns()
-        found = present(arguments.trader, recorded, now, arguments.max_age)
-        beat = recorded.heartbeat
-        for change in following.look(found, beat.ts if beat else None, recorded.report, now):
-            tell(change)
+        found = node_status(arguments.trader, record, now, arguments.max_age)
+        beat = record.heartbeat
+        for change in changes.look(found, beat.ts if beat else None, record.report, now):
+            emit(change)
         show(found)
         if not arguments.follow and found.state in (State.OPEN, State.FAILED):
             return found.state.exit_code
         remaining_secs = deadline - time.monotonic()
         if remaining_secs <= 0:
             return found.state.exit_code
-        for message in stream.wait(min(_LOOK_SECS, remaining_secs)):
-            for change in following.hear(message):
-                tell(change)
+        for message in stream.wait(min(_POLL_SECS, remaining_secs)):
+            for change in changes.hear(message):
+                emit(change)
         stamps = view.stamps()
-        if _place(stamps) != _place(recorded) or time.monotonic() - read_at > _RELOOK_SECS:
+        if _place(stamps) != _place(record) or time.monotonic() - read_at > _REREAD_SECS:
             # A report may be large, and changes only when an operator releases something
-            recorded, read_at = view.present(), time.monotonic()
+            record, read_at = view.current(), time.monotonic()
         else:
-            recorded = msgspec.structs.replace(stamps, report=recorded.report)
+            record = msgspec.structs.replace(stamps, report=record.report)
 
 
-def _place(recorded: "Recorded") -> object:
-    beat = recorded.heartbeat
-    return recorded.epoch, beat and (beat.epoch, beat.phase)
+def _place(record: "Record") -> object:
+    beat = record.heartbeat
+    return record.epoch, beat and (beat.epoch, beat.phase)
 
 
 @contextmanager
 def _screen(
     arguments: argparse.Namespace,
-) -> "Iterator[tuple[Callable[[Change], None], Callable[[Present], None]]]":
-    # What tells of a change, and what shows the present meanwhile
+) -> "Iterator[tuple[Callable[[Change], None], Callable[[NodeStatus], None]]]":
+    # How to print a change, and how to show the status meanwhile
     if arguments.json:
         yield (lambda change: _say(msgspec.json.encode(change).decode())), (lambda _: None)
     elif not sys.stdout.isatty() or find_spec("rich") is None:
-        yield _tell, (lambda _: None)
+        yield _print, (lambda _: None)
     else:
         from rich.console import Console  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
@@ -140,14 +140,14 @@ def _screen(
         console = Console(highlight=False)
         with console.status("") as status:
             yield (
-                lambda change: _tell(change, console.out),
+                lambda change: _print(change, console.out),
                 lambda found: status.update(
                     Text(one_line(f"{found.state}: {found.reason}")[: console.width - 3], "dim"),
                 ),
             )
 
 
-def _tell(change: "Change", out: Callable[[str], None] | None = None) -> None:
+def _print(change: "Change", out: Callable[[str], None] | None = None) -> None:
     epoch = "" if change.epoch is None else f"epoch {change.epoch}"
     start = f"{moment(change.ts, digits=3)}Z  {epoch:<9} {one_line(change.what):<12}  "
     width = columns()

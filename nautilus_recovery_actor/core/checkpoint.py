@@ -2,7 +2,7 @@
 The state of a strategy as it is kept in the cache, so that it survives a kill.
 
 A checkpoint is written to one of two slots in turn, so that the last good one stays whatever
-becomes of the next, and it has a checksum, so that a torn one is never taken. All keys are here.
+becomes of the next, and it has a checksum, so that a torn one is never taken.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 
 from nautilus_recovery_actor.core.journal import Store
+from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
+from nautilus_recovery_actor.core.names import DAMAGED_CHECKPOINT_KEY
 
-
-CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}"
-DAMAGED_KEY = "recovery:checkpoint:{strategy_id}:{slot}:damaged"
 
 FORMAT_VERSION = 1
 
@@ -129,7 +128,7 @@ class CheckpointJournal:
             try:
                 found = decode(data)
             except CheckpointError as e:
-                key, copy = self._key(CHECKPOINT_KEY, slot), self._key(DAMAGED_KEY, slot)
+                key, copy = self._key(CHECKPOINT_KEY, slot), self._key(DAMAGED_CHECKPOINT_KEY, slot)
                 self._store.add(copy, data)
                 self._damaged.add(slot)
                 errors.append(f"The checkpoint '{key}' cannot be read, {e}; copied to '{copy}'")

@@ -1,8 +1,8 @@
 """
 What the monitor keeps across restarts: the epoch, the heartbeat and the last reports; and its
-answer to an operator, for whom it is written outside the node.
+answer to an operator, who reads it from outside the node.
 
-All keys are here. Each is overwritten in place, so what Redis holds does not grow.
+Each entry is overwritten in place, so that they do not pile up in Redis.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,12 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import EPOCH_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.report import RecoveryReport
 
-
-ANSWER_KEY = "recovery:answer"
-EPOCH_KEY = "recovery:epoch"
-HEARTBEAT_KEY = "recovery:heartbeat"
-HISTORY_KEY = "recovery:history:{slot}"
 
 _Value = TypeVar("_Value")
 
@@ -61,7 +60,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     interval_secs : float, optional
         How often there is one (seconds), besides those at each change of phase.
     history_size : int, optional
-        How many reports are kept, which tells from outside where each one is.
+        How many reports are kept, which says where each one is.
 
     """
 
@@ -100,8 +99,8 @@ class RecoveryJournal:
     """
     Keeps the epoch, the heartbeat and the newest reports in the cache, and so in Redis.
 
-    Nothing here blocks: the cache buffers what it writes. What cannot be read is told to `warn` in
-    one line and counts as absent.
+    Nothing here blocks: the cache buffers what it writes. What cannot be read goes to `warn` in
+    one line, and counts as absent.
     """
 
     def __init__(self, store: Store, history_size: int, warn: Callable[[str], None]) -> None:
@@ -153,5 +152,5 @@ class RecoveryJournal:
         try:
             return msgspec.json.decode(data, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
-            self._warn(f"Ignored the entry '{key}' of the recovery history, which is damaged: {e}")
+            self._warn(f"Ignored the damaged entry '{key}' of the recovery history: {e}")
             return None

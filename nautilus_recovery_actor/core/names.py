@@ -14,6 +14,10 @@ DAMAGED_CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}:damaged"
 PREFLIGHT_KEY = "recovery:preflight"
 
 
+# NautilusTrader's own: what stands before the trader ID in each key, if so configured
+TRADER_PREFIX = "trader-"
+
+
 def general_key(key: str) -> str:
     """Return where NautilusTrader keeps the cache's `key`, below the prefix of the trader."""
     return f"general:{key}"

@@ -14,13 +14,13 @@ _WIDTH = 79
 _LEAST_WIDTH = 20
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
-# From here on a time is told in minutes
+# From here on a time is given in minutes
 _LONG_SECS = 120
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def one_line(text: str) -> str:
-    """Return `text` without what would move or colour a terminal."""
+    """Return `text` without what would move or color a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

@@ -1,5 +1,5 @@
 """
-A report as lines for a log: what happened, what changed, what is not right, what to do.
+A report in words. The node's log, the command line and the demo all say these sentences.
 """
 
 from collections.abc import Iterator
@@ -11,42 +11,49 @@ from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import StrategyRecovery
 from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import wrapped
 
 
+SHADOW = "In shadow mode: nothing is blocked"
+
 # With Redis lost, every order that the venue still reports is one
 _MAX_LOST_LINES = 20
+_MAX_NAMES = 5
+_WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
+
+
+# -- THE WHOLE --
 
 
 def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
-    """Return the lines of `report`, each with how much it matters."""
-    result = report.failure or report.outcome
+    """Return the lines of `report` for a log, each with how much it matters."""
     if report.failure is not None:
         severity = Severity.BLOCK
     else:
         severity = Severity.WARN if report.blocked_instruments else Severity.INFO
-    told = [(severity, f"Recovery epoch {report.epoch} {result}: {report.message}")]
+    logged = [(severity, headline(report))]
     if report.fill_counts:
-        counts = ", ".join(f"{count} {origin}" for origin, count in report.fill_counts.items())
-        told.append((Severity.INFO, f"Fills while away: {counts}"))
-    told += [
+        logged.append((Severity.INFO, fills(report)))
+    logged += [
         (Severity.INFO, position_line(change))
         for change in report.positions
         if change.qty_before != change.qty_after or change.qty_after != change.qty_venue
     ]
-    told += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
+    logged += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
-        told.append((Severity.WARN, f"Lost orders that are in the report only: {more}"))
-    told += [
+        logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
+    logged += [
         (Severity.INFO if found.resolved else found.severity, discrepancy_line(found))
         for found in report.discrepancies
     ]
-    return told
+    return logged
 
 
 def blocks(report: RecoveryReport) -> list[str]:
@@ -58,13 +65,6 @@ def blocks(report: RecoveryReport) -> list[str]:
     ]
 
 
-def _is_touched(strategy: StrategyRecovery) -> bool:
-    return bool(strategy.order_counts) or any(
-        position.real.fills or position.synthetic.fills or position.qty_before != position.qty_after
-        for position in strategy.positions
-    )
-
-
 def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
     """Return what happened to one strategy while the node was away, in lines of any length."""
     yield strategy.strategy_id
@@ -72,13 +72,13 @@ def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
     for position in strategy.positions:
         yield (
             f"  Position {position.position_id}: "
-            f"{_plain(position.qty_before)} -> {_plain(position.qty_after)}"
+            f"{_signed(position.qty_before)} -> {_signed(position.qty_after)}"
         )
         yield from _effect_lines("real", position.real, position)
         yield from _effect_lines("made up", position.synthetic, position)
     if strategy.order_counts:
         counts = (f"{count} {status}" for status, count in strategy.order_counts.items())
-        yield f"  Orders that ended: {', '.join(counts)}"
+        yield f"  Orders closed: {', '.join(counts)}"
     for order in strategy.orders:
         yield f"    {_ended_order_line(order)}"
     for balance in report.balances:
@@ -86,22 +86,100 @@ def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
             yield f"  {balance_line(balance)}"
 
 
+def _is_touched(strategy: StrategyRecovery) -> bool:
+    return bool(strategy.order_counts) or any(
+        position.real.fills or position.synthetic.fills or position.qty_before != position.qty_after
+        for position in strategy.positions
+    )
+
+
+# -- ITS RESULT --
+
+
+def headline(report: RecoveryReport) -> str:
+    """Return which recovery it was and how it ended."""
+    return f"Recovery epoch {report.epoch} {verdict(report)}"
+
+
+def verdict(report: RecoveryReport) -> str:
+    """Return how the recovery ended."""
+    return f"{result(report)}: {report.message}"
+
+
+def result(report: RecoveryReport) -> str:
+    """Return the outcome, or the reason of the failure."""
+    return str(report.failure or report.outcome or "UNFINISHED")
+
+
+def opened(report: RecoveryReport) -> str:
+    """Return what opened the epoch."""
+    return f"opened by {report.trigger}"
+
+
 def absence(report: RecoveryReport) -> str:
     """Return what opened the epoch, and for a start how long the node was away."""
     if report.trigger != "startup":
         return f"At run time ({report.trigger})"
     if report.away_ns is None:
-        return "No run before this one is known"
-    end = "stopped" if report.clean_shutdown else "not stopped cleanly"
+        return "No earlier run on record"
+    end = "stopped cleanly" if report.clean_shutdown else "not stopped cleanly"
     return f"Away for {duration(report.away_ns)}, {end}"
+
+
+def fills(report: RecoveryReport) -> str:
+    """Return how many fills came from where."""
+    counts = (f"{count} {origin}" for origin, count in report.fill_counts.items())
+    return f"Reconciled fills: {', '.join(counts) or 'none'}"
+
+
+def differences(report: RecoveryReport) -> str:
+    """Return how many differences there are of each severity, and how many went away."""
+    standing = [found.severity for found in report.discrepancies if not found.resolved]
+    counted = [f"{count} {one}" for one in _WORST_FIRST if (count := standing.count(one))]
+    if resolved := len(report.discrepancies) - len(standing):
+        counted.append(f"{resolved} resolved")
+    return f"Differences: {', '.join(counted) or 'none'}"
+
+
+def blocked(report: RecoveryReport) -> str:
+    """Return the instruments that are blocked, the first few by name."""
+    return f"Blocked: {_names(report.blocked_instruments)}"
+
+
+def summary(report: RecoveryReport) -> str:
+    """Return what happened in short, its result aside."""
+    sentences = [absence(report)]
+    if report.fill_counts:
+        sentences.append(fills(report))
+    if report.discrepancies:
+        sentences.append(differences(report))
+    if report.lost_orders:
+        sentences.append(f"Lost orders: {len(report.lost_orders)}")
+    if report.blocked_instruments:
+        sentences.append(blocked(report))
+    if report.overrides:
+        released = tuple(dict.fromkeys(one.instrument_id for one in report.overrides))
+        sentences.append(f"Released: {_names(released)}")
+    if report.shadow:
+        sentences.append(SHADOW)
+    return ". ".join(sentences)
+
+
+def _names(given: tuple[str, ...]) -> str:
+    named = ", ".join(given[:_MAX_NAMES])
+    more = len(given) - _MAX_NAMES
+    return f"{named} and {more} more" if more > 0 else named or "none"
+
+
+# -- ITS PARTS --
 
 
 def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> Iterator[str]:
     if effect.fills:
         pnl = effect.realized_pnl
-        realised = "not known" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
+        realized = "PnL unknown" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
         count = "1 fill" if effect.fills == 1 else f"{effect.fills} fills"
-        yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realised {realised}"
+        yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realized {realized}"
 
 
 def _ended_order_line(order: EndedOrder) -> str:
@@ -118,46 +196,61 @@ def _ended_order_line(order: EndedOrder) -> str:
 def balance_line(balance: BalanceChange) -> str:
     """Return a balance before and after."""
     before, after = (
-        "not known" if total is None else f"{total:f}" for total in (balance.before, balance.after)
+        "unknown" if total is None else f"{total:f}" for total in (balance.before, balance.after)
     )
-    told = f"Balance {balance.account_id} {balance.currency}: "
+    start = f"Balance {balance.account_id} {balance.currency}: "
     if balance.before == balance.after:
-        return f"{told}{after}, unchanged"
+        return f"{start}{after}, unchanged"
     if balance.before is None or balance.after is None:
-        return f"{told}{before} -> {after}"
-    return f"{told}{before} -> {after} ({balance.after - balance.before:+f})"
+        return f"{start}{before} -> {after}"
+    return f"{start}{before} -> {after} ({balance.after - balance.before:+f})"
 
 
 def position_line(change: PositionChange) -> str:
     """Return a position before, after and at the venue."""
+    venue = change.qty_venue
     return (
         f"Position {change.position_id} ({change.account_id}): "
-        f"{_plain(change.qty_before)} -> {_plain(change.qty_after)}, "
-        f"venue {_plain(change.qty_venue)}"
+        f"{_signed(change.qty_before)} -> {_signed(change.qty_after)}, "
+        f"{'not reported by the venue' if venue is None else f'venue {_signed(venue)}'}"
     )
 
 
 def lost_line(lost: LostOrder) -> str:
     """Return what became of an order that the cache never saw."""
-    where = "is not in the cache" if lost.booked_under is None else f"is with {lost.booked_under}"
+    where = "missing from the cache"
+    if lost.booked_under is not None:
+        where = f"now booked under {lost.booked_under}"
     return (
-        f"Lost order {lost.client_order_id} ({lost.account_id}): {lost.strategy_id} sent it, the "
-        f"cache never saw it, and it {where} now; {lost.instrument_id} {lost.status}, "
+        f"Lost order {lost.client_order_id} ({lost.account_id}): sent by {lost.strategy_id}, never "
+        f"stored, {where}; {lost.instrument_id} {lost.status}, "
         f"{lost.filled_qty:+f} of {lost.qty:+f} filled"
     )
 
 
 def discrepancy_line(found: Discrepancy) -> str:
     """Return what differs, and what to do."""
+    return f"{difference(found)}. {found.detail}"
+
+
+def difference(found: Discrepancy) -> str:
+    """Return what differs."""
     subject = found.client_order_id or found.position_id or found.instrument_id
     resolved = "Resolved: " if found.resolved else ""
     return (
         f"{resolved}{found.kind} {subject or found.account_id} ({found.account_id}): "
-        f"venue {found.venue or '-'}, cache {found.cache or '-'}. {found.detail}"
+        f"venue {found.venue or '-'}, cache {found.cache or '-'}"
     )
 
 
-def _plain(quantity: Decimal | None) -> str:
-    if quantity is None:
-        return "not reported"
+def release_line(one: Override) -> str:
+    """Return a blocked instrument that an operator released, and until when."""
+    end = f"until {moment(one.ts_until)}" if one.ts_ended is None else f"to {moment(one.ts_ended)}"
+    return (
+        f"{one.instrument_id} released by {one.operator} from {moment(one.ts_started)} {end} UTC: "
+        f"{one.reason}"
+    )
+
+
+def _signed(quantity: Decimal) -> str:
     return f"{quantity:+f}" if quantity else "flat"

@@ -65,9 +65,9 @@ class Stage:
         self._console.print(screen.moment(moment, self._ts_zero))
 
     def waiting(self, for_what: str) -> None:
-        """Tell what is waited for, on a terminal only."""
+        """Show what the act waits for, on a terminal only."""
         if self._status is not None:
-            self._status.update(f"waiting: {for_what}")
+            self._status.update(f"waiting for {for_what}")
 
 
 def run(acts: tuple[Act, ...] = ACTS, *, is_verbose: bool = False) -> ExitCode:

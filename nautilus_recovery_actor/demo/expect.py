@@ -1,5 +1,5 @@
 """
-What must be true of each act for the demo to have shown what it says.
+What must be true of each act.
 """
 
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
@@ -42,11 +43,12 @@ def checks(record: ActRecord) -> list[Check]:
 
 
 def _before_the_verdict(record: ActRecord) -> Iterator[Check]:
-    killed, report, venue = words.run_before(clean_shutdown=False), record.report, record.venue
-    yield Check("first start", RecoveryOutcome.CLEAN, words.result(record.first))
-    yield Check("stop-loss at the venue while no node lives", "FILLED", venue.stop_state)
-    yield Check("venue while no node lives", _FLAT, words.position(venue.position))
-    yield Check("what the monitor found", killed, words.run_before(report.clean_shutdown))
+    report, venue = record.report, record.venue
+    yield Check("first start", RecoveryOutcome.CLEAN, wording.result(record.first))
+    yield Check("stop-loss at the venue while no node runs", "FILLED", venue.stop_state)
+    yield Check("venue while no node runs", _FLAT, words.position(venue.position))
+    _, _, ending = wording.absence(report).partition(", ")
+    yield Check("run before", "not stopped cleanly", ending or _NOTHING)
     yield Check("bid in on_start", "OrderDenied RECOVERY_IN_PROGRESS", _answer(record.early))
     yield Check("bid in on_start at the venue", _UNKNOWN, _at_venue(record, record.early))
     yield Check(
@@ -61,10 +63,10 @@ def _when_fills_are_reported(record: ActRecord) -> Iterator[Check]:
     before, after = _positions(record)
     trade_ids = ", ".join(record.venue.stop_trade_ids) or "a trade"
     applied = ", ".join(fill.trade_id for fill in report.fills) or _NOTHING
-    yield Check("verdict", RecoveryOutcome.ADJUSTED, words.result(report))
+    yield Check("verdict", RecoveryOutcome.ADJUSTED, wording.result(report))
     yield Check("position restored from Valkey", _LONG, before)
     yield Check("position after the recovery", words.position(record.venue.position), after)
-    yield Check("fills", f"1 {FillOrigin.VENUE}", words.fills(report))
+    yield Check("fills", f"Reconciled fills: 1 {FillOrigin.VENUE}", wording.fills(report))
     yield Check("trade that closed it", trade_ids, applied)
     yield Check("discrepancies", _NOTHING, _kinds(record))
     for instrument_id in scene.BIDS:
@@ -81,9 +83,9 @@ def _when_fills_are_lost(record: ActRecord) -> Iterator[Check]:
     kinds = sorted([DiscrepancyKind.ORDER_NOT_AT_VENUE, DiscrepancyKind.POSITION_NOT_AT_VENUE])
     open_orders = belief.orders_open if belief else ()
     believed = words.position(belief.net_position) if belief else _NOTHING
-    yield Check("what the node believes", _LONG, believed)
+    yield Check("position in the node", _LONG, believed)
     yield Check("orders open in the cache", record.stop_id, ", ".join(open_orders) or _NOTHING)
-    yield Check("verdict", RecoveryOutcome.DEGRADED, words.result(report))
+    yield Check("verdict", RecoveryOutcome.DEGRADED, wording.result(report))
     yield Check("blocked", scene.INSTRUMENT_ID, ", ".join(report.blocked_instruments) or _NOTHING)
     yield Check("discrepancies", ", ".join(kinds), _kinds(record))
     yield Check(f"bid on {scene.SYMBOL}", "OrderDenied RECOVERY_BLOCKED", _answer(denied))

@@ -1,5 +1,5 @@
 """
-The node of the demo, in a process of its own: a monitor, a small strategy, and what they tell.
+The node of the demo, in a process of its own: a monitor, a small strategy, and the facts they emit.
 """
 
 import time
@@ -88,7 +88,7 @@ class DemoStrategy(RecoverableStrategy):
         )
 
     def on_order_event(self, event: OrderEvent) -> None:
-        """Tell what became of an order."""
+        """Emit what became of an order."""
         emit(
             type(event).__name__,
             ts=event.ts_event or event.ts_init,
@@ -121,7 +121,7 @@ def node(port: int, trader_id: str, valkey_url: str | None) -> TradingNode:
             ImportableActorConfig(
                 actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
                 config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
-                config={"verify_timeout_secs": 2.0},  # Who watches has no 10 s to wait
+                config={"verify_timeout_secs": 2.0},  # A demo need not wait for 10 s
             ),
         ],
         strategies=[
@@ -141,15 +141,15 @@ def node(port: int, trader_id: str, valkey_url: str | None) -> TradingNode:
     )
     trading_node = paper_node(config)
 
-    def tell_gate(_: Any, gate: RecoveryGate) -> None:
+    def emit_gate(_: Any, gate: RecoveryGate) -> None:
         state = trading_state_to_str(trading_node.kernel.risk_engine.trading_state)
         emit("gate_opened", ts=time.time_ns(), epoch=gate.epoch, trading_state=state)
 
     for signal in (signals.recovery_started, signals.recovery_completed, signals.recovery_failed):
-        signal.connect(_tell_recovery)
-    signals.gate_opened.connect(tell_gate, weak=False)
+        signal.connect(_emit_recovery)
+    signals.gate_opened.connect(emit_gate, weak=False)
     return trading_node
 
 
-def _tell_recovery(_: Any, event: RecoveryMessage) -> None:
+def _emit_recovery(_: Any, event: RecoveryMessage) -> None:
     emit(type(event).__name__, ts=event.ts_event, report=event.report.to_dict())

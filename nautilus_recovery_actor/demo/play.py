@@ -1,6 +1,5 @@
 """
-Plays an act: starts a node, kills it, lets the venue go on, starts it again, and records all that
-was told.
+Plays an act: starts a node, kills it, lets the venue go on, starts it again, records what happens.
 """
 
 import os
@@ -26,6 +25,7 @@ from nautilus_recovery_actor.demo.record import Moment
 from nautilus_recovery_actor.demo.record import Mood
 from nautilus_recovery_actor.demo.record import VenueTruth
 from nautilus_recovery_actor.demo.scene import Act
+from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -47,7 +47,7 @@ class PlayError(Exception):
 
 
 class Audience(Protocol):
-    """Who is told of an act while it is played."""
+    """Who watches an act."""
 
     def moment(self, moment: Moment) -> None:
         """Something happened."""
@@ -56,7 +56,7 @@ class Audience(Protocol):
         """The act waits."""
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _Fact(msgspec.Struct, frozen=True):
     # A condition on a fact that reads well in an error
     names: tuple[str, ...]
     instrument_id: str | None = None
@@ -131,11 +131,11 @@ class _Play:
 
     def _enter(self, node: NodeProcess) -> str:
         entry_id = node.wait_for("OrderFilled")["order_id"]
-        resting = _Told(("OrderAccepted",), scene.INSTRUMENT_ID, entry_id)
+        resting = _Fact(("OrderAccepted",), scene.INSTRUMENT_ID, entry_id)
         stop_id: str = node.wait_for(resting)["order_id"]
         orders = {o.client_order_id: o for o in self._venue.state().orders}
         entry, stop = orders[entry_id], orders[stop_id]
-        self._tell(
+        self._show(
             Moment(
                 entry.ts_last,
                 "venue",
@@ -143,7 +143,7 @@ class _Play:
                 f"{entry.symbol} at {words.number(entry.avg_px)}",
             ),
         )
-        self._tell(
+        self._show(
             Moment(
                 stop.ts_last,
                 "venue",
@@ -156,16 +156,16 @@ class _Play:
 
     def _wait_until_stored(self, order_id: str) -> None:
         # The cache writes to the server in the background, in order: this is the newest of it
-        self._audience.waiting("the cache is written to the server")
-        key = f"trader-{self._trader_id}:orders:{order_id}"
+        self._audience.waiting("the cache to be written to the server")
+        key = Namespace(trader_id=self._trader_id).key(f"orders:{order_id}")
         deadline = time.monotonic() + _PATIENCE_SECS
         with self._valkey.client() as client:
             while client.llen(key) < _ORDER_EVENTS_OF_A_RESTING_ORDER:
                 if time.monotonic() > deadline:
-                    raise PlayError(f"{key} has not reached {self._valkey.host}")
+                    raise PlayError(f"{key} was not written to {self._valkey.host}")
                 time.sleep(_POLL_SECS)
 
-    # -- WHILE NO NODE LIVES --
+    # -- WHILE NO NODE RUNS --
 
     def _fall(self, stop_id: str) -> None:
         if self._act.loses_fills:
@@ -176,7 +176,7 @@ class _Play:
         self._say("venue", f"the price falls to {words.number(scene.FALL[-1])}")
         for fill in self._venue.state().fills:
             if fill.client_order_id == stop_id:
-                self._tell(
+                self._show(
                     Moment(
                         fill.ts,
                         "venue",
@@ -199,20 +199,17 @@ class _Play:
     def _begin(self, node: NodeProcess) -> Answer | None:
         fact = node.wait_for("RecoveryStarted")
         report = RecoveryReport.from_dict(fact["report"])
-        before = words.run_before(report.clean_shutdown)
-        self._tell(
-            Moment(fact["ts"], "monitor", f"epoch {report.epoch}: {before}; every gate is closed"),
-        )
-        fact = node.wait_for(_Told(_ANSWERS + _RESULTS))
+        self._show(words.began(fact["ts"], report))
+        fact = node.wait_for(_Fact(_ANSWERS + _RESULTS))
         if fact["fact"] in _RESULTS:
             return None  # The trader never started
         early = msgspec.convert(fact, Answer)
-        self._tell(words.answered(early))
+        self._show(words.answered(early))
         return early
 
     def _belief(self, node: NodeProcess, report: RecoveryReport) -> Belief:
         gate = node.wait_for("gate_opened")
-        self._tell(words.opened(gate["ts"], report))
+        self._show(words.opened(gate["ts"], report))
         belief = node.wait_for("belief")
         return Belief(
             log_line=_kernel_line(node),
@@ -225,9 +222,9 @@ class _Play:
         early_id = early.order_id if early else None
         answers = []
         for instrument_id in scene.BIDS:
-            answered = _Told(_ANSWERS, instrument_id, early_id)
+            answered = _Fact(_ANSWERS, instrument_id, early_id)
             answers.append(msgspec.convert(node.wait_for(answered), Answer))
-            self._tell(words.answered(answers[-1]))
+            self._show(words.answered(answers[-1]))
         return tuple(answers)
 
     # -- BOTH LIVES --
@@ -243,21 +240,21 @@ class _Play:
             valkey_url=None if os.environ.get("REDIS_URL") else self._valkey.url,
         ) as node:
             self._say("demo", f"{doing}, process {node.pid}")
-            self._audience.waiting("the node starts and reconciles")
+            self._audience.waiting("the node to start and reconcile")
             yield node
 
     def _result(self, node: NodeProcess) -> RecoveryReport:
-        fact = node.wait_for(_Told(_RESULTS))
+        fact = node.wait_for(_Fact(_RESULTS))
         report = RecoveryReport.from_dict(fact["report"])
-        self._tell(words.ended(report))
+        self._show(words.ended(report))
         if report.failure is not None and report.epoch == 1:
             raise PlayError(f"the first start failed: {report.failure}: {report.message}")
         return report
 
     def _say(self, who: str, what: str, mood: Mood = Mood.PLAIN) -> None:
-        self._tell(Moment(time.time_ns(), who, what, mood))
+        self._show(Moment(time.time_ns(), who, what, mood))
 
-    def _tell(self, moment: Moment) -> None:
+    def _show(self, moment: Moment) -> None:
         self._audience.moment(moment)
 
 
@@ -277,6 +274,6 @@ def _keys_of(trader_id: str, valkey: EmbeddedValkey) -> Iterator[None]:
     finally:
         # The server may be the user's own
         with valkey.client() as client:
-            keys = list(client.scan_iter(f"trader-{trader_id}:*"))
+            keys = list(client.scan_iter(Namespace(trader_id=trader_id).key("*")))
             if keys:
                 client.delete(*keys)

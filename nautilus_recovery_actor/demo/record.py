@@ -57,11 +57,11 @@ class Belief(msgspec.Struct, frozen=True):
 
 
 class VenueTruth(msgspec.Struct, frozen=True):
-    """What is true at the venue, asked by the demo while no node lived, and at the end."""
+    """What is true at the venue, asked by the demo while no node ran, and at the end."""
 
-    # The signed position in the instrument while no node lived
+    # The signed position in the instrument while no node ran
     position: Decimal
-    # The state of the stop-loss while no node lived
+    # The state of the stop-loss while no node ran
     stop_state: str
     # The trades that filled the stop-loss
     stop_trade_ids: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ ENTRY_PX = Decimal("2000.00")
 STOP_PX = Decimal("1900.00")
 OTHER_PX = Decimal("150.00")
 
-# The prices while no node lives: the last one is below the stop-loss
+# The prices while no node runs: the last one is below the stop-loss
 FALL = (Decimal("1960.00"), Decimal("1915.00"), Decimal("1890.00"))
 
 # What the strategy bids after the restart, so low that it rests

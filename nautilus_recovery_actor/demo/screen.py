@@ -1,7 +1,5 @@
 """
-How the demo looks: records become renderables, and nothing else happens here.
-
-The words are ASCII: a terminal that shows no more is the one of a bad night.
+How the demo looks. The words are ASCII: on a bad night the terminal may show no more.
 """
 
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.demo import scene
 from nautilus_recovery_actor.demo import words
@@ -33,7 +32,7 @@ MAX_WIDTH = 120
 _STYLES = {Mood.PLAIN: "", Mood.GOOD: "green", Mood.WARN: "yellow", Mood.BAD: "bold red"}
 
 
-# -- ROUND ABOUT --
+# -- BEFORE AND AFTER --
 
 
 def opening(versions: str) -> RenderableType:
@@ -49,15 +48,15 @@ def next_steps() -> RenderableType:
     return Group(
         "",
         Text(
-            "Next: add RecoveryMonitorActor to the actors of your node, and let your strategies "
-            "subclass RecoverableStrategy. README.md shows how.",
+            "Next: add a RecoveryMonitorActor to your node, and derive your strategies from "
+            "RecoverableStrategy. README.md shows how.",
         ),
     )
 
 
 def logs(directory: Path) -> RenderableType:
     """Return where the logs of the nodes are."""
-    return Group("", Text(f"The logs of the nodes are in {directory}", overflow="fold"))
+    return Group("", Text(f"Logs of the nodes: {directory}", overflow="fold"))
 
 
 def failure(why: str) -> RenderableType:
@@ -86,7 +85,7 @@ def moment(of: Moment, ts_zero: int) -> RenderableType:
 
 
 def result(record: ActRecord) -> RenderableType:
-    """Return what came of an act: the verdict, and what it rests on."""
+    """Return the result of an act: the verdict, and the facts behind it."""
     parts = [Text(), _verdict(record.report)]
     if record.act.loses_fills and record.belief is not None:
         parts.append(_side_by_side(record, record.belief))
@@ -104,12 +103,12 @@ def checks(of: Sequence[Check], is_verbose: bool) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for check in of:
         if not check.is_met:
-            told = f"{check.about}: expected {check.expected}, got {check.actual}"
-            grid.add_row(Text("FAILED", _STYLES[Mood.BAD]), Text(told))
+            line = f"{check.about}: expected {check.expected}, got {check.actual}"
+            grid.add_row(Text("FAILED", _STYLES[Mood.BAD]), Text(line))
         elif is_verbose:
-            told = f"{check.about}: {check.actual}"
-            grid.add_row(Text("ok", _STYLES[Mood.GOOD]), Text(told))
-    count = Text(f"{met} of {len(of)} checks are as expected", style)
+            line = f"{check.about}: {check.actual}"
+            grid.add_row(Text("ok", _STYLES[Mood.GOOD]), Text(line))
+    count = Text(f"{met} of {len(of)} checks passed", style)
     return _indented(Group(count, grid) if grid.row_count else count)
 
 
@@ -122,7 +121,7 @@ def _verdict(report: RecoveryReport) -> RenderableType:
     grid.add_row("What changed", _listed(words.what_changed(report)))
     grid.add_row("What is wrong", _listed(words.what_is_wrong(report)))
     grid.add_row("What to do", _listed(words.what_to_do(report)))
-    title = Text(f" {words.result(report)} ", f"bold {style}")
+    title = Text(f" {wording.result(report)} ", f"bold {style}")
     return Panel(grid, title=title, title_align="left", border_style=style, padding=(0, 1))
 
 
@@ -154,7 +153,7 @@ def _side_by_side(record: ActRecord, belief: Belief) -> RenderableType:
         "Result",
         f'"{belief.log_line}"',
         "",
-        Text(words.result(report), _STYLES[words.mood(report)]),
+        Text(wording.result(report), _STYLES[words.mood(report)]),
     )
     table.add_row(
         scene.SYMBOL,
@@ -179,7 +178,7 @@ def _side_by_side(record: ActRecord, belief: Belief) -> RenderableType:
         table.add_row(
             f"Bid {words.symbol(bid.instrument_id)}",
             "",
-            venue.orders.get(bid.order_id, "never came").lower(),
+            venue.orders.get(bid.order_id, "never arrived").lower(),
             _passed(bid),
         )
     return _indented(table)
@@ -187,7 +186,7 @@ def _side_by_side(record: ActRecord, belief: Belief) -> RenderableType:
 
 def _found(report: RecoveryReport, order_id: str | None) -> Text:
     kinds = [str(d.kind) for d in report.discrepancies if d.client_order_id == order_id]
-    return Text("\n".join(kinds), _STYLES[Mood.WARN]) if kinds else Text("nothing found")
+    return Text("\n".join(kinds), _STYLES[Mood.WARN]) if kinds else Text("no difference")
 
 
 def _passed(bid: Answer) -> Text:

@@ -1,12 +1,12 @@
 """
-Facts in words: quantities, positions, results and answers.
+The demo in words. What a report says is in the words of `core.wording`.
 """
 
 from decimal import Decimal
 
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.demo.record import Answer
@@ -22,7 +22,7 @@ def number(value: Decimal | None) -> str:
 def position(qty: Decimal | None) -> str:
     """Return a signed quantity as a position."""
     if qty is None:
-        return "no report"
+        return "not reported"
     if qty == 0:
         return "flat"
     return f"{'LONG' if qty > 0 else 'SHORT'} {number(abs(qty))}"
@@ -39,16 +39,6 @@ def fill(of: ReconciledFill) -> str:
     return f"{side} {number(abs(of.qty))} {symbol(of.instrument_id)} at {number(of.px)}"
 
 
-def fills(report: RecoveryReport) -> str:
-    """Return the number of fills by origin."""
-    return ", ".join(f"{count} {origin}" for origin, count in report.fill_counts.items()) or "none"
-
-
-def result(report: RecoveryReport) -> str:
-    """Return the outcome, or the reason of the failure."""
-    return str(report.failure or report.outcome or "UNFINISHED")
-
-
 def mood(report: RecoveryReport) -> Mood:
     """Return how the result is to be read."""
     if report.outcome is None:
@@ -56,11 +46,10 @@ def mood(report: RecoveryReport) -> Mood:
     return Mood.WARN if report.outcome is RecoveryOutcome.DEGRADED else Mood.GOOD
 
 
-def run_before(clean_shutdown: bool | None) -> str:
-    """Return how the run before ended."""
-    if clean_shutdown is None:
-        return "there was no run before"
-    return "the run before was stopped" if clean_shutdown else "the run before was killed"
+def began(ts: int, report: RecoveryReport) -> Moment:
+    """Return the beginning of a recovery."""
+    what = f"Recovery epoch {report.epoch} {wording.opened(report)}. {wording.absence(report)}"
+    return Moment(ts, "monitor", f"{what}. All gates are closed")
 
 
 def ended(report: RecoveryReport) -> Moment:
@@ -68,7 +57,7 @@ def ended(report: RecoveryReport) -> Moment:
     return Moment(
         report.ts_completed or report.ts_started,
         "monitor",
-        f"epoch {report.epoch} {result(report)}: {report.message}",
+        wording.headline(report),
         mood(report),
     )
 
@@ -77,16 +66,16 @@ def answered(answer: Answer) -> Moment:
     """Return what became of a bid."""
     bid = f"bid on {symbol(answer.instrument_id)}"
     if answer.event == "OrderAccepted":
-        return Moment(answer.ts, "strategy", f"{bid} taken by the venue", Mood.GOOD)
+        return Moment(answer.ts, "strategy", f"{bid} accepted by the venue", Mood.GOOD)
     return Moment(answer.ts, "strategy", f"{bid} {verb(answer)}: {answer.reason}", Mood.WARN)
 
 
 def opened(ts: int, report: RecoveryReport) -> Moment:
-    """Return that the gate opened."""
+    """Return the opening of the gate."""
     waited = (ts - report.ts_started) / 1e9
     blocked = ", ".join(map(symbol, report.blocked_instruments))
-    gate = f"the gate is open, not for {blocked}" if blocked else "the gate is open"
-    what = f"{gate} ({waited:.2f} s after the recovery began)"
+    gate = f"the gate is open, except for {blocked}" if blocked else "the gate is open"
+    what = f"{gate} ({waited:.2f} s after the start of the recovery)"
     return Moment(ts, "strategy", what, mood(report))
 
 
@@ -100,35 +89,31 @@ def is_safe(report: RecoveryReport) -> str:
     if report.outcome is None:
         return "NO. Every order is denied"
     if report.blocked_instruments:
-        return f"ONLY IN PART. Blocked: {', '.join(report.blocked_instruments)}"
+        return f"ONLY IN PART. {wording.blocked(report)}"
     return "YES. Every instrument may trade"
 
 
 def what_changed(report: RecoveryReport) -> list[str]:
     """Return what reconciliation changed, a line for each position and one for the fills."""
     lines = [
-        f"{change.position_id}: {position(change.qty_before)} -> {position(change.qty_after)}"
+        wording.position_line(change)
         for change in report.positions
         if change.qty_before != change.qty_after
     ]
     if report.fill_counts:
-        lines.append(f"Fills: {fills(report)}")
+        lines.append(wording.fills(report))
     return lines or ["Nothing"]
 
 
 def what_is_wrong(report: RecoveryReport) -> list[str]:
     """Return the failure, and a line for each discrepancy."""
-    failure = [str(report.failure)] if report.failure else []
-    return [*failure, *map(_discrepancy, report.discrepancies)] or ["Nothing"]
+    failure = [wording.verdict(report)] if report.failure else []
+    return [*failure, *map(wording.difference, report.discrepancies)] or ["Nothing"]
 
 
 def what_to_do(report: RecoveryReport) -> list[str]:
-    """Return what the failure and each kind of discrepancy ask for."""
-    failure = [report.message] if report.failure else []
+    """Return what each kind of discrepancy asks for."""
     asked = [found.detail for found in report.discrepancies if found.severity is not Severity.INFO]
-    return list(dict.fromkeys([*failure, *asked])) or ["Nothing"]
-
-
-def _discrepancy(found: Discrepancy) -> str:
-    subject = found.client_order_id or found.position_id or found.instrument_id or found.account_id
-    return f"{found.kind} {subject}: venue {found.venue or '-'}, cache {found.cache or '-'}"
+    if report.failure:
+        asked.insert(0, report.message)
+    return list(dict.fromkeys(asked)) or ["Nothing"]

@@ -18,8 +18,6 @@ from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.observing.orders import emulated_orders
 
 
-ENDPOINT = GUARD_ENDPOINT
-
 # No subscriber that raises may keep the news from the guard
 _FIRST = 1_000
 

@@ -1,7 +1,5 @@
 """
 The Redis or Valkey server of a node, seen from outside: how to reach it, and where things are.
-
-Nothing here runs inside a node.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +12,8 @@ import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from nautilus_recovery_actor.core.names import TRADER_PREFIX
 
 
 if TYPE_CHECKING:  # A probe that looks at Redis alone must not wait for NautilusTrader
@@ -45,7 +45,7 @@ def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
         client.connection_pool.make_connection()  # Only this looks at the options of the URL
     except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
         raise RedisUnusableError(
-            "That is no URL of a Redis server: give one like redis://127.0.0.1:6379",
+            "Not the URL of a Redis server: give one like redis://127.0.0.1:6379",
         ) from e
     return client
 
@@ -92,6 +92,6 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 
     def key(self, name: str) -> str:
         """Return the key of an entry."""
-        prefix = "trader-" if self.use_trader_prefix else ""
+        prefix = TRADER_PREFIX if self.use_trader_prefix else ""
         instance = f":{self.instance_id}" if self.instance_id else ""
         return f"{prefix}{self.trader_id}{instance}:{name}"

@@ -1,8 +1,6 @@
 """
 The monitor of a running node, reached from outside: a command goes through a Redis stream that the
 node listens to, its answer comes back through the node's cache.
-
-Nothing here runs inside a node.
 """
 
 import time
@@ -14,8 +12,10 @@ import redis
 from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
-from nautilus_recovery_actor.core.journal import ANSWER_KEY
 from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import COMMAND_STREAM
+from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.outside.redis_server import Namespace
@@ -24,14 +24,12 @@ from nautilus_recovery_actor.outside.redis_server import address
 from nautilus_recovery_actor.outside.redis_server import connect
 
 
-STREAM = "recovery-commands"
-
 _ENCODINGS: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}
 _POLL_SECS = 0.05
 
 
 class RemoteError(Exception):
-    """Raised when a command was not carried out, as far as can be told."""
+    """Raised when a command was not carried out, as far as is known."""
 
 
 class NoAnswerError(RemoteError):
@@ -41,7 +39,7 @@ class NoAnswerError(RemoteError):
 def send(
     command: OperatorCommand,
     url: str,
-    stream: str = STREAM,
+    stream: str = COMMAND_STREAM,
     encoding: str | None = None,
     namespace: Namespace | None = None,
 ) -> CommandAnswer:
@@ -66,8 +64,8 @@ def send(
     if answer is None:
         raise NoAnswerError(
             f"No answer from {command.trader_id} within {_valid_secs(command):g} s: is the node "
-            f"running, with a RecoveryMonitorActor, its cache in this Redis, and a message bus in "
-            f"it that has external_streams=['{stream}'] and encoding='{encoding}'?",
+            f"running with a RecoveryMonitorActor, are its cache and its message bus in this "
+            f"Redis, and has the bus external_streams=['{stream}'] and encoding='{encoding}'?",
         )
     return answer
 
@@ -100,7 +98,7 @@ def _answer(
     command: OperatorCommand,
     namespace: Namespace,
 ) -> CommandAnswer | None:
-    data = client.get(namespace.key(f"general:{ANSWER_KEY}"))
+    data = client.get(namespace.key(general_key(ANSWER_KEY)))
     if data is None:
         return None
     try:

@@ -171,8 +171,8 @@ def test_a_node_that_does_not_answer_is_named_with_what_to_look_for(
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err == (
-        "No answer from GONE-001 within 0.2 s: is the node running, with a RecoveryMonitorActor, "
-        "its cache in this Redis, and a message bus in it that has "
+        "No answer from GONE-001 within 0.2 s: is the node running with a RecoveryMonitorActor, "
+        "are its cache and its message bus in this Redis, and has the bus "
         f"external_streams=['{STREAM}'] and encoding='{MessageBusConfig().encoding}'?\n"
     )
     assert stream_length(valkey) == 0
@@ -268,7 +268,7 @@ def test_what_is_no_url_of_a_server_is_told_without_showing_it(
     """It may hold a password."""
     assert main(["resume", "--trader", TRADER, "--reason", "because", "--redis", url]) == 2
     assert capsys.readouterr().err == (
-        "That is no URL of a Redis server: give one like redis://127.0.0.1:6379\n"
+        "Not the URL of a Redis server: give one like redis://127.0.0.1:6379\n"
     )
 
 
@@ -315,8 +315,8 @@ def test_senseless_input_is_told_before_anything_is_sent(
         (["resume", ETH, "--trader", TRADER, "--reason", "x"], "unrecognized arguments"),
         (["release", ETH, "--minutes", "5", "--withdraw"], "not allowed with"),
         (["resume", "--trader", TRADER, "--reason", "x", "--encoding", "xml"], "--encoding"),
-        (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "0"], "seconds above 0"),
-        (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "nan"], "seconds above 0"),
+        (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "0"], "greater than 0"),
+        (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "nan"], "greater than 0"),
         (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "soon"], "--timeout"),
     ],
 )
@@ -340,7 +340,7 @@ def test_a_missing_client_is_named_in_one_line(
     monkeypatch.setitem(sys.modules, "redis", None)
     assert main(["resume", "--trader", TRADER, "--reason", "because"]) == 2
     assert capsys.readouterr().err == (
-        "This needs more: pip install 'nautilus_recovery_actor[cli]'\n"
+        "Dependencies are missing: pip install 'nautilus_recovery_actor[cli]'\n"
     )
 
 
@@ -361,7 +361,9 @@ def test_an_interrupted_command_is_taken_back(valkey: EmbeddedValkey) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "")
-    assert err == "Interrupted before the node answered: its log tells whether it obeyed\n"
+    assert (
+        err == "Interrupted before the node answered: its log says whether it did what was asked\n"
+    )
     with valkey.client() as client:
         assert client.xlen(stream) == 0
 

@@ -25,9 +25,9 @@ from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record import record_view
-from nautilus_recovery_actor.outside.record.record_view import RecordView
-from nautilus_recovery_actor.outside.record.stream_view import StreamView
+from nautilus_recovery_actor.outside.record import reader
+from nautilus_recovery_actor.outside.record.reader import RecordReader
+from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
@@ -113,8 +113,8 @@ def test_a_table_has_the_newest_first_and_as_many_as_are_asked_for(
     _, out, _ = run("history", trader_id, "--limit", "2")
     assert out == (
         "Epoch  Began (UTC)           Took  Result  What happened\n"
-        "  124  2026-11-23 05:14:18  1.2 s  CLEAN   startup, the first on record\n"
-        "  123  2026-11-23 05:14:18  1.2 s  CLEAN   startup, the first on record\n"
+        "  124  2026-11-23 05:14:18  1.2 s  CLEAN   No earlier run on record\n"
+        "  123  2026-11-23 05:14:18  1.2 s  CLEAN   No earlier run on record\n"
     )
     assert len(json.loads(run("history", trader_id, "--json", "--limit", "50")[1])) == 30
 
@@ -127,7 +127,7 @@ def test_a_long_history_is_found_in_all_its_slots(
     record = Recording(valkey, trader_id)
     for epoch in (1, 999, 1000, 1999, 2001):
         record.add(f"recovery:history:{epoch}", report(epoch).to_bytes())
-    view = RecordView(record.client, Namespace(trader_id=trader_id))
+    view = RecordReader(record.client, Namespace(trader_id=trader_id))
     reports, broken = view.history()
     assert [one.epoch for one in reports] == [2001, 1999, 1000, 999, 1]
     assert broken == []
@@ -139,15 +139,15 @@ def test_the_newest_report_is_where_the_heartbeat_says(
 ) -> None:
     """A heartbeat of before, which does not say, means the default."""
     record = Recording(valkey, trader_id)
-    view = RecordView(record.client, Namespace(trader_id=trader_id))
+    view = RecordReader(record.client, Namespace(trader_id=trader_id))
     record.add("recovery:history:7", report(207).to_bytes())
     record.add("recovery:history:2", report(207, message="of five").to_bytes())
     for size, message in ((None, "Nothing was changed"), (5, "of five"), (0, None), (-1, None)):
         record.journal.beat(beat(207, history_size=size))
-        found = view.present().report
+        found = view.current().report
         assert (found and found.message) == message
     record.journal.beat(beat(107))
-    assert view.present().report is None  # Another epoch is in that slot
+    assert view.current().report is None  # Another epoch is in that slot
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_the_newest_report_is_where_the_heartbeat_says(
         (b"\xff\x00", "JSON is malformed: invalid character (byte 0)"),
         (b"[]", "Expected `object`, got `array`"),
         (b'{"epoch":5}', "Object missing required field `trader_id`"),
-        (["a list"], "it is no string"),
-        (b"x" * 2000, "2000 bytes are more than any report has"),
+        (["a list"], "it is not a string"),
+        (b"x" * 2000, "2000 bytes, more than any report has"),
     ],
 )
 def test_what_is_damaged_is_named_and_the_rest_is_listed(
@@ -169,7 +169,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_listed(
     why: str,
 ) -> None:
     """One line for each on the standard error, and the exit code of a list."""
-    monkeypatch.setattr(record_view, "MAX_REPORT_BYTES", 1999)
+    monkeypatch.setattr(reader, "MAX_REPORT_BYTES", 1999)
     record = Recording(valkey, trader_id)
     record.journal.record(report(4))
     if isinstance(value, list):
@@ -179,13 +179,14 @@ def test_what_is_damaged_is_named_and_the_rest_is_listed(
     code, out, err = run("history", trader_id)
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[1:]] == ["4"]
-    assert err == f"Cannot be read: recovery:history:5: {why}\n"
+    assert err == f"Cannot read recovery:history:5: {why}\n"
     assert [one["epoch"] for one in json.loads(run("history", trader_id, "--json")[1])] == [4]
     code, out, err = run("history", trader_id, "--epoch", "5")
     assert (code, out) == (2, "")
-    assert err.splitlines()[0] == f"Cannot be read: recovery:history:5: {why}"
+    assert err.splitlines()[0] == f"Cannot read recovery:history:5: {why}"
     assert err.splitlines()[-1] == (
-        "No report of epoch 5: it is in progress, too old or never was. The newest on record is 4"
+        "No report of epoch 5: it is in progress, too old, or never existed. "
+        "The newest on record is 4"
     )
 
 
@@ -270,7 +271,7 @@ def test_no_value_in_any_key_makes_a_command_raise(
     data: st.DataObject,
 ) -> None:
     """Each command ends with one of its codes."""
-    monkeypatch.setattr(record_view, "_SLOTS", 50)  # To ask for a thousand takes most of the time
+    monkeypatch.setattr(reader, "_SLOTS", 50)  # To ask for a thousand takes most of the time
     trader_id = f"HOSTILE-{uuid4().hex[:8]}"
     client: Any = valkey.client()
     for key in data.draw(st.sets(st.sampled_from(KEYS), min_size=1)):
@@ -292,7 +293,7 @@ def test_what_comes_on_a_stream_is_read_one_by_one_and_what_is_damaged_passed_ov
     key = f"trader-{trader_id}:stream:data.RecoveryComplete*"
     good = msgspec.msgpack.encode({"type": "RecoveryComplete", "report": report(1).to_dict()})
     client.xadd(key, {"payload": good}, id="1-1")
-    stream = StreamView(client, Namespace(trader_id=trader_id))
+    stream = MessageStream(client, Namespace(trader_id=trader_id))
     stream.begin()
     client.xadd(key, {"payload": b"damaged"})
     client.xadd(key, {"other": b"damaged"})
@@ -308,7 +309,7 @@ def test_who_watches_for_a_time_waits_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else the server would not answer in time."""
-    monkeypatch.setattr(watch, "_LOOK_SECS", 60.0)
+    monkeypatch.setattr(watch, "_POLL_SECS", 60.0)
     code, _, err = run("watch", trader_id, "--timeout", "0.05")
     assert (code, err) == (3, "")
 
@@ -317,7 +318,7 @@ def test_what_is_no_stream_is_left_alone(valkey: EmbeddedValkey, trader_id: str)
     """One key of another type spoils all of them, so the look at the record has to do."""
     client: Any = valkey.client()
     client.rpush(f"trader-{trader_id}:stream:data.RecoveryComplete*", "a list")
-    stream = StreamView(client, Namespace(trader_id=trader_id))
+    stream = MessageStream(client, Namespace(trader_id=trader_id))
     stream.begin()
     for _ in range(2):
         began = time.monotonic()
@@ -381,8 +382,8 @@ def test_nothing_is_written(valkey: EmbeddedValkey, trader_id: str, run: Run) ->
     ("url", "told"),
     [
         ("redis://ada:secret@127.0.0.1:1", "Redis at 127.0.0.1:1 cannot be used ("),
-        ("redis://:secret@host:port", "That is no URL of a Redis server: give one like "),
-        ("secret", "That is no URL of a Redis server: give one like "),
+        ("redis://:secret@host:port", "Not the URL of a Redis server: give one like "),
+        ("secret", "Not the URL of a Redis server: give one like "),
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_in_one_line(
@@ -454,16 +455,15 @@ def test_a_trader_that_is_not_there_is_told_with_those_that_are(
     code, out, err = run("history", f"{trader_id}X")
     assert (code, out) == (2, "")
     assert err == (
-        f"{nothing}there is nothing of it: is this the trader ID, and the server of the node's "
-        "cache?\n"
+        f"{nothing}nothing is stored for it: is this its ID, and the server of the node's cache?\n"
     )
     record = Recording(valkey, trader_id)
     record.journal.beat(beat(1))
     told = run("history", f"{trader_id}X")
-    assert told == (2, "", f"{nothing}there is nothing of it. There is a record of {trader_id}\n")
+    assert told == (2, "", f"{nothing}nothing is stored for it. Traders on record: {trader_id}\n")
     code, _, err = run("history", trader_id)
     assert code == 2
-    assert "has not ended a recovery yet, or keeps none (history_size=0)" in err
+    assert "has not finished a recovery yet, or keeps no history (history_size=0)" in err
 
 
 @pytest.mark.parametrize(
@@ -543,7 +543,7 @@ def test_letters_that_an_output_does_not_have_are_escaped(
     with command("history", *where, PYTHONIOENCODING="ascii") as process:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
-    assert "CLEAN   d\\xe9marrage\n" in out
+    assert "CLEAN   At run time (d\\xe9marrage)\n" in out
 
 
 @pytest.mark.parametrize("name", ["history --json", "inspect"])
@@ -575,4 +575,4 @@ def test_a_trader_that_is_no_text_is_refused(name: str, code: int) -> None:
     with command(name, "--trader", os.fsdecode(b"\xff-1")) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == code
-    assert err.endswith("argument --trader: give a name in UTF-8\n")
+    assert err.endswith("argument --trader: it must be UTF-8\n")

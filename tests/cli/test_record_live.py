@@ -11,8 +11,8 @@ import pytest
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record.recorded import Message
-from nautilus_recovery_actor.outside.record.stream_view import StreamView
+from nautilus_recovery_actor.outside.record.entries import Message
+from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
@@ -76,7 +76,7 @@ def test_a_node_that_is_killed_and_one_that_is_stopped(
 
     with monitored(valkey, venue, "ENDED-001") as node:
         reached(valkey, "ENDED-001", 2, "COMPLETE")
-        assert told.run("status")[1].startswith("ENDED-001 OPEN: recovery epoch 2 CLEAN (heartbeat")
+        assert told.run("status")[1].startswith("ENDED-001 OPEN: Recovery epoch 2 CLEAN: ")
         node.stop()
     code, status = told.status()
     assert (code, status["state"], status["is_stopped"]) == (3, "NO_HEARTBEAT", True)
@@ -84,9 +84,9 @@ def test_a_node_that_is_killed_and_one_that_is_stopped(
     _, told_history = told.run("history")
     rows = told_history.splitlines()
     assert rows[1].split()[0] == "2"
-    assert " CLEAN   startup after " in rows[1]
-    assert rows[1].endswith("away, killed")
-    assert rows[2].endswith("startup, the first on record")
+    assert " CLEAN   Away for " in rows[1]
+    assert rows[1].endswith(", not stopped cleanly")
+    assert rows[2].endswith("No earlier run on record")
 
 
 def test_a_start_that_fails_and_one_that_hangs(
@@ -183,7 +183,7 @@ def test_what_a_node_streams_is_heard(
     """In either encoding of its message bus, as soon as it comes."""
     trader_id = f"HEARD-{encoding}"
     client: Any = valkey.client()
-    stream = StreamView(client, Namespace(trader_id=trader_id, instance_id="of the cache alone"))
+    stream = MessageStream(client, Namespace(trader_id=trader_id, instance_id="of the cache alone"))
     stream.begin()
     heard: list[Message] = []
     with monitored(valkey, venue, trader_id, bus={"encoding": encoding}):
@@ -264,5 +264,5 @@ def test_a_node_without_a_monitor_is_known_for_what_it_is(
     assert told.out == ""
     assert told.err == (
         f"No recovery of PLAIN-001 on record in Redis at 127.0.0.1:{valkey.port}: its cache is "
-        "here, but no RecoveryMonitorActor was on the node\n"
+        "here, but the node had no RecoveryMonitorActor\n"
     )

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.journal import ANSWER_KEY
-from nautilus_recovery_actor.core.journal import EPOCH_KEY
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
-from nautilus_recovery_actor.core.journal import HISTORY_KEY
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import EPOCH_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HISTORY_KEY
 from tests.core.builders import full_report
 
 
@@ -226,7 +226,7 @@ def test_report_that_cannot_be_read_is_one_warning_and_no_exception(name: str) -
     assert kept.history() == (full_report(3),)
     assert len(warnings) == 1
     assert warnings[0].startswith(
-        "Ignored the entry 'recovery:history:1' of the recovery history, which is damaged: ",
+        "Ignored the damaged entry 'recovery:history:1' of the recovery history: ",
     )
     assert "\n" not in warnings[0]
 

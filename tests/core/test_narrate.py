@@ -89,7 +89,7 @@ def test_fills_are_counted_by_origin() -> None:
     """
     counts = {FillOrigin.EXTERNAL: 2, FillOrigin.VENUE: 31}
     assert wording.lines(report(fill_counts=counts))[1:] == [
-        (Severity.INFO, "Fills while away: 2 EXTERNAL, 31 VENUE"),
+        (Severity.INFO, "Reconciled fills: 2 EXTERNAL, 31 VENUE"),
     ]
 
 
@@ -99,7 +99,7 @@ def test_fills_are_counted_by_origin() -> None:
         (change("1", "2.50", "2.5"), "+1 -> +2.50, venue +2.5"),
         (change("-1E+3", "0", "0"), "-1000 -> flat, venue flat"),
         (change("0", "0", "-0.1"), "flat -> flat, venue -0.1"),
-        (change("1", "1", None), "+1 -> +1, venue not reported"),
+        (change("1", "1", None), "+1 -> +1, not reported by the venue"),
         (change("1", "1", "2"), "+1 -> +1, venue +2"),
         (change("1", "2", "2"), "+1 -> +2, venue +2"),
         (change("0.00", "1", "1"), "flat -> +1, venue +1"),
@@ -194,7 +194,7 @@ def test_lines_come_in_the_order_of_a_story() -> None:
     lines = [line for _, line in wording.lines(full_report())]
     assert [line.split()[0] for line in lines] == [
         "Recovery",
-        "Fills",
+        "Reconciled",
         "Position",
         "Lost",
         "POSITION_QTY_MISMATCH",
@@ -208,11 +208,11 @@ def test_lines_come_in_the_order_of_a_story() -> None:
     [
         (
             lost_order(filled_qty="0.5"),
-            "it is with EXTERNAL now; BTCUSDT.PAPER PARTIALLY_FILLED, +0.5 of +2 filled",
+            "now booked under EXTERNAL; BTCUSDT.PAPER PARTIALLY_FILLED, +0.5 of +2 filled",
         ),
         (
             lost_order(qty="-2", booked_under=None),
-            "it is not in the cache now; BTCUSDT.PAPER PARTIALLY_FILLED, +0 of -2 filled",
+            "missing from the cache; BTCUSDT.PAPER PARTIALLY_FILLED, +0 of -2 filled",
         ),
     ],
 )
@@ -224,12 +224,12 @@ def test_a_lost_order_is_a_warning_that_tells_whose_it_is(lost: LostOrder, text:
     (_, (severity, line)) = told
     assert severity is Severity.WARN
     assert line == (
-        "Lost order O-20260101-120000-001-001-1 (PAPER-001): Trend-001 sent it, the cache "
-        f"never saw it, and {text}"
+        "Lost order O-20260101-120000-001-001-1 (PAPER-001): sent by Trend-001, never "
+        f"stored, {text}"
     )
 
 
-@pytest.mark.parametrize(("count", "last"), [(20, "Lost order "), (23, "in the report only: 3")])
+@pytest.mark.parametrize(("count", "last"), [(20, "Lost order "), (23, "only in the report: 3")])
 def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None:
     """
     A Redis that was lost has lost every order.

@@ -35,11 +35,11 @@ def test_a_block_tells_all_that_happened_to_a_strategy() -> None:
     (told,) = wording.blocks(report)
     assert told.split("\n") == [
         "Trend-001",
-        "  Away for 1 min 34 s, stopped",
+        "  Away for 1 min 34 s, stopped cleanly",
         "  Position P-1: +2.0 -> -1",
-        "    real:    2 fills, -2.5, realised -20.1 USDT",
-        "    made up: 1 fill, -0.5, realised not known",
-        "  Orders that ended: 1 FILLED, 1 REJECTED",
+        "    real:    2 fills, -2.5, realized -20.1 USDT",
+        "    made up: 1 fill, -0.5, realized PnL unknown",
+        "  Orders closed: 1 FILLED, 1 REJECTED",
         "    REJECTED SELL 2.5, 1.5 filled LIMIT O-1 (too late)",
         "  Balance PAPER-001 USDT: 5.10 -> 4.9 (-0.20)",
     ]
@@ -50,7 +50,7 @@ def test_a_strategy_to_which_nothing_happened_has_what_it_holds() -> None:
     held = PositionRecovery(ACCOUNT, BTC, "P-1", Decimal(2), Decimal(0))
     assert block(StrategyRecovery(STRATEGY, (ACCOUNT,), (held,))) == [
         STRATEGY,
-        "  No run before this one is known",
+        "  No earlier run on record",
         "  Position P-1: +2 -> flat",
     ]
 
@@ -83,9 +83,9 @@ def test_at_run_time_nobody_was_away() -> None:
 @pytest.mark.parametrize(
     ("effect", "told"),
     [
-        (FillEffect(1, Decimal("0.5"), Decimal("1E+2")), "1 fill, +0.5, realised +100 USDT"),
-        (FillEffect(3, Decimal(-7), Decimal("-0.10")), "3 fills, -7, realised -0.1 USDT"),
-        (FillEffect(2, Decimal(0), Decimal(0)), "2 fills, +0, realised +0 USDT"),
+        (FillEffect(1, Decimal("0.5"), Decimal("1E+2")), "1 fill, +0.5, realized +100 USDT"),
+        (FillEffect(3, Decimal(-7), Decimal("-0.10")), "3 fills, -7, realized -0.1 USDT"),
+        (FillEffect(2, Decimal(0), Decimal(0)), "2 fills, +0, realized +0 USDT"),
     ],
 )
 def test_fills_are_told_with_their_signs(effect: FillEffect, told: str) -> None:
@@ -116,7 +116,7 @@ def test_an_order_is_told_by_its_end_and_its_side(qty: str, filled: str, told: s
         "EXPIRED",
     )
     strategy = StrategyRecovery(STRATEGY, orders=(order,), order_counts={"EXPIRED": 1})
-    assert block(strategy)[2:] == ["  Orders that ended: 1 EXPIRED", f"    EXPIRED  {told}"]
+    assert block(strategy)[2:] == ["  Orders closed: 1 EXPIRED", f"    EXPIRED  {told}"]
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_an_order_is_told_by_its_end_and_its_side(qty: str, filled: str, told: s
     [
         ("1", "1.0", "1.0, unchanged"),
         ("1E+3", "1500.5", "1000 -> 1500.5 (+500.5)"),
-        (None, "7", "not known -> 7"),
-        ("7", None, "7 -> not known"),
+        (None, "7", "unknown -> 7"),
+        ("7", None, "7 -> unknown"),
     ],
 )
 def test_a_balance_is_told_before_and_after(

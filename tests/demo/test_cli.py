@@ -60,4 +60,7 @@ def test_a_missing_extra_is_named_in_one_line(
     assert main(["demo"]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == "The demo needs more: pip install 'nautilus_recovery_actor[demo]'\n"
+    assert (
+        told.err
+        == "Dependencies of the demo are missing: pip install 'nautilus_recovery_actor[demo]'\n"
+    )

@@ -57,7 +57,7 @@ def test_all_that_is_shown_is_as_expected(shown: dict[int, Ended], width: int) -
 
     assert ended.err == ""
     assert ended.code == 0
-    assert len(re.findall(r"(\d+) of \1 checks are as expected", ended.out)) == 2
+    assert len(re.findall(r"(\d+) of \1 checks passed", ended.out)) == 2
     assert "verdict: ADJUSTED" in ended.out
     assert "verdict: DEGRADED" in ended.out
     assert "FAILED" not in ended.out
@@ -85,7 +85,7 @@ def test_the_denied_order_is_shown_with_its_reason(shown: dict[int, Ended]) -> N
 
     assert "RECOVERY_IN_PROGRESS: recovery epoch 2 has not completed" in told
     assert "RECOVERY_BLOCKED: ETHUSDT-PERP.PAPER differs from the venue's report" in told
-    assert "bid on SOLUSDT-PERP taken by the venue" in told
+    assert "bid on SOLUSDT-PERP accepted by the venue" in told
 
 
 def test_the_three_views_are_side_by_side(shown: dict[int, Ended]) -> None:
@@ -103,10 +103,10 @@ def test_a_stop_that_does_not_fill_fails_by_name() -> None:
 
     told = " ".join(ended.out.split())
     assert ended.code == 1
-    assert "FAILED stop-loss at the venue while no node lives: expected FILLED, got ACC" in told
+    assert "FAILED stop-loss at the venue while no node runs: expected FILLED, got ACC" in told
     assert "FAILED verdict: expected ADJUSTED, got CLEAN" in told
     assert "Next:" not in told
-    logs = re.search(r"The logs of the nodes are in (\S+)", told)
+    logs = re.search(r"Logs of the nodes: (\S+)", told)
     assert logs is not None
     assert {p.name for p in Path(logs[1]).iterdir()} == {"act-1-before.log", "act-1-after.log"}
     shutil.rmtree(logs[1])
@@ -123,7 +123,7 @@ def test_an_interrupt_ends_all_that_was_started() -> None:
     ended = Ended(process)
 
     assert ended.code == 130
-    assert ended.err == "Interrupted: all that was started has been ended\n"
+    assert ended.err == "Interrupted: everything that was started has been stopped\n"
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

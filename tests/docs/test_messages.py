@@ -13,7 +13,7 @@ import pytest
 from docs._generate import samples
 from docs._generate.messages import READER
 from nautilus_recovery_actor import RecoveryStarted
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue

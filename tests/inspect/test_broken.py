@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.test_equal import restored
 from tests.inspect.test_equal import told
@@ -57,9 +57,9 @@ def balances(**amounts: str) -> list[dict[str, str]]:
 
 # What is done, and what is said of it. NautilusTrader does not start.
 STOPS: dict[str, tuple[Callable[[Store], Any], str]] = {
-    "order of another type": (lambda s: s.put(s.order), "another Redis type"),
-    "position of another type": (lambda s: s.put(s.position), "another Redis type"),
-    "account of another type": (lambda s: s.put(s.account), "another Redis type"),
+    "order of another type": (lambda s: s.put(s.order), "its Redis type is not"),
+    "position of another type": (lambda s: s.put(s.position), "its Redis type is not"),
+    "account of another type": (lambda s: s.put(s.account), "its Redis type is not"),
     "map of another type": (
         lambda s: s.put(f"{s.prefix}index:order_position"),
         "it is a string, not a hash",
@@ -68,7 +68,7 @@ STOPS: dict[str, tuple[Callable[[Store], Any], str]] = {
         lambda s: s.put(f"{s.prefix}index:order_client"),
         "it is a string, not a hash",
     ),
-    "rubbish": (lambda s: s.client.lset(s.order, 1, b"\0x"), "no JSON"),
+    "rubbish": (lambda s: s.client.lset(s.order, 1, b"\0x"), "not JSON"),
     "truncated": (
         lambda s: s.client.lset(s.order, 1, s.client.lindex(s.order, 1)[:-5]),
         "truncated",
@@ -81,9 +81,9 @@ STOPS: dict[str, tuple[Callable[[Store], Any], str]] = {
         "event_id",
     ),
     "no such day": (lambda s: s.change(s.order, 1, ts_init="2026-02-30T00:00:00Z"), "timestamp"),
-    "no number": (lambda s: s.change(s.order, 0, quantity="abc"), "no number: 'abc'"),
-    "below zero": (lambda s: s.change(s.order, 0, quantity="-1"), "below zero"),
-    "nothing": (lambda s: s.change(s.order, 0, quantity="0"), "an order for nothing"),
+    "no number": (lambda s: s.change(s.order, 0, quantity="abc"), "not a number: 'abc'"),
+    "below zero": (lambda s: s.change(s.order, 0, quantity="-1"), "a negative quantity"),
+    "nothing": (lambda s: s.change(s.order, 0, quantity="0"), "an order with quantity zero"),
     "no type": (lambda s: s.change(s.order, 0, order_type=None), "order_type"),
     "another order's event": (
         lambda s: s.change(s.order, 1, client_order_id="O-OTHER"),
@@ -93,16 +93,16 @@ STOPS: dict[str, tuple[Callable[[Store], Any], str]] = {
     "no text elsewhere": (lambda s: s.put(f"{s.prefix}general:".encode() + b"\xff"), "not UTF-8"),
     "a fill twice": (lambda s: s.again(s.position), "twice"),
     "no fill": (lambda s: s.change(s.position, 0, type="OrderCanceled"), "not OrderFilled"),
-    "no price": (lambda s: s.change(s.position, 0, last_px="1,5"), "no number: '1,5'"),
+    "no price": (lambda s: s.change(s.position, 0, last_px="1,5"), "not a number: '1,5'"),
     "no position": (lambda s: s.change(s.position, 0, position_id=None), "without a position"),
-    "no state": (lambda s: s.client.rpush(s.account, b"x"), "no JSON"),
+    "no state": (lambda s: s.client.rpush(s.account, b"x"), "not JSON"),
     "wrong sum": (
         lambda s: s.change(s.account, 0, balances=balances(total="5", locked="1", free="1")),
-        "5 less 1 is not 1",
+        "total 5 less locked 1 is not free 1",
     ),
     "debts": (
         lambda s: s.change(s.account, 0, balances=balances(total="-5", locked="0", free="-5")),
-        "in cash",
+        "a negative cash balance",
     ),
     "a second currency": (
         lambda s: (
@@ -111,7 +111,7 @@ STOPS: dict[str, tuple[Callable[[Store], Any], str]] = {
                 s.account, -1, balances=balances(total="5", locked="1", free="4", currency="EUR")
             ),
         ),
-        "besides 'USD'",
+        "other than 'USD'",
     ),
 }
 # What is done, and what is said of it. NautilusTrader starts without the entry.
@@ -130,13 +130,13 @@ LEFT_OUT: dict[str, tuple[Callable[[Store], Any], str]] = {
     ),
     "rubbish for an instrument": (
         lambda s: s.put(f"{s.prefix}instruments:XYZ.SIM"),
-        "no JSON",
+        "not JSON",
     ),
     "a list for an instrument": (
         lambda s: s.client.rpush(f"{s.prefix}instruments:XYZ.SIM", b"x"),
-        "another Redis type",
+        "its Redis type is not",
     ),
-    "rubbish for a currency": (lambda s: s.put(f"{s.prefix}currencies:XYZ"), "no JSON"),
+    "rubbish for a currency": (lambda s: s.put(f"{s.prefix}currencies:XYZ"), "not JSON"),
 }
 # What is done, and none of it matters
 HARMLESS: dict[str, Callable[[Store], Any]] = {
@@ -168,7 +168,7 @@ def test_an_entry_that_stops_the_start_is_told(
     """NautilusTrader raises when it loads, and the inspector says so and reads on."""
     destroy, why = STOPS[name]
     destroy(store)
-    inventory = store_reader.read(store.client, Namespace(trader_id=trader_id))
+    inventory = reader.read(store.client, Namespace(trader_id=trader_id))
     assert inventory is not None
     (entry,) = inventory.broken
     assert entry.stops_start
@@ -191,7 +191,7 @@ def test_an_entry_that_a_node_starts_without_is_told(
     """NautilusTrader loads all but what depends on it, and so does the inspector."""
     destroy, why = LEFT_OUT[name]
     destroy(store)
-    inventory = store_reader.read(store.client, Namespace(trader_id=trader_id))
+    inventory = reader.read(store.client, Namespace(trader_id=trader_id))
     assert inventory is not None
     assert inventory.broken
     assert all(why in entry.why and not entry.stops_start for entry in inventory.broken)
@@ -209,7 +209,7 @@ def test_what_a_node_does_not_look_at_is_not_told(
 ) -> None:
     """Nothing is broken that a node does without."""
     HARMLESS[name](store)
-    inventory = store_reader.read(store.client, Namespace(trader_id=trader_id))
+    inventory = reader.read(store.client, Namespace(trader_id=trader_id))
     assert inventory is not None
     assert inventory.broken == ()
     database = adapter(valkey, trader_id)

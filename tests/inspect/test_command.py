@@ -16,7 +16,7 @@ import redis
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import INSTRUMENTS
 from tests.inspect.world import World
@@ -132,7 +132,7 @@ def test_a_pipe_gets_each_entry_in_one_line(
     monkeypatch.delenv("COLUMNS", raising=False)
     assert main(["inspect", "--all", "--trader", trader, "--redis", valkey.url]) == 0
     lines = capsys.readouterr().out.splitlines()
-    inventory = store_reader.read(client, Namespace(trader_id=trader))
+    inventory = reader.read(client, Namespace(trader_id=trader))
     assert inventory is not None
     for order in inventory.orders:
         (line,) = (line for line in lines if line.startswith(order.client_order_id))
@@ -173,7 +173,7 @@ def test_broken_entries_are_listed_and_change_the_exit_code(
     client.set(f"trader-{trader}:orders:O-\x1b[31m[red]\n\xff", b"x")
     code, out, err = run("--trader", trader, "--redis", valkey.url, columns=120)
     assert (code, err) == (1, "")
-    assert f"{trader} would not start: NautilusTrader stops at 1 broken entry." in out
+    assert f"{trader} would not start: NautilusTrader fails on 1 broken entry." in out
     assert "O- [31m[red]" in out
     assert "\x1b" not in out
 
@@ -183,7 +183,7 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
     with EmbeddedValkey() as own, own.client() as client:
         to_own = ("--redis", own.url)
         nothing = (
-            f"Redis at 127.0.0.1:{own.port} holds nothing of WRONG-1, and of no other trader: "
+            f"Redis at 127.0.0.1:{own.port} has no entries for WRONG-1 or any other trader: "
             "is this the server of the node's cache?\n"
         )
         assert run("--trader", "WRONG-1", *to_own) == (2, "", nothing)
@@ -198,7 +198,7 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
             f"--trader RIGHT-1 --instance-id {instance}",
             "--trader USUAL-1",
         )
-        assert err.endswith(f"It holds entries of: {', '.join(options)}\n")
+        assert err.endswith(f"It has entries for: {', '.join(options)}\n")
         for option in options:
             code, out, err = run(*option.split(), *to_own)
             assert (code, err) == (1, "")
@@ -209,7 +209,7 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
     ("arguments", "why"),
     [
         (("--redis", "redis://127.0.0.1:1"), "Redis at 127.0.0.1:1 cannot be used"),
-        (("--redis", "http://x"), "That is no URL of a Redis server"),
+        (("--redis", "http://x"), "Not the URL of a Redis server"),
         (("--max-value", "0"), "give a whole number of MiB"),
         (("--max-value", "x"), "give a whole number of MiB"),
     ],
@@ -241,7 +241,7 @@ def test_a_password_is_not_told_and_a_user_who_may_not_read_is_told_what_it_take
         url = f"redis://narrow:{{}}@127.0.0.1:{own.port}"
         code, out, err = run("--trader", "ANY-1", "--redis", url.format("hush"))
         assert (code, out) == (2, "")
-        assert err.startswith("This Redis user may not look: it needs the commands SCAN, MEMORY")
+        assert err.startswith("This Redis user lacks permissions: it needs the commands SCAN, ")
         code, out, err = run("--trader", "ANY-1", "--redis", url.format("loud"))
         assert (code, out) == (2, "")
         assert err.count("\n") == 1

@@ -12,7 +12,7 @@ from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.enums import trigger_type_to_str
 
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import World
@@ -134,7 +134,7 @@ def test_a_random_history_is_told_as_nautilus_trader_restores_it(
     world.live(orders=40)
     world.close(valkey)
     namespace = Namespace(trader_id=trader_id, use_trader_prefix=seed % 3 > 0)
-    inventory = store_reader.read(client, namespace)
+    inventory = reader.read(client, namespace)
     database = adapter(valkey, trader_id, **options)
     cache = load(database)
     database.close()

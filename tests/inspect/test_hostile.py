@@ -21,10 +21,10 @@ from fuzzing.targets import SEPARATOR
 from fuzzing.targets import survive
 from nautilus_recovery_actor.console import inventory_tables
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from tests.core.test_stored import damaged
 from tests.fuzz import CORPUS
+from tests.outside.test_stored import damaged
 
 
 KINDS = [
@@ -94,7 +94,7 @@ def test_a_strangers_entries_are_told_of(
         client.delete(key)
     for kind, identifier, type_, value in entries:
         put(client, f"{prefix}{kind}:".encode() + identifier, type_, value)
-    inventory = store_reader.read(client, Namespace(trader_id=trader_id))
+    inventory = reader.read(client, Namespace(trader_id=trader_id))
     if inventory is not None:
         text = shown(inventory)
         assert all(c.isprintable() or c == "\n" for c in text)
@@ -114,13 +114,11 @@ def test_a_huge_value_is_not_read(client: redis.Redis, trader_id: str) -> None:
     for kind in ("orders", "instruments"):
         client.set(f"{prefix}{kind}:HUGE.X", bytes(80 * 2**20))
     tracemalloc.start()
-    inventory = store_reader.read(client, Namespace(trader_id=trader_id))
+    inventory = reader.read(client, Namespace(trader_id=trader_id))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert inventory is not None
-    assert [entry.why for entry in inventory.broken] == [
-        "it takes 80 MiB, more than 64: not read"
-    ] * 2
+    assert [entry.why for entry in inventory.broken] == ["not read: 80 MiB, the limit is 64"] * 2
     assert peak < 2**20
     client.delete(f"{prefix}orders:HUGE.X", f"{prefix}instruments:HUGE.X")
 
@@ -147,7 +145,7 @@ def test_a_long_list_is_read_in_parts(
     assert size > 6 * 2**20
     tracemalloc.start()
     began = time.monotonic()
-    inventory = store_reader.read(client, Namespace(trader_id=trader_id))
+    inventory = reader.read(client, Namespace(trader_id=trader_id))
     took = time.monotonic() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -168,7 +166,7 @@ def test_a_long_list_that_is_none_is_given_up_at_its_first_element(
     fill = "for _ = 1, 400 do redis.call('RPUSH', KEYS[1], unpack(ARGV)) end"
     client.eval(fill, 1, key, *[b"x"] * 5_000)
     tracemalloc.start()
-    inventory = store_reader.read(client, Namespace(trader_id=trader_id))
+    inventory = reader.read(client, Namespace(trader_id=trader_id))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert inventory is not None

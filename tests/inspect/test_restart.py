@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -53,7 +53,7 @@ def test_what_a_killed_node_left_is_told_as_the_next_node_has_it(
         valkey.wait_for(lambda r: r.exists(namespace.key("index:orders_open")))
         valkey.wait_for(lambda r: r.exists(namespace.key("index:orders_emulated")))
         process.kill()
-    inventory = store_reader.read(client, namespace)
+    inventory = reader.read(client, namespace)
     assert inventory is not None
     (position,) = inventory.positions
     assert (position.side, position.signed_qty) == ("LONG", Decimal(2))

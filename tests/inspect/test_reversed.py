@@ -16,7 +16,7 @@ from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_instrument
@@ -92,7 +92,7 @@ def test_a_reversed_position_is_told_as_the_next_node_makes_it(
             second.kernel.dispose()
 
     asyncio.run(reverse())
-    inventory = store_reader.read(client, Namespace(trader_id=trader_id))
+    inventory = reader.read(client, Namespace(trader_id=trader_id))
     assert inventory is not None
     if _IS_1_221 and sold == 2:
         (broken,) = inventory.broken

@@ -111,7 +111,7 @@ def test_a_stop_filled_while_away_is_told_with_its_pnl_and_the_balances(
     assert report.ts_last_alive is not None
     assert report.away_ns == report.ts_started - report.ts_last_alive > 0
     (block,) = wording.blocks(report)
-    assert "real:    1 fill, -2, realised -223.78 USDT" in block
+    assert "real:    1 fill, -2, realized -223.78 USDT" in block
 
 
 def test_a_short_closed_in_parts_on_its_leg_is_told_with_its_pnl(valkey: EmbeddedValkey) -> None:
@@ -264,7 +264,7 @@ def test_each_strategy_has_one_block_in_the_log(venue: PaperVenue, valkey: Embed
         process.stop()
         (block,) = wording.blocks(report)
         assert process.log.count(block) == 1
-    assert "Orders that ended: 1 CANCELED" in block
+    assert "Orders closed: 1 CANCELED" in block
 
 
 def logging_node(client: dict[str, Any], redis: dict[str, Any]) -> Any:

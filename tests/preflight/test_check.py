@@ -137,18 +137,18 @@ def test_a_function_that_returns_strategies_too(check: Check) -> None:
     [
         ("nowhere.at_all:config", "nowhere.at_all cannot be imported: ModuleNotFoundError"),
         (f"{HERE}:nothing", f"{HERE} has no 'nothing': give package.module:name"),
-        (HERE, f"'{HERE}' is no target: give package.module:name or the path of a JSON file"),
-        (":config", "':config' is no target"),
-        ("", "'' is no target"),
-        (f"{HERE}:text", f"{HERE}:text is of the type str: it must be a TradingNodeConfig"),
-        (f"{HERE}:number_of_things", f"{HERE}:number_of_things is of the type int"),
-        (f"{HERE}:needs", f"{HERE}:needs needs arguments: name a function that needs none"),
+        (HERE, f"'{HERE}' is not a target: give package.module:name or the path of a JSON file"),
+        (":config", "':config' is not a target"),
+        ("", "'' is not a target"),
+        (f"{HERE}:text", f"{HERE}:text is of type str: it must be a TradingNodeConfig"),
+        (f"{HERE}:number_of_things", f"{HERE}:number_of_things is of type int"),
+        (f"{HERE}:needs", f"{HERE}:needs needs arguments: give a function without required ones"),
         (f"{HERE}:waits", f"{HERE}:waits is asynchronous"),
         (f"{HERE}:exits", f"{HERE}:exits raised SystemExit: 3"),
         (f"{HERE}:leaks_in_its_text", f"{HERE}:leaks_in_its_text raised UntoldError"),
         (
             "live_node.py",
-            "'live_node.py' is a Python file: give package.module:name, such as live_",
+            "'live_node.py' is a Python file: give package.module:name, for example live_",
         ),
         ("src/live_node.py:node", "'src/live_node.py:node' is a Python file: give package.module:"),
         (f"{HERE}:leaks_env", f"{HERE}:leaks_env raised ConnectionError: refused ***"),
@@ -206,7 +206,7 @@ def test_a_file_that_is_no_configuration_is_told_in_one_line(
     assert code == 2
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert err.startswith(f"{path} is no TradingNodeConfig that NautilusTrader can read: ")
+    assert err.startswith(f"{path} is not a TradingNodeConfig that NautilusTrader can read: ")
     assert said in err
 
 
@@ -328,10 +328,10 @@ def test_annotations_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("severities", "said"),
     [
-        ("", "nothing found"),
-        ("I", "nothing blocks the start, 1 for information"),
+        ("", "no findings"),
+        ("I", "nothing blocks the start, 1 note"),
         ("BBW", "2 findings block the start, 1 warning"),
-        ("BWWI", "1 finding blocks the start, 2 warnings, 1 for information"),
+        ("BWWI", "1 finding blocks the start, 2 warnings, 1 note"),
     ],
 )
 def test_the_summary_counts(severities: str, said: str) -> None:

@@ -171,7 +171,7 @@ def test_so_many_orders_that_the_start_takes_long_are_told(valkey: EmbeddedValke
     findings = looking_back(valkey, None)
     assert findings.keys() == {"SLOW_START"}
     assert findings["SLOW_START"].message == (
-        "7,000 closed orders are on record, and 7,000 orders can be within the look-back: "
+        "7,000 closed orders are on record, and up to 7,000 orders are within the lookback: "
         "the start takes about 23 s."
     )
     short = looking_back(valkey, None, actors=[actor(startup_timeout_secs=20.0)])
@@ -270,7 +270,7 @@ def test_a_changed_encoding_is_told_after_a_real_node(
     changed = looking_back(valkey, 60, cache={"encoding": other})
     assert changed.keys() == {"ENCODING_CHANGED"}
     assert changed["ENCODING_CHANGED"].message == (
-        f"It is {other}, and there are entries stored as {encoding}."
+        f"It is {other}, but some entries are stored as {encoding}."
     )
     with pytest.raises(msgspec.DecodeError):
         leave_an_order(venue, valkey, encoding=other)

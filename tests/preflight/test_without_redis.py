@@ -52,4 +52,4 @@ def test_the_command_says_what_to_install() -> None:
         "sys.exit(main(['check', 'tests.preflight.targets:config']))",
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "This needs more: pip install 'nautilus_recovery_actor[cli]'\n"
+    assert done.stderr == "Dependencies are missing: pip install 'nautilus_recovery_actor[cli]'\n"

@@ -1,5 +1,5 @@
 """
-What is looked at before a node starts: its configuration, what Redis holds of it, the server.
+What is checked before a node starts: its configuration, its entries in Redis, and the server.
 
-A module of facts reads, a module of rules decides. `preflight` brings them together.
+Modules of facts read, modules of rules decide, and `preflight` brings them together.
 """

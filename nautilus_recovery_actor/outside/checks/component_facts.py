@@ -26,7 +26,7 @@ from nautilus_recovery_actor.outside.checks.node_facts import StrategyFacts
 
 
 def monitor_facts(actor: object) -> MonitorFacts | None:
-    """Return what is known of an actor, ``None`` if it is no monitor."""
+    """Return what is known of an actor, ``None`` if it is not a monitor."""
     kind: type[Any]
     config: Any
     if isinstance(actor, RecoveryMonitorConfig):
@@ -94,11 +94,11 @@ def _resolved(
     # As NautilusTrader's factories do, short of making the component
     kind = resolve_path(path)
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise TypeError(f"'{path}' is no {base.__name__}")
+        raise TypeError(f"'{path}' is not a {base.__name__}")
     config_kind = resolve_config_path(importable.config_path)
     required = StrategyConfig if base is Strategy else ActorConfig
     if not issubclass(config_kind, required):
-        raise TypeError(f"'{importable.config_path}' is no {required.__name__}")
+        raise TypeError(f"'{importable.config_path}' is not a {required.__name__}")
     check_bar_types(importable.config)
     encoded = msgspec.json.encode(importable.config, enc_hook=msgspec_encoding_hook)
     return kind, config_kind.parse(encoded)

@@ -1,6 +1,6 @@
 """
 From the configuration of a node to what is known of it. Nothing is started, and nothing raises:
-what cannot be looked at is itself told.
+what cannot be read is itself a fact.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
 _VERSION = tuple(map(int, __version__.split(".")[:2]))
 
 # Seen: 1.221 writes what is buffered with the next write only (upstream #3426), 1.231 on time. No
-# attribute of either tells, because the loop that writes is compiled.
+# attribute shows it, because the loop that writes is compiled.
 ARE_BUFFERED_WRITES_ON_TIME = _VERSION >= (1, 231)
 
 # Seen: with such keys 1.221 raises "Index unknown" when a node is made, 1.231 loads them

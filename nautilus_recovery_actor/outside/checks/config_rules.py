@@ -1,5 +1,5 @@
 """
-What is found in the configuration of a node, by itself.
+What is found in the configuration of a node alone.
 """
 
 from collections.abc import Iterator
@@ -13,50 +13,50 @@ from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 CONFIG_UNREADABLE = Rule(
     code="CONFIG_UNREADABLE",
     severity=Severity.BLOCK,
-    consequence="What was not looked at may make the restart unsafe, or the node does not start.",
-    remedy="Correct it, and check again.",
+    consequence="What was not checked may make the restart unsafe or keep the node from starting.",
+    remedy="Fix it, and check again.",
 )
 RECONCILIATION_OFF = Rule(
     code="RECONCILIATION_OFF",
     severity=Severity.BLOCK,
-    consequence="Nothing is compared with the venue: the node trades on what it remembers.",
+    consequence="Nothing is compared with the venue: the node trades on what it last knew.",
     remedy="Set LiveExecEngineConfig(reconciliation=True), or use recovery_exec_engine_config().",
 )
 CACHE_NOT_LOADED = Rule(
     code="CACHE_NOT_LOADED",
     severity=Severity.BLOCK,
-    consequence="The node begins empty: who opened a position and which orders protect it is lost.",
+    consequence="The node starts empty, without knowing who owns positions and what protects them.",
     remedy="Set LiveExecEngineConfig(load_cache=True), which is the default.",
 )
 NO_DATABASE = Rule(
     code="NO_DATABASE",
     severity=Severity.BLOCK,
-    consequence="Nothing survives the process: every start begins empty.",
+    consequence="Nothing survives the process: every start is from scratch.",
     remedy="Give the cache a Redis or Valkey server: recovery_cache_config(host=..., port=...).",
 )
 FLUSH_ON_START = Rule(
     code="FLUSH_ON_START",
     severity=Severity.BLOCK,
-    consequence="The start deletes every key on the server, also those of other traders.",
+    consequence="The start deletes every key on the server, including those of other traders.",
     remedy="Set CacheConfig(flush_on_start=False), which is the default.",
 )
 INSTANCE_ID_IN_KEYS = Rule(
     code="INSTANCE_ID_IN_KEYS",
     severity=Severity.BLOCK,
-    consequence="The node does not find, or cannot load, what the last one stored.",
+    consequence="The node cannot find or load what the last one stored.",
     remedy="Set CacheConfig(use_instance_id=False), which is the default.",
 )
 BUFFERED_WRITES_WAIT = Rule(
     code="BUFFERED_WRITES_WAIT",
     severity=Severity.WARN,
-    consequence="A buffered write leaves only with the next one: a kill loses the last events.",
+    consequence="A buffered write is only sent with the next one: a kill loses the last events.",
     remedy="Set buffer_interval_ms=None on this version of NautilusTrader.",
 )
 POSITION_REPORTS_FILTERED = Rule(
     code="POSITION_REPORTS_FILTERED",
     severity=Severity.WARN,
     consequence="A position that differs from the venue's is neither noticed nor aligned.",
-    remedy="Set filter_position_reports=False, and trade an account with one node.",
+    remedy="Set filter_position_reports=False, and trade each account from one node only.",
 )
 MISSING_ORDERS_NOT_GENERATED = Rule(
     code="MISSING_ORDERS_NOT_GENERATED",
@@ -79,38 +79,38 @@ OPEN_CHECK_OFF = Rule(
 POSITION_CHECK_OFF = Rule(
     code="POSITION_CHECK_OFF",
     severity=Severity.WARN,
-    consequence="A fill that is lost at run time is noticed at the next restart at the earliest.",
+    consequence="A fill that is lost at run time goes unnoticed until the next restart.",
     remedy="Set position_check_interval_secs=60, or use recovery_exec_engine_config().",
 )
 RISK_ENGINE_BYPASSED = Rule(
     code="RISK_ENGINE_BYPASSED",
     severity=Severity.WARN,
-    consequence="halt_until_recovered() is impossible, and no order is checked before it is sent.",
+    consequence="halt_until_recovered() cannot work, and no order is checked before it is sent.",
     remedy="Set LiveRiskEngineConfig(bypass=False), which is the default.",
 )
 ACTOR_UNUSABLE = Rule(
     code="ACTOR_UNUSABLE",
     severity=Severity.BLOCK,
-    consequence="The node does not start, or not with this actor, which may be the monitor.",
-    remedy="Correct its path or its configuration, and check where the node's code is installed.",
+    consequence="The node does not start, or starts without this actor, which may be the monitor.",
+    remedy="Fix its path or its configuration, and check where the node's code is installed.",
 )
 MONITOR_MISSING = Rule(
     code="MONITOR_MISSING",
     severity=Severity.BLOCK,
-    consequence="Nobody proves the recovery: recoverable strategies never trade, others at once.",
-    remedy="Add a RecoveryMonitorActor to `actors`, or tell preflight(actors=...) of it.",
+    consequence="Nothing verifies the recovery: recoverable strategies never trade, others do.",
+    remedy="Add a RecoveryMonitorActor to `actors`, or pass it to preflight(actors=...).",
 )
 MONITOR_TWICE = Rule(
     code="MONITOR_TWICE",
     severity=Severity.BLOCK,
-    consequence="The second monitor is refused, and the node does not start.",
-    remedy="Leave one RecoveryMonitorActor in the node.",
+    consequence="The second monitor is rejected, and the node does not start.",
+    remedy="Keep only one RecoveryMonitorActor in the node.",
 )
 MONITOR_IN_SHADOW = Rule(
     code="MONITOR_IN_SHADOW",
     severity=Severity.WARN,
-    consequence="The monitor tells what it would block, and blocks nothing.",
-    remedy="Set RecoveryMonitorConfig(shadow=False) when you have seen enough.",
+    consequence="The monitor reports what it would block, and blocks nothing.",
+    remedy="Set RecoveryMonitorConfig(shadow=False) once you trust its reports.",
 )
 
 RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
@@ -140,7 +140,7 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
     if not node.generate_missing_orders:
         yield MISSING_ORDERS_NOT_GENERATED.found(
             "exec_engine.generate_missing_orders",
-            "Positions are not aligned with the venue's.",
+            "Positions are not aligned with those at the venue.",
         )
     if node.filter_unclaimed_external_orders:
         yield EXTERNAL_ORDERS_FILTERED.found(
@@ -166,26 +166,26 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
     if node.database_type != "redis":
         yield NO_DATABASE.found(
             "cache.database.type",
-            f"NautilusTrader has no database of the type '{node.database_type}'.",
+            f"NautilusTrader has no database of type '{node.database_type}'.",
         )
     if node.flush_on_start:
         yield FLUSH_ON_START.found("cache.flush_on_start", "The database is flushed on start.")
     if node.has_new_instance_id:
         yield INSTANCE_ID_IN_KEYS.found(
             "cache.use_instance_id",
-            "The keys have the instance ID, and each start has a new one.",
+            "The keys contain the instance ID, and each start has a new one.",
         )
     elif node.has_unloadable_keys:
         yield INSTANCE_ID_IN_KEYS.found(
             "cache.use_instance_id",
-            "This version of NautilusTrader cannot load keys that have the instance ID.",
+            "This version of NautilusTrader cannot load keys that contain the instance ID.",
         )
     if node.buffer_interval_ms and not node.are_buffered_writes_on_time:
         monitor = node.monitors[0] if node.monitors else None
-        until = f"here for up to {monitor.heartbeat_secs:g} s" if monitor else "for any time"
+        until = f"for up to {monitor.heartbeat_secs:g} s here" if monitor else "indefinitely"
         yield BUFFERED_WRITES_WAIT.found(
             "cache.buffer_interval_ms",
-            f"Writes are buffered for {node.buffer_interval_ms} ms, and the last of them {until}.",
+            f"Writes are buffered for {node.buffer_interval_ms} ms, the last of them {until}.",
         )
 
 
@@ -199,4 +199,4 @@ def _monitor(node: NodeFacts) -> Iterator[Finding]:
         yield MONITOR_TWICE.found("actors", f"The node has {len(node.monitors)} monitors: {names}.")
     for monitor in node.monitors:
         if monitor.shadow:
-            yield MONITOR_IN_SHADOW.found(f"actors: {monitor.name}", "The monitor is in shadow.")
+            yield MONITOR_IN_SHADOW.found(f"actors: {monitor.name}", "It is in shadow mode.")

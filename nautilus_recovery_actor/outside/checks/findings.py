@@ -1,6 +1,6 @@
 """
 What is found before a node starts: each finding has a stable code, and says what can happen and
-how to mend it.
+how to fix it.
 """
 
 import msgspec
@@ -18,7 +18,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         What is found, as a stable word such as ``RECONCILIATION_OFF``.
     severity : Severity
         ``BLOCK``: the node must not start like this. ``WARN``: a restart can go wrong. ``INFO``:
-        worth to know.
+        worth knowing.
     subject : str
         What it concerns: a setting such as ``exec_engine.reconciliation``, a strategy, a server.
     message : str
@@ -26,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     consequence : str
         What can happen, in one line.
     remedy : str
-        How to mend it, in one line.
+        How to fix it, in one line.
 
     """
 
@@ -39,7 +39,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that can be made: all of it that does not depend on what is seen."""
+    """A possible finding: everything about it that does not depend on what is seen."""
 
     # The stable word
     code: str
@@ -47,7 +47,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     # What can happen, in one line
     consequence: str
-    # How to mend it, in one line
+    # How to fix it, in one line
     remedy: str
 
     def found(self, subject: str, message: str, *, remedy: str | None = None) -> Finding:

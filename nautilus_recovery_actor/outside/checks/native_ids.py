@@ -1,5 +1,5 @@
 """
-Texts for which NautilusTrader ends the process in place of raising an error (seen on 1.221 and
+Texts on which NautilusTrader ends the process instead of raising an error (seen on 1.221 and
 1.231, the bar types on 1.221 only).
 """
 
@@ -13,7 +13,7 @@ _MAX_DEPTH = 12
 
 
 def check_trader_id(trader_id: str) -> None:
-    """Refuse what is no trader ID."""
+    """Refuse what is not a trader ID."""
     name, _, tag = trader_id.rpartition("-")
     if not (name and tag and trader_id.isascii()):
         raise ValueError(

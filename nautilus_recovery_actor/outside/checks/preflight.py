@@ -1,5 +1,5 @@
 """
-What is wrong with a node before it starts.
+Everything that is checked before a node starts.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.node.halt import ENDPOINT as HALT_ENDPOINT
+from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.node.internals import NODE_CONFIG
 from nautilus_recovery_actor.node.internals import node_config
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
@@ -36,7 +36,7 @@ from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findi
 
 
 _ORDER = (Severity.BLOCK, Severity.WARN, Severity.INFO)
-_MIN_ENV_SECRET = 4  # A shorter one would mask half of what is told
+_MIN_ENV_SECRET = 4  # A shorter one would mask half of the text
 
 
 def preflight(
@@ -49,30 +49,30 @@ def preflight(
     timeout_secs: float = 5.0,
 ) -> PreflightReport:
     """
-    Look for what makes the restart of a node unsafe, before it starts.
+    Find what makes the restart of a node unsafe, before it starts.
 
-    Nothing is started and nothing is written. The server of the cache is asked for what it holds of
-    the trader, so call this where the node will run. It does not raise for a configuration that is
-    wrong: what cannot be looked at is itself a finding.
+    Nothing is started and nothing is written. The trader's entries are read from the server of the
+    cache, so call this where the node will run. A wrong configuration does not raise: what cannot
+    be checked is itself a finding.
 
     Parameters
     ----------
     config : TradingNodeConfig or TradingNode
-        The configuration of the node; or a node that does not run, with all that was added to it.
+        The configuration of the node; or a node that is not running, with all that was added to it.
     strategies : Iterable, default ()
         The strategies that are added to the node besides those of the configuration: instances,
-        their configurations, or `ImportableStrategyConfig`. Of a `StrategyConfig` alone only a
-        `RecoverableStrategyConfig` is known to be of a recoverable strategy.
+        their configurations, or `ImportableStrategyConfig`. A `StrategyConfig` alone counts as
+        that of a recoverable strategy only if it is a `RecoverableStrategyConfig`.
     actors : Iterable, default ()
         The actors that are added besides: instances, `ImportableActorConfig`, or a
         `RecoveryMonitorConfig` for the monitor.
     is_halted : bool, default False
         If `halt_until_recovered` is called for the node, which a configuration does not show.
     is_live_ok : bool, default False
-        If a node may run under the trader ID, because its configuration is checked meanwhile.
+        If a node with this trader ID may be running while its configuration is checked.
     timeout_secs : float, default 5.0
-        How long each of three looks at the server may take (seconds): at its health, at what
-        concerns the configuration, at every entry. One that never answers is looked at once.
+        How long each of three reads from the server may take (seconds): its health, what concerns
+        the configuration, and every entry. A server that never answers is asked only once.
 
     Returns
     -------
@@ -80,10 +80,10 @@ def preflight(
 
     Notes
     -----
-    Which instruments a strategy trades is told by its configuration: by every `InstrumentId` and
-    `BarType` in it, by every text that is a bar type, and by every text that is an instrument ID if
-    the field's name has ``instrument`` in it or the venue is one of the node's execution clients'.
-    Strategies that a controller adds at run time are not seen.
+    Which instruments a strategy trades is read from its configuration: every `InstrumentId` and
+    `BarType` in it, every string that is a bar type, and every string that is an instrument ID if
+    the field's name contains ``instrument`` or the venue is that of an execution client of the
+    node. Strategies that a controller adds at run time are not seen.
 
     """
     found = list(_findings(config, strategies, actors, is_halted, is_live_ok, timeout_secs))
@@ -123,7 +123,7 @@ def _findings(
     try:
         if isinstance(config, TradingNode):
             kernel = config.kernel
-            is_halted = is_halted or HALT_ENDPOINT in kernel.msgbus.endpoints()
+            is_halted = is_halted or GUARD_ENDPOINT in kernel.msgbus.endpoints()
             own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
             config = node_config(config)
             if config is None:
@@ -156,13 +156,12 @@ def _server_findings(
     timeout_secs: float,
 ) -> Iterator[Finding]:
     if importlib.util.find_spec("redis") is None:
-        yield REDIS_CLIENT_MISSING.found("cache.database", "The client of the server is missing.")
+        yield REDIS_CLIENT_MISSING.found("cache.database", "redis-py is not installed.")
         return
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_login  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_server  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.server_rules import HEARTBEAT_SECS  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.stored_facts import read_broken  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.stored_facts import read_stored  # noqa: PLC0415
 
@@ -179,11 +178,7 @@ def _server_findings(
     )
     is_blocked = False
     deadline = time.monotonic() + timeout_secs
-    # The slowest of them, if there are several
-    heartbeat_secs = max(
-        (monitor.heartbeat_secs for monitor in node.monitors), default=HEARTBEAT_SECS
-    )
-    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok, heartbeat_secs):
+    for finding in look_at_server(url, namespace, timeout_secs, is_live_ok):
         is_blocked |= finding.severity == Severity.BLOCK
         yield finding
     if is_blocked and time.monotonic() >= deadline:
@@ -192,7 +187,7 @@ def _server_findings(
     try:
         stored = read_stored(url, namespace, node.lookback_mins, timeout_secs)
     except Exception as e:
-        if not is_blocked:  # Else that has told why
+        if not is_blocked:  # Else that already says why
             yield STORED_DATA_UNREADABLE.found(where, redact(e))
         return
     yield from stored_findings(node, stored)

@@ -1,6 +1,6 @@
 """
 Text from elsewhere, such as that of an exception, without what is secret and without what would
-move or colour a terminal.
+move or color a terminal.
 """
 
 import re

@@ -20,7 +20,9 @@ import redis
 from nautilus_trader.config import DatabaseConfig
 from redis.exceptions import NoPermissionError
 
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
+from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.server_answers import denied_reads
@@ -30,10 +32,9 @@ from nautilus_recovery_actor.outside.checks.server_answers import trouble_of
 from nautilus_recovery_actor.outside.checks.server_answers import without_password
 from nautilus_recovery_actor.outside.checks.server_facts import ServerFacts
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
-from nautilus_recovery_actor.outside.checks.server_facts import told_by_config
-from nautilus_recovery_actor.outside.checks.server_facts import told_by_heartbeat
-from nautilus_recovery_actor.outside.checks.server_facts import told_by_info
-from nautilus_recovery_actor.outside.checks.server_rules import HEARTBEAT_SECS
+from nautilus_recovery_actor.outside.checks.server_facts import facts_in_config
+from nautilus_recovery_actor.outside.checks.server_facts import facts_in_heartbeat
+from nautilus_recovery_actor.outside.checks.server_facts import facts_in_info
 from nautilus_recovery_actor.outside.checks.server_rules import server_findings
 from nautilus_recovery_actor.outside.checks.server_tls import is_publicly_trusted
 from nautilus_recovery_actor.outside.checks.stored_keys import keys_of
@@ -54,7 +55,7 @@ _UNPARSABLE_HOST = _UNPARSABLE | frozenset("@ ")
 
 def look_at_login(database: DatabaseConfig) -> tuple[Finding, ...]:
     """
-    Return what is wrong with where a server is said to be, and with the login. Nothing is sent.
+    Return what is wrong with the configured address and login of a server. Nothing is sent.
     """
     problem = _login_problem(database)
     if problem is None:
@@ -72,11 +73,10 @@ def look_at_server(
     namespace: Namespace,
     timeout_secs: float = SOCKET_SECS,
     is_live_ok: bool = False,
-    heartbeat_secs: float = HEARTBEAT_SECS,
 ) -> tuple[Finding, ...]:
     """Return what is found at a server. A bad server is a finding, never an error."""
     facts = read_server(url, namespace, timeout_secs)
-    return server_findings(facts, is_live_ok=is_live_ok, heartbeat_secs=heartbeat_secs)
+    return server_findings(facts, is_live_ok=is_live_ok)
 
 
 def read_server(
@@ -84,7 +84,7 @@ def read_server(
     namespace: Namespace,
     timeout_secs: float = SOCKET_SECS,
 ) -> ServerFacts:
-    """Return what can be told of a server. Nothing is written to it."""
+    """Return what can be read of a server. Nothing is written to it."""
     look = _Look(url, namespace, timeout_secs)
     # A host name that does not resolve, or a server that sends one byte a second, knows no timeout
     thread = threading.Thread(target=look.run, name=_THREAD, daemon=True)
@@ -106,7 +106,7 @@ class _Look:
             "is_local": _is_local(url),
             "is_encrypted": self._is_encrypted,
         }
-        self._untold: tuple[str, ...] = ()
+        self._unread: tuple[str, ...] = ()
         self._pool: redis.ConnectionPool | None = None
 
     def facts(self, *, is_over: bool) -> ServerFacts:
@@ -116,7 +116,7 @@ class _Look:
             if self._pool is not None:
                 with contextlib.suppress(Exception):
                     self._pool.disconnect()  # Ends the thread
-        return ServerFacts(address=one_line(address(self._url)), untold=self._untold, **seen)
+        return ServerFacts(address=one_line(address(self._url)), unread=self._unread, **seen)
 
     def run(self) -> None:
         try:
@@ -145,7 +145,7 @@ class _Look:
         self._read_keys(client)
 
     def _read_trader(self, client: redis.Redis) -> None:
-        key = self._namespace.key(f"general:{HEARTBEAT_KEY}")
+        key = self._namespace.key(general_key(HEARTBEAT_KEY))
         try:
             # A heartbeat is short: what is not is not read
             value: object = client.getrange(key, 0, _LONGEST_HEARTBEAT)
@@ -153,9 +153,9 @@ class _Look:
             value = self._ask("the heartbeat", lambda: client.get(key))
         except redis.ResponseError as e:
             if "WRONGTYPE" not in str(e):
-                self._untold += ("the heartbeat",)
+                self._unread += ("the heartbeat",)
             value = b"damaged" if "WRONGTYPE" in str(e) else None
-        self._see(clocks=(time.time_ns(),), **told_by_heartbeat(value or None))
+        self._see(clocks=(time.time_ns(),), **facts_in_heartbeat(value or None))
         now = self._ask("TIME", client.time)
         if now is not None:
             self._see(clocks=(time.time_ns(), int(now[0]) * 1_000_000_000 + int(now[1]) * 1000))
@@ -163,20 +163,20 @@ class _Look:
     def _read_settings(self, client: redis.Redis) -> None:
         info = self._ask("INFO", client.info)
         if isinstance(info, dict):
-            self._see(**told_by_info(info, self._seen["clocks"][-1] / 1e9))
+            self._see(**facts_in_info(info, self._seen["clocks"][-1] / 1e9))
         config: dict[str, object] = {}
         for name in _SETTINGS:
             config |= self._ask(f"CONFIG GET {name}", partial(client.config_get, name)) or {}
-        self._see(**told_by_config(config), key_count=self._ask("DBSIZE", client.dbsize))
+        self._see(**facts_in_config(config), key_count=self._ask("DBSIZE", client.dbsize))
 
     def _read_permissions(self, client: redis.Redis) -> None:
-        key = self._namespace.key("general:recovery:preflight")
+        key = self._namespace.key(general_key(PREFLIGHT_KEY))
         denied = denied_reads(client, key)
         self._see(denied=denied)
         try:
             denied_writes, refusal = refused_writes(client, key)
         except redis.ResponseError:
-            self._untold += ("whether it would write",)
+            self._unread += ("whether it accepts writes",)
         else:
             self._see(denied=denied + denied_writes, refusal=refusal, is_writing_tried=True)
 
@@ -186,14 +186,14 @@ class _Look:
         if found is None:
             return
         if found.has_keys is None:
-            self._untold += ("all keys, in this time",)
+            self._unread += ("all keys, within the timeout",)
         self._see(has_keys=found.has_keys, elsewhere=found.elsewhere)
 
     def _ask(self, what: str, question: Callable[[], Any]) -> Any:
         try:
             return question()
         except redis.ResponseError:
-            self._untold += (what,)
+            self._unread += (what,)
         return None
 
     def _see(self, **facts: Any) -> None:
@@ -206,7 +206,7 @@ class _Look:
             and self._is_encrypted
             and "ping_secs" not in self._seen
         ):
-            detail += ": does it speak TLS at this port?"
+            detail += ": does this port speak TLS?"
         return {"trouble": trouble, "detail": without_password(detail, self._url)}
 
 
@@ -215,7 +215,7 @@ def _is_local(url: str) -> bool:
         parts = urlsplit(url)
         host = parts.hostname or "127.0.0.1"
     except ValueError:
-        return True  # No URL: that is told
+        return True  # Not a URL: reported elsewhere
     if parts.scheme == "unix" or host == "localhost":
         return True
     try:
@@ -227,15 +227,15 @@ def _is_local(url: str) -> bool:
 def _login_problem(database: DatabaseConfig) -> str | None:
     username, password = database.username or "", database.password or ""
     if username and not password:
-        return "a username without a password: NautilusTrader stops at that"
+        return "a username without a password, which NautilusTrader does not accept"
     for name, value in (("username", username), ("password", password)):
         if _UNPARSABLE & set(value):
-            return f"the {name} holds one of / ? #: percent-encode it in the DatabaseConfig"
+            return f"the {name} contains / or ? or #: percent-encode it in the DatabaseConfig"
     host = database.host or ""
     if _UNPARSABLE_HOST & set(host):
-        return "the host is no more than a name or an address: no URL, path, user or password"
+        return "the host must be a name or an address, without a scheme, path, user or password"
     if ":" in host and not host.startswith("["):
         if host.count(":") == 1:
-            return "the host holds a port, which belongs into `port`"
-        return "an IPv6 address as host needs brackets: [::1]"
+            return "the host contains a port, which belongs in `port`"
+        return "an IPv6 address as the host needs brackets: [::1]"
     return None

@@ -1,5 +1,5 @@
 """
-What a Redis server says when it is asked: how fast, what it denies, what goes wrong.
+What a Redis server answers: how fast, what it denies, what goes wrong.
 """
 
 import ssl
@@ -52,7 +52,7 @@ def ping_secs(client: redis.Redis) -> float:
     except NoPermissionError:
         pass
     except redis.ResponseError as e:
-        if not str(e).startswith("MISCONF"):  # That it cannot write: it says so to a ping, too
+        if not str(e).startswith("MISCONF"):  # It cannot write, and says so even to a ping
             raise
     return time.perf_counter() - start
 
@@ -76,8 +76,8 @@ def refused_writes(client: redis.Redis, key: str) -> tuple[tuple[str, ...], str 
     Return the commands that write which this user may not use, and why the server would refuse the
     others. Nothing is written.
 
-    The server is told of a transaction, says of each command whether it takes it, and is then told
-    to forget them all.
+    Each command is queued in a transaction, which shows whether the server accepts it; then the
+    transaction is discarded.
     """
     denied = []
     refusal = None
@@ -95,7 +95,7 @@ def refused_writes(client: redis.Redis, key: str) -> tuple[tuple[str, ...], str 
 
 
 def trouble_of(error: BaseException) -> tuple[Trouble, str]:
-    """Return what an error means for the server, and how to tell it."""
+    """Return what an error says about the server, and the words for it."""
     causes = _causes(error)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -118,11 +118,14 @@ def trouble_of(error: BaseException) -> tuple[Trouble, str]:
         case redis.ResponseError():
             return Trouble.ANSWER, f"it answers with an error: {error}"
         case _:
-            return Trouble.ANSWER, f"its answer is not that of a Redis ({type(error).__name__})"
+            return (
+                Trouble.ANSWER,
+                f"it does not answer like Redis ({type(error).__name__})",
+            )
 
 
 def without_password(text: str, url: str) -> str:
-    """Return a text in one line, without the password: a server may say again what it was told."""
+    """Return a text in one line, without the password: a server may echo it."""
     try:
         password = urlsplit(url).password or ""
     except ValueError:
@@ -132,8 +135,8 @@ def without_password(text: str, url: str) -> str:
 
 def _refusal(error: redis.AuthenticationError) -> str:
     if _UNWANTED in str(error):
-        return "it has no password, and NautilusTrader stops when it is given one"
-    return "it refuses the user or the password, or wants one"
+        return "it has no password, and NautilusTrader fails when one is configured"
+    return "it rejects the username or the password, or requires one"
 
 
 def _send(client: redis.Redis, line: str, key: str) -> object:

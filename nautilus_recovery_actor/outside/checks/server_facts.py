@@ -1,7 +1,7 @@
 """
-What can be told of a Redis server, and how it reads in the answers of one.
+What can be known of a Redis server, read from its answers.
 
-Nothing in these answers is taken on trust: what is of another kind than expected is not told.
+Nothing in these answers is trusted: a value of an unexpected kind counts as unknown.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.outside.record import recorded
+from nautilus_recovery_actor.outside.record import entries
 
 
 _LONGEST_NUMBER = 20  # Digits, enough for 64 bits
@@ -21,9 +21,9 @@ _LONGEST_WORD = 80
 
 class Trouble(StrEnum):
     """
-    Why nothing more can be told of a server.
+    Why nothing more can be read of a server.
 
-    ``URL``: there is no such URL. ``UNREACHABLE``: no connection, or no answer in time. ``TLS``: no
+    ``URL``: not a valid URL. ``UNREACHABLE``: no connection, or no answer in time. ``TLS``: no
     encrypted connection. ``LOGIN``: the user or the password is refused. ``LOADING``: it reads its
     data. ``ANSWER``: what it says is not the protocol of Redis, or an error.
     """
@@ -48,7 +48,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen of a Redis server. ``None``: could not be told."""
+    """What was seen of a Redis server. ``None``: unknown."""
 
     # Where it is, without anything secret
     address: str
@@ -115,10 +115,10 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     # If there is one that cannot be read
     is_heartbeat_damaged: bool = False
     # What was asked and not answered
-    untold: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
-def told_by_info(info: Mapping[str, object], now_secs: float) -> dict[str, Any]:
+def facts_in_info(info: Mapping[str, object], now_secs: float) -> dict[str, Any]:
     """Return the facts in the answer to ``INFO``."""
     used = _number(info.get("used_memory"))
     uncounted = _number(info.get("mem_not_counted_for_evict")) or 0
@@ -140,7 +140,7 @@ def told_by_info(info: Mapping[str, object], now_secs: float) -> dict[str, Any]:
     }
 
 
-def told_by_config(config: Mapping[str, object]) -> dict[str, Any]:
+def facts_in_config(config: Mapping[str, object]) -> dict[str, Any]:
     """Return the facts in the answer to ``CONFIG GET``."""
     save = config.get("save")
     return {
@@ -150,13 +150,13 @@ def told_by_config(config: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def told_by_heartbeat(value: Any) -> dict[str, Any]:
+def facts_in_heartbeat(value: Any) -> dict[str, Any]:
     """Return the facts in the entry that holds the heartbeat."""
     if value is None:
         return {}
     try:
-        heartbeat = recorded.heartbeat(value)
-    except (recorded.DamagedError, TypeError):
+        heartbeat = entries.heartbeat(value)
+    except (entries.DamagedError, TypeError):
         return {"is_heartbeat_damaged": True}
     if heartbeat.ts < 0:
         return {"is_heartbeat_damaged": True}

@@ -5,21 +5,19 @@ What makes a Redis server unsafe for a node: facts of one in, findings out.
 import math
 from collections.abc import Iterator
 
+from nautilus_recovery_actor.core.liveness import Life
+from nautilus_recovery_actor.core.liveness import liveness
 from nautilus_recovery_actor.core.text import roughly
-from nautilus_recovery_actor.outside.checks import server_catalogue as found
+from nautilus_recovery_actor.outside.checks import server_catalog as found
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
-from nautilus_recovery_actor.outside.checks.server_catalogue import RULES
+from nautilus_recovery_actor.outside.checks.server_catalog import RULES
 from nautilus_recovery_actor.outside.checks.server_facts import ServerFacts
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
 
 
-__all__ = ["HEARTBEAT_SECS", "RULES", "ServerFacts", "server_findings"]
+__all__ = ["RULES", "ServerFacts", "server_findings"]
 
-HEARTBEAT_SECS = 5.0  # The default of `RecoveryMonitorConfig.heartbeat_secs`
-
-_LONGEST_BEAT_SECS = 3_600.0  # What is stored may be anything
-_BEATS = 3  # Without so many signs of life a node counts as gone
 _SLOW_SECS = 0.02
 _MEMORY_SHARE = 0.8
 _LAG_SECS = 10
@@ -36,13 +34,8 @@ _TROUBLES = {
 }
 
 
-def server_findings(
-    facts: ServerFacts,
-    *,
-    is_live_ok: bool = False,
-    heartbeat_secs: float = HEARTBEAT_SECS,
-) -> tuple[Finding, ...]:
-    """Return what is found in the facts of a server. What could not be told is never a fault."""
+def server_findings(facts: ServerFacts, *, is_live_ok: bool = False) -> tuple[Finding, ...]:
+    """Return what is found in the facts of a server. What could not be read is never a fault."""
     findings = [
         *_connection(facts),
         *_place(facts),
@@ -53,9 +46,9 @@ def server_findings(
         *_trader(facts),
     ]
     if not is_live_ok:
-        findings += _live(facts, heartbeat_secs)
-    if facts.untold and facts.trouble is None:
-        findings.append((found.NOT_TOLD, f"not told: {', '.join(facts.untold)}"))
+        findings += _live(facts)
+    if facts.unread and facts.trouble is None:
+        findings.append((found.NOT_TOLD, f"could not be determined: {', '.join(facts.unread)}"))
     return tuple(
         rule.found(f"Redis at {facts.address}", _sentence(message)) for rule, message in findings
     )
@@ -72,9 +65,9 @@ def _connection(facts: ServerFacts) -> _Found:
     if facts.trouble is not None:
         yield _TROUBLES[facts.trouble], facts.detail or facts.trouble.lower()
     if facts.is_publicly_trusted is False:
-        yield found.TLS_PRIVATE_CA, "its certificate is of no public authority"
+        yield found.TLS_PRIVATE_CA, "its certificate is not from a public authority"
     if not (facts.is_local or facts.is_encrypted):
-        yield found.NOT_ENCRYPTED, "it is on another machine and the connection is not encrypted"
+        yield found.NOT_ENCRYPTED, "it is on another machine, and the connection is not encrypted"
     if facts.ping_secs is not None and facts.ping_secs > _SLOW_SECS:
         yield found.SLOW, f"it takes {facts.ping_secs * 1000:.0f} ms to answer (median)"
 
@@ -100,12 +93,12 @@ def _writing(facts: ServerFacts) -> _Found:
         yield found.NOT_PERMITTED, f"this user may not use {', '.join(facts.denied)}"
     word = (facts.refusal or "").partition(" ")[0]
     if word == "OOM" or (not word and _is_full(facts)):
-        yield found.MEMORY_FULL, f"{_share(facts)}, and it refuses to write"
+        yield found.MEMORY_FULL, f"{_share(facts)}, and it refuses writes"
     elif word == "READONLY":
         if facts.role in (None, "master"):
-            yield found.REPLICA, f"it refuses to write: {facts.refusal}"
+            yield found.REPLICA, f"it refuses writes: {facts.refusal}"
     elif facts.refusal is not None:
-        yield found.REFUSES_WRITES, f"it refuses to write: {facts.refusal}"
+        yield found.REFUSES_WRITES, f"it refuses writes: {facts.refusal}"
     elif facts.is_aof_failed and facts.is_aof:
         yield found.REFUSES_WRITES, "its last write to the append-only file failed"
     elif facts.is_save_failed and facts.is_refusing_after_failed_save and facts.save_points:
@@ -138,7 +131,7 @@ def _memory(facts: ServerFacts) -> _Found:
         yield found.EVICTING, f"its maxmemory-policy is {policy}, and maxmemory is set"
     elif policy is not None and policy != "noeviction":
         why = "maxmemory is 0" if not facts.maxmemory else "the keys of a node never expire"
-        yield found.EVICTION_POLICY, f"its maxmemory-policy is {policy}; {why}"
+        yield found.EVICTION_POLICY, f"its maxmemory-policy is {policy}, but {why}"
     if facts.evicted_keys and not (policy or "").startswith("volatile"):
         yield found.KEYS_EVICTED, f"it has evicted {facts.evicted_keys:,} keys since it started"
     is_full = (facts.refusal or "").startswith("OOM") or _is_full(facts)
@@ -158,20 +151,18 @@ def _persistence(facts: ServerFacts) -> _Found:
     elif facts.is_aof is False and facts.save_points == "":
         yield found.NOT_PERSISTENT, "it writes neither an append-only file nor snapshots"
     elif facts.is_aof is False and facts.save_points:
-        changes, secs = facts.unsaved_changes, facts.saved_secs_ago
-        yield (
-            found.SNAPSHOTS_ONLY,
-            "it writes snapshots only"
-            if changes is None or secs is None
-            else f"it writes snapshots only: {changes:,} changes of {roughly(secs)} are not saved",
-        )
+        unsaved = ""
+        if facts.unsaved_changes is not None and facts.saved_secs_ago is not None:
+            since = roughly(facts.saved_secs_ago)
+            unsaved = f": {facts.unsaved_changes:,} changes of the last {since} are not saved"
+        yield found.SNAPSHOTS_ONLY, f"it only writes snapshots{unsaved}"
 
 
 def _replication(facts: ServerFacts) -> _Found:
     for replica in facts.replicas:
         lag, behind = replica.lag_secs or 0, replica.behind_bytes or 0
         if replica.state != "online":
-            yield found.REPLICA_LAG, f"a replica is in the state {replica.state or 'unknown'}"
+            yield found.REPLICA_LAG, f"a replica is in state {replica.state or 'unknown'}"
         elif lag > _LAG_SECS or behind > _LAG_BYTES:
             yield found.REPLICA_LAG, f"a replica is {lag} s and {behind:,} bytes behind"
 
@@ -182,32 +173,23 @@ def _trader(facts: ServerFacts) -> _Found:
     if facts.has_keys is not False:
         return
     if facts.elsewhere:
+        elsewhere = ", ".join(facts.elsewhere)
         yield (
             found.KEYS_ELSEWHERE,
-            f"nothing of this trader as configured, but of it under {', '.join(facts.elsewhere)}",
+            f"this trader has no entries as configured, but some under {elsewhere}",
         )
     else:
-        held = "" if facts.key_count is None else f" (it holds {facts.key_count:,} keys in all)"
-        yield found.KEYS_ABSENT, f"nothing of this trader is stored{held}"
+        held = "" if facts.key_count is None else f" (the server holds {facts.key_count:,} keys)"
+        yield found.KEYS_ABSENT, f"this trader has no entries{held}"
 
 
-def _live(facts: ServerFacts, heartbeat_secs: float) -> _Found:
-    beat = facts.heartbeat
-    if beat is None or beat.is_stopped or not facts.clocks:
+def _live(facts: ServerFacts) -> _Found:
+    if facts.heartbeat is None or not facts.clocks:
         return
-    # What runs there may beat more slowly than what is about to start
-    gone_secs = _BEATS * max(heartbeat_secs, min(beat.interval_secs or 0.0, _LONGEST_BEAT_SECS))
-    ages = [(now - beat.ts) / 1_000_000_000 for now in facts.clocks]
-    age = min(ages)
-    if age > gone_secs:
-        return  # Old by each clock
-    if max(ages) < -gone_secs:
-        yield found.LIVE_NODE, f"a heartbeat lies {roughly(-max(ages))} ahead: the clocks differ"
-    else:
-        yield (
-            found.LIVE_NODE,
-            (
-                f"its heartbeat is {roughly(max(0.0, age))} old, and counts as a sign of life "
-                f"up to {roughly(gone_secs)}"
-            ),
-        )
+    node = liveness(facts.heartbeat, *facts.clocks)
+    if node.life is Life.AHEAD:
+        ahead = roughly(-node.age_secs)
+        yield found.LIVE_NODE, f"its heartbeat is {ahead} ahead of the clocks here: they differ"
+    elif node.life is Life.ALIVE:
+        age, limit = roughly(max(0.0, node.age_secs)), roughly(node.max_age_secs)
+        yield found.LIVE_NODE, f"its heartbeat is {age} old, and a node counts as alive for {limit}"

@@ -1,7 +1,7 @@
 """
 From the server to what it holds of a trader. Nothing is written.
 
-All of it may be hostile: names are cut short by the server, values are told by their first byte.
+All of it may be hostile: of names only the start is read, of values only the first byte.
 """
 
 import threading
@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import redis
 
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.outside import redis_server
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
-from nautilus_recovery_actor.outside.record import recorded
+from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.store import store_reader
+from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 
 
@@ -56,9 +57,9 @@ def read_broken(
     namespace: Namespace,
     timeout_secs: float = redis_server.SOCKET_SECS,
 ) -> tuple[BrokenEntry, ...]:
-    """Return the entries of a trader of which a node makes nothing."""
+    """Return the entries of a trader that a node cannot load."""
     with redis_server.connect(url, timeout_secs) as client:
-        inventory = _within(timeout_secs, lambda: store_reader.read(client, namespace))
+        inventory = _within(timeout_secs, lambda: reader.read(client, namespace))
     return () if inventory is None else inventory.broken
 
 
@@ -107,16 +108,17 @@ def _number(answer: Any) -> int:
 
 
 def _last_alive(client: redis.Redis, namespace: Namespace) -> int | None:
-    data: Any = client.getrange(namespace.key(f"general:{HEARTBEAT_KEY}"), 0, _MAX_HEARTBEAT_BYTES)
+    key = namespace.key(general_key(HEARTBEAT_KEY))
+    data: Any = client.getrange(key, 0, _MAX_HEARTBEAT_BYTES)
     try:
-        ts = recorded.heartbeat(data).ts
-    except recorded.DamagedError:
+        ts = entries.heartbeat(data).ts
+    except entries.DamagedError:
         return None
     return ts if ts > 0 else None
 
 
 def _older(client: redis.Redis, key: str, since: float, deadline: float) -> int:
-    # What is not seen in time, or tells no time, counts as recent
+    # What is not seen in time, or has no time in its name, counts as recent
     older, cursor = 0, 0
     while time.monotonic() < deadline:
         answer: Any = client.sscan(key, cursor, count=_BATCH)

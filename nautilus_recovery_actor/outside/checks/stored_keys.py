@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 import redis
 
+from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.redis_server import literal
@@ -50,7 +51,7 @@ def keys_of(client: redis.Redis, namespace: Namespace, deadline: float) -> Trade
 
 def _prefix(key: bytes, namespace: Namespace) -> bytes | None:
     trader = namespace.trader_id.encode()
-    for prefix in (b"trader-" + trader + b":", trader + b":"):
+    for prefix in (TRADER_PREFIX.encode() + trader + b":", trader + b":"):
         if key.startswith(prefix):
             instance = _INSTANCE.match(key, len(prefix))
             return prefix if instance is None else key[: instance.end()] + b":"

@@ -24,62 +24,62 @@ _MINS_IN_DAY = 1_440
 REDIS_CLIENT_MISSING = Rule(
     code="REDIS_CLIENT_MISSING",
     severity=Severity.BLOCK,
-    consequence="Whether the server can be relied on, and what it holds, is not known.",
+    consequence="It is unknown whether the server is reliable and what it holds.",
     remedy="Install it: pip install 'nautilus_recovery_actor[cli]'.",
 )
 LOOKBACK_TOO_SHORT = Rule(
     code="LOOKBACK_TOO_SHORT",
     severity=Severity.WARN,
-    consequence="Fills from before the look-back are missed, or replaced by made-up ones.",
-    remedy="Set reconciliation_lookback_mins=None for this start, or to more than that.",
+    consequence="Fills from before the lookback are missed, or replaced by made-up ones.",
+    remedy="For this start, set reconciliation_lookback_mins to None or to more than that.",
 )
 LAST_ALIVE_UNKNOWN = Rule(
     code="LAST_ALIVE_UNKNOWN",
     severity=Severity.WARN,
-    consequence="If the node was away for longer than the look-back, fills are missed.",
+    consequence="If the node was away for longer than the lookback, fills are missed.",
     remedy="Set reconciliation_lookback_mins=None until a RecoveryMonitorActor has run once.",
 )
 ENCODING_CHANGED = Rule(
     code="ENCODING_CHANGED",
     severity=Severity.WARN,
-    consequence="NautilusTrader cannot decode what is stored, and the node cannot be made.",
-    remedy="Set the encoding back, or let the old one end flat and start with another trader ID.",
+    consequence="NautilusTrader cannot decode what is stored, and the node fails to start.",
+    remedy="Restore the encoding, or close all positions first and start with a new trader ID.",
 )
 SLOW_START = Rule(
     code="SLOW_START",
     severity=Severity.WARN,
-    consequence="The event loop is blocked for so long: no data, no commands, no shutdown.",
-    remedy="Shorten the look-back to what is safe, or delete old closed orders beforehand.",
+    consequence="The event loop is blocked for that long: no data, no commands, no shutdown.",
+    remedy="Shorten the lookback to what is safe, or delete old closed orders first.",
 )
 STARTUP_TIMEOUT_TOO_SHORT = Rule(
     code="STARTUP_TIMEOUT_TOO_SHORT",
     severity=Severity.WARN,
-    consequence="The recovery fails with TIMEOUT although reconciliation goes on.",
+    consequence="The recovery fails with TIMEOUT while reconciliation is still running.",
     remedy="Raise RecoveryMonitorConfig(startup_timeout_secs=...).",
 )
 STORED_DATA_UNREADABLE = Rule(
     code="STORED_DATA_UNREADABLE",
     severity=Severity.WARN,
-    consequence="How long the node was away, and how long its start takes, is not known.",
-    remedy="Look at the server's log and at the rights of its user, and check again.",
+    consequence="It is unknown how long the node was away and how long its start will take.",
+    remedy="Check the server's log and the permissions of its user, then check again.",
 )
 ENTRY_STOPS_START = Rule(
     code="ENTRY_STOPS_START",
     severity=Severity.BLOCK,
-    consequence="NautilusTrader raises when it loads the entry, at every start.",
-    remedy="See all with `nautilus-recovery inspect`; move the entry away when you know why.",
+    consequence="NautilusTrader raises an error on the entry at every start.",
+    remedy="List all with `nautilus-recovery inspect`; remove the entry once you know the cause.",
 )
 ENTRY_LEFT_OUT = Rule(
     code="ENTRY_LEFT_OUT",
     severity=Severity.WARN,
     consequence="The node starts without it: an order, a position or an instrument is missing.",
-    remedy="See all with `nautilus-recovery inspect`, and look at the venue for what is missing.",
+    remedy="List all with `nautilus-recovery inspect`, and look at the venue for what is missing.",
 )
 ENTRIES_NOT_READ = Rule(
     code="ENTRIES_NOT_READ",
     severity=Severity.INFO,
-    consequence="Whether NautilusTrader can load every entry is not known.",
-    remedy="See with `nautilus-recovery inspect`, or allow more time.",
+    consequence="It is unknown whether NautilusTrader can load every entry.",
+    remedy="Check with `nautilus-recovery inspect`, or allow more time.",
 )
 
 RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
@@ -93,13 +93,13 @@ def stored_findings(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
     if others:
         yield ENCODING_CHANGED.found(
             "cache.encoding",
-            f"It is {node.encoding}, and there are entries stored as {', '.join(others)}.",
+            f"It is {node.encoding}, but some entries are stored as {', '.join(others)}.",
         )
     yield from _cost(node, stored)
 
 
 def entry_findings(where: str, broken: Sequence[BrokenEntry]) -> Iterator[Finding]:
-    """Return what is found of the entries of which a node makes nothing."""
+    """Return what is found in the entries that a node cannot load."""
     for rule, stops_start in ((ENTRY_STOPS_START, True), (ENTRY_LEFT_OUT, False)):
         entries = [entry for entry in broken if entry.stops_start is stops_start]
         if entries:
@@ -114,8 +114,8 @@ def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:
         if stored.order_count:
             yield LAST_ALIVE_UNKNOWN.found(
                 subject,
-                f"It is {_span(lookback_mins)}, there are {stored.order_count:,} orders on record, "
-                f"and no heartbeat.",
+                f"It is {_span(lookback_mins)}, and there are {stored.order_count:,} orders on "
+                f"record but no heartbeat.",
             )
         return
     away_mins = (stored.now - stored.ts_last_alive) / _NS_IN_MIN
@@ -129,7 +129,7 @@ def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:
 def _cost(node: NodeFacts, stored: StoredFacts) -> Iterator[Finding]:
     secs = start_secs(stored.recent_order_count)
     closed = f"{stored.closed_order_count:,} closed orders are on record"
-    within = f"{stored.recent_order_count:,} orders can be within the look-back"
+    within = f"up to {stored.recent_order_count:,} orders are within the lookback"
     if secs >= LONG_START_SECS:
         yield SLOW_START.found(
             "exec_engine.reconciliation",

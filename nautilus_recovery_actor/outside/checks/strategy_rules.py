@@ -15,8 +15,8 @@ from nautilus_recovery_actor.outside.checks.node_facts import StrategyFacts
 STRATEGY_UNUSABLE = Rule(
     code="STRATEGY_UNUSABLE",
     severity=Severity.BLOCK,
-    consequence="The node does not start, and whether this strategy is held back is not known.",
-    remedy="Correct its path or its configuration, and check where the node's code is installed.",
+    consequence="The node does not start, and this strategy may not be held back.",
+    remedy="Fix its path or its configuration, and check where the node's code is installed.",
 )
 STRATEGY_NOT_HELD_BACK = Rule(
     code="STRATEGY_NOT_HELD_BACK",
@@ -27,26 +27,26 @@ STRATEGY_NOT_HELD_BACK = Rule(
 CLIENT_ORDER_IDS_CAN_REPEAT = Rule(
     code="CLIENT_ORDER_IDS_CAN_REPEAT",
     severity=Severity.WARN,
-    consequence="If the cache is lost, the count restarts: an order of the same second is refused.",
+    consequence="If the cache is lost, the count restarts, and an ID can repeat within a second.",
     remedy="Derive it from RecoverableStrategy, or set use_uuid_client_order_ids=True.",
 )
 INSTRUMENT_CLAIMED_TWICE = Rule(
     code="INSTRUMENT_CLAIMED_TWICE",
     severity=Severity.WARN,
-    consequence="NautilusTrader refuses the second claim, and the node does not start.",
-    remedy="Leave the instrument in the external_order_claims of one strategy.",
+    consequence="NautilusTrader rejects the second claim, and the node does not start.",
+    remedy="Keep the instrument in the external_order_claims of one strategy only.",
 )
 INSTRUMENT_SHARED = Rule(
     code="INSTRUMENT_SHARED",
     severity=Severity.WARN,
-    consequence="On a netting account nobody can tell after a restart whose part a position is.",
-    remedy="Let one strategy trade the instrument, or use an account each.",
+    consequence="On a netting account a restart cannot attribute the position to either strategy.",
+    remedy="Let one strategy trade the instrument, or give each strategy its own account.",
 )
 INSTRUMENT_NOT_CLAIMED = Rule(
     code="INSTRUMENT_NOT_CLAIMED",
     severity=Severity.WARN,
-    consequence="What the venue has and the cache lost goes to nobody (the strategy EXTERNAL).",
-    remedy="Add the instrument to external_order_claims of the strategy that trades it.",
+    consequence="Orders that the cache lost are booked under EXTERNAL, not under a strategy.",
+    remedy="Add the instrument to the external_order_claims of the strategy that trades it.",
 )
 INSTRUMENT_NOT_RECONCILED = Rule(
     code="INSTRUMENT_NOT_RECONCILED",
@@ -63,8 +63,8 @@ STATE_NOT_KEPT = Rule(
 STATE_KEPT_BY_CHECKPOINTS = Rule(
     code="STATE_KEPT_BY_CHECKPOINTS",
     severity=Severity.INFO,
-    consequence="Recoverable strategies keep theirs by checkpoints; that of actors is not kept.",
-    remedy="Set save_state=True and load_state=True if an actor of yours has an on_save().",
+    consequence="Recoverable strategies keep their state in checkpoints; actors lose theirs.",
+    remedy="Set save_state=True and load_state=True if one of your actors has an on_save().",
 )
 
 RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
@@ -85,12 +85,12 @@ def _alone(strategy: StrategyFacts, node: NodeFacts) -> Iterator[Finding]:
         if not node.is_halted:
             yield STRATEGY_NOT_HELD_BACK.found(
                 strategy.name,
-                "It is no RecoverableStrategy, and the node is not halted until recovered.",
+                "It is not a RecoverableStrategy, and the node is not halted until recovered.",
             )
         if not strategy.has_uuid_order_ids:
             yield CLIENT_ORDER_IDS_CAN_REPEAT.found(
                 strategy.name,
-                "Its client order IDs are the second and a count that restarts.",
+                "Its client order IDs consist of the second and a count that restarts.",
             )
     if node.reconciled_instruments:
         for instrument in sorted(_touched(strategy) - node.reconciled_instruments):
@@ -120,7 +120,7 @@ def _together(node: NodeFacts) -> Iterator[Finding]:
         if instrument not in claimed:
             yield INSTRUMENT_NOT_CLAIMED.found(
                 instrument,
-                f"It is traded by {', '.join(owners)} and claimed by nobody.",
+                f"It is traded by {', '.join(owners)}, but no strategy claims it.",
             )
 
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import msgspec
 
 from nautilus_recovery_actor.core.text import duration
-from nautilus_recovery_actor.outside.store.restored_accounts import RestoredAccount
-from nautilus_recovery_actor.outside.store.restored_orders import RestoredOrder
-from nautilus_recovery_actor.outside.store.restored_positions import RestoredPosition
+from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
 
 class BrokenEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored entry of which a node makes nothing."""
+    """A stored entry that a node cannot load."""
 
     # Where it is
     key: str
     # What is wrong with it, in one line
     why: str
-    # Whether NautilusTrader does not start because of it. Else it starts without the entry
+    # Whether it keeps NautilusTrader from starting, which else starts without the entry
     stops_start: bool
 
 
@@ -44,7 +44,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     instruments: int = 0
     # The strategies and actors that have saved a state
     states: tuple[str, ...] = ()
-    # What a node makes nothing of
+    # The entries that a node cannot load
     broken: tuple[BrokenEntry, ...] = ()
 
     @property
@@ -102,14 +102,14 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         stopping = sum(entry.stops_start for entry in self.broken)
         if stopping:
             return (
-                f"{self.trader_id} would not start: NautilusTrader stops at "
-                f"{count(stopping, 'broken entry')}. Without that it would restore {what}"
+                f"{self.trader_id} would not start: NautilusTrader fails on "
+                f"{count(stopping, 'broken entry')}. Otherwise it would restore {what}"
             )
         return f"{self.trader_id} would restore {what}"
 
     def _written(self) -> str:
         if self.last_written is None:
-            return "no event is stored"
+            return "no events are stored"
         return f"last written {duration(self.ts - self.last_written)} ago"
 
 

@@ -7,13 +7,16 @@ from itertools import islice
 
 import redis
 
+from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.text import one_line
 
 
 _MAX_SCANNED = 1_000_000
 _MAX_KEY = 200
 _OWNER = re.compile(
-    rb"(trader-)?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
+    rb"("
+    + TRADER_PREFIX.encode()
+    + rb")?([^:]+-[^:]+?)(?::([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
     rb":(?:general|currencies|instruments|accounts|orders|positions|index|strategies|actors):.*",
     re.DOTALL,
 )
@@ -37,6 +40,6 @@ def owners(client: redis.Redis) -> list[tuple[str, str]]:
 
 
 def name(key: bytes) -> str:
-    """Return a key or a part of it as text that can be shown, also if it is none."""
+    """Return a key or a part of it as text that can be shown, also if it is not UTF-8."""
     text = one_line(key[: 4 * _MAX_KEY].decode(errors="backslashreplace"))
     return text if len(text) <= _MAX_KEY else f"{text[:_MAX_KEY]}..."

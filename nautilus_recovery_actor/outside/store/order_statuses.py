@@ -3,7 +3,7 @@ The statuses of an order, which may follow which, and which event brings which: 
 `nautilus_trader.model.orders.base` (seen in 1.221 and 1.231).
 """
 
-from nautilus_recovery_actor.outside.store import stored_events
+from nautilus_recovery_actor.outside.store import events
 
 
 CLOSED = {"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"}
@@ -30,21 +30,21 @@ NEXT = {
 }
 
 STATUS_OF: dict[type, str] = {
-    stored_events.OrderDenied: "DENIED",
-    stored_events.OrderEmulated: "EMULATED",
-    stored_events.OrderReleased: "RELEASED",
-    stored_events.OrderSubmitted: "SUBMITTED",
-    stored_events.OrderRejected: "REJECTED",
-    stored_events.OrderAccepted: "ACCEPTED",
-    stored_events.OrderPendingUpdate: "PENDING_UPDATE",
-    stored_events.OrderPendingCancel: "PENDING_CANCEL",
-    stored_events.OrderTriggered: "TRIGGERED",
-    stored_events.OrderCanceled: "CANCELED",
-    stored_events.OrderExpired: "EXPIRED",
+    events.OrderDenied: "DENIED",
+    events.OrderEmulated: "EMULATED",
+    events.OrderReleased: "RELEASED",
+    events.OrderSubmitted: "SUBMITTED",
+    events.OrderRejected: "REJECTED",
+    events.OrderAccepted: "ACCEPTED",
+    events.OrderPendingUpdate: "PENDING_UPDATE",
+    events.OrderPendingCancel: "PENDING_CANCEL",
+    events.OrderTriggered: "TRIGGERED",
+    events.OrderCanceled: "CANCELED",
+    events.OrderExpired: "EXPIRED",
 }
 # These end what is pending, each of one kind
 ENDS_PENDING: dict[type, str] = {
-    stored_events.OrderModifyRejected: "PENDING_UPDATE",
-    stored_events.OrderCancelRejected: "PENDING_CANCEL",
-    stored_events.OrderUpdated: "PENDING_UPDATE",
+    events.OrderModifyRejected: "PENDING_UPDATE",
+    events.OrderCancelRejected: "PENDING_CANCEL",
+    events.OrderUpdated: "PENDING_UPDATE",
 }

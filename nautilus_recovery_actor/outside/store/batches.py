@@ -11,7 +11,7 @@ from typing import TypeAlias
 import redis
 from redis.exceptions import NoPermissionError
 
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
 MAX_VALUE_BYTES = 64 * 2**20
@@ -39,12 +39,12 @@ def read_values(
         total = 0
         for key, size in zip(batch, pipelined(client, "MEMORY USAGE", batch), strict=True):
             if isinstance(size, redis.ResponseError):
-                yield key, BrokenEntryError(f"Redis says: {size}")
+                yield key, BrokenEntryError(f"Redis answers: {size}")
             elif size is None:
                 continue  # Gone meanwhile
             elif size > max_bytes:
-                why = f"it takes {size / 2**20:,.0f} MiB, more than {max_bytes / 2**20:,.0f}"
-                yield key, BrokenEntryError(f"{why}: not read")
+                why = f"not read: {size / 2**20:,.0f} MiB, the limit is {max_bytes / 2**20:,.0f}"
+                yield key, BrokenEntryError(why)
             elif size > _PART_BYTES and are_lists:
                 yield key, _parts(client, key, size)
             else:
@@ -101,5 +101,5 @@ def _parts(client: redis.Redis, key: bytes, size: int) -> Iterator[bytes]:
 
 def _of_another_type(error: redis.ResponseError) -> str:
     if "WRONGTYPE" in str(error):
-        return "it is of another Redis type than NautilusTrader writes there"
-    return f"Redis says: {error}"
+        return "its Redis type is not the one that NautilusTrader writes"
+    return f"Redis answers: {error}"

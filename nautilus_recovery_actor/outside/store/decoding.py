@@ -1,5 +1,5 @@
 """
-What NautilusTrader stores in Redis, decoded: one value at a time, and nothing of it trusted.
+What NautilusTrader stores in Redis, decoded: one value at a time, none of them trusted.
 
 An order is a list of its events, a position one of its fills, an account one of its states; an
 instrument and a currency are one value. Each is msgpack or JSON, as the cache of the node that
@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from nautilus_recovery_actor.outside.store.stored_events import LAST_NS
-from nautilus_recovery_actor.outside.store.stored_events import AccountState
-from nautilus_recovery_actor.outside.store.stored_events import OrderEvent
+from nautilus_recovery_actor.outside.store.events import LAST_NS
+from nautilus_recovery_actor.outside.store.events import AccountState
+from nautilus_recovery_actor.outside.store.events import OrderEvent
 
 
 class BrokenEntryError(Exception):
@@ -79,7 +79,7 @@ def decoder(kind: Any) -> Any:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as e:
             encoding = "msgpack" if is_msgpack else "JSON"
             why = f"{e}"[:_MAX_WHY] if data else "it is empty"
-            raise BrokenEntryError(f"no {encoding} of NautilusTrader: {why}") from e
+            raise BrokenEntryError(f"not {encoding} as NautilusTrader writes it: {why}") from e
 
     return decode
 
@@ -101,7 +101,7 @@ def nanoseconds(when: int | str) -> int:
         elif _FRACTION.fullmatch(when, 19):
             ns = _seconds(when[:19]) * _BILLION + int(when[20:-1].ljust(9, "0"))
     if not 0 <= ns <= LAST_NS:
-        raise BrokenEntryError(f"no timestamp: {when[:_MAX_DIGITS]!r}")
+        raise BrokenEntryError(f"not a timestamp: {when[:_MAX_DIGITS]!r}")
     return ns
 
 
@@ -118,15 +118,15 @@ def number(text: str) -> Decimal:
         with suppress(InvalidOperation):
             value = Decimal(text)
     if not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT:
-        raise BrokenEntryError(f"no number: {text[:_MAX_DIGITS]!r}")
-    return value or Decimal(0)  # One zero: that of eight decimals would be told as 0E-8
+        raise BrokenEntryError(f"not a number: {text[:_MAX_DIGITS]!r}")
+    return value or Decimal(0)  # One zero: that of eight decimals would read 0E-8
 
 
 def quantity(text: str) -> Decimal:
     """Return a stored quantity."""
     value = number(text)
     if value < 0:
-        raise BrokenEntryError(f"a quantity below zero: {text!r}")
+        raise BrokenEntryError(f"a negative quantity: {text!r}")
     return value
 
 
@@ -134,5 +134,5 @@ def money(text: str) -> tuple[Decimal, str]:
     """Return a stored amount of money and its currency."""
     amount, _, code = text.partition(" ")
     if not code:
-        raise BrokenEntryError(f"no amount of money: {text[:_MAX_DIGITS]!r}")
+        raise BrokenEntryError(f"not an amount of money: {text[:_MAX_DIGITS]!r}")
     return number(amount), code

@@ -1,17 +1,16 @@
 import msgspec
 import pytest
 
+from nautilus_recovery_actor.console.report_tables import Row
+from nautilus_recovery_actor.console.report_tables import in_full
+from nautilus_recovery_actor.console.report_tables import row
+from nautilus_recovery_actor.console.report_tables import table
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.outside.record.overview import Row
-from nautilus_recovery_actor.outside.record.overview import in_full
-from nautilus_recovery_actor.outside.record.overview import names
-from nautilus_recovery_actor.outside.record.overview import row
-from nautilus_recovery_actor.outside.record.overview import table
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 
@@ -37,7 +36,7 @@ def test_a_first_start_is_a_plain_row() -> None:
     """
     Times are UTC.
     """
-    assert of() == Row("7", "2026-11-23 05:14:18", "1.2 s", "CLEAN", "startup, the first on record")
+    assert of() == Row("7", "2026-11-23 05:14:18", "1.2 s", "CLEAN", "No earlier run on record")
 
 
 def test_a_restart_tells_how_long_the_node_was_away_and_how_it_had_ended() -> None:
@@ -46,10 +45,10 @@ def test_a_restart_tells_how_long_the_node_was_away_and_how_it_had_ended() -> No
     """
     alive = START - 11_520 * SEC
     assert of(ts_last_alive=alive, clean_shutdown=False).story == (
-        "startup after 3 h 12 min away, killed"
+        "Away for 3 h 12 min, not stopped cleanly"
     )
     assert of(ts_last_alive=alive, clean_shutdown=True).story == (
-        "startup after 3 h 12 min away, stopped"
+        "Away for 3 h 12 min, stopped cleanly"
     )
 
 
@@ -57,7 +56,7 @@ def test_a_recovery_at_run_time_was_not_away() -> None:
     """
     It tells what opened it.
     """
-    assert of(trigger="mass_status", ts_last_alive=1).story == "mass_status"
+    assert of(trigger="mass_status", ts_last_alive=1).story == "At run time (mass_status)"
 
 
 def test_a_failure_is_the_result() -> None:
@@ -65,7 +64,7 @@ def test_a_failure_is_the_result() -> None:
     In place of an outcome; a report that has neither is not known.
     """
     assert of(outcome=None, failure=FailureReason.TIMEOUT).result == "TIMEOUT"
-    assert of(outcome=None).result == "not known"
+    assert of(outcome=None).result == "UNFINISHED"
 
 
 @pytest.mark.parametrize(
@@ -94,13 +93,13 @@ def test_all_that_was_found_is_counted() -> None:
             discrepancy(severity=Severity.BLOCK, resolved=True),
         ),
     )
-    assert row(report).story.split("; ")[1:] == [
-        "fills: 2 VENUE, 1 SYNTHETIC",
-        "differences: 2 BLOCK, 1 INFO, 1 resolved",
-        "lost orders: 1",
-        "blocked: BTCUSDT.PAPER",
-        "released: BTCUSDT.PAPER",
-        "in shadow",
+    assert row(report).story.split(". ")[1:] == [
+        "Reconciled fills: 2 VENUE, 1 SYNTHETIC",
+        "Differences: 2 BLOCK, 1 INFO, 1 resolved",
+        "Lost orders: 1",
+        "Blocked: BTCUSDT.PAPER",
+        "Released: BTCUSDT.PAPER",
+        "In shadow mode: nothing is blocked",
     ]
 
 
@@ -108,9 +107,12 @@ def test_many_names_are_cut_short() -> None:
     """
     A row stays readable.
     """
-    assert names(("A", "B")) == "A, B"
-    assert names(tuple("ABCDE")) == "A, B, C, D, E"
-    assert names(tuple("ABCDEFG")) == "A, B, C, D, E and 2 more"
+    for blocked, text in (
+        (("A", "B"), "A, B"),
+        (tuple("ABCDE"), "A, B, C, D, E"),
+        (tuple("ABCDEFG"), "A, B, C, D, E and 2 more"),
+    ):
+        assert of(blocked_instruments=blocked).story.endswith(f". Blocked: {text}")
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -157,9 +159,9 @@ def test_one_in_full_tells_all() -> None:
         lines[0],
         "Accounts",
         "Positions",
-        "Fills: 1 INFERRED, 2000 VENUE, the newest 1",
+        "Reconciled fills: 1 INFERRED, 2000 VENUE, the newest 1 in full",
         "Lost orders",
-        "Differences",
+        "Differences: 1 BLOCK, 1 resolved",
         "Blocked",
         "Released by an operator",
         "Balances",
@@ -171,13 +173,13 @@ def test_one_in_full_tells_all() -> None:
         "  INFERRED 1970-01-01 00:00:00 SELL 0.3 BTCUSDT.PAPER at 99.95, Trend-001, O-1 (V-1), "
         "trade T-1"
     ) in text
-    assert "  BTCUSDT.PAPER by desk@host: Checked by hand (1970-01-01 00:00:00, ended 19" in text
+    assert "  BTCUSDT.PAPER released by desk@host from 1970-01-01 00:00:00 to 1970-01-01 " in text
     assert "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; connected" in text
-    assert "  In shadow: nothing was blocked" in lines
+    assert "  In shadow mode: nothing is blocked" in lines
 
     assert list(in_full(PLAIN)) == [
         "Recovery epoch 7 CLEAN: ",
-        "  No run before this one is known",
+        "  No earlier run on record",
         "  Began 2026-11-23 05:14:18.000 UTC, took 1.2 s",
         "  Trader LIVE-001, recovery R",
     ]

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store import events
 from nautilus_recovery_actor.outside.store import order_statuses
-from nautilus_recovery_actor.outside.store import stored
-from nautilus_recovery_actor.outside.store import stored_events
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
 _PRICED = {
@@ -45,7 +45,6 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     side: str
     # How much it was for, after all changes
     quantity: Decimal
-    # How much of it is left
     leaves_qty: Decimal
     # When it was made (UNIX ns)
     ts_init: int
@@ -53,7 +52,6 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     ts_last: int
     # Its status
     status: str = "INITIALIZED"
-    # How much was filled
     filled_qty: Decimal = Decimal(0)
     price: Decimal | None = None
     # What it waits for
@@ -85,36 +83,36 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
         return self.status in order_statuses.CLOSED
 
 
-def order(values: Iterable[bytes]) -> RestoredOrder:
+def restored_order(values: Iterable[bytes]) -> RestoredOrder:
     """Return the order that a node makes of a stored list of events."""
-    events = map(stored.order_event, values)
-    first = next(events, None)
+    history = map(decoding.order_event, values)
+    first = next(history, None)
     if first is None:
-        raise BrokenEntryError("it holds no event")
-    if not isinstance(first, stored_events.OrderInitialized):
-        raise BrokenEntryError(f"it begins with {type(first).__name__}, not OrderInitialized")
+        raise BrokenEntryError("it has no events")
+    if not isinstance(first, events.OrderInitialized):
+        raise BrokenEntryError(f"it starts with {type(first).__name__}, not OrderInitialized")
     fold = _OrderFold(first)
-    for count, event in enumerate(events):
+    for count, event in enumerate(history):
         fold.apply(event, may_transform=count > 0)
     return fold.order
 
 
 class _OrderFold:
-    def __init__(self, init: stored_events.OrderInitialized) -> None:
-        qty = stored.quantity(init.quantity)
+    def __init__(self, init: events.OrderInitialized) -> None:
+        qty = decoding.quantity(init.quantity)
         if not qty:
-            raise BrokenEntryError("an order for nothing")
+            raise BrokenEntryError("an order with quantity zero")
         if init.order_side not in _SIDES:
-            raise BrokenEntryError(f"no side of an order: {init.order_side[:20]!r}")
+            raise BrokenEntryError(f"unknown order side: {init.order_side[:20]!r}")
         if init.order_type not in _PRICED | _TRIGGERED | {"MARKET"}:
-            raise BrokenEntryError(f"no type of an order: {init.order_type[:30]!r}")
+            raise BrokenEntryError(f"unknown order type: {init.order_type[:30]!r}")
         for price, wanting in (
             (init.options.price, _PRICED - _PRICED_LATER),
             (init.options.trigger_price, _TRIGGERED - _PRICED_LATER),
         ):
             if price is None and init.order_type in wanting:
                 raise BrokenEntryError(f"an order of type {init.order_type} without its price")
-        ts_init = stored.nanoseconds(init.ts_init)
+        ts_init = decoding.nanoseconds(init.ts_init)
         trigger = init.emulation_trigger
         self.order = RestoredOrder(
             client_order_id=init.client_order_id,
@@ -139,17 +137,17 @@ class _OrderFold:
         if event.client_order_id != order.client_order_id:
             raise BrokenEntryError(f"an event of another order: {event.client_order_id[:80]!r}")
         if event.event_id in self._event_ids:
-            raise BrokenEntryError(f"the event {event.event_id[:40]!r} twice")
+            raise BrokenEntryError(f"event {event.event_id[:40]!r} appears twice")
         self._event_ids.add(event.event_id)
-        ts = stored.nanoseconds(event.ts)
-        stored.nanoseconds(event.ts_init)
+        ts = decoding.nanoseconds(event.ts)
+        decoding.nanoseconds(event.ts_init)
         kind = type(event)
-        if kind is stored_events.OrderInitialized:
+        if kind is events.OrderInitialized:
             if may_transform:
                 self._transform(event)
             self.order.ts_last = ts
             return
-        if order.venue_order_id and kind is not stored_events.OrderUpdated:
+        if order.venue_order_id and kind is not events.OrderUpdated:
             self._check_venue_order_id(event)
 
         before = order.status
@@ -168,40 +166,40 @@ class _OrderFold:
     def _check_venue_order_id(self, event: Any) -> None:
         venue_order_id = getattr(event, "venue_order_id", None)
         if venue_order_id and venue_order_id != self.order.venue_order_id:
-            raise BrokenEntryError(f"another order of the venue: {venue_order_id[:80]!r}")
+            raise BrokenEntryError(f"the venue order ID changes to {venue_order_id[:80]!r}")
 
     def _become(self, status: str) -> None:
         if status not in order_statuses.NEXT.get(self.order.status, ()):
             raise BrokenEntryError(f"{status} cannot follow {self.order.status}")
         self.order.status = status
 
-    def _submit(self, event: stored_events.OrderSubmitted) -> None:
+    def _submit(self, event: events.OrderSubmitted) -> None:
         self.order.account_id = event.account_id
 
-    def _accept(self, event: stored_events.OrderAccepted) -> None:
+    def _accept(self, event: events.OrderAccepted) -> None:
         self.order.venue_order_id = event.venue_order_id
 
-    def _release(self, _: stored_events.OrderReleased) -> None:
+    def _release(self, _: events.OrderReleased) -> None:
         self.order.emulation_trigger = None
 
-    def _trigger(self, _: stored_events.OrderTriggered) -> None:
+    def _trigger(self, _: events.OrderTriggered) -> None:
         if self.order.order_type not in _TRIGGERABLE:
-            raise BrokenEntryError(f"an order of type {self.order.order_type} was triggered")
+            raise BrokenEntryError(f"an order of type {self.order.order_type} cannot be triggered")
 
-    def _update(self, event: stored_events.OrderUpdated) -> None:
+    def _update(self, event: events.OrderUpdated) -> None:
         order = self.order
         if order.venue_order_id and event.venue_order_id and order.order_type != "MARKET":
             order.venue_order_id = event.venue_order_id
-        order.quantity = stored.quantity(event.quantity)
+        order.quantity = decoding.quantity(event.quantity)
         order.leaves_qty = max(order.quantity - order.filled_qty, Decimal(0))
         self._set_prices(event.price, event.trigger_price)
 
-    def _fill(self, event: stored_events.OrderFilled) -> None:
+    def _fill(self, event: events.OrderFilled) -> None:
         order = self.order
         if order.venue_order_id and event.trade_id in self._trade_ids:
-            raise BrokenEntryError(f"the trade {event.trade_id[:80]!r} twice")
-        stored.number(event.last_px)
-        filled = order.filled_qty + stored.quantity(event.last_qty)
+            raise BrokenEntryError(f"trade {event.trade_id[:80]!r} appears twice")
+        decoding.number(event.last_px)
+        filled = order.filled_qty + decoding.quantity(event.last_qty)
         self._become("PARTIALLY_FILLED" if filled < order.quantity else "FILLED")
         self._trade_ids.add(event.trade_id)
         order.venue_order_id = event.venue_order_id
@@ -210,8 +208,8 @@ class _OrderFold:
         order.filled_qty = filled
         order.leaves_qty = max(order.quantity - filled, Decimal(0))
 
-    def _transform(self, event: stored_events.OrderInitialized) -> None:
-        # An emulated order is sent as one of another type: all of it begins anew but its history
+    def _transform(self, event: events.OrderInitialized) -> None:
+        # An emulated order is sent as one of another type: everything but its history starts over
         order = self.order
         if event.order_type not in {"MARKET", "LIMIT"}:
             raise BrokenEntryError(f"an order cannot become {event.order_type[:30]!r}")
@@ -235,17 +233,17 @@ class _OrderFold:
 
     def _set_prices(self, price: str | None, trigger_price: str | None) -> None:
         if price is not None and self.order.order_type in _PRICED:
-            self.order.price = stored.number(price)
+            self.order.price = decoding.number(price)
         if trigger_price is not None and self.order.order_type in _TRIGGERED:
-            self.order.trigger_price = stored.number(trigger_price)
+            self.order.trigger_price = decoding.number(trigger_price)
 
 
 # What an event does besides giving a status
 _NOTES: dict[type, Callable[[_OrderFold, Any], None]] = {
-    stored_events.OrderSubmitted: _OrderFold._submit,  # noqa: SLF001
-    stored_events.OrderAccepted: _OrderFold._accept,  # noqa: SLF001
-    stored_events.OrderReleased: _OrderFold._release,  # noqa: SLF001
-    stored_events.OrderTriggered: _OrderFold._trigger,  # noqa: SLF001
-    stored_events.OrderUpdated: _OrderFold._update,  # noqa: SLF001
-    stored_events.OrderFilled: _OrderFold._fill,  # noqa: SLF001
+    events.OrderSubmitted: _OrderFold._submit,  # noqa: SLF001
+    events.OrderAccepted: _OrderFold._accept,  # noqa: SLF001
+    events.OrderReleased: _OrderFold._release,  # noqa: SLF001
+    events.OrderTriggered: _OrderFold._trigger,  # noqa: SLF001
+    events.OrderUpdated: _OrderFold._update,  # noqa: SLF001
+    events.OrderFilled: _OrderFold._fill,  # noqa: SLF001
 }

@@ -65,7 +65,9 @@ def test_orders_without_a_heartbeat_leave_the_time_away_unknown() -> None:
     node = NodeFacts(lookback_mins=60)
     assert told(node, order_count=0) == {}
     assert told(node, order_count=1_234) == {
-        "LAST_ALIVE_UNKNOWN": "It is 60 min, there are 1,234 orders on record, and no heartbeat.",
+        "LAST_ALIVE_UNKNOWN": (
+            "It is 60 min, and there are 1,234 orders on record but no heartbeat."
+        ),
     }
 
 
@@ -75,7 +77,7 @@ def test_another_encoding_is_told_also_among_entries_of_the_same() -> None:
     """
     assert told(encodings=frozenset({"msgpack"})) == {}
     assert told(encodings=frozenset({"msgpack", "json"})) == {
-        "ENCODING_CHANGED": "It is msgpack, and there are entries stored as json.",
+        "ENCODING_CHANGED": "It is msgpack, but some entries are stored as json.",
     }
     assert told(NodeFacts(encoding="json"), encodings=frozenset({"json"})) == {}
 
@@ -107,8 +109,8 @@ def test_an_estimate_is_told_in_words() -> None:
     """
     node = NodeFacts(monitors=(MonitorFacts(name="M"),))
     assert told(node, recent_order_count=50_000, closed_order_count=60_000) == {
-        "SLOW_START": "60,000 closed orders are on record, and 50,000 orders can be within the "
-        "look-back: the start takes about 15 min.",
+        "SLOW_START": "60,000 closed orders are on record, and up to 50,000 orders are within "
+        "the lookback: the start takes about 15 min.",
         "STARTUP_TIMEOUT_TOO_SHORT": "The start takes about 15 min, and startup_timeout_secs is "
         "120.",
     }

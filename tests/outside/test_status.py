@@ -9,11 +9,11 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record.present import Present
-from nautilus_recovery_actor.outside.record.present import State
-from nautilus_recovery_actor.outside.record.present import present
-from nautilus_recovery_actor.outside.record.recorded import Broken
-from nautilus_recovery_actor.outside.record.recorded import Recorded
+from nautilus_recovery_actor.outside.record.entries import Broken
+from nautilus_recovery_actor.outside.record.entries import Record
+from nautilus_recovery_actor.outside.record.status import NodeStatus
+from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.outside.record.status import node_status
 
 
 SEC = 1_000_000_000
@@ -40,9 +40,9 @@ def found(
     max_age_secs: float | None = None,
     is_strict: bool = False,
     broken: tuple[Broken, ...] = (),
-) -> Present:
-    recorded = Recorded(heartbeat=heartbeat, epoch=epoch, report=report, broken=broken)
-    return present("T-1", recorded, NOW, max_age_secs, is_strict)
+) -> NodeStatus:
+    recorded = Record(heartbeat=heartbeat, epoch=epoch, report=report, broken=broken)
+    return node_status("T-1", recorded, NOW, max_age_secs, is_strict)
 
 
 def released(instrument_id: str, until: int, ended: int | None = None) -> Override:
@@ -66,7 +66,10 @@ def test_a_recovery_that_completed_is_open() -> None:
     It tells the outcome and how old the heartbeat is.
     """
     now = found(beat())
-    assert (now.state, now.reason) == (State.OPEN, "recovery epoch 7 CLEAN (heartbeat 1 s ago)")
+    assert (now.state, now.reason) == (
+        State.OPEN,
+        "Recovery epoch 7 CLEAN: Nothing (heartbeat 1 s ago)",
+    )
     assert (now.epoch, now.phase, now.outcome) == (7, "COMPLETE", "CLEAN")
     assert (now.message, now.heartbeat_age_secs, now.max_age_secs) == ("Nothing", 1.0, 15.0)
 
@@ -78,7 +81,7 @@ def test_a_recovery_in_progress_is_closed(phase: str) -> None:
     """
     now = found(beat(phase), None)
     assert now.state is State.CLOSED
-    assert now.reason == f"recovery epoch 7 is {phase} (heartbeat 1 s ago)"
+    assert now.reason == f"Recovery epoch 7 is {phase} (heartbeat 1 s ago)"
 
 
 def test_an_epoch_that_the_heartbeat_does_not_tell_of_yet_is_closed() -> None:
@@ -97,8 +100,10 @@ def test_a_failure_tells_why() -> None:
     failed = msgspec.structs.replace(CLEAN, outcome=None, failure=FailureReason.TIMEOUT)
     now = found(beat("FAILED"), failed)
     assert (now.state, now.failure) == (State.FAILED, FailureReason.TIMEOUT)
-    assert now.reason == "recovery epoch 7 TIMEOUT: Nothing (heartbeat 1 s ago)"
-    assert found(beat("FAILED"), None).reason == "recovery epoch 7 is FAILED (heartbeat 1 s ago)"
+    assert now.reason == "Recovery epoch 7 TIMEOUT: Nothing (heartbeat 1 s ago)"
+    assert found(beat("FAILED"), None).reason == (
+        "Recovery epoch 7 is FAILED, no report on record (heartbeat 1 s ago)"
+    )
 
 
 def test_a_stopped_node_has_no_heartbeat_however_fresh_its_last_one_is() -> None:
@@ -121,7 +126,7 @@ def test_three_heartbeats_may_be_missing(interval_secs: float | None, limit: flo
     assert found(beat(age_secs=limit, interval_secs=interval_secs)).state is State.OPEN
     now = found(beat(age_secs=limit + 1, interval_secs=interval_secs))
     assert (now.state, now.max_age_secs) == (State.NO_HEARTBEAT, limit)
-    assert now.reason.startswith("the last one is ")
+    assert now.reason.startswith("the last heartbeat is ")
 
 
 def test_the_caller_may_set_the_limit() -> None:
@@ -150,7 +155,7 @@ def test_without_a_heartbeat_the_reason_says_what_to_look_for() -> None:
     A damaged one is named.
     """
     assert found(None, None, None).reason == (
-        "none on record: is this the trader ID and the server of its cache, and is there a "
+        "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
         "RecoveryMonitorActor on the node?"
     )
     now = found(None, broken=(Broken("recovery:heartbeat", "no JSON"),))
@@ -192,7 +197,7 @@ def test_the_report_of_another_epoch_tells_nothing_of_this_one() -> None:
     """
     now = found(beat(epoch=8), DEGRADED, epoch=8)
     assert (now.outcome, now.blocked_instruments) == (None, ())
-    assert now.reason == "recovery epoch 8 is COMPLETE, its report is not kept (heartbeat 1 s ago)"
+    assert now.reason == ("Recovery epoch 8 is COMPLETE, no report on record (heartbeat 1 s ago)")
 
 
 @given(

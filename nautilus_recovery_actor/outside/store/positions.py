@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import msgspec
 
-from nautilus_recovery_actor.outside.store import stored
-from nautilus_recovery_actor.outside.store import stored_events
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store import events
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
 _NEAR_ZERO = 1e-15
@@ -36,7 +36,7 @@ class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
     signed_qty: Decimal
     # The mean price at which it was opened
     avg_px_open: float
-    # What was won or lost with what was closed of it, commissions included
+    # Commissions included
     realized_pnl: Decimal
     # The currency of that
     currency: str
@@ -47,7 +47,7 @@ class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def is_open(self) -> bool:
-        """Whether there is anything of it."""
+        """Whether it is not flat."""
         return self.side != "FLAT"
 
 
@@ -68,8 +68,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     commission_currency: str | None = None
 
 
-def terms(
-    instrument: stored.StoredInstrument,
+def instrument_terms(
+    instrument: decoding.StoredInstrument,
     precision_of: Callable[[str], int],
     *,
     takes_commission: bool,
@@ -87,7 +87,7 @@ def terms(
         raise BrokenEntryError("an instrument without a currency")
     return Terms(
         size_precision=instrument.size_precision,
-        multiplier=float(stored.quantity(instrument.multiplier)),
+        multiplier=float(decoding.quantity(instrument.multiplier)),
         is_inverse=instrument.is_inverse,
         currency=currency,
         precision=precision_of(currency),
@@ -95,56 +95,56 @@ def terms(
     )
 
 
-def position(
+def restored_position(
     values: Iterable[bytes],
     terms_of: Callable[[str], Terms],
 ) -> RestoredPosition:
     """Return the position that a node makes of a stored list of fills."""
     fold: _PositionFold | None = None
-    for event in map(stored.order_event, values):
-        if not isinstance(event, stored_events.OrderFilled):
-            raise BrokenEntryError(f"it holds {type(event).__name__}, not OrderFilled")
+    for event in map(decoding.order_event, values):
+        if not isinstance(event, events.OrderFilled):
+            raise BrokenEntryError(f"it contains {type(event).__name__}, not OrderFilled")
         if fold is None:
             fold = _PositionFold(event, terms_of(event.instrument_id))
         fold.apply(event)
     if fold is None:
-        raise BrokenEntryError("it holds no fill")
+        raise BrokenEntryError("it has no fills")
     return fold.position()
 
 
 class _PositionFold:
     # The arithmetic is that of `nautilus_trader.model.position`, in floats and in its order
-    def __init__(self, fill: stored_events.OrderFilled, terms: Terms) -> None:
+    def __init__(self, fill: events.OrderFilled, terms: Terms) -> None:
         if fill.position_id is None:
-            raise BrokenEntryError("a fill without a position")
+            raise BrokenEntryError("a fill without a position ID")
         self._first = fill
         self._terms = terms
         self._position_id = fill.position_id
         self._qty = 0.0
         self._reset(fill)
 
-    def _reset(self, fill: stored_events.OrderFilled) -> None:
+    def _reset(self, fill: events.OrderFilled) -> None:
         self._event_ids: set[str] = set()
         self._trades: set[tuple[str, str, Decimal, Decimal]] = set()
-        self._avg_px_open = float(stored.number(fill.last_px))
+        self._avg_px_open = float(decoding.number(fill.last_px))
         self._pnl = Decimal(0)
-        self._ts_opened = stored.nanoseconds(fill.ts_event)
+        self._ts_opened = decoding.nanoseconds(fill.ts_event)
 
-    def apply(self, fill: stored_events.OrderFilled) -> None:
-        px, qty = stored.number(fill.last_px), stored.quantity(fill.last_qty)
+    def apply(self, fill: events.OrderFilled) -> None:
+        px, qty = decoding.number(fill.last_px), decoding.quantity(fill.last_qty)
         if fill.order_side not in {"BUY", "SELL"}:
-            raise BrokenEntryError(f"no side of a fill: {fill.order_side[:20]!r}")
+            raise BrokenEntryError(f"unknown fill side: {fill.order_side[:20]!r}")
         if fill.event_id in self._event_ids:
-            raise BrokenEntryError(f"the event {fill.event_id[:40]!r} twice")
+            raise BrokenEntryError(f"event {fill.event_id[:40]!r} appears twice")
         trade = (fill.trade_id, fill.order_side, px, qty)
         if trade in self._trades:
-            raise BrokenEntryError(f"the trade {fill.trade_id[:80]!r} twice")
+            raise BrokenEntryError(f"trade {fill.trade_id[:80]!r} appears twice")
         if not self._qty:
             self._reset(fill)
         self._event_ids.add(fill.event_id)
         self._trades.add(trade)
 
-        commission, currency = stored.money(fill.commission)
+        commission, currency = decoding.money(fill.commission)
         signed = float(qty) if fill.order_side == "BUY" else -float(qty)
         pnl = -float(commission) if currency == self._terms.currency else 0.0
         if self._qty * signed > 0:
@@ -157,7 +157,7 @@ class _PositionFold:
         self._qty = round(self._qty + signed, self._terms.size_precision)
         if currency == self._terms.commission_currency:
             self._qty = round(self._qty - float(commission), self._terms.size_precision)
-        self._ts_last = stored.nanoseconds(fill.ts_event)
+        self._ts_last = decoding.nanoseconds(fill.ts_event)
 
     def _won(self, px: float, qty: float) -> float:
         before, after = self._avg_px_open, px

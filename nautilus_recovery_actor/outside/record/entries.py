@@ -1,6 +1,5 @@
 """
-What the monitor left in Redis, as somebody else reads it: each value may be damaged, or made to do
-harm, and is refused as a whole then.
+What the monitor left in Redis: a value that is damaged, or made to do harm, is refused as a whole.
 """
 
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
 
@@ -19,8 +19,6 @@ _Value = TypeVar("_Value")
 # What an exchange can name fits; what would fill the memory once it is written out does not
 _MAX_DIGITS = 64
 _MAX_INTEGER = 2**63
-
-_MESSAGES = ("RecoveryStarted", "RecoveryComplete", "RecoveryFailed", "RecoveryOverridden")
 
 
 class DamagedError(ValueError):
@@ -36,7 +34,7 @@ class Broken(msgspec.Struct, frozen=True):
     why: str
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What is on record of a trader's present."""
 
     # The last sign of life
@@ -52,8 +50,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 class Message(msgspec.Struct, frozen=True):
     """What an external stream has of a message of the monitor."""
 
-    # The name of its class
-    type: str
+    type: MessageKind
     # Its report
     report: RecoveryReport
 
@@ -87,10 +84,7 @@ def message(payload: bytes) -> Message:
     Return a message of the monitor from an external stream, in either encoding of a message bus.
     """
     decode = _JSON_MESSAGE if payload[:1] == b"{" else _MSGPACK_MESSAGE
-    found = _decoded(decode, payload)
-    if found.type not in _MESSAGES:
-        raise DamagedError("no message of a recovery monitor")
-    return found
+    return _decoded(decode, payload)
 
 
 def _decoded(decode: Callable[[bytes], _Value], data: bytes) -> _Value:
@@ -104,7 +98,7 @@ def _decoded(decode: Callable[[bytes], _Value], data: bytes) -> _Value:
         else:
             is_sane = number.is_finite() and _is_short(number)
         if not is_sane:
-            raise DamagedError("it holds a number that no node writes")
+            raise DamagedError("it contains a number that no node writes")
     return value
 
 

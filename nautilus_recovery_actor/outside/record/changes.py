@@ -1,17 +1,18 @@
 """
-What changes at a node, told once each, whether it was seen by looking or heard on a stream.
+What changes at a node, each once, whether it was read from the record or heard on a stream.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.outside.record.present import Present
-from nautilus_recovery_actor.outside.record.present import State
-from nautilus_recovery_actor.outside.record.recorded import Message
+from nautilus_recovery_actor.outside.record.entries import Message
+from nautilus_recovery_actor.outside.record.status import NodeStatus
+from nautilus_recovery_actor.outside.record.status import State
 
 
 _PHASES = list(RecoveryPhase)
@@ -27,14 +28,14 @@ class Change(msgspec.Struct, frozen=True):
     epoch: int | None
     # A phase, or ``RELEASED``, ``RELEASE_ENDED``, ``STOPPED`` or ``NO_HEARTBEAT``
     what: str
-    # More of it, in one line
+    # Details in one line
     text: str = ""
     # The report of an epoch that has ended
     report: RecoveryReport | None = None
 
 
-class Following:
-    """Tells each change of one trader once."""
+class Changes:
+    """The changes of one trader, each once."""
 
     def __init__(self, trader_id: str) -> None:
         self._trader_id = trader_id
@@ -46,7 +47,7 @@ class Following:
 
     def look(
         self,
-        found: Present,
+        found: NodeStatus,
         ts: int | None,
         report: RecoveryReport | None,
         now: int,
@@ -64,7 +65,7 @@ class Following:
         assert found.phase is not None
         if found.epoch < self._epoch and ts > self._ts:
             self._epoch = 0  # Its record was lost, and it counts anew
-        yield from self._tell(found.epoch, found.phase, ts, report)
+        yield from self._change(found.epoch, found.phase, ts, report)
 
     def hear(self, message: Message) -> Iterator[Change]:
         """Return what a message of the monitor changes."""
@@ -72,17 +73,17 @@ class Following:
         if report.trader_id != self._trader_id:
             return
         match message.type:
-            case "RecoveryStarted" if report.trigger == "startup":
+            case MessageKind.STARTED if report.trigger == "startup":
                 phase = RecoveryPhase.PENDING
-            case "RecoveryStarted":
+            case MessageKind.STARTED:
                 phase = RecoveryPhase.RECONCILING
-            case "RecoveryFailed":
+            case MessageKind.FAILED:
                 phase = RecoveryPhase.FAILED
             case _:
                 phase = RecoveryPhase.COMPLETE
-        yield from self._tell(report.epoch, phase, report.ts_started, report)
+        yield from self._change(report.epoch, phase, report.ts_started, report)
 
-    def _tell(
+    def _change(
         self,
         epoch: int,
         phase: RecoveryPhase,
@@ -97,35 +98,30 @@ class Following:
                 self._releases.clear()
             self._epoch, self._phase, self._ts = epoch, rank, max(ts, self._ts)
             if rank < _OVER:
-                opened = f"opened by {report.trigger}" if report else ""
+                opened = wording.opened(report) if report else ""
                 yield Change(ts, self._trader_id, epoch, phase, opened)
                 return
             when = ts if report is None else report.ts_completed or ts
-            yield Change(when, self._trader_id, epoch, phase, _result(report), report)
+            yield Change(when, self._trader_id, epoch, phase, _verdict(report), report)
         if rank == _OVER and report is not None:
-            yield from self._tell_releases(report)
+            yield from self._releases_in(report)
 
-    def _tell_releases(self, report: RecoveryReport) -> Iterator[Change]:
+    def _releases_in(self, report: RecoveryReport) -> Iterator[Change]:
         for one in report.overrides:
             is_over = one.ts_ended is not None
-            told = (one.instrument_id, one.ts_started, is_over)
-            if told in self._releases:
+            change = (one.instrument_id, one.ts_started, is_over)
+            if change in self._releases:
                 continue
-            self._releases.add(told)
+            self._releases.add(change)
             what = "RELEASE_ENDED" if is_over else "RELEASED"
-            text = f"{one.instrument_id} by {one.operator}: {one.reason}"
-            if not is_over:
-                text += f" (until {moment(one.ts_until)} UTC)"
             yield Change(
                 one.ts_started if one.ts_ended is None else one.ts_ended,
                 self._trader_id,
                 report.epoch,
                 what,
-                text,
+                wording.release_line(one),
             )
 
 
-def _result(report: RecoveryReport | None) -> str:
-    if report is None:
-        return "its report is not kept"
-    return f"{report.failure or report.outcome}: {report.message}"
+def _verdict(report: RecoveryReport | None) -> str:
+    return "no report on record" if report is None else wording.verdict(report)

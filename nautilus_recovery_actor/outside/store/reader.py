@@ -21,17 +21,22 @@ from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.redis_server import RedisUnusableError
 from nautilus_recovery_actor.outside.redis_server import literal
-from nautilus_recovery_actor.outside.store import restored_accounts
-from nautilus_recovery_actor.outside.store import restored_orders
-from nautilus_recovery_actor.outside.store import restored_positions
-from nautilus_recovery_actor.outside.store import stored
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.accounts import restored_account
+from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
+from nautilus_recovery_actor.outside.store.batches import pipelined
+from nautilus_recovery_actor.outside.store.batches import read_values
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.keys import name
-from nautilus_recovery_actor.outside.store.redis_values import MAX_VALUE_BYTES
-from nautilus_recovery_actor.outside.store.redis_values import pipelined
-from nautilus_recovery_actor.outside.store.redis_values import read_values
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store.orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.orders import restored_order
+from nautilus_recovery_actor.outside.store.positions import RestoredPosition
+from nautilus_recovery_actor.outside.store.positions import Terms
+from nautilus_recovery_actor.outside.store.positions import instrument_terms
+from nautilus_recovery_actor.outside.store.positions import restored_position
 
 
 # What a node reads, besides what strategies and actors saved
@@ -52,9 +57,9 @@ _TAKES_COMMISSION = hasattr(Position, "adjustments")
 
 _Entry = TypeVar(
     "_Entry",
-    restored_accounts.RestoredAccount,
-    restored_positions.RestoredPosition,
-    restored_orders.RestoredOrder,
+    RestoredAccount,
+    RestoredPosition,
+    RestoredOrder,
 )
 
 
@@ -68,8 +73,8 @@ def read(
         return _StoreReader(client, namespace, max_value_bytes).inventory()
     except NoPermissionError as e:
         raise RedisUnusableError(
-            "This Redis user may not look: it needs the commands SCAN, MEMORY USAGE, TYPE, GET, "
-            "LLEN and LRANGE on the keys of the trader",
+            "This Redis user lacks permissions: it needs the commands SCAN, MEMORY USAGE, TYPE, "
+            "GET, LLEN and LRANGE on the keys of the trader",
         ) from e
 
 
@@ -87,7 +92,7 @@ class _StoreReader:
         self._max_bytes = max_bytes
         self._broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
-        self._instruments: dict[str, restored_positions.Terms] = {}
+        self._instruments: dict[str, Terms] = {}
         self._last_written = 0
 
     def inventory(self) -> Inventory | None:
@@ -95,13 +100,11 @@ class _StoreReader:
             return None
         precisions = self._precisions()
         self._read_instruments(lambda code: precisions.get(code, _DEFAULT_PRECISION))
-        accounts = [
-            self._noted(account) for account in self._folded(b"accounts", restored_accounts.account)
-        ]
-        orders: list[restored_orders.RestoredOrder] = []
+        accounts = [self._noted(account) for account in self._folded(b"accounts", restored_account)]
+        orders: list[RestoredOrder] = []
         closed_orders = 0
         position_of: dict[str, str] = {}
-        for order in self._folded(b"orders", restored_orders.order):
+        for order in self._folded(b"orders", restored_order):
             self._noted(order)
             if order.position_id is not None:
                 for child in order.children:
@@ -146,7 +149,7 @@ class _StoreReader:
             if kind in _READ and not _is_text(identifier):
                 self._break(key, "its name is not UTF-8", stops_start=True)
             elif (keys := self._keys.get(kind)) is not None:
-                keys[identifier] = None  # A scan may tell of a key twice
+                keys[identifier] = None  # A scan may return a key twice
         return is_any
 
     def _values(
@@ -177,7 +180,7 @@ class _StoreReader:
         found = {}
         for key, value in self._values(b"currencies", are_lists=False):
             try:
-                found[name(key.rpartition(b":")[2])] = stored.currency(_only(value)).precision
+                found[name(key.rpartition(b":")[2])] = decoding.currency(_only(value)).precision
             except BrokenEntryError as e:
                 self._break(key, e, stops_start=False)
         return found | _PRECISIONS
@@ -185,8 +188,8 @@ class _StoreReader:
     def _read_instruments(self, precision_of: Callable[[str], int]) -> None:
         for key, value in self._values(b"instruments", are_lists=False):
             try:
-                instrument = stored.instrument(_only(value))
-                self._instruments[instrument.id] = restored_positions.terms(
+                instrument = decoding.instrument(_only(value))
+                self._instruments[instrument.id] = instrument_terms(
                     instrument,
                     precision_of,
                     takes_commission=_TAKES_COMMISSION,
@@ -194,10 +197,10 @@ class _StoreReader:
             except BrokenEntryError as e:
                 self._break(key, e, stops_start=False)
 
-    def _position(self, values: Iterable[bytes]) -> restored_positions.RestoredPosition:
-        return restored_positions.position(values, self._terms)
+    def _position(self, values: Iterable[bytes]) -> RestoredPosition:
+        return restored_position(values, self._terms)
 
-    def _terms(self, instrument_id: str) -> restored_positions.Terms:
+    def _terms(self, instrument_id: str) -> Terms:
         terms = self._instruments.get(instrument_id)
         if terms is None:
             # NautilusTrader logs that and goes on
@@ -213,7 +216,7 @@ class _StoreReader:
             identifier = key[len(self._prefix) + len(kind) + 1 :]
             if b":" in identifier:
                 # NautilusTrader takes what comes after the last colon for the identifier
-                why = "a node does not find it: there is a colon in its ID"
+                why = "a node cannot find it: its ID contains a colon"
                 self._break(key, why, stops_start=False)
             elif isinstance(value, BrokenEntryError):
                 self._break(key, value, stops_start=True)

@@ -81,13 +81,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"has_new_instance_id": True},
         {"has_new_instance_id": False},
         "cache.use_instance_id",
-        "The keys have the instance ID, and each start has a new one.",
+        "The keys contain the instance ID, and each start has a new one.",
     ),
     "BUFFERED_WRITES_WAIT": (
         {"buffer_interval_ms": 100, "are_buffered_writes_on_time": False},
         {"buffer_interval_ms": 100, "are_buffered_writes_on_time": True},
         "cache.buffer_interval_ms",
-        "Writes are buffered for 100 ms, and the last of them here for up to 5 s.",
+        "Writes are buffered for 100 ms, the last of them for up to 5 s here.",
     ),
     "POSITION_REPORTS_FILTERED": (
         {"filter_position_reports": True},
@@ -99,7 +99,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"generate_missing_orders": False},
         {},
         "exec_engine.generate_missing_orders",
-        "Positions are not aligned with the venue's.",
+        "Positions are not aligned with those at the venue.",
     ),
     "EXTERNAL_ORDERS_FILTERED": (
         {"filter_unclaimed_external_orders": True},
@@ -142,20 +142,20 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"monitors": (MonitorFacts(name="Own", shadow=True),)},
         {"monitors": (MonitorFacts(name="Own"),)},
         "actors: Own",
-        "The monitor is in shadow.",
+        "It is in shadow mode.",
     ),
     "STRATEGY_UNUSABLE": ({"unusable_strategies": (BROKEN,)}, {}, "part[0]", "no such module"),
     "STRATEGY_NOT_HELD_BACK": (
         {"strategies": (PLAIN,)},
         {"strategies": (PLAIN,), "is_halted": True},
         "P-002",
-        "It is no RecoverableStrategy, and the node is not halted until recovered.",
+        "It is not a RecoverableStrategy, and the node is not halted until recovered.",
     ),
     "CLIENT_ORDER_IDS_CAN_REPEAT": (
         {"strategies": (StrategyFacts(name="P-002", is_recoverable=False),)},
         {"strategies": (PLAIN,)},
         "P-002",
-        "Its client order IDs are the second and a count that restarts.",
+        "Its client order IDs consist of the second and a count that restarts.",
     ),
     "INSTRUMENT_CLAIMED_TWICE": (
         {"strategies": (holder("A", claims=ETH), holder("B", claims=ETH))},
@@ -176,7 +176,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"strategies": (holder("A", trades=ETH), holder("B", trades=ETH))},
         {"strategies": (holder("A", trades=ETH), holder("B", claims=ETH))},
         ETH,
-        "It is traded by A, B and claimed by nobody.",
+        "It is traded by A, B, but no strategy claims it.",
     ),
     "INSTRUMENT_NOT_RECONCILED": (
         {"strategies": (holder("A", claims=ETH),), "reconciled_instruments": frozenset({BTC})},
@@ -267,9 +267,9 @@ def test_without_a_monitor_a_buffered_write_waits_for_any_time() -> None:
     """
     late = {"buffer_interval_ms": 10, "are_buffered_writes_on_time": False}
     by_code = {finding.code: finding for finding in findings(monitors=(), **late)}
-    assert by_code["BUFFERED_WRITES_WAIT"].message.endswith("the last of them for any time.")
+    assert by_code["BUFFERED_WRITES_WAIT"].message.endswith("the last of them indefinitely.")
     [found] = findings(monitors=(MonitorFacts(name="M", heartbeat_secs=0.5),), **late)
-    assert found.message.endswith("the last of them here for up to 0.5 s.")
+    assert found.message.endswith("the last of them for up to 0.5 s here.")
 
 
 def test_each_strategy_and_each_instrument_is_told_of() -> None:

@@ -8,21 +8,20 @@ from typing import Any
 
 import redis
 
-from nautilus_recovery_actor.outside.record import recorded
-from nautilus_recovery_actor.outside.record.recorded import DamagedError
-from nautilus_recovery_actor.outside.record.recorded import Message
+from nautilus_recovery_actor.core.enums import MessageKind
+from nautilus_recovery_actor.core.names import data_topic
+from nautilus_recovery_actor.core.names import streamed_topic
+from nautilus_recovery_actor.outside.record import entries
+from nautilus_recovery_actor.outside.record.entries import DamagedError
+from nautilus_recovery_actor.outside.record.entries import Message
 from nautilus_recovery_actor.outside.redis_server import Namespace
 
 
 # A node has the second of these if it imported this package after its bus was made
-_TOPICS = tuple(
-    topic
-    for kind in ("Started", "Complete", "Failed", "Overridden")
-    for topic in (f"data.Recovery{kind}*", f"recovery.Recovery{kind}")
-)
+_TOPICS = tuple(topic for kind in MessageKind for topic in (data_topic(kind), streamed_topic(kind)))
 
 
-class StreamView:
+class MessageStream:
     """The streams of one trader, from now on."""
 
     def __init__(self, client: redis.Redis, namespace: Namespace) -> None:
@@ -52,13 +51,13 @@ class StreamView:
         try:
             # One entry of each stream: nobody knows beforehand how large it is
             answer: Any = self._client.xread(self._last, count=1, block=max(int(secs * 1000), 1))
-        except redis.ResponseError:  # Not a stream, or not allowed: what is looked at tells as well
+        except redis.ResponseError:  # Not a stream, or not allowed: the record is read anyway
             self._is_usable = False
             return
-        for key, entries in answer or ():
-            for entry, fields in entries:
+        for key, found in answer or ():
+            for entry, fields in found:
                 self._last[key] = entry
                 try:
-                    yield recorded.message((fields or {}).get(b"payload", b""))
+                    yield entries.message((fields or {}).get(b"payload", b""))
                 except DamagedError:
                     continue

@@ -13,15 +13,17 @@ from typing import TypeVar
 import msgspec
 import redis
 
-from nautilus_recovery_actor.core.journal import EPOCH_KEY
-from nautilus_recovery_actor.core.journal import HEARTBEAT_KEY
-from nautilus_recovery_actor.core.journal import HISTORY_KEY
+from nautilus_recovery_actor.core.names import EPOCH_KEY
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import HISTORY_KEY
+from nautilus_recovery_actor.core.names import TRADER_PREFIX
+from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.outside.record import recorded
-from nautilus_recovery_actor.outside.record.recorded import Broken
-from nautilus_recovery_actor.outside.record.recorded import DamagedError
-from nautilus_recovery_actor.outside.record.recorded import Recorded
+from nautilus_recovery_actor.outside.record import entries
+from nautilus_recovery_actor.outside.record.entries import Broken
+from nautilus_recovery_actor.outside.record.entries import DamagedError
+from nautilus_recovery_actor.outside.record.entries import Record
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.redis_server import literal
 
@@ -36,7 +38,7 @@ _SLOTS = 1000
 _MAX_SLOTS = 100_000
 _BATCH_BYTES = 4 * 1024 * 1024
 
-# Where a monitor keeps its newest report if its heartbeat does not tell
+# Where a monitor keeps its newest report if its heartbeat does not say
 _DEFAULT_HISTORY_SIZE = 100
 
 # How far to look for other traders (keys)
@@ -44,14 +46,14 @@ _LOOK = 100_000
 _MAX_TRADERS = 10
 
 
-class RecordView:
+class RecordReader:
     """What is on record of one trader."""
 
     def __init__(self, client: redis.Redis, namespace: Namespace) -> None:
         self._client = client
         self._namespace = namespace
 
-    def present(self) -> Recorded:
+    def current(self) -> Record:
         """Return what is on record of the present."""
         found = self.stamps()
         if found.heartbeat is None:
@@ -62,13 +64,13 @@ class RecordView:
         report = self._kept(epoch, _DEFAULT_HISTORY_SIZE if size is None else size, broken)
         return msgspec.structs.replace(found, report=report, broken=tuple(broken))
 
-    def stamps(self) -> Recorded:
+    def stamps(self) -> Record:
         """Return the heartbeat and the epoch, in one round trip."""
         broken: list[Broken] = []
         beat, begun = self._values([HEARTBEAT_KEY, EPOCH_KEY], _MAX_STAMP_BYTES)
-        return Recorded(
-            heartbeat=_decoded(HEARTBEAT_KEY, beat, recorded.heartbeat, broken),
-            epoch=_decoded(EPOCH_KEY, begun, recorded.epoch, broken),
+        return Record(
+            heartbeat=_decoded(HEARTBEAT_KEY, beat, entries.heartbeat, broken),
+            epoch=_decoded(EPOCH_KEY, begun, entries.epoch, broken),
             broken=tuple(broken),
         )
 
@@ -85,21 +87,21 @@ class RecordView:
         return next(self._reports(slots, broken), None), broken
 
     def traders(self) -> list[str]:
-        """Return some traders that have a record here, as far as a short look tells."""
+        """Return some traders that have a record here, as far as a short scan finds."""
         cursor, found = 0, set()
-        suffix = f":general:{HEARTBEAT_KEY}"
+        suffix = f":{general_key(HEARTBEAT_KEY)}"
         for _ in range(_LOOK // _SLOTS):
             answer: Any = self._client.scan(cursor, match=f"*{suffix}", count=_SLOTS)
             cursor, keys = answer
             names = (one_line(key[: -len(suffix)].decode(errors="replace")) for key in keys)
-            found |= {name.removeprefix("trader-") for name in names}
+            found |= {name.removeprefix(TRADER_PREFIX) for name in names}
             if not cursor:
                 break
         return sorted(found)[:_MAX_TRADERS]
 
     def is_known(self) -> bool:
         """
-        Return whether the cache of a node has anything of the trader, as far as a short look tells.
+        Return whether the cache of a node has anything of the trader, as far as a short scan finds.
         """
         cursor = 0
         pattern = f"{literal(self._namespace.key(''))}*"
@@ -122,7 +124,7 @@ class RecordView:
             keys = [HISTORY_KEY.format(slot=slot) for slot in slots]
             values = self._values(keys, MAX_REPORT_BYTES)
             for slot, key, data in zip(slots, keys, values, strict=True):
-                epoch = _decoded(key, data, recorded.report_epoch, broken)
+                epoch = _decoded(key, data, entries.report_epoch, broken)
                 if epoch is not None:
                     yield epoch, slot
 
@@ -161,7 +163,7 @@ class RecordView:
             broken.append(Broken(key, why))
             return None
         (data,) = self._values([key], MAX_REPORT_BYTES)
-        return _decoded(key, data, recorded.report, broken)
+        return _decoded(key, data, entries.report, broken)
 
     def _sizes(self, keys: list[str]) -> list[Any]:
         return self._pipelined(keys, lambda pipe, key: pipe.strlen(key))
@@ -173,14 +175,14 @@ class RecordView:
     def _pipelined(self, keys: list[str], ask: Callable[[Any, str], object]) -> list[Any]:
         pipe = self._client.pipeline(transaction=False)
         for key in keys:
-            ask(pipe, self._namespace.key(f"general:{key}"))
+            ask(pipe, self._namespace.key(general_key(key)))
         return pipe.execute(raise_on_error=False)
 
 
 def _refusal(size: Any) -> str | None:
     if isinstance(size, Exception):
         return _why(size)
-    return None if size <= MAX_REPORT_BYTES else f"{size} bytes are more than any report has"
+    return None if size <= MAX_REPORT_BYTES else f"{size} bytes, more than any report has"
 
 
 def _decoded(
@@ -204,5 +206,5 @@ def _decoded(
 def _why(error: Exception) -> str:
     # What a server says to one key concerns that key, all else concerns the server
     if "WRONGTYPE" in str(error):
-        return "it is no string"
+        return "it is not a string"
     raise error

@@ -9,16 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.core.text import duration
-from nautilus_recovery_actor.outside.store import restored_accounts
-from nautilus_recovery_actor.outside.store import restored_orders
-from nautilus_recovery_actor.outside.store import restored_positions
-from nautilus_recovery_actor.outside.store import stored
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.accounts import restored_account
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.stored import BrokenEntryError
+from nautilus_recovery_actor.outside.store.orders import RestoredOrder
+from nautilus_recovery_actor.outside.store.orders import restored_order
+from nautilus_recovery_actor.outside.store.positions import Terms
+from nautilus_recovery_actor.outside.store.positions import instrument_terms
+from nautilus_recovery_actor.outside.store.positions import restored_position
 
 
 ENCODERS: list[Callable[[Any], bytes]] = [msgspec.msgpack.encode, msgspec.json.encode]
-LINEAR = restored_positions.Terms(
+LINEAR = Terms(
     size_precision=3,
     multiplier=1.0,
     is_inverse=False,
@@ -85,21 +89,19 @@ def answered(kind: str, number: int, **fields: Any) -> dict[str, Any]:
     return event(kind, number, **{"venue_order_id": "V-1", "account_id": "PAPER-001", **fields})
 
 
-def order_of(*events: dict[str, Any]) -> restored_orders.RestoredOrder:
+def order_of(*events: dict[str, Any]) -> RestoredOrder:
     """
     Return the order that mixed encodings of events make.
     """
-    return restored_orders.order(ENCODERS[i % 2](event) for i, event in enumerate(events))
+    return restored_order(ENCODERS[i % 2](event) for i, event in enumerate(events))
 
 
-def position_of(*fills: dict[str, Any], terms: restored_positions.Terms = LINEAR) -> Any:
-    return restored_positions.position(
-        (ENCODERS[i % 2](f) for i, f in enumerate(fills)), lambda _: terms
-    )
+def position_of(*fills: dict[str, Any], terms: Terms = LINEAR) -> Any:
+    return restored_position((ENCODERS[i % 2](f) for i, f in enumerate(fills)), lambda _: terms)
 
 
-def account_of(*states: dict[str, Any]) -> restored_accounts.RestoredAccount:
-    return restored_accounts.account(ENCODERS[i % 2](state) for i, state in enumerate(states))
+def account_of(*states: dict[str, Any]) -> RestoredAccount:
+    return restored_account(ENCODERS[i % 2](state) for i, state in enumerate(states))
 
 
 def state(*balances: tuple[str, str, str, str], **fields: Any) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def test_a_timestamp_is_a_number_its_digits_or_iso_8601(when: int | str, ns: int
     """
     To the nanosecond.
     """
-    assert stored.nanoseconds(when) == ns
+    assert decoding.nanoseconds(when) == ns
 
 
 @pytest.mark.parametrize(
@@ -150,8 +152,8 @@ def test_what_is_no_timestamp_is_broken(when: str) -> None:
     """
     Also one that no clock can show.
     """
-    with pytest.raises(BrokenEntryError, match="no timestamp"):
-        stored.nanoseconds(when)
+    with pytest.raises(BrokenEntryError, match="not a timestamp"):
+        decoding.nanoseconds(when)
 
 
 @pytest.mark.parametrize("text", ["", "x", "NaN", "inf", "1e41", "1e-41", "1" * 61, "1e999999999"])
@@ -159,24 +161,24 @@ def test_what_is_no_sensible_number_is_broken(text: str) -> None:
     """
     One that would fill the memory when it is shown is none.
     """
-    with pytest.raises(BrokenEntryError, match="no number"):
-        stored.number(text)
-    with pytest.raises(BrokenEntryError, match="no number"):
-        stored.quantity(text)
+    with pytest.raises(BrokenEntryError, match="not a number"):
+        decoding.number(text)
+    with pytest.raises(BrokenEntryError, match="not a number"):
+        decoding.quantity(text)
 
 
 def test_numbers_are_exact() -> None:
     """
     Decimals stay decimals, and zero is one.
     """
-    assert str(stored.number("1.500")) == "1.500"
-    assert str(stored.number("0.00000000")) == "0"
-    assert stored.number("1e40") == Decimal("1e40")
-    assert stored.money("-1.50 USDT") == (Decimal("-1.50"), "USDT")
-    with pytest.raises(BrokenEntryError, match="no amount of money"):
-        stored.money("1.50")
-    with pytest.raises(BrokenEntryError, match="below zero"):
-        stored.quantity("-0.001")
+    assert str(decoding.number("1.500")) == "1.500"
+    assert str(decoding.number("0.00000000")) == "0"
+    assert decoding.number("1e40") == Decimal("1e40")
+    assert decoding.money("-1.50 USDT") == (Decimal("-1.50"), "USDT")
+    with pytest.raises(BrokenEntryError, match="not an amount of money"):
+        decoding.money("1.50")
+    with pytest.raises(BrokenEntryError, match="a negative quantity"):
+        decoding.quantity("-0.001")
 
 
 # -- ORDERS --
@@ -195,7 +197,7 @@ def test_an_order_is_what_its_events_make_of_it() -> None:
         filled(6),
         answered("OrderPendingCancel", 7),
     )
-    assert order == restored_orders.RestoredOrder(
+    assert order == RestoredOrder(
         client_order_id="O-1",
         strategy_id="S-001",
         instrument_id="ETHUSDT.PAPER",
@@ -297,15 +299,15 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
     [
         ([], "no event"),
         ([event("OrderEmulated", 1)], "not OrderInitialized"),
-        ([initialized(order_side="BOTH")], "no side"),
-        ([initialized("ICEBERG")], "no type"),
+        ([initialized(order_side="BOTH")], "unknown order side"),
+        ([initialized("ICEBERG")], "unknown order type"),
         ([initialized("STOP_MARKET", options={})], "without its price"),
         ([initialized("LIMIT", options={})], "without its price"),
-        ([initialized(quantity="0")], "for nothing"),
+        ([initialized(quantity="0")], "quantity zero"),
         ([initialized(), event("OrderEmulated", 1)], "twice"),
         ([initialized(), event("OrderEmulated", 2, client_order_id="O-2")], "another order"),
-        ([initialized(), event("OrderEmulated", 2, ts_init="x")], "no timestamp"),
-        ([initialized(), answered("OrderTriggered", 2)], "was triggered"),
+        ([initialized(), event("OrderEmulated", 2, ts_init="x")], "not a timestamp"),
+        ([initialized(), answered("OrderTriggered", 2)], "cannot be triggered"),
         (
             [initialized(), answered("OrderAccepted", 2), filled(3), filled(4, trade_id="T-3")],
             "trade",
@@ -316,7 +318,7 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
                 answered("OrderAccepted", 2),
                 answered("OrderExpired", 3, venue_order_id="V"),
             ],
-            "another order of the venue",
+            "the venue order ID changes",
         ),
     ],
 )
@@ -359,9 +361,7 @@ def test_an_inverse_position_wins_in_its_base_currency() -> None:
     """
     A hundred contracts from 100 to 200 win half a coin.
     """
-    terms = restored_positions.Terms(
-        size_precision=0, multiplier=1.0, is_inverse=True, currency="BTC", precision=8
-    )
+    terms = Terms(size_precision=0, multiplier=1.0, is_inverse=True, currency="BTC", precision=8)
     fills = (filled(1, qty="100"), filled(2, "SELL", "100", "200"))
     assert position_of(*fills, terms=terms).realized_pnl == Decimal("0.5")
     short = (filled(1, "SELL", "100"), filled(2, "BUY", "100", "200"))
@@ -376,10 +376,10 @@ def test_an_inverse_position_wins_in_its_base_currency() -> None:
         ([], "no fill"),
         ([answered("OrderCanceled", 1)], "not OrderFilled"),
         ([filled(1, position_id=None)], "without a position"),
-        ([filled(1), filled(1)], "the event 'E-1' twice"),
-        ([filled(1), filled(2, trade_id="T-1")], "the trade 'T-1' twice"),
-        ([filled(1, "NO_ORDER_SIDE")], "no side"),
-        ([filled(1, px="NaN")], "no number"),
+        ([filled(1), filled(1)], "event 'E-1' appears twice"),
+        ([filled(1), filled(2, trade_id="T-1")], "trade 'T-1' appears twice"),
+        ([filled(1, "NO_ORDER_SIDE")], "unknown fill side"),
+        ([filled(1, px="NaN")], "not a number"),
     ],
 )
 def test_what_is_no_position_is_broken(fills: list[dict[str, Any]], why: str) -> None:
@@ -406,13 +406,16 @@ def test_what_an_account_has_of_each_currency_is_what_was_said_last() -> None:
     ("states", "why"),
     [
         ([], "no state"),
-        ([state(account_type="CREDIT")], "no type of an account"),
-        ([state(), state(account_id="B-1")], "a state of another account"),
-        ([state(("USDT", "9", "1", "9"))], "9 less 1 is not 9"),
-        ([state(("USDT", "-9", "0", "-9"), account_type="CASH")], "-9 USDT in cash"),
+        ([state(account_type="CREDIT")], "unknown account type"),
+        ([state(), state(account_id="B-1")], "the state of another account"),
+        ([state(("USDT", "9", "1", "9"))], "total 9 less locked 1 is not free 9"),
+        (
+            [state(("USDT", "-9", "0", "-9"), account_type="CASH")],
+            "a negative cash balance: -9 USDT",
+        ),
         (
             [state(base_currency="USD"), state(("EUR", "1", "0", "1"), base_currency="USD")],
-            "besides 'USD'",
+            "other than 'USD'",
         ),
     ],
 )
@@ -448,8 +451,8 @@ def test_an_instrument_tells_in_which_currency_is_won(
     With its decimals.
     """
     value = msgspec.json.encode({"type": "X", "id": "X.Y", "multiplier": "5", **fields})
-    terms = restored_positions.terms(
-        stored.instrument(value),
+    terms = instrument_terms(
+        decoding.instrument(value),
         {currency: 3}.__getitem__,
         takes_commission=True,
     )
@@ -461,9 +464,9 @@ def test_an_instrument_without_a_currency_is_broken() -> None:
     """
     Nothing can be won with it.
     """
-    instrument = stored.instrument(b'{"type": "X", "id": "X.Y"}')
+    instrument = decoding.instrument(b'{"type": "X", "id": "X.Y"}')
     with pytest.raises(BrokenEntryError, match="without a currency"):
-        restored_positions.terms(instrument, lambda _: 2, takes_commission=True)
+        instrument_terms(instrument, lambda _: 2, takes_commission=True)
 
 
 # -- THE WHOLE --
@@ -512,7 +515,7 @@ def test_the_essence_is_one_line() -> None:
         "flight, 1 order held by the node, 1 account; last written 12 s ago"
     )
     assert Inventory(trader_id="T-1", ts=1).summary() == (
-        "T-1 would restore 0 open positions, 0 open orders, 0 accounts; no event is stored"
+        "T-1 would restore 0 open positions, 0 open orders, 0 accounts; no events are stored"
     )
 
 
@@ -553,15 +556,13 @@ def test_whatever_is_stored_is_an_entry_or_broken(values: list[bytes]) -> None:
     Damaged, truncated and foreign values end in a result that can be told, or in a reason.
     """
     for fold in (
-        restored_orders.order,
-        restored_accounts.account,
-        lambda v: restored_positions.position(v, lambda _: LINEAR),
-        lambda v: [decode(x) for x in v for decode in (stored.instrument, stored.currency)],
+        restored_order,
+        restored_account,
+        lambda v: restored_position(v, lambda _: LINEAR),
+        lambda v: [decode(x) for x in v for decode in (decoding.instrument, decoding.currency)],
     ):
         try:
-            made = fold(
-                [ENCODERS[0](initialized()), *values] if fold is restored_orders.order else values
-            )
+            made = fold([ENCODERS[0](initialized()), *values] if fold is restored_order else values)
         except BrokenEntryError as e:
             told = str(e).encode()
         else:
@@ -588,6 +589,11 @@ def test_hostile_values_are_broken(data: bytes) -> None:
     """
     Deep nesting, huge numbers and lengths, other alphabets, keys twice.
     """
-    for decode in (stored.order_event, stored.account_state, stored.instrument, stored.currency):
-        with pytest.raises(BrokenEntryError, match="of NautilusTrader"):
+    for decode in (
+        decoding.order_event,
+        decoding.account_state,
+        decoding.instrument,
+        decoding.currency,
+    ):
+        with pytest.raises(BrokenEntryError, match="as NautilusTrader writes it"):
             decode(data)

@@ -3,27 +3,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nautilus_recovery_actor.console.report_tables import in_full
+from nautilus_recovery_actor.console.report_tables import row
+from nautilus_recovery_actor.console.report_tables import table
+from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.outside.record import recorded
-from nautilus_recovery_actor.outside.record.following import Following
-from nautilus_recovery_actor.outside.record.overview import in_full
-from nautilus_recovery_actor.outside.record.overview import row
-from nautilus_recovery_actor.outside.record.overview import table
-from nautilus_recovery_actor.outside.record.present import present
-from nautilus_recovery_actor.outside.record.recorded import DamagedError
-from nautilus_recovery_actor.outside.record.recorded import Message
-from nautilus_recovery_actor.outside.record.recorded import Recorded
+from nautilus_recovery_actor.outside.record import entries
+from nautilus_recovery_actor.outside.record.changes import Changes
+from nautilus_recovery_actor.outside.record.entries import DamagedError
+from nautilus_recovery_actor.outside.record.entries import Message
+from nautilus_recovery_actor.outside.record.entries import Record
+from nautilus_recovery_actor.outside.record.status import node_status
 from tests.core.builders import full_report
 
 
 READERS = {
-    "epoch": recorded.epoch,
-    "heartbeat": recorded.heartbeat,
-    "report": recorded.report,
-    "report_epoch": recorded.report_epoch,
-    "message": recorded.message,
+    "epoch": entries.epoch,
+    "heartbeat": entries.heartbeat,
+    "report": entries.report,
+    "report_epoch": entries.report_epoch,
+    "message": entries.message,
 }
 
 JSON = st.recursive(
@@ -73,8 +74,8 @@ def read_all(report: RecoveryReport) -> None:
         *table([row(report)], 80),
         *table([row(report)], None),
         *in_full(report),
-        present("T-1", Recorded(heartbeat=BEAT, report=report), 1).reason,
-        *(str(change) for change in Following("T-1").hear(Message("RecoveryComplete", report))),
+        node_status("T-1", Record(heartbeat=BEAT, report=report), 1).reason,
+        *(str(change) for change in Changes("T-1").hear(Message(MessageKind.COMPLETE, report))),
     ]
     assert sum(map(len, told)) < 100 * len(report.to_bytes())
 
@@ -104,7 +105,7 @@ def test_a_report_with_any_value_anywhere_is_damaged_or_can_be_shown(
     """
     data = msgspec.json.encode(put(REPORT, way, value))
     try:
-        report = recorded.report(data)
+        report = entries.report(data)
     except DamagedError:
         return
     read_all(report)
@@ -117,7 +118,7 @@ def test_a_number_that_no_node_writes_damages_a_report(number: str) -> None:
     """
     values = put(REPORT, ("positions", 0, "qty_before"), number)
     with pytest.raises(DamagedError, match="number"):
-        recorded.report(msgspec.json.encode(values))
+        entries.report(msgspec.json.encode(values))
 
 
 @pytest.mark.parametrize("number", ["0", "-0.0", "1E64", "1E-64", "1" * 64, "0." + "1" * 64])
@@ -126,7 +127,7 @@ def test_any_number_of_an_exchange_is_read(number: str) -> None:
     The limits are far from what is traded.
     """
     values = put(REPORT, ("positions", 0, "qty_before"), number)
-    read_all(recorded.report(msgspec.json.encode(values)))
+    read_all(entries.report(msgspec.json.encode(values)))
 
 
 @pytest.mark.parametrize("ts", [2**63, -(2**63) - 1])
@@ -135,7 +136,7 @@ def test_a_time_out_of_bounds_damages_a_report(ts: int) -> None:
     No date can be made of it.
     """
     with pytest.raises(DamagedError):
-        recorded.report(msgspec.json.encode(put(REPORT, ("ts_started",), ts)))
+        entries.report(msgspec.json.encode(put(REPORT, ("ts_started",), ts)))
 
 
 @pytest.mark.parametrize("ts", [2**63 - 1, -(2**63)])
@@ -143,7 +144,7 @@ def test_every_other_time_can_be_shown(ts: int) -> None:
     """
     However far away it is.
     """
-    read_all(recorded.report(msgspec.json.encode(put(REPORT, ("ts_started",), ts))))
+    read_all(entries.report(msgspec.json.encode(put(REPORT, ("ts_started",), ts))))
 
 
 def test_what_is_nested_too_deep_is_damaged() -> None:
@@ -164,7 +165,7 @@ def test_what_is_no_text_is_damaged() -> None:
     for data in (plain.replace(b"by hand", b"by \xff"), plain.replace(b"by hand", b"by \\ud800")):
         assert data != plain
         with pytest.raises(DamagedError):
-            recorded.report(data)
+            entries.report(data)
 
 
 def test_values_of_the_monitor_read_back() -> None:
@@ -172,11 +173,11 @@ def test_values_of_the_monitor_read_back() -> None:
     The report is the one that was written, and a heartbeat of before has no interval.
     """
     report = full_report()
-    assert recorded.report(report.to_bytes()) == report
-    assert recorded.report_epoch(report.to_bytes()) == report.epoch
-    assert recorded.epoch(b"7") == 7
+    assert entries.report(report.to_bytes()) == report
+    assert entries.report_epoch(report.to_bytes()) == report.epoch
+    assert entries.epoch(b"7") == 7
     old = b'{"ts":5,"epoch":7,"phase":"PENDING"}'
-    assert recorded.heartbeat(old) == Heartbeat(5, 7, RecoveryPhase.PENDING)
+    assert entries.heartbeat(old) == Heartbeat(5, 7, RecoveryPhase.PENDING)
 
 
 @pytest.mark.parametrize("encode", [msgspec.json.encode, msgspec.msgpack.encode])
@@ -190,12 +191,12 @@ def test_messages_of_a_stream_read_back_in_either_encoding(kind: str, encode: ob
     """
     assert callable(encode)
     payload = encode({"type": kind, "report": REPORT, "ts_event": "1", "more": 1})
-    assert recorded.message(payload) == Message(kind, full_report())
+    assert entries.message(payload) == Message(MessageKind(kind), full_report())
 
 
 def test_another_message_is_refused() -> None:
     """
     The monitor sends four kinds.
     """
-    with pytest.raises(DamagedError, match="no message of a recovery monitor"):
-        recorded.message(msgspec.json.encode({"type": "OrderFilled", "report": REPORT}))
+    with pytest.raises(DamagedError, match="Invalid enum value 'OrderFilled'"):
+        entries.message(msgspec.json.encode({"type": "OrderFilled", "report": REPORT}))

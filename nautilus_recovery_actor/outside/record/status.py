@@ -1,0 +1,160 @@
+"""
+Whether a node may trade now, by what is in Redis.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import FailureReason
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.liveness import Life
+from nautilus_recovery_actor.core.liveness import Liveness
+from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.outside.record.entries import Record
+
+
+_NS = 1_000_000_000
+
+_NEVER = (
+    "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
+    "RecoveryMonitorActor on the node?"
+)
+
+
+class State(StrEnum):
+    """
+    What a probe makes of a node.
+
+    ``OPEN``: its last recovery allows trading. ``CLOSED``: a recovery is in progress. ``FAILED``:
+    the last one failed. ``NO_HEARTBEAT``: the node is down, or is not known to be up.
+    """
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+    FAILED = "FAILED"
+    NO_HEARTBEAT = "NO_HEARTBEAT"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that found it."""
+        return list(State).index(self)
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a node stands."""
+
+    trader_id: str
+    # What a probe makes of it
+    state: State
+    # Why, in one line
+    reason: str
+    # The phase of the newest epoch
+    phase: RecoveryPhase | None = None
+    # The newest epoch
+    epoch: int | None = None
+    # How old the last heartbeat is; negative where the node's clock is ahead
+    heartbeat_age_secs: float | None = None
+    # How old it may be
+    max_age_secs: float | None = None
+    # Whether the node was stopped, and not killed
+    is_stopped: bool = False
+    # The result of the epoch, if it completed and its report is kept
+    outcome: RecoveryOutcome | None = None
+    # Why it failed, if it did and its report is kept
+    failure: FailureReason | None = None
+    # The result in one line
+    message: str = ""
+    # What must not be traded
+    blocked_instruments: tuple[str, ...] = ()
+    # Which of these an operator has released, and until when (UNIX ns)
+    released_until: Mapping[str, int] = {}
+    # Whether the monitor is in shadow mode and blocks nothing
+    is_shadow: bool = False
+
+
+def node_status(
+    trader_id: str,
+    record: Record,
+    now: int,
+    max_age_secs: float | None = None,
+    is_strict: bool = False,
+) -> NodeStatus:
+    """Return where a node stands. What is not known counts against it."""
+    beat, report = record.heartbeat, record.report
+    if beat is None:
+        reason = _NEVER
+        if record.broken:
+            reason = f"{record.broken[0].key} cannot be read: {record.broken[0].why}"
+        return NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=reason)
+    life = liveness(beat, now, max_age_secs=max_age_secs)
+    epoch = max(beat.epoch, record.epoch or 0)
+    if report is not None and report.epoch != epoch:
+        report = None
+    phase = beat.phase
+    if epoch > beat.epoch:
+        phase = RecoveryPhase.RECONCILING  # A newer one has begun than that of the heartbeat
+    blocked = report.blocked_instruments if report else ()
+    released = {} if report is None else overrides.active(report, now)
+    found = NodeStatus(
+        trader_id=trader_id,
+        state=State.CLOSED,
+        reason="",
+        phase=phase,
+        epoch=epoch,
+        heartbeat_age_secs=life.age_secs,
+        max_age_secs=life.max_age_secs,
+        is_stopped=beat.is_stopped,
+        outcome=report.outcome if report else None,
+        failure=report.failure if report else None,
+        message=report.message if report else "",
+        blocked_instruments=blocked,
+        released_until={key: until for key, until in released.items() if key in blocked},
+        is_shadow=report is not None and report.shadow,
+    )
+    state, reason = _state(found, life, report, is_strict=is_strict)
+    return msgspec.structs.replace(found, state=state, reason=reason)
+
+
+def _state(
+    found: NodeStatus, life: Liveness, report: RecoveryReport | None, *, is_strict: bool
+) -> tuple[State, str]:
+    age_secs = life.age_secs
+    last = f"last seen: recovery epoch {found.epoch} {found.phase}"
+    match life.life:
+        case Life.AHEAD:
+            return State.NO_HEARTBEAT, (
+                f"the last heartbeat is {_time(-age_secs)} in the future: the clocks of the node "
+                f"and of this host differ ({last})"
+            )
+        case Life.STOPPED:
+            return State.NO_HEARTBEAT, f"the node was stopped {_time(age_secs)} ago ({last})"
+        case Life.SILENT:
+            return State.NO_HEARTBEAT, (
+                f"the last heartbeat is {_time(age_secs)} old, the limit is "
+                f"{life.max_age_secs:g} s: the node is down, or its event loop is busy, for "
+                f"example reconciling many orders ({last})"
+            )
+    heartbeat = f"heartbeat {_time(age_secs)} ago"
+    if age_secs < -1:
+        heartbeat = f"heartbeat {_time(-age_secs)} ahead of this host's clock"
+    is_over = found.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
+    what = f"Recovery epoch {found.epoch} is {found.phase}"
+    if is_over:
+        what = f"{what}, no report on record" if report is None else wording.headline(report)
+    reason = f"{what} ({heartbeat})"
+    if found.phase is RecoveryPhase.FAILED:
+        return State.FAILED, reason
+    held = [one for one in found.blocked_instruments if one not in found.released_until]
+    is_closed = is_strict and (held or report is None)
+    return State.CLOSED if is_closed or not is_over else State.OPEN, reason
+
+
+def _time(secs: float) -> str:
+    return duration(int(secs * _NS))
