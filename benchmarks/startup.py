@@ -77,7 +77,7 @@ async def _memory() -> tuple[float, float]:
     await asyncio.sleep(0)  # The loop lets go of the reconciliation's own references
     # What goes away with each is what is kept for the monitor's sake alone
     kept = _traced()
-    monitor._watch.reports = {}
+    monitor._watch.unread = {}
     without_mass_status = _traced()
     monitor._watch.flagged, monitor._watch.live_fills = [], []
     without_references = _traced()

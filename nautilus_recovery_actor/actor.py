@@ -263,7 +263,7 @@ class RecoveryMonitorActor(Actor):
             live_fills=list(last.live_fills),
             carried=(*carried, *([] if doubt is None else [doubt])),
             required=required,
-            reports=reports or {},
+            read=reports or {},
             told_events=last.told_events,
             reported_orders=last.reported_orders,
             restored=last.restored,
@@ -693,7 +693,8 @@ class RecoveryMonitorActor(Actor):
             # What could not be read at run time must not leave a gate open
             with self._guarded("closing the gates"):
                 self._open_runtime("mass_status")
-        self._watch.reports = {}  # What raised may have been one: nothing counts but what comes now
+        # What raised may have been a report: nothing counts but what comes now
+        self._watch.unread, self._watch.read = {}, {}
         self._advance(machine.Broke(f"The recovery monitor raised while {doing}: {error!r}"))
 
     def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:

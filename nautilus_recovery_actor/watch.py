@@ -96,8 +96,20 @@ class Watch(msgspec.Struct):
     statuses_before: dict[str, str] = {}
     balances_before: dict[tuple[str, str], Decimal] = {}
     ts_reconciled: int | None = None
-    # By account: what its venue reported, with the lengths of the two lists when that came.
-    reports: dict[str, VenueReport] = {}
+    # By account: its mass status, with the lengths of the two lists when that came. It is published
+    # up to twice while the node waits for its start, so it is read when it is asked for.
+    unread: dict[str, tuple[ExecutionMassStatus, int, int]] = {}
+    read: dict[str, VenueReport] = {}
+
+    @property
+    def reports(self) -> dict[str, VenueReport]:
+        """
+        What the venues reported, by account.
+        """
+        for account_id, status in self.unread.items():
+            self.read[account_id] = native.venue_report(*status)
+        self.unread = {}
+        return self.read
 
     def add_status(self, mass_status: ExecutionMassStatus, now: int) -> None:
         """
@@ -112,7 +124,7 @@ class Watch(msgspec.Struct):
 
         """
         self.ts_reconciled = now
-        self.reports[mass_status.account_id.value] = native.venue_report(
+        self.unread[mass_status.account_id.value] = (
             mass_status,
             len(self.flagged),
             len(self.live_fills),
@@ -153,7 +165,7 @@ class Watch(msgspec.Struct):
 
         The newest trades are kept: a mass status that was made before them can come after them.
         """
-        self.flagged, self.reports, self.told_events = [], {}, 0
+        self.flagged, self.unread, self.read, self.told_events = [], {}, {}, 0
         self.live_fills = deque(self.live_fills, maxlen=_KEPT_FILLS)
 
     def required_accounts(
