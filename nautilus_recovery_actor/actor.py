@@ -265,6 +265,7 @@ class RecoveryMonitorActor(Actor):
             required=required,
             read=reports or {},
             told_events=last.told_events,
+            is_wary=last.is_wary,
             reported_orders=last.reported_orders,
             restored=last.restored,
             balances_before=past.balances(self.cache),
@@ -350,20 +351,26 @@ class RecoveryMonitorActor(Actor):
         )
 
     def _on_order_event(self, event: Any) -> None:
-        # Called for every order event of the node: the flag first, then a reference, nothing more
+        # Called for every order event of the node: the flag first, then a reference, nothing more.
+        # An attribute of an actor costs ten times one of a struct, so only one is asked for.
+        watch = self._watch
         try:
             if event.reconciliation:
-                self._watch.flagged.append(event)
-                if self._last_report is not None:
+                watch.flagged.append(event)
+                if watch.is_over:
                     self._on_flagged_at_runtime()
             elif type(event) is OrderFilled:
-                self._watch.live_fills.append(event)
-            if self._guessed and type(event) is OrderFilled:
-                self._doubt(event)
-            if self._is_rechecking:
-                self._on_change()
+                watch.live_fills.append(event)
+            if watch.is_wary:
+                self._look_closer(event)
         except Exception as e:
             self._break("reading an order event", e)
+
+    def _look_closer(self, event: Any) -> None:
+        if self._guessed and type(event) is OrderFilled:
+            self._doubt(event)
+        if self._is_rechecking:
+            self._on_change()
 
     def _on_change(self) -> None:
         # It may resolve what blocks, and that is looked at again
@@ -609,6 +616,7 @@ class RecoveryMonitorActor(Actor):
             case None:
                 self._state = state
         self._is_rechecking = state.limit is not None and not state.is_over
+        self._watch.is_wary = self._is_rechecking or bool(self._guessed)
         self._tell_phase()
         self._arm()
 
@@ -653,6 +661,7 @@ class RecoveryMonitorActor(Actor):
         report = msgspec.structs.replace(report, ts_completed=self.clock.timestamp_ns())
         message = self._message(kind, report)
         self._state, self._last_report = state, report
+        self._watch.is_over = True
         if kind is RecoveryComplete:
             # The events of an epoch are in its report now, and their memory is the node's again
             self._watch.release()

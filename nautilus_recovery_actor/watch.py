@@ -64,6 +64,10 @@ class Watch(msgspec.Struct):
         The accounts that must report besides, since their clients were seen disconnected.
     told_events : int
         How many of the flagged events an earlier epoch has told of.
+    is_over : bool
+        If its report is final.
+    is_wary : bool
+        If a new event can cast doubt on what the engine guessed, or resolve what blocks.
     earlier : tuple[Discrepancy, ...]
         What was found when this epoch was checked before.
     reported_orders : dict[VenueOrderId, None]
@@ -90,6 +94,8 @@ class Watch(msgspec.Struct):
     required: frozenset[str] | None = None
     demanded: frozenset[str] = frozenset()
     told_events: int = 0
+    is_over: bool = False
+    is_wary: bool = False
     earlier: tuple[Discrepancy, ...] = ()
     reported_orders: dict[VenueOrderId, None] = {}
     restored: dict[ClientOrderId, int] = {}
