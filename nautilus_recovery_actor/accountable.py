@@ -95,8 +95,9 @@ class AccountableStrategy(Strategy):
 
     def _tell_unaccounted(self, event: RecoveryComplete, call: Callable[..., None]) -> None:
         self.__ts_asked = event.report.ts_started
-        self.__lost = tuple(
-            lost for lost in event.report.lost_orders if lost.strategy_id == self.id.value
+        lost_orders = event.report.lost_orders
+        self.__lost = lost_orders and tuple(
+            lost for lost in lost_orders if lost.strategy_id == self.id.value
         )
         if unresolved := self.unresolved_orders:
             names = ", ".join(order.client_order_id.value for order in unresolved)

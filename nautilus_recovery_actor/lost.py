@@ -47,6 +47,8 @@ def lost_orders(
         Those that are open, and those that this epoch took up.
 
     """
+    if not any(report.orders for report in watch.reports.values()):
+        return ()
     forms = OrderIdForms(trader_id, _strategy_ids(msgbus))
     taken_up = {event.client_order_id for event in watch.flagged[watch.told_events :]}
     return tuple(
