@@ -3,6 +3,7 @@ NautilusTrader's own components, wired as its kernel wires them, and what passes
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import cycle
@@ -87,7 +88,7 @@ class System:
         self.portfolio = Portfolio(**wiring)
         self.risk_engine = LiveRiskEngine(loop=loop, portfolio=self.portfolio, **wiring)
         self.exec_engine = LiveExecutionEngine(loop=loop, **wiring)
-        self._receivers: list[object] = []
+        self._receivers: list[Callable[..., None]] = []
         self.instruments = instruments(instrument_count)
         for instrument in self.instruments:
             self.cache.add_instrument(instrument)
