@@ -273,6 +273,8 @@ def unproven(report: RecoveryReport) -> frozenset[str]:
     frozenset[str]
 
     """
+    if not report.discrepancies:  # Each strategy asks
+        return frozenset()
     return frozenset(
         found.client_order_id
         for found in report.discrepancies

@@ -75,6 +75,7 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         self.__is_backtest = False
         self.__is_shadow = False
         self.__shadowed: set[ClientOrderId] = set()
+        self.__receive = self.__guard(self.__follow)
         self.__told: tuple[type[RecoveryMessage], int] | None = None
         self.__hook = ""
         self.__untold: list[RecoveryMessage] = []
@@ -244,7 +245,7 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
         # A stream from outside may bring the messages of other nodes
         if message.trader_id != self.trader_id.value:
             return
-        self.__guard(self.__follow)(message)
+        self.__receive(message)
 
     def __guard(self, call: Callable[..., None]) -> Callable[..., None]:
         def guarded(*args: Any) -> None:
@@ -345,8 +346,9 @@ class RecoverableStrategy(PositionExits, DurableStrategy, AccountableStrategy):
             self.__call("on_trading_enabled")
 
     def __call(self, hook: str, *args: Any) -> None:
-        of = f" of position {args[0].id}" if hook == "on_position_recovered" else ""
-        self.__hook = f"{hook}{of}"  # If it raises, that is where
+        # If it raises, that is where
+        is_of_one = hook == "on_position_recovered"
+        self.__hook = f"{hook} of position {args[0].id}" if is_of_one else hook
         getattr(self, hook)(*args)
 
     def __override(self, event: RecoveryOverridden) -> None:

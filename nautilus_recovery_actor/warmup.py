@@ -107,8 +107,11 @@ class WarmUp:
                 for need in needs
             ]
         self._event = event
+        if not self._feeds:
+            self._on_done(event)
+            return
         is_backtest = isinstance(self._strategy.clock, TestClock)
-        loop = None if is_backtest or not self._feeds else asyncio.get_running_loop()
+        loop = None if is_backtest else asyncio.get_running_loop()
         self._is_under_way = True
         for feed in self._feeds:
             feed.begin(loop)
