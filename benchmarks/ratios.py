@@ -52,8 +52,8 @@ def guarded() -> tuple[Ratio, ...]:
         Ratio("per fill judged, 100,000 fills / 1,000", _scaling, 1.5),
         Ratio("submit_order, open gate / plain", _submitting, 1.05),
         Ratio("order denied / plain submit_order", _denying, 0.02),
-        Ratio("1,000 strategies told / bus publish", _telling, 600),
-        Ratio("owner among 1,000 found / bus publish", _finding, 40),
+        Ratio("1,000 strategies told / bus publish", _telling, 1_000),
+        Ratio("owner among 1,000 found / bus publish", _finding, 200),
     )
 
 
