@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 4
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo docs test lint types bench crashtest fuzz mutation matrix clean
+.PHONY: help demo docs test lint types bench ratios crashtest fuzz mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -31,6 +31,9 @@ types: $(BIN)/.installed ## Check types
 bench: $(BIN)/.installed ## Measure what the monitor costs
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.inspector
+
+ratios: $(BIN)/.installed ## Check that it is no slower, by ratios that a busy machine keeps
+	$(BIN)/python -m benchmarks --ratios
 
 crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart
 	$(BIN)/python -m crashtest

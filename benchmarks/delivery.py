@@ -64,11 +64,14 @@ def figures() -> Iterator[Figure]:
     Return the time from the last strategy's start to the last delivery, `settle_ms` aside.
     """
     for strategies, target in _TARGETS_MS.items():
-        values = [_latency_ms(strategies) for _ in range(_RUNS[strategies])]
+        values = [latency_ms(strategies) for _ in range(_RUNS[strategies])]
         yield Figure(f"last start to last delivery, {strategies:,}", values, "ms", target)
 
 
-def _latency_ms(strategies: int) -> float:
+def latency_ms(strategies: int) -> float:
+    """
+    Return one time from the last start to the last delivery, infinite if not all were told once.
+    """
     delivery = _Delivery(strategies)
     loop = uvloop.new_event_loop()  # The kind that a node takes
     node = TradingNode(

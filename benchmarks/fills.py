@@ -35,15 +35,18 @@ def figures() -> Iterator[Figure]:
     """
     Return the figures of a reconciled fill.
     """
-    costs, ratios = asyncio.run(_handling())
+    costs, ratios = asyncio.run(handling())
     yield Figure("reconciled fill, handler", costs, "ns", 1_000)
     yield Figure("  / a handler that does nothing", ratios, "", 4)
-    ratios, costs = asyncio.run(_scaling())
+    ratios, costs = asyncio.run(scaling(_MANY))
     yield Figure("  judged, 100,000 fills / 1,000", ratios, "", 1.5)
     yield Figure("  judged, at 100,000", costs, "ns")
 
 
-async def _handling() -> tuple[list[float], list[float]]:
+async def handling() -> tuple[list[float], list[float]]:
+    """
+    Return what the handler costs, and that by what one costs that does nothing.
+    """
     system, idle = (System(asyncio.get_running_loop()) for _ in range(2))
     monitor = system.add_monitor(_COPIES)
     for copy in range(_COPIES):
@@ -59,7 +62,7 @@ async def _handling() -> tuple[list[float], list[float]]:
         monitor._intake.flagged.clear()
         costs.append(spent)
         ratios.append(spent / idled)
-    monitor.on_stop()
+    system.remove_monitor(monitor)
     return costs[1:], ratios[1:]
 
 
@@ -68,15 +71,18 @@ def _publish(system: System, fills: list[OrderFilled]) -> None:
         system.msgbus.publish(_TOPIC, fill)
 
 
-async def _scaling() -> tuple[list[float], list[float]]:
+async def scaling(many_fills: int) -> tuple[list[float], list[float]]:
+    """
+    Return what a fill costs among many by what it costs among a thousand, and the former.
+    """
     system = System(asyncio.get_running_loop(), instrument_count=20)
-    few, many = (mass_status(system.instruments, fills * 2 // 3) for fills in (_FEW, _MANY))
-    few_fills, many_fills = reconciled_fills(few), reconciled_fills(many)
+    few, many = (mass_status(system.instruments, n * 2 // 3) for n in (_FEW, many_fills))
+    at_few_fills, at_many_fills = reconciled_fills(few), reconciled_fills(many)
     ratios, costs = [], []
     for _ in range(_SCALE_CHUNKS):
         with quiet_gc():
-            at_few = median(_recover_ns(few, few_fills) for _ in range(9)) / len(few_fills)
-            at_many = _recover_ns(many, many_fills) / len(many_fills)
+            at_few = median(_recover_ns(few, at_few_fills) for _ in range(9)) / len(at_few_fills)
+            at_many = _recover_ns(many, at_many_fills) / len(at_many_fills)
         ratios.append(at_many / at_few)
         costs.append(at_many)
     return ratios, costs
@@ -92,5 +98,5 @@ def _recover_ns(status: ExecutionMassStatus, fills: list[OrderFilled]) -> int:
         monitor.report.to_bytes()
 
     spent = elapsed(recover)
-    monitor.on_stop()
+    system.remove_monitor(monitor)
     return spent

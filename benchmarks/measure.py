@@ -125,15 +125,15 @@ class Stopwatch:
         """
         Start anew.
         """
-        self._started = perf_counter_ns()
         self._waited = _waited_ns()
+        self._started = perf_counter_ns()
 
     def stop(self) -> None:
         """
         Set `elapsed_ns`.
         """
-        waited = _waited_ns() - self._waited
-        self.elapsed_ns = perf_counter_ns() - self._started - waited
+        elapsed_ns = perf_counter_ns() - self._started
+        self.elapsed_ns = elapsed_ns - (_waited_ns() - self._waited)
 
 
 def _waited_ns() -> int:

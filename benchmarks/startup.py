@@ -35,7 +35,7 @@ def figures() -> Iterator[Figure]:
     """
     Return the figures of a startup reconciliation.
     """
-    yield Figure("startup reconciliation, with / without", _ratios(), "", 1.005)
+    yield Figure("startup reconciliation, with / without", ratios(), "", 1.005)
     references, mass_status = asyncio.run(start_async(_memory()))
     yield Figure("memory per fill: what the monitor lists", [references], "B", 50)
     yield Figure("  until the judgement: the mass status", [mass_status], "B")
@@ -48,16 +48,19 @@ async def start_async(reconciling: Awaitable[_T]) -> _T:
     return await reconciling
 
 
-def _ratios() -> list[float]:
+def ratios() -> list[float]:
+    """
+    Return, for each chunk, the time with one monitor by the time without.
+    """
     asyncio.run(start_async(_reconcile_ns(copies=1)))
-    before, ratios = asyncio.run(start_async(_reconcile_ns())), []
+    before, found = asyncio.run(start_async(_reconcile_ns())), []
     for _ in range(_CHUNKS):
         amplified = asyncio.run(start_async(_reconcile_ns(_COPIES)))
         after = asyncio.run(start_async(_reconcile_ns()))
         alone = mean((before, after))
-        ratios.append(1 + (amplified - alone) / _COPIES / alone)
+        found.append(1 + (amplified - alone) / _COPIES / alone)
         before = after
-    return ratios
+    return found
 
 
 async def _reconcile_ns(copies: int = 0) -> int:
@@ -67,7 +70,7 @@ async def _reconcile_ns(copies: int = 0) -> int:
         await _reconcile(system)
         spent = thread_time_ns() - start
     if monitor is not None:
-        monitor.on_stop()
+        system.remove_monitor(monitor)
     return spent
 
 
@@ -85,7 +88,7 @@ async def _memory() -> tuple[float, float]:
     monitor._intake.flagged, monitor._intake.live_fills = [], []
     without_references = _traced()
     tracemalloc.stop()
-    monitor.on_stop()
+    system.remove_monitor(monitor)
     return (
         (without_mass_status - without_references) / _MEMORY_FILLS,
         (kept - without_mass_status) / _MEMORY_FILLS,

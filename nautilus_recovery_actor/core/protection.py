@@ -165,6 +165,8 @@ def closable(
 
 def unproven(report: RecoveryReport) -> frozenset[str]:
     """Return the orders that the venue is not known to hold as the cache does."""
+    if not report.discrepancies:  # Each strategy asks
+        return frozenset()
     return frozenset(
         found.client_order_id
         for found in report.discrepancies
