@@ -45,7 +45,7 @@ def main() -> int:
             is_over |= secs > _MAX_SECS or mebibytes > _MAX_MIB
             print(
                 f"{secs:.1f} s (target {_MAX_SECS}), {busy_secs:.1f} s of them on a processor, "
-                f"{mebibytes:,.0f} MiB (target {_MAX_MIB})",
+                f"{mebibytes:,.0f} MiB (target {_MAX_MIB})"
             )
     return int(is_over)
 

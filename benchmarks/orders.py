@@ -75,13 +75,7 @@ async def submissions() -> tuple[list[float], list[float]]:
     native = Strategy(StrategyConfig(order_id_tag="001"))
     gated = RecoverableStrategy(RecoverableStrategyConfig(order_id_tag="002"))
     for strategy in (native, gated):
-        strategy.register(
-            TRADER_ID,
-            system.portfolio,
-            system.msgbus,
-            system.cache,
-            system.clock,
-        )
+        strategy.register(TRADER_ID, system.portfolio, system.msgbus, system.cache, system.clock)
     gated.gate.complete(epoch=1)
 
     added, alone = [], []
@@ -94,8 +88,7 @@ async def submissions() -> tuple[list[float], list[float]]:
 
 
 def _submit_alternately(
-    strategies: tuple[Strategy, Strategy],
-    instrument: Instrument,
+    strategies: tuple[Strategy, Strategy], instrument: Instrument
 ) -> dict[Strategy, list[int]]:
     spent: dict[Strategy, list[int]] = {strategy: [] for strategy in strategies}
     for pair in range(_PAIRS):

@@ -76,7 +76,7 @@ async def _start(venue: PaperVenue, valkey: EmbeddedValkey) -> tuple[float, floa
             database=valkey.database_config(),
             timeout_reconciliation=_START_SECS,
             timeout_portfolio=_START_SECS,
-        ),
+        )
     )
     loaded = perf_counter()
     async with running(node, timeout_secs=_START_SECS):

@@ -100,7 +100,7 @@ class EntryAndStop(RecoverableStrategy):
                 # A lost entry that was filled must be protected by who sent it
                 external_order_claims=[INSTRUMENT_ID],
                 warmup_retry_secs=0.1,
-            ),
+            )
         )
         self._qty = qty
         self._only_checkpoints = only_checkpoints
@@ -312,7 +312,7 @@ def node(port: int, redis_port: int, qty: str, only_checkpoints: bool) -> Tradin
                 open_check_threshold_ms=500,
                 open_check_open_only=False,
             ),
-        ),
+        )
     )
     trading_node.trader.add_actor(RecoveryMonitorActor(_MONITOR))
     trading_node.trader.add_strategy(EntryAndStop(Decimal(qty), only_checkpoints))

@@ -175,12 +175,12 @@ class CrashTest:
                 self._venue.wait_for_order(entry, "ACCEPTED")
                 self._venue.fill(entry)
                 process.wait_for(
-                    lambda fact: fact["fact"] == "filled" and fact["order_id"] == entry,
+                    lambda fact: fact["fact"] == "filled" and fact["order_id"] == entry
                 )
 
     def _decided_on(self, process: NodeProcess, signal: Decimal) -> str:
         fact = process.wait_for(
-            lambda fact: fact["fact"] == "decided" and Decimal(fact["signal"]) == signal,
+            lambda fact: fact["fact"] == "decided" and Decimal(fact["signal"]) == signal
         )
         order_id: str = fact["order_id"]
         return order_id
@@ -264,8 +264,7 @@ class CrashTest:
         self._note(process)
         orders = self._venue.state().orders
         stops = sum(
-            (o.leaves_qty for o in orders if o.state.is_open and o.side == "SELL"),
-            Decimal(0),
+            (o.leaves_qty for o in orders if o.state.is_open and o.side == "SELL"), Decimal(0)
         )
         bids = [o.client_order_id or "" for o in orders if o.side == "BUY"]
         restored = process.wait_for("restored")["state"]

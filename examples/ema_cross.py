@@ -146,7 +146,7 @@ class EMACross(RecoverableStrategy):
                 bar_type=self.config.bar_type,
                 count=self.config.slow_period * 4,
                 indicators=(self.fast, self.slow),
-            ),
+            )
         ]
 
     def on_trading_enabled(self) -> None:
@@ -168,7 +168,7 @@ class EMACross(RecoverableStrategy):
             instrument = self.cache.instrument(position.instrument_id)
             trigger_price = None if is_past else instrument.make_price(stop)  # None: at the market
             self.submit_order(
-                *self.closing_order(position, trigger_price=trigger_price, ignoring=exits),
+                *self.closing_order(position, trigger_price=trigger_price, ignoring=exits)
             )
 
     # -- TRADING -----------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def strategy(**fields: Any) -> EMACross:
             bar_type=BARS,
             external_order_claims=[INSTRUMENT.id],  # What the cache has lost is this strategy's
             **fields,
-        ),
+        )
     )
 
 
@@ -261,10 +261,7 @@ def backtest(bars: int = 120, log_level: str = "INFO") -> BacktestEngine:
     """
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(log_level=log_level)))
     engine.add_venue(
-        INSTRUMENT.venue,
-        OmsType.NETTING,
-        AccountType.MARGIN,
-        [Money(1_000_000, USDT)],
+        INSTRUMENT.venue, OmsType.NETTING, AccountType.MARGIN, [Money(1_000_000, USDT)]
     )
     engine.add_instrument(INSTRUMENT)
     engine.add_data(testkit.paper_bars(INSTRUMENT, BARS, SECOND_NS, bars * SECOND_NS))
@@ -284,7 +281,7 @@ def node(port: int, valkey: testkit.EmbeddedValkey, **fields: Any) -> TradingNod
             trader_id="LIVE-001",
             database=valkey.database_config(),
             log_level="INFO",
-        ),
+        )
     )
     made.trader.add_actor(RecoveryMonitorActor())
     made.trader.add_strategy(strategy(**fields))

@@ -58,7 +58,7 @@ class GatedStrategy(RecoverableStrategy):
             return  # Called again after every reconnect
         instrument = self.cache.instrument(self.instrument_id)
         self.submit_order(
-            self.order_factory.market(self.instrument_id, OrderSide.BUY, instrument.make_qty(1)),
+            self.order_factory.market(self.instrument_id, OrderSide.BUY, instrument.make_qty(1))
         )
 
     def on_stop(self) -> None:

@@ -25,9 +25,7 @@ INSTRUMENT_ID = "ETHUSDT-PERP.PAPER"
 
 
 def node_config(
-    data_client: LiveDataClientConfig,
-    exec_client: LiveExecClientConfig,
-    database: DatabaseConfig,
+    data_client: LiveDataClientConfig, exec_client: LiveExecClientConfig, database: DatabaseConfig
 ) -> TradingNodeConfig:
     """
     Return the configuration of the node.
@@ -43,17 +41,14 @@ def node_config(
                 actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
                 config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
                 config={"startup_timeout_secs": 120.0},
-            ),
+            )
         ],
         strategies=[
             ImportableStrategyConfig(
                 strategy_path="gated_strategy:GatedStrategy",
                 config_path="gated_strategy:GatedStrategyConfig",
-                config={
-                    "instrument_id": INSTRUMENT_ID,
-                    "external_order_claims": [INSTRUMENT_ID],
-                },
-            ),
+                config={"instrument_id": INSTRUMENT_ID, "external_order_claims": [INSTRUMENT_ID]},
+            )
         ],
     )
 
@@ -69,7 +64,7 @@ def main() -> None:
                 venue.data_config(symbols=("ETHUSDT-PERP",)),
                 venue.exec_config(symbols=("ETHUSDT-PERP",)),
                 valkey.database_config(),
-            ),
+            )
         )
         node.add_data_client_factory("PAPER", PaperVenueLiveDataClientFactory)
         node.add_exec_client_factory("PAPER", PaperVenueLiveExecClientFactory)

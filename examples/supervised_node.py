@@ -51,14 +51,11 @@ def supervised_node(port: int, startup_timeout_secs: float, valkey: EmbeddedValk
                 ImportableActorConfig(
                     actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
                     config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
-                    config={
-                        "on_failure": "shutdown",
-                        "startup_timeout_secs": startup_timeout_secs,
-                    },
-                ),
+                    config={"on_failure": "shutdown", "startup_timeout_secs": startup_timeout_secs},
+                )
             ],
             timeout_post_stop=2.0,  # The restart waits for this too
-        ),
+        )
     )
     node.add_exec_client_factory("PAPER", PaperVenueLiveExecClientFactory)
     node.build()

@@ -52,7 +52,7 @@ else:
     def __getattr__(name: str) -> object:
         if name in __all__:
             raise ImportError(
-                f"{__name__}.{name} requires NautilusTrader: pip install nautilus_trader",
+                f"{__name__}.{name} requires NautilusTrader: pip install nautilus_trader"
             )
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 

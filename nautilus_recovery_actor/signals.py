@@ -45,8 +45,7 @@ discrepancy_found: NamedSignal = _namespace.signal(
     doc="Sent by the monitor with `discrepancy`, a `Discrepancy`, for each one of a final report.",
 )
 gate_opened: NamedSignal = _namespace.signal(
-    "gate-opened",
-    doc="Sent by a strategy with `gate`, its `RecoveryGate`, when it may trade.",
+    "gate-opened", doc="Sent by a strategy with `gate`, its `RecoveryGate`, when it may trade."
 )
 gate_closed: NamedSignal = _namespace.signal(
     "gate-closed",
@@ -59,10 +58,7 @@ order_denied: NamedSignal = _namespace.signal(
 
 
 def send(
-    signal: NamedSignal,
-    sender: Any,
-    on_error: Callable[[str, Exception], None],
-    **values: Any,
+    signal: NamedSignal, sender: Any, on_error: Callable[[str, Exception], None], **values: Any
 ) -> None:
     """Call every receiver of `signal`, whatever another one raises."""
     if not signal.receivers or signal.is_muted:

@@ -78,10 +78,7 @@ def order_of(trader: Trader, send: str) -> Order:
 
 
 def driven_node(
-    client: dict[str, Any],
-    trader_id: str,
-    sends: list[str],
-    database: dict[str, Any] | None,
+    client: dict[str, Any], trader_id: str, sends: list[str], database: dict[str, Any] | None
 ) -> TradingNode:
     """
     Return the node that a process to be killed runs.
@@ -98,10 +95,7 @@ def driven_node(
 
 @contextmanager
 def killed_after(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey | None,
-    trader_id: str,
-    *sends: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey | None, trader_id: str, *sends: str
 ) -> Iterator[NodeProcess]:
     """
     Run a node in a process of its own that sends orders, and kill it when the block ends.
@@ -141,9 +135,7 @@ async def leave_trades(
 
 
 async def long_after_a_forgotten_short(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     SHORT 2 became LONG 2, and the venue's history does not reach back to the short.
@@ -153,9 +145,7 @@ async def long_after_a_forgotten_short(
 
 
 async def long_with_every_fill_reported_twice(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     LONG 2, nothing happened meanwhile, and each fill is in the history twice.
@@ -169,9 +159,7 @@ BROKEN_HISTORY = ("+2", "-2", "+1", "+2")
 
 
 async def bid_placed_by_hand_behind_a_broken_history(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> str:
     """
     LONG 3 that the fills do not make up, and a new bid at the venue; return its venue order ID.
@@ -182,9 +170,7 @@ async def bid_placed_by_hand_behind_a_broken_history(
 
 
 def fourteen_bids_killed_behind_a_broken_history(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey | None,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey | None, trader_id: str
 ) -> None:
     """
     Kill a node with LONG 3 that the fills do not make up and 14 bids that rest at the venue.
@@ -215,9 +201,7 @@ def wait_for_events(valkey: EmbeddedValkey, trader_id: str, accepted: int) -> No
 
 
 def killed_before_the_answer(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> str:
     """
     Kill a node that has sent an order to buy 2 and not got the answer; return its client order ID.
@@ -238,9 +222,7 @@ def killed_before_the_answer(
 
 
 async def two_runs_in_one_second(
-    venue: PaperVenueControl,
-    trader_id: str,
-    trader: Callable[[], Any],
+    venue: PaperVenueControl, trader_id: str, trader: Callable[[], Any]
 ) -> tuple[Order, Order]:
     """
     Run two nodes one after the other that send an order each, and return the orders.

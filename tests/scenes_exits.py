@@ -102,12 +102,7 @@ class Holder(Strategy):
             if kind == "EMULATED_BRACKET":
                 entry["emulation_trigger"] = TriggerType.BID_ASK
             bracket = self.order_factory.bracket(
-                ETH,
-                side,
-                quantity,
-                sl_trigger_price=px[0],
-                tp_price=px[1],
-                **entry,
+                ETH, side, quantity, sl_trigger_price=px[0], tp_price=px[1], **entry
             )
             # The children of an emulated entry are held back
             self._last = bracket.orders if kind == "BRACKET" else [bracket.first]
@@ -153,10 +148,7 @@ def clients(venue: PaperVenueControl) -> dict[str, Any]:
 
 
 def holder_node(
-    client: dict[str, Any],
-    sends: list[str],
-    redis: dict[str, Any],
-    monitored: bool,
+    client: dict[str, Any], sends: list[str], redis: dict[str, Any], monitored: bool
 ) -> TradingNode:
     """
     Return the node that a process to be killed runs.
@@ -166,7 +158,7 @@ def holder_node(
             [PaperVenueExecClientConfig(**client)],
             [PaperVenueDataClientConfig(port=client["port"], symbols=(SYMBOL,))],
             database=DatabaseConfig(**redis),
-        ),
+        )
     )
     if monitored:
         node.trader.add_actor(RecoveryMonitorActor())

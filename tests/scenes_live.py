@@ -27,9 +27,7 @@ from tests.scenes import order_of
 
 
 async def long_and_a_trade_by_hand(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     LONG 2 of a strategy, and 1 more that somebody bought while the node was away.
@@ -39,9 +37,7 @@ async def long_and_a_trade_by_hand(
 
 
 async def two_strategies_on_one_position(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     LONG 2 of one strategy and LONG 1 of another, one net position of 3 at the venue.
@@ -66,10 +62,7 @@ def other_venue(venue: PaperVenueControl) -> Iterator[PaperVenueControl]:
 
 
 def node_on_both(
-    venue: PaperVenueControl,
-    other: PaperVenueControl,
-    *components: Actor,
-    **fields: Any,
+    venue: PaperVenueControl, other: PaperVenueControl, *components: Actor, **fields: Any
 ) -> TradingNode:
     """
     Return a node that trades at two venues.
@@ -88,22 +81,14 @@ def node_on_both(
 
 
 async def emulated_stop_passed(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> str:
     """
     LONG 2 with a stop at 1900 that only the node knows, and a price of 1890; return the stop's ID.
     """
     trader = Trader()
     instrument = paper_instrument(SYMBOL)
-    async with trading(
-        venue,
-        trader,
-        valkey=valkey,
-        trader_id=trader_id,
-        has_data=True,
-    ) as run:
+    async with trading(venue, trader, valkey=valkey, trader_id=trader_id, has_data=True) as run:
         trader.submit_order(bought := trader.market())
         await run.until(lambda: bought.is_closed)
         stop = trader.order_factory.stop_market(

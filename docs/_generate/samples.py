@@ -118,12 +118,8 @@ def journal() -> dict[str, bytes]:
     kept.begin(7)
     kept.beat(
         Heartbeat(
-            ts=_ENDED,
-            epoch=7,
-            phase=RecoveryPhase.COMPLETE,
-            interval_secs=5.0,
-            history_size=100,
-        ),
+            ts=_ENDED, epoch=7, phase=RecoveryPhase.COMPLETE, interval_secs=5.0, history_size=100
+        )
     )
     kept.record(_judged(_observation()))
     given = command()

@@ -77,7 +77,7 @@ def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
             raise _nothing(arguments, view)
         raise CommandError(
             f"No report of epoch {arguments.epoch}: it is in progress, too old, or never existed. "
-            f"The newest on record is {last.epoch}",
+            f"The newest on record is {last.epoch}"
         )
     if arguments.json:
         say(report.to_bytes().decode())

@@ -73,9 +73,7 @@ def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> Co
     trader = one_line(arguments.trader)
     line = f"Redis at {redis_server.address(arguments.redis)} has no entries for {trader}"
     if not owners:
-        return CommandError(
-            f"{line} or any other trader: is this the server of the node's cache?",
-        )
+        return CommandError(f"{line} or any other trader: is this the server of the node's cache?")
     named = ", ".join(f"--trader {trader}{options}" for trader, options in owners[:_NAMED])
     more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
     return CommandError(f"{line}. It has entries for: {named}{more}")

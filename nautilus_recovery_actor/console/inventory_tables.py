@@ -51,11 +51,7 @@ def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int 
     console.print()
     table = _table("broken entry", "why", "consequence")
     for entry in broken[:max_rows]:
-        table.add_row(
-            _text(entry.key),
-            _text(entry.why),
-            _text(*_CONSEQUENCES[entry.stops_start]),
-        )
+        table.add_row(_text(entry.key), _text(entry.why), _text(*_CONSEQUENCES[entry.stops_start]))
     _print(console, table, len(broken), max_rows)
 
 
@@ -75,10 +71,7 @@ def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> Non
 
 
 def _show_positions(
-    console: Console,
-    positions: Sequence[RestoredPosition],
-    now: int,
-    max_rows: int | None,
+    console: Console, positions: Sequence[RestoredPosition], now: int, max_rows: int | None
 ) -> None:
     table = _table("position", "side", ">quantity", ">opened at", ">realized", ">open for")
     for position in positions[:max_rows]:
@@ -94,10 +87,7 @@ def _show_positions(
 
 
 def _show_orders(
-    console: Console,
-    orders: Sequence[RestoredOrder],
-    now: int,
-    max_rows: int | None,
+    console: Console, orders: Sequence[RestoredOrder], now: int, max_rows: int | None
 ) -> None:
     table = _table("order", "what", "status", ">age")
     for order in orders[:max_rows]:

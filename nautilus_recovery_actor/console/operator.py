@@ -59,9 +59,7 @@ def _add_resume(commands: Commands) -> None:
 def _add_addressee(command: argparse.ArgumentParser) -> None:
     add_trader(command)
     command.add_argument(
-        "--reason",
-        required=True,
-        help="why, in one line; it goes into the log and the report",
+        "--reason", required=True, help="why, in one line; it goes into the log and the report"
     )
     add_redis(command, "the server of the node's message bus and cache")
     add_namespace(command)
@@ -99,21 +97,13 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
 
     try:
         command = OperatorCommand.new(
-            arguments.trader,
-            action,
-            arguments.reason,
-            valid_secs=arguments.timeout,
-            **what,
+            arguments.trader, action, arguments.reason, valid_secs=arguments.timeout, **what
         )
     except ValueError as e:
         raise CommandError(str(e)) from e
     try:
         answer = remote.send(
-            command,
-            arguments.redis,
-            arguments.stream,
-            arguments.encoding,
-            namespace(arguments),
+            command, arguments.redis, arguments.stream, arguments.encoding, namespace(arguments)
         )
     except (remote.RemoteError, redis_server.RedisUnusableError) as e:
         raise CommandError(str(e)) from e

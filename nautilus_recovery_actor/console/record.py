@@ -68,5 +68,5 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
         why = one_line(str(e)).rstrip(".")
         raise CommandError(
             f"Redis at {redis_server.address(arguments.redis)} cannot be used ({why}): "
-            "is it running, and is this the server of the node's cache?",
+            "is it running, and is this the server of the node's cache?"
         ) from e

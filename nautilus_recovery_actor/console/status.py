@@ -85,11 +85,7 @@ def _status(arguments: argparse.Namespace) -> int:
         found = NodeStatus(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
     else:
         found = node_status(
-            arguments.trader,
-            record,
-            time.time_ns(),
-            arguments.max_age,
-            arguments.strict,
+            arguments.trader, record, time.time_ns(), arguments.max_age, arguments.strict
         )
     if arguments.json:
         say(msgspec.json.encode(found).decode())

@@ -48,7 +48,7 @@ def load_target(name: str) -> Target:
         named = f"{Path(module).stem}:{attribute or 'config'}"
         raise TargetError(
             f"'{without_secrets(name)}' is a Python file: give package.module:name, for "
-            f"example {without_secrets(named)} in its directory",
+            f"example {without_secrets(named)} in its directory"
         )
     if path.suffix == ".json" or path.is_file():
         return Target(_file(path))
@@ -84,7 +84,7 @@ def _file(path: Path) -> TradingNodeConfig:
     except Exception as e:
         raise TargetError(
             f"{without_secrets(str(path))} is not a TradingNodeConfig that NautilusTrader can read"
-            f": {_error(e)}",
+            f": {_error(e)}"
         ) from None
     return config
 
@@ -126,7 +126,7 @@ def _called(found: Any, name: str) -> Any:
         inspect.signature(found).bind()
     except TypeError:
         raise TargetError(
-            f"{without_secrets(name)} needs arguments: give a function without required ones",
+            f"{without_secrets(name)} needs arguments: give a function without required ones"
         ) from None
     except ValueError:
         pass  # It has no signature to look at
@@ -148,7 +148,7 @@ def _target(found: Any, name: str) -> Target:
             return Target(config, tuple(strategies))
     raise TargetError(
         f"{without_secrets(name)} is of type {type(found).__name__}: it must be a "
-        f"TradingNodeConfig, or a function that returns one, alone or with a list of strategies",
+        f"TradingNodeConfig, or a function that returns one, alone or with a list of strategies"
     )
 
 

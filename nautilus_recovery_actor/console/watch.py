@@ -48,12 +48,7 @@ def add_to(commands: Commands) -> None:
     """Add the command."""
     text = "follow a recovery until it ends"
     watch = add_command(
-        commands,
-        "watch",
-        text,
-        _watch,
-        unusable=NO_HEARTBEAT,
-        epilog=f"{CODES}; 130 interrupted",
+        commands, "watch", text, _watch, unusable=NO_HEARTBEAT, epilog=f"{CODES}; 130 interrupted"
     )
     watch.misused = MISUSED
     add_record(watch)
@@ -142,7 +137,7 @@ def _screen(
             yield (
                 lambda change: _print(change, console.out),
                 lambda found: status.update(
-                    Text(one_line(f"{found.state}: {found.reason}")[: console.width - 3], "dim"),
+                    Text(one_line(f"{found.state}: {found.reason}")[: console.width - 3], "dim")
                 ),
             )
 

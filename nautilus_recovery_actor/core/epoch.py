@@ -164,9 +164,7 @@ def is_storm(openings: Collection[int], timing: Timing) -> bool:
 
 
 def decide(
-    state: RecoveryState,
-    happening: Happening,
-    timing: Timing,
+    state: RecoveryState, happening: Happening, timing: Timing
 ) -> tuple[RecoveryState, Action | None]:
     """
     Return the next state and what to do.
@@ -212,11 +210,7 @@ def decide(
             return state, None
 
 
-def _woken(
-    state: RecoveryState,
-    woke: Woke,
-    timing: Timing,
-) -> tuple[RecoveryState, Action | None]:
+def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoveryState, Action | None]:
     settle_at = state.settle_at
     if settle_at is None:
         if woke.is_start_pending is False:
@@ -257,9 +251,7 @@ def _woken(
 
 
 def _judged(
-    state: RecoveryState,
-    judged: Judged,
-    timing: Timing,
+    state: RecoveryState, judged: Judged, timing: Timing
 ) -> tuple[RecoveryState, Action | None]:
     if judged.is_blocking and judged.now < state.deadline:
         return msgspec.structs.replace(
@@ -277,8 +269,6 @@ def _moved(state: RecoveryState, phase: RecoveryPhase) -> RecoveryState:
 
 
 def _failed(
-    state: RecoveryState,
-    reason: FailureReason,
-    message: str,
+    state: RecoveryState, reason: FailureReason, message: str
 ) -> tuple[RecoveryState, Fail]:
     return _moved(state, RecoveryPhase.FAILED), Fail(reason, message)

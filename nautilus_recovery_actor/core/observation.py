@@ -236,7 +236,7 @@ def in_reading_order(observation: Observation) -> Observation:
                 positions=_sorted_positions(report.positions),
                 # Closed ones first, so that of two under one client order id the open one counts
                 orders=tuple(
-                    sorted(report.orders, key=lambda order: (order.is_open, order.venue_order_id)),
+                    sorted(report.orders, key=lambda order: (order.is_open, order.venue_order_id))
                 ),
             )
             for report in sorted(observation.reports, key=lambda report: report.account_id)
@@ -284,8 +284,7 @@ def _origin(fill: ObservedFill, report: VenueReport | None, reported: set[str]) 
 
 
 def guessed_positions(
-    observation: Observation,
-    fill_origins: tuple[FillOrigin, ...],
+    observation: Observation, fill_origins: tuple[FillOrigin, ...]
 ) -> dict[tuple[str, str], int]:
     """
     Return where the engine guessed what was filled, so that a fill that comes late may be counted.

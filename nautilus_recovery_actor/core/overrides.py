@@ -17,18 +17,13 @@ class RefusedError(ValueError):
 
 
 def released(
-    report: RecoveryReport,
-    instrument_id: str,
-    reason: str,
-    operator: str,
-    now: int,
-    duration: int,
+    report: RecoveryReport, instrument_id: str, reason: str, operator: str, now: int, duration: int
 ) -> RecoveryReport:
     """Return `report` with `instrument_id` released from `now` on, in place of a release before."""
     if report.outcome is None:
         raise RefusedError(
             f"Recovery epoch {report.epoch} has not completed: "
-            "an instrument can be released when it has",
+            "an instrument can be released when it has"
         )
     if instrument_id not in report.blocked_instruments:
         blocked = ", ".join(report.blocked_instruments) or "none"
@@ -87,9 +82,7 @@ def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> Non
 
 
 def _ended(
-    report: RecoveryReport,
-    now: int,
-    is_concerned: Callable[[Override], bool],
+    report: RecoveryReport, now: int, is_concerned: Callable[[Override], bool]
 ) -> RecoveryReport:
     return msgspec.structs.replace(
         report,

@@ -103,9 +103,7 @@ def reduces(order: OwnOrder, holding: Holding) -> bool:
 
 
 def protection(
-    holding: Holding,
-    orders: Iterable[OwnOrder],
-    unproven: frozenset[str] = frozenset(),
+    holding: Holding, orders: Iterable[OwnOrder], unproven: frozenset[str] = frozenset()
 ) -> Protection:
     """Return how much of `holding` the stops among `orders` cover."""
     stops = [
@@ -127,26 +125,20 @@ def protection(
 
 
 def closable(
-    holding: Holding,
-    orders: Iterable[OwnOrder],
-    increment: Decimal,
-    wanted: Decimal | None = None,
+    holding: Holding, orders: Iterable[OwnOrder], increment: Decimal, wanted: Decimal | None = None
 ) -> Decimal:
     """Return the quantity of an order that closes or reduces `holding`."""
     exits = sorted(
         (order for order in orders if reduces(order, holding)),
         key=lambda order: order.client_order_id,
     )
-    committed = sum(
-        (max(abs(order.leaves) for order in group) for group in _rivals(exits)),
-        _ZERO,
-    )
+    committed = sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
     left = max(abs(holding.qty) - committed, _ZERO)
     left -= left % increment
     if wanted is not None and (wanted <= 0 or wanted % increment):
         raise ValueError(
             f"Cannot close {wanted:f} of position {holding.position_id}: "
-            f"a quantity is a positive multiple of {increment:f}",
+            f"a quantity is a positive multiple of {increment:f}"
         )
     if left == 0 or (wanted is not None and wanted > left):
         asked = "anything" if wanted is None else f"{wanted:f}"
@@ -158,7 +150,7 @@ def closable(
                 "cancel what shall not, or name it in `ignoring`"
                 if exits
                 else f"{left:f} can be"
-            ),
+            )
         )
     return left if wanted is None else wanted
 

@@ -35,9 +35,7 @@ class _Book(msgspec.Struct):
 
 
 def strategies(
-    observation: Observation,
-    fills: Iterable[tuple[ObservedFill, FillOrigin]],
-    limit: int,
+    observation: Observation, fills: Iterable[tuple[ObservedFill, FillOrigin]], limit: int
 ) -> tuple[StrategyRecovery, ...]:
     """Return what happened to each strategy that held something, or to which something happened."""
     fills = tuple(fills)
@@ -63,10 +61,7 @@ def balances(observation: Observation) -> tuple[BalanceChange, ...]:
 
 
 def _strategy(
-    strategy_id: str,
-    positions: list[PositionRecovery],
-    orders: list[EndedOrder],
-    limit: int,
+    strategy_id: str, positions: list[PositionRecovery], orders: list[EndedOrder], limit: int
 ) -> StrategyRecovery:
     accounts = {position.account_id for position in positions}
     accounts |= {order.account_id for order in orders if order.account_id is not None}
@@ -80,8 +75,7 @@ def _strategy(
 
 
 def _ended(
-    observation: Observation,
-    fills: tuple[tuple[ObservedFill, FillOrigin], ...],
+    observation: Observation, fills: tuple[tuple[ObservedFill, FillOrigin], ...]
 ) -> list[EndedOrder]:
     # An order that was only made up to align a position has never been one
     made_up = {fill.client_order_id for fill, origin in fills if origin is FillOrigin.SYNTHETIC}
@@ -98,8 +92,7 @@ def _ended(
 
 
 def _positions(
-    observation: Observation,
-    fills: tuple[tuple[ObservedFill, FillOrigin], ...],
+    observation: Observation, fills: tuple[tuple[ObservedFill, FillOrigin], ...]
 ) -> Iterable[tuple[str, PositionRecovery]]:
     books: dict[_Key, _Book] = {}
     after: dict[_Key, Decimal] = {}
@@ -135,8 +128,7 @@ def _positions(
 
 
 def _in_time(
-    observation: Observation,
-    fills: tuple[tuple[ObservedFill, FillOrigin], ...],
+    observation: Observation, fills: tuple[tuple[ObservedFill, FillOrigin], ...]
 ) -> list[tuple[ObservedFill, FillOrigin | None]]:
     # Trades of this run change what a later fill realises, and are told of by nobody here
     told: list[tuple[ObservedFill, FillOrigin | None]] = [*fills]
@@ -186,6 +178,5 @@ def _rounded(effect: FillEffect, contract: Contract | None) -> FillEffect:
     if contract is None or not effect.realized_pnl:
         return effect
     return msgspec.structs.replace(
-        effect,
-        realized_pnl=round(effect.realized_pnl, contract.precision),
+        effect, realized_pnl=round(effect.realized_pnl, contract.precision)
     )

@@ -130,14 +130,13 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
         fill_counts=dict(sorted(Counter(origin for _, origin in new_fills).items())),
         discrepancies=tuple(sorted((*standing, *resolved), key=_reading_order)),
         blocked_instruments=tuple(
-            sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id}),
+            sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id})
         ),
         shadow=policy.shadow,
         lost_orders=tuple(
             sorted(
-                observation.lost_orders,
-                key=lambda lost: (lost.client_order_id, lost.strategy_id),
-            ),
+                observation.lost_orders, key=lambda lost: (lost.client_order_id, lost.strategy_id)
+            )
         ),
         strategies=strategies.strategies(observation, new_fills, policy.max_report_fills),
         balances=strategies.balances(observation),
@@ -207,9 +206,7 @@ def _accounts(observation: Observation) -> tuple[AccountRecovery, ...]:
 
 
 def _account(
-    account_id: str,
-    report: VenueReport | None,
-    state: AccountState | None,
+    account_id: str, report: VenueReport | None, state: AccountState | None
 ) -> AccountRecovery:
     return AccountRecovery(
         account_id=account_id,
@@ -223,10 +220,7 @@ def _account(
     )
 
 
-def _newest(
-    fills: list[tuple[ObservedFill, FillOrigin]],
-    limit: int,
-) -> tuple[ReconciledFill, ...]:
+def _newest(fills: list[tuple[ObservedFill, FillOrigin]], limit: int) -> tuple[ReconciledFill, ...]:
     return tuple(
         ReconciledFill(
             origin=origin,
@@ -275,6 +269,6 @@ def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
                 qty_venue=legs.get(key) if key[:2] in hedged else net.get(key[:2]),
                 avg_px_before=old.avg_px if old else None,
                 avg_px_after=new.avg_px if new else None,
-            ),
+            )
         )
     return tuple(changes)

@@ -94,13 +94,7 @@ def run(acts: tuple[Act, ...] = ACTS, *, is_verbose: bool = False) -> ExitCode:
     return ExitCode.AS_EXPECTED if is_as_expected else ExitCode.NOT_AS_EXPECTED
 
 
-def _show(
-    console: Console,
-    act: Act,
-    valkey: EmbeddedValkey,
-    logs: Path,
-    is_verbose: bool,
-) -> bool:
+def _show(console: Console, act: Act, valkey: EmbeddedValkey, logs: Path, is_verbose: bool) -> bool:
     with Stage(console, act) as stage:
         record = play(act, valkey, logs, stage)
     found = checks(record)

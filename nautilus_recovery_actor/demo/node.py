@@ -79,12 +79,8 @@ class DemoStrategy(RecoverableStrategy):
         trigger_price = self.cache.instrument(event.instrument_id).make_price(self.config.stop_px)
         self.submit_order(
             self.order_factory.stop_market(
-                event.instrument_id,
-                OrderSide.SELL,
-                event.last_qty,
-                trigger_price,
-                reduce_only=True,
-            ),
+                event.instrument_id, OrderSide.SELL, event.last_qty, trigger_price, reduce_only=True
+            )
         )
 
     def on_order_event(self, event: OrderEvent) -> None:
@@ -105,7 +101,7 @@ class DemoStrategy(RecoverableStrategy):
                 OrderSide.BUY,
                 instrument.make_qty(self.config.bid_qty),
                 instrument.make_price(self.config.bids[instrument_id.value]),
-            ),
+            )
         )
 
 
@@ -122,7 +118,7 @@ def node(port: int, trader_id: str, valkey_url: str | None) -> TradingNode:
                 actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
                 config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
                 config={"verify_timeout_secs": 2.0},  # A demo need not wait for 10 s
-            ),
+            )
         ],
         strategies=[
             ImportableStrategyConfig(
@@ -135,7 +131,7 @@ def node(port: int, trader_id: str, valkey_url: str | None) -> TradingNode:
                     "bid_qty": scene.BID_QTY,
                     "bids": scene.BIDS,
                 },
-            ),
+            )
         ],
         log_level="INFO",
     )

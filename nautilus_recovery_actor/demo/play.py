@@ -141,7 +141,7 @@ class _Play:
                 "venue",
                 f"the entry fills: {entry.side} {words.number(entry.filled_qty)} "
                 f"{entry.symbol} at {words.number(entry.avg_px)}",
-            ),
+            )
         )
         self._show(
             Moment(
@@ -149,7 +149,7 @@ class _Play:
                 "venue",
                 f"the stop-loss rests: {stop.side} {words.number(stop.qty)} "
                 f"{stop.symbol} at {words.number(stop.trigger_px)}",
-            ),
+            )
         )
         self._wait_until_stored(stop_id)
         return stop_id
@@ -183,7 +183,7 @@ class _Play:
                         f"the stop-loss fills: {fill.side} {words.number(fill.qty)} "
                         f"{fill.symbol} at {words.number(fill.px)}",
                         Mood.WARN,
-                    ),
+                    )
                 )
 
     def _truth(self, stop_id: str) -> VenueTruth:

@@ -55,10 +55,7 @@ def began(ts: int, report: RecoveryReport) -> Moment:
 def ended(report: RecoveryReport) -> Moment:
     """Return the end of a recovery."""
     return Moment(
-        report.ts_completed or report.ts_started,
-        "monitor",
-        wording.headline(report),
-        mood(report),
+        report.ts_completed or report.ts_started, "monitor", wording.headline(report), mood(report)
     )
 
 

@@ -271,7 +271,7 @@ def _check_instrument(instrument_id: str) -> None:
     except ValueError:
         raise ValueError(
             f"'{instrument_id}' is no instrument ID: give symbol and venue, "
-            f"for example 'ETHUSDT-PERP.BINANCE'",
+            f"for example 'ETHUSDT-PERP.BINANCE'"
         ) from None
 
 

@@ -100,7 +100,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         if not 0 <= self.avg_px_tolerance < math.inf:
             raise ValueError(
                 "`avg_px_tolerance` must be a part of the price such as 0.001, "
-                f"was {self.avg_px_tolerance}",
+                f"was {self.avg_px_tolerance}"
             )
         for name in ("settle_ms", "max_report_fills", "history_size", "storm_epochs"):
             value = getattr(self, name)
@@ -189,15 +189,15 @@ class RecoverableStrategyConfig(
             if not is_unset and not 0 < value < math.inf:
                 or_none = " or None" if name == "checkpoint_secs" else ""
                 raise ValueError(
-                    f"`{name}` must be a positive number of seconds{or_none}, was {value}",
+                    f"`{name}` must be a positive number of seconds{or_none}, was {value}"
                 )
         if self.max_checkpoint_bytes <= 0:
             raise ValueError(
-                f"`max_checkpoint_bytes` must be positive, was {self.max_checkpoint_bytes}",
+                f"`max_checkpoint_bytes` must be positive, was {self.max_checkpoint_bytes}"
             )
         if self.on_bad_checkpoint not in ("start", "hold"):
             raise ValueError(
-                f"`on_bad_checkpoint` must be 'start' or 'hold', was '{self.on_bad_checkpoint}'",
+                f"`on_bad_checkpoint` must be 'start' or 'hold', was '{self.on_bad_checkpoint}'"
             )
 
 
@@ -208,12 +208,12 @@ def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Sev
         if kind not in DiscrepancyKind.__members__:
             raise ValueError(
                 f"`severities` has the unknown kind '{kind}': use one of "
-                f"{', '.join(DiscrepancyKind.__members__)}",
+                f"{', '.join(DiscrepancyKind.__members__)}"
             )
         if severity not in Severity.__members__:
             raise ValueError(
                 f"`severities` has '{severity}' for {kind}: use one of "
-                f"{', '.join(Severity.__members__)}",
+                f"{', '.join(Severity.__members__)}"
             )
         parsed[DiscrepancyKind[kind]] = Severity[severity]
     return parsed

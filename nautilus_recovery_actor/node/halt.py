@@ -65,7 +65,7 @@ class _Halt:
         if kernel.risk_engine.is_bypassed:
             raise ValueError(
                 "`halt_until_recovered` cannot halt anything: the node's risk engine is bypassed, "
-                "set `bypass=False` in its `LiveRiskEngineConfig`",
+                "set `bypass=False` in its `LiveRiskEngineConfig`"
             )
         if GUARD_ENDPOINT in kernel.msgbus.endpoints():
             raise ValueError(
@@ -91,7 +91,7 @@ class _Halt:
         else:
             self._log.warning(
                 "The node has no RecoveryMonitorActor yet: it stays halted until one is added and "
-                "reports that the node has recovered",
+                "reports that the node has recovered"
             )
 
     def _on_message(self, message: RecoveryMessage) -> None:
@@ -107,7 +107,7 @@ class _Halt:
         if self._is_halting and event.state != TradingState.HALTED:
             self._log.error(
                 f"Halted again (the trading state was set to {trading_state_to_str(event.state)}): "
-                f"{self._reason()}",
+                f"{self._reason()}"
             )
             self._state_before = event.state
             self._risk_engine.set_trading_state(TradingState.HALTED)
@@ -131,7 +131,7 @@ class _Halt:
         if emulated:
             self._log.warning(
                 f"Emulated orders are still sent when they trigger ({', '.join(emulated)}): "
-                "cancel those that must not be",
+                "cancel those that must not be"
             )
 
     def _end_halt(self) -> None:
@@ -144,7 +144,7 @@ class _Halt:
         self._risk_engine.set_trading_state(self._state_before)
         self._log.info(
             f"The risk engine is {trading_state_to_str(self._state_before)} again: "
-            f"recovery epoch {self._gate.epoch} allows trading",
+            f"recovery epoch {self._gate.epoch} allows trading"
         )
 
     def _reason(self) -> str:

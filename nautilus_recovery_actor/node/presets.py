@@ -64,17 +64,11 @@ def recovery_cache_config(
         If `CacheConfig` has no such argument, or the server is given twice.
 
     """
-    server = {
-        "host": host,
-        "port": port,
-        "username": username,
-        "password": password,
-        "ssl": ssl,
-    }
+    server = {"host": host, "port": port, "username": username, "password": password, "ssl": ssl}
     given: dict[str, Any] = {name: part for name, part in server.items() if part is not None}
     if database is not None and given:
         raise TypeError(
-            f"recovery_cache_config() got a `database` and {_names(given)} besides: give either",
+            f"recovery_cache_config() got a `database` and {_names(given)} besides: give either"
         )
     defaults: dict[str, Any] = {
         "database": database or DatabaseConfig(**given),
@@ -148,7 +142,7 @@ def _check(name: str, kind: type[Any], overrides: dict[str, Any]) -> None:
     if unknown:
         raise TypeError(
             f"{name}() got {_names(sorted(unknown))}, which this version of {kind.__name__} lacks: "
-            f"it has {', '.join(kind.__struct_fields__)}",
+            f"it has {', '.join(kind.__struct_fields__)}"
         )
 
 

@@ -45,7 +45,7 @@ def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
         client.connection_pool.make_connection()  # Only this looks at the options of the URL
     except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
         raise RedisUnusableError(
-            "Not the URL of a Redis server: give one like redis://127.0.0.1:6379",
+            "Not the URL of a Redis server: give one like redis://127.0.0.1:6379"
         ) from e
     return client
 

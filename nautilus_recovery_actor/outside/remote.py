@@ -59,23 +59,19 @@ def send(
         why = one_line(str(e)).rstrip(".")
         raise RedisUnusableError(
             f"Redis at {address(url)} cannot be used ({why}): is it running, and is this the "
-            f"server of the node's message bus?",
+            f"server of the node's message bus?"
         ) from e
     if answer is None:
         raise NoAnswerError(
             f"No answer from {command.trader_id} within {_valid_secs(command):g} s: is the node "
             f"running with a RecoveryMonitorActor, are its cache and its message bus in this "
-            f"Redis, and has the bus external_streams=['{stream}'] and encoding='{encoding}'?",
+            f"Redis, and has the bus external_streams=['{stream}'] and encoding='{encoding}'?"
         )
     return answer
 
 
 def _exchange(
-    client: redis.Redis,
-    command: OperatorCommand,
-    stream: str,
-    encoding: str,
-    namespace: Namespace,
+    client: redis.Redis, command: OperatorCommand, stream: str, encoding: str, namespace: Namespace
 ) -> CommandAnswer | None:
     # 1.221 takes the fields by their place, 1.231 by their name. Both want timestamps as text.
     serializer = MsgSpecSerializer(encoding=_ENCODINGS[encoding], timestamps_as_str=True)
@@ -94,9 +90,7 @@ def _exchange(
 
 
 def _answer(
-    client: redis.Redis,
-    command: OperatorCommand,
-    namespace: Namespace,
+    client: redis.Redis, command: OperatorCommand, namespace: Namespace
 ) -> CommandAnswer | None:
     data = client.get(namespace.key(general_key(ANSWER_KEY)))
     if data is None:

@@ -66,10 +66,7 @@ AnyCondition = OrdersAre | FillsAre | PositionIs | SessionsAre | CommandsAre
 
 
 def is_true(
-    condition: AnyCondition,
-    account: Account,
-    session_count: int,
-    command_kinds: Iterable[str],
+    condition: AnyCondition, account: Account, session_count: int, command_kinds: Iterable[str]
 ) -> bool:
     """Return whether a condition holds."""
     match condition:

@@ -87,9 +87,7 @@ class VenueConnection:
             self._is_past_hello = False
             try:
                 reader, writer = await asyncio.open_connection(
-                    self._host,
-                    self._port,
-                    limit=MAX_LINE_BYTES,
+                    self._host, self._port, limit=MAX_LINE_BYTES
                 )
                 try:
                     writer.write(self._hello.line())

@@ -101,7 +101,7 @@ class PaperVenueControl:
             self._socket = socket.create_connection((host, port), timeout=_ANSWER_SECS)
         except OSError as e:
             raise PaperVenueError(
-                f"no paper venue at {host}:{port} ({e}): is its process running?",
+                f"no paper venue at {host}:{port} ({e}): is its process running?"
             ) from e
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = self._socket.makefile("rb")
@@ -203,10 +203,7 @@ class PaperVenueControl:
         self._control(account_id, Exchange.set_position, *held)
 
     def set_balance(
-        self,
-        total: Number,
-        currency: str | None = None,
-        account_id: str | None = None,
+        self, total: Number, currency: str | None = None, account_id: str | None = None
     ) -> None:
         """Set the balance of an account, and push it to its trading clients."""
         self._control(account_id, Exchange.set_balance, Decimal(total), currency)
@@ -285,10 +282,7 @@ class PaperVenueControl:
     # -- FAULTS AND CONNECTIONS --------------------------------------------------------------------
 
     def set_faults(
-        self,
-        faults: Faults | None = None,
-        account_id: str | None = None,
-        **changes: Any,
+        self, faults: Faults | None = None, account_id: str | None = None, **changes: Any
     ) -> None:
         """
         Replace the faults of an account. With nothing given, all faults are cleared.
@@ -307,9 +301,7 @@ class PaperVenueControl:
         self._control(account_id, Controls.set_faults, faults)
 
     def set_history(
-        self,
-        fault: HistoryFault | str = HistoryFault.OK,
-        delay_secs: float = 0.0,
+        self, fault: HistoryFault | str = HistoryFault.OK, delay_secs: float = 0.0
     ) -> None:
         """
         Set how data clients answer requests for history. With nothing given, they answer in full.
@@ -404,11 +396,7 @@ class PaperVenueControl:
         self.wait(FillsAre(account_id=account_id, order_id=order_id, count=count), timeout_secs)
 
     def wait_for_position(
-        self,
-        symbol: str,
-        qty: Number,
-        account_id: str | None = None,
-        timeout_secs: float = 20.0,
+        self, symbol: str, qty: Number, account_id: str | None = None, timeout_secs: float = 20.0
     ) -> None:
         """Wait until the signed quantity of a symbol, summed over its legs, is `qty`."""
         account_id = account_id or self.account_id
@@ -416,21 +404,14 @@ class PaperVenueControl:
         self.wait(condition, timeout_secs)
 
     def wait_for_connections(
-        self,
-        count: int = 1,
-        account_id: str | None = None,
-        timeout_secs: float = 20.0,
+        self, count: int = 1, account_id: str | None = None, timeout_secs: float = 20.0
     ) -> None:
         """Wait until exactly `count` trading clients of an account are connected."""
         account_id = account_id or self.account_id
         self.wait(SessionsAre(account_id=account_id, count=count), timeout_secs)
 
     def wait_for_commands(
-        self,
-        kind: str,
-        count: int = 1,
-        account_id: str | None = None,
-        timeout_secs: float = 20.0,
+        self, kind: str, count: int = 1, account_id: str | None = None, timeout_secs: float = 20.0
     ) -> None:
         """Wait until `count` commands of a kind have been received since the venue started."""
         account_id = account_id or self.account_id

@@ -81,10 +81,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
         self._last: dict[InstrumentId, Quote] = {}
         self._barred: dict[BarType, asyncio.Task[None]] = {}
         self._connection = VenueConnection(
-            config.host,
-            config.port,
-            hello=call(Session.hello_data),
-            on_push=self._on_push,
+            config.host, config.port, hello=call(Session.hello_data), on_push=self._on_push
         )
 
     async def _connect(self) -> None:
@@ -169,9 +166,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
 
     async def _request_instruments(self, request: messages.RequestInstruments) -> None:
         self._handle_instruments(
-            self.venue,
-            self._instrument_provider.list_all(),
-            *_reply_to(request),
+            self.venue, self._instrument_provider.list_all(), *_reply_to(request)
         )
 
     async def _request_bars(self, request: messages.RequestBars) -> None:
@@ -196,10 +191,7 @@ class PaperVenueDataClient(LiveMarketDataClient):
         )
 
     async def _history(
-        self,
-        request: Any,
-        instrument_id: InstrumentId,
-        made: Callable[[Any, int, int], list[Any]],
+        self, request: Any, instrument_id: InstrumentId, made: Callable[[Any, int, int], list[Any]]
     ) -> list[Any]:
         fault = await self._connection.request(call(Session.begin_history))
         if fault is HistoryFault.RAISE:

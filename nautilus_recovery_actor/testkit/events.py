@@ -28,10 +28,7 @@ def ids_of(order: NautilusOrder) -> tuple[StrategyId, InstrumentId, ClientOrderI
 
 
 def generate_event(
-    client: LiveExecutionClient,
-    translation: Translation,
-    order: NautilusOrder,
-    event: OrderEvent,
+    client: LiveExecutionClient, translation: Translation, order: NautilusOrder, event: OrderEvent
 ) -> None:
     """Make the client send the event of an order that its node knows."""
     now = event.order
@@ -77,9 +74,7 @@ def generate_event(
 
 
 def generate_rejection(
-    client: LiveExecutionClient,
-    order: NautilusOrder,
-    rejected: CommandRejected,
+    client: LiveExecutionClient, order: NautilusOrder, rejected: CommandRejected
 ) -> None:
     """Make the client send that a change or a cancel was rejected."""
     generate = {

@@ -66,10 +66,7 @@ class Exchange:
 
     @served
     def open_account(
-        self,
-        account_id: str,
-        oms: Oms = Oms.NETTING,
-        balance: Decimal = Decimal(1_000_000),
+        self, account_id: str, oms: Oms = Oms.NETTING, balance: Decimal = Decimal(1_000_000)
     ) -> None:
         """Open an account with the given balance, unless it is open."""
         account = self.accounts.get(account_id)
@@ -78,7 +75,7 @@ class Exchange:
         elif account.oms is not oms:
             raise ExchangeError(
                 f"account {account_id} is {account.oms.value}, not {oms.value}: "
-                f"use the same OMS everywhere, or use another account ID",
+                f"use the same OMS everywhere, or use another account ID"
             )
 
     def account(self, account_id: str) -> Account:
@@ -197,10 +194,7 @@ class Exchange:
 
     @served
     def cancel_all(
-        self,
-        account_id: str,
-        symbol: str | None = None,
-        side: Side | None = None,
+        self, account_id: str, symbol: str | None = None, side: Side | None = None
     ) -> None:
         """Cancel all open orders of an account, of a symbol or of a side."""
         account = self.account(account_id)
@@ -226,11 +220,7 @@ class Exchange:
 
     @served
     def fill(
-        self,
-        account_id: str,
-        order_id: str,
-        qty: Decimal | None = None,
-        px: Decimal | None = None,
+        self, account_id: str, order_id: str, qty: Decimal | None = None, px: Decimal | None = None
     ) -> Order:
         """Fill an open order, in part or as a whole, whatever the price is."""
         account = self.account(account_id)
@@ -295,5 +285,5 @@ class Exchange:
                 ts=self.now(),
                 client_order_id=order_id if order is None else order.client_order_id,
                 venue_order_id=None if order is None else order.venue_order_id,
-            ),
+            )
         )

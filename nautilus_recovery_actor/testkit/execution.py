@@ -101,10 +101,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         self._adds_instruments = config.add_instruments
         self._sends_reports = config.live_fill_reports
         self._translation = Translation(
-            config.venue,
-            self.account_id,
-            config.price_precision,
-            config.size_precision,
+            config.venue, self.account_id, config.price_precision, config.size_precision
         )
         self._connection = VenueConnection(
             config.host,
@@ -194,7 +191,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
                 qty=command.quantity.as_decimal() if command.quantity else None,
                 px=command.price.as_decimal() if command.price else None,
                 trigger_px=command.trigger_price.as_decimal() if command.trigger_price else None,
-            ),
+            )
         )
 
     async def _cancel_order(self, command: messages.CancelOrder) -> None:
@@ -214,7 +211,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
                 Session.cancel_all,
                 symbol=command.instrument_id.symbol.value,
                 side=None if side == OrderSide.NO_ORDER_SIDE else Side(OrderSide(side).name),
-            ),
+            )
         )
 
     async def _query_account(self, command: messages.QueryAccount) -> None:  # noqa: ARG002
@@ -223,8 +220,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
     # -- REPORTS -----------------------------------------------------------------------------------
 
     async def generate_mass_status(
-        self,
-        lookback_mins: int | None = None,
+        self, lookback_mins: int | None = None
     ) -> ExecutionMassStatus | None:
         """
         Generate an `ExecutionMassStatus` report, or fail as the venue is set to.
@@ -243,8 +239,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         return await super().generate_mass_status(lookback_mins)
 
     async def generate_order_status_report(
-        self,
-        command: messages.GenerateOrderStatusReport,
+        self, command: messages.GenerateOrderStatusReport
     ) -> OrderStatusReport | None:
         """Generate an `OrderStatusReport` for one order, ``None`` if the venue does not know it."""
         query = call(Session.query_orders, order_id=_order_id(command))
@@ -258,8 +253,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         return self._translation.order_report(orders[0], self._clock.timestamp_ns())
 
     async def generate_order_status_reports(
-        self,
-        command: messages.GenerateOrderStatusReports,
+        self, command: messages.GenerateOrderStatusReports
     ) -> list[OrderStatusReport]:
         """Generate the `OrderStatusReport`s of an instrument or of all."""
         query = call(
@@ -272,8 +266,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         return [self._translation.order_report(o, self._clock.timestamp_ns()) for o in orders]
 
     async def generate_fill_reports(
-        self,
-        command: messages.GenerateFillReports,
+        self, command: messages.GenerateFillReports
     ) -> list[FillReport]:
         """Generate the `FillReport`s of an order, an instrument or all."""
         query = call(
@@ -286,8 +279,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
         return [self._translation.fill_report(f, self._clock.timestamp_ns()) for f in fills]
 
     async def generate_position_status_reports(
-        self,
-        command: messages.GeneratePositionStatusReports,
+        self, command: messages.GeneratePositionStatusReports
     ) -> list[PositionStatusReport]:
         """Generate the `PositionStatusReport`s of an instrument or of all."""
         query = call(Session.query_positions, symbol=_symbol(command))
@@ -320,11 +312,11 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             generate_event(self, self._translation, order, event)
         elif event.fill is not None:
             self._send_fill_report(
-                self._translation.fill_report(event.fill, self._clock.timestamp_ns()),
+                self._translation.fill_report(event.fill, self._clock.timestamp_ns())
             )
         elif event.kind is not EventKind.REJECTED:
             self._send_order_status_report(
-                self._translation.order_report(event.order, self._clock.timestamp_ns()),
+                self._translation.order_report(event.order, self._clock.timestamp_ns())
             )
 
     def _on_rejection(self, rejected: CommandRejected) -> None:
@@ -335,9 +327,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             generate_rejection(self, order, rejected)
 
     def _cached_order(
-        self,
-        client_order_id: str | None,
-        venue_order_id: str | None,
+        self, client_order_id: str | None, venue_order_id: str | None
     ) -> NautilusOrder | None:
         key = None if client_order_id is None else ClientOrderId(client_order_id)
         if key is None and venue_order_id is not None:

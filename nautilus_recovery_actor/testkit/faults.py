@@ -49,11 +49,7 @@ class HistoryFault(StrEnum):
 
 
 class Faults(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
     """
     The faults of one account, all off by default.
@@ -160,9 +156,7 @@ def reported_fills(
 
 
 def reported_positions(
-    account: Account,
-    faults: Faults,
-    symbol: str | None = None,
+    account: Account, faults: Faults, symbol: str | None = None
 ) -> list[Position]:
     """Return the positions the venue reports: all that are open, or those of one symbol."""
     held = {(p.symbol, p.leg): p for p in account.positions.values()}
@@ -172,11 +166,7 @@ def reported_positions(
         before = held.get((name, leg)) or Position(symbol=name, qty=qty, leg=leg)
         avg_px = before.avg_px or Decimal(0)
         held[name, leg] = Position(
-            symbol=name,
-            qty=qty,
-            cost=qty * avg_px,
-            leg=leg,
-            ts_last=before.ts_last,
+            symbol=name, qty=qty, cost=qty * avg_px, leg=leg, ts_last=before.ts_last
         )
     for phantom in faults.phantom_positions:
         held[phantom.symbol, phantom.leg] = phantom

@@ -71,12 +71,7 @@ class Matching:
         return order
 
     def fill(
-        self,
-        account: Account,
-        order: Order,
-        qty: Decimal,
-        px: Decimal,
-        is_maker: bool,
+        self, account: Account, order: Order, qty: Decimal, px: Decimal, is_maker: bool
     ) -> Order:
         """Fill an order, and return what it became."""
         self._trade_count += 1
@@ -104,7 +99,7 @@ class Matching:
                 filled_qty=filled_qty,
                 avg_px=paid / filled_qty,
                 ts_last=fill.ts,
-            ),
+            )
         )
         self.publish_order(account, EventKind.FILLED, order, fill)
         self.publish_balances(account)
@@ -127,7 +122,7 @@ class Matching:
         """Publish the balances of an account."""
         balances = account.balances()
         self._publish(
-            BalanceEvent(account_id=account.account_id, balances=balances, ts=self._now()),
+            BalanceEvent(account_id=account.account_id, balances=balances, ts=self._now())
         )
 
     def _trigger(self, account: Account, order: Order) -> Order:
@@ -154,19 +149,11 @@ class Matching:
                 self.cancel(account, linked, f"linked order {order.client_order_id} was filled")
 
     def publish_order(
-        self,
-        account: Account,
-        kind: EventKind,
-        order: Order,
-        fill: Fill | None = None,
+        self, account: Account, kind: EventKind, order: Order, fill: Fill | None = None
     ) -> None:
         """Publish what happened to an order."""
         self._publish(
             OrderEvent(
-                account_id=account.account_id,
-                kind=kind,
-                ts=order.ts_last,
-                order=order,
-                fill=fill,
-            ),
+                account_id=account.account_id, kind=kind, ts=order.ts_last, order=order, fill=fill
+            )
         )

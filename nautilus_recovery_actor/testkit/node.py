@@ -151,11 +151,11 @@ class NodeRun:
             await asyncio.wait_for(self._start_ended.wait(), timeout_secs)
         except TimeoutError:
             raise NodeError(
-                f"node {self.node.trader_id}: still starting after {timeout_secs} s",
+                f"node {self.node.trader_id}: still starting after {timeout_secs} s"
             ) from None
         if self.task.done() and not self.task.cancelled() and self.task.exception():
             raise NodeError(
-                f"node {self.node.trader_id}: its start raised {self.task.exception()!r}",
+                f"node {self.node.trader_id}: its start raised {self.task.exception()!r}"
             ) from self.task.exception()
         return self.is_trading
 
@@ -173,7 +173,7 @@ class NodeRun:
         while not condition():
             if time.monotonic() > deadline:
                 raise NodeError(
-                    f"node {self.node.trader_id}: not true within {timeout_secs} s: {condition}",
+                    f"node {self.node.trader_id}: not true within {timeout_secs} s: {condition}"
                 )
             await asyncio.sleep(_POLL_SECS)
 
@@ -236,10 +236,7 @@ def _owner(task: asyncio.Task[Any]) -> object:
 
 @asynccontextmanager
 async def running(
-    node: TradingNode,
-    *,
-    wait: bool = True,
-    timeout_secs: float = 30.0,
+    node: TradingNode, *, wait: bool = True, timeout_secs: float = 30.0
 ) -> AsyncIterator[NodeRun]:
     """
     Run a node on the current event loop, and stop and dispose it at the end.
@@ -267,7 +264,7 @@ async def running(
         if wait and not await run.started(timeout_secs):
             raise NodeError(
                 f"node {node.trader_id}: its start failed, see its log; "
-                f"pass `wait=False` if it should fail",
+                f"pass `wait=False` if it should fail"
             )
         yield run
     finally:

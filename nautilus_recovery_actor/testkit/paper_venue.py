@@ -56,10 +56,7 @@ class PaperVenue(PaperVenueControl):
         command = [sys.executable, "-P", str(standalone), "venue", "--exit-with-parent"]
         command += ["--port", str(port), "--prefix", prefix, "--fee-rate", str(fee_rate)]
         self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -67,7 +64,7 @@ class PaperVenue(PaperVenueControl):
             self._end_process()
             raise PaperVenueError(
                 f"the paper venue exited at once (exit code {self._process.returncode}): "
-                f"run `{' '.join(command)}` to see why",
+                f"run `{' '.join(command)}` to see why"
             )
         super().__init__(port=json.loads(line)["port"], account_id=account_id, oms=oms)
 

@@ -92,11 +92,7 @@ class NodeProcess:
         """Return what the process has written to standard output and error."""
         return self.log_path.read_text(errors="replace")
 
-    def wait_for(
-        self,
-        fact: str | Callable[[Fact], object],
-        timeout_secs: float = 30.0,
-    ) -> Fact:
+    def wait_for(self, fact: str | Callable[[Fact], object], timeout_secs: float = 30.0) -> Fact:
         """
         Wait for a fact, and return the first that matches, also if it was emitted before.
 

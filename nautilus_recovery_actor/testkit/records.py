@@ -72,9 +72,7 @@ class OrderState(StrEnum):
         return self in _OPEN_STATES
 
 
-_OPEN_STATES = frozenset(
-    {OrderState.ACCEPTED, OrderState.TRIGGERED, OrderState.PARTIALLY_FILLED},
-)
+_OPEN_STATES = frozenset({OrderState.ACCEPTED, OrderState.TRIGGERED, OrderState.PARTIALLY_FILLED})
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

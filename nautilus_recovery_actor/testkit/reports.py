@@ -53,11 +53,7 @@ class Translation:
     """The words of one account at a paper venue, in NautilusTrader's."""
 
     def __init__(
-        self,
-        venue: str,
-        account_id: AccountId,
-        price_precision: int,
-        size_precision: int,
+        self, venue: str, account_id: AccountId, price_precision: int, size_precision: int
     ) -> None:
         self._venue = Venue(venue)
         self._account_id = account_id

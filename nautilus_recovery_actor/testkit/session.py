@@ -121,10 +121,7 @@ class Session(Peer):
 
     @served
     def query_fills(
-        self,
-        symbol: str | None = None,
-        order_id: str | None = None,
-        since_ns: int | None = None,
+        self, symbol: str | None = None, order_id: str | None = None, since_ns: int | None = None
     ) -> list[Fill]:
         """Return the fills the venue reports."""
         account, faults = self._query("QueryFills")

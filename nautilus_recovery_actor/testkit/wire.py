@@ -88,7 +88,7 @@ class _Served:
             for p in list(self.signature.parameters.values())[1:]  # Without self
         ]
         self.arguments = msgspec.json.Decoder(
-            msgspec.defstruct(self.kind, fields, kw_only=True, forbid_unknown_fields=True),
+            msgspec.defstruct(self.kind, fields, kw_only=True, forbid_unknown_fields=True)
         )
         self.answer = msgspec.json.Decoder(self.signature.return_annotation)
 
@@ -136,10 +136,7 @@ def call(
 
 @overload
 def call(
-    function: Callable[Concatenate[Any, P], R],
-    /,
-    *args: P.args,
-    **kwargs: P.kwargs,
+    function: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs
 ) -> Call[R]: ...
 
 

@@ -18,9 +18,7 @@ from benchmarks.ratios import checked
     ],
 )
 def test_a_ratio_is_over_when_its_median_is_so_twice(
-    rounds: list[list[float]],
-    median: float,
-    is_over: bool,
+    rounds: list[list[float]], median: float, is_over: bool
 ) -> None:
     """A second look, and not a third."""
     left = iter(rounds)

@@ -46,8 +46,7 @@ def monitored(
         database=redis,
         actors=[actor],
         exec_engine=LiveExecEngineConfig(
-            reconciliation=True,
-            generate_missing_orders=generate_missing_orders,
+            reconciliation=True, generate_missing_orders=generate_missing_orders
         ),
         **fields,
     )
@@ -63,5 +62,5 @@ def unmonitored(port: int, database: dict[str, Any], trader_id: str) -> TradingN
             [PaperVenueExecClientConfig(port=port, symbols=("ETHUSDT-PERP",))],
             trader_id=trader_id,
             database=DatabaseConfig(**database),
-        ),
+        )
     )

@@ -32,11 +32,7 @@ class Stub(Actor):
     """
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         self.journal = RecoveryJournal(cache, 0, self.log.warning)
@@ -64,10 +60,7 @@ class Stub(Actor):
 
 
 def commanded(
-    database: dict[str, Any],
-    trader_id: str,
-    bus: dict[str, Any],
-    **cache: Any,
+    database: dict[str, Any], trader_id: str, bus: dict[str, Any], **cache: Any
 ) -> TradingNode:
     """
     Return a node with a `Stub`, whose message bus and cache are in one Redis.

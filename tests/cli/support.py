@@ -43,8 +43,7 @@ class Recording:
         Return the last sign of life; one of epoch zero if there is none.
         """
         return self.journal.heartbeat() or msgspec.json.decode(
-            b'{"ts":0,"epoch":0,"phase":"PENDING"}',
-            type=Heartbeat,
+            b'{"ts":0,"epoch":0,"phase":"PENDING"}', type=Heartbeat
         )
 
 
@@ -77,11 +76,7 @@ def reached(valkey: EmbeddedValkey, trader_id: str, epoch: int, phase: str) -> N
     valkey.wait_for(is_reached, 30.0)
 
 
-def command(
-    *arguments: str,
-    stdout: int = subprocess.PIPE,
-    **env: str,
-) -> subprocess.Popen[str]:
+def command(*arguments: str, stdout: int = subprocess.PIPE, **env: str) -> subprocess.Popen[str]:
     """
     Start the command line in a process of its own.
     """

@@ -69,8 +69,7 @@ def stream_length(valkey: EmbeddedValkey) -> int:
 
 
 def test_a_release_reaches_the_node_and_its_answer_comes_back(
-    valkey: EmbeddedValkey,
-    node: NodeProcess,
+    valkey: EmbeddedValkey, node: NodeProcess
 ) -> None:
     """The command arrives with all it says, the answer is one line, and the exit code is 0."""
     reason = "the venue's desk confirms: +2"
@@ -87,8 +86,7 @@ def test_a_release_reaches_the_node_and_its_answer_comes_back(
 
 
 def test_a_release_lasts_a_quarter_of_an_hour_by_default_and_can_be_withdrawn(
-    valkey: EmbeddedValkey,
-    node: NodeProcess,
+    valkey: EmbeddedValkey, node: NodeProcess
 ) -> None:
     """Neither needs a number."""
     to_node = ("--trader", TRADER, "--redis", valkey.url)
@@ -118,8 +116,7 @@ def test_resume_concerns_the_whole_node_and_takes_redis_from_the_environment(
 
 
 def test_a_refusal_is_told_with_the_words_of_the_node(
-    valkey: EmbeddedValkey,
-    node: NodeProcess,
+    valkey: EmbeddedValkey, node: NodeProcess
 ) -> None:
     """The exit code is 1, and nothing is on the standard output."""
     told = run(
@@ -131,10 +128,7 @@ def test_a_refusal_is_told_with_the_words_of_the_node(
 
 
 @pytest.mark.parametrize("encoding", ["json", "msgpack"])
-def test_either_encoding_of_a_message_bus_is_spoken(
-    valkey: EmbeddedValkey,
-    encoding: str,
-) -> None:
+def test_either_encoding_of_a_message_bus_is_spoken(valkey: EmbeddedValkey, encoding: str) -> None:
     """A node that is configured with the one that is not the default is reached as well."""
     trader_id = f"SPOKEN-{uuid4().hex[:6]}"
     database = msgspec.structs.asdict(valkey.database_config())
@@ -162,8 +156,7 @@ def test_an_answer_is_found_where_the_cache_has_no_prefix(valkey: EmbeddedValkey
 
 
 def test_a_node_that_does_not_answer_is_named_with_what_to_look_for(
-    valkey: EmbeddedValkey,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The exit code is 2, and the command is taken back, so that a later start cannot find it."""
     command = ["release", ETH, "--trader", "GONE-001", "--reason", "because", "--timeout", "0.2"]
@@ -180,9 +173,7 @@ def test_a_node_that_does_not_answer_is_named_with_what_to_look_for(
 
 @pytest.mark.parametrize("entry", ["another", "damaged", "not text"])
 def test_what_is_not_the_answer_to_this_command_is_none(
-    valkey: EmbeddedValkey,
-    entry: str,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, entry: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An acceptance of another command, left from before, opens nothing."""
     another = msgspec.json.encode(CommandAnswer(str(uuid4()), True, "released", 1))
@@ -196,9 +187,7 @@ def test_what_is_not_the_answer_to_this_command_is_none(
 
 
 def test_an_answer_is_told_in_one_line_whatever_it_holds(
-    valkey: EmbeddedValkey,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What comes from Redis cannot steer the terminal."""
     trader_id = f"ODD-{uuid4().hex[:6]}"
@@ -213,9 +202,7 @@ def test_an_answer_is_told_in_one_line_whatever_it_holds(
 
 
 def test_what_the_node_cannot_read_is_logged_and_the_next_command_is_answered(
-    valkey: EmbeddedValkey,
-    node: NodeProcess,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, node: NodeProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong encoding and a damaged command cost no more than a line in the log."""
     to_node = ["resume", "--trader", TRADER, "--redis", valkey.url]
@@ -234,9 +221,7 @@ def test_what_the_node_cannot_read_is_logged_and_the_next_command_is_answered(
 
 
 def test_a_command_for_another_trader_is_left_alone(
-    valkey: EmbeddedValkey,
-    node: NodeProcess,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, node: NodeProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nodes may share a stream."""
     other = ["resume", "--trader", "OTHER-001", "--reason", "not for you", "--timeout", "0.5"]
@@ -262,8 +247,7 @@ def test_a_server_that_is_down_is_told_in_one_line() -> None:
     "url", ["http://:secret@host", "secret", "redis://:secret@host:port", "redis://host/?secret=1"]
 )
 def test_what_is_no_url_of_a_server_is_told_without_showing_it(
-    url: str,
-    capsys: pytest.CaptureFixture[str],
+    url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It may hold a password."""
     assert main(["resume", "--trader", TRADER, "--reason", "because", "--redis", url]) == 2
@@ -273,8 +257,7 @@ def test_what_is_no_url_of_a_server_is_told_without_showing_it(
 
 
 def test_a_stream_that_is_something_else_is_told(
-    valkey: EmbeddedValkey,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the server refuses is an error, not a trace."""
     with valkey.client() as client:
@@ -295,9 +278,7 @@ def test_a_stream_that_is_something_else_is_told(
     ],
 )
 def test_senseless_input_is_told_before_anything_is_sent(
-    arguments: list[str],
-    told: str,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line says what to give; the server, which is down here, is not even asked."""
     assert main([*arguments, "--trader", TRADER, "--redis", NOBODY]) == 2
@@ -321,9 +302,7 @@ def test_senseless_input_is_told_before_anything_is_sent(
     ],
 )
 def test_wrong_usage_is_told(
-    arguments: list[str],
-    told: str,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The exit code is 2."""
     with pytest.raises(SystemExit) as exit_:
@@ -333,8 +312,7 @@ def test_wrong_usage_is_told(
 
 
 def test_a_missing_client_is_named_in_one_line(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who installed the package without the extra learns how to get it."""
     monkeypatch.setitem(sys.modules, "redis", None)
@@ -375,7 +353,7 @@ def test_an_answer_is_waited_for_until_the_command_expires(valkey: EmbeddedValke
     answer = CommandAnswer(command.command_id, True, "resumed", 1)
     texts: list[str] = []
     sender = threading.Thread(
-        target=lambda: texts.append(remote.send(command, valkey.url, f"slow-{trader_id}").text),
+        target=lambda: texts.append(remote.send(command, valkey.url, f"slow-{trader_id}").text)
     )
     sender.start()
     valkey.wait_for(lambda client: client.xlen(f"slow-{trader_id}"))

@@ -33,9 +33,7 @@ def ran(program: str, *arguments: str) -> tuple[int, str]:
     ],
 )
 def test_what_reads_the_record_imports_no_nautilus_trader(
-    valkey: EmbeddedValkey,
-    command: tuple[str, ...],
-    code: int,
+    valkey: EmbeddedValkey, command: tuple[str, ...], code: int
 ) -> None:
     """Nor what it brings along."""
     program = """
@@ -73,10 +71,7 @@ try:
 except AttributeError as e:
     print(e)
 """
-    assert ran(program) == (
-        0,
-        "module 'nautilus_recovery_actor' has no attribute 'Nothing'\n",
-    )
+    assert ran(program) == (0, "module 'nautilus_recovery_actor' has no attribute 'Nothing'\n")
 
 
 def test_a_command_that_needs_nautilus_trader_has_it(valkey: EmbeddedValkey) -> None:

@@ -78,10 +78,7 @@ def beat(epoch: int, **fields: Any) -> Heartbeat:
     ids=["plain", "no prefix", "instance"],
 )
 def test_a_record_is_found_wherever_a_cache_keeps_it(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    run: Run,
-    where: dict[str, Any],
+    valkey: EmbeddedValkey, trader_id: str, run: Run, where: dict[str, Any]
 ) -> None:
     """With and without the prefix, and with an instance."""
     record = Recording(valkey, trader_id, **where)
@@ -99,9 +96,7 @@ def test_a_record_is_found_wherever_a_cache_keeps_it(
 
 
 def test_a_table_has_the_newest_first_and_as_many_as_are_asked_for(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    run: Run,
+    valkey: EmbeddedValkey, trader_id: str, run: Run
 ) -> None:
     """Slots are no order: the oldest is written over first."""
     record = Recording(valkey, trader_id)
@@ -119,10 +114,7 @@ def test_a_table_has_the_newest_first_and_as_many_as_are_asked_for(
     assert len(json.loads(run("history", trader_id, "--json", "--limit", "50")[1])) == 30
 
 
-def test_a_long_history_is_found_in_all_its_slots(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-) -> None:
+def test_a_long_history_is_found_in_all_its_slots(valkey: EmbeddedValkey, trader_id: str) -> None:
     """How many are kept is the node's to say, and not known from outside."""
     record = Recording(valkey, trader_id)
     for epoch in (1, 999, 1000, 1999, 2001):
@@ -134,8 +126,7 @@ def test_a_long_history_is_found_in_all_its_slots(
 
 
 def test_the_newest_report_is_where_the_heartbeat_says(
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """A heartbeat of before, which does not say, means the default."""
     record = Recording(valkey, trader_id)
@@ -191,9 +182,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_listed(
 
 
 def test_nothing_that_is_stored_steers_the_terminal(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    run: Run,
+    valkey: EmbeddedValkey, trader_id: str, run: Run
 ) -> None:
     """Neither a table nor one in full nor a state has a control character in it."""
     evil = "\x1b[31m\r\x07\u202e\u2028"
@@ -265,10 +254,7 @@ WRITES: list[Callable[[Any, str, bytes], object]] = [
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_no_value_in_any_key_makes_a_command_raise(
-    valkey: EmbeddedValkey,
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    data: st.DataObject,
+    valkey: EmbeddedValkey, run: Run, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
     """Each command ends with one of its codes."""
     monkeypatch.setattr(reader, "_SLOTS", 50)  # To ask for a thousand takes most of the time
@@ -285,8 +271,7 @@ def test_no_value_in_any_key_makes_a_command_raise(
 
 
 def test_what_comes_on_a_stream_is_read_one_by_one_and_what_is_damaged_passed_over(
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """Only what came since, whatever came before."""
     client: Any = valkey.client()
@@ -304,9 +289,7 @@ def test_what_comes_on_a_stream_is_read_one_by_one_and_what_is_damaged_passed_ov
 
 
 def test_who_watches_for_a_time_waits_no_longer(
-    run: Run,
-    trader_id: str,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, trader_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the server would not answer in time."""
     monkeypatch.setattr(watch, "_POLL_SECS", 60.0)
@@ -327,9 +310,7 @@ def test_what_is_no_stream_is_left_alone(valkey: EmbeddedValkey, trader_id: str)
 
 
 def test_who_may_not_read_streams_looks_all_the_same(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, trader_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A user with the rights of a reader of keys is enough."""
     record = Recording(valkey, trader_id)
@@ -387,11 +368,7 @@ def test_nothing_is_written(valkey: EmbeddedValkey, trader_id: str, run: Run) ->
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_in_one_line(
-    name: str,
-    code: int,
-    url: str,
-    told: str,
-    capsys: pytest.CaptureFixture[str],
+    name: str, code: int, url: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is never open, and no secret is shown."""
     assert main([name, "--trader", "LIVE-001", "--redis", url]) == code
@@ -402,9 +379,7 @@ def test_a_server_that_cannot_be_used_is_told_in_one_line(
     assert "secret" not in err
 
 
-def test_for_a_machine_a_server_that_is_down_is_a_state(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_for_a_machine_a_server_that_is_down_is_a_state(capsys: pytest.CaptureFixture[str]) -> None:
     """The object has the same fields as ever."""
     arguments = ["status", "--trader", "LIVE-001", "--redis", NOBODY, "--json"]
     assert main(arguments) == 3
@@ -430,9 +405,7 @@ def test_a_server_that_never_answers_is_waited_for_no_longer_than_is_said(
 
 
 def test_the_decoding_that_a_url_asks_for_is_not_done(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, trader_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is stored need not be text."""
     record = Recording(valkey, trader_id)
@@ -444,9 +417,7 @@ def test_the_decoding_that_a_url_asks_for_is_not_done(
 
 
 def test_a_trader_that_is_not_there_is_told_with_those_that_are(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    run: Run,
+    valkey: EmbeddedValkey, trader_id: str, run: Run
 ) -> None:
     """A wrong name is the most frequent mistake."""
     client: Any = valkey.client()
@@ -481,9 +452,7 @@ def test_a_trader_that_is_not_there_is_told_with_those_that_are(
     ],
 )
 def test_wrong_usage_does_not_look_like_a_failed_recovery(
-    arguments: list[str],
-    code: int,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where 2 means that, it is another code."""
     with pytest.raises(SystemExit) as exit_:
@@ -534,8 +503,7 @@ def test_on_a_terminal_no_line_is_longer_than_it(kept: list[str], name: str, col
 
 
 def test_letters_that_an_output_does_not_have_are_escaped(
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """A terminal need not know all of them."""
     Recording(valkey, trader_id).journal.record(report(1, trigger="d\u00e9marrage"))

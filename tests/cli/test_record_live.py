@@ -37,10 +37,7 @@ class Told:
     """
 
     def __init__(
-        self,
-        valkey: EmbeddedValkey,
-        trader_id: str,
-        capsys: pytest.CaptureFixture[str],
+        self, valkey: EmbeddedValkey, trader_id: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         self._where = ["--trader", trader_id, "--redis", valkey.url]
         self._capsys = capsys
@@ -58,9 +55,7 @@ class Told:
 
 
 def test_a_node_that_is_killed_and_one_that_is_stopped(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is open while it runs, a kill shows when its heartbeat is old, and a stop at once."""
     told = Told(valkey, "ENDED-001", capsys)
@@ -90,9 +85,7 @@ def test_a_node_that_is_killed_and_one_that_is_stopped(
 
 
 def test_a_start_that_fails_and_one_that_hangs(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The one is failed, the other closed as long as it lasts."""
     told = Told(valkey, "FAILED-001", capsys)
@@ -112,9 +105,7 @@ def test_a_start_that_fails_and_one_that_hangs(
 
 
 def test_a_start_that_blocks_an_instrument(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is open with the instrument named, or closed for who is strict, until it is released."""
     told = Told(valkey, "BLOCKED-001", capsys)
@@ -149,9 +140,7 @@ def test_a_start_that_blocks_an_instrument(
 
 @pytest.mark.parametrize("bus", [None, {"encoding": "json"}, {"encoding": "msgpack"}])
 def test_a_recovery_is_told_while_it_goes_on(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    bus: dict[str, Any] | None,
+    valkey: EmbeddedValkey, venue: PaperVenue, bus: dict[str, Any] | None
 ) -> None:
     """Each phase is told once, by a stream in either encoding or without one, then the result."""
     trader_id = f"WATCHED-{'none' if bus is None else bus['encoding']}"
@@ -176,9 +165,7 @@ def test_a_recovery_is_told_while_it_goes_on(
 
 @pytest.mark.parametrize("encoding", ["json", "msgpack"])
 def test_what_a_node_streams_is_heard(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    encoding: str,
+    valkey: EmbeddedValkey, venue: PaperVenue, encoding: str
 ) -> None:
     """In either encoding of its message bus, as soon as it comes."""
     trader_id = f"HEARD-{encoding}"
@@ -195,8 +182,7 @@ def test_what_a_node_streams_is_heard(
 
 
 def test_who_follows_is_told_of_a_reconnect_and_ends_quietly(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
+    valkey: EmbeddedValkey, venue: PaperVenue
 ) -> None:
     """Lines for a reader, and 130 after Ctrl-C."""
     where = ("--trader", "FOLLOWED-001", "--redis", valkey.url)
@@ -220,9 +206,7 @@ def test_who_follows_is_told_of_a_reconnect_and_ends_quietly(
 
 
 def test_the_json_of_the_history_is_that_of_the_monitor(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The newest report is the first, and each reads back."""
     told = Told(valkey, "KEPT-001", capsys)
@@ -243,19 +227,14 @@ def test_the_json_of_the_history_is_that_of_the_monitor(
 
 
 def test_a_node_without_a_monitor_is_known_for_what_it_is(
-    valkey: EmbeddedValkey,
-    venue: PaperVenue,
-    capsys: pytest.CaptureFixture[str],
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its cache is there, a record is not."""
     import msgspec
 
     database = msgspec.structs.asdict(valkey.database_config())
     with NodeProcess(
-        "tests.cli.monitored:unmonitored",
-        port=venue.port,
-        database=database,
-        trader_id="PLAIN-001",
+        "tests.cli.monitored:unmonitored", port=venue.port, database=database, trader_id="PLAIN-001"
     ) as node:
         node.wait_for("started")
         valkey.wait_for(lambda client: client.exists("trader-PLAIN-001:accounts:PAPER-001"))

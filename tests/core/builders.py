@@ -45,10 +45,7 @@ PLAIN = Policy()
 
 
 def venue_position(
-    qty: str | Decimal,
-    instrument_id: str = BTC,
-    leg: str | None = None,
-    avg_px: str | None = None,
+    qty: str | Decimal, instrument_id: str = BTC, leg: str | None = None, avg_px: str | None = None
 ) -> VenuePosition:
     return VenuePosition(
         instrument_id=instrument_id,

@@ -3,13 +3,7 @@ from hypothesis import settings
 
 
 # The same examples in every run, and none kept on disk
-settings.register_profile(
-    "core",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=100,
-)
+settings.register_profile("core", derandomize=True, deadline=None, database=None, max_examples=100)
 # A mutant that survives runs them all, and one that is found out needs no small example: for
 # `make mutation`
 settings.register_profile(

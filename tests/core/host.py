@@ -42,12 +42,7 @@ INSTRUMENTS = (BTC, ETH)
 INCREMENT = Decimal("0.1")
 OWNERS = {"L": STRATEGY, "S": STRATEGY, "X": "Other-002"}
 TIMING = epoch.Timing(
-    startup=1_000,
-    settle=10,
-    verify=60,
-    recheck=15,
-    storm_epochs=3,
-    storm_window=400,
+    startup=1_000, settle=10, verify=60, recheck=15, storm_epochs=3, storm_window=400
 )
 
 
@@ -115,10 +110,7 @@ class Host:
             self.happen(epoch.TraderStarted(*self.moment))
 
     def report_status(
-        self,
-        account_id: str,
-        positions: tuple[VenuePosition, ...],
-        age: int,
+        self, account_id: str, positions: tuple[VenuePosition, ...], age: int
     ) -> None:
         report = VenueReport(
             account_id=account_id,
@@ -167,7 +159,7 @@ class Host:
                 duration=duration,
                 ts_expires=self.now + 1,
                 known=frozenset(ACCOUNTS),
-            ),
+            )
         )
         return self.answers[-1]
 

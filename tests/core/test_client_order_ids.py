@@ -21,11 +21,7 @@ TAGS = st.text("0123456789AB", min_size=1, max_size=8)
 
 
 def client_order_id(
-    ts: int,
-    count: int,
-    trader: str = "001",
-    strategy: str = "000",
-    use_hyphens: bool = True,
+    ts: int, count: int, trader: str = "001", strategy: str = "000", use_hyphens: bool = True
 ) -> str:
     """
     Return the id as NautilusTrader makes it.
@@ -72,8 +68,7 @@ def test_a_tag_is_what_follows_the_last_hyphen(identifier: str, expected: str) -
     ],
 )
 def test_an_order_is_of_the_strategy_whose_tags_are_in_its_id(
-    value: str,
-    owners: tuple[str, ...],
+    value: str, owners: tuple[str, ...]
 ) -> None:
     """
     With hyphens or without, also if an execution algorithm has made it of another.
@@ -105,10 +100,7 @@ def test_a_tag_is_no_pattern_and_an_empty_one_is_nobodys() -> None:
 
 @given(TAGS, TAGS, st.integers(1, 10**9), st.booleans())
 def test_every_id_of_a_strategy_is_known_as_its_own(
-    trader: str,
-    strategy: str,
-    count: int,
-    use_hyphens: bool,
+    trader: str, strategy: str, count: int, use_hyphens: bool
 ) -> None:
     """
     Whatever its tags.
@@ -148,17 +140,13 @@ def test_an_id_is_of_each_strategy_whose_own_form_it_has(
         strategy
         for strategy in sorted(strategies)
         if tag(strategy)
-        and re.fullmatch(
-            FORM.format(trader=re.escape(trader), own=re.escape(tag(strategy))),
-            value,
-        )
+        and re.fullmatch(FORM.format(trader=re.escape(trader), own=re.escape(tag(strategy))), value)
     ]
     assert OrderIdForms(f"T-{trader}", strategies).owners(value) == tuple(expected)
 
 
 @pytest.mark.parametrize(
-    ("ts", "count"),
-    [(0, 0), (1_999_999, 1), (999_999_999, 999), (1_234_567_891_234_567_891, 234)],
+    ("ts", "count"), [(0, 0), (1_999_999, 1), (999_999_999, 999), (1_234_567_891_234_567_891, 234)]
 )
 def test_the_first_count_is_the_milliseconds_of_the_second(ts: int, count: int) -> None:
     """
@@ -175,10 +163,7 @@ def test_the_first_count_is_the_milliseconds_of_the_second(ts: int, count: int) 
     more=st.integers(1, 2_000),
 )
 def test_no_run_repeats_an_id_of_one_that_began_in_the_same_second(
-    began_ms: int,
-    later_ms: int,
-    orders: int,
-    more: int,
+    began_ms: int, later_ms: int, orders: int, more: int
 ) -> None:
     """
     Unless that made more than a thousand orders a second.

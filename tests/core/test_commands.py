@@ -111,8 +111,7 @@ def test_a_command_expires_ten_seconds_after_it_was_made_unless_it_says_when() -
     ids=str,
 )
 def test_command_passes_the_serializer_of_a_stream(
-    encoding: ModuleType,
-    options: dict[str, Any],
+    encoding: ModuleType, options: dict[str, Any]
 ) -> None:
     """
     A message bus with an external stream writes and reads it, however its times are written.
@@ -142,8 +141,7 @@ def test_a_new_command_has_an_id_of_its_own_and_says_who_and_when() -> None:
 
 @pytest.mark.parametrize("error", [KeyError, OSError])
 def test_a_user_without_a_name_is_unknown(
-    error: type[Exception],
-    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     A container may run under a number, and its operator can release all the same.

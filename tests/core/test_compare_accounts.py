@@ -61,7 +61,7 @@ def test_one_account_reports_instruments_of_many_venues() -> None:
     report = judge(observed, PLAIN)
     assert (report.failure, report.discrepancies) == (None, ())
     assert [(a.account_id, a.venue, a.positions) for a in report.accounts] == [
-        (BROKER, "INTERACTIVE_BROKERS", 2),
+        (BROKER, "INTERACTIVE_BROKERS", 2)
     ]
     assert positions(report) == [(BROKER, STOCK, "100"), (BROKER, FUTURE, "-2")]
 
@@ -92,9 +92,7 @@ def test_routed_instrument_of_another_account_is_not_this_ones() -> None:
         cached_position("5", STOCK, "P-2", "NASDAQ-001"),
     ]
     equal = observation(
-        reports=[broker_report((STOCK, "100")), exchange],
-        after=after,
-        instruments=[STOCK],
+        reports=[broker_report((STOCK, "100")), exchange], after=after, instruments=[STOCK]
     )
     assert told(equal) == []
     silent = observation(
@@ -149,9 +147,6 @@ def test_order_of_each_account_is_looked_for_in_its_own_report() -> None:
             venue_report(orders=[venue_order("O-1", "V-1")]),
             venue_report(account_id=OTHER_ACCOUNT),
         ],
-        orders=[
-            cached_order("O-1", "V-1"),
-            cached_order("O-2", "V-1", account_id=OTHER_ACCOUNT),
-        ],
+        orders=[cached_order("O-1", "V-1"), cached_order("O-2", "V-1", account_id=OTHER_ACCOUNT)],
     )
     assert told(observed) == [(OTHER_ACCOUNT, BTC, "ORDER_NOT_AT_VENUE")]

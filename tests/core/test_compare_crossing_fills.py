@@ -30,9 +30,7 @@ def crossed(
     made_up = [fill("-2", trade_id="S-1f-2e", index=0)] if is_aligned else []
     return observation(
         reports=[
-            venue_report(
-                [venue_position(reported)], ts=REPORT_TS, seen_events=1, seen_live_fills=1
-            ),
+            venue_report([venue_position(reported)], ts=REPORT_TS, seen_events=1, seen_live_fills=1)
         ],
         after=[cached_position(held)],
         fills=made_up,
@@ -96,8 +94,7 @@ def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() 
     ("held", "is_blocked"), [("3", False), ("4", False), ("6", False), ("5", True)]
 )
 def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
-    held: str,
-    is_blocked: bool,
+    held: str, is_blocked: bool
 ) -> None:
     """
     It was made between two of them: what it counts is the first ones, in the order they came.
@@ -105,9 +102,6 @@ def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
     observed = observation(
         reports=[venue_report([venue_position("3")], seen_live_fills=2)],
         after=[cached_position(held)],
-        live_fills=[
-            fill("2", 0, ts_init=TS_REPORT + 1),
-            fill("1", 1, ts_init=TS_REPORT + 2),
-        ],
+        live_fills=[fill("2", 0, ts_init=TS_REPORT + 1), fill("1", 1, ts_init=TS_REPORT + 2)],
     )
     assert bool(judge(observed, PLAIN).blocked_instruments) is is_blocked

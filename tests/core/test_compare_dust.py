@@ -25,7 +25,7 @@ STRICT = Policy(
     severities={
         DiscrepancyKind.POSITION_QTY_MISMATCH: Severity.BLOCK,
         DiscrepancyKind.HEDGE_LEG_MISMATCH: Severity.BLOCK,
-    },
+    }
 )
 DUST = (
     "Venue and cache differ by less than the instrument's size increment: no order can trade that"
@@ -36,9 +36,7 @@ DUST = (
 @pytest.mark.parametrize("policy", [PLAIN, STRICT], ids=["default", "BLOCK"])
 @pytest.mark.parametrize("venue", ["1.0009", "0.9991", "1.00000001"])
 def test_less_than_an_increment_is_told_and_never_blocks(
-    leg: str | None,
-    policy: Policy,
-    venue: str,
+    leg: str | None, policy: Policy, venue: str
 ) -> None:
     """
     Dust on either side is information, also where its kind is configured to block.
@@ -81,8 +79,7 @@ def test_short_positions_have_dust_too() -> None:
     The difference counts, whatever the side.
     """
     observed = observation(
-        reports=[venue_report([venue_position("-1.0005")])],
-        after=[cached_position("-1")],
+        reports=[venue_report([venue_position("-1.0005")])], after=[cached_position("-1")]
     )
     assert [d.severity.value for d in found(observed)] == ["INFO"]
 
@@ -93,7 +90,7 @@ def test_dust_that_the_cache_does_not_hold_is_dust() -> None:
     """
     observed = observation(reports=[venue_report([venue_position("0.0004")])])
     assert [(d.venue, d.cache, d.severity.value) for d in found(observed)] == [
-        ("0.0004", "0", "INFO"),
+        ("0.0004", "0", "INFO")
     ]
 
 
@@ -130,8 +127,7 @@ def test_leg_reported_twice_is_dust_only_if_both_are() -> None:
         parts = [venue_position("1.0005", leg="L"), venue_position(other, leg="L")]
         for order in (parts, parts[::-1]):
             observed = observation(
-                reports=[venue_report(order)],
-                after=[cached_position("1", position_id="L")],
+                reports=[venue_report(order)], after=[cached_position("1", position_id="L")]
             )
             assert [d.severity for d in found(observed)] == [severity]
 
@@ -162,8 +158,7 @@ def test_dust_can_make_no_split_position_harmless() -> None:
     """
     held = [cached_position("1"), cached_position("1", position_id="P-2", strategy_id="Other-002")]
     report = judge(
-        observation(reports=[venue_report([venue_position("2.0001")])], after=held),
-        PLAIN,
+        observation(reports=[venue_report([venue_position("2.0001")])], after=held), PLAIN
     )
     assert [(d.kind.value, d.severity.value) for d in report.discrepancies] == [
         ("POSITION_QTY_MISMATCH", "INFO"),
@@ -181,9 +176,7 @@ def test_precision_is_no_difference(leg: str | None, venue: str, cache: str) -> 
     held = cached_position(cache)
     report = judge(
         observation(
-            reports=[venue_report([venue_position(venue, leg=leg)])],
-            before=[held],
-            after=[held],
+            reports=[venue_report([venue_position(venue, leg=leg)])], before=[held], after=[held]
         ),
         PLAIN,
     )
@@ -199,15 +192,11 @@ def test_contracts_are_compared_in_contracts(avg_px: str) -> None:
     """
     held = cached_position("100", avg_px=avg_px)
     equal = observation(
-        reports=[venue_report([venue_position("100", avg_px=avg_px)])],
-        after=[held],
-        increment="1",
+        reports=[venue_report([venue_position("100", avg_px=avg_px)])], after=[held], increment="1"
     )
     assert found(equal) == []
     other = observation(
-        reports=[venue_report([venue_position("99", avg_px=avg_px)])],
-        after=[held],
-        increment="1",
+        reports=[venue_report([venue_position("99", avg_px=avg_px)])], after=[held], increment="1"
     )
     (one,) = found(other)
     assert (one.venue, one.cache, one.severity) == ("99", "100", Severity.BLOCK)

@@ -99,7 +99,7 @@ def test_leg_of_the_cache_that_the_venue_left_out_is_a_mismatch() -> None:
         after=[cached_position("1", position_id="L"), cached_position("-1", position_id="S")],
     )
     assert [(d.position_id, d.venue, d.cache) for d in found(observed)] == [
-        ("S", "no report", "-1"),
+        ("S", "no report", "-1")
     ]
 
 
@@ -125,8 +125,7 @@ def test_one_leg_reported_twice_with_two_quantities_is_a_mismatch() -> None:
     for order in (parts, parts[::-1]):
         for qty in ("2", "3", "5"):
             observed = observation(
-                reports=[venue_report(order)],
-                after=[cached_position(qty, position_id="L")],
+                reports=[venue_report(order)], after=[cached_position(qty, position_id="L")]
             )
             (one,) = found(observed)
             assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
@@ -154,9 +153,7 @@ def test_legs_without_ids_that_cancel_out_and_are_not_held_are_no_zero() -> None
     ],
 )
 def test_legs_without_ids_are_equal_only_to_the_same_quantities(
-    held: list[str],
-    late: str | None,
-    is_equal: bool,
+    held: list[str], late: str | None, is_equal: bool
 ) -> None:
     """
     Both sides without ids are compared by their quantities, and a late fill leaves them unproven.

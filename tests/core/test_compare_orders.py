@@ -31,8 +31,7 @@ def test_order_is_known_by_its_venue_order_id_where_it_has_no_other() -> None:
     A report without the client order id is matched by the venue's own.
     """
     observed = observation(
-        reports=[venue_report(orders=[venue_order(client_order_id=None)])],
-        orders=[cached_order()],
+        reports=[venue_report(orders=[venue_order(client_order_id=None)])], orders=[cached_order()]
     )
     assert found(observed) == []
 
@@ -84,7 +83,7 @@ def test_order_closed_in_the_cache_and_open_at_the_venue_is_told() -> None:
     closed = cached_order(status="CANCELED", is_open=False, ts_last=TS_REPORT)
     observed = observation(reports=[venue_report(orders=[venue_order()])], orders=[closed])
     assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
-        ("ORDER_MISMATCH", "ACCEPTED", "CANCELED"),
+        ("ORDER_MISMATCH", "ACCEPTED", "CANCELED")
     ]
 
 
@@ -139,8 +138,7 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
     An open order that the venue does not report protects nothing.
     """
     report = judge(
-        observation(reports=[venue_report()], orders=[cached_order(status="TRIGGERED")]),
-        PLAIN,
+        observation(reports=[venue_report()], orders=[cached_order(status="TRIGGERED")]), PLAIN
     )
     assert report.discrepancies == (
         Discrepancy(
@@ -186,12 +184,10 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ts_init", "expected"),
-    [(TS_REPORT, ["ORDER_NOT_AT_VENUE"]), (TS_REPORT + 1, [])],
+    ("ts_init", "expected"), [(TS_REPORT, ["ORDER_NOT_AT_VENUE"]), (TS_REPORT + 1, [])]
 )
 def test_order_placed_after_the_report_is_not_expected_in_it(
-    ts_init: int,
-    expected: list[str],
+    ts_init: int, expected: list[str]
 ) -> None:
     """
     Only an order that is older than the report has to be in it.
@@ -223,9 +219,7 @@ def test_order_of_another_account_is_not_expected_in_this_report(account_id: str
 )
 @pytest.mark.parametrize("is_open", [False, True])
 def test_order_without_an_answer_is_in_flight(
-    orders: list[object],
-    venue: str,
-    is_open: bool,
+    orders: list[object], venue: str, is_open: bool
 ) -> None:
     """
     A command sent before the restart, whose order is not open at the venue, is told as in flight.
@@ -269,7 +263,7 @@ def test_order_sent_and_not_open_in_the_cache_is_told_if_the_venue_holds_it_open
     sent = cached_order(status="SUBMITTED", is_open=False, is_inflight=True)
     observed = observation(reports=[venue_report(orders=[venue_order()])], orders=[sent])
     assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
-        ("ORDER_MISMATCH", "ACCEPTED", "SUBMITTED"),
+        ("ORDER_MISMATCH", "ACCEPTED", "SUBMITTED")
     ]
 
 
@@ -293,8 +287,8 @@ def test_each_order_is_compared_with_its_own_report() -> None:
                     venue_order("O-2", "V-2", status="CANCELED", is_open=False),
                     venue_order(None, "V-3"),
                     venue_order("O-4", "V-4", ETH),
-                ],
-            ),
+                ]
+            )
         ],
         orders=[
             cached_order("O-1", "V-1"),
@@ -319,9 +313,7 @@ def test_each_order_is_compared_with_its_own_report() -> None:
     ],
     ids=["other account", "other account and instrument", "other instrument"],
 )
-def test_venue_order_id_of_another_account_or_instrument_is_another_order(
-    namesake: object,
-) -> None:
+def test_venue_order_id_of_another_account_or_instrument_is_another_order(namesake: object) -> None:
     """
     Venues number their orders by themselves, some per symbol, so one number may mean two orders.
     """
@@ -340,7 +332,6 @@ def test_order_that_the_venue_replaced_is_open_in_either_order_of_its_reports() 
     parts = [venue_order("O-1", "V-1", status="CANCELED", is_open=False), venue_order("O-1", "V-2")]
     for orders in (parts, parts[::-1]):
         observed = observation(
-            reports=[venue_report(orders=orders)],
-            orders=[cached_order("O-1", "V-2")],
+            reports=[venue_report(orders=orders)], orders=[cached_order("O-1", "V-2")]
         )
         assert found(observed) == []

@@ -25,10 +25,7 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
     Both know the position, with different quantities: the instrument is blocked.
     """
     report = judge(
-        observation(
-            reports=[venue_report([venue_position("2")])],
-            after=[cached_position("1.5")],
-        ),
+        observation(reports=[venue_report([venue_position("2")])], after=[cached_position("1.5")]),
         PLAIN,
     )
     assert report.discrepancies == (
@@ -70,8 +67,7 @@ def test_side_counts() -> None:
     LONG 1 is not SHORT 1.
     """
     observed = observation(
-        reports=[venue_report([venue_position("1")])],
-        after=[cached_position("-1")],
+        reports=[venue_report([venue_position("1")])], after=[cached_position("-1")]
     )
     assert kinds(observed) == ["POSITION_QTY_MISMATCH"]
 
@@ -81,8 +77,7 @@ def test_flat_at_the_venue_and_held_in_the_cache_is_a_mismatch() -> None:
     A venue that says zero is believed, and the cached position differs from it.
     """
     observed = observation(
-        reports=[venue_report([venue_position("0")])],
-        after=[cached_position("1")],
+        reports=[venue_report([venue_position("0")])], after=[cached_position("1")]
     )
     assert kinds(observed) == ["POSITION_QTY_MISMATCH"]
 
@@ -235,9 +230,7 @@ def test_cached_position_that_the_venue_reports_flat_differs_on_any_instrument()
     That the instrument is not loaded does not hide a position the venue says is gone.
     """
     observed = observation(
-        reports=[venue_report([venue_position("0")])],
-        after=[cached_position("2")],
-        instruments=[],
+        reports=[venue_report([venue_position("0")])], after=[cached_position("2")], instruments=[]
     )
     assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
@@ -246,11 +239,7 @@ def test_cached_position_without_a_report_is_told_whether_or_not_its_instrument_
     """
     An instrument occurs among those loaded only if it was reported, so its absence says nothing.
     """
-    observed = observation(
-        reports=[venue_report()],
-        after=[cached_position("2")],
-        instruments=[],
-    )
+    observed = observation(reports=[venue_report()], after=[cached_position("2")], instruments=[])
     assert kinds(observed) == ["POSITION_NOT_AT_VENUE"]
 
 
@@ -289,8 +278,7 @@ def test_unclaimed_position_without_a_report_is_both() -> None:
     Nobody's position that the venue left out is told as both differences.
     """
     observed = observation(
-        reports=[venue_report()],
-        after=[cached_position("2", strategy_id="EXTERNAL")],
+        reports=[venue_report()], after=[cached_position("2", strategy_id="EXTERNAL")]
     )
     assert [(d.kind.value, d.venue) for d in found(observed)] == [
         ("POSITION_NOT_AT_VENUE", "no report"),

@@ -131,10 +131,7 @@ def test_nothing_is_split_that_the_venue_did_not_report() -> None:
     held = [cached_position("1"), cached_position("1", position_id="P-2", strategy_id=OTHER)]
     observed = observation(reports=[venue_report([venue_position("1", ETH)])], after=held)
     assert DiscrepancyKind.SPLIT_OWNERSHIP not in kinds(observed)
-    late = [
-        fill("1"),
-        fill("1", index=1, strategy_id=OTHER),
-    ]
+    late = [fill("1"), fill("1", index=1, strategy_id=OTHER)]
     opened = observation(reports=[venue_report()], after=held, live_fills=late)
     assert found(opened) == []
 

@@ -19,8 +19,7 @@ from tests.core.builders import venue_report
 @pytest.mark.parametrize("pending", ["PENDING_CANCEL", "PENDING_UPDATE"])
 @pytest.mark.parametrize("status", ["CANCELED", "FILLED", "REJECTED", "SUBMITTED"])
 def test_order_that_rests_at_the_venue_and_is_over_in_the_cache_is_told(
-    pending: str,
-    status: str,
+    pending: str, status: str
 ) -> None:
     """
     What was asked for explains no order that is not open in the cache.
@@ -42,8 +41,7 @@ def test_order_of_another_instrument_under_a_known_client_order_id_is_unknown() 
         orders=[cached_order("O-1", "V-1")],
     )
     alone = observation(
-        reports=[venue_report(orders=[stranger])],
-        orders=[cached_order("O-1", "V-1")],
+        reports=[venue_report(orders=[stranger])], orders=[cached_order("O-1", "V-1")]
     )
     assert judge(both, PLAIN).blocked_instruments == (ETH,)
     assert judge(alone, PLAIN).blocked_instruments == (BTC, ETH)

@@ -82,8 +82,7 @@ def test_an_order_that_may_still_be_filled_reduces(status: str) -> None:
     ],
 )
 def test_an_order_that_nobody_has_heard_of_counts_if_it_is_new_or_held_back(
-    fields: dict[str, Any],
-    expected: bool,
+    fields: dict[str, Any], expected: bool
 ) -> None:
     """One that a crash left behind will never be sent."""
     assert reduces(own(status="INITIALIZED", **fields), held()) is expected
@@ -107,9 +106,7 @@ def test_an_order_of_another_account_reduces_nothing(account_id: str, expected: 
 @pytest.mark.parametrize("is_leg", [False, True])
 @pytest.mark.parametrize(("position_id", "expected"), [("P-1", True), ("P-2", False)])
 def test_an_order_with_a_position_id_concerns_that_position(
-    is_leg: bool,
-    position_id: str,
-    expected: bool,
+    is_leg: bool, position_id: str, expected: bool
 ) -> None:
     """On a net position as on a leg."""
     order = own(position_id=position_id, is_reduce_only=True)
@@ -121,9 +118,7 @@ def test_an_order_with_a_position_id_concerns_that_position(
     [(True, True, True), (True, False, False), (False, True, False), (False, False, False)],
 )
 def test_an_order_without_a_position_id_reduces_a_leg_only_if_it_can_concern_no_other(
-    is_reduce_only: bool,
-    is_only_leg: bool,
-    expected: bool,
+    is_reduce_only: bool, is_only_leg: bool, expected: bool
 ) -> None:
     """Without that it may open the other leg."""
     leg = held(is_leg=True, is_only_leg=is_only_leg)
@@ -150,9 +145,7 @@ def test_a_market_stop_protects_while_it_rests(kind: str, status: str) -> None:
 @pytest.mark.parametrize("status", [*RESTS, *MOVES])
 @pytest.mark.parametrize("is_triggered", [False, True])
 def test_a_limit_stop_protects_until_it_is_triggered(
-    kind: str,
-    status: str,
-    is_triggered: bool,
+    kind: str, status: str, is_triggered: bool
 ) -> None:
     """From then on it is a limit order, which the price can pass."""
     order = own(kind=kind, status=status, is_triggered=is_triggered)
@@ -296,14 +289,13 @@ _ORDERS = st.lists(
     lambda rows: [
         own(leaves, f"O-{i}", status=status, kind=kind, is_reduce_only=is_reduce_only)
         for i, (leaves, status, kind, is_reduce_only) in enumerate(rows)
-    ],
+    ]
 )
 
 
 @given(_LEAVES, _ORDERS)
 def test_no_closing_order_exceeds_the_position_with_all_the_others(
-    qty: str,
-    orders: list[OwnOrder],
+    qty: str, orders: list[OwnOrder]
 ) -> None:
     """Whatever fills, and in whatever order, the position is not turned by what was added."""
     position = held(qty)
@@ -319,9 +311,7 @@ def test_no_closing_order_exceeds_the_position_with_all_the_others(
 
 @given(_LEAVES, _ORDERS, st.randoms())
 def test_stops_that_protect_close_all_of_it_and_open_nothing_in_any_order(
-    qty: str,
-    orders: list[OwnOrder],
-    random: Any,
+    qty: str, orders: list[OwnOrder], random: Any
 ) -> None:
     """Fill the stops one after the other, as a venue would, and look at what is left."""
     position = held(qty)

@@ -44,13 +44,7 @@ def started(epoch: int = 1, **fields: object) -> Sent:
 
 def complete(epoch: int = 1, *blocked: str, **fields: object) -> Sent:
     outcome = RecoveryOutcome.DEGRADED if blocked else RecoveryOutcome.CLEAN
-    return sent(
-        MessageKind.COMPLETE,
-        epoch,
-        outcome=outcome,
-        blocked_instruments=blocked,
-        **fields,
-    )
+    return sent(MessageKind.COMPLETE, epoch, outcome=outcome, blocked_instruments=blocked, **fields)
 
 
 def failed(epoch: int = 1, **fields: object) -> Sent:
@@ -366,8 +360,7 @@ def test_a_consumer_without_hooks_and_warm_up_has_the_gate_that_the_messages_mak
 
 @given(st.lists(MESSAGES, max_size=12), st.data())
 def test_no_message_opens_the_gate_before_the_hooks_and_the_warm_up(
-    messages: list[Sent],
-    data: st.DataObject,
+    messages: list[Sent], data: st.DataObject
 ) -> None:
     """
     Whatever comes in between, in whatever state the strategy is.

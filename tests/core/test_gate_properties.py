@@ -51,9 +51,7 @@ KINDS = (
 QUANTITIES = st.sampled_from([Decimal(q) for q in ("-2", "-1", "1", "2", "0.05")])
 SAID = st.sampled_from(["absent", "equal", "equal", "legs", "old", "more", "dust", "apart"])
 PLACES = st.tuples(
-    st.sampled_from(ACCOUNTS),
-    st.sampled_from(INSTRUMENTS),
-    st.sampled_from(sorted(OWNERS)),
+    st.sampled_from(ACCOUNTS), st.sampled_from(INSTRUMENTS), st.sampled_from(sorted(OWNERS))
 )
 FILLS: st.SearchStrategy[Coming] = st.tuples(
     PLACES,
@@ -137,10 +135,7 @@ class Truth:
             if (account, instrument) == (account_id, instrument_id)
         }
         # What crossed the report is in it, or it is not
-        return min(
-            _distance(told, late, held),
-            _distance(told, [*late, *crossing], held),
-        )
+        return min(_distance(told, late, held), _distance(told, [*late, *crossing], held))
 
 
 def _distance(told: list[VenuePosition], late: list[Trade], held: dict[str, Decimal]) -> Decimal:
@@ -250,12 +245,7 @@ class GateMachine(RuleBasedStateMachine):
         is_fill_first=st.booleans(),
     )
     def recover(
-        self,
-        account_id: str,
-        said: tuple[str, str],
-        coming: Coming,
-        *,
-        is_fill_first: bool,
+        self, account_id: str, said: tuple[str, str], coming: Coming, *, is_fill_first: bool
     ) -> None:
         # What meets by chance too seldom: an epoch with a fill close to its report, up to its end
         if is_fill_first:
@@ -273,9 +263,7 @@ class GateMachine(RuleBasedStateMachine):
     def operate(self, action: str, instrument_id: str, duration: int) -> None:
         is_release = action == "release"
         self.host.command(
-            action,
-            "" if action == "resume" else instrument_id,
-            duration if is_release else 0,
+            action, "" if action == "resume" else instrument_id, duration if is_release else 0
         )
 
     @rule(disconnected=st.sets(st.sampled_from(ACCOUNTS), max_size=1))

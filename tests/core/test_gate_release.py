@@ -195,9 +195,7 @@ def test_time_is_the_systems_unless_another_is_given() -> None:
     st.integers(990, 1_010),
 )
 def test_instrument_is_open_if_it_is_not_blocked_or_is_released(
-    blocked: frozenset[str],
-    until: dict[str, int],
-    now: int,
+    blocked: frozenset[str], until: dict[str, int], now: int
 ) -> None:
     """
     `blocked` and `is_open_for` agree, for any releases at any time.

@@ -30,8 +30,7 @@ class Memory:
 
 
 def journal(
-    entries: dict[str, bytes] | None = None,
-    size: int = 3,
+    entries: dict[str, bytes] | None = None, size: int = 3
 ) -> tuple[RecoveryJournal, Memory, list[str]]:
     store, warnings = Memory(entries), list[str]()
     return RecoveryJournal(store, size, warnings.append), store, warnings
@@ -104,10 +103,7 @@ def test_history_keeps_the_newest_reports_the_oldest_first() -> None:
     assert sorted(store.entries) == [slot(0), slot(1), slot(2)]
 
 
-@given(
-    st.lists(st.integers(0, 10_000), max_size=30),
-    st.integers(0, 5),
-)
+@given(st.lists(st.integers(0, 10_000), max_size=30), st.integers(0, 5))
 def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
     """
     However many epochs there are, the keys are those of the epoch, the heartbeat, the answer and
@@ -164,7 +160,7 @@ def test_answer_takes_the_place_of_the_one_before() -> None:
             "is_accepted": True,
             "text": "Released BTCUSDT.PAPER for 5 min",
             "ts": 7,
-        },
+        }
     }
     assert (kept.last_epoch(), kept.heartbeat(), kept.history(), warnings) == (0, None, (), [])
 
@@ -226,7 +222,7 @@ def test_report_that_cannot_be_read_is_one_warning_and_no_exception(name: str) -
     assert kept.history() == (full_report(3),)
     assert len(warnings) == 1
     assert warnings[0].startswith(
-        "Ignored the damaged entry 'recovery:history:1' of the recovery history: ",
+        "Ignored the damaged entry 'recovery:history:1' of the recovery history: "
     )
     assert "\n" not in warnings[0]
 

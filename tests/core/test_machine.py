@@ -29,10 +29,7 @@ Step: TypeAlias = tuple[str, int, int]
 
 TIMING = Timing(startup=100, settle=10, verify=50)
 TIMINGS = st.builds(
-    Timing,
-    startup=st.integers(1, 60),
-    settle=st.integers(0, 20),
-    verify=st.integers(1, 40),
+    Timing, startup=st.integers(1, 60), settle=st.integers(0, 20), verify=st.integers(1, 40)
 )
 STEPS = st.lists(
     st.tuples(
@@ -43,7 +40,7 @@ STEPS = st.lists(
     max_size=20,
 )
 ANSWERS = st.sampled_from(
-    [Judged(0), Judged(0, FailureReason.NOT_RECONCILED, "no mass status"), Broke("verify raised")],
+    [Judged(0), Judged(0, FailureReason.NOT_RECONCILED, "no mass status"), Broke("verify raised")]
 )
 
 
@@ -64,10 +61,7 @@ def happening(kind: str, now: int, flagged: int) -> Happening:
 
 
 def advance(
-    state: RecoveryState,
-    what: Happening,
-    timing: Timing,
-    answer: Happening,
+    state: RecoveryState, what: Happening, timing: Timing, answer: Happening
 ) -> tuple[RecoveryState, list[Action]]:
     # As the host does: a judgement asked for is answered at once
     state, action = decide(state, what, timing)
@@ -85,10 +79,7 @@ def opened(is_startup: bool, timing: Timing) -> RecoveryState:
 
 @given(TIMINGS, st.booleans(), STEPS, ANSWERS)
 def test_epoch_has_one_terminal_action_and_has_it_once_the_deadline_has_passed(
-    timing: Timing,
-    is_startup: bool,
-    steps: list[Step],
-    answer: Happening,
+    timing: Timing, is_startup: bool, steps: list[Step], answer: Happening
 ) -> None:
     """
     Whatever happens an epoch ends at most once, and a wake at its deadline leaves none open.
@@ -111,10 +102,7 @@ def test_epoch_has_one_terminal_action_and_has_it_once_the_deadline_has_passed(
 
 @given(TIMINGS, st.booleans(), STEPS, ANSWERS)
 def test_trading_is_never_allowed_on_an_answer_other_than_a_good_judgement(
-    timing: Timing,
-    is_startup: bool,
-    steps: list[Step],
-    answer: Happening,
+    timing: Timing, is_startup: bool, steps: list[Step], answer: Happening
 ) -> None:
     """
     `Complete` follows a judgement without a failure, at startup one made after the trader started.
@@ -138,11 +126,7 @@ def test_trading_is_never_allowed_on_an_answer_other_than_a_good_judgement(
     st.lists(st.integers(0, 8), min_size=1, max_size=10),
 )
 def test_completion_waits_for_the_trader_and_for_the_events_to_settle(
-    timing: Timing,
-    is_startup: bool,
-    gaps: list[int],
-    started_at: int,
-    lags: list[int],
+    timing: Timing, is_startup: bool, gaps: list[int], started_at: int, lags: list[int]
 ) -> None:
     """
     On a simulated clock with late wakes, a completion is `settle` after the start and every event.
@@ -386,8 +370,7 @@ def test_a_stop_ends_an_open_epoch_once(state: RecoveryState) -> None:
     """
     over, action = decide(state, Stopped(), TIMING)
     assert action == Fail(
-        FailureReason.TIMEOUT,
-        "Stopped before the recovery was verified: nothing of it is proven",
+        FailureReason.TIMEOUT, "Stopped before the recovery was verified: nothing of it is proven"
     )
     assert decide(over, Stopped(), TIMING) == (over, None)
 

@@ -265,8 +265,7 @@ def test_events_before_the_first_judgement_do_not_put_the_deadline_off() -> None
     st.integers(0, 40),
 )
 def test_no_check_is_made_within_the_settle_time_of_an_event(
-    steps: list[tuple[int, int, bool]],
-    resolves: int,
+    steps: list[tuple[int, int, bool]], resolves: int
 ) -> None:
     """
     Whatever comes while something blocks: every check is `settle` after the last event seen, the
@@ -310,10 +309,7 @@ def test_no_check_is_made_within_the_settle_time_of_an_event(
         ([103, 101, 102, 100], True),
     ],
 )
-def test_storm_is_one_epoch_too_many_within_the_window(
-    openings: list[int],
-    expected: bool,
-) -> None:
+def test_storm_is_one_epoch_too_many_within_the_window(openings: list[int], expected: bool) -> None:
     """
     Three within 50 ns are none, the fourth is one, unless the first is 50 ns old by then.
     """

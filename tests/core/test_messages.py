@@ -155,9 +155,7 @@ def test_override_is_told_apart_from_the_completion_that_it_changes() -> None:
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_message_passes_the_serializer_of_a_stream(
-    kind: type[RecoveryMessage],
-    encoding: ModuleType,
-    options: dict[str, Any],
+    kind: type[RecoveryMessage], encoding: ModuleType, options: dict[str, Any]
 ) -> None:
     """
     A message bus with an external stream writes and reads it, however its times are written.

@@ -62,7 +62,7 @@ def test_clean_recovery_is_one_line() -> None:
     A recovery that changed nothing says just that.
     """
     assert wording.lines(report()) == [
-        (Severity.INFO, "Recovery epoch 7 CLEAN: Nothing was changed"),
+        (Severity.INFO, "Recovery epoch 7 CLEAN: Nothing was changed")
     ]
 
 
@@ -89,7 +89,7 @@ def test_fills_are_counted_by_origin() -> None:
     """
     counts = {FillOrigin.EXTERNAL: 2, FillOrigin.VENUE: 31}
     assert wording.lines(report(fill_counts=counts))[1:] == [
-        (Severity.INFO, "Reconciled fills: 2 EXTERNAL, 31 VENUE"),
+        (Severity.INFO, "Reconciled fills: 2 EXTERNAL, 31 VENUE")
     ]
 
 
@@ -105,15 +105,12 @@ def test_fills_are_counted_by_origin() -> None:
         (change("0.00", "1", "1"), "flat -> +1, venue +1"),
     ],
 )
-def test_position_that_moved_or_differs_has_a_line(
-    position: PositionChange,
-    expected: str,
-) -> None:
+def test_position_that_moved_or_differs_has_a_line(position: PositionChange, expected: str) -> None:
     """
     A line gives the quantities before, after and at the venue, with their signs.
     """
     assert wording.lines(report(positions=(position,)))[1:] == [
-        (Severity.INFO, f"Position P-1 ({ACCOUNT}): {expected}"),
+        (Severity.INFO, f"Position P-1 ({ACCOUNT}): {expected}")
     ]
 
 
@@ -132,10 +129,7 @@ def test_difference_has_a_line_of_its_severity(severity: Severity) -> None:
     """
     lines = wording.lines(report(discrepancies=(discrepancy(severity=severity),)))
     assert lines[1:] == [
-        (
-            severity,
-            f"POSITION_QTY_MISMATCH P-1 ({ACCOUNT}): venue 2, cache 1. Look at the venue",
-        ),
+        (severity, f"POSITION_QTY_MISMATCH P-1 ({ACCOUNT}): venue 2, cache 1. Look at the venue")
     ]
 
 
@@ -149,7 +143,7 @@ def test_resolved_difference_is_told_as_that_and_warns_of_nothing(severity: Seve
         (
             Severity.INFO,
             f"Resolved: POSITION_QTY_MISMATCH P-1 ({ACCOUNT}): venue 2, cache 1. Look at the venue",
-        ),
+        )
     ]
 
 

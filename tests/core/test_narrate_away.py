@@ -129,9 +129,7 @@ def test_an_order_is_told_by_its_end_and_its_side(qty: str, filled: str, told: s
     ],
 )
 def test_a_balance_is_told_before_and_after(
-    before: str | None,
-    after: str | None,
-    told: str,
+    before: str | None, after: str | None, told: str
 ) -> None:
     """Of the accounts of the strategy, and no others."""
     change = BalanceChange(
@@ -186,10 +184,7 @@ def test_an_identifier_is_never_broken() -> None:
 def test_at_run_time_only_what_happened_is_told(change: dict[str, Any], is_told: bool) -> None:
     """A connection that comes back does not tell each time what is held."""
     held = PositionRecovery(ACCOUNT, BTC, "P-1", Decimal(2), Decimal(2))
-    strategy = StrategyRecovery(
-        STRATEGY,
-        positions=(held, msgspec.structs.replace(held, **change)),
-    )
+    strategy = StrategyRecovery(STRATEGY, positions=(held, msgspec.structs.replace(held, **change)))
     report = RecoveryReport("T-1", "x", 1, "mass_status", strategies=(strategy,))
     assert bool(wording.blocks(report)) is is_told
     ended = msgspec.structs.replace(strategy, order_counts={"FILLED": 1})

@@ -25,14 +25,11 @@ def origin(one: ObservedFill, *reports: VenueReport) -> FillOrigin:
 
 
 @pytest.mark.parametrize(
-    ("placed_here", "expected"),
-    [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)],
+    ("placed_here", "expected"), [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)]
 )
 @pytest.mark.parametrize("orders", [[], [venue_order()]], ids=["order unknown", "order reported"])
 def test_reported_trade_is_real(
-    placed_here: bool,
-    expected: FillOrigin,
-    orders: list[object],
+    placed_here: bool, expected: FillOrigin, orders: list[object]
 ) -> None:
     """
     A trade that the venue reported is the venue's, or external if the order was placed elsewhere.
@@ -77,9 +74,7 @@ def test_order_that_nobody_placed_and_no_venue_reported_is_synthetic(seen_events
     ],
 )
 def test_fill_after_the_mass_status_is_live(
-    index: int,
-    placed_here: bool,
-    expected: FillOrigin,
+    index: int, placed_here: bool, expected: FillOrigin
 ) -> None:
     """
     What is flagged after the mass status is a live fill of an adapter that sends fill reports.
@@ -89,12 +84,10 @@ def test_fill_after_the_mass_status_is_live(
 
 
 @pytest.mark.parametrize(
-    ("placed_here", "expected"),
-    [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)],
+    ("placed_here", "expected"), [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)]
 )
 def test_account_without_a_mass_status_has_real_fills(
-    placed_here: bool,
-    expected: FillOrigin,
+    placed_here: bool, expected: FillOrigin
 ) -> None:
     """
     Without a mass status of the account nothing speaks against the fill.
@@ -110,18 +103,14 @@ def test_account_without_a_mass_status_has_real_fills(
 )
 @pytest.mark.parametrize("placed_here", [True, False])
 def test_ids_that_the_engine_writes_are_synthetic_even_if_reported(
-    trade_id: str,
-    venue_order_id: str,
-    placed_here: bool,
+    trade_id: str, venue_order_id: str, placed_here: bool
 ) -> None:
     """
     An order or a trade with the engine's own form of id is made up, whatever the report holds.
     """
     one = fill(trade_id=trade_id, venue_order_id=venue_order_id, placed_here=placed_here)
     status = venue_report(
-        orders=[venue_order(venue_order_id=venue_order_id)],
-        trade_ids=[trade_id],
-        seen_events=5,
+        orders=[venue_order(venue_order_id=venue_order_id)], trade_ids=[trade_id], seen_events=5
     )
     assert origin(one, status) is FillOrigin.SYNTHETIC
     assert origin(one) is FillOrigin.SYNTHETIC
@@ -163,7 +152,7 @@ def test_each_account_is_asked_of_its_own_fills() -> None:
                 venue_report(orders=[venue_order()], trade_ids=["T-0"], seen_events=9),
                 venue_report(account_id=OTHER_ACCOUNT, seen_events=9),
             ],
-        ),
+        )
     )
     assert found == (FillOrigin.EXTERNAL, FillOrigin.SYNTHETIC, FillOrigin.INFERRED)
 

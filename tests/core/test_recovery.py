@@ -110,9 +110,7 @@ def pending(**fields: Any) -> Recovery:
 
 
 def after(
-    recovery: Recovery,
-    *happenings: Happening,
-    rules: Rules = RULES,
+    recovery: Recovery, *happenings: Happening, rules: Rules = RULES
 ) -> tuple[Recovery, list[Action]]:
     actions: list[Action] = []
     for happening in happenings:
@@ -464,10 +462,7 @@ def test_a_client_that_is_lost_at_the_judgement_must_report_again() -> None:
     """
     What it reported before proves nothing, and is dropped.
     """
-    reports = {
-        ACCOUNT: READ,
-        OTHER_ACCOUNT: OTHER_READ,
-    }
+    reports = {ACCOUNT: READ, OTHER_ACCOUNT: OTHER_READ}
     before = verifying(reports=reports, demanded=frozenset({"PAPER-003"}))
     woke = epoch.Woke(NOW, 0, disconnected=frozenset({ACCOUNT}))
     recovery, actions = after(before, woke)
@@ -511,9 +506,7 @@ def test_a_doubt_in_an_open_epoch_is_carried_once() -> None:
 
 
 def judged(
-    made: RecoveryReport,
-    guessed: dict[tuple[str, str], int] | None = None,
-    now: int = NOW,
+    made: RecoveryReport, guessed: dict[tuple[str, str], int] | None = None, now: int = NOW
 ) -> happened.Judged:
     return happened.Judged(now, 3, judgment=Judgment(made, guessed or {}))
 
@@ -539,9 +532,8 @@ def test_what_blocks_is_checked_again_and_logged_once() -> None:
     recovery, actions = after(verifying(), judged(report(BLOCKING, HARMLESS)))
     assert actions == [
         happened.Log(
-            Severity.WARN,
-            "Recovery epoch 1: 1 blocking differences, checking again for 5e-08 s",
-        ),
+            Severity.WARN, "Recovery epoch 1: 1 blocking differences, checking again for 5e-08 s"
+        )
     ]
     assert recovery.is_rechecking
     assert recovery.wake_at == NOW + 15
@@ -613,11 +605,7 @@ def test_a_failure_ends_the_epoch_with_what_was_seen(
     rules = replace(RULES, shuts_down=shuts_down)
     recovery, actions = after(before, described, rules=rules)
     final = report(
-        BLOCKING,
-        outcome=None,
-        failure=FailureReason.TIMEOUT,
-        message="Too late",
-        ts_completed=NOW,
+        BLOCKING, outcome=None, failure=FailureReason.TIMEOUT, message="Too late", ts_completed=NOW
     )
     assert actions[0] == happened.End(MessageKind.FAILED, final)
     assert actions[1:] == (
@@ -707,9 +695,7 @@ def test_after_an_error_every_account_must_report_again() -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(
-    recovery: Recovery,
-    asked: happened.Commanded,
-    refusal: str,
+    recovery: Recovery, asked: happened.Commanded, refusal: str
 ) -> None:
     """
     In the log as an error, with who asked and why, and in the answer.

@@ -107,7 +107,7 @@ def test_unreconciled_account_may_trade_if_that_is_allowed() -> None:
     assert report.failure is None
     assert report.outcome is RecoveryOutcome.CLEAN
     assert [(d.kind.value, d.severity.value) for d in report.discrepancies] == [
-        ("NO_MASS_STATUS", "WARN"),
+        ("NO_MASS_STATUS", "WARN")
     ]
     assert report.blocked_instruments == ()
 
@@ -117,8 +117,7 @@ def test_explicit_severity_outweighs_allow_unreconciled() -> None:
     Who asks for a severity of `NO_MASS_STATUS` gets it.
     """
     policy = Policy(
-        severities={DiscrepancyKind.NO_MASS_STATUS: Severity.BLOCK},
-        allow_unreconciled=True,
+        severities={DiscrepancyKind.NO_MASS_STATUS: Severity.BLOCK}, allow_unreconciled=True
     )
     assert judge(observation(required=[ACCOUNT]), policy).failure is FailureReason.NOT_RECONCILED
 
@@ -245,17 +244,14 @@ def _of_kind(kind: DiscrepancyKind) -> Observation:
         DiscrepancyKind.INFLIGHT_ORDER,
     ],
 )
-def test_override_decides_what_a_difference_does(
-    kind: DiscrepancyKind,
-    severity: Severity,
-) -> None:
+def test_override_decides_what_a_difference_does(kind: DiscrepancyKind, severity: Severity) -> None:
     """
     Each kind blocks just when its severity, overridden or by default, is `BLOCK`.
     """
     observed = _of_kind(kind)
     by_default = judge(observed, PLAIN)
     assert [(d.kind, d.severity) for d in by_default.discrepancies] == [
-        (kind, kind.default_severity),
+        (kind, kind.default_severity)
     ]
     other = next(k for k in DiscrepancyKind if k is not kind)
     report = judge(observed, Policy(severities={kind: severity, other: Severity.INFO}))
@@ -274,9 +270,7 @@ def test_nothing_seen_and_nothing_changed_is_clean() -> None:
     position = cached_position("1")
     report = judge(
         observation(
-            reports=[venue_report([venue_position("1")])],
-            before=[position],
-            after=[position],
+            reports=[venue_report([venue_position("1")])], before=[position], after=[position]
         ),
         PLAIN,
     )
@@ -352,8 +346,7 @@ def test_adjustment_without_any_report_does_not_claim_to_be_equal() -> None:
     ids=["difference that only warns", "account that did not report"],
 )
 def test_adjustment_with_differences_does_not_claim_to_be_equal(
-    observed: Observation,
-    policy: Policy,
+    observed: Observation, policy: Policy
 ) -> None:
     """
     What was not proven equal is not called equal, also where it blocks nothing.
@@ -373,7 +366,7 @@ def test_degraded_recovery_names_every_blocked_instrument_once() -> None:
                 venue_report(
                     positions=[venue_position("1", SOL), venue_position("1", ETH)],
                     orders=[venue_order("O-1", "V-1", ETH)],
-                ),
+                )
             ],
             after=[cached_position("1", SOL, strategy_id="EXTERNAL")],
         ),
@@ -475,8 +468,8 @@ def test_positions_tell_before_after_and_the_venue() -> None:
                         venue_position("2"),
                         venue_position("3", SOL),
                         venue_position("0", "ADAUSDT.PAPER"),
-                    ],
-                ),
+                    ]
+                )
             ],
             before=[cached_position("1"), cached_position("5", ETH, "P-2")],
             after=[cached_position("2")],
@@ -513,8 +506,7 @@ def test_position_closed_at_the_venue_is_told_as_flat_there() -> None:
     """
     report = judge(
         observation(
-            reports=[venue_report([venue_position("0")])],
-            before=[cached_position("1", avg_px="9")],
+            reports=[venue_report([venue_position("0")])], before=[cached_position("1", avg_px="9")]
         ),
         PLAIN,
     )
@@ -536,8 +528,8 @@ def test_legs_are_told_one_by_one() -> None:
                         venue_position("2", leg="L"),
                         venue_position("-1", leg="S"),
                         venue_position("0", leg="T"),
-                    ],
-                ),
+                    ]
+                )
             ],
             before=[cached_position("2", position_id="L")],
             after=[cached_position("2", position_id="L"), cached_position("1", position_id="X")],
@@ -615,10 +607,7 @@ def test_fills_are_told_as_they_were_seen() -> None:
         (9, ["T-0", "T-1", "T-2"]),
     ],
 )
-def test_report_holds_the_newest_fills_and_counts_them_all(
-    limit: int,
-    expected: list[str],
-) -> None:
+def test_report_holds_the_newest_fills_and_counts_them_all(limit: int, expected: list[str]) -> None:
     """
     A limit drops the oldest fills from the report and none from the counts.
     """
@@ -648,10 +637,7 @@ def test_policy_is_strict_unless_it_is_said_otherwise() -> None:
     The defaults block, keep a thousand fills and override nothing.
     """
     assert Policy() == Policy(
-        severities={},
-        allow_unreconciled=False,
-        max_report_fills=1000,
-        shadow=False,
+        severities={}, allow_unreconciled=False, max_report_fills=1000, shadow=False
     )
 
 
@@ -670,20 +656,15 @@ def test_policy_is_strict_unless_it_is_said_otherwise() -> None:
 )
 @pytest.mark.parametrize("instruments", [[BTC], []], ids=["loaded", "not loaded"])
 def test_report_does_not_depend_on_the_order_of_the_positions(
-    positions: list[VenuePosition],
-    instruments: list[str],
+    positions: list[VenuePosition], instruments: list[str]
 ) -> None:
     """
     Positions that a venue reports in another order give the same report, word for word.
     """
-    held = [
-        cached_position("1", strategy_id="EXTERNAL"),
-        cached_position("1.0", position_id="P-2"),
-    ]
+    held = [cached_position("1", strategy_id="EXTERNAL"), cached_position("1.0", position_id="P-2")]
     one, other = (
         judge(
-            observation(reports=[venue_report(told)], after=after, instruments=instruments),
-            PLAIN,
+            observation(reports=[venue_report(told)], after=after, instruments=instruments), PLAIN
         )
         for told, after in ((positions, held), (positions[::-1], held[::-1]))
     )
@@ -705,8 +686,7 @@ def test_report_does_not_depend_on_the_order_of_the_positions(
     ids=["two open", "two closed"],
 )
 def test_report_does_not_depend_on_the_order_of_the_orders(
-    orders: list[VenueOrder],
-    known: list[CachedOrder],
+    orders: list[VenueOrder], known: list[CachedOrder]
 ) -> None:
     """
     Two reports under one client order id are told alike whichever comes first.

@@ -116,7 +116,7 @@ def cached_orders(draw: st.DrawFn) -> tuple[CachedOrder, ...]:
                     is_local=draw(st.integers(0, 5)) == 0,
                     ts_init=TS_REPORT + draw(st.integers(-2, 2)),
                     ts_last=TS_REPORT + 2 + draw(st.integers(-4, 2)),
-                ),
+                )
             )
     return tuple(orders)
 
@@ -201,9 +201,7 @@ POLICIES = st.builds(
 @settings(max_examples=60)
 @given(observations(), POLICIES, st.randoms(use_true_random=False))
 def test_report_depends_neither_on_the_call_nor_on_the_order_of_what_was_seen(
-    observed: Observation,
-    policy: Policy,
-    random: Random,
+    observed: Observation, policy: Policy, random: Random
 ) -> None:
     """
     The same observation gives the same report, also with its positions, orders, reports shuffled.
@@ -222,12 +220,10 @@ def test_report_depends_neither_on_the_call_nor_on_the_order_of_what_was_seen(
         reports=shuffled(
             tuple(
                 msgspec.structs.replace(
-                    report,
-                    positions=shuffled(report.positions),
-                    orders=shuffled(report.orders),
+                    report, positions=shuffled(report.positions), orders=shuffled(report.orders)
                 )
                 for report in observed.reports
-            ),
+            )
         ),
     )
     report = judge(observed, policy)
@@ -361,10 +357,7 @@ def differs(venue: list[VenuePosition], cached: list[CachedPosition]) -> bool:
     st.sets(st.sampled_from(INSTRUMENTS)),
 )
 def test_instrument_is_blocked_just_where_the_venue_differs_from_the_cache(
-    after: tuple[CachedPosition, ...],
-    accounts: list[str],
-    data: st.DataObject,
-    unloaded: set[str],
+    after: tuple[CachedPosition, ...], accounts: list[str], data: st.DataObject, unloaded: set[str]
 ) -> None:
     """
     Any difference in an account that reported blocks its instrument, and nothing else does.
@@ -372,8 +365,7 @@ def test_instrument_is_blocked_just_where_the_venue_differs_from_the_cache(
     reports = [venue_report(data.draw(venue_positions()), account_id=a) for a in accounts]
     # Instruments that are not loaded are named as such, whether or not their quantities agree
     report = judge(
-        observation(reports=reports, after=after, instruments=set(INSTRUMENTS) - unloaded),
-        Policy(),
+        observation(reports=reports, after=after, instruments=set(INSTRUMENTS) - unloaded), Policy()
     )
     for instrument_id in INSTRUMENTS:
         compared = [
@@ -396,8 +388,7 @@ def test_instrument_is_blocked_just_where_the_venue_differs_from_the_cache(
 
 @given(cached_positions(), st.booleans())
 def test_report_that_equals_the_cache_blocks_nothing(
-    after: tuple[CachedPosition, ...],
-    is_hedged: bool,
+    after: tuple[CachedPosition, ...], is_hedged: bool
 ) -> None:
     """
     A venue that reports what the cache holds, net or by leg, leaves nothing to block but a split.
@@ -428,11 +419,7 @@ def test_report_that_equals_the_cache_blocks_nothing(
     assert {d.kind for d in report.discrepancies} <= allowed
 
 
-def owners(
-    held: tuple[CachedPosition, ...],
-    account_id: str,
-    instrument_id: str,
-) -> set[str]:
+def owners(held: tuple[CachedPosition, ...], account_id: str, instrument_id: str) -> set[str]:
     return {
         p.strategy_id
         for p in held
@@ -442,9 +429,7 @@ def owners(
 
 @given(cached_positions(), st.sets(st.sampled_from(INSTRUMENTS)), QUANTITIES)
 def test_absence_of_a_report_is_never_a_zero(
-    after: tuple[CachedPosition, ...],
-    reported: set[str],
-    other: Decimal,
+    after: tuple[CachedPosition, ...], reported: set[str], other: Decimal
 ) -> None:
     """
     Whatever the venue says of other instruments, a position that it left out blocks its own.
@@ -457,10 +442,7 @@ def test_absence_of_a_report_is_never_a_zero(
         if p.account_id == ACCOUNT and p.instrument_id not in reported
     }
     assert missing <= set(report.blocked_instruments)
-    silent = judge(
-        observation(after=after, required={p.account_id for p in after}),
-        Policy(),
-    )
+    silent = judge(observation(after=after, required={p.account_id for p in after}), Policy())
     assert (silent.failure is not None) is bool(after)
 
 
@@ -470,9 +452,7 @@ def test_absence_of_a_report_is_never_a_zero(
     st.booleans(),
 )
 def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
-    reported: dict[str, Decimal],
-    late: list[tuple[str, Decimal, bool]],
-    is_flat_reported: bool,
+    reported: dict[str, Decimal], late: list[tuple[str, Decimal, bool]], is_flat_reported: bool
 ) -> None:
     """
     Late fills, flagged and live, applied to the cache leave it equal, and one left out does not.
@@ -512,8 +492,7 @@ def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
 @settings(max_examples=60)
 @given(observations(), POLICIES)
 def test_difference_of_an_account_without_a_report_is_never_forgotten(
-    observed: Observation,
-    policy: Policy,
+    observed: Observation, policy: Policy
 ) -> None:
     """
     What the epoch before found stands as it was for each account that does not report in this one.

@@ -73,10 +73,7 @@ def test_difference_that_remains_is_told_once_and_as_it_is_now() -> None:
     """
     first = judge(observation(reports=[MISSED], after=[HELD]), PLAIN)
     worse = venue_report([venue_position("3")])
-    again = judge(
-        observation(reports=[worse], after=[HELD], earlier=first.discrepancies),
-        PLAIN,
-    )
+    again = judge(observation(reports=[worse], after=[HELD], earlier=first.discrepancies), PLAIN)
     assert [(d.venue, d.resolved) for d in again.discrepancies] == [("3", False)]
     assert again.blocked_instruments == (BTC,)
     assert again.outcome is RecoveryOutcome.DEGRADED
@@ -225,10 +222,7 @@ def test_told_fill_is_compared_with_all_the_same() -> None:
     late = fill("0.5", index=0)
     for held, expected in (("1.5", []), ("1", ["POSITION_QTY_MISMATCH"])):
         observed = observation(
-            reports=[STATUS],
-            after=[cached_position(held)],
-            fills=[late],
-            told_events=1,
+            reports=[STATUS], after=[cached_position(held)], fills=[late], told_events=1
         )
         assert kinds(observed) == expected
 

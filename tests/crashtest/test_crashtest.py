@@ -53,9 +53,7 @@ def test_each_six_kills_have_six_moments_and_fifty_have_all_that_can_happen(seed
     ],
 )
 def test_an_entry_that_came_twice_is_found(
-    submitted: list[str],
-    bids: list[str],
-    wrong: str,
+    submitted: list[str], bids: list[str], wrong: str
 ) -> None:
     """Under one client order id, under another one, or out of nothing."""
     assert claims.once(submitted, {"O-1": "1", "O-2": "2", "O-3": "2"}, bids) == wrong
@@ -70,9 +68,7 @@ def test_an_entry_that_came_twice_is_found(
     ],
 )
 def test_what_is_blocked_sends_nothing_and_has_a_cause(
-    sent: list[str],
-    cached: str,
-    wrong: str,
+    sent: list[str], cached: str, wrong: str
 ) -> None:
     """The engine really has the position wrong, and nothing goes out because of it."""
     assert claims.blocked(sent, Decimal(cached), Decimal(2)) == wrong
@@ -98,10 +94,7 @@ def test_stops_that_do_not_cover_the_position_are_found(held: str, stops: str, w
     ],
 )
 def test_a_state_that_is_not_the_newest_checkpoint_is_found(
-    restored: dict[str, Any],
-    stored: dict[str, Any],
-    seen_version: int,
-    wrong: str,
+    restored: dict[str, Any], stored: dict[str, Any], seen_version: int, wrong: str
 ) -> None:
     """An older one, one that went back, and one that nobody saved."""
     assert claims.state(restored, stored, seen_version, [STATE]) == wrong

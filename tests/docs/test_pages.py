@@ -242,8 +242,7 @@ COMMAND_LINES = [
 
 @pytest.mark.parametrize("arguments", COMMAND_LINES)
 def test_every_command_line_is_one(
-    arguments: list[str],
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The parser of the command line takes it as it is; a command by itself is only mentioned."""
     if len(arguments) == 1 and arguments[0] in commands():

@@ -55,8 +55,7 @@ def test_the_page_shows_the_configuration_that_is_tested() -> None:
 
 
 def test_a_node_trades_is_killed_and_recovers_with_the_rights_of_its_user(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing that node, operator or check do is denied, and no right of the node is idle."""
     with serving(tmp_path) as server, PaperVenue() as venue, server.client() as admin:
@@ -115,17 +114,11 @@ def test_the_rights_of_a_node_end_at_its_own_keys_and_cannot_empty_the_server(
 
 @pytest.mark.parametrize(
     ("config", "options", "is_kept"),
-    [
-        (CONFIG, (), True),
-        (None, ("--appendonly", "no", "--save", "3600 1"), False),
-    ],
+    [(CONFIG, (), True), (None, ("--appendonly", "no", "--save", "3600 1"), False)],
     ids=["advised", "snapshots"],
 )
 def test_a_killed_server_has_what_it_answered_if_it_appends(
-    tmp_path: Path,
-    config: Path | None,
-    options: tuple[str, ...],
-    is_kept: bool,
+    tmp_path: Path, config: Path | None, options: tuple[str, ...], is_kept: bool
 ) -> None:
     """With snapshots alone all is lost since the last one."""
     with serving(tmp_path, *options, config=config) as server:
@@ -240,9 +233,7 @@ def test_what_the_server_refuses_is_lost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("user", "is_kept"), [("admin", False), (NODE, True)])
 def test_flush_on_start_deletes_also_what_belongs_to_another_trader(
-    tmp_path: Path,
-    user: str,
-    is_kept: bool,
+    tmp_path: Path, user: str, is_kept: bool
 ) -> None:
     """Only the rights of its user stop a node that is configured so."""
 

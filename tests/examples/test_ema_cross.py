@@ -65,19 +65,12 @@ async def trading(venue: PaperVenue, valkey: EmbeddedValkey) -> AsyncIterator[tu
 
 
 def kill_when(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    events: list[int],
-    target: str = "ema_node",
+    venue: PaperVenue, valkey: EmbeddedValkey, events: list[int], target: str = "ema_node"
 ) -> None:
     """
     Run the node until the orders of a bracket have so many events in Redis, and kill it.
     """
-    with NodeProcess(
-        f"tests.examples.nodes:{target}",
-        port=venue.port,
-        url=valkey.url,
-    ) as process:
+    with NodeProcess(f"tests.examples.nodes:{target}", port=venue.port, url=valkey.url) as process:
         process.wait_for("started")
 
         def is_stored(client: Any) -> bool:
@@ -131,8 +124,7 @@ def test_it_runs_at_the_paper_venue_and_stops_on_a_signal() -> None:
 
 
 def test_after_a_kill_it_has_its_position_and_bracket_and_sends_no_other(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Averages warmed up, the last cross restored, the position protected, and no order more."""
     kill_when(venue, valkey, BRACKET_EVENTS)
@@ -161,8 +153,7 @@ def test_after_a_kill_it_has_its_position_and_bracket_and_sends_no_other(
 
 
 def test_a_stop_that_was_cancelled_while_it_was_dead_is_made_up_for(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The position gets one stop for all of it, in place of the target that was left."""
     kill_when(venue, valkey, BRACKET_EVENTS)
@@ -186,10 +177,7 @@ def test_a_stop_that_was_cancelled_while_it_was_dead_is_made_up_for(
 
 @pytest.mark.parametrize(("qty", "avg_px"), [(1, 2100), (-1, 1900)])
 def test_a_naked_position_beyond_its_stop_is_closed(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    qty: int,
-    avg_px: int,
+    venue: PaperVenue, valkey: EmbeddedValkey, qty: int, avg_px: int
 ) -> None:
     """A stop that the price has passed already would be refused: the position goes at once."""
     venue.set_position(SYMBOL, qty, avg_px)
@@ -204,8 +192,7 @@ def test_a_naked_position_beyond_its_stop_is_closed(
 
 
 def test_a_bracket_that_was_never_answered_is_not_sent_again(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Its instrument is blocked until the venue answers, and then the bracket is taken up."""
     venue.set_faults(hold_acks=True)
@@ -232,8 +219,7 @@ def test_a_bracket_that_was_never_answered_is_not_sent_again(
 
 
 def test_a_bracket_that_was_never_sent_is_no_reason_to_wait(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Its cross is over, and the next one is traded."""
     kill_when(venue, valkey, [1, 1, 1], "ema_node_that_sends_nothing")
@@ -251,8 +237,7 @@ def test_a_bracket_that_was_never_sent_is_no_reason_to_wait(
 
 
 def test_when_redis_was_lost_the_bracket_at_the_venue_is_taken_up(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The orders are known as its own, the cross as traded, and the position is protected."""
     kill_when(venue, valkey, BRACKET_EVENTS)
@@ -273,10 +258,7 @@ def test_when_redis_was_lost_the_bracket_at_the_venue_is_taken_up(
     assert venue.submitted() == sent
 
 
-def test_an_exit_without_a_position_is_cancelled(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-) -> None:
+def test_an_exit_without_a_position_is_cancelled(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     """What is left of a bracket when nothing is held is neither kept nor waited for."""
     left = venue.place(SYMBOL, "SELL", 1, "LIMIT", px=2100, reduce_only=True).venue_order_id
 

@@ -41,14 +41,10 @@ def test_the_snippet_that_adds_the_monitor_makes_a_configuration() -> None:
 
 @pytest.mark.parametrize(
     ("config", "inherited"),
-    [
-        (RecoveryMonitorConfig, ActorConfig),
-        (RecoverableStrategyConfig, StrategyConfig),
-    ],
+    [(RecoveryMonitorConfig, ActorConfig), (RecoverableStrategyConfig, StrategyConfig)],
 )
 def test_every_field_of_a_configuration_is_told_with_its_default(
-    config: Any,
-    inherited: Any,
+    config: Any, inherited: Any
 ) -> None:
     """The table of a configuration has no field too few and none too many."""
     section = README.partition("\n## Configuration\n")[2]

@@ -103,9 +103,7 @@ def supervisor() -> Iterator[Supervisor]:
         yield Supervisor(venue, valkey)
 
 
-def test_a_start_that_is_given_up_asks_for_a_restart_which_recovers(
-    supervisor: Supervisor,
-) -> None:
+def test_a_start_that_is_given_up_asks_for_a_restart_which_recovers(supervisor: Supervisor) -> None:
     """The code is 75 while the venue answers errors, and 0 once the node recovered and stopped."""
     supervisor.venue.set_faults(query_errors=True)
     assert supervisor.run() == RESTARTED
@@ -128,9 +126,7 @@ def test_a_start_that_hangs_asks_for_a_restart(supervisor: Supervisor, fault: st
 def test_a_start_that_hangs_can_be_stopped(supervisor: Supervisor) -> None:
     """SIGTERM ends also a process that awaits a venue: with 75, as nothing has recovered."""
     code = supervisor.run(
-        at="Awaiting execution state reconciliation",
-        do=terminate,
-        fault=NEVER_ANSWERED,
+        at="Awaiting execution state reconciliation", do=terminate, fault=NEVER_ANSWERED
     )
     assert code == RESTARTED
     assert "Recovery epoch 1 TIMEOUT: Stopped before" in supervisor.log

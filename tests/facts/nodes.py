@@ -46,11 +46,7 @@ class Counter(Actor):
     """
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         before = cache.get("facts.starts")

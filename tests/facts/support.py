@@ -57,11 +57,7 @@ class Witness(Actor):
         self.heard: list[tuple[str, Any]] = []
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         for topic in self._topics:
@@ -105,8 +101,8 @@ class Trader(Strategy):
                     "order_id_tag": "001",
                     "use_uuid_client_order_ids": True,
                     **config,
-                },
-            ),
+                }
+            )
         )
         self.events: list[Any] = []
 
@@ -127,22 +123,14 @@ class Trader(Strategy):
         return self.order_factory.market(ETH, side, instrument.make_qty(qty))
 
     def limit(
-        self,
-        px: str = "1500",
-        qty: str = "1",
-        side: OrderSide = OrderSide.BUY,
-        **fields: Any,
+        self, px: str = "1500", qty: str = "1", side: OrderSide = OrderSide.BUY, **fields: Any
     ) -> Order:
         """
         Return a limit order, by default one that rests.
         """
         instrument = paper_instrument(ETH.symbol.value)
         return self.order_factory.limit(
-            ETH,
-            side,
-            instrument.make_qty(qty),
-            instrument.make_price(px),
-            **fields,
+            ETH, side, instrument.make_qty(qty), instrument.make_price(px), **fields
         )
 
 
@@ -174,7 +162,7 @@ def node_at(
             [venue.data_config(symbols=symbols)] if has_data else [],
             database=valkey.database_config() if valkey else None,
             **fields,
-        ),
+        )
     )
     for component in components:
         if isinstance(component, Strategy):
@@ -186,9 +174,7 @@ def node_at(
 
 @asynccontextmanager
 async def trading(
-    venue: PaperVenueControl,
-    *components: Actor,
-    **fields: Any,
+    venue: PaperVenueControl, *components: Actor, **fields: Any
 ) -> AsyncIterator[NodeRun]:
     """
     Run a node on the venue until the block ends; it begins when the trader runs.
@@ -198,10 +184,7 @@ async def trading(
 
 
 async def leave_behind(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    *wanted: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, *wanted: str
 ) -> list[str]:
     """
     Run a node that leaves what a restart will restore, and return its client order IDs.

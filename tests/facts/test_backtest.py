@@ -55,7 +55,7 @@ class BacktestTrader(Trader):
         if "first trade" not in self.calls:
             self.calls.append("first trade")
             self.submit_order(
-                self.order_factory.market(INSTRUMENT.id, OrderSide.BUY, INSTRUMENT.make_qty(2)),
+                self.order_factory.market(INSTRUMENT.id, OrderSide.BUY, INSTRUMENT.make_qty(2))
             )
 
 
@@ -69,11 +69,7 @@ class Alarm(Actor):
         self.calls = calls
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         self.calls.append(f"registered with a {type(clock).__name__}")
@@ -148,12 +144,7 @@ def test_after_a_backtest_its_process_counts_fills_into_the_accounts_of_that_ven
     """A live account of the same name then has the PnL twice: the venue's balance had it."""
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
     currency = INSTRUMENT.quote_currency
-    engine.add_venue(
-        Venue("BACKTESTED"),
-        OmsType.NETTING,
-        AccountType.MARGIN,
-        [Money(1, currency)],
-    )
+    engine.add_venue(Venue("BACKTESTED"), OmsType.NETTING, AccountType.MARGIN, [Money(1, currency)])
     engine.dispose()
     account = AccountFactory.create(TestEventStubs.margin_account_state(AccountId(f"{issuer}-1")))
     assert account.calculate_account_state is (issuer == "BACKTESTED")

@@ -20,9 +20,7 @@ from tests.facts.support import trading
 
 
 def test_what_is_added_to_the_cache_survives_a_kill_and_is_readable_at_registration(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     `cache.add` writes to `trader-<id>:general:<key>`, and `cache.get` reads it in `register_base`.
@@ -44,9 +42,7 @@ def test_what_is_added_to_the_cache_survives_a_kill_and_is_readable_at_registrat
 
 
 def test_a_buffered_write_is_made_after_the_interval_and_on_1_221_only_with_the_next_write(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     On 1.221 what is written last may stay in the buffer, so there buffer nothing that matters.
@@ -81,9 +77,7 @@ def test_a_buffered_write_is_made_after_the_interval_and_on_1_221_only_with_the_
 
 
 def test_a_node_restores_its_orders_positions_and_accounts_before_anything_is_registered(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     They are in the cache as soon as the node is made.
@@ -105,9 +99,7 @@ def test_a_node_restores_its_orders_positions_and_accounts_before_anything_is_re
 
 
 def test_redis_has_one_key_per_order_position_and_account_and_the_events_of_each_as_values(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     Events are encoded with msgpack unless the cache is configured otherwise.

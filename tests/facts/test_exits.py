@@ -44,11 +44,7 @@ class Teller(Actor):
     total: Decimal | None = None
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         for account in cache.accounts():
@@ -71,9 +67,7 @@ def stop(trader: Trader) -> Order:
 
 
 def test_the_stop_of_a_net_position_is_not_among_its_orders_after_a_restart(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     It is open and of the strategy, but no index leads to it from the position that it protects.
@@ -122,8 +116,7 @@ def test_an_order_just_submitted_is_neither_open_nor_in_flight(venue: PaperVenue
 
 @pytest.mark.parametrize("is_reduce_only", [False, True])
 def test_close_position_closes_again_what_is_being_closed(
-    venue: PaperVenueControl,
-    is_reduce_only: bool,
+    venue: PaperVenueControl, is_reduce_only: bool
 ) -> None:
     """
     Two calls send the whole quantity twice: without reduce-only the position is turned.
@@ -177,9 +170,7 @@ def test_the_children_of_an_emulated_entry_are_held_back_as_emulated_and_initial
 
 
 def test_the_balance_before_is_to_be_had_only_until_the_client_connects(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     At registration the account is as it was stored; when the trader starts it is the venue's.

@@ -90,11 +90,7 @@ class Listener(Actor):
         self.states: set[ComponentState] = set()
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         msgbus.add_streaming_type(Call)
@@ -180,9 +176,7 @@ def test_the_default_encoding_of_a_message_bus_differs_between_versions() -> Non
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_entry_is_a_topic_and_a_payload_in_the_encoding_of_the_message_bus(
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    encoding: str,
+    valkey: EmbeddedValkey, trader_id: str, encoding: str
 ) -> None:
     """
     The stream's name is the one in `external_streams`, without any prefix.
@@ -322,9 +316,7 @@ def test_what_was_sent_before_is_heard_if_the_clock_of_the_server_is_ahead(strea
     """
     ahead_ms = (int(stream.client.time()[0]) + 3600) * 1000
     stream.client.xadd(
-        stream.name,
-        {"topic": topic(Call), "payload": stream.payload(1)},
-        id=f"{ahead_ms}-0",
+        stream.name, {"topic": topic(Call), "payload": stream.payload(1)}, id=f"{ahead_ms}-0"
     )
 
     async def scenario() -> None:

@@ -39,11 +39,7 @@ class Watchman(Actor):
         self.ticks = 0
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         clock.set_timer("TICK", timedelta(milliseconds=50), callback=self._tick)
@@ -78,8 +74,7 @@ def ticks(watchman: Watchman, count: int) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("fault", [MassStatusFault.RAISE, MassStatusFault.NONE])
 def test_a_node_whose_reconciliation_failed_says_it_runs_and_never_starts_its_trader(
-    venue: PaperVenueControl,
-    fault: MassStatusFault,
+    venue: PaperVenueControl, fault: MassStatusFault
 ) -> None:
     """
     The kernel's start returns: no `on_start`, no mass status, and timers set at registration fire.

@@ -52,11 +52,7 @@ class Averaging(Trader):
     def on_start(self) -> None:
         self.register_indicator_for_bars(BARS, self.ema)
         self.subscribe_bars(BARS)
-        self.request_bars(
-            BARS,
-            datetime.now(UTC) - timedelta(days=25),
-            callback=self.on_end,
-        )
+        self.request_bars(BARS, datetime.now(UTC) - timedelta(days=25), callback=self.on_end)
 
     def on_historical_data(self, data: Bar) -> None:
         self.history.append(data.ts_event)
@@ -91,9 +87,7 @@ def venue(venue: PaperVenueControl) -> Iterator[PaperVenueControl]:
     ],
 )
 def test_whatever_comes_updates_the_indicators(
-    venue: PaperVenueControl,
-    fault: HistoryFault,
-    expected: Any,
+    venue: PaperVenueControl, fault: HistoryFault, expected: Any
 ) -> None:
     """Empty, short, doubled, with a gap or old: the callback comes and nothing tells."""
     strategy = Averaging()
@@ -167,7 +161,7 @@ def averaging_node(port: int) -> TradingNode:
     Return a node that warms an average up.
     """
     config = paper_node_config(
-        data_clients=[PaperVenueDataClientConfig(port=port, symbols=("ETHUSDT-PERP",))],
+        data_clients=[PaperVenueDataClientConfig(port=port, symbols=("ETHUSDT-PERP",))]
     )
     node = paper_node(config)
     node.trader.add_strategy(Telling())

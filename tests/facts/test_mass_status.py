@@ -29,9 +29,7 @@ def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_kept")
 def test_an_open_order_equal_to_the_cached_one_is_dropped_from_the_published_mass_status(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     An engine that edits the mass status drops it, so what the adapter added is kept beside it.
@@ -53,9 +51,7 @@ def test_an_open_order_equal_to_the_cached_one_is_dropped_from_the_published_mas
 
 @pytest.mark.usefixtures("_kept")
 def test_the_fills_of_an_order_equal_to_the_cached_one_are_dropped_with_it(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     A quiet restart publishes no fill on newer versions, and what the adapter added is kept.

@@ -89,11 +89,7 @@ class Reader(Trader):
         self._is_early = at_registration
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         if self._is_early:
@@ -227,9 +223,7 @@ def test_a_star_in_a_published_topic_reaches_exact_subscribers_and_wildcards(
 
 
 def test_custom_data_reaches_an_external_stream_only_if_registered_before_the_node_was_made(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The message bus takes the list of registered types when it is made.
@@ -243,9 +237,7 @@ def test_custom_data_reaches_an_external_stream_only_if_registered_before_the_no
     async def scenario() -> None:
         async with trading(venue, publisher, trader_id=trader_id, message_bus=streams) as run:
             register_serializable_type(
-                LateRegisteredNews,
-                LateRegisteredNews.to_dict,
-                LateRegisteredNews.from_dict,
+                LateRegisteredNews, LateRegisteredNews.to_dict, LateRegisteredNews.from_dict
             )
             heard: list[Message] = []
             for kind in (UnregisteredNews, LateRegisteredNews):

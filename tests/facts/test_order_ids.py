@@ -18,8 +18,7 @@ FORM = r"O-\d{8}-\d{6}-(\w+)-(\w+)-(\d+)"
 
 
 def test_a_restart_in_one_second_with_an_empty_cache_makes_the_same_id_and_the_venue_rejects_it(
-    venue: PaperVenueControl,
-    trader_id: str,
+    venue: PaperVenueControl, trader_id: str
 ) -> None:
     """
     An id is the second, the tags, and a count of what the cache holds.
@@ -39,9 +38,7 @@ def test_a_restart_in_one_second_with_an_empty_cache_makes_the_same_id_and_the_v
 
 
 def test_an_order_that_the_cache_never_saw_keeps_its_id_and_is_nobodys(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The strategy that sent it is not told of it.

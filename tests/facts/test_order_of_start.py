@@ -47,11 +47,7 @@ class DiaryActor(Actor):
         self.start_task: asyncio.Task[Any] | None = None
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         assert isinstance(clock, LiveClock)
@@ -84,11 +80,7 @@ class DiaryTrader(Trader):
         self.diary = Diary("strategy", pages)
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         super().register_base(portfolio, msgbus, cache, clock)
         self.diary.cache = cache
@@ -119,9 +111,7 @@ class LateSubscriber(Actor):
 
 
 def test_a_node_registers_then_hands_out_the_loop_then_reconciles_then_starts_actors_first(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The order of start, and at registration the cache holds the state before reconciliation.

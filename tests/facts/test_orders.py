@@ -39,22 +39,14 @@ class Overridden(Trader):
         self.passes_on = True
 
     def submit_order(
-        self,
-        order: Order,
-        position_id: Any = None,
-        client_id: Any = None,
-        params: Any = None,
+        self, order: Order, position_id: Any = None, client_id: Any = None, params: Any = None
     ) -> None:
         self.calls.append(("submit_order", order))
         if self.passes_on:
             Strategy.submit_order(self, order, position_id, client_id, params)
 
     def submit_order_list(
-        self,
-        order_list: Any,
-        position_id: Any = None,
-        client_id: Any = None,
-        params: Any = None,
+        self, order_list: Any, position_id: Any = None, client_id: Any = None, params: Any = None
     ) -> None:
         self.calls.append(("submit_order_list", order_list))
         Strategy.submit_order_list(self, order_list, position_id, client_id, params)
@@ -118,12 +110,10 @@ def test_submitting_and_modifying_can_be_overridden_and_passed_on(venue: PaperVe
 
 
 @pytest.mark.parametrize(
-    "way",
-    ["close_position", "close_all_positions", *(["market_exit"] if HAS_MARKET_EXIT else [])],
+    "way", ["close_position", "close_all_positions", *(["market_exit"] if HAS_MARKET_EXIT else [])]
 )
 def test_what_nautilus_submits_for_a_strategy_goes_through_the_override(
-    venue: PaperVenueControl,
-    way: str,
+    venue: PaperVenueControl, way: str
 ) -> None:
     """
     So an override that keeps an order keeps it from the venue, whoever made it.

@@ -19,10 +19,7 @@ from tests.facts.support import trading
 
 
 async def leave_an_exit(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    trades_before: int = 0,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, trades_before: int = 0
 ) -> Order:
     """
     Run a node that leaves LONG 2 and the order that would close it, and was flat before so often.
@@ -43,10 +40,7 @@ def _is_answered(order: Order) -> bool:
 
 
 async def restarted(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    exit_order: Order,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, exit_order: Order
 ) -> str:
     """
     Return what the exit is after a restart, whose positions are as at the venue.
@@ -62,11 +56,7 @@ async def restarted(
 
 @pytest.mark.parametrize("is_reopened", [True, False])
 def test_an_exit_that_was_filled_stays_open_if_the_venue_holds_a_newer_position(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    *,
-    is_reopened: bool,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, *, is_reopened: bool
 ) -> None:
     """
     An engine that adjusts fills drops the report of all before the position was flat the last time,
@@ -86,10 +76,7 @@ def test_an_exit_that_was_filled_stays_open_if_the_venue_holds_a_newer_position(
 
 @pytest.mark.parametrize("trades_before", [1, 0])
 def test_an_exit_that_was_canceled_stays_open_if_its_account_was_flat_before(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    trades_before: int,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, trades_before: int
 ) -> None:
     """
     Of a report that it shortens it keeps what is open or has a fill: the cache holds on to a stop

@@ -126,9 +126,7 @@ def test_position_events_carry_no_reconciliation_flag(venue: PaperVenueControl) 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
 def test_the_reconciliation_attribute_marks_every_event_whoever_owns_the_order(
-    venue: PaperVenueControl,
-    *,
-    is_claimed: bool,
+    venue: PaperVenueControl, *, is_claimed: bool
 ) -> None:
     """
     Every event of an order placed elsewhere is flagged, claimed or not; its tags depend on that.
@@ -157,9 +155,7 @@ def test_the_reconciliation_attribute_marks_every_event_whoever_owns_the_order(
 
 @pytest.mark.parametrize("is_claimed", [False, True])
 def test_an_order_made_up_to_align_a_position_has_a_uuid_and_tags_only_if_nobody_claims_it(
-    venue: PaperVenueControl,
-    *,
-    is_claimed: bool,
+    venue: PaperVenueControl, *, is_claimed: bool
 ) -> None:
     """
     It is EXTERNAL's, tagged RECONCILIATION; on 1.221 INTERNAL-DIFF's, tagged INTERNAL.
@@ -198,9 +194,7 @@ def test_the_flag_of_an_init_event_is_lost_and_its_first_following_event_has_it(
 
 
 def test_an_order_of_this_trader_has_unflagged_events_before_those_of_reconciliation(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     An order that was placed here and filled while no node lived keeps the events of before.
@@ -226,9 +220,7 @@ def test_an_order_of_this_trader_has_unflagged_events_before_those_of_reconcilia
 
 @pytest.mark.parametrize("sends_reports", [False, True])
 def test_an_adapter_that_sends_fill_reports_makes_flagged_fills_in_normal_trading(
-    venue: PaperVenueControl,
-    *,
-    sends_reports: bool,
+    venue: PaperVenueControl, *, sends_reports: bool
 ) -> None:
     """
     At run time the flag alone is no sign of a recovery.

@@ -67,8 +67,7 @@ def first_words(tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, "Queue
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "NOTHING"])
 def test_a_certificate_of_a_private_authority_is_never_accepted(
-    monkeypatch: pytest.MonkeyPatch,
-    variable: str,
+    monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     """The roots are built in: whom the system trusts does not count."""
     authority = trustme.CA()
@@ -82,12 +81,7 @@ def test_a_certificate_of_a_private_authority_is_never_accepted(
 
 @pytest.mark.parametrize(
     ("password", "sent"),
-    [
-        ("a%2Fb", b"a/b"),
-        ("p@s:s", b"p@s:s"),
-        ("100%", b"100%"),
-        ("a b", b"a b"),
-    ],
+    [("a%2Fb", b"a/b"), ("p@s:s", b"p@s:s"), ("100%", b"100%"), ("a b", b"a b")],
 )
 def test_a_password_goes_through_a_url(password: str, sent: bytes) -> None:
     """What is percent-encoded in it is decoded, and database 0 is used: nothing is selected."""

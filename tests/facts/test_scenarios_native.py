@@ -22,9 +22,7 @@ from tests.facts.support import witness
 
 
 def test_a_position_whose_history_is_cut_short_is_flat_after_a_warm_restart(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     An engine that adjusts fills adds the opposite of an opening fill that the cache has already.
@@ -51,11 +49,7 @@ def test_a_position_whose_history_is_cut_short_is_flat_after_a_warm_restart(
 
 @pytest.mark.parametrize("is_claimed", [False, True])
 def test_a_quiet_restart_is_flat_where_the_venue_reports_every_fill_twice(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    *,
-    is_claimed: bool,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, *, is_claimed: bool
 ) -> None:
     """
     The repair takes the order that opened the position for its own, so the opposite fill stays.
@@ -100,9 +94,7 @@ def test_equal_and_opposite_hedge_legs_are_lost_to_a_strategy_that_nets(
 
 
 def test_a_hedge_leg_that_grew_while_away_fails_the_start_on_1_221(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The legs are known, and one differs: later versions repair it. See upstream #3104.
@@ -123,9 +115,7 @@ def test_a_hedge_leg_that_grew_while_away_fails_the_start_on_1_221(
 
 
 def test_a_bid_at_the_venue_is_unknown_where_the_fills_do_not_make_up_the_position(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     An engine that adjusts fills drops every order of the instrument, and rewrites a filled one.
@@ -148,8 +138,7 @@ def test_a_bid_at_the_venue_is_unknown_where_the_fills_do_not_make_up_the_positi
 
 
 def test_of_fourteen_bids_of_a_killed_node_without_a_database_none_is_found_again(
-    venue: PaperVenueControl,
-    trader_id: str,
+    venue: PaperVenueControl, trader_id: str
 ) -> None:
     """
     All of them rest at the venue, none is in the cache, and the start succeeds.
@@ -167,9 +156,7 @@ def test_of_fourteen_bids_of_a_killed_node_without_a_database_none_is_found_agai
 
 
 def test_a_bid_of_a_killed_node_that_was_filled_meanwhile_stays_open_in_the_cache(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     With a database the 14 bids are restored, and what became of one is dropped with its report.
@@ -190,9 +177,7 @@ def test_a_bid_of_a_killed_node_that_was_filled_meanwhile_stays_open_in_the_cach
 
 
 def test_an_order_filled_before_its_answer_came_is_known_after_a_kill(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     Where the venue reports order and fill, both versions find them. See upstream #4152.
@@ -210,9 +195,7 @@ def test_an_order_filled_before_its_answer_came_is_known_after_a_kill(
 
 
 def test_an_order_whose_outcome_is_unknown_is_rejected_by_the_engine_and_filled_by_the_venue(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The strategy is told that nothing was bought, and then holds LONG 2 of a rejected order.
@@ -222,11 +205,7 @@ def test_an_order_whose_outcome_is_unknown_is_rejected_by_the_engine_and_filled_
 
     async def scenario() -> None:
         async with trading(
-            venue,
-            trader,
-            valkey=valkey,
-            trader_id=trader_id,
-            exec_engine=scenes.IMPATIENT,
+            venue, trader, valkey=valkey, trader_id=trader_id, exec_engine=scenes.IMPATIENT
         ) as run:
             assert run.is_trading
             (order,) = run.node.cache.orders()
@@ -242,9 +221,7 @@ def test_an_order_whose_outcome_is_unknown_is_rejected_by_the_engine_and_filled_
 
 
 def test_an_order_in_flight_is_resolved_by_asking_the_venue_again(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The trader runs meanwhile; the answer is a flagged fill at run time.
@@ -256,11 +233,7 @@ def test_an_order_in_flight_is_resolved_by_asking_the_venue_again(
 
     async def scenario() -> None:
         async with trading(
-            venue,
-            seen,
-            valkey=valkey,
-            trader_id=trader_id,
-            exec_engine=scenes.PATIENT,
+            venue, seen, valkey=valkey, trader_id=trader_id, exec_engine=scenes.PATIENT
         ) as run:
             (order,) = run.node.cache.orders()
             assert order.status_string() == "SUBMITTED"

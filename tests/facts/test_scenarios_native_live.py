@@ -23,8 +23,7 @@ from tests.facts.support import trading
 
 @pytest.mark.parametrize("fault", [MassStatusFault.RAISE, MassStatusFault.HANG])
 def test_one_of_two_venues_keeps_the_node_from_trading_until_a_start_finds_both_well(
-    venue: PaperVenueControl,
-    fault: MassStatusFault,
+    venue: PaperVenueControl, fault: MassStatusFault
 ) -> None:
     """
     A venue that raises ends the start, one that hangs holds it up; nothing of the other is applied.
@@ -63,9 +62,7 @@ def test_one_of_two_venues_keeps_the_node_from_trading_until_a_start_finds_both_
     ],
 )
 def test_a_reconnect_tells_a_strategy_nothing_and_it_trades_on(
-    venue: PaperVenueControl,
-    at_venue: int,
-    believed: int,
+    venue: PaperVenueControl, at_venue: int, believed: int
 ) -> None:
     """
     What changed is added to somebody else's account; what is gone is not noticed at all.
@@ -152,8 +149,7 @@ def test_a_reconnect_that_is_answered_with_errors_shows_in_an_account_state_and_
 
 
 def test_the_log_of_such_a_reconnect_has_one_error_of_the_client(
-    venue: PaperVenueControl,
-    trader_id: str,
+    venue: PaperVenueControl, trader_id: str
 ) -> None:
     """
     An adapter that inherits `generate_mass_status` logs it, and returns nothing.
@@ -166,9 +162,7 @@ def test_the_log_of_such_a_reconnect_has_one_error_of_the_client(
 
 
 def test_what_was_traded_by_hand_is_a_second_position_on_the_same_instrument(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     A strategy that closes all it has leaves the rest of the venue's net position open.
@@ -190,9 +184,7 @@ def test_what_was_traded_by_hand_is_a_second_position_on_the_same_instrument(
 
 
 def test_two_strategies_keep_their_parts_of_a_net_position_that_was_reduced(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The difference goes to a third owner, so both may sell what is no longer there.
@@ -228,9 +220,7 @@ class Starter(Trader):
 
 
 def test_an_emulated_stop_passed_while_away_is_released_right_after_the_strategies_start(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     It is emulated in `on_start` and sent with the first price after, with nothing in between.
@@ -240,12 +230,7 @@ def test_an_emulated_stop_passed_while_away_is_released_right_after_the_strategi
     async def scenario() -> None:
         stop = await scenes_live.emulated_stop_passed(venue, valkey, trader_id)
         async with trading(
-            venue,
-            seen,
-            trader,
-            valkey=valkey,
-            trader_id=trader_id,
-            has_data=True,
+            venue, seen, trader, valkey=valkey, trader_id=trader_id, has_data=True
         ) as run:
             assert trader.on_start_statuses[stop] == "EMULATED"
             await run.until(lambda: trader.portfolio.net_position(ETH) == 0)

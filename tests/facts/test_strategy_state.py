@@ -79,16 +79,9 @@ def counting_node(venue_port: int, account_id: str, redis_port: int, trader_id: 
     return paper_node(config(venue_port, account_id, redis_port, trader_id))
 
 
-@pytest.mark.parametrize(
-    ("encoding", "found"),
-    [("msgpack", b"1"), ("json", "MQ==")],
-)
+@pytest.mark.parametrize(("encoding", "found"), [("msgpack", b"1"), ("json", "MQ==")])
 def test_a_clean_stop_saves_after_on_stop_and_a_node_loads_when_it_is_made(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
-    encoding: str,
-    found: Any,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, encoding: str, found: Any
 ) -> None:
     """
     A cache that is encoded in JSON gives text in base64 back for the bytes.
@@ -111,22 +104,14 @@ def test_a_clean_stop_saves_after_on_stop_and_a_node_loads_when_it_is_made(
 
 
 def test_a_strategy_that_is_added_to_a_node_is_saved_and_never_loaded(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     The node loads what its configuration names, before anything else can be added.
     """
 
     async def scenario() -> None:
-        made = config(
-            venue.port,
-            venue.account_id,
-            valkey.port,
-            trader_id,
-            is_configured=False,
-        )
+        made = config(venue.port, venue.account_id, valkey.port, trader_id, is_configured=False)
         for _ in range(2):
             node = paper_node(made)
             node.trader.add_strategy(strategy := Counting())
@@ -139,9 +124,7 @@ def test_a_strategy_that_is_added_to_a_node_is_saved_and_never_loaded(
 
 
 def test_a_kill_leaves_what_the_last_clean_stop_saved(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     Whatever the strategy has done since is lost.

@@ -17,9 +17,7 @@ from tests.facts.support import trading
 
 
 def test_an_order_of_which_only_the_position_was_stored_ends_every_start(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     It is written first which position an order is for, and then the order. A kill between the two,

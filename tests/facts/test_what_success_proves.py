@@ -41,9 +41,7 @@ def test_a_position_on_an_instrument_that_is_not_loaded_is_skipped_and_counts_as
 
 
 def test_a_cached_position_and_open_order_that_the_venue_does_not_report_stay_as_they_are(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     Nothing happens: the strategy starts with a position and an order that may not exist.
@@ -66,9 +64,7 @@ def test_a_cached_position_and_open_order_that_the_venue_does_not_report_stay_as
 
 
 def test_a_cached_position_that_the_venue_reports_flat_is_closed_and_the_answer_not_published(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     A mass status leaves out flat positions; the engine asks for each cached one by itself.
@@ -105,9 +101,7 @@ def test_without_generate_missing_orders_a_mismatch_is_ignored(venue: PaperVenue
 
 
 def test_a_repair_that_changed_nothing_counts_as_success_where_cached_orders_are_reused(
-    venue: PaperVenueControl,
-    valkey: EmbeddedValkey,
-    trader_id: str,
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
 ) -> None:
     """
     A filled order of the same size and price is taken for the repair; 1.221 makes one up.

@@ -47,11 +47,7 @@ class Leaver(Strategy):
 
 
 def leaver(
-    port: int,
-    account_id: str,
-    database: dict[str, Any],
-    trader_id: str,
-    cache: dict[str, Any],
+    port: int, account_id: str, database: dict[str, Any], trader_id: str, cache: dict[str, Any]
 ) -> TradingNode:
     """
     Return the node; its strategy trades if it is the first of the trader.
@@ -69,7 +65,7 @@ def leaver(
             trader_id=trader_id,
             database=redis,
             cache=CacheConfig(database=redis, **cache),
-        ),
+        )
     )
     if not node.cache.orders():
         config = StrategyConfig(order_id_tag="001", use_uuid_client_order_ids=True)

@@ -128,10 +128,7 @@ LEFT_OUT: dict[str, tuple[Callable[[Store], Any], str]] = {
         lambda s: s.client.delete(f"{s.prefix}instruments:{s.instrument}"),
         "is not stored",
     ),
-    "rubbish for an instrument": (
-        lambda s: s.put(f"{s.prefix}instruments:XYZ.SIM"),
-        "not JSON",
-    ),
+    "rubbish for an instrument": (lambda s: s.put(f"{s.prefix}instruments:XYZ.SIM"), "not JSON"),
     "a list for an instrument": (
         lambda s: s.client.rpush(f"{s.prefix}instruments:XYZ.SIM", b"x"),
         "its Redis type is not",
@@ -160,10 +157,7 @@ def store(valkey: EmbeddedValkey, client: redis.Redis, trader_id: str) -> Store:
 
 @pytest.mark.parametrize("name", STOPS)
 def test_an_entry_that_stops_the_start_is_told(
-    valkey: EmbeddedValkey,
-    store: Store,
-    trader_id: str,
-    name: str,
+    valkey: EmbeddedValkey, store: Store, trader_id: str, name: str
 ) -> None:
     """NautilusTrader raises when it loads, and the inspector says so and reads on."""
     destroy, why = STOPS[name]
@@ -183,10 +177,7 @@ def test_an_entry_that_stops_the_start_is_told(
 
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_an_entry_that_a_node_starts_without_is_told(
-    valkey: EmbeddedValkey,
-    store: Store,
-    trader_id: str,
-    name: str,
+    valkey: EmbeddedValkey, store: Store, trader_id: str, name: str
 ) -> None:
     """NautilusTrader loads all but what depends on it, and so does the inspector."""
     destroy, why = LEFT_OUT[name]
@@ -202,10 +193,7 @@ def test_an_entry_that_a_node_starts_without_is_told(
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_a_node_does_not_look_at_is_not_told(
-    valkey: EmbeddedValkey,
-    store: Store,
-    trader_id: str,
-    name: str,
+    valkey: EmbeddedValkey, store: Store, trader_id: str, name: str
 ) -> None:
     """Nothing is broken that a node does without."""
     HARMLESS[name](store)

@@ -87,10 +87,7 @@ def watched(client: redis.Redis) -> Iterator[list[str]]:
 
 
 def test_nothing_but_reads_reaches_the_server(
-    run: Run,
-    valkey: EmbeddedValkey,
-    client: redis.Redis,
-    trader: str,
+    run: Run, valkey: EmbeddedValkey, client: redis.Redis, trader: str
 ) -> None:
     """The server itself tells which commands it got."""
     client.rpush(f"trader-{trader}:accounts:BIG-1", *[b"x" * 50_000] * 40)  # Read in parts
@@ -103,12 +100,7 @@ def test_nothing_but_reads_reaches_the_server(
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_it_fits_the_terminal(
-    run: Run,
-    valkey: EmbeddedValkey,
-    trader: str,
-    columns: int,
-) -> None:
+def test_it_fits_the_terminal(run: Run, valkey: EmbeddedValkey, trader: str, columns: int) -> None:
     """No line is wider, the first one has the essence, and there is no colour in a pipe."""
     code, out, err = run("--trader", trader, "--redis", valkey.url, columns=columns)
     assert (code, err) == (0, "")
@@ -164,10 +156,7 @@ def test_json_tells_all_of_it(run: Run, valkey: EmbeddedValkey, trader: str) -> 
 
 
 def test_broken_entries_are_listed_and_change_the_exit_code(
-    run: Run,
-    valkey: EmbeddedValkey,
-    client: redis.Redis,
-    trader: str,
+    run: Run, valkey: EmbeddedValkey, client: redis.Redis, trader: str
 ) -> None:
     """What a stranger wrote into a key cannot steer the terminal."""
     client.set(f"trader-{trader}:orders:O-\x1b[31m[red]\n\xff", b"x")

@@ -118,11 +118,7 @@ def same_prices(inventory: Inventory, cache: Cache) -> bool:
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
 def test_a_random_history_is_told_as_nautilus_trader_restores_it(
-    valkey: EmbeddedValkey,
-    client: redis.Redis,
-    trader_id: str,
-    encoding: str,
-    seed: int,
+    valkey: EmbeddedValkey, client: redis.Redis, trader_id: str, encoding: str, seed: int
 ) -> None:
     """Orders of all types, positions, balances: equal, with either encoding and timestamp."""
     options: dict[str, Any] = {

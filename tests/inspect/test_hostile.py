@@ -81,12 +81,10 @@ def shown(inventory: Inventory) -> str:
             damaged() | st.binary(max_size=60) | st.sampled_from(CORPUS),
         ),
         max_size=12,
-    ),
+    )
 )
 def test_a_strangers_entries_are_told_of(
-    client: redis.Redis,
-    trader_id: str,
-    entries: list[tuple[str, bytes, str, bytes]],
+    client: redis.Redis, trader_id: str, entries: list[tuple[str, bytes, str, bytes]]
 ) -> None:
     """Any value of any type under any name: all that is told can be printed."""
     prefix = f"trader-{trader_id}:"
@@ -124,20 +122,15 @@ def test_a_huge_value_is_not_read(client: redis.Redis, trader_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "elements"),
-    [("accounts", 25_000), ("orders", 25_000), ("positions", 25_000)],
+    ("kind", "elements"), [("accounts", 25_000), ("orders", 25_000), ("positions", 25_000)]
 )
 def test_a_long_list_is_read_in_parts(
-    client: redis.Redis,
-    trader_id: str,
-    kind: str,
-    elements: int,
+    client: redis.Redis, trader_id: str, kind: str, elements: int
 ) -> None:
     """The memory it takes does not grow with the list but by what tells its events apart."""
     key = f"trader-{trader_id}:{kind}:LONG-1"
     client.set(
-        f"trader-{trader_id}:instruments:X.Y",
-        b'{"type": "Equity", "id": "X.Y", "currency": "USD"}',
+        f"trader-{trader_id}:instruments:X.Y", b'{"type": "Equity", "id": "X.Y", "currency": "USD"}'
     )
     for start in range(0, elements, 5_000):
         client.rpush(key, *(event_of(kind, i) for i in range(start, start + 5_000)))
@@ -158,8 +151,7 @@ def test_a_long_list_is_read_in_parts(
 
 
 def test_a_long_list_that_is_none_is_given_up_at_its_first_element(
-    client: redis.Redis,
-    trader_id: str,
+    client: redis.Redis, trader_id: str
 ) -> None:
     """Millions of elements are not fetched to find that out."""
     key = f"trader-{trader_id}:orders:LONG-1"

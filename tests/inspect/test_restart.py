@@ -44,8 +44,7 @@ def test_what_a_killed_node_left_is_told_as_the_next_node_has_it(
         "cache": cache,
     }
     namespace = Namespace(
-        trader_id=trader_id,
-        use_trader_prefix=cache.get("use_trader_prefix", True),
+        trader_id=trader_id, use_trader_prefix=cache.get("use_trader_prefix", True)
     )
     with NodeProcess("tests.inspect.nodes:leaver", **fields) as process:
         process.wait_for("left")

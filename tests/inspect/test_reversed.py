@@ -60,11 +60,7 @@ def venue() -> Iterator[PaperVenue]:
 
 @pytest.mark.parametrize("sold", [2, 3])
 def test_a_reversed_position_is_told_as_the_next_node_makes_it(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    client: redis.Redis,
-    trader_id: str,
-    sold: int,
+    venue: PaperVenue, valkey: EmbeddedValkey, client: redis.Redis, trader_id: str, sold: int
 ) -> None:
     """On 1.221 no node starts with one that was reversed into its own size."""
 
@@ -74,7 +70,7 @@ def test_a_reversed_position_is_told_as_the_next_node_makes_it(
                 [venue.exec_config(symbols=(ETH.symbol.value,))],
                 trader_id=trader_id,
                 database=valkey.database_config(),
-            ),
+            )
         )
 
     async def reverse() -> None:

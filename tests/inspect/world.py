@@ -234,7 +234,7 @@ class World:
         }
         price, trigger = self.px(instrument), self.px(instrument)
         emulation = random.choice(
-            [TriggerType.NO_TRIGGER, TriggerType.NO_TRIGGER, TriggerType.LAST_PRICE],
+            [TriggerType.NO_TRIGGER, TriggerType.NO_TRIGGER, TriggerType.LAST_PRICE]
         )
         held = {"emulation_trigger": emulation}
         trailing = {
@@ -356,7 +356,7 @@ class World:
                 return [getattr(events, f"Order{kind}")(**answer, reason="no")]
             case "Updated":
                 answer["venue_order_id"] = self.random.choice(
-                    [venue_order_id, venue_order_id, VenueOrderId(f"V-{uuid4().hex[:8]}")],
+                    [venue_order_id, venue_order_id, VenueOrderId(f"V-{uuid4().hex[:8]}")]
                 )
                 return [self.updated(order, instrument, answer)]
             case "Filled":

@@ -68,10 +68,7 @@ class Orders:
         """
         instrument = paper_instrument(instrument_id.symbol.value)
         return self.order_factory.market(
-            instrument_id,
-            OrderSide.BUY,
-            instrument.make_qty(quantity),
-            tags=tags,
+            instrument_id, OrderSide.BUY, instrument.make_qty(quantity), tags=tags
         )
 
     def limit(

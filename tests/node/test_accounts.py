@@ -90,8 +90,7 @@ def test_a_difference_on_one_venue_blocks_nothing_on_the_other(venue: PaperVenue
 
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_a_broker_that_routes_to_other_venues_is_compared_by_its_account(
-    valkey: EmbeddedValkey,
-    is_lost: bool,
+    valkey: EmbeddedValkey, is_lost: bool
 ) -> None:
     """
     The position is on another venue than the client's; natively one that is gone is kept (upstream
@@ -101,7 +100,7 @@ def test_a_broker_that_routes_to_other_venues_is_compared_by_its_account(
     with PaperVenue("BROKER-001", prefix="BROKER") as broker:
         broker.set_price("ETHUSDT-PERP", 2000)
         clients = [
-            broker.exec_config(symbols=("ETHUSDT-PERP",), venue="NYSE", is_venue_client=False),
+            broker.exec_config(symbols=("ETHUSDT-PERP",), venue="NYSE", is_venue_client=False)
         ]
 
         async def trade(node: Watched, event: Any) -> None:
@@ -143,10 +142,7 @@ def test_a_broker_that_routes_to_other_venues_is_compared_by_its_account(
     ],
 )
 def test_dust_is_told_and_blocks_nothing(
-    venue: PaperVenue,
-    qty: str,
-    blocked: set[str],
-    kinds: list[DiscrepancyKind],
+    venue: PaperVenue, qty: str, blocked: set[str], kinds: list[DiscrepancyKind]
 ) -> None:
     """Less than the instrument's size increment cannot be traded, and no engine can align it."""
     strategy = Recorder()

@@ -76,8 +76,7 @@ def recovered(
 
 
 def test_a_stop_filled_while_away_is_told_with_its_pnl_and_the_balances(
-    dear: PaperVenue,
-    valkey: EmbeddedValkey,
+    dear: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """LONG 2 from 2000 is stopped at 1890: a loss of 220 and a fee of 3.78, off the balance too."""
     killed_holding(dear, valkey, "BUY 2", "SELL 2 STOP 1900")
@@ -138,8 +137,7 @@ def test_a_short_closed_in_parts_on_its_leg_is_told_with_its_pnl(valkey: Embedde
 
 
 def test_orders_cancelled_and_expired_while_away_are_told_apart(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Also what was filled of one before it was cancelled."""
     sends = ("BUY 2", "SELL 1 STOP 1900", "SELL 2 LIMIT 2100", "SELL 1 STOP 1800")
@@ -166,8 +164,7 @@ def as_of_now(node: Watched) -> RecoveryReport:
 
 
 def test_an_order_that_never_came_to_the_venue_ended_as_rejected(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """It was in flight when the node died, and the engine found that the venue does not know it."""
     order_id = scenes.killed_before_the_answer(venue, valkey, "TESTER-001")
@@ -181,7 +178,7 @@ def test_an_order_that_never_came_to_the_venue_ended_as_rejected(
                 lambda: any(
                     order.order_counts
                     for order in as_of_now(node).strategies  # Whatever the epoch
-                ),
+                )
             )
             reports.append(as_of_now(node))
 
@@ -196,8 +193,7 @@ def test_an_order_that_never_came_to_the_venue_ended_as_rejected(
 
 
 def test_a_fill_made_up_to_align_a_position_is_told_apart_from_a_real_one(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The take-profit sold 0.5; then the venue holds 1 without any trade that tells of it."""
     killed_holding(venue, valkey, "BUY 2", "SELL 2 LIMIT 2100")
@@ -214,8 +210,7 @@ def test_a_fill_made_up_to_align_a_position_is_told_apart_from_a_real_one(
 
 
 def test_a_deposit_is_a_change_of_the_balance_and_of_no_position(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Nothing was traded, and the balance before is that of the run before."""
     killed_holding(venue, valkey, "BUY 2")
@@ -233,8 +228,7 @@ def test_a_deposit_is_a_change_of_the_balance_and_of_no_position(
 
 
 def test_a_recovery_at_run_time_tells_only_of_itself(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """What the startup told is not told again, and nobody was away."""
     killed_holding(venue, valkey, "BUY 2", "SELL 2 STOP 1900")
@@ -284,12 +278,11 @@ def logging_node(client: dict[str, Any], redis: dict[str, Any]) -> Any:
             [PaperVenueExecClientConfig(**client)],
             database=DatabaseConfig(**redis),
             log_level="INFO",
-        ),
+        )
     )
     node.trader.add_actor(RecoveryMonitorActor())
     node.trader.add_strategy(Recorder(StrategyConfig(**HOLDER)))
     node.kernel.msgbus.subscribe(
-        RecoveryComplete.topic(),
-        lambda event: emit("complete", report=event.report.to_dict()),
+        RecoveryComplete.topic(), lambda event: emit("complete", report=event.report.to_dict())
     )
     return node

@@ -55,10 +55,8 @@ class Trades:
     def _trade(self, side: OrderSide) -> None:
         self.submit_order(  # type: ignore[attr-defined]
             self.order_factory.market(  # type: ignore[attr-defined]
-                INSTRUMENT.id,
-                side,
-                INSTRUMENT.make_qty(1),
-            ),
+                INSTRUMENT.id, side, INSTRUMENT.make_qty(1)
+            )
         )
 
 
@@ -105,10 +103,7 @@ class Listener(Strategy):
 def run(*strategies: Strategy, monitor: bool = False) -> list[tuple[int, str, Decimal, Decimal]]:
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
     engine.add_venue(
-        INSTRUMENT.venue,
-        OmsType.NETTING,
-        AccountType.MARGIN,
-        [Money(1_000_000, USDT)],
+        INSTRUMENT.venue, OmsType.NETTING, AccountType.MARGIN, [Money(1_000_000, USDT)]
     )
     engine.add_instrument(INSTRUMENT)
     engine.add_data(
@@ -123,7 +118,7 @@ def run(*strategies: Strategy, monitor: bool = False) -> list[tuple[int, str, De
                 i * 1_000_000_000,
             )
             for i in range(1, 40)
-        ],
+        ]
     )
     if monitor:
         engine.add_actor(RecoveryMonitorActor())

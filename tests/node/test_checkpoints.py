@@ -164,9 +164,7 @@ async def leave(venue: PaperVenue, valkey: EmbeddedValkey, *numbers: int) -> Non
 
 @pytest.mark.parametrize("checkpoint_secs", [None, 0.02])
 def test_a_checkpoint_survives_kill_9(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    checkpoint_secs: float | None,
+    venue: PaperVenue, valkey: EmbeddedValkey, checkpoint_secs: float | None
 ) -> None:
     """The strategy's own call and the interval write it alike, and each run goes on from it."""
     for number in (b"1", b"2", b"3"):
@@ -212,8 +210,7 @@ def test_a_clean_stop_writes_what_on_stop_left(venue: PaperVenue, valkey: Embedd
     reason="This NautilusTrader does not exit the market at a stop",
 )
 def test_a_strategy_that_exits_the_market_first_writes_what_on_stop_left(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """It stops later than it was told to."""
 
@@ -225,9 +222,7 @@ def test_a_strategy_that_exits_the_market_first_writes_what_on_stop_left(
         # Not every NautilusTrader has these two
         exit_at_stop: dict[str, Any] = {"manage_stop": True, "market_exit_interval_ms": 20}
         config: Any = RecoverableStrategyConfig(
-            strategy_id="Keeper",
-            checkpoint_secs=None,
-            **exit_at_stop,
+            strategy_id="Keeper", checkpoint_secs=None, **exit_at_stop
         )
         symbols = ("ETHUSDT-PERP",)
         async with watched(venue, valkey, strategy := Stopping(config), symbols=symbols) as node:
@@ -244,8 +239,7 @@ def test_a_strategy_that_exits_the_market_first_writes_what_on_stop_left(
 
 
 def test_nothing_is_written_while_nothing_has_changed(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Of two slots each holds one of the last two states, however often they were told."""
 
@@ -260,10 +254,7 @@ def test_nothing_is_written_while_nothing_has_changed(
 
 @pytest.mark.parametrize(("encoding", "found"), [("msgpack", b"100"), ("json", "MTAw")])
 def test_of_what_nautilus_trader_saved_and_a_checkpoint_the_newer_is_loaded_once(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    encoding: str,
-    found: Any,
+    venue: PaperVenue, valkey: EmbeddedValkey, encoding: str, found: Any
 ) -> None:
     """A checkpoint after the clean stop is newer; so is what a plain strategy saved after that."""
 
@@ -298,8 +289,7 @@ def test_of_what_nautilus_trader_saved_and_a_checkpoint_the_newer_is_loaded_once
 
 
 def test_a_start_that_fails_does_not_replace_the_state_of_before(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The strategy never started, and NautilusTrader saves it all the same when the node stops."""
 
@@ -319,10 +309,7 @@ def test_a_start_that_fails_does_not_replace_the_state_of_before(
     assert strategy.loaded == [{"number": b"9"}]
 
 
-@pytest.mark.parametrize(
-    ("damaged", "loaded"),
-    [((1,), [{"number": b"2"}]), ((0, 1), [])],
-)
+@pytest.mark.parametrize(("damaged", "loaded"), [((1,), [{"number": b"2"}]), ((0, 1), [])])
 @pytest.mark.parametrize("action", ["start", "hold"])
 def test_a_checkpoint_that_cannot_be_read_is_kept_and_does_what_the_configuration_says(
     venue: PaperVenue,
@@ -402,9 +389,7 @@ def test_a_state_that_cannot_be_kept_is_told_once_in_one_line_and_the_last_one_s
 
     async def scenario() -> None:
         config = RecoverableStrategyConfig(
-            strategy_id="Keeper",
-            checkpoint_secs=0.01,
-            max_checkpoint_bytes=500,
+            strategy_id="Keeper", checkpoint_secs=0.01, max_checkpoint_bytes=500
         )
         async with watched(venue, valkey, strategy := Odd(config)) as node:
             await node.result()
@@ -425,8 +410,7 @@ def test_a_state_that_cannot_be_kept_is_told_once_in_one_line_and_the_last_one_s
 
 
 def test_an_on_load_that_raises_keeps_the_gate_closed_and_the_checkpoint_as_it_is(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """What took up half a state must not trade, nor write it over the whole one."""
 
@@ -453,8 +437,7 @@ def test_an_on_load_that_raises_keeps_the_gate_closed_and_the_checkpoint_as_it_i
 
 
 def test_a_checkpoint_asked_for_on_another_thread_is_made_on_the_loops(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Timers of a live clock call back on a thread of their own."""
 
@@ -470,8 +453,7 @@ def test_a_checkpoint_asked_for_on_another_thread_is_made_on_the_loops(
 
 
 def test_a_buffered_checkpoint_is_pushed_out_by_the_heartbeat(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """On 1.221 what is buffered leaves with the next write only, and the monitor writes always."""
 

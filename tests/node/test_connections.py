@@ -68,9 +68,7 @@ def test_the_report_tells_the_age_of_what_is_known_of_an_account(venue: PaperVen
 
 @pytest.mark.parametrize("looks_before", [[], [True], [True, True]])
 def test_a_client_that_is_down_is_lost_also_at_the_first_look(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-    looks_before: list[bool],
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, looks_before: list[bool]
 ) -> None:
     """Every client was connected when the trader started, and one that is up opens no epoch."""
     is_up = [*looks_before, False]
@@ -98,8 +96,7 @@ def test_a_client_that_is_down_is_lost_also_at_the_first_look(
 
 @pytest.mark.parametrize("is_back", [False, True])
 def test_a_client_that_is_lost_while_an_epoch_is_open_must_report_again(
-    venue: PaperVenue,
-    is_back: bool,
+    venue: PaperVenue, is_back: bool
 ) -> None:
     """What it reported before it was lost proves nothing, also if it comes back in time."""
     strategy = Recorder()
@@ -125,8 +122,7 @@ def test_a_client_that_is_lost_while_an_epoch_is_open_must_report_again(
 
 
 def test_a_client_that_is_lost_opens_no_epoch_where_the_configuration_says_so(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`reopen_on_mass_status=False` leaves the gate open on a connection that is lost, too."""
     config = monitor_config(heartbeat_secs=0.02, reopen_on_mass_status=False)

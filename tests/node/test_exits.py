@@ -73,10 +73,7 @@ class Heir(Recorder):
 
 @asynccontextmanager
 async def back(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    heir: Heir,
-    oms_type: str = "NETTING",
+    venue: PaperVenue, valkey: EmbeddedValkey, heir: Heir, oms_type: str = "NETTING"
 ) -> AsyncIterator[Watched]:
     """
     Run the node again, until its recovery is over.
@@ -89,10 +86,7 @@ async def back(
 
 
 def come_back(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    oms_type: str = "NETTING",
-    **fields: Any,
+    venue: PaperVenue, valkey: EmbeddedValkey, oms_type: str = "NETTING", **fields: Any
 ) -> Heir:
     """
     Run the node again, and return the strategy after its recovery.
@@ -121,8 +115,7 @@ TWO = Decimal(2)
 
 
 def test_the_hooks_come_in_order_once_each_before_the_gate_opens(
-    hedging: PaperVenue,
-    valkey: EmbeddedValkey,
+    hedging: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """First the result, then each position in the order of its id, then trading; never again."""
     killed_holding(hedging, valkey, "BUY 2", "SELL 1", oms_type="HEDGING")
@@ -159,11 +152,7 @@ def test_the_hooks_come_in_order_once_each_before_the_gate_opens(
     ],
 )
 def test_a_hook_that_raises_keeps_the_gate_closed_and_says_where(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    hook: str,
-    where: str,
-    told: list[str],
+    venue: PaperVenue, valkey: EmbeddedValkey, hook: str, where: str, told: list[str]
 ) -> None:
     """The reason names the hook and the position, and nothing after it is called."""
     killed_holding(venue, valkey, "BUY 2")
@@ -173,8 +162,7 @@ def test_a_hook_that_raises_keeps_the_gate_closed_and_says_where(
 
 
 def test_a_long_position_with_its_stop_is_protected(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The stop is handed over with the position, and there is nothing to do."""
     killed_holding(venue, valkey, "BUY 2", "SELL 2 STOP 1900")
@@ -184,8 +172,7 @@ def test_a_long_position_with_its_stop_is_protected(
 
 
 def test_a_short_position_whose_stop_is_smaller_is_not_protected(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """A take-profit filled in part while away is an exit and no protection; the rest is told."""
     killed_holding(venue, valkey, "SELL 2", "BUY 1 STOP 2100", "BUY 2 LIMIT 1900")
@@ -220,8 +207,7 @@ def test_each_hedge_leg_has_its_own_exits(hedging: PaperVenue, valkey: EmbeddedV
 
 
 def test_a_stop_without_a_position_id_that_may_only_reduce_is_that_of_the_only_leg_of_its_side(
-    hedging: PaperVenue,
-    valkey: EmbeddedValkey,
+    hedging: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """It can open nothing, and there is but one leg that it can reduce."""
     killed_holding(hedging, valkey, "BUY 2", "SELL 1", "SELL 2 STOP 1900", oms_type="HEDGING")
@@ -231,8 +217,7 @@ def test_a_stop_without_a_position_id_that_may_only_reduce_is_that_of_the_only_l
 
 
 def test_a_bracket_filled_in_part_while_away_protects_what_it_opened(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Its children are larger than the position, and may only reduce."""
     killed_holding(venue, valkey, "BUY 2 BRACKET 1900 2100 1990")
@@ -243,8 +228,7 @@ def test_a_bracket_filled_in_part_while_away_protects_what_it_opened(
 
 
 def test_the_children_of_an_entry_that_waits_are_no_exits_of_the_position_before(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """They belong to a position that is not there yet."""
     killed_holding(venue, valkey, "BUY 2", "BUY 1 BRACKET 1900 2100 1990")
@@ -262,8 +246,7 @@ def test_an_emulated_stop_protects(venue: PaperVenue, valkey: EmbeddedValkey) ->
 
 
 def test_children_held_back_in_the_node_are_exits_once_their_entry_was_filled_while_away(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The node died before it could send them; when the strategy is told they rest again."""
 
@@ -284,8 +267,7 @@ def test_children_held_back_in_the_node_are_exits_once_their_entry_was_filled_wh
 
 
 def test_a_stop_that_the_venue_no_longer_has_protects_nothing(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The cache holds it open, the recovery found that the venue does not report it."""
     killed_holding(venue, valkey, "BUY 2", "SELL 2 STOP 1900")
@@ -300,10 +282,7 @@ def test_a_stop_that_the_venue_no_longer_has_protects_nothing(
 
 @pytest.mark.parametrize(("opened", "closes"), [("BUY", "SELL"), ("SELL", "BUY")])
 def test_a_net_position_is_closed_once_and_no_further(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    opened: str,
-    closes: str,
+    venue: PaperVenue, valkey: EmbeddedValkey, opened: str, closes: str
 ) -> None:
     """The order has the other side and the whole quantity, and there is no second one."""
     killed_holding(venue, valkey, f"{opened} 2")
@@ -329,11 +308,7 @@ def test_a_net_position_is_closed_once_and_no_further(
 
 @pytest.mark.parametrize(("leg", "other", "qty"), [(LONG, SHORT, "2"), (SHORT, LONG, "1")])
 def test_a_hedge_leg_is_closed_and_the_other_one_stays(
-    hedging: PaperVenue,
-    valkey: EmbeddedValkey,
-    leg: str,
-    other: str,
-    qty: str,
+    hedging: PaperVenue, valkey: EmbeddedValkey, leg: str, other: str, qty: str
 ) -> None:
     """The order goes to the leg by its position id."""
     killed_holding(hedging, valkey, "BUY 2", "SELL 1", oms_type="HEDGING")
@@ -353,8 +328,7 @@ def test_a_hedge_leg_is_closed_and_the_other_one_stays(
 
 
 def test_what_is_being_closed_is_not_closed_again_unless_it_is_told_not_to_count(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """A take-profit of 1.5 leaves 0.5 to close; beside it the missing stop covers all."""
     killed_holding(venue, valkey, "BUY 2", "SELL 1.5 LIMIT 2100")

@@ -96,8 +96,7 @@ def test_a_denied_order_is_native_to_whoever_listens(venue: PaperVenue) -> None:
         async with holding(venue, strategy) as (node, _):
             before = venue.submitted()
             node.node.kernel.msgbus.subscribe(
-                f"events.order.{strategy.id}",
-                lambda event: heard.append(type(event).__name__),
+                f"events.order.{strategy.id}", lambda event: heard.append(type(event).__name__)
             )
             strategy.submit_order(order := strategy.limit("1500.00"))
             assert heard == ["OrderInitialized", "OrderDenied"]
@@ -221,8 +220,7 @@ def market_exit(strategy: Strategy) -> None:
 
 @pytest.mark.parametrize("close", [close_position, close_all_positions, market_exit])
 def test_what_nautilus_trader_itself_submits_is_denied_too(
-    venue: PaperVenue,
-    close: Callable[[Strategy], None],
+    venue: PaperVenue, close: Callable[[Strategy], None]
 ) -> None:
     """Orders that the base class makes go through the gate as well."""
     strategy = Recorder()
@@ -306,8 +304,7 @@ def test_a_strategy_added_before_the_monitor_is_served_the_same(venue: PaperVenu
 
 
 def test_without_a_monitor_the_gate_stays_closed(
-    venue: PaperVenue,
-    capfd: pytest.CaptureFixture[str],
+    venue: PaperVenue, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A node without a monitor does not trade, and says why in one line."""
 
@@ -371,8 +368,7 @@ def test_a_result_that_is_delivered_twice_is_followed_once(venue: PaperVenue) ->
 
 
 @pytest.mark.parametrize(
-    "hook",
-    ["on_recovery_complete", "on_position_recovered", "on_trading_enabled"],
+    "hook", ["on_recovery_complete", "on_position_recovered", "on_trading_enabled"]
 )
 def test_a_hook_that_raises_keeps_the_gate_closed(venue: PaperVenue, hook: str) -> None:
     """A strategy that could not take up its state does not trade; the others do."""
@@ -520,8 +516,7 @@ def test_signals_follow_the_gate(venue: PaperVenue) -> None:
 
 @pytest.mark.parametrize("hook", ["on_recovery_complete", "on_position_recovered"])
 def test_a_strategy_that_stops_itself_in_a_hook_is_not_enabled_before_it_is_resumed(
-    venue: PaperVenue,
-    hook: str,
+    venue: PaperVenue, hook: str
 ) -> None:
     """Who does not like what was recovered stops, and is told all of it again later."""
     venue.open_account()

@@ -50,8 +50,7 @@ async def halted(
     Run a node that is halted until it has recovered.
     """
     config = paper_node_config(
-        [venue.exec_config(symbols=("ETHUSDT-PERP", "BTCUSDT-PERP"))],
-        **fields,
+        [venue.exec_config(symbols=("ETHUSDT-PERP", "BTCUSDT-PERP"))], **fields
     )
     node = paper_node(config)
     node.trader.add_actor(actor := RecoveryMonitorActor(monitor or monitor_config()))
@@ -145,8 +144,7 @@ def test_a_failed_recovery_stays_halted(venue: PaperVenue) -> None:
 
 @pytest.mark.parametrize("allow_degraded", [False, True])
 def test_what_stays_blocked_halts_the_node_unless_the_caller_says_otherwise(
-    venue: PaperVenue,
-    allow_degraded: bool,
+    venue: PaperVenue, allow_degraded: bool
 ) -> None:
     """The risk engine knows no single instruments."""
     phantom(venue)
@@ -182,12 +180,7 @@ def test_shadow_mode_halts_nothing(venue: PaperVenue) -> None:
     strategy = Eager()
 
     async def scenario() -> None:
-        async with halted(
-            venue,
-            strategy,
-            monitor=monitor_config(shadow=True),
-            **DEGRADED,
-        ) as node:
+        async with halted(venue, strategy, monitor=monitor_config(shadow=True), **DEGRADED) as node:
             await node.run.until(lambda: strategy.first.is_closed)
             assert strategy.first.status_string() == "FILLED"
             await node.result()
@@ -386,9 +379,7 @@ def test_within_one_epoch_a_failure_outweighs_a_completion(venue: PaperVenue) ->
     asyncio.run(scenario())
 
 
-def test_a_result_that_is_delivered_twice_leaves_the_trading_state_alone(
-    venue: PaperVenue,
-) -> None:
+def test_a_result_that_is_delivered_twice_leaves_the_trading_state_alone(venue: PaperVenue) -> None:
     """What somebody sets after the halt is theirs."""
 
     async def scenario() -> None:

@@ -16,9 +16,7 @@ from tests.node.support import watched
 
 
 def test_each_change_of_phase_is_told_at_once_and_a_stop_last(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An old permission does not outlast the begin of a recovery, however rare heartbeats are."""
     beats: list[Heartbeat] = []
@@ -53,8 +51,7 @@ def test_each_change_of_phase_is_told_at_once_and_a_stop_last(
 
 
 def test_a_heartbeat_that_ends_a_run_stays_the_last(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """A failure that the stop itself makes comes before the mark of the stop."""
     venue.open_account()
@@ -73,8 +70,7 @@ def test_a_heartbeat_that_ends_a_run_stays_the_last(
 
 
 def test_a_client_that_is_lost_is_in_the_heartbeat_at_once(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look that finds it is that of a heartbeat, and must not leave its permission standing."""
 

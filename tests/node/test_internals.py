@@ -121,8 +121,7 @@ def test_a_mass_status_that_may_have_been_edited_proves_nothing(
 @pytest.mark.skipif(not EDITS_MASS_STATUS, reason="The engine edits no mass status")
 @pytest.mark.usefixtures("original")
 def test_a_mass_status_at_run_time_that_may_have_been_edited_closes_the_gate(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the engine made of it is in the cache, and cannot be compared."""
 
@@ -142,8 +141,7 @@ def test_a_mass_status_at_run_time_that_may_have_been_edited_closes_the_gate(
 
 @pytest.mark.parametrize("take_away", ["an unknown list", "code that cannot be read"])
 def test_an_engine_that_cannot_be_read_counts_as_one_that_edits(
-    monkeypatch: pytest.MonkeyPatch,
-    take_away: str,
+    monkeypatch: pytest.MonkeyPatch, take_away: str
 ) -> None:
     """Only an engine that is known to leave a mass status alone is trusted with it."""
     if take_away == "an unknown list":
@@ -155,9 +153,7 @@ def test_an_engine_that_cannot_be_read_counts_as_one_that_edits(
 
 
 def test_when_clients_cannot_be_seen_one_that_disconnects_costs_every_account(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-    warned: list[internals.Reach],
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, warned: list[internals.Reach]
 ) -> None:
     """The engine still says whether all of them are connected; of each alone nothing is known."""
     monkeypatch.setattr(internals, "_CLIENTS", "_renamed")
@@ -215,18 +211,13 @@ def test_an_aborted_start_that_cannot_be_seen_fails_at_the_deadline(
             assert not strategy.gate.is_open
 
     asyncio.run(scenario())
-    assert warned == [
-        internals.STARTING_TASK,
-        *([] if has_caller else [internals.CALLING_KERNEL]),
-    ]
+    assert warned == [internals.STARTING_TASK, *([] if has_caller else [internals.CALLING_KERNEL])]
 
 
 @pytest.mark.parametrize("is_on", [True, False])
 @pytest.mark.parametrize("has_caller", [True, False])
 def test_whether_a_node_reconciles_is_not_guessed(
-    monkeypatch: pytest.MonkeyPatch,
-    has_caller: bool,
-    is_on: bool,
+    monkeypatch: pytest.MonkeyPatch, has_caller: bool, is_on: bool
 ) -> None:
     """The kernel that calls says so; without any it counts as switched off until one reports."""
     unseen(monkeypatch, has_caller=has_caller)
@@ -248,8 +239,7 @@ def test_whether_a_node_reconciles_is_not_guessed(
 
 
 def test_a_client_that_disconnects_is_noticed_also_when_the_start_could_not_be_seen(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel that calls leads to its clients."""
     unseen(monkeypatch, has_caller=True)

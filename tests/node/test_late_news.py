@@ -66,9 +66,7 @@ class Canceler(Recorder):
 
 @pytest.mark.parametrize("kind", [Modifier, Canceler])
 def test_what_a_strategy_asks_for_is_no_news_of_an_order(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    kind: type[Recorder],
+    venue: PaperVenue, valkey: EmbeddedValkey, kind: type[Recorder]
 ) -> None:
     """A stop that is gone at the venue is told, whatever the node has asked of it since."""
 
@@ -130,8 +128,8 @@ def mass_status(order: Order, is_inferred: bool) -> ExecutionMassStatus:
                 avg_px=Decimal(1500) if is_inferred else None,
                 ts_accepted=now,
                 **common,
-            ),
-        ],
+            )
+        ]
     )
     status.add_position_reports(
         [
@@ -140,8 +138,8 @@ def mass_status(order: Order, is_inferred: bool) -> ExecutionMassStatus:
                 quantity=Quantity.from_str("1.000"),
                 avg_px_open=Decimal(1500),
                 **common,
-            ),
-        ],
+            )
+        ]
     )
     return status
 
@@ -171,9 +169,7 @@ def late_fill(node: Watched, order: Order, ts_event: int, trade_id: str = "T-1")
 @pytest.mark.parametrize("is_inferred", [False, True])
 @pytest.mark.parametrize("is_after", [False, True])
 def test_a_fill_that_the_engine_had_guessed_already_is_not_taken_for_a_new_one(
-    venue: PaperVenue,
-    is_inferred: bool,
-    is_after: bool,
+    venue: PaperVenue, is_inferred: bool, is_after: bool
 ) -> None:
     """The cache may count it twice: the instrument is blocked until the venue reports again."""
     strategy = Recorder(StrategyConfig(external_order_claims=[ETH], order_id_tag="1"))
@@ -186,8 +182,7 @@ def test_a_fill_that_the_engine_had_guessed_already_is_not_taken_for_a_new_one(
             traded = time.time_ns()
             kernel = node.node.kernel
             kernel.msgbus.send(
-                "ExecEngine.reconcile_execution_mass_status",
-                mass_status(order, is_inferred),
+                "ExecEngine.reconcile_execution_mass_status", mass_status(order, is_inferred)
             )
             assert node.monitor.epoch == 2
             if is_after:
@@ -206,8 +201,7 @@ def test_a_fill_that_the_engine_had_guessed_already_is_not_taken_for_a_new_one(
 
 @pytest.mark.parametrize("is_open", [False, True])
 def test_a_guess_is_remembered_while_another_account_reports(
-    venue: PaperVenue,
-    is_open: bool,
+    venue: PaperVenue, is_open: bool
 ) -> None:
     """A late fill is doubted also in, and after, an epoch that another account has opened."""
     strategy = Recorder(StrategyConfig(external_order_claims=[ETH], order_id_tag="1"))
@@ -239,9 +233,7 @@ def test_a_guess_is_remembered_while_another_account_reports(
 
 
 def test_a_restored_order_is_older_than_the_report_whatever_the_clocks_say(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock of the run before may have been ahead: what was restored came before the report."""
 
@@ -256,7 +248,7 @@ def test_a_restored_order_is_older_than_the_report_whatever_the_clocks_say(
         async with watched(venue, valkey, wait=False) as node:
             event = await node.result()
             assert [d.kind for d in event.report.discrepancies] == [
-                DiscrepancyKind.ORDER_NOT_AT_VENUE,
+                DiscrepancyKind.ORDER_NOT_AT_VENUE
             ]
 
     order_id = asyncio.run(before())

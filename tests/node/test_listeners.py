@@ -50,8 +50,7 @@ def overhear(
 
 
 def test_gates_hear_first_and_then_the_bus_the_log_the_journal_and_signals(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing may keep the news from a gate, and each message makes the round before the next."""
     order: list[tuple[type[Listener], str]] = []
@@ -71,9 +70,7 @@ def test_gates_hear_first_and_then_the_bus_the_log_the_journal_and_signals(
 
 @pytest.mark.parametrize("deaf", IN_ORDER)
 def test_each_listener_fails_alone(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-    deaf: type[Listener],
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, deaf: type[Listener]
 ) -> None:
     """What one of them raises is logged, and all the others hear of the result."""
     signaled: list[Any] = []
@@ -106,10 +103,7 @@ def test_each_listener_fails_alone(
         asyncio.run(scenario())
 
 
-def test_another_listener_is_one_line(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_another_listener_is_one_line(venue: PaperVenue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics or an alert need a class with one method, and a place in the list."""
     mine = Heard()
     original = listeners.listeners
@@ -129,9 +123,7 @@ def test_another_listener_is_one_line(
 
 
 def test_no_sent_message_is_changed(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever keeps a message has what was sent, also where an external stream follows."""
     sent: dict[int, tuple[Any, dict[str, Any]]] = {}

@@ -164,10 +164,7 @@ async def an_order_in_shadow_mode(venue: Any) -> None:
         await node.result()
         quantity = paper_instrument("ETHUSDT-PERP").make_qty(1)
         order = strategy.order_factory.market(
-            ETH,
-            OrderSide.BUY,
-            quantity,
-            client_order_id=ClientOrderId("O-SHADOW"),
+            ETH, OrderSide.BUY, quantity, client_order_id=ClientOrderId("O-SHADOW")
         )
         strategy.submit_order(order)
         await node.run.until(lambda: order.is_closed)
@@ -216,7 +213,7 @@ def test_who_is_overruled_reads_why(venue: PaperVenue) -> None:
     (told,) = lines(log_of(a_state_that_is_overruled, venue), "ERROR", HALT)
     assert told.startswith(
         "Halted again (the trading state was set to ACTIVE): "
-        "RECOVERY_FAILED: RECONCILIATION_FAILED: ",
+        "RECOVERY_FAILED: RECONCILIATION_FAILED: "
     )
 
 

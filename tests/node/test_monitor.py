@@ -67,10 +67,7 @@ def raises(*_: Any, **__: Any) -> Any:
     ],
 )
 def test_what_raises_inside_the_monitor_is_told_and_takes_nothing_down(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-    owner: Any,
-    name: str,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
 ) -> None:
     """An error of the monitor's own is RecoveryFailed(INTERNAL_ERROR); the node runs, closed."""
     venue.open_account()
@@ -117,10 +114,7 @@ class Unappendable(list[Any]):
     ],
 )
 def test_what_raises_at_a_reconnect_closes_the_gate(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-    owner: Any,
-    name: str,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
 ) -> None:
     """A gate that is open under an older epoch does not stay open on an error of a newer one."""
     strategy = Recorder()
@@ -141,8 +135,7 @@ def test_what_raises_at_a_reconnect_closes_the_gate(
 
 
 def test_what_raises_on_an_event_at_run_time_closes_the_gate(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event that could not be judged may have been a made-up fill."""
     strategy = Recorder()
@@ -179,9 +172,7 @@ def test_an_error_on_an_order_event_reaches_no_engine(venue: PaperVenue) -> None
 
 @pytest.mark.parametrize("name", ["record", "beat"])
 def test_a_history_that_cannot_be_written_changes_no_result(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The result is published whether or not it can be kept."""
     monkeypatch.setattr(RecoveryJournal, name, raises)
@@ -291,8 +282,7 @@ def test_what_was_blocked_on_an_account_stays_blocked_when_another_one_reconnect
 
 @pytest.mark.parametrize("is_reported", [False, True])
 def test_a_mass_status_that_a_fill_overtook_proves_nothing_it_was_aligned_to(
-    venue: PaperVenue,
-    is_reported: bool,
+    venue: PaperVenue, is_reported: bool
 ) -> None:
     """The engine aligns a newer position to an older report; without that, nothing is wrong."""
     venue.open_account()
@@ -361,8 +351,7 @@ def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None
 
 @pytest.mark.parametrize("is_claimed", [False, True])
 def test_a_made_up_fill_at_run_time_blocks_its_instrument_until_the_venue_reports(
-    venue: PaperVenue,
-    is_claimed: bool,
+    venue: PaperVenue, is_claimed: bool
 ) -> None:
     """The engine aligned a position with a fill that never was; nothing has proven it."""
     claims = [ETH] if is_claimed else None
@@ -478,8 +467,7 @@ def test_a_fill_report_of_an_own_order_closes_no_gate_whatever_its_tags(venue: P
 
 
 def test_the_messages_reach_an_external_redis_stream(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """A node with a message bus database streams the recovery to whoever reads it."""
     bus = MessageBusConfig(
@@ -601,7 +589,7 @@ def test_a_trade_that_is_told_again_at_a_reconnect_counts_once(venue: PaperVenue
             fill = order.last_event
             values = OrderFilled.to_dict(fill)
             again = OrderFilled.from_dict(
-                {**values, "ts_init": fill.ts_init + 1, "reconciliation": True},
+                {**values, "ts_init": fill.ts_init + 1, "reconciliation": True}
             )
             other = OrderFilled.from_dict({**values, "client_order_id": "O-OTHER"})
             assert repeated_fills([other, again, fill]) == {id(again)}

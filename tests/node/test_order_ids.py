@@ -74,10 +74,7 @@ class Sender(Orders, RecoverableStrategy):
 
 
 def sender_node(
-    port: int,
-    redis_port: int,
-    buffer_interval_ms: int | None,
-    strategy: dict[str, Any],
+    port: int, redis_port: int, buffer_interval_ms: int | None, strategy: dict[str, Any]
 ) -> TradingNode:
     """
     Return the node that the process to be killed runs.
@@ -94,11 +91,7 @@ def sender_node(
 
 
 def kill_sender(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    *,
-    is_buffered: bool = True,
-    **strategy: Any,
+    venue: PaperVenue, valkey: EmbeddedValkey, *, is_buffered: bool = True, **strategy: Any
 ) -> dict[str, Any]:
     """
     Kill a node that has sent two orders, of which the cache has written nothing if it buffers, and
@@ -121,9 +114,7 @@ def kill_sender(
 
 @pytest.mark.parametrize("use_hyphens", [True, False])
 def test_an_order_that_redis_never_saw_is_told_to_the_strategy_that_sent_it(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    use_hyphens: bool,
+    venue: PaperVenue, valkey: EmbeddedValkey, use_hyphens: bool
 ) -> None:
     """After kill -9 they are at the venue, the engine gives them to EXTERNAL, and it learns it."""
     form = {"use_hyphens_in_client_order_ids": use_hyphens}
@@ -133,10 +124,7 @@ def test_an_order_that_redis_never_saw_is_told_to_the_strategy_that_sent_it(
         strategy, other = Unaccounted(**form), Recorder()
         async with watched(venue, valkey, strategy, other) as node:
             event = await node.result()
-            lost = {
-                "bid": ("ACCEPTED", 1, 0),
-                "market": ("FILLED", 2, 2),
-            }
+            lost = {"bid": ("ACCEPTED", 1, 0), "market": ("FILLED", 2, 2)}
             expected = {
                 LostOrder(
                     strategy_id="Sender-000",
@@ -173,8 +161,7 @@ def test_an_order_that_redis_never_saw_is_told_to_the_strategy_that_sent_it(
 
 
 def test_an_order_of_which_only_the_position_was_stored_is_told_as_lost(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """NautilusTrader writes that first; by itself it could never start again."""
     sent = kill_sender(venue, valkey)
@@ -195,8 +182,7 @@ def test_an_order_of_which_only_the_position_was_stored_is_told_as_lost(
 
 
 def test_a_lost_order_that_its_strategy_claims_is_told_once(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """By `external_order_claims` the engine gives it back, and then it is like any other."""
     sent = kill_sender(venue, valkey)
@@ -216,8 +202,7 @@ def test_a_lost_order_that_its_strategy_claims_is_told_once(
 
 
 def test_a_lost_order_that_the_engine_filters_out_is_told_while_it_is_open(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """It is in no cache, and its instrument is blocked."""
     sent = kill_sender(venue, valkey)
@@ -237,8 +222,7 @@ def test_a_lost_order_that_the_engine_filters_out_is_told_while_it_is_open(
 
 
 def test_orders_of_others_and_of_no_form_are_nobodys_lost_ones(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """An order placed by hand, one of another trader, one of another strategy, and a UUID."""
     for client_order_id in (
@@ -260,8 +244,7 @@ def test_orders_of_others_and_of_no_form_are_nobodys_lost_ones(
 
 
 def test_a_submit_without_an_answer_is_told_before_trading_is_enabled(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """After kill -9 its outcome is unknown, until the venue tells it."""
     venue.set_faults(hold_acks=True)
@@ -294,8 +277,7 @@ def test_a_submit_without_an_answer_is_told_before_trading_is_enabled(
 
 
 def test_an_order_that_was_stored_and_perhaps_not_sent_is_unresolved(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The cache had its beginning written and no more: it may be at the venue, or may not."""
     sent = kill_sender(venue, valkey, is_buffered=False)
@@ -317,8 +299,7 @@ def test_an_order_that_was_stored_and_perhaps_not_sent_is_unresolved(
 
 
 def test_exits_that_wait_in_the_node_for_their_entry_are_not_unresolved(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """They were never meant to be sent before the entry is filled."""
     instrument = paper_instrument(ETH.symbol.value)

@@ -40,9 +40,7 @@ QTY = Quantity.from_str("2.000")
 
 
 def reported(
-    order_type: OrderType,
-    status: OrderStatus = OrderStatus.PARTIALLY_FILLED,
-    **fields: Any,
+    order_type: OrderType, status: OrderStatus = OrderStatus.PARTIALLY_FILLED, **fields: Any
 ) -> VenueOrder:
     """
     Return what is read of a report of an order that rests with a trigger at 1900.
@@ -98,11 +96,7 @@ def test_the_trigger_of_a_trailing_order_is_not_compared() -> None:
     }
     assert reported(OrderType.TRAILING_STOP_MARKET, **trailing).trigger_px is None
     order = factory().trailing_stop_market(
-        ETH,
-        OrderSide.SELL,
-        QTY,
-        trigger_price=TRIGGER,
-        **trailing,
+        ETH, OrderSide.SELL, QTY, trigger_price=TRIGGER, **trailing
     )
     assert order.has_trigger_price
     assert cached(order).trigger_px is None

@@ -171,10 +171,7 @@ def test_who_joins_later_is_told_of_a_release_too(phantom: PaperVenue) -> None:
     ],
 )
 def test_a_release_that_makes_no_sense_is_refused(
-    phantom: PaperVenue,
-    instrument_id: InstrumentId,
-    fields: dict[str, Any],
-    reason: bytes,
+    phantom: PaperVenue, instrument_id: InstrumentId, fields: dict[str, Any], reason: bytes
 ) -> None:
     """The answer says why, and nothing is released."""
     strategy = Recorder()
@@ -256,16 +253,12 @@ def test_a_signal_tells_of_a_release(phantom: PaperVenue) -> None:
             assert heard == overridden(node)
             assert [gate.is_open_for(ETH) for gate in opened] == [True]
 
-    with (
-        signals.recovery_overridden.connected_to(receive),
-        signals.gate_opened.connected_to(note),
-    ):
+    with signals.recovery_overridden.connected_to(receive), signals.gate_opened.connected_to(note):
         asyncio.run(scenario())
 
 
 def test_a_release_is_in_the_history_after_a_restart(
-    phantom: PaperVenue,
-    valkey: EmbeddedValkey,
+    phantom: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The record of what was released by hand outlives the process."""
 
@@ -285,24 +278,18 @@ def test_a_release_is_in_the_history_after_a_restart(
 
 
 def test_a_command_from_outside_comes_through_redis_and_is_answered(
-    phantom: PaperVenue,
-    valkey: EmbeddedValkey,
+    phantom: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """What the command line sends reaches the monitor, and its answer comes back."""
     strategy = Recorder()
     encoding = MessageBusConfig().encoding
     bus = MessageBusConfig(
-        database=valkey.database_config(),
-        external_streams=["recovery-commands"],
+        database=valkey.database_config(), external_streams=["recovery-commands"]
     )
 
     async def send(asked: OperatorCommand) -> tuple[bool, str]:
         answer = await asyncio.to_thread(
-            remote.send,
-            asked,
-            valkey.url,
-            "recovery-commands",
-            encoding,
+            remote.send, asked, valkey.url, "recovery-commands", encoding
         )
         return answer.is_accepted, answer.text
 
@@ -441,8 +428,7 @@ def test_a_monitor_that_is_disposed_takes_no_more_commands(venue: PaperVenue) ->
 
 
 def test_what_raises_on_a_command_closes_the_gate(
-    phantom: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    phantom: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not reach who sent the command, and nobody knows what is released."""
 
@@ -510,9 +496,7 @@ def test_a_command_from_a_hook_waits_for_the_message_that_is_on_its_way(
     [("secs", float("nan")), ("action", "open"), ("instrument_id", ""), ("reason", "")],
 )
 def test_a_command_that_was_changed_after_it_was_made_is_refused(
-    phantom: PaperVenue,
-    name: str,
-    value: Any,
+    phantom: PaperVenue, name: str, value: Any
 ) -> None:
     """It is checked again where it is carried out, and harms nothing."""
     strategy = Recorder()

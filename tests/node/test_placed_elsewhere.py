@@ -20,9 +20,7 @@ from tests.node.support import watched
 
 @pytest.mark.parametrize("is_reported", [True, False], ids=["reported", "gone"])
 def test_a_stop_placed_elsewhere_is_known_again_by_its_account(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    is_reported: bool,
+    venue: PaperVenue, valkey: EmbeddedValkey, is_reported: bool
 ) -> None:
     """It is no unknown order where the venue reports it, and is missed where it does not."""
 

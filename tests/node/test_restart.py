@@ -64,8 +64,7 @@ def opener_node(port: int, redis_port: int) -> TradingNode:
     node.trader.add_actor(RecoveryMonitorActor(monitor_config()))
     node.trader.add_strategy(Opener())
     node.kernel.msgbus.subscribe(
-        RecoveryComplete.topic(),
-        lambda event: emit("complete", epoch=event.epoch),
+        RecoveryComplete.topic(), lambda event: emit("complete", epoch=event.epoch)
     )
     return node
 
@@ -75,9 +74,7 @@ def run_and_kill(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     Run a node until it holds LONG 2 and a stop, all of it stored, and kill it.
     """
     with NodeProcess(
-        "tests.node.test_restart:opener_node",
-        port=venue.port,
-        redis_port=valkey.port,
+        "tests.node.test_restart:opener_node", port=venue.port, redis_port=valkey.port
     ) as process:
         process.wait_for("complete")
         venue.wait_for_fill()
@@ -108,8 +105,7 @@ def kinds(event: RecoveryComplete) -> list[DiscrepancyKind]:
 
 
 def test_a_stop_filled_while_the_node_was_dead_is_a_real_fill(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """After kill -9 the venue's fill of a known order is applied, counted as VENUE, and proven."""
     run_and_kill(venue, valkey)
@@ -137,8 +133,7 @@ def test_a_stop_filled_while_the_node_was_dead_is_a_real_fill(
 
 
 def test_a_position_that_the_venue_no_longer_has_is_degraded(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The venue lost the fills: NautilusTrader believes in LONG 2, the monitor blocks it."""
     run_and_kill(venue, valkey)
@@ -173,8 +168,7 @@ def test_a_position_that_the_venue_no_longer_has_is_degraded(
 
 
 def test_an_order_that_the_venue_no_longer_has_is_degraded(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """A stop that rests in the cache and nowhere else protects nothing: it blocks."""
     run_and_kill(venue, valkey)
@@ -192,8 +186,7 @@ def test_an_order_that_the_venue_no_longer_has_is_degraded(
 
 
 def test_after_kill_9_an_unchanged_venue_is_clean(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """What was stored before the kill and still stands at the venue is no difference."""
     run_and_kill(venue, valkey)
@@ -209,8 +202,7 @@ def test_after_kill_9_an_unchanged_venue_is_clean(
 
 
 def test_an_order_cancelled_at_the_venue_while_away_is_adjusted(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """An order that ended without a fill is a change of the cache."""
     run_and_kill(venue, valkey)
@@ -228,8 +220,7 @@ def test_an_order_cancelled_at_the_venue_while_away_is_adjusted(
 
 
 def test_epochs_and_reports_are_kept_across_restarts_and_do_not_grow(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The epoch grows with each start, and Redis holds at most `history_size` reports."""
     epochs = []
@@ -255,9 +246,7 @@ def test_epochs_and_reports_are_kept_across_restarts_and_do_not_grow(
 
 @pytest.mark.parametrize("entry", [b"\xff\x00damaged", b"[]", b'{"epoch":"seven"}', b""])
 def test_a_damaged_history_entry_stops_no_recovery(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    entry: bytes,
+    venue: PaperVenue, valkey: EmbeddedValkey, entry: bytes
 ) -> None:
     """An entry that cannot be decoded is passed over, and the recovery goes on."""
     prefix = "trader-TESTER-001:general:recovery"
@@ -276,9 +265,7 @@ def test_a_damaged_history_entry_stops_no_recovery(
     asyncio.run(start())
 
 
-def test_of_two_venues_one_that_fails_keeps_the_whole_node_from_trading(
-    venue: PaperVenue,
-) -> None:
+def test_of_two_venues_one_that_fails_keeps_the_whole_node_from_trading(venue: PaperVenue) -> None:
     """The kernel starts nothing when one venue fails, and the report names the silent one."""
     with PaperVenue("OTHER-001", prefix="OTHER") as other:
         other.open_account()
@@ -287,7 +274,7 @@ def test_of_two_venues_one_that_fails_keeps_the_whole_node_from_trading(
             [
                 venue.exec_config(symbols=("ETHUSDT-PERP",)),
                 other.exec_config(symbols=("ETHUSDT-PERP",), venue="OTHER"),
-            ],
+            ]
         )
 
         async def start() -> None:
@@ -320,8 +307,7 @@ def test_of_two_venues_one_that_fails_keeps_the_whole_node_from_trading(
 
 
 def test_stale_entries_that_are_deleted_from_redis_are_stale_no_more(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """What the README tells an operator to do about a position that the venue does not have."""
     run_and_kill(venue, valkey)

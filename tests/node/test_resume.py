@@ -35,8 +35,7 @@ COMMAND_ENDPOINT = "RecoveryMonitor.command"
 
 @pytest.mark.parametrize("is_changed", [False, True])
 def test_after_a_storm_an_operator_resumes_with_the_newest_report(
-    venue: PaperVenue,
-    is_changed: bool,
+    venue: PaperVenue, is_changed: bool
 ) -> None:
     """The new epoch is verified against the last mass status, whatever came after the failure."""
     strategy, config = Recorder(), monitor_config(storm_epochs=1)
@@ -149,8 +148,7 @@ def test_an_operator_cannot_resume_what_nothing_was_proven_of(venue: PaperVenue)
 
 
 def test_after_an_error_of_the_monitor_every_account_must_report_again(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report that could not be read may have said anything."""
     strategy = Recorder()

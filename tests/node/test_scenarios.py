@@ -31,8 +31,7 @@ SOON = monitor_config(verify_timeout_secs=0.5)
 
 
 def test_a_position_whose_history_is_cut_short_is_blocked(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Where the engine flattens a LONG 2 that the venue reports, nothing of it may trade."""
 
@@ -57,9 +56,7 @@ def test_a_position_whose_history_is_cut_short_is_blocked(
 
 @pytest.mark.parametrize("is_claimed", [False, True])
 def test_a_quiet_restart_where_every_fill_is_reported_twice_is_blocked(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    is_claimed: bool,
+    venue: PaperVenue, valkey: EmbeddedValkey, is_claimed: bool
 ) -> None:
     """The cache nets to nothing, and to two owners where nobody claims the opposite fill."""
 
@@ -108,8 +105,7 @@ def test_equal_and_opposite_hedge_legs_are_not_flat(venue: PaperVenue) -> None:
 
 
 def test_a_hedge_leg_that_grew_while_away_is_adjusted_or_fails_the_start(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """What the engine repairs is proven leg by leg; what it gives up is a failure."""
     client = scenes.hedged(venue)
@@ -178,8 +174,7 @@ def test_each_of_fourteen_bids_that_the_cache_dropped_is_found(venue: PaperVenue
 
 
 def test_a_bid_that_was_filled_meanwhile_and_stayed_open_is_blocked(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The engine dropped what the venue said of it, and made the position up."""
     scenes.fourteen_bids_killed_behind_a_broken_history(venue, valkey, TRADER_ID)
@@ -203,8 +198,7 @@ def test_a_bid_that_was_filled_meanwhile_and_stayed_open_is_blocked(
 
 
 def test_an_order_filled_before_its_answer_came_is_a_real_fill(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Sent, killed, filled: what the venue reports of it is applied and proven."""
     scenes.killed_before_the_answer(venue, valkey, TRADER_ID)
@@ -221,8 +215,7 @@ def test_an_order_filled_before_its_answer_came_is_a_real_fill(
 
 
 def test_an_order_whose_outcome_is_unknown_holds_its_instrument(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """Whether the order is at the venue nobody can say, so nothing is sent beside it."""
     order_id = scenes.killed_before_the_answer(venue, valkey, TRADER_ID)
@@ -258,10 +251,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.mark.parametrize("is_asked", [False, True])
 def test_the_answer_to_an_order_in_flight_opens_the_gate(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    judged: list[object],
-    is_asked: bool,
+    venue: PaperVenue, valkey: EmbeddedValkey, judged: list[object], is_asked: bool
 ) -> None:
     """The result waits for the venue to answer by itself, or to the engine's question."""
     order_id = scenes.killed_before_the_answer(venue, valkey, TRADER_ID)

@@ -42,9 +42,7 @@ SOON = monitor_config(verify_timeout_secs=0.5)
     ],
 )
 def test_one_of_two_venues_is_named_and_the_next_start_is_adjusted(
-    venue: PaperVenue,
-    fault: MassStatusFault,
-    reason: FailureReason,
+    venue: PaperVenue, fault: MassStatusFault, reason: FailureReason
 ) -> None:
     """No gate opens for the venue that is well either; once both answer, all may trade."""
     venue.open_account()
@@ -90,18 +88,12 @@ def test_one_of_two_venues_is_named_and_the_next_start_is_adjusted(
         pytest.param(2, RecoveryOutcome.CLEAN, set(), id="the same"),
         pytest.param(5, RecoveryOutcome.ADJUSTED, set(), id="changed"),
         pytest.param(
-            0,
-            RecoveryOutcome.DEGRADED,
-            {DiscrepancyKind.POSITION_NOT_AT_VENUE},
-            id="flat",
+            0, RecoveryOutcome.DEGRADED, {DiscrepancyKind.POSITION_NOT_AT_VENUE}, id="flat"
         ),
     ],
 )
 def test_a_reconnect_closes_the_gate_and_opens_it_on_what_is_proven(
-    venue: PaperVenue,
-    at_venue: int,
-    outcome: RecoveryOutcome,
-    found: set[DiscrepancyKind],
+    venue: PaperVenue, at_venue: int, outcome: RecoveryOutcome, found: set[DiscrepancyKind]
 ) -> None:
     """The same position or one that could be aligned may be traded, one that is gone may not."""
     strategy = heir(external_order_claims=[ETH])
@@ -182,8 +174,7 @@ def test_a_reconnect_that_is_answered_with_errors_is_judged_at_the_next_that_is_
 
 
 def test_a_position_of_a_strategy_and_of_nobody_is_blocked(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """One net position with two owners: whoever closes his part leaves the rest."""
 
@@ -205,9 +196,7 @@ def test_a_position_of_a_strategy_and_of_nobody_is_blocked(
 
 @pytest.mark.parametrize("is_reduced", [False, True])
 def test_two_strategies_on_one_net_position_are_blocked(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    is_reduced: bool,
+    venue: PaperVenue, valkey: EmbeddedValkey, is_reduced: bool
 ) -> None:
     """The venue knows one position, and cannot say whose part of it is gone."""
 
@@ -230,8 +219,7 @@ def test_two_strategies_on_one_net_position_are_blocked(
 
 
 def test_an_emulated_stop_is_released_before_the_result_and_makes_no_difference(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """The emulator asks no gate: the stop is sent, and what it filled is no discrepancy."""
 

@@ -177,8 +177,7 @@ def test_a_mismatch_that_the_engine_is_told_to_ignore_is_degraded(venue: PaperVe
 
     async def scenario() -> None:
         async with watched(
-            venue,
-            exec_engine=LiveExecEngineConfig(generate_missing_orders=False),
+            venue, exec_engine=LiveExecEngineConfig(generate_missing_orders=False)
         ) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.DEGRADED
@@ -199,9 +198,7 @@ def test_a_mismatch_that_the_engine_is_told_to_ignore_is_degraded(venue: PaperVe
     ],
 )
 def test_a_start_that_fails_or_hangs_is_told_once(
-    venue: PaperVenue,
-    fault: MassStatusFault,
-    reason: FailureReason,
+    venue: PaperVenue, fault: MassStatusFault, reason: FailureReason
 ) -> None:
     """The kernel tells nobody that its start failed; the monitor does, within the time set."""
     venue.open_account()
@@ -227,8 +224,7 @@ def test_a_start_that_fails_or_hangs_is_told_once(
 
 @pytest.mark.parametrize("is_allowed", [False, True])
 def test_a_node_that_does_not_reconcile_trades_only_if_that_is_allowed(
-    venue: PaperVenue,
-    is_allowed: bool,
+    venue: PaperVenue, is_allowed: bool
 ) -> None:
     """`reconciliation=False` proves nothing, so it fails unless the configuration allows it."""
     strategy = Recorder()
@@ -280,9 +276,7 @@ def test_the_report_can_be_read_before_the_recovery_is_complete(venue: PaperVenu
     asyncio.run(scenario())
 
 
-def test_a_plain_strategy_hears_the_result_on_the_bus_and_trades_as_ever(
-    venue: PaperVenue,
-) -> None:
+def test_a_plain_strategy_hears_the_result_on_the_bus_and_trades_as_ever(venue: PaperVenue) -> None:
     """A strategy that is not recoverable is not held back, and its orders are no discrepancy."""
     strategy = Plain()
 
@@ -299,9 +293,7 @@ def test_a_plain_strategy_hears_the_result_on_the_bus_and_trades_as_ever(
 
 
 def test_the_cache_restored_and_an_unchanged_venue_are_clean(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    capfd: pytest.CaptureFixture[str],
+    venue: PaperVenue, valkey: EmbeddedValkey, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A quiet restart with a position and a resting order changes nothing and blocks nothing."""
     first = Recorder()
@@ -384,8 +376,7 @@ class Hidden:
 
 
 def test_a_start_that_cannot_be_seen_is_not_taken_for_one_given_up(
-    venue: PaperVenue,
-    monkeypatch: pytest.MonkeyPatch,
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the start is awaited through something opaque, only the deadline decides."""
     start = NautilusKernel.start_async

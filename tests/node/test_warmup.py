@@ -62,8 +62,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_history_that_is_not_fit_keeps_the_gate_closed_until_it_is(
-    venue: PaperVenue,
-    fault: HistoryFault,
+    venue: PaperVenue, fault: HistoryFault
 ) -> None:
     """Each fault is named in the gate's reason, nothing of it is applied, and a retry opens."""
     if fault is HistoryFault.REVERSED and SORTS_HISTORY:

@@ -76,10 +76,7 @@ class Warmed(Seen, RecoverableStrategy):
 def run(strategy: Strategy, catalog: ParquetDataCatalog | None = None, times: int = 1) -> None:
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
     engine.add_venue(
-        INSTRUMENT.venue,
-        OmsType.NETTING,
-        AccountType.MARGIN,
-        [Money(1_000_000, USDT)],
+        INSTRUMENT.venue, OmsType.NETTING, AccountType.MARGIN, [Money(1_000_000, USDT)]
     )
     engine.add_instrument(INSTRUMENT)
     engine.add_data(DURING)

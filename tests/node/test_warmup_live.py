@@ -46,9 +46,7 @@ from tests.node.warm import last_bar
 from tests.node.warm import warming
 
 
-def test_live_bars_during_the_warm_up_are_neither_lost_nor_applied_twice(
-    venue: PaperVenue,
-) -> None:
+def test_live_bars_during_the_warm_up_are_neither_lost_nor_applied_twice(venue: PaperVenue) -> None:
     """One that the history holds is not applied again, the newer one is, after the history."""
     strategy = Warmed()
     venue.set_history(HistoryFault.EMPTY)
@@ -172,10 +170,7 @@ def test_a_failure_ends_the_warm_up(venue: PaperVenue) -> None:
                 complete.recovery_id,
                 complete.epoch,
                 msgspec.structs.replace(
-                    complete.report,
-                    outcome=None,
-                    failure=FailureReason.TIMEOUT,
-                    message="too late",
+                    complete.report, outcome=None, failure=FailureReason.TIMEOUT, message="too late"
                 ),
                 1,
                 1,
@@ -205,7 +200,7 @@ def test_what_an_operator_releases_during_the_warm_up_is_open_after_it(venue: Pa
             release = command("release", ETH.value)
             node.node.kernel.msgbus.send("RecoveryMonitor.command", release)
             await node.run.until(
-                lambda: any(isinstance(m, RecoveryOverridden) for m in node.messages),
+                lambda: any(isinstance(m, RecoveryOverridden) for m in node.messages)
             )
             assert not strategy.gate.is_open_for(ETH)
             venue.set_history()
@@ -225,7 +220,7 @@ def test_bars_of_a_second_go_from_history_to_live_without_a_seam(venue: PaperVen
     values: list[tuple[bool, int, float]] = []
     strategy.on_start = lambda: strategy.subscribe_bars(bar_type)  # type: ignore[method-assign]
     strategy.on_bar = lambda bar: values.append(  # type: ignore[method-assign]
-        (strategy.gate.is_open, bar.ts_event, strategy.ema.value),
+        (strategy.gate.is_open, bar.ts_event, strategy.ema.value)
     )
     venue.set_history(delay_secs=1.2)
 
@@ -253,7 +248,7 @@ def test_ticks_warm_up_as_bars_do(venue: PaperVenue, kind: Any) -> None:
             count=30,
             max_gap=timedelta(seconds=1),
             indicators=(ema,),
-        ),
+        )
     ]
     venue.set_history(HistoryFault.GAP)
 
@@ -302,7 +297,7 @@ def killed_node(port: int, redis_port: int) -> TradingNode:
             [PaperVenueExecClientConfig(port=port, symbols=symbols)],
             [PaperVenueDataClientConfig(port=port, symbols=symbols)],
             database=DatabaseConfig(host="127.0.0.1", port=redis_port),
-        ),
+        )
     )
     node.trader.add_actor(RecoveryMonitorActor(monitor_config()))
     node.trader.add_strategy(Buying(use_uuid_client_order_ids=True))
@@ -310,8 +305,7 @@ def killed_node(port: int, redis_port: int) -> TradingNode:
 
 
 def test_a_node_killed_in_its_warm_up_has_sent_no_order_and_warms_up_again(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """After kill -9 nothing is left of the warm-up: the next start does all of it."""
     target = "tests.node.test_warmup_live:killed_node"

@@ -43,8 +43,8 @@ class Warmed(Recorder):
     def __init__(self, period: int = 20, **config: Any) -> None:
         super().__init__(
             RecoverableStrategyConfig(
-                **{"warmup_timeout_secs": 5.0, "warmup_retry_secs": 0.05, **config},
-            ),
+                **{"warmup_timeout_secs": 5.0, "warmup_retry_secs": 0.05, **config}
+            )
         )
         self.ema = ExponentialMovingAverage(period)
         self.bars: list[Bar] = []
@@ -74,10 +74,7 @@ class Warmed(Recorder):
 
 @asynccontextmanager
 async def warming(
-    venue: PaperVenue,
-    *strategies: Recorder,
-    shadow: bool = False,
-    **fields: Any,
+    venue: PaperVenue, *strategies: Recorder, shadow: bool = False, **fields: Any
 ) -> AsyncIterator[Watched]:
     """
     Run a node with a data client, whose strategies warm up.
@@ -85,10 +82,8 @@ async def warming(
     symbols = ("ETHUSDT-PERP",)
     node = paper_node(
         paper_node_config(
-            [venue.exec_config(symbols=symbols)],
-            [venue.data_config(symbols=symbols)],
-            **fields,
-        ),
+            [venue.exec_config(symbols=symbols)], [venue.data_config(symbols=symbols)], **fields
+        )
     )
     node.trader.add_actor(actor := RecoveryMonitorActor(monitor_config(shadow=shadow)))
     for strategy in strategies:

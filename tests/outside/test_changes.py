@@ -44,9 +44,7 @@ def absent(following: Changes, *, is_stopped: bool = False) -> list[str]:
 
 
 def heard(
-    following: Changes,
-    kind: str,
-    of: RecoveryReport,
+    following: Changes, kind: str, of: RecoveryReport
 ) -> list[tuple[int, int | None, str, str]]:
     return plain(following.hear(Message(MessageKind(kind), of)))
 
@@ -64,7 +62,7 @@ def test_each_phase_is_told_once() -> None:
         assert seen(following, 1, RecoveryPhase(phase), ts) == [(ts, 1, phase, "")]
         assert seen(following, 1, RecoveryPhase(phase), ts + 1) == []
     assert seen(following, 1, RecoveryPhase.COMPLETE, 10, report()) == [
-        (9, 1, "COMPLETE", "CLEAN: m"),
+        (9, 1, "COMPLETE", "CLEAN: m")
     ]
     assert seen(following, 1, RecoveryPhase.COMPLETE, 11, report()) == []
 
@@ -76,7 +74,7 @@ def test_what_was_heard_is_not_told_again_when_it_is_seen() -> None:
     following = Changes(T)
     started = report(2, "mass_status", ts_completed=None)
     assert heard(following, "RecoveryStarted", started) == [
-        (5, 2, "RECONCILING", "opened by mass_status"),
+        (5, 2, "RECONCILING", "opened by mass_status")
     ]
     assert seen(following, 2, RecoveryPhase.RECONCILING) == []
     assert seen(following, 2, RecoveryPhase.COMPLETE, 9, report(2)) != []
@@ -90,7 +88,7 @@ def test_a_start_and_a_failure_are_heard() -> None:
     """
     following = Changes(T)
     assert heard(following, "RecoveryStarted", report(ts_completed=None)) == [
-        (5, 1, "PENDING", "opened by startup"),
+        (5, 1, "PENDING", "opened by startup")
     ]
     failed = report(outcome=None, failure="TIMEOUT")
     assert heard(following, "RecoveryFailed", failed) == [(9, 1, "FAILED", "TIMEOUT: m")]
@@ -108,7 +106,7 @@ def test_an_end_without_a_report_says_so() -> None:
     A monitor may keep none.
     """
     assert seen(Changes(T), 1, RecoveryPhase.COMPLETE) == [
-        (5, 1, "COMPLETE", "no report on record"),
+        (5, 1, "COMPLETE", "no report on record")
     ]
 
 
@@ -120,12 +118,12 @@ def test_a_release_and_its_end_are_told_once() -> None:
     following = Changes(T)
     seen(following, 1, RecoveryPhase.COMPLETE, 9, report())
     assert heard(following, "RecoveryOverridden", report(overrides=(one,))) == [
-        (20, 1, "RELEASED", wording.release_line(one)),
+        (20, 1, "RELEASED", wording.release_line(one))
     ]
     assert seen(following, 1, RecoveryPhase.COMPLETE, 9, report(overrides=(one,))) == []
     over = msgspec.structs.replace(one, ts_ended=30)
     assert seen(following, 1, RecoveryPhase.COMPLETE, 9, report(overrides=(over,))) == [
-        (30, 1, "RELEASE_ENDED", wording.release_line(over)),
+        (30, 1, "RELEASE_ENDED", wording.release_line(over))
     ]
     assert heard(following, "RecoveryOverridden", report(overrides=(over,))) == []
 

@@ -47,12 +47,7 @@ def holder(name: str, *, trades: str = "", claims: str = "", **fields: Any) -> S
 
 # What triggers, the nearest that does not, and then the subject and the message
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
-    "CONFIG_UNREADABLE": (
-        {"unusable_settings": (BROKEN,)},
-        {},
-        "part[0]",
-        "no such module",
-    ),
+    "CONFIG_UNREADABLE": ({"unusable_settings": (BROKEN,)}, {}, "part[0]", "no such module"),
     "RECONCILIATION_OFF": (
         {"reconciliation": False},
         {"reconciliation": True},

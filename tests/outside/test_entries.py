@@ -97,8 +97,7 @@ def test_no_bytes_make_a_reader_raise_anything_else(name: str, data: bytes) -> N
 
 @given(way=st.sampled_from(WAYS), value=JSON)
 def test_a_report_with_any_value_anywhere_is_damaged_or_can_be_shown(
-    way: tuple[object, ...],
-    value: object,
+    way: tuple[object, ...], value: object
 ) -> None:
     """
     What passes the reader can be made into every text that there is, in bounded space.
@@ -182,8 +181,7 @@ def test_values_of_the_monitor_read_back() -> None:
 
 @pytest.mark.parametrize("encode", [msgspec.json.encode, msgspec.msgpack.encode])
 @pytest.mark.parametrize(
-    "kind",
-    ["RecoveryStarted", "RecoveryComplete", "RecoveryFailed", "RecoveryOverridden"],
+    "kind", ["RecoveryStarted", "RecoveryComplete", "RecoveryFailed", "RecoveryOverridden"]
 )
 def test_messages_of_a_stream_read_back_in_either_encoding(kind: str, encode: object) -> None:
     """

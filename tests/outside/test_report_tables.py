@@ -68,8 +68,7 @@ def test_a_failure_is_the_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("secs", "told"),
-    [(0.0, "0.0 s"), (59.9, "59.9 s"), (60.0, "1 min"), (-5.0, "0.0 s")],
+    ("secs", "told"), [(0.0, "0.0 s"), (59.9, "59.9 s"), (60.0, "1 min"), (-5.0, "0.0 s")]
 )
 def test_what_it_took(secs: float, told: str) -> None:
     """

@@ -50,7 +50,7 @@ NAMES = st.sampled_from(
         "appendfsync",
         "save",
         "stop-writes-on-bgsave-error",
-    ],
+    ]
 )
 SCALARS = st.one_of(
     st.none(),
@@ -245,9 +245,7 @@ def test_a_message_has_the_numbers() -> None:
 @example({"redis_version": "1" * 1000, "maxmemory": 10**400}, {"save": "1"}, b"{}")
 @given(ANSWERS, ANSWERS, st.one_of(SCALARS, st.lists(SCALARS)))
 def test_no_answer_is_too_strange(
-    info: dict[Any, Any],
-    config: dict[Any, Any],
-    heartbeat: object,
+    info: dict[Any, Any], config: dict[Any, Any], heartbeat: object
 ) -> None:
     """Whatever a server says, there are findings in one line each, or none."""
     told = facts_in_info(info, 1.8e9) | facts_in_config(config) | facts_in_heartbeat(heartbeat)
@@ -269,10 +267,7 @@ def test_a_heartbeat_that_is_changed_anywhere_is_read_or_damaged(data: st.DataOb
     assert told.keys() in ({"heartbeat"}, {"is_heartbeat_damaged"})
 
 
-@pytest.mark.parametrize(
-    "ts",
-    [-1, 2**63, 10**400],
-)
+@pytest.mark.parametrize("ts", [-1, 2**63, 10**400])
 def test_a_heartbeat_of_no_time_is_damaged(ts: int) -> None:
     """Its age could not be told."""
     value = b'{"ts":%d,"epoch":1,"phase":"COMPLETE"}' % ts

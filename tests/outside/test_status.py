@@ -20,9 +20,7 @@ SEC = 1_000_000_000
 NOW = 1_000 * SEC
 CLEAN = RecoveryReport("T-1", "R", 7, "startup", RecoveryOutcome.CLEAN, message="Nothing")
 DEGRADED = msgspec.structs.replace(
-    CLEAN,
-    outcome=RecoveryOutcome.DEGRADED,
-    blocked_instruments=("A", "B"),
+    CLEAN, outcome=RecoveryOutcome.DEGRADED, blocked_instruments=("A", "B")
 )
 
 

@@ -279,17 +279,9 @@ def test_a_fill_of_all_closes_an_order_and_more_than_all_leaves_nothing() -> Non
     """
     sent = (initialized(), answered("OrderAccepted", 2))
     order = order_of(*sent, filled(3), filled(4))
-    assert (order.status, order.filled_qty, order.leaves_qty) == (
-        "FILLED",
-        Decimal(2),
-        Decimal(0),
-    )
+    assert (order.status, order.filled_qty, order.leaves_qty) == ("FILLED", Decimal(2), Decimal(0))
     order = order_of(*sent, filled(3, qty="5"))
-    assert (order.status, order.filled_qty, order.leaves_qty) == (
-        "FILLED",
-        Decimal(5),
-        Decimal(0),
-    )
+    assert (order.status, order.filled_qty, order.leaves_qty) == ("FILLED", Decimal(5), Decimal(0))
     smaller = answered("OrderUpdated", 4, quantity="0.5")
     assert order_of(*sent, filled(3), smaller).leaves_qty == 0
 
@@ -452,9 +444,7 @@ def test_an_instrument_tells_in_which_currency_is_won(
     """
     value = msgspec.json.encode({"type": "X", "id": "X.Y", "multiplier": "5", **fields})
     terms = instrument_terms(
-        decoding.instrument(value),
-        {currency: 3}.__getitem__,
-        takes_commission=True,
+        decoding.instrument(value), {currency: 3}.__getitem__, takes_commission=True
     )
     assert (terms.currency, terms.precision, terms.multiplier) == (currency, 3, 5.0)
     assert terms.commission_currency is None

@@ -38,9 +38,7 @@ def told(node: NodeFacts | None = None, **stored: Any) -> dict[str, str]:
     ],
 )
 def test_a_look_back_is_compared_with_the_time_away(
-    lookback_mins: int | None,
-    away_mins: int,
-    message: str | None,
+    lookback_mins: int | None, away_mins: int, message: str | None
 ) -> None:
     """
     It must reach back to the last sign of life; without an end it does.
@@ -67,7 +65,7 @@ def test_orders_without_a_heartbeat_leave_the_time_away_unknown() -> None:
     assert told(node, order_count=1_234) == {
         "LAST_ALIVE_UNKNOWN": (
             "It is 60 min, and there are 1,234 orders on record but no heartbeat."
-        ),
+        )
     }
 
 
@@ -77,7 +75,7 @@ def test_another_encoding_is_told_also_among_entries_of_the_same() -> None:
     """
     assert told(encodings=frozenset({"msgpack"})) == {}
     assert told(encodings=frozenset({"msgpack", "json"})) == {
-        "ENCODING_CHANGED": "It is msgpack, but some entries are stored as json.",
+        "ENCODING_CHANGED": "It is msgpack, but some entries are stored as json."
     }
     assert told(NodeFacts(encoding="json"), encodings=frozenset({"json"})) == {}
 
@@ -92,8 +90,7 @@ def test_another_encoding_is_told_also_among_entries_of_the_same() -> None:
     ],
 )
 def test_a_start_that_takes_long_is_told_and_one_longer_than_the_monitor_waits(
-    orders: int,
-    codes: set[str],
+    orders: int, codes: set[str]
 ) -> None:
     """
     Twenty seconds are long, and the monitor waits for 120.
@@ -117,8 +114,7 @@ def test_an_estimate_is_told_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("orders", "secs"),
-    [(250, 0.3), (1_000, 1.0), (4_000, 10.0), (10_000, 40.0), (50_000, 900.0)],
+    ("orders", "secs"), [(250, 0.3), (1_000, 1.0), (4_000, 10.0), (10_000, 40.0), (50_000, 900.0)]
 )
 def test_the_cost_goes_through_what_was_measured(orders: int, secs: float) -> None:
     """
@@ -151,8 +147,7 @@ def test_the_cost_grows_with_every_order() -> None:
     ],
 )
 def test_an_order_id_tells_when_the_order_was_made(
-    client_order_id: str,
-    made: float | None,
+    client_order_id: str, made: float | None
 ) -> None:
     """
     Those of NautilusTrader name their second.

@@ -188,10 +188,7 @@ def found(*args: Any, **kwargs: Any) -> dict[str, Finding]:
 
 
 def recovering(
-    port: int,
-    database: dict[str, Any],
-    heartbeat_secs: float,
-    **cache: Any,
+    port: int, database: dict[str, Any], heartbeat_secs: float, **cache: Any
 ) -> TradingNode:
     """
     Return a node that is made with the presets.

@@ -192,10 +192,7 @@ def test_an_exception_of_the_target_tells_no_url_with_a_password(check: Check) -
     ],
 )
 def test_a_file_that_is_no_configuration_is_told_in_one_line(
-    check: Check,
-    tmp_path: Path,
-    text: bytes,
-    said: str,
+    check: Check, tmp_path: Path, text: bytes, said: str
 ) -> None:
     """
     NautilusTrader's own decoder says what is wrong.
@@ -226,7 +223,7 @@ def test_modules_of_the_current_directory_are_found(check: Check, tmp_path: Path
     """
     (tmp_path / "mynode.py").write_text(
         "from nautilus_trader.config import TradingNodeConfig\n"
-        "config = TradingNodeConfig(trader_id='MINE-001')\n",
+        "config = TradingNodeConfig(trader_id='MINE-001')\n"
     )
     code, out, _ = process("mynode:config", "--json", cwd=tmp_path)
     assert code == 2
@@ -240,9 +237,7 @@ def test_a_file_names_classes_of_the_current_directory(
     """
     They are found by the console script too, which Python gives no directory.
     """
-    (tmp_path / "mine.py").write_text(
-        "from tests.preflight.nodes import Trades, TradesConfig\n",
-    )
+    (tmp_path / "mine.py").write_text("from tests.preflight.nodes import Trades, TradesConfig\n")
     own_strategy = ImportableStrategyConfig(
         strategy_path="mine:Trades", config_path="mine:TradesConfig", config={}
     )

@@ -209,15 +209,11 @@ if HAS_POSITION_CHECK:
             "POSITION_CHECK_OFF",
             engine(position_check_interval_secs=None),
             engine(position_check_interval_secs=3600.0),
-        ),
+        )
     )
 if HAS_LATE_BUFFER:
     PAIRS.append(
-        (
-            "BUFFERED_WRITES_WAIT",
-            cache(buffer_interval_ms=100),
-            cache(buffer_interval_ms=None),
-        ),
+        ("BUFFERED_WRITES_WAIT", cache(buffer_interval_ms=100), cache(buffer_interval_ms=None))
     )
 
 BLOCKS = {
@@ -241,10 +237,7 @@ def made(valkey: EmbeddedValkey, fields: Fields) -> TradingNodeConfig:
 
 @pytest.mark.parametrize(("code", "trigger", "neighbour"), PAIRS, ids=[pair[0] for pair in PAIRS])
 def test_a_finding_is_made_and_is_not_in_the_nearest_neighbour(
-    valkey: EmbeddedValkey,
-    code: str,
-    trigger: Fields,
-    neighbour: Fields,
+    valkey: EmbeddedValkey, code: str, trigger: Fields, neighbour: Fields
 ) -> None:
     """
     Each code is triggered by one change to a configuration, with the severity that is promised.
@@ -331,9 +324,7 @@ def test_a_halt_holds_plain_strategies_back(valkey: EmbeddedValkey) -> None:
     ],
 )
 def test_what_a_strategy_trades_is_told_by_its_configuration(
-    valkey: EmbeddedValkey,
-    config: Fields,
-    traded: set[str],
+    valkey: EmbeddedValkey, config: Fields, traded: set[str]
 ) -> None:
     """
     Instruments and bar types are found in every field, and other texts with a dot are none.
@@ -343,7 +334,7 @@ def test_what_a_strategy_trades_is_told_by_its_configuration(
             valkey.database_config(),
             strategies=[strategy(**config)],
             exec_clients={"PAPER": client()},
-        ),
+        )
     )
     unclaimed = {f.subject for f in report.findings if f.code == "INSTRUMENT_NOT_CLAIMED"}
     assert unclaimed == traded
@@ -401,8 +392,7 @@ def test_nothing_raises_for_a_configuration_that_is_wrong(make: Callable[[], Any
 
 @pytest.mark.parametrize("is_own", [True, False])
 def test_an_error_that_quotes_a_secret_is_told_without_it(
-    valkey: EmbeddedValkey,
-    is_own: bool,
+    valkey: EmbeddedValkey, is_own: bool
 ) -> None:
     """
     What the configuration of a component calls a key is masked in whatever text it gets into.

@@ -63,14 +63,10 @@ def test_the_engine_is_one_that_reconciles() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "kind"),
-    [
-        (recovery_cache_config, CacheConfig),
-        (recovery_exec_engine_config, LiveExecEngineConfig),
-    ],
+    [(recovery_cache_config, CacheConfig), (recovery_exec_engine_config, LiveExecEngineConfig)],
 )
 def test_every_argument_can_be_overridden_and_an_unknown_one_is_refused(
-    preset: Any,
-    kind: Any,
+    preset: Any, kind: Any
 ) -> None:
     """
     Whatever the class takes reaches it, and a mistake is named.
@@ -92,8 +88,7 @@ def process(venue: PaperVenue, valkey: EmbeddedValkey, **cache: Any) -> NodeProc
 
 
 def test_a_node_with_the_presets_recovers_from_a_kill(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """
     The position that it had is there again after kill -9. On 1.221 the next heartbeat takes with it
@@ -110,9 +105,7 @@ def test_a_node_with_the_presets_recovers_from_a_kill(
 
 @pytest.mark.parametrize("interval_ms", [100, None])
 def test_what_was_written_last_is_stored_before_a_kill_except_for_the_buffer_of_1_221(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    interval_ms: int | None,
+    venue: PaperVenue, valkey: EmbeddedValkey, interval_ms: int | None
 ) -> None:
     """
     A second after the last event of a quiet node, all of it has left the process.
@@ -124,8 +117,7 @@ def test_what_was_written_last_is_stored_before_a_kill_except_for_the_buffer_of_
 
             def is_closed() -> bool:
                 closed: Any = client.sismember(
-                    "trader-PRESET-001:index:orders_closed",
-                    client_order_id,
+                    "trader-PRESET-001:index:orders_closed", client_order_id
                 )
                 return bool(closed)
 

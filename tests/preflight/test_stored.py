@@ -60,10 +60,7 @@ def store_orders(valkey: EmbeddedValkey, ids: list[str]) -> None:
 
 
 def leave_an_order(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    instance_id: UUID4 | None = None,
-    **cache: Any,
+    venue: PaperVenue, valkey: EmbeddedValkey, instance_id: UUID4 | None = None, **cache: Any
 ) -> int:
     """
     Run a node that buys, and return how many orders it had before.
@@ -76,7 +73,7 @@ def leave_an_order(
                 trader_id="CHECKED-001",
                 cache=CacheConfig(database=valkey.database_config(), **cache),
                 instance_id=instance_id,
-            ),
+            )
         )
         restored = len(node.cache.orders())
         node.trader.add_actor(RecoveryMonitorActor(monitor_config()))
@@ -91,11 +88,7 @@ def leave_an_order(
 
 
 def looking_back(valkey: EmbeddedValkey, mins: int | None, **fields: Any) -> dict[str, Any]:
-    config = good(
-        valkey.database_config(),
-        engine={"reconciliation_lookback_mins": mins},
-        **fields,
-    )
+    config = good(valkey.database_config(), engine={"reconciliation_lookback_mins": mins}, **fields)
     return dict(found(config))
 
 
@@ -117,10 +110,7 @@ def test_the_heartbeat_is_looked_for_where_the_cache_keeps_it(valkey: EmbeddedVa
     instance_id = UUID4()
     for key, fields in (
         ("CHECKED-001", {"cache": {"use_trader_prefix": False}}),
-        (
-            f"{KEY}:{instance_id}",
-            {"cache": {"use_instance_id": True}, "instance_id": instance_id},
-        ),
+        (f"{KEY}:{instance_id}", {"cache": {"use_instance_id": True}, "instance_id": instance_id}),
     ):
         assert "LOOKBACK_TOO_SHORT" not in looking_back(valkey, 60, **fields)
         beat(valkey, mins_ago=61, key=key)
@@ -256,9 +246,7 @@ def test_a_server_that_answers_without_an_end_is_left_too() -> None:
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
 def test_a_changed_encoding_is_told_after_a_real_node(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    encoding: str,
+    venue: PaperVenue, valkey: EmbeddedValkey, encoding: str
 ) -> None:
     """
     What a node left in one encoding is not read in the other; its heartbeat is read all the same.
@@ -277,8 +265,7 @@ def test_a_changed_encoding_is_told_after_a_real_node(
 
 
 def test_keys_with_an_instance_id_are_lost_or_cannot_be_loaded(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """
     A real node finds them again only if its ID is fixed, and on 1.221 it cannot be made.
@@ -305,8 +292,7 @@ def test_an_encoding_is_told_without_orders(valkey: EmbeddedValkey) -> None:
 
 
 def test_an_entry_with_which_no_node_starts_blocks(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """
     What a node has left is sound; of what is not, the first are named.

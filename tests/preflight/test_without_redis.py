@@ -34,7 +34,7 @@ def test_a_preflight_blocks_and_says_what_to_install() -> None:
         "from tests.preflight.targets import config;"
         "from nautilus_recovery_actor import preflight;"
         "report = preflight(config);"
-        "print(report.is_blocked, [(f.code, f.remedy) for f in report.findings])",
+        "print(report.is_blocked, [(f.code, f.remedy) for f in report.findings])"
     )
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == (
@@ -49,7 +49,7 @@ def test_the_command_says_what_to_install() -> None:
     """
     done = python(
         "from nautilus_recovery_actor.console.main import main;"
-        "sys.exit(main(['check', 'tests.preflight.targets:config']))",
+        "sys.exit(main(['check', 'tests.preflight.targets:config']))"
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Dependencies are missing: pip install 'nautilus_recovery_actor[cli]'\n"

@@ -201,8 +201,7 @@ def test_a_login_is_encoded_in_a_url_as_nautilus_trader_reads_it() -> None:
     ],
 )
 def test_a_login_that_nautilus_trader_cannot_use_is_told(
-    database: dict[str, Any],
-    told: str,
+    database: dict[str, Any], told: str
 ) -> None:
     """Before anything is sent."""
     (finding,) = look_at_login(DatabaseConfig(**database))

@@ -91,19 +91,15 @@ class Probe(Strategy):
 
     def send_market(self, side: str, qty: int | str, **kwargs: Any) -> Order:
         return self._send(
-            self.order_factory.market(INSTRUMENT_ID, OrderSide[side], self._qty(qty), **kwargs),
+            self.order_factory.market(INSTRUMENT_ID, OrderSide[side], self._qty(qty), **kwargs)
         )
 
     def send_limit(self, side: str, qty: int | str, px: int | str, **kwargs: Any) -> Order:
         instrument = self.cache.instrument(INSTRUMENT_ID)
         return self._send(
             self.order_factory.limit(
-                INSTRUMENT_ID,
-                OrderSide[side],
-                self._qty(qty),
-                instrument.make_price(px),
-                **kwargs,
-            ),
+                INSTRUMENT_ID, OrderSide[side], self._qty(qty), instrument.make_price(px), **kwargs
+            )
         )
 
     def send_stop(self, side: str, qty: int | str, px: int | str, **kwargs: Any) -> Order:
@@ -116,7 +112,7 @@ class Probe(Strategy):
                 instrument.make_price(px),
                 reduce_only=True,
                 **kwargs,
-            ),
+            )
         )
 
     def names(self, *events: type) -> list[str]:

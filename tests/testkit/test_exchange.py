@@ -126,8 +126,7 @@ def test_a_duplicate_client_order_id_is_rejected_and_the_first_order_is_untouche
     ],
 )
 def test_an_order_that_cannot_be_taken_is_rejected_with_the_reason(
-    fields: dict[str, Any],
-    reason: str,
+    fields: dict[str, Any], reason: str
 ) -> None:
     assert Bench().submit("BUY", **{"qty": "1", **fields}).reason == reason
 
@@ -224,12 +223,7 @@ def test_an_order_that_is_filled_cancels_those_linked_to_it() -> None:
     bench.submit("BUY", "1")
     bench.submit("SELL", "1", "LIMIT", px=D(2100), client_order_id="TP", cancels=("SL",))
     bench.submit(
-        "SELL",
-        "1",
-        "STOP_MARKET",
-        trigger_px=D(1900),
-        client_order_id="SL",
-        cancels=("TP",),
+        "SELL", "1", "STOP_MARKET", trigger_px=D(1900), client_order_id="SL", cancels=("TP",)
     )
     bench.exchange.set_price(ETH, D(1890))
     assert bench.order("SL").state is OrderState.FILLED

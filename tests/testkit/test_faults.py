@@ -79,15 +79,13 @@ def test_without_faults_everything_is_reported(account: Account) -> None:
 
 
 def test_an_old_closed_order_is_outside_the_lookback_and_an_old_open_one_is_not(
-    exchange: Exchange,
-    account: Account,
+    exchange: Exchange, account: Account
 ) -> None:
     assert _orders(account, Faults(), since_ns=exchange.now()) == ["STOP", "LIMIT"]
 
 
 def test_a_flat_position_is_in_no_mass_status_but_in_the_answer_to_its_own_query(
-    exchange: Exchange,
-    account: Account,
+    exchange: Exchange, account: Account
 ) -> None:
     exchange.set_price(ETH, D(1890))
     assert _positions(account, Faults()) == []
@@ -96,8 +94,7 @@ def test_a_flat_position_is_in_no_mass_status_but_in_the_answer_to_its_own_query
 
 
 def test_lost_fills_take_their_orders_and_the_flat_position_with_them(
-    exchange: Exchange,
-    account: Account,
+    exchange: Exchange, account: Account
 ) -> None:
     faults = Faults(lose_fills_since=exchange.now())
     exchange.set_price(ETH, D(1890))

@@ -140,13 +140,7 @@ async def test_an_order_is_triggered_and_another_expires(venue: PaperVenue) -> N
         )
         probe.submit_order(stop)
         soon = probe.clock.utc_now() + timedelta(milliseconds=50)
-        dated = probe.send_limit(
-            "BUY",
-            1,
-            1000,
-            time_in_force=TimeInForce.GTD,
-            expire_time=soon,
-        )
+        dated = probe.send_limit("BUY", 1, 1000, time_in_force=TimeInForce.GTD, expire_time=soon)
         await run.until(lambda: dated.status == OrderStatus.EXPIRED)
         venue.set_price(SYMBOL, 1890)
         await run.until(lambda: stop.status == OrderStatus.TRIGGERED)
@@ -296,7 +290,7 @@ async def test_the_engine_checks_open_orders_with_the_venue(venue: PaperVenue) -
         reconciliation_startup_delay_secs=0.01,
     )
     node, probe = probe_node(
-        paper_node_config([venue.exec_config(symbols=(SYMBOL,))], exec_engine=engine),
+        paper_node_config([venue.exec_config(symbols=(SYMBOL,))], exec_engine=engine)
     )
     async with running(node) as run:
         order = probe.send_limit("BUY", 1, 1990)
@@ -341,9 +335,7 @@ async def test_a_data_client_brings_quotes_trades_and_empty_history(venue: Paper
         ]
         assert (
             node.cache.quote_tick(INSTRUMENT_ID).ask_price
-            == node.cache.quote_tick(
-                INSTRUMENT_ID,
-            ).bid_price
+            == node.cache.quote_tick(INSTRUMENT_ID).bid_price
         )
 
 
@@ -355,9 +347,7 @@ async def test_a_hedging_account_has_both_legs(venue: PaperVenue) -> None:
     async with running(node) as run:
         client_id = ClientId("HEDGE")
         order = probe.order_factory.market(
-            INSTRUMENT_ID,
-            OrderSide.BUY,
-            node.cache.instrument(INSTRUMENT_ID).make_qty(2),
+            INSTRUMENT_ID, OrderSide.BUY, node.cache.instrument(INSTRUMENT_ID).make_qty(2)
         )
         probe.submit_order(order, client_id=client_id)
         await run.until(lambda: order.is_closed)
@@ -388,22 +378,18 @@ async def test_one_node_trades_two_venues_and_two_accounts(venue: PaperVenue) ->
                 venue.exec_config(symbols=(SYMBOL,)),
                 venue.exec_config(account_id="SECOND-001", is_venue_client=False),
                 beta.exec_config(venue="BETA", symbols=(SYMBOL,)),
-            ],
+            ]
         )
         node, probe = probe_node(config)
         async with running(node) as run:
             first = probe.send_market("BUY", 1)
             second = probe.order_factory.market(
-                INSTRUMENT_ID,
-                OrderSide.BUY,
-                node.cache.instrument(INSTRUMENT_ID).make_qty(2),
+                INSTRUMENT_ID, OrderSide.BUY, node.cache.instrument(INSTRUMENT_ID).make_qty(2)
             )
             probe.submit_order(second, client_id=ClientId("SECOND"))
             elsewhere = InstrumentId.from_str("ETHUSDT-PERP.BETA")
             third = probe.order_factory.market(
-                elsewhere,
-                OrderSide.SELL,
-                node.cache.instrument(elsewhere).make_qty(3),
+                elsewhere, OrderSide.SELL, node.cache.instrument(elsewhere).make_qty(3)
             )
             probe.submit_order(third)
             await run.until(lambda: first.is_closed and second.is_closed and third.is_closed)
@@ -422,10 +408,10 @@ async def test_nodes_run_one_after_another_and_side_by_side(venue: PaperVenue) -
             order = probe.send_market("BUY", 1)
             await run.until(lambda: order.is_closed)  # noqa: B023 (awaited within the step)
     left, left_probe = probe_node(
-        paper_node_config([venue.exec_config(symbols=(SYMBOL,))], trader_id="LEFT-001"),
+        paper_node_config([venue.exec_config(symbols=(SYMBOL,))], trader_id="LEFT-001")
     )
     right, right_probe = probe_node(
-        paper_node_config([venue.exec_config(symbols=(SYMBOL,))], trader_id="RIGHT-001"),
+        paper_node_config([venue.exec_config(symbols=(SYMBOL,))], trader_id="RIGHT-001")
     )
     async with running(left) as left_run, running(right) as right_run:
         assert left_probe.net_qty() == right_probe.net_qty() == 3

@@ -68,14 +68,10 @@ class Start:
 
 @asynccontextmanager
 async def start(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    wait: bool = True,
+    venue: PaperVenue, valkey: EmbeddedValkey, wait: bool = True
 ) -> AsyncIterator[Start]:
     config = paper_node_config(
-        [venue.exec_config(symbols=(SYMBOL,))],
-        database=valkey.database_config(),
-        log_level="OFF",
+        [venue.exec_config(symbols=(SYMBOL,))], database=valkey.database_config(), log_level="OFF"
     )
     node, probe = probe_node(config)
     async with running(node, wait=wait) as run:
@@ -104,8 +100,7 @@ async def test_a_quiet_restart_changes_nothing(venue: PaperVenue, valkey: Embedd
 
 @on_loop
 async def test_a_stop_that_triggered_meanwhile_is_reconciled_by_its_fill(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     stop_id = await leave_long_with_stop(venue, valkey)
     venue.set_price(SYMBOL, 1890)
@@ -118,9 +113,7 @@ async def test_a_stop_that_triggered_meanwhile_is_reconciled_by_its_fill(
 
 @pytest.mark.parametrize("fault", [MassStatusFault.RAISE, MassStatusFault.NONE])
 def test_a_mass_status_that_fails_ends_the_start(
-    fault: MassStatusFault,
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    fault: MassStatusFault, venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     async def scenario() -> None:
         venue.set_faults(mass_status=fault)
@@ -133,8 +126,7 @@ def test_a_mass_status_that_fails_ends_the_start(
 
 @on_loop
 async def test_a_mass_status_that_hangs_holds_up_the_start(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     venue.set_faults(mass_status=MassStatusFault.HANG)
     async with start(venue, valkey, wait=False) as first:
@@ -161,8 +153,7 @@ async def test_queries_that_fail_end_the_start(venue: PaperVenue, valkey: Embedd
 
 @on_loop
 async def test_lost_fills_leave_a_position_and_an_order_that_do_not_exist(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     stop_id = await leave_long_with_stop(venue, valkey)
     venue.set_faults(lose_fills_since=venue.mark())
@@ -183,8 +174,7 @@ async def test_lost_fills_leave_a_position_and_an_order_that_do_not_exist(
 
 @on_loop
 async def test_hidden_fills_are_inferred_from_the_order(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     stop_id = await leave_long_with_stop(venue, valkey)
     venue.set_faults(hide_fill_reports=True)
@@ -199,8 +189,7 @@ async def test_hidden_fills_are_inferred_from_the_order(
 
 @on_loop
 async def test_every_fill_is_in_the_mass_status_twice(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     await leave_long_with_stop(venue, valkey)
     venue.set_faults(duplicate_fill_reports=True)
@@ -211,8 +200,7 @@ async def test_every_fill_is_in_the_mass_status_twice(
 
 @on_loop
 async def test_a_position_on_an_instrument_that_is_not_loaded_passes_for_success(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     venue.set_faults(phantom_positions=(Position(symbol="XRPUSDT-PERP", qty=D(100)),))
     async with start(venue, valkey) as first:
@@ -223,8 +211,7 @@ async def test_a_position_on_an_instrument_that_is_not_loaded_passes_for_success
 
 @on_loop
 async def test_a_position_reported_with_another_quantity_is_aligned_by_a_made_up_fill(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     await leave_long_with_stop(venue, valkey)
     venue.set_faults(override_positions={SYMBOL: D(3)})
@@ -235,8 +222,7 @@ async def test_a_position_reported_with_another_quantity_is_aligned_by_a_made_up
 
 @on_loop
 async def test_a_hidden_order_stays_open_in_the_cache(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     stop_id = await leave_long_with_stop(venue, valkey)
     venue.cancel(stop_id)
@@ -247,8 +233,7 @@ async def test_a_hidden_order_stays_open_in_the_cache(
 
 @on_loop
 async def test_a_hidden_position_stays_open_in_the_cache(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     await leave_long_with_stop(venue, valkey)
     venue.set_position(SYMBOL, 0)
@@ -259,8 +244,7 @@ async def test_a_hidden_position_stays_open_in_the_cache(
 
 @on_loop
 async def test_a_position_that_went_flat_is_known_from_its_own_query_only(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     await leave_long_with_stop(venue, valkey)
     venue.set_position(SYMBOL, 0)
@@ -274,8 +258,7 @@ async def test_a_position_that_went_flat_is_known_from_its_own_query_only(
 
 @on_loop
 async def test_a_venue_that_is_silent_about_flat_positions_leaves_them_open(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     await leave_long_with_stop(venue, valkey)
     venue.set_position(SYMBOL, 0)
@@ -286,8 +269,7 @@ async def test_a_venue_that_is_silent_about_flat_positions_leaves_them_open(
 
 @on_loop
 async def test_an_order_without_an_answer_is_in_flight_after_the_restart(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     venue.set_faults(hold_acks=True)
     async with start(venue, valkey) as first:

@@ -28,8 +28,7 @@ def _kwargs(venue: PaperVenue, valkey: EmbeddedValkey, opens_position: bool) -> 
 
 
 def test_a_stop_triggers_while_the_node_is_dead_and_the_next_node_knows(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
+    venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     with NodeProcess(TARGET, **_kwargs(venue, valkey, opens_position=True)) as first:
         assert first.wait_for("started")["is_trading"]
@@ -65,9 +64,7 @@ def test_a_node_that_cannot_be_built_ends_with_its_log_in_the_error() -> None:
 
 
 def test_a_fact_that_is_not_emitted_in_time_is_named(
-    venue: PaperVenue,
-    valkey: EmbeddedValkey,
-    tmp_path: Path,
+    venue: PaperVenue, valkey: EmbeddedValkey, tmp_path: Path
 ) -> None:
     log_path = tmp_path / "node.log"
     kwargs = _kwargs(venue, valkey, opens_position=False)

@@ -45,8 +45,7 @@ def test_a_server_can_write_to_disk() -> None:
 
 
 def test_a_given_server_is_used_as_it_is_and_not_ended(
-    valkey: EmbeddedValkey,
-    monkeypatch: pytest.MonkeyPatch,
+    valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", f"redis://user@{valkey.host}:{valkey.port}")
     with EmbeddedValkey() as given, given.client() as client:
@@ -77,8 +76,7 @@ def test_a_given_server_that_does_not_answer_says_what_to_do(
 
 
 def test_a_server_on_the_path_comes_before_the_one_in_the_wheel(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = tmp_path / "redis-server"
     shutil.copy(valkey_module.server_binary(), server)
@@ -103,8 +101,7 @@ def test_a_server_that_cannot_run_says_why(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_port_taken_meanwhile_is_tried_again(
-    valkey: EmbeddedValkey,
-    monkeypatch: pytest.MonkeyPatch,
+    valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports = iter([valkey.port, valkey.port])
     free_port = valkey_module._free_port

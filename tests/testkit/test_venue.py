@@ -36,8 +36,7 @@ D = Decimal
 ETH = "ETHUSDT-PERP"
 HELLO = call(Session.hello_trading, "PAPER-001")
 SUBMIT = call(
-    Session.submit_orders,
-    (NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),),
+    Session.submit_orders, (NewOrder(symbol=ETH, side=Side.BUY, qty=D(1), client_order_id="A"),)
 )
 
 
@@ -124,10 +123,7 @@ def test_a_line_that_is_no_message_is_answered_and_the_session_goes_on(venue: Pa
     ],
 )
 def test_a_call_that_the_venue_does_not_serve_like_this_is_refused_and_the_session_goes_on(
-    venue: PaperVenue,
-    name: str,
-    arguments: str,
-    message: str,
+    venue: PaperVenue, name: str, arguments: str, message: str
 ) -> None:
     with Wire(venue) as wire:
         line = f'{{"type":"Request","id":7,"call":"{name}","arguments":{arguments}}}\n'

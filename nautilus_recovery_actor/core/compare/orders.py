@@ -32,7 +32,7 @@ def order_discrepancies(observation: Observation, report: VenueReport) -> Iterat
     reported: dict[str, VenueOrder] = {}
     for order in report.orders:
         known = by_client_id.get(
-            (order.instrument_id, order.client_order_id or ""),
+            (order.instrument_id, order.client_order_id or "")
         ) or by_venue_id.get((report.account_id, order.instrument_id, order.venue_order_id))
         if known is None:
             if order.is_open:
@@ -61,11 +61,7 @@ def order_discrepancies(observation: Observation, report: VenueReport) -> Iterat
             yield from _unreported_order(report, known)
 
 
-def _unknown_order(
-    observation: Observation,
-    report: VenueReport,
-    order: VenueOrder,
-) -> Discrepancy:
+def _unknown_order(observation: Observation, report: VenueReport, order: VenueOrder) -> Discrepancy:
     if order.instrument_id not in observation.instruments:
         return _instrument_not_loaded(report, order)
     return difference(
@@ -94,10 +90,7 @@ def _instrument_not_loaded(report: VenueReport, order: VenueOrder) -> Discrepanc
 
 
 def _known_order(
-    observation: Observation,
-    report: VenueReport,
-    order: VenueOrder,
-    known: CachedOrder,
+    observation: Observation, report: VenueReport, order: VenueOrder, known: CachedOrder
 ) -> Iterator[Discrepancy]:
     if order.is_open and order.instrument_id not in observation.instruments:
         yield _instrument_not_loaded(report, order)

@@ -67,7 +67,7 @@ def position_discrepancies(
             fill.ts_event <= report.ts for fill in subject.late
         )
         found = list(
-            _quantities_differ(subject, doubtful, instrument_id in aligned, is_counted_twice),
+            _quantities_differ(subject, doubtful, instrument_id in aligned, is_counted_twice)
         )
         yield from found
         if not (found or subject.late or doubtful):
@@ -146,9 +146,7 @@ def _by_instrument(entries: Iterable[_P]) -> dict[str, list[_P]]:
 
 
 def _late_fills(
-    observation: Observation,
-    fill_origins: tuple[FillOrigin, ...],
-    report: VenueReport,
+    observation: Observation, fill_origins: tuple[FillOrigin, ...], report: VenueReport
 ) -> Iterator[ObservedFill]:
     # A synthetic fill is no trade of the venue, so it proves nothing and is left out
     for fill, origin in zip(observation.fills, fill_origins, strict=True):
@@ -172,10 +170,7 @@ def _crossing_fills(observation: Observation, report: VenueReport) -> Iterator[O
 
 
 def _quantities_differ(
-    subject: _Subject,
-    crossing: list[ObservedFill],
-    is_aligned: bool,
-    is_counted_twice: bool,
+    subject: _Subject, crossing: list[ObservedFill], is_aligned: bool, is_counted_twice: bool
 ) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
     if is_counted_twice and all(one.severity is Severity.INFO for one in found):

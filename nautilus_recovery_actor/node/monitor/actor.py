@@ -113,11 +113,7 @@ class RecoveryMonitorActor(Actor):
     # -- REGISTRATION --
 
     def register_base(
-        self,
-        portfolio: PortfolioFacade,
-        msgbus: MessageBus,
-        cache: CacheFacade,
-        clock: Clock,
+        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
     ) -> None:
         """
         Register with a trader, and take the state that the cache restored before it is reconciled.
@@ -127,7 +123,7 @@ class RecoveryMonitorActor(Actor):
         if ASK_ENDPOINT in msgbus.endpoints():
             raise RuntimeError(
                 "The node has a recovery monitor already: "
-                f"remove all but one from its actors (found with '{self.id}')",
+                f"remove all but one from its actors (found with '{self.id}')"
             )
         super().register_base(portfolio, msgbus, cache, clock)
         self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)

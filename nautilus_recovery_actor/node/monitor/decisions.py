@@ -149,7 +149,7 @@ class Decisions:
         if emulated := emulated_orders(self._cache):
             self.log.warning(
                 "Orders that rest in the node itself are released at their trigger, whatever the "
-                f"outcome of the recovery: {', '.join(emulated)}",
+                f"outcome of the recovery: {', '.join(emulated)}"
             )
         if opening.is_at_runtime:
             self._intake.begin_at_runtime(self._cache)

@@ -15,11 +15,7 @@ class Heartbeats:
     """Writes the heartbeat, at every interval and whenever the phase has changed."""
 
     def __init__(
-        self,
-        config: RecoveryMonitorConfig,
-        journal: RecoveryJournal,
-        clock: Clock,
-        log: Logger,
+        self, config: RecoveryMonitorConfig, journal: RecoveryJournal, clock: Clock, log: Logger
     ) -> None:
         self._config = config
         self._journal = journal

@@ -76,7 +76,7 @@ class Incoming:
             self._decisions.decide(
                 happened.Doubted(
                     *self._decisions.moment(), account_id=account_id, instrument_id=instrument_id
-                ),
+                )
             )
 
     def on_report(self, report: Any) -> None:
@@ -99,7 +99,7 @@ class Incoming:
                 self._decisions.log.warning(
                     f"The venue has {client_order_id}, of which only the position was stored when "
                     f"the node was killed: that is forgotten, for the engine could not add the "
-                    f"order",
+                    f"order"
                 )
                 self._cache.purge_order(client_order_id)
         except Exception as e:

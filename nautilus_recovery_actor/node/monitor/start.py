@@ -23,9 +23,7 @@ class NodeStart:
     """The start of the node in which the monitor's executor was registered."""
 
     def __init__(
-        self,
-        on_stopped: Callable[[], None],
-        on_missing: Callable[[tuple[Reach, ...]], None],
+        self, on_stopped: Callable[[], None], on_missing: Callable[[tuple[Reach, ...]], None]
     ) -> None:
         self._on_stopped = on_stopped
         self._on_missing = on_missing

@@ -30,8 +30,7 @@ def known_accounts(cache: CacheFacade) -> frozenset[str]:
 
 
 def account_states(
-    cache: CacheFacade,
-    exec_engine: ExecutionEngine | None,
+    cache: CacheFacade, exec_engine: ExecutionEngine | None
 ) -> tuple[AccountState, ...]:
     """Return what the node knows of its accounts without asking their venues."""
     connected = {} if exec_engine is None else connections(exec_engine, cache)

@@ -61,7 +61,7 @@ def observed_fills(
                 position_id=None if event.position_id is None else event.position_id.value,
                 fee=_ZERO if event.commission is None else event.commission.as_decimal(),
                 fee_currency=None if event.commission is None else event.commission.currency.code,
-            ),
+            )
         )
     return tuple(fills)
 

@@ -97,11 +97,7 @@ class Intake(msgspec.Struct):
         if len(self.reported_orders) > _KEPT_ORDERS:
             del self.reported_orders[next(iter(self.reported_orders))]
 
-    def made_up_fills(
-        self,
-        cache: CacheFacade,
-        reported: Container[str] = (),
-    ) -> set[OrderFilled]:
+    def made_up_fills(self, cache: CacheFacade, reported: Container[str] = ()) -> set[OrderFilled]:
         """Return the flagged fills that align a position, on accounts that have not reported."""
         return made_up_fills(cache, self.flagged, self.reported_orders, reported)
 

@@ -110,10 +110,7 @@ class Observer:
             events=len(intake.flagged),
             fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),
             live_fills=observed_fills(
-                cache,
-                intake.live_fills,
-                intake.ts_registered,
-                repeated=repeated,
+                cache, intake.live_fills, intake.ts_registered, repeated=repeated
             ),
             told_events=intake.reported_events,
             carried=recovery.carried,

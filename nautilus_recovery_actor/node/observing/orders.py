@@ -147,9 +147,7 @@ def order_statuses(cache: CacheFacade) -> dict[str, str]:
 
 
 def ended_orders(
-    cache: CacheFacade,
-    events: Iterable[OrderEvent],
-    statuses_before: Mapping[str, str],
+    cache: CacheFacade, events: Iterable[OrderEvent], statuses_before: Mapping[str, str]
 ) -> tuple[EndedOrder, ...]:
     """Return the orders that one of `events` ended."""
     orders = map(cache.order, dict.fromkeys(event.client_order_id for event in events))
@@ -241,8 +239,7 @@ def _lost(
 
 
 def torn_orders(
-    cache: CacheFacade,
-    reports: Iterable[OrderStatusReport | FillReport],
+    cache: CacheFacade, reports: Iterable[OrderStatusReport | FillReport]
 ) -> tuple[ClientOrderId, ...]:
     """
     Return the orders that a kill has torn: the cache knows their position, and not the orders.

@@ -32,9 +32,7 @@ def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
 
 
 def positions_before(
-    cache: CacheFacade,
-    events: Sequence[OrderEvent],
-    earlier: Iterable[OrderFilled] = (),
+    cache: CacheFacade, events: Sequence[OrderEvent], earlier: Iterable[OrderFilled] = ()
 ) -> tuple[CachedPosition, ...]:
     """Return the open positions as they were before `events`, which the cache has applied."""
     positions = {position.position_id: position for position in cached_positions(cache)}

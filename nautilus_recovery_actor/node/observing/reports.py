@@ -21,9 +21,7 @@ from nautilus_recovery_actor.node.observing.orders import TRAILING
 
 
 def venue_report(
-    mass_status: ExecutionMassStatus,
-    seen_events: int,
-    seen_live_fills: int,
+    mass_status: ExecutionMassStatus, seen_events: int, seen_live_fills: int
 ) -> VenueReport:
     """Return what an adapter reported, of its orders and fills only what it made itself."""
     account_id = mass_status.account_id
@@ -80,10 +78,7 @@ def _decimal(price: Price | None) -> Decimal | None:
     return None if price is None else price.as_decimal()
 
 
-def loaded_instruments(
-    cache: CacheFacade,
-    reports: Iterable[VenueReport],
-) -> dict[str, Decimal]:
+def loaded_instruments(cache: CacheFacade, reports: Iterable[VenueReport]) -> dict[str, Decimal]:
     """Return the size increments of those of the reported instruments that the node has loaded."""
     reports = tuple(reports)
     reported = {position.instrument_id for report in reports for position in report.positions}

@@ -119,7 +119,7 @@ class Checkpoints:
         if self._errors and self._settings.on_bad_checkpoint == "hold":
             self._hold(
                 "RECOVERY_BAD_CHECKPOINT: delete it from Redis, or start with "
-                "`on_bad_checkpoint='start'`",
+                "`on_bad_checkpoint='start'`"
             )
         newest = self._journal.newest
         state = newest_state(newest, self._saved)
@@ -129,8 +129,7 @@ class Checkpoints:
             return
         if newest is not None and state is newest.state:
             strategy.log.info(
-                f"Restored from checkpoint {newest.sequence}, made at {newest.ts}",
-                LogColor.BLUE,
+                f"Restored from checkpoint {newest.sequence}, made at {newest.ts}", LogColor.BLUE
             )
         try:
             load(dict(state))

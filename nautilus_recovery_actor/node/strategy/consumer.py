@@ -101,7 +101,7 @@ class Consumer:
         self._following.gate.close("RECOVERY_NO_MONITOR: the node has no RecoveryMonitorActor")
         strategy.log.error(
             "Trading is disabled: the node has no RecoveryMonitorActor; "
-            "add one to the `actors` of its `TradingNodeConfig`",
+            "add one to the `actors` of its `TradingNodeConfig`"
         )
 
     def catch_up(self) -> None:
@@ -205,9 +205,7 @@ class Consumer:
         if strategy.is_running:
             self._recover_orders(event)
         actions = self._following.informed(
-            event,
-            is_running=strategy.is_running,
-            hold=self._checkpoints.hold_reason,
+            event, is_running=strategy.is_running, hold=self._checkpoints.hold_reason
         )
         self._carry_out(actions)
 

@@ -45,7 +45,7 @@ class Denial:
         strategy = self._strategy
         if order.status != OrderStatus.INITIALIZED:
             strategy.log.error(
-                f"Cannot submit {order.client_order_id}: it is {order.status_string()} already",
+                f"Cannot submit {order.client_order_id}: it is {order.status_string()} already"
             )
             return
         strategy.msgbus.publish(f"{ORDER_EVENTS}{strategy.id}", order.init_event)
@@ -112,9 +112,5 @@ class Denial:
     def _signal(self, order: Order, reason: str | None) -> None:
         log = self._strategy.log
         signals.send(
-            signals.order_denied,
-            self._strategy,
-            log.exception,
-            order=order,
-            reason=reason,
+            signals.order_denied, self._strategy, log.exception, order=order, reason=reason
         )

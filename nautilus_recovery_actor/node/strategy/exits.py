@@ -66,9 +66,7 @@ class Exits:
     def protection(self, position: Position) -> Protection:
         """Return what the stops of a position come to."""
         return protection.protection(
-            self._holding(position),
-            [own for _, own in self._orders(position)],
-            self._unproven,
+            self._holding(position), [own for _, own in self._orders(position)], self._unproven
         )
 
     def closing_order(
@@ -90,7 +88,7 @@ class Exits:
         instrument = strategy.cache.instrument(position.instrument_id)
         if instrument is None:
             raise ValueError(
-                f"Cannot close position {position.id}: {position.instrument_id} is not loaded",
+                f"Cannot close position {position.id}: {position.instrument_id} is not loaded"
             )
         ignored = {order.client_order_id.value for order in ignoring}
         closed = protection.closable(
@@ -142,8 +140,7 @@ class Exits:
     def _orders(self, position: Position) -> list[tuple[Order, OwnOrder]]:
         # Not by status: what was just submitted is in no index of the cache but this
         orders = self._strategy.cache.orders(
-            instrument_id=position.instrument_id,
-            strategy_id=position.strategy_id,
+            instrument_id=position.instrument_id, strategy_id=position.strategy_id
         )
         return [(order, self._own_order(order)) for order in orders if not order.is_closed]
 

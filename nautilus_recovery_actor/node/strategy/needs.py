@@ -75,7 +75,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         if not self.bar_type.is_externally_aggregated() or self.bar_type.is_composite():
             raise ValueError(
                 f"{self.bar_type} is aggregated by the node and cannot be requested: request "
-                f"the venue's bars, and name this one as `live_bar_type`",
+                f"the venue's bars, and name this one as `live_bar_type`"
             )
         if self.span is None and (self.count is None or self.interval_ns is None):
             raise ValueError(f"{self.bar_type}: how far back? Set `span`, or `count` of time bars")

@@ -70,11 +70,7 @@ class RecoverableStrategy(Strategy):
         self.__exits = Exits(self)
         self.__unanswered = UnansweredOrders(self)
         self.__consumer = Consumer(
-            self,
-            following,
-            self.__checkpoints,
-            self.__exits,
-            self.__unanswered,
+            self, following, self.__checkpoints, self.__exits, self.__unanswered
         )
 
     @property

@@ -62,7 +62,7 @@ class WarmUp:
         for need in needs:
             if not isinstance(need, WarmupNeed):
                 raise TypeError(
-                    f"`warmup_needs` must return BarsNeeded and TicksNeeded, was {need!r}",
+                    f"`warmup_needs` must return BarsNeeded and TicksNeeded, was {need!r}"
                 )
         _check_indicators(self._strategy, needs)
         guard = self._waiting.guard
@@ -103,6 +103,6 @@ def _check_indicators(strategy: Strategy, needs: list[WarmupNeed]) -> None:
             if any(indicator is other for other in seen):
                 raise ValueError(
                     f"{indicator} would be updated twice: name it in one need, and do not "
-                    f"register it as well",
+                    f"register it as well"
                 )
             seen.append(indicator)

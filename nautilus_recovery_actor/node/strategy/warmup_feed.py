@@ -170,13 +170,13 @@ class WarmupFeed:
         self.reason = reason
         if self._loop is None:
             self._strategy.log.info(
-                f"Warm-up {self.need}: {reason}; it starts with the data of the backtest",
+                f"Warm-up {self.need}: {reason}; it starts with the data of the backtest"
             )
             self._reset_indicators()
             self._go_on_from([])
             return
         self._strategy.log.warning(
-            f"Warm-up {self.need}: {reason}; it will be requested again in {self._retry_secs:g} s",
+            f"Warm-up {self.need}: {reason}; it will be requested again in {self._retry_secs:g} s"
         )
         self._set_timer(self._retry_secs, self._request_again)
         self._on_missed()
@@ -269,7 +269,7 @@ class WarmupFeed:
         if was_whole and not self._edge.is_whole:
             self._strategy.log.warning(
                 f"Warm-up {self.need}: a gap in the live data before {_utc(datum.ts_event)}; "
-                f"the next recovery will warm up again",
+                f"the next recovery will warm up again"
             )
 
 

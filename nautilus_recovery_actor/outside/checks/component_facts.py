@@ -38,7 +38,7 @@ def monitor_facts(actor: object) -> MonitorFacts | None:
     else:
         raise TypeError(
             f"it must be an actor, a RecoveryMonitorConfig or an ImportableActorConfig, "
-            f"was {type(actor).__name__}",
+            f"was {type(actor).__name__}"
         )
     if not issubclass(kind, RecoveryMonitorActor):
         return None
@@ -64,7 +64,7 @@ def strategy_facts(strategy: object, index: int, venues: set[str]) -> StrategyFa
     else:
         raise TypeError(
             f"it must be a strategy, its configuration or an ImportableStrategyConfig, "
-            f"was {type(strategy).__name__}",
+            f"was {type(strategy).__name__}"
         )
     # As the trader names it
     tag = config.order_id_tag or f"{index:03}"
@@ -87,9 +87,7 @@ def label(component: object) -> str:
 
 
 def _resolved(
-    path: str,
-    importable: ImportableActorConfig | ImportableStrategyConfig,
-    base: type[Any],
+    path: str, importable: ImportableActorConfig | ImportableStrategyConfig, base: type[Any]
 ) -> tuple[type[Any], Any]:
     # As NautilusTrader's factories do, short of making the component
     kind = resolve_path(path)

@@ -57,9 +57,7 @@ class FactsReader:
                 self._settings.append(UnusableFacts(subject=subject, why=self._redact(e)))
         venues = _client_venues(config)
         monitors, unusable_actors = self._split(
-            "actors",
-            actors,
-            lambda actor, _: monitor_facts(actor),
+            "actors", actors, lambda actor, _: monitor_facts(actor)
         )
         found, unusable_strategies = self._split(
             "strategies",
@@ -76,10 +74,7 @@ class FactsReader:
         )
 
     def _split(
-        self,
-        subject: str,
-        components: Iterable[object],
-        read: Callable[[object, int], Any],
+        self, subject: str, components: Iterable[object], read: Callable[[object, int], Any]
     ) -> tuple[tuple[Any, ...], tuple[UnusableFacts, ...]]:
         facts, unusable = [], []
         try:

@@ -134,8 +134,7 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
         yield RECONCILIATION_OFF.found("exec_engine.reconciliation", "Reconciliation is off.")
     if node.filter_position_reports:
         yield POSITION_REPORTS_FILTERED.found(
-            "exec_engine.filter_position_reports",
-            "The venue's position reports are dropped.",
+            "exec_engine.filter_position_reports", "The venue's position reports are dropped."
         )
     if not node.generate_missing_orders:
         yield MISSING_ORDERS_NOT_GENERATED.found(
@@ -149,13 +148,11 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
         )
     if not node.open_check_interval_secs:
         yield OPEN_CHECK_OFF.found(
-            "exec_engine.open_check_interval_secs",
-            "Open orders are not checked at run time.",
+            "exec_engine.open_check_interval_secs", "Open orders are not checked at run time."
         )
     if node.has_position_check and not node.position_check_interval_secs:
         yield POSITION_CHECK_OFF.found(
-            "exec_engine.position_check_interval_secs",
-            "Positions are not checked at run time.",
+            "exec_engine.position_check_interval_secs", "Positions are not checked at run time."
         )
 
 
@@ -165,8 +162,7 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
         return
     if node.database_type != "redis":
         yield NO_DATABASE.found(
-            "cache.database.type",
-            f"NautilusTrader has no database of type '{node.database_type}'.",
+            "cache.database.type", f"NautilusTrader has no database of type '{node.database_type}'."
         )
     if node.flush_on_start:
         yield FLUSH_ON_START.found("cache.flush_on_start", "The database is flushed on start.")

@@ -18,7 +18,7 @@ def check_trader_id(trader_id: str) -> None:
     if not (name and tag and trader_id.isascii()):
         raise ValueError(
             f"`trader_id` must be an ASCII name and a tag with a hyphen between them, "
-            f"such as 'TRADER-001', was '{trader_id}'",
+            f"such as 'TRADER-001', was '{trader_id}'"
         )
 
 

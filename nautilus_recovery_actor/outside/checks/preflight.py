@@ -116,8 +116,7 @@ def _findings(
 
     if not isinstance(config, TradingNodeConfig | TradingNode):
         yield CONFIG_UNREADABLE.found(
-            "config",
-            f"It must be a TradingNodeConfig, was {type(config).__name__}.",
+            "config", f"It must be a TradingNodeConfig, was {type(config).__name__}."
         )
         return
     try:
@@ -149,11 +148,7 @@ def _findings(
 
 
 def _server_findings(
-    config: TradingNodeConfig,
-    node: NodeFacts,
-    redact: Any,
-    is_live_ok: bool,
-    timeout_secs: float,
+    config: TradingNodeConfig, node: NodeFacts, redact: Any, is_live_ok: bool, timeout_secs: float
 ) -> Iterator[Finding]:
     if importlib.util.find_spec("redis") is None:
         yield REDIS_CLIENT_MISSING.found("cache.database", "redis-py is not installed.")

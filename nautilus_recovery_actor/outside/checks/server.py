@@ -69,21 +69,14 @@ def look_at_login(database: DatabaseConfig) -> tuple[Finding, ...]:
 
 
 def look_at_server(
-    url: str,
-    namespace: Namespace,
-    timeout_secs: float = SOCKET_SECS,
-    is_live_ok: bool = False,
+    url: str, namespace: Namespace, timeout_secs: float = SOCKET_SECS, is_live_ok: bool = False
 ) -> tuple[Finding, ...]:
     """Return what is found at a server. A bad server is a finding, never an error."""
     facts = read_server(url, namespace, timeout_secs)
     return server_findings(facts, is_live_ok=is_live_ok)
 
 
-def read_server(
-    url: str,
-    namespace: Namespace,
-    timeout_secs: float = SOCKET_SECS,
-) -> ServerFacts:
+def read_server(url: str, namespace: Namespace, timeout_secs: float = SOCKET_SECS) -> ServerFacts:
     """Return what can be read of a server. Nothing is written to it."""
     look = _Look(url, namespace, timeout_secs)
     # A host name that does not resolve, or a server that sends one byte a second, knows no timeout

@@ -118,10 +118,7 @@ def trouble_of(error: BaseException) -> tuple[Trouble, str]:
         case redis.ResponseError():
             return Trouble.ANSWER, f"it answers with an error: {error}"
         case _:
-            return (
-                Trouble.ANSWER,
-                f"it does not answer like Redis ({type(error).__name__})",
-            )
+            return (Trouble.ANSWER, f"it does not answer like Redis ({type(error).__name__})")
 
 
 def without_password(text: str, url: str) -> str:

@@ -201,6 +201,6 @@ def _replicas(info: Mapping[str, object]) -> tuple[Replica, ...]:
                     state=_word(entry.get("state")) or "",
                     lag_secs=_number(entry.get("lag")),
                     behind_bytes=None if is_unknown else max(0, (written or 0) - (confirmed or 0)),
-                ),
+                )
             )
     return tuple(replicas)

@@ -47,15 +47,12 @@ def read_stored(
     # Counting must leave time for the rest
     with redis_server.connect(url, timeout_secs / 2) as client:
         return _within(
-            timeout_secs,
-            lambda: _read(client, namespace, lookback_mins, timeout_secs / 2),
+            timeout_secs, lambda: _read(client, namespace, lookback_mins, timeout_secs / 2)
         )
 
 
 def read_broken(
-    url: str,
-    namespace: Namespace,
-    timeout_secs: float = redis_server.SOCKET_SECS,
+    url: str, namespace: Namespace, timeout_secs: float = redis_server.SOCKET_SECS
 ) -> tuple[BrokenEntry, ...]:
     """Return the entries of a trader that a node cannot load."""
     with redis_server.connect(url, timeout_secs) as client:
@@ -81,10 +78,7 @@ def _within(timeout_secs: float, read: Callable[[], _Found]) -> _Found:
 
 
 def _read(
-    client: redis.Redis,
-    namespace: Namespace,
-    lookback_mins: int | None,
-    timeout_secs: float,
+    client: redis.Redis, namespace: Namespace, lookback_mins: int | None, timeout_secs: float
 ) -> StoredFacts:
     now = time.time_ns()
     orders = namespace.key("index:orders")

@@ -95,8 +95,7 @@ def _alone(strategy: StrategyFacts, node: NodeFacts) -> Iterator[Finding]:
     if node.reconciled_instruments:
         for instrument in sorted(_touched(strategy) - node.reconciled_instruments):
             yield INSTRUMENT_NOT_RECONCILED.found(
-                strategy.name,
-                f"reconciliation_instrument_ids leaves out {instrument}.",
+                strategy.name, f"reconciliation_instrument_ids leaves out {instrument}."
             )
 
 
@@ -106,21 +105,18 @@ def _together(node: NodeFacts) -> Iterator[Finding]:
     for instrument, owners in claimed.items():
         if len(owners) > 1:
             yield INSTRUMENT_CLAIMED_TWICE.found(
-                instrument,
-                f"It is claimed by {', '.join(owners)}.",
+                instrument, f"It is claimed by {', '.join(owners)}."
             )
     for instrument, owners in touched.items():
         # The symbol may have dots, the venue has none
         is_hedged = instrument.rpartition(".")[2] in node.hedged_venues
         if len(owners) > 1 and not is_hedged:
             yield INSTRUMENT_SHARED.found(
-                instrument,
-                f"It is traded or claimed by {', '.join(owners)}.",
+                instrument, f"It is traded or claimed by {', '.join(owners)}."
             )
         if instrument not in claimed:
             yield INSTRUMENT_NOT_CLAIMED.found(
-                instrument,
-                f"It is traded by {', '.join(owners)}, but no strategy claims it.",
+                instrument, f"It is traded by {', '.join(owners)}, but no strategy claims it."
             )
 
 
@@ -142,8 +138,7 @@ def _touched(strategy: StrategyFacts) -> frozenset[str]:
 
 
 def _by_instrument(
-    node: NodeFacts,
-    instruments: Callable[[StrategyFacts], frozenset[str]],
+    node: NodeFacts, instruments: Callable[[StrategyFacts], frozenset[str]]
 ) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for strategy in node.strategies:

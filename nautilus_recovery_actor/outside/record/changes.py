@@ -46,11 +46,7 @@ class Changes:
         self._releases: set[tuple[str, int, bool]] = set()
 
     def look(
-        self,
-        found: NodeStatus,
-        ts: int | None,
-        report: RecoveryReport | None,
-        now: int,
+        self, found: NodeStatus, ts: int | None, report: RecoveryReport | None, now: int
     ) -> Iterator[Change]:
         """Return what has changed since the last look."""
         if found.state is State.NO_HEARTBEAT or ts is None:
@@ -84,11 +80,7 @@ class Changes:
         yield from self._change(report.epoch, phase, report.ts_started, report)
 
     def _change(
-        self,
-        epoch: int,
-        phase: RecoveryPhase,
-        ts: int,
-        report: RecoveryReport | None,
+        self, epoch: int, phase: RecoveryPhase, ts: int, report: RecoveryReport | None
     ) -> Iterator[Change]:
         rank = min(_PHASES.index(phase), _OVER)
         if (epoch, rank) < (self._epoch, self._phase):

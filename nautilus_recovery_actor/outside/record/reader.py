@@ -186,10 +186,7 @@ def _refusal(size: Any) -> str | None:
 
 
 def _decoded(
-    key: str,
-    data: Any,
-    decode: Callable[[bytes], _Value],
-    broken: list[Broken],
+    key: str, data: Any, decode: Callable[[bytes], _Value], broken: list[Broken]
 ) -> _Value | None:
     if not data:
         return None  # There is none

@@ -46,10 +46,7 @@ def restored_account(values: Iterable[bytes]) -> RestoredAccount:
         if restored is None:
             if state.account_type not in _ACCOUNT_TYPES:
                 raise BrokenEntryError(f"unknown account type: {state.account_type[:30]!r}")
-            restored = RestoredAccount(
-                account_id=state.account_id,
-                account_type=state.account_type,
-            )
+            restored = RestoredAccount(account_id=state.account_id, account_type=state.account_type)
             base = state.base_currency
         elif base and {balance.currency for balance in state.balances} - {base}:
             raise BrokenEntryError(f"a currency other than {base[:20]!r}")

@@ -24,11 +24,7 @@ _Read: TypeAlias = Iterable[bytes] | BrokenEntryError
 
 
 def read_values(
-    client: redis.Redis,
-    keys: Iterable[bytes],
-    *,
-    are_lists: bool,
-    max_bytes: int = MAX_VALUE_BYTES,
+    client: redis.Redis, keys: Iterable[bytes], *, are_lists: bool, max_bytes: int = MAX_VALUE_BYTES
 ) -> Iterator[tuple[bytes, _Read]]:
     """Yield each key with its value."""
     args = (0, -1) if are_lists else ()
@@ -57,10 +53,7 @@ def read_values(
 
 
 def pipelined(
-    client: redis.Redis,
-    command: str,
-    keys: list[bytes],
-    args: tuple[int, ...] = (),
+    client: redis.Redis, command: str, keys: list[bytes], args: tuple[int, ...] = ()
 ) -> list[Any]:
     """Return what the server answers to one command for many keys."""
     with client.pipeline(transaction=False) as pipeline:
@@ -74,10 +67,7 @@ def pipelined(
 
 
 def _read(
-    client: redis.Redis,
-    command: str,
-    keys: list[bytes],
-    args: tuple[int, ...],
+    client: redis.Redis, command: str, keys: list[bytes], args: tuple[int, ...]
 ) -> Iterator[tuple[bytes, _Read]]:
     for key, value in zip(keys, pipelined(client, command, keys, args), strict=True):
         if isinstance(value, redis.ResponseError):

@@ -69,9 +69,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
             orders=tuple(filter(is_meant, self.orders)),
         )
 
-    def by_strategy(
-        self,
-    ) -> Iterator[tuple[str, list[RestoredPosition], list[RestoredOrder]]]:
+    def by_strategy(self) -> Iterator[tuple[str, list[RestoredPosition], list[RestoredOrder]]]:
         """Yield each strategy with its open positions and its orders."""
         positions: dict[str, list[RestoredPosition]] = {}
         orders: dict[str, list[RestoredOrder]] = {}

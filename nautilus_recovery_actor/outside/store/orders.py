@@ -18,9 +18,7 @@ from nautilus_recovery_actor.outside.store import order_statuses
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
-_PRICED = {
-    *("LIMIT", "STOP_LIMIT", "MARKET_TO_LIMIT", "LIMIT_IF_TOUCHED", "TRAILING_STOP_LIMIT"),
-}
+_PRICED = {*("LIMIT", "STOP_LIMIT", "MARKET_TO_LIMIT", "LIMIT_IF_TOUCHED", "TRAILING_STOP_LIMIT")}
 _TRIGGERED = {
     *("STOP_MARKET", "STOP_LIMIT", "MARKET_IF_TOUCHED", "LIMIT_IF_TOUCHED"),
     *("TRAILING_STOP_MARKET", "TRAILING_STOP_LIMIT"),

@@ -96,8 +96,7 @@ def instrument_terms(
 
 
 def restored_position(
-    values: Iterable[bytes],
-    terms_of: Callable[[str], Terms],
+    values: Iterable[bytes], terms_of: Callable[[str], Terms]
 ) -> RestoredPosition:
     """Return the position that a node makes of a stored list of fills."""
     fold: _PositionFold | None = None

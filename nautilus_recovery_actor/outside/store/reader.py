@@ -55,18 +55,11 @@ _DEFAULT_PRECISION = 8
 # Since 1.222 or later a commission in what was bought makes a position smaller
 _TAKES_COMMISSION = hasattr(Position, "adjustments")
 
-_Entry = TypeVar(
-    "_Entry",
-    RestoredAccount,
-    RestoredPosition,
-    RestoredOrder,
-)
+_Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
 
 
 def read(
-    client: redis.Redis,
-    namespace: Namespace,
-    max_value_bytes: int = MAX_VALUE_BYTES,
+    client: redis.Redis, namespace: Namespace, max_value_bytes: int = MAX_VALUE_BYTES
 ) -> Inventory | None:
     """Return what the next start of a node would restore."""
     try:
@@ -74,7 +67,7 @@ def read(
     except NoPermissionError as e:
         raise RedisUnusableError(
             "This Redis user lacks permissions: it needs the commands SCAN, MEMORY USAGE, TYPE, "
-            "GET, LLEN and LRANGE on the keys of the trader",
+            "GET, LLEN and LRANGE on the keys of the trader"
         ) from e
 
 
@@ -132,7 +125,7 @@ class _StoreReader:
             states=tuple(
                 sorted(
                     name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]
-                ),
+                )
             ),
             broken=tuple(entry for _, entry in sorted(self._broken.items())),
         )
@@ -153,25 +146,15 @@ class _StoreReader:
         return is_any
 
     def _values(
-        self,
-        kind: bytes,
-        *,
-        are_lists: bool,
+        self, kind: bytes, *, are_lists: bool
     ) -> Iterator[tuple[bytes, Iterable[bytes] | BrokenEntryError]]:
         prefix = self._prefix + kind + b":"
         keys = (prefix + identifier for identifier in self._keys[kind])
-        return read_values(
-            self._client,
-            keys,
-            are_lists=are_lists,
-            max_bytes=self._max_bytes,
-        )
+        return read_values(self._client, keys, are_lists=are_lists, max_bytes=self._max_bytes)
 
     def _break(self, key: bytes, why: object, *, stops_start: bool) -> None:
         self._broken[key] = BrokenEntry(
-            key=name(key),
-            why=one_line(str(why)),
-            stops_start=stops_start,
+            key=name(key), why=one_line(str(why)), stops_start=stops_start
         )
 
     # -- ENTRIES --
@@ -190,9 +173,7 @@ class _StoreReader:
             try:
                 instrument = decoding.instrument(_only(value))
                 self._instruments[instrument.id] = instrument_terms(
-                    instrument,
-                    precision_of,
-                    takes_commission=_TAKES_COMMISSION,
+                    instrument, precision_of, takes_commission=_TAKES_COMMISSION
                 )
             except BrokenEntryError as e:
                 self._break(key, e, stops_start=False)
@@ -207,11 +188,7 @@ class _StoreReader:
             raise _LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
         return terms
 
-    def _folded(
-        self,
-        kind: bytes,
-        fold: Callable[[Iterable[bytes]], _Entry],
-    ) -> Iterator[_Entry]:
+    def _folded(self, kind: bytes, fold: Callable[[Iterable[bytes]], _Entry]) -> Iterator[_Entry]:
         for key, value in self._values(kind, are_lists=True):
             identifier = key[len(self._prefix) + len(kind) + 1 :]
             if b":" in identifier:
