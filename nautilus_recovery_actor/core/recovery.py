@@ -15,7 +15,6 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
 from nautilus_recovery_actor.core import verdict
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
@@ -25,6 +24,7 @@ from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Fact
 from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.happenings import Read
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 

@@ -14,6 +14,7 @@ from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Contract
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.origins import Traced
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
@@ -26,7 +27,7 @@ _Key = tuple[str, str, str]
 
 
 class _Book(msgspec.Struct):
-    # A position as the fills change it. What it is short of an average price it cannot realise.
+    # A position as the fills change it. What it is short of an average price it cannot realize.
     qty: Decimal = _ZERO
     avg_px: Decimal | None = None
     real: FillEffect = FillEffect()
@@ -34,11 +35,8 @@ class _Book(msgspec.Struct):
     strategy_id: str = ""
 
 
-def strategies(
-    observation: Observation, fills: Iterable[tuple[ObservedFill, FillOrigin]], limit: int
-) -> tuple[StrategyRecovery, ...]:
+def strategies(observation: Observation, fills: Traced, limit: int) -> tuple[StrategyRecovery, ...]:
     """Return what happened to each strategy that held something, or to which something happened."""
-    fills = tuple(fills)
     positions: dict[str, list[PositionRecovery]] = {}
     for strategy_id, position in _positions(observation, fills):
         positions.setdefault(strategy_id, []).append(position)
@@ -74,9 +72,7 @@ def _strategy(
     )
 
 
-def _ended(
-    observation: Observation, fills: tuple[tuple[ObservedFill, FillOrigin], ...]
-) -> list[EndedOrder]:
+def _ended(observation: Observation, fills: Traced) -> list[EndedOrder]:
     # An order that was only made up to align a position has never been one
     made_up = {fill.client_order_id for fill, origin in fills if origin is FillOrigin.SYNTHETIC}
     real = {fill.client_order_id for fill, origin in fills if origin is not FillOrigin.SYNTHETIC}
@@ -91,9 +87,7 @@ def _ended(
     )
 
 
-def _positions(
-    observation: Observation, fills: tuple[tuple[ObservedFill, FillOrigin], ...]
-) -> Iterable[tuple[str, PositionRecovery]]:
+def _positions(observation: Observation, fills: Traced) -> Iterable[tuple[str, PositionRecovery]]:
     books: dict[_Key, _Book] = {}
     after: dict[_Key, Decimal] = {}
     for held in observation.before:
@@ -128,9 +122,9 @@ def _positions(
 
 
 def _in_time(
-    observation: Observation, fills: tuple[tuple[ObservedFill, FillOrigin], ...]
+    observation: Observation, fills: Traced
 ) -> list[tuple[ObservedFill, FillOrigin | None]]:
-    # Trades of this run change what a later fill realises, and are told of by nobody here
+    # Trades of this run change what a later fill realizes, and are told of by nobody here
     told: list[tuple[ObservedFill, FillOrigin | None]] = [*fills]
     told += [
         (fill, None) for fill in observation.live_fills if fill.ts_init >= observation.ts_started

@@ -12,20 +12,19 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core import strategies
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.compare.discrepancies import discrepancies
 from nautilus_recovery_actor.core.compare.positions import counted_twice
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
-from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import Observation
-from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.observation import guessed_positions
 from nautilus_recovery_actor.core.observation import in_reading_order
-from nautilus_recovery_actor.core.observation import origins
+from nautilus_recovery_actor.core.origins import Traced
+from nautilus_recovery_actor.core.origins import guessed_positions
+from nautilus_recovery_actor.core.origins import traced
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import PositionChange
@@ -43,16 +42,21 @@ class Judgment(msgspec.Struct, frozen=True):
     guessed: Mapping[tuple[str, str], int] = {}
 
 
-def judged(observation: Observation, policy: Policy) -> Judgment:
+def judge(observation: Observation, policy: Policy) -> Judgment:
     """Return the judgment of a recovery whose trader has started and whose events have settled."""
-    return Judgment(
-        judge(observation, policy), guessed_positions(observation, origins(observation))
-    )
+    fills = traced(observation)
+    report = _with_result(_report(observation, fills, policy), observation, policy)
+    return Judgment(report, guessed_positions(observation, fills))
 
 
-def judge(observation: Observation, policy: Policy) -> RecoveryReport:
-    """Return the report of a recovery whose trader has started and whose events have settled."""
-    report = describe(observation, policy)
+def describe(observation: Observation, policy: Policy) -> RecoveryReport:
+    """Return the report of what was seen so far, without a result."""
+    return _report(observation, traced(observation), policy)
+
+
+def _with_result(
+    report: RecoveryReport, observation: Observation, policy: Policy
+) -> RecoveryReport:
     silent = [
         found.account_id
         for found in report.discrepancies
@@ -98,23 +102,16 @@ def judge(observation: Observation, policy: Policy) -> RecoveryReport:
     return msgspec.structs.replace(report, outcome=outcome, message=message)
 
 
-def describe(observation: Observation, policy: Policy) -> RecoveryReport:
-    """Return the report of what was seen so far, without a result."""
+def _report(observation: Observation, fills: Traced, policy: Policy) -> RecoveryReport:
     observation = in_reading_order(observation)
-    fill_origins = origins(observation)
-    standing = tuple(discrepancies(observation, policy))
+    standing = tuple(discrepancies(observation, fills, policy))
     subjects = set(map(_subject, standing))
     resolved = (
         msgspec.structs.replace(found, resolved=True)
         for found in observation.earlier
         if _subject(found) not in subjects
     )
-    told = observation.told_events
-    new_fills = [
-        (fill, origin)
-        for fill, origin in zip(observation.fills, fill_origins, strict=True)
-        if fill.index >= told
-    ]
+    new_fills = tuple(one for one in fills if one[0].index >= observation.told_events)
     return RecoveryReport(
         trader_id=observation.trader_id,
         recovery_id=observation.recovery_id,
@@ -147,8 +144,7 @@ def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
     """
     Return the difference that a fill at run time may have made, where the engine guessed before.
     """
-    found = counted_twice(account_id, instrument_id, "no newer report", "one fill more")
-    return msgspec.structs.replace(found, severity=policy.severity(found.kind))
+    return counted_twice(policy, account_id, instrument_id, "no newer report", "one fill more")
 
 
 def _proof(observation: Observation, report: RecoveryReport) -> str:
@@ -220,7 +216,7 @@ def _account(
     )
 
 
-def _newest(fills: list[tuple[ObservedFill, FillOrigin]], limit: int) -> tuple[ReconciledFill, ...]:
+def _newest(fills: Traced, limit: int) -> tuple[ReconciledFill, ...]:
     return tuple(
         ReconciledFill(
             origin=origin,

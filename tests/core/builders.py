@@ -5,7 +5,6 @@ Small observations and reports, with a value for everything that a test does not
 from collections.abc import Iterable
 from decimal import Decimal
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -19,6 +18,7 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import Discrepancy

@@ -11,7 +11,6 @@ from itertools import count
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.gate import RecoveryGate
 from nautilus_recovery_actor.core.happenings import Action
@@ -22,12 +21,13 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.overrides import active
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.recovery import decide
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judged
+from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -188,7 +188,7 @@ class Host:
                     self.before = self.positions()
             case happened.Judge():
                 self.judgements += 1
-                judgment = judged(self._observation(), self.rules.policy)
+                judgment = judge(self._observation(), self.rules.policy)
                 self.happen(happened.Judged(*self.moment, judgment=judgment))
             case happened.Fail():
                 report = self._opening_report()

@@ -4,9 +4,9 @@ Fills that crossed the report: begun before them, arrived after them.
 
 import pytest
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN

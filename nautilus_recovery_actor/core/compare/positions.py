@@ -10,17 +10,17 @@ from typing import TypeVar
 
 import msgspec
 
-from nautilus_recovery_actor.core.differences import difference
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FillOrigin
-from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.observation import guessed_positions
+from nautilus_recovery_actor.core.origins import Traced
+from nautilus_recovery_actor.core.origins import guessed_positions
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
@@ -36,25 +36,24 @@ _DUST = (
 
 
 def position_discrepancies(
-    observation: Observation,
-    report: VenueReport,
-    fill_origins: tuple[FillOrigin, ...],
-    avg_px_tolerance: Decimal,
+    observation: Observation, report: VenueReport, fills: Traced, policy: Policy
 ) -> Iterator[Discrepancy]:
     """Yield what differs between the positions of `report` and those of the cache."""
     account_id = report.account_id
+    own = [(fill, origin) for fill, origin in fills if fill.account_id == account_id]
+    live = [fill for fill in observation.live_fills if fill.account_id == account_id]
     cached = _by_instrument(p for p in observation.after if p.account_id == account_id)
     venue = _by_instrument(report.positions)
-    late = _by_instrument(_late_fills(observation, fill_origins, report))
-    crossing = _by_instrument(_crossing_fills(observation, report))
-    aligned = {
-        fill.instrument_id
-        for fill, origin in zip(observation.fills, fill_origins, strict=True)
-        if origin is FillOrigin.SYNTHETIC and fill.account_id == account_id
-    }
-    guessed = guessed_positions(observation, fill_origins)
+    late = _by_instrument(_late_fills(own, live, report))
+    # Applied before the report arrived, and after it was begun: it may count them, or it may not
+    crossing = _by_instrument(
+        fill for fill in live if fill.index < report.seen_live_fills and fill.ts_init > report.ts
+    )
+    aligned = {fill.instrument_id for fill, origin in own if origin is FillOrigin.SYNTHETIC}
+    guessed = guessed_positions(observation, fills)
     for instrument_id in sorted(cached.keys() | venue.keys() | late.keys() | crossing.keys()):
         subject = _Subject(
+            policy=policy,
             account_id=account_id,
             instrument_id=instrument_id,
             cached=cached.get(instrument_id, []),
@@ -66,31 +65,32 @@ def position_discrepancies(
         is_counted_twice = (account_id, instrument_id) in guessed and any(
             fill.ts_event <= report.ts for fill in subject.late
         )
-        found = list(
-            _quantities_differ(subject, doubtful, instrument_id in aligned, is_counted_twice)
-        )
+        found = [*_quantities_differ(subject, doubtful, instrument_id in aligned, is_counted_twice)]
         yield from found
         if not (found or subject.late or doubtful):
-            yield from _average_prices_differ(subject, avg_px_tolerance)
+            yield from _average_prices_differ(subject, policy.avg_px_tolerance)
         yield from _owners_differ(subject)
 
 
-def counted_twice(account_id: str, instrument_id: str, venue: str, cache: str) -> Discrepancy:
-    """Return what is to be told where a late fill may be counted already."""
-    return difference(
+def counted_twice(
+    policy: Policy, account_id: str, instrument_id: str, venue: str, cache: str
+) -> Discrepancy:
+    """Return the difference that is there where a late fill may be counted already."""
+    return policy.difference(
         DiscrepancyKind.POSITION_QTY_MISMATCH,
         account_id,
         instrument_id,
         venue=venue,
         cache=cache,
         detail="The engine guessed what was filled, and then a fill came that is older than the "
-        "report: it may be counted twice; look at the venue; the next mass status is verified",
+        "report, so it may be counted twice: look at the venue; the next mass status is verified",
     )
 
 
 class _Subject(msgspec.Struct, frozen=True):
     # What venue and cache say of one account's positions on one instrument, and the fills that came
     # after the venue said so: its position now is the reported one plus these.
+    policy: Policy
     account_id: str
     instrument_id: str
     cached: list[CachedPosition]
@@ -126,7 +126,7 @@ class _Subject(msgspec.Struct, frozen=True):
     ) -> Discrepancy:
         # What no order can trade blocks nothing
         is_dust = by is not None and abs(by) < (self.size_increment or _ZERO)
-        return difference(
+        return self.policy.difference(
             kind,
             self.account_id,
             self.instrument_id,
@@ -134,7 +134,7 @@ class _Subject(msgspec.Struct, frozen=True):
             cache=cache,
             detail=_DUST if is_dust else detail,
             position_id=position_id,
-            severity=Severity.INFO if is_dust else None,
+            is_harmless=is_dust,
         )
 
 
@@ -146,41 +146,31 @@ def _by_instrument(entries: Iterable[_P]) -> dict[str, list[_P]]:
 
 
 def _late_fills(
-    observation: Observation, fill_origins: tuple[FillOrigin, ...], report: VenueReport
+    fills: Iterable[tuple[ObservedFill, FillOrigin]],
+    live: Iterable[ObservedFill],
+    report: VenueReport,
 ) -> Iterator[ObservedFill]:
     # A synthetic fill is no trade of the venue, so it proves nothing and is left out
-    for fill, origin in zip(observation.fills, fill_origins, strict=True):
-        if (
-            fill.account_id == report.account_id
-            and fill.index >= report.seen_events
-            and origin is not FillOrigin.SYNTHETIC
-        ):
+    for fill, origin in fills:
+        if fill.index >= report.seen_events and origin is not FillOrigin.SYNTHETIC:
             yield fill
-    for fill in observation.live_fills:
-        if fill.account_id == report.account_id and fill.index >= report.seen_live_fills:
-            yield fill
-
-
-def _crossing_fills(observation: Observation, report: VenueReport) -> Iterator[ObservedFill]:
-    # Applied before the report arrived, and after it was begun: it may count them, or it may not
-    for fill in observation.live_fills:
-        is_before_arrival = fill.index < report.seen_live_fills
-        if fill.account_id == report.account_id and is_before_arrival and fill.ts_init > report.ts:
-            yield fill
+    yield from (fill for fill in live if fill.index >= report.seen_live_fills)
 
 
 def _quantities_differ(
     subject: _Subject, crossing: list[ObservedFill], is_aligned: bool, is_counted_twice: bool
 ) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
-    if is_counted_twice and all(one.severity is Severity.INFO for one in found):
+    is_harmless = all(one.detail is _DUST for one in found)
+    if is_counted_twice and is_harmless:
         yield counted_twice(
+            subject.policy,
             subject.account_id,
             subject.instrument_id,
             venue=f"{subject.expected}, or that without a late fill",
             cache=str(subject.held),
         )
-    elif crossing and is_aligned and all(one.severity is Severity.INFO for one in found):
+    elif crossing and is_aligned and is_harmless:
         yield subject.differs(
             DiscrepancyKind.POSITION_QTY_MISMATCH,
             "The engine aligned this position to a report that was begun before the last fills: "
@@ -239,8 +229,8 @@ def _unreported_differ(subject: _Subject) -> Iterator[Discrepancy]:
         positions = held.get(strategy_id, [])
         if len(positions) <= 1 and late[strategy_id] == sum((p.qty for p in positions), _ZERO):
             continue
-        told: list[tuple[str | None, str]] = [(p.position_id, str(p.qty)) for p in positions]
-        for position_id, cache in told or [(None, "flat")]:
+        rows: list[tuple[str | None, str]] = [(p.position_id, str(p.qty)) for p in positions]
+        for position_id, cache in rows or [(None, "flat")]:
             yield subject.differs(
                 DiscrepancyKind.POSITION_NOT_AT_VENUE,
                 "The cache holds a position that the venue did not report: look at the "

@@ -119,7 +119,7 @@ class Decisions:
                 self._open(action)
             case happened.Judge():
                 observation = self._observer.observation(self.recovery)
-                judgment = verdict.judged(observation, self.rules.policy)
+                judgment = verdict.judge(observation, self.rules.policy)
                 self.decide(happened.Judged(*self.moment(), judgment=judgment))
             case happened.Fail():
                 report = self._describe_failure(action)

@@ -1,0 +1,60 @@
+"""
+How to judge: how much each kind of difference matters, and how one is reported.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import Discrepancy
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What the configuration says about judging."""
+
+    # The severities that differ from their defaults
+    severities: Mapping[DiscrepancyKind, Severity] = {}
+    # Whether an account that never reported may trade
+    allow_unreconciled: bool = False
+    # How many fills a report holds, the newest
+    max_report_fills: int = 1000
+    # Whether everything is reported and nothing is blocked
+    shadow: bool = False
+    # By how much average open prices may differ, as a part of the venue's
+    avg_px_tolerance: Decimal = Decimal("0.001")
+
+    def difference(
+        self,
+        kind: DiscrepancyKind,
+        account_id: str,
+        instrument_id: str = "",
+        *,
+        venue: str,
+        cache: str,
+        detail: str,
+        position_id: str | None = None,
+        client_order_id: str | None = None,
+        is_harmless: bool = False,
+    ) -> Discrepancy:
+        """Return a difference with its severity, which is set nowhere else."""
+        severity = Severity.INFO if is_harmless else self._severity(kind)
+        return Discrepancy(
+            kind=kind,
+            severity=severity,
+            account_id=account_id,
+            instrument_id=instrument_id,
+            position_id=position_id,
+            client_order_id=client_order_id,
+            venue=venue,
+            cache=cache,
+            detail=detail,
+        )
+
+    def _severity(self, kind: DiscrepancyKind) -> Severity:
+        default = kind.default_severity
+        if kind is DiscrepancyKind.NO_MASS_STATUS and self.allow_unreconciled:
+            default = Severity.WARN
+        return self.severities.get(kind, default)
