@@ -154,7 +154,7 @@ def _message(kind: type[RecoveryMessage], report: RecoveryReport, ts: int) -> Re
 
 
 def _judged(observation: Observation) -> RecoveryReport:
-    return msgspec.structs.replace(judge(observation, Policy()), ts_completed=_ENDED)
+    return msgspec.structs.replace(judge(observation, Policy()).report, ts_completed=_ENDED)
 
 
 def _observation() -> Observation:

@@ -12,8 +12,8 @@ from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import duration
-from nautilus_recovery_actor.core.text import hanging
 from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.outside.text import hanging
 
 
 _NS = 1_000_000_000

@@ -28,9 +28,9 @@ from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.console.status import CODES
 from nautilus_recovery_actor.console.status import NO_HEARTBEAT
 from nautilus_recovery_actor.console.status import add_max_age
-from nautilus_recovery_actor.core.text import hanging
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.text import hanging
 
 
 if TYPE_CHECKING:

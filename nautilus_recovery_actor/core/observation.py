@@ -8,6 +8,7 @@ values are to be had.
 
 from collections.abc import Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -80,6 +81,11 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     strategy_id: str
     qty: Decimal
     avg_px: Decimal | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Where it is."""
+        return self.account_id, self.instrument_id, self.position_id
 
 
 class CachedOrder(msgspec.Struct, frozen=True, gc=False):
@@ -223,17 +229,15 @@ def in_reading_order(observation: Observation) -> Observation:
         observation,
         before=_sorted_positions(observation.before),
         after=_sorted_positions(observation.after),
-        orders=tuple(sorted(observation.orders, key=lambda order: order.client_order_id)),
+        orders=tuple(sorted(observation.orders, key=attrgetter("client_order_id"))),
         reports=tuple(
             msgspec.structs.replace(
                 report,
                 positions=_sorted_positions(report.positions),
                 # Closed ones first, so that of two under one client order id the open one counts
-                orders=tuple(
-                    sorted(report.orders, key=lambda order: (order.is_open, order.venue_order_id))
-                ),
+                orders=tuple(sorted(report.orders, key=attrgetter("is_open", "venue_order_id"))),
             )
-            for report in sorted(observation.reports, key=lambda report: report.account_id)
+            for report in sorted(observation.reports, key=attrgetter("account_id"))
         ),
     )
 

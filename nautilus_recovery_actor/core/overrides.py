@@ -23,11 +23,11 @@ def released(
     if report.outcome is None:
         raise RefusedError(
             f"Recovery epoch {report.epoch} has not completed: "
-            "an instrument can be released when it has"
+            "an instrument can be released only then"
         )
     if instrument_id not in report.blocked_instruments:
         blocked = ", ".join(report.blocked_instruments) or "none"
-        raise RefusedError(f"{instrument_id} is not blocked: blocked is {blocked}")
+        raise RefusedError(f"{instrument_id} is not blocked, now blocked: {blocked}")
     override = Override(
         instrument_id=instrument_id,
         reason=reason,
@@ -47,7 +47,7 @@ def withdrawn(report: RecoveryReport, instrument_id: str, now: int) -> RecoveryR
 
 
 def expired(report: RecoveryReport, now: int) -> RecoveryReport:
-    """Return `report` with every release ended whose time is over."""
+    """Return `report` with every release ended that has expired."""
     return _ended(report, now, lambda override: override.ts_until <= now)
 
 
@@ -77,7 +77,7 @@ def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> Non
         raise RefusedError(f"Recovery epoch {epoch} has not failed: there is nothing to resume")
     if not is_trader_started:
         raise RefusedError(
-            "The trader does not run: mend what the log tells, then restart the node"
+            "The trader is not running: fix the error in the log, then restart the node"
         )
 
 

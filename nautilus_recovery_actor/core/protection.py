@@ -7,6 +7,7 @@ NautilusTrader's objects.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -128,10 +129,8 @@ def closable(
     holding: Holding, orders: Iterable[OwnOrder], increment: Decimal, wanted: Decimal | None = None
 ) -> Decimal:
     """Return the quantity of an order that closes or reduces `holding`."""
-    exits = sorted(
-        (order for order in orders if reduces(order, holding)),
-        key=lambda order: order.client_order_id,
-    )
+    exits = [order for order in orders if reduces(order, holding)]
+    exits.sort(key=attrgetter("client_order_id"))
     committed = sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
     left = max(abs(holding.qty) - committed, _ZERO)
     left -= left % increment
@@ -142,15 +141,12 @@ def closable(
         )
     if left == 0 or (wanted is not None and wanted > left):
         asked = "anything" if wanted is None else f"{wanted:f}"
-        names = ", ".join(order.client_order_id for order in exits)
+        reason = f"{left:f} can be"
+        if names := ", ".join(order.client_order_id for order in exits):
+            advice = "cancel what should not, or name it in `ignoring`"
+            reason = f"{committed:f} is being closed by {names}; {advice}"
         raise ValueError(
-            f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): "
-            + (
-                f"{committed:f} is being closed by {names}; "
-                "cancel what shall not, or name it in `ignoring`"
-                if exits
-                else f"{left:f} can be"
-            )
+            f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): {reason}"
         )
     return left if wanted is None else wanted
 

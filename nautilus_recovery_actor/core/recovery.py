@@ -14,7 +14,7 @@ import msgspec
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
-from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.compare.positions import doubt
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
@@ -246,14 +246,15 @@ def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> 
 
 
 def _doubted(recovery: Recovery, doubted: happened.Doubted, rules: Rules) -> Decision:
-    doubt = verdict.doubt(doubted.account_id, doubted.instrument_id, rules.policy)
-    if doubt in recovery.carried:
-        return recovery, ()  # Reported, and it stands until the account reports
+    found = doubt(doubted.account_id, doubted.instrument_id, rules.policy)
+    reported = () if recovery.report is None else recovery.report.discrepancies
+    if found in (*recovery.carried, *reported):
+        return recovery, ()  # Known, and it stands until the account reports
     if _may_reopen(recovery, rules.reopens_on_synthetic_fill):
-        return _opened(recovery, doubted, rules, "synthetic_fill", doubts=(doubt,))
+        return _opened(recovery, doubted, rules, "synthetic_fill", doubts=(found,))
     if recovery.phase is RecoveryPhase.COMPLETE:
         return recovery, ()
-    return _replace(recovery, carried=(*recovery.carried, doubt)), ()
+    return _replace(recovery, carried=(*recovery.carried, found)), ()
 
 
 def _looked(recovery: Recovery, looked: happened.Looked, rules: Rules) -> Decision:
@@ -304,25 +305,19 @@ def _woken(recovery: Recovery, woke: epoch.Woke, rules: Rules) -> Decision:
 
 
 def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decision:
-    assert recovery.state is not None
     report, guessed = judged.judgment.report, judged.judgment.guessed
-    blocking = sum(found.is_blocking for found in report.discrepancies)
-    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking))
-    state, action = epoch.decide(recovery.state, what, rules.timing)
     was_rechecking = recovery.is_rechecking
+    blocking = sum(found.is_blocking for found in report.discrepancies)
     unreported = {at: ts for at, ts in recovery.guessed.items() if at[0] not in recovery.reports}
-    recovery = _replace(
-        recovery, state=state, earlier=report.discrepancies, guessed={**unreported, **guessed}
-    )
-    match action:
-        case epoch.Complete():
-            report = _replace(report, ts_completed=judged.now)
-            recovery = _replace(recovery, report=report, reports={})
-            return recovery, (happened.End(MessageKind.COMPLETE, report),)
-        case epoch.Fail(reason, message):
-            return recovery, (happened.Fail(reason, message),)
+    recovery = _replace(recovery, earlier=report.discrepancies, guessed={**unreported, **guessed})
+    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking))
+    recovery, actions = _advanced(recovery, what, rules)
+    if recovery.phase is RecoveryPhase.COMPLETE:
+        report = _replace(report, ts_completed=judged.now)
+        recovery = _replace(recovery, report=report, reports={}, carried=())
+        return recovery, (happened.End(MessageKind.COMPLETE, report),)
     if was_rechecking or not recovery.is_rechecking:
-        return recovery, ()
+        return recovery, actions
     text = (
         f"Recovery epoch {recovery.epoch}: {blocking} blocking differences, "
         f"checking again for {rules.timing.verify / 1e9:g} s"
@@ -363,13 +358,11 @@ def _revised(
     recovery: Recovery, command: happened.Commanded, _: Rules
 ) -> tuple[Recovery, tuple[Action, ...], str]:
     now, instrument_id = command.now, command.instrument_id
-    report = recovery.report or RecoveryReport(
-        trader_id="",
-        recovery_id="",
-        epoch=recovery.epoch,
-        trigger=recovery.trigger,
-        ts_started=recovery.ts_started,
-    )
+    report = recovery.report
+    if report is None:
+        raise overrides.RefusedError(
+            f"Recovery epoch {recovery.epoch} has not completed: try again when it has"
+        )
     if command.action == "release":
         report = overrides.released(
             report, instrument_id, command.reason, command.operator, now, command.duration

@@ -89,10 +89,8 @@ def _ended(observation: Observation, fills: Traced) -> list[EndedOrder]:
 
 def _positions(observation: Observation, fills: Traced) -> Iterable[tuple[str, PositionRecovery]]:
     books: dict[_Key, _Book] = {}
-    after: dict[_Key, Decimal] = {}
     for held in observation.before:
-        key = (held.account_id, held.instrument_id, held.position_id)
-        books[key] = _Book(held.qty, held.avg_px, strategy_id=held.strategy_id)
+        books[held.key] = _Book(held.qty, held.avg_px, strategy_id=held.strategy_id)
     for fill, origin in _in_time(observation, fills):
         key = (fill.account_id, fill.instrument_id, fill.position_id or fill.instrument_id)
         book = books.setdefault(key, _Book(strategy_id=fill.strategy_id))
@@ -102,10 +100,9 @@ def _positions(observation: Observation, fills: Traced) -> Iterable[tuple[str, P
         elif origin is not None:
             book.real = _add(book.real, fill, pnl)
     for held in observation.after:
-        key = (held.account_id, held.instrument_id, held.position_id)
-        books.setdefault(key, _Book()).strategy_id = held.strategy_id
-        after[key] = held.qty
-    before = {(p.account_id, p.instrument_id, p.position_id): p.qty for p in observation.before}
+        books.setdefault(held.key, _Book()).strategy_id = held.strategy_id
+    after = {held.key: held.qty for held in observation.after}
+    before = {held.key: held.qty for held in observation.before}
     for key in sorted(books):
         book, contract = books[key], observation.contracts.get(key[1])
         yield (
@@ -124,12 +121,10 @@ def _positions(observation: Observation, fills: Traced) -> Iterable[tuple[str, P
 def _in_time(
     observation: Observation, fills: Traced
 ) -> list[tuple[ObservedFill, FillOrigin | None]]:
-    # Trades of this run change what a later fill realizes, and are told of by nobody here
-    told: list[tuple[ObservedFill, FillOrigin | None]] = [*fills]
-    told += [
-        (fill, None) for fill in observation.live_fills if fill.ts_init >= observation.ts_started
-    ]
-    return sorted(told, key=lambda one: one[0].ts_init)
+    # Trades of this run change what a later fill realizes, and are reported by nobody here
+    since = observation.ts_started
+    live = [(fill, None) for fill in observation.live_fills if fill.ts_init >= since]
+    return sorted([*fills, *live], key=lambda one: one[0].ts_init)
 
 
 def _take(book: _Book, fill: ObservedFill, contract: Contract | None) -> Decimal | None:

@@ -3,7 +3,6 @@ Text for a person at a terminal.
 """
 
 import textwrap
-from collections.abc import Iterator
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -11,11 +10,8 @@ from datetime import timedelta
 
 # Fits a terminal of 80 columns
 _WIDTH = 79
-_LEAST_WIDTH = 20
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
-# From here on a time is given in minutes
-_LONG_SECS = 120
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -42,25 +38,9 @@ def duration(nanoseconds: int) -> str:
     return " ".join(parts[:2]) or "less than 1 s"
 
 
-def roughly(seconds: float) -> str:
-    """Return about how long a time is, in seconds or in minutes."""
-    return f"{seconds:,.0f} s" if seconds < _LONG_SECS else f"{seconds / 60:,.0f} min"
-
-
 def wrapped(line: str, width: int = _WIDTH) -> list[str]:
     """Return a line as several that fit, with its indent and more."""
     indent = len(line) - len(line.lstrip()) + 4
     return textwrap.wrap(
         line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
     )
-
-
-def hanging(start: str, text: str, width: int | None) -> Iterator[str]:
-    """Return a row whose last column goes on below itself where it does not fit."""
-    parts = [text]
-    if width is not None:
-        room = max(width - len(start), _LEAST_WIDTH)
-        parts = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
-    for part in parts:
-        yield f"{start}{part}".rstrip()
-        start = " " * len(start)

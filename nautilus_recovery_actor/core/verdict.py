@@ -6,20 +6,20 @@ Every function here is pure: the same observation gives the same report.
 
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
 from nautilus_recovery_actor.core import strategies
 from nautilus_recovery_actor.core.compare.discrepancies import discrepancies
-from nautilus_recovery_actor.core.compare.positions import counted_twice
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import Observation
-from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.observation import in_reading_order
 from nautilus_recovery_actor.core.origins import Traced
 from nautilus_recovery_actor.core.origins import guessed_positions
@@ -33,6 +33,8 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 
 
 _ZERO = Decimal(0)
+# What a report says of a fill, its origin aside, is as it was observed
+_FILL_FIELDS = ReconciledFill.__struct_fields__[1:]
 
 
 class Judgment(msgspec.Struct, frozen=True):
@@ -121,7 +123,7 @@ def _report(observation: Observation, fills: Traced, policy: Policy) -> Recovery
         ts_reconciled=observation.ts_reconciled,
         ts_last_alive=observation.ts_last_alive,
         clean_shutdown=observation.clean_shutdown,
-        accounts=_accounts(observation),
+        accounts=tuple(_accounts(observation)),
         positions=_position_changes(observation),
         fills=_newest(new_fills, policy.max_report_fills),
         fill_counts=dict(sorted(Counter(origin for _, origin in new_fills).items())),
@@ -130,21 +132,10 @@ def _report(observation: Observation, fills: Traced, policy: Policy) -> Recovery
             sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id})
         ),
         shadow=policy.shadow,
-        lost_orders=tuple(
-            sorted(
-                observation.lost_orders, key=lambda lost: (lost.client_order_id, lost.strategy_id)
-            )
-        ),
+        lost_orders=tuple(sorted(observation.lost_orders, key=_lost_order)),
         strategies=strategies.strategies(observation, new_fills, policy.max_report_fills),
         balances=strategies.balances(observation),
     )
-
-
-def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
-    """
-    Return the difference that a fill at run time may have made, where the engine guessed before.
-    """
-    return counted_twice(policy, account_id, instrument_id, "no newer report", "one fill more")
 
 
 def _proof(observation: Observation, report: RecoveryReport) -> str:
@@ -160,28 +151,23 @@ def _remaining(report: RecoveryReport) -> list[Discrepancy]:
     return [found for found in report.discrepancies if not found.resolved]
 
 
-def _subject(found: Discrepancy) -> tuple[str | None, ...]:
-    # What a discrepancy is about: the same one may be told in other words when it is found again
-    return (
-        found.kind,
-        found.account_id,
-        found.instrument_id,
-        found.position_id,
-        found.client_order_id,
-    )
+_lost_order = attrgetter("client_order_id", "strategy_id")
+# What a discrepancy is about: it may be in other words when it is found again
+_subject = attrgetter("kind", "account_id", "instrument_id", "position_id", "client_order_id")
+_in_order = attrgetter(
+    "account_id",
+    "instrument_id",
+    "kind",
+    "position_id",
+    "client_order_id",
+    "venue",
+    "cache",
+    "detail",
+)
 
 
 def _reading_order(found: Discrepancy) -> tuple[str, ...]:
-    return (
-        found.account_id,
-        found.instrument_id,
-        found.kind,
-        found.position_id or "",
-        found.client_order_id or "",
-        found.venue,
-        found.cache,
-        found.detail,
-    )
+    return tuple(value or "" for value in _in_order(found))
 
 
 def _is_changed(observation: Observation, report: RecoveryReport) -> bool:
@@ -192,51 +178,37 @@ def _is_changed(observation: Observation, report: RecoveryReport) -> bool:
     )
 
 
-def _accounts(observation: Observation) -> tuple[AccountRecovery, ...]:
+def _accounts(observation: Observation) -> Iterator[AccountRecovery]:
     reports = {report.account_id: report for report in observation.reports}
     states = {state.account_id: state for state in observation.accounts}
-    return tuple(
-        _account(account_id, reports.get(account_id), states.get(account_id))
-        for account_id in sorted(observation.required_accounts | reports.keys())
-    )
-
-
-def _account(
-    account_id: str, report: VenueReport | None, state: AccountState | None
-) -> AccountRecovery:
-    return AccountRecovery(
-        account_id=account_id,
-        venue=report.venue if report else "",
-        ts_report=report.ts if report else None,
-        orders_open=sum(order.is_open for order in report.orders) if report else 0,
-        fills=report.fills if report else 0,
-        positions=sum(position.qty != 0 for position in report.positions) if report else 0,
-        is_connected=state.is_connected if state else None,
-        ts_account=state.ts_account if state else None,
-    )
+    for account_id in sorted(observation.required_accounts | reports.keys()):
+        report = reports.get(account_id)
+        state = states.get(account_id, AccountState(account_id))
+        account = AccountRecovery(
+            account_id, "", is_connected=state.is_connected, ts_account=state.ts_account
+        )
+        if report is not None:
+            account = msgspec.structs.replace(
+                account,
+                venue=report.venue,
+                ts_report=report.ts,
+                orders_open=sum(order.is_open for order in report.orders),
+                fills=report.fills,
+                positions=sum(position.qty != 0 for position in report.positions),
+            )
+        yield account
 
 
 def _newest(fills: Traced, limit: int) -> tuple[ReconciledFill, ...]:
     return tuple(
-        ReconciledFill(
-            origin=origin,
-            account_id=fill.account_id,
-            instrument_id=fill.instrument_id,
-            strategy_id=fill.strategy_id,
-            client_order_id=fill.client_order_id,
-            venue_order_id=fill.venue_order_id,
-            trade_id=fill.trade_id,
-            qty=fill.qty,
-            px=fill.px,
-            ts_event=fill.ts_event,
-        )
+        ReconciledFill(origin, *(getattr(fill, name) for name in _FILL_FIELDS))
         for fill, origin in fills[max(len(fills) - limit, 0) :]
     )
 
 
 def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
-    before = {(p.account_id, p.instrument_id, p.position_id): p for p in observation.before}
-    after = {(p.account_id, p.instrument_id, p.position_id): p for p in observation.after}
+    before = {position.key: position for position in observation.before}
+    after = {position.key: position for position in observation.after}
     net: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     legs: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for report in observation.reports:
@@ -256,9 +228,7 @@ def _position_changes(observation: Observation) -> tuple[PositionChange, ...]:
         owner = new or old
         changes.append(
             PositionChange(
-                account_id=key[0],
-                instrument_id=key[1],
-                position_id=key[2],
+                *key,
                 strategy_id=owner.strategy_id if owner else "EXTERNAL",
                 qty_before=old.qty if old else _ZERO,
                 qty_after=new.qty if new else _ZERO,

@@ -5,6 +5,7 @@ Small observations and reports, with a value for everything that a test does not
 from collections.abc import Iterable
 from decimal import Decimal
 
+from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -31,7 +32,6 @@ from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import StrategyRecovery
-from nautilus_recovery_actor.core.verdict import judge
 
 
 ACCOUNT = "PAPER-001"
@@ -42,6 +42,13 @@ SOL = "SOLUSDT.PAPER"
 STRATEGY = "Trend-001"
 TS_REPORT = 1_000
 PLAIN = Policy()
+
+
+def judge(observation: Observation, policy: Policy) -> RecoveryReport:
+    """
+    Return the report of a judgment.
+    """
+    return verdict.judge(observation, policy).report
 
 
 def venue_position(

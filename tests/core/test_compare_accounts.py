@@ -5,7 +5,6 @@ Several accounts, several venues, and accounts that reach many venues.
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import OTHER_ACCOUNT
@@ -14,6 +13,7 @@ from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position

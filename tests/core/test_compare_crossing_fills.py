@@ -7,12 +7,12 @@ import pytest
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.policy import Policy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_position
 from tests.core.builders import venue_report

@@ -14,13 +14,13 @@ from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import found
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -42,8 +42,8 @@ OTHERS: dict[str, Any] = {
     "trigger_px": Decimal("99.1"),
 }
 DETAIL = (
-    "The order is not what the cache takes it for: look at the venue, cancel it there, and place "
-    "it anew"
+    "The order at the venue is not what the cache says: look at the venue, cancel it there, and "
+    "place it again"
 )
 
 

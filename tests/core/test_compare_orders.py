@@ -3,7 +3,6 @@ import pytest
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -12,6 +11,7 @@ from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import found
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -149,8 +149,8 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             client_order_id="O-1",
             venue="no report",
             cache="TRIGGERED",
-            detail="The cache holds an open order that the venue did not report: it protects "
-            "nothing; look at the venue, and cancel it in the cache or place it anew",
+            detail="The cache holds an open order that the venue did not report, so it protects "
+            "nothing: look at the venue, and cancel it in the cache or place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -176,8 +176,8 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
             client_order_id="O-1",
             venue="CANCELED",
             cache="TRIGGERED",
-            detail="The order is not what the cache takes it for: look at the venue, cancel it "
-            "there, and place it anew",
+            detail="The order at the venue is not what the cache says: look at the venue, cancel it "
+            "there, and place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)

@@ -14,7 +14,6 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
@@ -22,6 +21,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position

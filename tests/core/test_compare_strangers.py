@@ -1,6 +1,5 @@
 import pytest
 
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import BTC
 from tests.core.builders import ETH
 from tests.core.builders import OTHER_ACCOUNT
@@ -9,6 +8,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import fill
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order

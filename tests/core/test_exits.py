@@ -232,7 +232,7 @@ def test_what_other_orders_close_is_left_out() -> None:
     with pytest.raises(
         ValueError,
         match=r"^Cannot close 1\.201 of position P-1 \(\+2\): 0\.8 is being closed by O-1, O-2; "
-        r"cancel what shall not, or name it in `ignoring`$",
+        r"cancel what should not, or name it in `ignoring`$",
     ):
         closable(held(), orders[::-1], STEP, Decimal("1.201"))
 

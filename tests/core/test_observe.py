@@ -3,7 +3,6 @@ from decimal import Decimal
 import pytest
 
 from nautilus_recovery_actor.core.enums import FillOrigin
-from nautilus_recovery_actor.core.observation import SYNTHETIC_ID
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import CachedOrder
@@ -11,12 +10,18 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.observation import origins
+from nautilus_recovery_actor.core.origins import SYNTHETIC_ID
+from nautilus_recovery_actor.core.origins import traced
 from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import fill
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_report
+
+
+def origins(seen: Observation) -> tuple[FillOrigin, ...]:
+    assert tuple(fill for fill, _ in traced(seen)) == seen.fills
+    return tuple(origin for _, origin in traced(seen))
 
 
 def origin(one: ObservedFill, *reports: VenueReport) -> FillOrigin:

@@ -6,6 +6,7 @@ import pytest
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.core.compare.positions import doubt
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
@@ -23,7 +24,6 @@ from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
-from nautilus_recovery_actor.core.verdict import doubt
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -498,8 +498,10 @@ def test_a_doubt_in_an_open_epoch_is_carried_once() -> None:
     assert actions == []
     assert recovery.carried == (other, doubt(ACCOUNT, BTC, RULES.policy))
     assert after(recovery, doubted) == (recovery, [])
-    known = complete(carried=recovery.carried)
+    known = complete(doubt(ACCOUNT, BTC, RULES.policy))
     assert after(known, doubted) == (known, [])
+    completed, _ = after(recovery, judged(report()))
+    assert after(completed, doubted)[0].epoch == 2  # The account has reported since
 
 
 # -- JUDGEMENT --
@@ -689,7 +691,8 @@ def test_after_an_error_every_account_must_report_again() -> None:
         (failed(is_trader_started=False), command(), "The trader"),
         (failed(), command(ts_expires=NOW), "too old"),
         (verifying(), command("release"), "has not completed"),
-        (verifying(), command("withdraw"), "is not released"),
+        (verifying(), command("withdraw"), "has not completed"),
+        (complete(), command("withdraw"), "is not released"),
         (complete(), command("release"), "is not blocked"),
         (Recovery(epoch=7, ts_started=1), command("release"), "Recovery epoch 7 has not"),
     ],

@@ -17,7 +17,6 @@ from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -31,6 +30,7 @@ from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judge
 from tests.core.builders import lost_order
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -59,7 +59,7 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
             account_id=account_id,
             instrument_id="",
             venue="no report",
-            detail=f"{account_id} sent no mass status: nothing of it is proven; look for its "
+            detail=f"{account_id} sent no mass status, so nothing about it is proven: look for its "
             "client's errors in the log and restart",
         )
         for account_id in ("A-1", "B-1")

@@ -24,7 +24,6 @@ from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -36,6 +35,7 @@ from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position

@@ -13,7 +13,6 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -23,6 +22,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position

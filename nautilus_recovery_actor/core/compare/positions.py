@@ -10,6 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
+from nautilus_recovery_actor.core.compare.subject import DUST
+from nautilus_recovery_actor.core.compare.subject import Subject
+from nautilus_recovery_actor.core.compare.subject import quantities
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -26,13 +29,6 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 _P = TypeVar("_P", CachedPosition, VenuePosition, ObservedFill)
 _ZERO = Decimal(0)
-_LEGS_DIFFER = (
-    "The legs of a hedged position differ: look at the venue, "
-    "and correct the cache before trading it"
-)
-_DUST = (
-    "Venue and cache differ by less than the instrument's size increment: no order can trade that"
-)
 
 
 def position_discrepancies(
@@ -52,7 +48,7 @@ def position_discrepancies(
     aligned = {fill.instrument_id for fill, origin in own if origin is FillOrigin.SYNTHETIC}
     guessed = guessed_positions(observation, fills)
     for instrument_id in sorted(cached.keys() | venue.keys() | late.keys() | crossing.keys()):
-        subject = _Subject(
+        subject = Subject(
             policy=policy,
             account_id=account_id,
             instrument_id=instrument_id,
@@ -68,14 +64,18 @@ def position_discrepancies(
         found = [*_quantities_differ(subject, doubtful, instrument_id in aligned, is_counted_twice)]
         yield from found
         if not (found or subject.late or doubtful):
-            yield from _average_prices_differ(subject, policy.avg_px_tolerance)
+            yield from _average_prices_differ(subject)
         yield from _owners_differ(subject)
 
 
-def counted_twice(
-    policy: Policy, account_id: str, instrument_id: str, venue: str, cache: str
+def doubt(
+    account_id: str,
+    instrument_id: str,
+    policy: Policy,
+    venue: str = "no newer report",
+    cache: str = "one fill more",
 ) -> Discrepancy:
-    """Return the difference that is there where a late fill may be counted already."""
+    """Return the difference that a late fill may have made, where the engine guessed before."""
     return policy.difference(
         DiscrepancyKind.POSITION_QTY_MISMATCH,
         account_id,
@@ -85,57 +85,6 @@ def counted_twice(
         detail="The engine guessed what was filled, and then a fill came that is older than the "
         "report, so it may be counted twice: look at the venue; the next mass status is verified",
     )
-
-
-class _Subject(msgspec.Struct, frozen=True):
-    # What venue and cache say of one account's positions on one instrument, and the fills that came
-    # after the venue said so: its position now is the reported one plus these.
-    policy: Policy
-    account_id: str
-    instrument_id: str
-    cached: list[CachedPosition]
-    venue: list[VenuePosition]
-    late: list[ObservedFill]
-    size_increment: Decimal | None  # None if the node has not loaded the instrument
-
-    @property
-    def has_named_legs(self) -> bool:
-        return any(p.position_id is not None for p in self.venue)
-
-    @property
-    def has_unnamed_legs(self) -> bool:
-        return min(p.qty for p in self.venue) < 0 < max(p.qty for p in self.venue)
-
-    @property
-    def held(self) -> Decimal:
-        return sum((p.qty for p in self.cached), _ZERO)
-
-    @property
-    def expected(self) -> Decimal:
-        late = sum((fill.qty for fill in self.late), _ZERO)
-        return sum((p.qty for p in self.venue), late)
-
-    def differs(
-        self,
-        kind: DiscrepancyKind,
-        detail: str,
-        venue: str,
-        cache: str,
-        position_id: str | None = None,
-        by: Decimal | None = None,
-    ) -> Discrepancy:
-        # What no order can trade blocks nothing
-        is_dust = by is not None and abs(by) < (self.size_increment or _ZERO)
-        return self.policy.difference(
-            kind,
-            self.account_id,
-            self.instrument_id,
-            venue=venue,
-            cache=cache,
-            detail=_DUST if is_dust else detail,
-            position_id=position_id,
-            is_harmless=is_dust,
-        )
 
 
 def _by_instrument(entries: Iterable[_P]) -> dict[str, list[_P]]:
@@ -158,25 +107,21 @@ def _late_fills(
 
 
 def _quantities_differ(
-    subject: _Subject, crossing: list[ObservedFill], is_aligned: bool, is_counted_twice: bool
+    subject: Subject, crossing: list[ObservedFill], is_aligned: bool, is_counted_twice: bool
 ) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
-    is_harmless = all(one.detail is _DUST for one in found)
+    is_harmless = all(one.detail == DUST for one in found)
+    expected, held = subject.expected, str(subject.held)
     if is_counted_twice and is_harmless:
-        yield counted_twice(
-            subject.policy,
-            subject.account_id,
-            subject.instrument_id,
-            venue=f"{subject.expected}, or that without a late fill",
-            cache=str(subject.held),
-        )
+        venue = f"{expected}, or that without a late fill"
+        yield doubt(subject.account_id, subject.instrument_id, subject.policy, venue, held)
     elif crossing and is_aligned and is_harmless:
         yield subject.differs(
             DiscrepancyKind.POSITION_QTY_MISMATCH,
-            "The engine aligned this position to a report that was begun before the last fills: "
-            "look at the venue; the next mass status is verified",
-            venue=f"{subject.expected}, before or after {len(crossing)} fills",
-            cache=str(subject.held),
+            f"{expected}, before or after {len(crossing)} fills",
+            held,
+            detail="The engine aligned this position to a report that was begun before the last "
+            "fills: look at the venue; the next mass status is verified",
         )
     elif crossing and found and not is_aligned:
         # The report was made between two of them, so that it lacks the last ones
@@ -189,34 +134,24 @@ def _quantities_differ(
         yield from found
 
 
-def _positions_differ(subject: _Subject) -> Iterator[Discrepancy]:
-    if subject.size_increment is None and any(p.qty != 0 for p in subject.venue):
-        yield subject.differs(
-            DiscrepancyKind.INSTRUMENT_NOT_LOADED,
-            "The venue holds a position on an instrument that the node did not load: "
-            "load it, or close the position at the venue",
-            venue=_quantities(subject.venue),
-            cache="instrument not loaded",
-        )
-    elif not subject.venue:
+def _positions_differ(subject: Subject) -> Iterator[Discrepancy]:
+    venue, cached = subject.venue, subject.cached
+    if subject.size_increment is None and any(p.qty != 0 for p in venue):
+        kind = DiscrepancyKind.INSTRUMENT_NOT_LOADED
+        yield subject.differs(kind, quantities(venue), "instrument not loaded")
+    elif not venue:
         yield from _unreported_differ(subject)
     elif subject.has_named_legs:
         yield from _legs_differ(subject)
     elif subject.has_unnamed_legs:
         yield from _unnamed_legs_differ(subject)
-    elif subject.held != subject.expected:
-        yield subject.differs(
-            DiscrepancyKind.POSITION_QTY_MISMATCH,
-            "Reconciliation left another quantity in the cache than the venue reports: "
-            "look at the venue, and correct the cache before trading it",
-            venue=str(subject.expected),
-            cache=str(subject.held),
-            position_id=subject.cached[0].position_id if len(subject.cached) == 1 else None,
-            by=subject.held - subject.expected,
-        )
+    elif (by := subject.held - subject.expected) != 0:
+        position_id = cached[0].position_id if len(cached) == 1 else None
+        kind = DiscrepancyKind.POSITION_QTY_MISMATCH
+        yield subject.differs(kind, str(subject.expected), str(subject.held), position_id, by)
 
 
-def _unreported_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _unreported_differ(subject: Subject) -> Iterator[Discrepancy]:
     # Missing is not flat: only what late fills made of nothing can be there without a report.
     late: dict[str, Decimal] = defaultdict(Decimal)
     for fill in subject.late:
@@ -231,17 +166,11 @@ def _unreported_differ(subject: _Subject) -> Iterator[Discrepancy]:
             continue
         rows: list[tuple[str | None, str]] = [(p.position_id, str(p.qty)) for p in positions]
         for position_id, cache in rows or [(None, "flat")]:
-            yield subject.differs(
-                DiscrepancyKind.POSITION_NOT_AT_VENUE,
-                "The cache holds a position that the venue did not report: look at the "
-                "venue, and correct the cache or the position before trading it",
-                venue="no report",
-                cache=cache,
-                position_id=position_id,
-            )
+            kind = DiscrepancyKind.POSITION_NOT_AT_VENUE
+            yield subject.differs(kind, "no report", cache, position_id)
 
 
-def _legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _legs_differ(subject: Subject) -> Iterator[Discrepancy]:
     late: dict[str, Decimal] = defaultdict(Decimal)
     for fill in subject.late:
         late[fill.position_id or ""] += fill.qty
@@ -253,61 +182,45 @@ def _legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
         expected = {qty + late[position_id] for qty in reported.get(position_id, {_ZERO})}
         qty = held.get(position_id, _ZERO)
         if expected != {qty}:
+            is_reported = position_id in reported or late[position_id]
             yield subject.differs(
                 DiscrepancyKind.HEDGE_LEG_MISMATCH,
-                _LEGS_DIFFER,
-                venue=", ".join(map(str, sorted(expected)))
-                if position_id in reported or late[position_id]
-                else "no report",
-                cache=str(held.get(position_id, "not held")),
-                position_id=position_id or None,
-                by=max((qty - one for one in expected), key=abs),
+                ", ".join(map(str, sorted(expected))) if is_reported else "no report",
+                str(held.get(position_id, "not held")),
+                position_id or None,
+                max((qty - one for one in expected), key=abs),
             )
 
 
-def _unnamed_legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _unnamed_legs_differ(subject: Subject) -> Iterator[Discrepancy]:
     reported = sorted(p.qty for p in subject.venue if p.qty != 0)
     held = sorted(p.qty for p in subject.cached)
     if reported != held or subject.held != subject.expected:
-        yield subject.differs(
-            DiscrepancyKind.HEDGE_LEG_MISMATCH,
-            _LEGS_DIFFER,
-            venue=_quantities(subject.venue),
-            cache=", ".join(map(str, held)) or "not held",
-        )
+        cache = ", ".join(map(str, held)) or "not held"
+        venue = quantities(subject.venue)
+        yield subject.differs(DiscrepancyKind.HEDGE_LEG_MISMATCH, venue, cache)
 
 
-def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
-    for position in subject.cached:
-        if position.strategy_id in UNCLAIMED_STRATEGIES:
-            yield subject.differs(
-                DiscrepancyKind.UNCLAIMED_POSITION,
-                "No strategy owns this position: name the instrument in the "
-                "`external_order_claims` of the strategy that should, or close it",
-                venue=_quantities(subject.venue),
-                cache=f"{position.qty} of {position.strategy_id}",
-                position_id=position.position_id,
-            )
+def _owners_differ(subject: Subject) -> Iterator[Discrepancy]:
+    venue = quantities(subject.venue)
     parts: dict[str, Decimal] = defaultdict(Decimal)
     for position in subject.cached:
-        is_owned = position.strategy_id not in UNCLAIMED_STRATEGIES
-        parts[position.strategy_id if is_owned else "EXTERNAL"] += position.qty
-    parts = {
-        owner: qty for owner, qty in parts.items() if abs(qty) >= (subject.size_increment or _ZERO)
-    }
+        owner = position.strategy_id
+        if owner in UNCLAIMED_STRATEGIES:
+            cache, kind = f"{position.qty} of {owner}", DiscrepancyKind.UNCLAIMED_POSITION
+            yield subject.differs(kind, venue, cache, position.position_id)
+            owner = "EXTERNAL"
+        parts[owner] += position.qty
+    least = subject.size_increment or _ZERO
+    owned = [f"{qty} of {owner}" for owner, qty in sorted(parts.items()) if abs(qty) >= least]
     is_net = subject.venue and not (subject.has_named_legs or subject.has_unnamed_legs)
-    if is_net and len(parts) > 1:
-        yield subject.differs(
-            DiscrepancyKind.SPLIT_OWNERSHIP,
-            "The venue holds one net position and several own a part of it in the cache, so none "
-            "can close just its own: let one strategy trade the instrument, or use an account each",
-            venue=_quantities(subject.venue),
-            cache=", ".join(f"{qty} of {owner}" for owner, qty in sorted(parts.items())),
-        )
+    if is_net and len(owned) > 1:
+        yield subject.differs(DiscrepancyKind.SPLIT_OWNERSHIP, venue, ", ".join(owned))
 
 
-def _average_prices_differ(subject: _Subject, tolerance: Decimal) -> Iterator[Discrepancy]:
+def _average_prices_differ(subject: Subject) -> Iterator[Discrepancy]:
     # A net position that is held in parts has as many prices
+    tolerance = subject.policy.avg_px_tolerance
     is_one = len(subject.cached) == 1 and len(subject.venue) == 1
     pairs = [
         (position, reported)
@@ -318,15 +231,5 @@ def _average_prices_differ(subject: _Subject, tolerance: Decimal) -> Iterator[Di
     for position, reported in pairs:
         here, there = position.avg_px, reported.avg_px
         if here is not None and there and abs(here - there) > tolerance * abs(there):
-            yield subject.differs(
-                DiscrepancyKind.AVG_PX_MISMATCH,
-                "The quantity is right and the average open price is not: the PnL of this position "
-                "is not the venue's",
-                venue=str(there),
-                cache=str(here),
-                position_id=position.position_id,
-            )
-
-
-def _quantities(positions: list[VenuePosition]) -> str:
-    return ", ".join(map(str, sorted(p.qty for p in positions))) or "no report"
+            kind = DiscrepancyKind.AVG_PX_MISMATCH
+            yield subject.differs(kind, str(there), str(here), position.position_id)

@@ -16,8 +16,8 @@ from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import InstrumentId
 
-from nautilus_recovery_actor.core.series import Point
-from nautilus_recovery_actor.core.series import SeriesRule
+from nautilus_recovery_actor.node.strategy.series import Point
+from nautilus_recovery_actor.node.strategy.series import SeriesRule
 
 
 Tick: TypeAlias = QuoteTick | TradeTick

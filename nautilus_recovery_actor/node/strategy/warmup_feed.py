@@ -19,13 +19,13 @@ from nautilus_trader.data.messages import RequestTradeTicks
 from nautilus_trader.model.data import Bar
 from nautilus_trader.trading.strategy import Strategy
 
-from nautilus_recovery_actor.core.series import Edge
-from nautilus_recovery_actor.core.series import Point
-from nautilus_recovery_actor.core.series import find_fault
-from nautilus_recovery_actor.core.series import find_gap
 from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
 from nautilus_recovery_actor.node.strategy.needs import Tick
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
+from nautilus_recovery_actor.node.strategy.series import Edge
+from nautilus_recovery_actor.node.strategy.series import Point
+from nautilus_recovery_actor.node.strategy.series import find_fault
+from nautilus_recovery_actor.node.strategy.series import find_gap
 
 
 # Before the strategy's own handlers, so that `on_bar` sees indicators that are up to date

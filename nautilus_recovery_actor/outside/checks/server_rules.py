@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import liveness
-from nautilus_recovery_actor.core.text import roughly
 from nautilus_recovery_actor.outside.checks import server_catalog as found
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.server_catalog import RULES
 from nautilus_recovery_actor.outside.checks.server_facts import ServerFacts
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
+from nautilus_recovery_actor.outside.text import roughly
 
 
 __all__ = ["RULES", "ServerFacts", "server_findings"]

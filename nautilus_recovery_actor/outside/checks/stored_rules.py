@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.core.text import roughly
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.checks.start_cost import start_secs
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
+from nautilus_recovery_actor.outside.text import roughly
 
 
 LONG_START_SECS = 20.0
