@@ -9,11 +9,10 @@ import nautilus_recovery_actor
 
 PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 NAMES = PACKAGE / "core" / "names.py"
-# The texts that NautilusTrader and the monitor find each other by
+# How a text begins by which NautilusTrader and the monitor find each other
 NAME = re.compile(
-    r"recovery:\w|general:\w*$|trader-$"
-    r"|Recovery(Monitor|Halt)\.(ask|join|leave|command|guard)|ExecEngine\.process"
-    r"|recovery-commands|events\.(order\b|risk)|reports\.execution|data\.Recovery|^recovery\.$",
+    r"\W?(recovery:\w|general:|trader-|Recovery(Monitor|Halt)\.\w|ExecEngine\.process"
+    r"|recovery-commands|events\.(order\b|risk)|reports\.execution|data\.Recovery|recovery\.$)",
 )
 MODULES = [
     path
@@ -48,4 +47,4 @@ def test_a_name_that_others_look_for_stands_in_one_place(path: Path) -> None:
     """
     Keys, endpoints, topics and streams are in `core.names`.
     """
-    assert [text for text in texts(path) if NAME.search(text)] == []
+    assert [text for text in texts(path) if NAME.match(text)] == []
