@@ -1,10 +1,10 @@
 """
 The entry point of ``nautilus-recovery``: a readiness probe must not wait for NautilusTrader.
 
-``import nautilus_recovery_actor`` imports NautilusTrader, and has to: a message bus streams the
-messages that are known when it is made. That takes longer than a probe may. So for a command that
-only reads Redis the package is put in place unexecuted, and the command imports the modules it
-needs. The package is executed as soon as one of its public names is asked for.
+``import nautilus_recovery_actor`` imports NautilusTrader, and has to: a message bus only streams
+messages that are known when it is made. That takes longer than a probe may take. So for a command
+that only reads Redis the package is put in place without running it, and the command imports the
+modules that it needs. The package runs as soon as one of its public names is used.
 """
 
 import sys
@@ -20,15 +20,7 @@ _ONLY_READ = {"history", "status", "watch"}
 
 
 def main() -> int:
-    """
-    Run a command.
-
-    Returns
-    -------
-    int
-        The exit code.
-
-    """
+    """Run a command, and return its exit code."""
     if _PACKAGE not in sys.modules and _ONLY_READ.intersection(sys.argv[1:2]):
         _put_in_place()
     from nautilus_recovery_actor.console.common import end_answer  # noqa: PLC0415

@@ -45,7 +45,7 @@ def add_to(commands: Commands) -> None:
         help="package.module:name of a TradingNodeConfig, or of a function that returns one (alone "
         "or with a list of strategies); or the path of a JSON file",
     )
-    check.add_argument("--halted", action="store_true", help="the node is halted until recovered")
+    check.add_argument("--halted", action="store_true", help="the node calls halt_until_recovered")
     check.add_argument(
         "--running", action="store_true", help="a node with this trader ID may be running"
     )

@@ -93,10 +93,15 @@ def add_command(
     **options: Any,
 ) -> Command:
     """Add a command to the parser."""
-    described = {"help": text, "description": f"{text.capitalize()}.", **options}
+    described = {"help": text, "description": f"{sentence(text)}.", **options}
     command = commands.add_parser(name, **described)
     command.set_defaults(run=run, unusable=unusable)
     return command
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter first."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def add_trader(command: argparse.ArgumentParser) -> None:

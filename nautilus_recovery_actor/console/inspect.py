@@ -13,6 +13,7 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
@@ -31,7 +32,7 @@ def add_to(commands: Commands) -> None:
         "inspect",
         text,
         _inspect,
-        description=f"{text.capitalize()}. Starts no node and changes nothing.",
+        description=f"{sentence(text)}. Starts no node and changes nothing.",
         epilog="exit codes: 0 all is readable; 1 broken entries; 2 Redis or the trader not found",
     )
     add_record(inspect)

@@ -77,7 +77,10 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     yield from _part("Lost orders", map(wording.lost_line, report.lost_orders))
     yield from _part(
         wording.differences(report),
-        (f"{found.severity} {wording.discrepancy_line(found)}" for found in report.discrepancies),
+        (
+            f"{wording.severity_of(found)} {wording.discrepancy_line(found)}"
+            for found in report.discrepancies
+        ),
     )
     yield from _part("Blocked", report.blocked_instruments)
     yield from _part("Released by an operator", map(wording.release_line, report.overrides))

@@ -16,6 +16,7 @@ from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
@@ -43,7 +44,7 @@ def add_to(commands: Commands) -> None:
         text,
         _status,
         unusable=NO_HEARTBEAT,
-        description=f"{text.capitalize()}. Meant for readiness probes.",
+        description=f"{sentence(text)}. Meant for readiness probes.",
         epilog=CODES,
     )
     status.misused = MISUSED

@@ -49,10 +49,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     logged += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
         logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
-    logged += [
-        (Severity.INFO if found.resolved else found.severity, discrepancy_line(found))
-        for found in report.discrepancies
-    ]
+    logged += [(severity_of(found), discrepancy_line(found)) for found in report.discrepancies]
     return logged
 
 
@@ -226,6 +223,11 @@ def lost_line(lost: LostOrder) -> str:
         f"stored, {where}; {lost.instrument_id} {lost.status}, "
         f"{lost.filled_qty:+f} of {lost.qty:+f} filled"
     )
+
+
+def severity_of(found: Discrepancy) -> Severity:
+    """Return how much a difference matters now."""
+    return Severity.INFO if found.resolved else found.severity
 
 
 def discrepancy_line(found: Discrepancy) -> str:

@@ -28,7 +28,7 @@ ROOMS = {
     "__main__.py": ({"console"}, set()),
 }
 # Names a node's parts to recognize them in its configuration, and one to send it a command
-RECOGNIZING = {"checks/component_facts.py", "remote.py"}
+RECOGNIZING = {"checks/component_facts.py", "checks/preflight.py", "remote.py"}
 
 
 def modules(room: str) -> list[Path]:

@@ -1,6 +1,6 @@
 """
 The events that NautilusTrader stores in Redis: of orders, whose fills make the positions, and of
-accounts. Of each event only what is looked at.
+accounts. Of each event only the fields that are used.
 """
 
 from typing import Annotated
