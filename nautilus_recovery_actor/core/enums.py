@@ -130,11 +130,6 @@ class DiscrepancyKind(StrEnum):
     def default_severity(self) -> Severity:
         """
         The severity of this kind where the configuration does not override it.
-
-        Returns
-        -------
-        Severity
-
         """
         match self:
             case DiscrepancyKind.UNCLAIMED_POSITION:

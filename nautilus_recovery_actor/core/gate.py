@@ -54,11 +54,6 @@ class RecoveryGate:
     def epoch(self) -> int:
         """
         The newest epoch known, zero before the first.
-
-        Returns
-        -------
-        int
-
         """
         return self._epoch
 
@@ -66,11 +61,6 @@ class RecoveryGate:
     def is_open(self) -> bool:
         """
         Whether trading is allowed, blocked instruments aside.
-
-        Returns
-        -------
-        bool
-
         """
         return self._is_open
 
@@ -82,11 +72,6 @@ class RecoveryGate:
         ----------
         instrument_id : InstrumentId or str
             The instrument.
-
-        Returns
-        -------
-        bool
-
         """
         if self.is_unrestricted or not self._is_open:
             return self.is_unrestricted
@@ -97,11 +82,6 @@ class RecoveryGate:
     def blocked(self) -> frozenset[str]:
         """
         The instruments that may not be traded now although the gate is open.
-
-        Returns
-        -------
-        frozenset[str]
-
         """
         if not self._is_open:
             return frozenset()
@@ -257,11 +237,6 @@ class RecoveryGate:
         ----------
         epoch : int
             The epoch.
-
-        Returns
-        -------
-        bool
-
         """
         return epoch == self._epoch and not self._is_failed and not self._is_open
 

@@ -4,7 +4,6 @@ The form of NautilusTrader's client order ids: whose order one is, and which no 
 
 import re
 from collections.abc import Iterable
-from collections.abc import Iterator
 from datetime import datetime
 
 
@@ -29,7 +28,7 @@ def first_count(ts: int) -> int:
 
 
 def made_at(client_order_id: str) -> float | None:
-    """Return when an order was made, as its id tells."""
+    """Return when an order was made (UNIX s), as its id says."""
     found = _TIME.match(client_order_id)
     if found is None:
         return None
@@ -59,13 +58,10 @@ class OrderIdForms:
         if found is None:
             return ()
         own, run_on = found.groups()
-        tags = [own] if own else [run_on[:end] for end in _ends(run_on)]
+        # Without hyphens a tag ends wherever the rest is a count
+        ends = range(1, len(run_on or ""))
+        tags = [own] if own else [run_on[:end] for end in ends if _COUNT.fullmatch(run_on, end)]
         return tuple(sorted(owner for each in tags for owner in self._owners.get(each, ())))
-
-
-def _ends(run_on: str) -> Iterator[int]:
-    # Where a tag can end in a text that goes on with a count
-    return (end for end in range(1, len(run_on)) if _COUNT.fullmatch(run_on, end))
 
 
 _TIME = re.compile(r"O-?([0-9]{8})-?([0-9]{6})")
@@ -73,7 +69,4 @@ _TIME = re.compile(r"O-?([0-9]{8})-?([0-9]{6})")
 _COUNT = re.compile(r"[1-9]\d*")
 
 # An execution algorithm puts a number of its own behind the id of the order that it works on
-_FORM = (
-    r"(?:O-\d{{8}}-\d{{6}}-{trader}-([^-]+)-[1-9]\d*|O\d{{14}}{trader}([^-]+))"
-    r"(?:-E\d+)?"
-)
+_FORM = r"(?:O-\d{{8}}-\d{{6}}-{trader}-([^-]+)-[1-9]\d*|O\d{{14}}{trader}([^-]+))(?:-E\d+)?"

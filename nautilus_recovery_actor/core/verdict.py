@@ -47,7 +47,7 @@ class Judgment(msgspec.Struct, frozen=True):
 def judge(observation: Observation, policy: Policy) -> Judgment:
     """Return the judgment of a recovery whose trader has started and whose events have settled."""
     fills = traced(observation)
-    report = _with_result(_report(observation, fills, policy), observation, policy)
+    report = _concluded(_report(observation, fills, policy), observation, policy)
     return Judgment(report, guessed_positions(observation, fills))
 
 
@@ -56,9 +56,7 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
     return _report(observation, traced(observation), policy)
 
 
-def _with_result(
-    report: RecoveryReport, observation: Observation, policy: Policy
-) -> RecoveryReport:
+def _concluded(report: RecoveryReport, observation: Observation, policy: Policy) -> RecoveryReport:
     silent = [
         found.account_id
         for found in report.discrepancies
@@ -142,9 +140,8 @@ def _proof(observation: Observation, report: RecoveryReport) -> str:
     if not observation.reports:
         return "no venue's report to compare it with"
     remaining = len(_remaining(report))
-    if not remaining:
-        return "equal to the venue's report"
-    return f"differences that block nothing: {remaining}"
+    found = f"differences that block nothing: {remaining}"
+    return found if remaining else "equal to the venue's report"
 
 
 def _remaining(report: RecoveryReport) -> list[Discrepancy]:

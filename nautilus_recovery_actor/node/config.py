@@ -115,11 +115,6 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     def rules(self) -> Rules:
         """
         Return what the core has to know of this configuration.
-
-        Returns
-        -------
-        Rules
-
         """
         return Rules(
             timing=Timing(

@@ -148,11 +148,6 @@ class RecoveryComplete(RecoveryMessage):
     def outcome(self) -> RecoveryOutcome:
         """
         What the recovery means for trading.
-
-        Returns
-        -------
-        RecoveryOutcome
-
         """
         assert self.report.outcome is not None  # A completed epoch has an outcome
         return self.report.outcome
@@ -161,11 +156,6 @@ class RecoveryComplete(RecoveryMessage):
     def blocked_instruments(self) -> frozenset[str]:
         """
         The instruments that must not be traded.
-
-        Returns
-        -------
-        frozenset[str]
-
         """
         return frozenset(self.report.blocked_instruments)
 
@@ -183,11 +173,6 @@ class RecoveryFailed(RecoveryMessage):
     def reason(self) -> FailureReason:
         """
         Why it failed.
-
-        Returns
-        -------
-        FailureReason
-
         """
         assert self.report.failure is not None  # A failed epoch has a reason
         return self.report.failure
@@ -196,11 +181,6 @@ class RecoveryFailed(RecoveryMessage):
     def message(self) -> str:
         """
         Why it failed and what to do, in one line.
-
-        Returns
-        -------
-        str
-
         """
         return self.report.message
 

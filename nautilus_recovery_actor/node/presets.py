@@ -54,10 +54,6 @@ def recovery_cache_config(
         - ``use_instance_id=False``: with it each start begins empty, or fails (1.221).
         - ``persist_account_events=True``: the balances of before are what a recovery compares with.
 
-    Returns
-    -------
-    CacheConfig
-
     Raises
     ------
     TypeError
@@ -110,10 +106,6 @@ def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
           The slow end of what NautilusTrader recommends (5 to 10), for the venue's rate limits.
         - ``position_check_interval_secs=60.0``: the same for positions (30 to 60). Left out on
           1.221, which has no such check.
-
-    Returns
-    -------
-    LiveExecEngineConfig
 
     Raises
     ------

@@ -176,8 +176,8 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
             client_order_id="O-1",
             venue="CANCELED",
             cache="TRIGGERED",
-            detail="The order at the venue is not what the cache says: look at the venue, cancel it "
-            "there, and place it again",
+            detail="The order at the venue is not what the cache says: look at the venue, cancel "
+            "it there, and place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)

@@ -84,11 +84,6 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def instrument_id(self) -> InstrumentId:
         """
         The instrument.
-
-        Returns
-        -------
-        InstrumentId
-
         """
         return self.bar_type.instrument_id
 
@@ -96,11 +91,6 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def interval_ns(self) -> int | None:
         """
         The time from one bar to the next (ns), ``None`` for bars that are not of time.
-
-        Returns
-        -------
-        int or ``None``
-
         """
         if not self.bar_type.spec.is_time_aggregated():
             return None
@@ -113,11 +103,6 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def max_age_ns(self) -> int:
         """
         How long ago the last bar may be (ns).
-
-        Returns
-        -------
-        int
-
         """
         if self.max_age is not None or self.interval_ns is None:
             return _ns(self.max_age) or _DEFAULT_AGE_NS
@@ -127,11 +112,6 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def max_gap_ns(self) -> int | None:
         """
         The longest time between two bars (ns), ``None`` if it is not checked.
-
-        Returns
-        -------
-        int or ``None``
-
         """
         return self.interval_ns if self.max_gap is None else _ns(self.max_gap)
 
@@ -139,11 +119,6 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def topic(self) -> str:
         """
         The topic of the live bars.
-
-        Returns
-        -------
-        str
-
         """
         return f"data.bars.{(self.live_bar_type or self.bar_type).standard()}"
 
@@ -228,11 +203,6 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def max_age_ns(self) -> int:
         """
         How long ago the last tick may be (ns).
-
-        Returns
-        -------
-        int
-
         """
         return _ns(self.max_age) or _DEFAULT_AGE_NS
 
@@ -240,11 +210,6 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def max_gap_ns(self) -> int | None:
         """
         The longest time between two ticks (ns), ``None`` if it is not checked.
-
-        Returns
-        -------
-        int or ``None``
-
         """
         return None if self.max_gap is None else _ns(self.max_gap)
 
@@ -252,11 +217,6 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     def topic(self) -> str:
         """
         The topic of the live ticks.
-
-        Returns
-        -------
-        str
-
         """
         return f"data.{self.kind}.{self.instrument_id.venue}.{self.instrument_id.symbol}"
 

@@ -77,11 +77,6 @@ class RecoverableStrategy(Strategy):
     def gate(self) -> RecoveryGate:
         """
         Whether this strategy may trade, and why not.
-
-        Returns
-        -------
-        RecoveryGate
-
         """
         return self.__gate
 
@@ -161,11 +156,6 @@ class RecoverableStrategy(Strategy):
 
         Asked once, after the first `on_position_recovered`. They are requested, checked and applied
         to their indicators, and each is handed to `on_historical_data`; then trading is enabled.
-
-        Returns
-        -------
-        Sequence[BarsNeeded or TicksNeeded]
-
         """
         return ()
 
@@ -245,11 +235,6 @@ class RecoverableStrategy(Strategy):
     def indicators_initialized(self) -> bool:
         """
         Return whether all indicators are initialized, those of the warm-up included.
-
-        Returns
-        -------
-        bool
-
         """
         indicators = [*self.registered_indicators, *self.__consumer.warmup.indicators]
         return bool(indicators) and all(indicator.initialized for indicator in indicators)
@@ -399,11 +384,6 @@ class RecoverableStrategy(Strategy):
         not known yet whether they came to the venue.
 
         An order leaves the list when the venue, or the engine's own check, answers.
-
-        Returns
-        -------
-        list[Order]
-
         """
         return self.__unanswered.unresolved
 
@@ -412,11 +392,6 @@ class RecoverableStrategy(Strategy):
         """
         The orders of this strategy that the newest recovery found at the venue, and that the cache
         never saw. The engine takes them for external ones.
-
-        Returns
-        -------
-        tuple[LostOrder, ...]
-
         """
         return self.__unanswered.lost
 

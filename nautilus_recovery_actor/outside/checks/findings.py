@@ -85,11 +85,6 @@ class PreflightReport(msgspec.Struct, frozen=True, kw_only=True):
     def is_blocked(self) -> bool:
         """
         Whether the node must not start like this.
-
-        Returns
-        -------
-        bool
-
         """
         return any(finding.severity == Severity.BLOCK for finding in self.findings)
 
@@ -97,21 +92,11 @@ class PreflightReport(msgspec.Struct, frozen=True, kw_only=True):
     def codes(self) -> frozenset[str]:
         """
         The codes of all findings.
-
-        Returns
-        -------
-        frozenset[str]
-
         """
         return frozenset(finding.code for finding in self.findings)
 
     def to_json(self) -> bytes:
         """
         Return the report as JSON.
-
-        Returns
-        -------
-        bytes
-
         """
         return msgspec.json.encode(self)

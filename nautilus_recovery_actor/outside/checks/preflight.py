@@ -74,10 +74,6 @@ def preflight(
         How long each of three reads from the server may take (seconds): its health, what concerns
         the configuration, and every entry. A server that never answers is asked only once.
 
-    Returns
-    -------
-    PreflightReport
-
     Notes
     -----
     Which instruments a strategy trades is read from its configuration: every `InstrumentId` and
