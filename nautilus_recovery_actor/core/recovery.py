@@ -1,5 +1,5 @@
 """
-One epoch after another: when a new one opens, what it takes over, and when it must not.
+One epoch after another: when a new one opens, what it takes over (long: one state, all its cases).
 
 What `epoch` is inside an epoch, this is between them: `decide` takes the state and what happened,
 and returns the next state and what to do, in order. A host states facts, carries the actions out,

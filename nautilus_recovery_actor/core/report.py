@@ -1,5 +1,5 @@
 """
-What a recovery found: frozen structs, and the one codec that writes and reads them.
+What a recovery found, as frozen structs with their one codec (long: public docstrings).
 
 Quantities and prices are `Decimal`, signed where a side exists (long and buy positive). Identifiers
 are `str`. Times are UNIX nanoseconds. A stored report with fields that this version does not know

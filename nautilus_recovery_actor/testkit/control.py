@@ -1,5 +1,5 @@
 """
-The controls of a paper venue: long, because each public one has its signature and its docstring.
+The controls of a paper venue (long: each public one has its signature and its docstring).
 """
 
 import itertools

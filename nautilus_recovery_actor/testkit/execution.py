@@ -1,5 +1,5 @@
 """
-The execution client of a paper venue: long, because NautilusTrader wants one class per client.
+The execution client of a paper venue (long: NautilusTrader wants one class per client).
 """
 
 import asyncio

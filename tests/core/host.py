@@ -13,6 +13,7 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.observation import CachedPosition
@@ -20,7 +21,6 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.overrides import active
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
@@ -73,6 +73,17 @@ class Trade:
             ts_init=self.ts,
             position_id=self.position_id,
         )
+
+
+@dataclass(frozen=True)
+class Sent:
+    """
+    A message of the monitor.
+    """
+
+    kind: MessageKind
+    epoch: int
+    report: RecoveryReport
 
 
 class Host:
@@ -182,7 +193,7 @@ class Host:
     def _carry_out(self, action: Action) -> None:
         match action:
             case happened.Open(is_at_runtime):
-                self.gate.begin(self.recovery.epoch)
+                self._tell(MessageKind.STARTED, self._opening_report())
                 if is_at_runtime:
                     self.over_at = self.now + TIMING.settle + 2 * TIMING.verify
                     self.before = self.positions()
@@ -198,7 +209,7 @@ class Host:
             case happened.End(kind, report):
                 self._end(kind, report)
             case happened.Revise(report):
-                self.gate.release(report.epoch, active(report, self.now))
+                self._tell(MessageKind.OVERRIDDEN, report)
             case happened.Absorb():
                 self.live += [trade for trade in self.flagged if not trade.is_made_up]
                 self.flagged = []
@@ -209,11 +220,12 @@ class Host:
         self.ends[report.epoch] += 1
         if kind is MessageKind.COMPLETE:
             self.flagged, self.reported_events = [], 0
-            self.gate.complete(report.epoch, frozenset(report.blocked_instruments))
         else:
-            assert report.failure is not None
             self.reported_events = len(self.flagged)
-            self.gate.fail(report.epoch, report.failure, report.message)
+        self._tell(kind, report)
+
+    def _tell(self, kind: MessageKind, report: RecoveryReport) -> None:
+        apply_message(self.gate, Sent(kind, report.epoch, report), lambda: self.now)
 
     def _opening_report(self) -> RecoveryReport:
         return RecoveryReport(
