@@ -16,8 +16,9 @@ def code_lines(path: Path) -> int:
     lines = text.splitlines()
     passed: set[int] = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import | ast.ImportFrom) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-            passed.update(range(node.lineno, (node.end_lineno or 0) + 1))
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            is_call = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+            passed.update(() if is_call else range(node.lineno, (node.end_lineno or 0) + 1))
     return sum(
         1
         for number, line in enumerate(lines, 1)

@@ -1,0 +1,54 @@
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+STOPS = re.findall(r"`([\w/]+\.py):(\w+)`((?:\s+and\s+`\w+`)*)", PAGE)
+PLACES = re.findall(r"`((?:core|node|outside|console|tests|docs|testkit)/[\w/.]*?)`", PAGE)
+
+
+def names(path: Path) -> set[str]:
+    """
+    Return the functions, methods and classes that a module defines.
+    """
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)}
+
+
+@pytest.mark.parametrize(("module", "function", "more"), STOPS)
+def test_each_stop_of_a_trip_is_there(module: str, function: str, more: str) -> None:
+    """
+    Who follows a trip finds each function where the page says.
+    """
+    found = names(ROOT / "nautilus_recovery_actor" / module)
+    assert {function, *re.findall(r"`(\w+)`", more)} <= found
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_place_is_there(place: str) -> None:
+    """
+    Whatever the page sends a reader to exists.
+    """
+    assert any((root / place).exists() for root in (ROOT, ROOT / "nautilus_recovery_actor")), place
+
+
+def test_the_trips_are_walked() -> None:
+    """
+    The page has all six, each of several stops.
+    """
+    assert len(re.findall(r"^\*\*.*\*\* ", PAGE, re.MULTILINE)) == 6
+    assert len(STOPS) > 25
+
+
+def test_every_room_and_module_of_the_core_is_drawn() -> None:
+    """
+    A new module of the core has its place in the drawing.
+    """
+    drawing = PAGE.split("```")[1]
+    for path in (ROOT / "nautilus_recovery_actor" / "core").glob("*.py"):
+        if path.stem != "__init__":
+            assert re.search(rf"\b{path.stem}\b", drawing), path.stem
