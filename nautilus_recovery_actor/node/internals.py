@@ -1,12 +1,15 @@
 """
-Every reach into what NautilusTrader keeps private or documents nowhere, and what it costs where it
-is missing.
+Every reach into what NautilusTrader keeps private or documents nowhere (long: one room for all).
+
+Each with what it touches, the versions on which it was seen, and what is lost where it is missing.
 """
 
 import inspect
 from asyncio import Task
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from types import CodeType
 from typing import Any
@@ -25,6 +28,7 @@ from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.live.execution_engine import LiveExecutionEngine
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.system.kernel import NautilusKernel
+from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
@@ -211,6 +215,42 @@ def _sees_strategies(kernel: NautilusKernel) -> bool:
     return known <= set(strategy_ids(kernel.msgbus))
 
 
+# -- THE START OF A STRATEGY --
+
+
+@contextmanager
+def called_before_on_start(strategy: Strategy, call: Callable[[], None]) -> Iterator[None]:
+    """
+    Call something in the start of a strategy that is within, right before its `on_start`.
+
+    `Strategy._start` sets the counts of orders to what the cache holds and then calls `on_start`,
+    with nothing in between that could be overridden: so the instance has another one meanwhile.
+    """
+    own = vars(strategy)
+    before = {"on_start": own["on_start"]} if "on_start" in own else {}
+    on_start = strategy.on_start
+
+    def restore() -> None:
+        own.pop("on_start", None)
+        own.update(before)
+
+    def call_and_start() -> None:
+        restore()
+        call()
+        on_start()
+
+    was_running = strategy.is_running
+    own["on_start"] = call_and_start
+    try:
+        yield
+    finally:
+        was_called = own.get("on_start") is not call_and_start
+        if not was_called:
+            restore()
+    if strategy.is_running and not was_running and not ON_START.is_there(was_called):
+        warn(strategy.log, (ON_START,))
+
+
 # -- THE CONFIGURATION OF A NODE --
 
 
@@ -272,6 +312,12 @@ NODE_CONFIG = Reach(
     lambda node: isinstance(node_config(node), TradingNodeConfig),
 )
 
+ON_START = Reach(
+    "a call of the instance's `on_start` in `Strategy.start`",
+    "orders made in `on_start` after a crash may have IDs that the venue knows, and be rejected",
+    lambda was_called: was_called,
+)
+
 AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS)
 IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, DATA_REQUESTS)
-REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG)
+REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG, ON_START)

@@ -134,6 +134,33 @@ def data_requests(venue: PaperVenueControl) -> None:
     at_a_running_node(venue, check)
 
 
+class Early(Trader):
+    """
+    Notes in which order it starts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[str] = []
+
+    def start(self) -> None:
+        with internals.called_before_on_start(self, lambda: self.order.append("call")):
+            super().start()
+
+    def on_start(self) -> None:
+        self.order.append("on_start")
+        super().on_start()
+
+
+def on_start(venue: PaperVenueControl) -> None:
+    async def scenario() -> None:
+        async with trading(venue, early := Early()):
+            assert early.order == ["call", "on_start"]
+            assert "on_start" not in vars(early)
+
+    asyncio.run(scenario())
+
+
 FACTS = {
     internals.REPORTS_AS_MADE: reports_as_made,
     internals.MASS_STATUS_LISTS: mass_status_lists,
@@ -144,6 +171,7 @@ FACTS = {
     internals.REJECTIONS: rejections,
     internals.DATA_REQUESTS: data_requests,
     internals.NODE_CONFIG: node_config,
+    internals.ON_START: on_start,
 }
 
 

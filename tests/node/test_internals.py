@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from nautilus_trader.common.component import Logger
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.live.execution_engine import LiveExecutionEngine
@@ -272,3 +273,36 @@ def test_a_line_says_what_is_missing_and_what_it_costs() -> None:
     line = internals.CLIENTS.line()
     assert "does not have `ExecutionEngine._clients`: " in line
     assert line.endswith("every account must report again when any of them does")
+
+
+class Deaf:
+    """
+    A strategy whose start calls the `on_start` of its class.
+    """
+
+    def __init__(self) -> None:
+        self.log = Logger("Deaf")
+        self.is_running = False
+        self.calls: list[str] = []
+
+    def on_start(self) -> None:
+        self.calls.append("on_start")
+
+    def start(self) -> None:
+        self.is_running = True
+        type(self).on_start(self)
+
+
+def test_a_start_that_does_not_look_at_the_instance_is_logged(
+    warned: list[internals.Reach],
+) -> None:
+    """Its orders are numbered too late, which nobody would notice; the strategy starts."""
+    deaf: Any = Deaf()
+    with internals.called_before_on_start(deaf, lambda: deaf.calls.append("call")):
+        deaf.start()
+    assert deaf.calls == ["on_start"]
+    assert warned == [internals.ON_START]
+    assert "on_start" not in vars(deaf)
+    with internals.called_before_on_start(deaf, lambda: None):
+        pass  # A start that is refused since it runs already
+    assert warned == [internals.ON_START]

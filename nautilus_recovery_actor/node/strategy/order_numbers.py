@@ -2,43 +2,18 @@
 Client order ids that no run before has used.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.order_ids import first_count
+from nautilus_recovery_actor.node.internals import called_before_on_start
 
 
-@contextmanager
-def orders_numbered_before_on_start(strategy: Strategy) -> Iterator[None]:
-    """
-    Number the orders of a strategy that is started within, before its `on_start` makes the first.
-
-    Touches: the attribute `on_start` of the instance, for as long as this takes. `Strategy._start`
-    sets the counts to what the cache holds and then calls `on_start`, with nothing in between that
-    could be overridden (seen on 1.221 and 1.231). Lost without it: orders made in `on_start` after
-    a crash may have the ids of orders that the venue knows.
-    """
-    own = vars(strategy)
-    before = {"on_start": own["on_start"]} if "on_start" in own else {}
-    on_start = strategy.on_start
-
-    def restore() -> None:
-        own.pop("on_start", None)
-        own.update(before)
-
-    def number_and_start() -> None:
-        restore()
-        _number_orders(strategy)
-        on_start()
-
-    own["on_start"] = number_and_start
-    try:
-        yield
-    finally:
-        if own.get("on_start") is number_and_start:
-            restore()
+def orders_numbered_before_on_start(strategy: Strategy) -> AbstractContextManager[None]:
+    """Number the orders of a strategy that is started within, before it makes the first."""
+    return called_before_on_start(strategy, partial(_number_orders, strategy))
 
 
 def _number_orders(strategy: Strategy) -> None:
