@@ -8,7 +8,6 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core import overrides
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -20,6 +19,7 @@ from nautilus_recovery_actor.core.observation import Contract
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import judge
@@ -158,7 +158,7 @@ def _message(kind: type[RecoveryMessage], report: RecoveryReport, ts: int) -> Re
 
 
 def _judged(observation: Observation) -> RecoveryReport:
-    return msgspec.structs.replace(judge(observation, Policy()), ts_completed=_ENDED)
+    return msgspec.structs.replace(judge(observation, Policy()).report, ts_completed=_ENDED)
 
 
 def _observation() -> Observation:

@@ -6,24 +6,18 @@ import nothing of NautilusTrader, so that the judgement in `verify` can be made 
 values are to be had.
 """
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
-from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
 
 
-# An order or a trade that the engine wrote into a mass status to complete a partial window of fills
-# (seen on 1.231).
-SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
-
-# Owners that are no strategy: 1.221 gives its own alignments to the second.
+# Owners that are not strategies: 1.221 gives its own alignments to the second.
 UNCLAIMED_STRATEGIES = frozenset({"EXTERNAL", "INTERNAL-DIFF"})
 
 
@@ -84,6 +78,11 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     strategy_id: str
     qty: Decimal
     avg_px: Decimal | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from all others."""
+        return self.account_id, self.instrument_id, self.position_id
 
 
 class CachedOrder(msgspec.Struct, frozen=True, gc=False):
@@ -244,53 +243,3 @@ def _sorted_positions(positions: tuple[_P, ...]) -> tuple[_P, ...]:
     return tuple(
         sorted(positions, key=lambda p: (p.instrument_id, p.position_id or "", str(p.qty)))
     )
-
-
-def origins(observation: Observation) -> tuple[FillOrigin, ...]:
-    """
-    Return where each flagged fill came from.
-
-    A trade that the venue reported is real. A fill of a reported order without a reported trade is
-    inferred from the order's status. A fill of an order that no venue reported, and that
-    reconciliation itself created, aligns a position. What is flagged after the mass status is a
-    live fill of an adapter that sends fill reports, unless reconciliation created the order.
-    """
-    reports = {report.account_id: report for report in observation.reports}
-    reported = {
-        report.account_id: {order.venue_order_id for order in report.orders}
-        for report in observation.reports
-    }
-    return tuple(
-        FillOrigin.SYNTHETIC
-        if fill.is_made_up
-        else _origin(fill, reports.get(fill.account_id), reported.get(fill.account_id, set()))
-        for fill in observation.fills
-    )
-
-
-def _origin(fill: ObservedFill, report: VenueReport | None, reported: set[str]) -> FillOrigin:
-    real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
-    if SYNTHETIC_ID.fullmatch(fill.trade_id) or SYNTHETIC_ID.fullmatch(fill.venue_order_id):
-        return FillOrigin.SYNTHETIC
-    if report is None or fill.trade_id in report.trade_ids:
-        return real
-    if fill.venue_order_id not in reported and not fill.placed_here:
-        return FillOrigin.SYNTHETIC
-    return FillOrigin.INFERRED if fill.index < report.seen_events else real
-
-
-def guessed_positions(
-    observation: Observation,
-    fill_origins: tuple[FillOrigin, ...],
-) -> dict[tuple[str, str], int]:
-    """
-    Return where the engine guessed what was filled, so that a fill that comes late may be counted.
-    """
-    reports = {report.account_id: report for report in observation.reports}
-    guessed = {}
-    for fill, origin in zip(observation.fills, fill_origins, strict=True):
-        report = reports.get(fill.account_id)
-        is_guess = origin in (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
-        if report is not None and is_guess and fill.index < report.seen_events:
-            guessed[fill.account_id, fill.instrument_id] = report.ts
-    return guessed

@@ -24,15 +24,15 @@ def released(
     now: int,
     duration: int,
 ) -> RecoveryReport:
-    """Return `report` with `instrument_id` released from `now` on, in place of a release before."""
+    """Return `report` with `instrument_id` released from `now` on, replacing an earlier release."""
     if report.outcome is None:
         raise RefusedError(
             f"Recovery epoch {report.epoch} has not completed: "
-            "an instrument can be released when it has",
+            "an instrument can only be released once it has",
         )
     if instrument_id not in report.blocked_instruments:
         blocked = ", ".join(report.blocked_instruments) or "none"
-        raise RefusedError(f"{instrument_id} is not blocked: blocked is {blocked}")
+        raise RefusedError(f"{instrument_id} is not blocked; now blocked: {blocked}")
     override = Override(
         instrument_id=instrument_id,
         reason=reason,
@@ -52,7 +52,7 @@ def withdrawn(report: RecoveryReport, instrument_id: str, now: int) -> RecoveryR
 
 
 def expired(report: RecoveryReport, now: int) -> RecoveryReport:
-    """Return `report` with every release ended whose time is over."""
+    """Return `report` without the releases that have expired: they are ended."""
     return _ended(report, now, lambda override: override.ts_until <= now)
 
 
@@ -62,7 +62,7 @@ def ended(report: RecoveryReport, now: int) -> RecoveryReport:
 
 
 def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
-    """Return when each release that stands ends, by instrument (UNIX ns)."""
+    """Return when each active release ends, by instrument (UNIX ns)."""
     return {
         one.instrument_id: one.ts_until
         for one in report.overrides
@@ -71,12 +71,12 @@ def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
 
 
 def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> None:
-    """Return if a new epoch may open on an operator's word."""
+    """Raise unless an operator may open a new epoch."""
     if phase is not RecoveryPhase.FAILED:
         raise RefusedError(f"Recovery epoch {epoch} has not failed: there is nothing to resume")
     if not is_trader_started:
         raise RefusedError(
-            "The trader does not run: mend what the log tells, then restart the node"
+            "The trader is not running: fix what the log reports, then restart the node"
         )
 
 

@@ -145,18 +145,18 @@ def closable(
     if wanted is not None and (wanted <= 0 or wanted % increment):
         raise ValueError(
             f"Cannot close {wanted:f} of position {holding.position_id}: "
-            f"a quantity is a positive multiple of {increment:f}",
+            f"a quantity must be a positive multiple of {increment:f}",
         )
     if left == 0 or (wanted is not None and wanted > left):
-        asked = "anything" if wanted is None else f"{wanted:f}"
+        asked = "any" if wanted is None else f"{wanted:f}"
         names = ", ".join(order.client_order_id for order in exits)
         raise ValueError(
             f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): "
             + (
-                f"{committed:f} is being closed by {names}; "
-                "cancel what shall not, or name it in `ignoring`"
+                f"{committed:f} is already being closed by {names}; "
+                "cancel those orders, or name them in `ignoring`"
                 if exits
-                else f"{left:f} can be"
+                else f"only {left:f} can be closed"
             ),
         )
     return left if wanted is None else wanted

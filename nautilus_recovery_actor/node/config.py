@@ -10,10 +10,10 @@ from typing import Literal
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import StrategyConfig
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.policy import Policy
 
 
 class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,6 @@ Small observations and reports, with a value for everything that a test does not
 from collections.abc import Iterable
 from decimal import Decimal
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -19,6 +18,7 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import Discrepancy
@@ -263,7 +263,7 @@ def full_report(
     epoch: int = 7,
     outcome: RecoveryOutcome | None = RecoveryOutcome.DEGRADED,
     failure: FailureReason | None = None,
-    message: str = "Differences that remain: 1; blocked: BTCUSDT.PAPER",
+    message: str = "Remaining differences: 1; blocked: BTCUSDT.PAPER",
 ) -> RecoveryReport:
     """
     Return a report in which no field has its default.
@@ -362,11 +362,18 @@ def full_strategy() -> StrategyRecovery:
     )
 
 
+def judged(observed: Observation, policy: Policy) -> RecoveryReport:
+    """
+    Return the report of the judgment of an observation.
+    """
+    return judge(observed, policy).report
+
+
 def found(observed: Observation, policy: Policy = PLAIN) -> list[Discrepancy]:
     """
     Return the differences that the judgement of an observation tells.
     """
-    return list(judge(observed, policy).discrepancies)
+    return list(judged(observed, policy).discrepancies)
 
 
 def kinds(observed: Observation, policy: Policy = PLAIN) -> list[str]:

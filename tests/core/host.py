@@ -11,7 +11,6 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core import overrides
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.epoch import Changed
 from nautilus_recovery_actor.core.epoch import Complete
@@ -35,6 +34,7 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import describe
@@ -223,7 +223,7 @@ class Host:
         self.state, action = decide(self.state, happening, TIMING)
         match action:
             case Judge():
-                report = self._judged = judge(self._observation(), self.policy)
+                report = self._judged = judge(self._observation(), self.policy).report
                 self.earlier = report.discrepancies
                 self.judgements += 1
                 is_blocking = any(found.is_blocking for found in report.discrepancies)

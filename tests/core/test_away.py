@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Contract
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect

@@ -5,7 +5,6 @@ Several accounts, several venues, and accounts that reach many venues.
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import OTHER_ACCOUNT
@@ -14,6 +13,7 @@ from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position
@@ -58,7 +58,7 @@ def test_one_account_reports_instruments_of_many_venues() -> None:
         instruments=[STOCK, FUTURE],
         required=[BROKER],
     )
-    report = judge(observed, PLAIN)
+    report = judged(observed, PLAIN)
     assert (report.failure, report.discrepancies) == (None, ())
     assert [(a.account_id, a.venue, a.positions) for a in report.accounts] == [
         (BROKER, "INTERACTIVE_BROKERS", 2),
@@ -79,7 +79,7 @@ def test_difference_of_a_routed_instrument_is_that_of_the_account() -> None:
         instruments=[STOCK, FUTURE],
     )
     assert told(observed) == [(BROKER, FUTURE, "POSITION_QTY_MISMATCH")]
-    assert judge(observed, PLAIN).blocked_instruments == (FUTURE,)
+    assert judged(observed, PLAIN).blocked_instruments == (FUTURE,)
 
 
 def test_routed_instrument_of_another_account_is_not_this_ones() -> None:
@@ -120,7 +120,7 @@ def test_accounts_on_one_instrument_are_not_netted() -> None:
         (ACCOUNT, BTC, "POSITION_QTY_MISMATCH"),
         (OTHER_ACCOUNT, BTC, "POSITION_QTY_MISMATCH"),
     ]
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_fill_of_one_account_excuses_no_other() -> None:

@@ -4,15 +4,15 @@ Fills that crossed the report: begun before them, arrived after them.
 
 import pytest
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.observation import Observation
-from nautilus_recovery_actor.core.verdict import judge
+from nautilus_recovery_actor.core.policy import Policy
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
+from tests.core.builders import judged
 from tests.core.builders import observation
 from tests.core.builders import venue_position
 from tests.core.builders import venue_report
@@ -45,14 +45,14 @@ def test_a_report_may_count_a_fill_that_crossed_it_or_not(reported: str) -> None
     """
     LONG 3 in the cache after the fill is right whether the venue looked before it or after it.
     """
-    assert judge(crossed("3", reported, is_aligned=False), Policy()).discrepancies == ()
+    assert judged(crossed("3", reported, is_aligned=False), Policy()).discrepancies == ()
 
 
 def test_a_difference_that_no_crossing_fill_explains_is_told_as_it_is() -> None:
     """
     Only the quantity with, or without, the fills that crossed is right.
     """
-    report = judge(crossed("3", "5", is_aligned=False), Policy())
+    report = judged(crossed("3", "5", is_aligned=False), Policy())
     (found,) = report.discrepancies
     assert (found.kind, found.venue, found.cache) == ("POSITION_QTY_MISMATCH", "5", "3")
 
@@ -61,13 +61,13 @@ def test_a_position_aligned_to_a_report_that_a_fill_crossed_is_not_proven() -> N
     """
     The engine took the older report for the truth, and made the newer position equal to it.
     """
-    report = judge(crossed("1", "1", is_aligned=True), Policy())
+    report = judged(crossed("1", "1", is_aligned=True), Policy())
     (found,) = report.discrepancies
     assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
-    assert (found.venue, found.cache) == ("1, before or after 1 fills", "1")
+    assert (found.venue, found.cache) == ("1, before or after the latest fills (1)", "1")
     assert found.detail == (
-        "The engine aligned this position to a report that was begun before the last fills: "
-        "look at the venue; the next mass status is verified"
+        "The engine aligned this position to a report that was begun before the latest fills: "
+        "check the venue; the next mass status is verified"
     )
     assert report.blocked_instruments == (BTC,)
 
@@ -77,7 +77,7 @@ def test_a_fill_from_before_the_report_was_begun_is_in_it() -> None:
     What the venue had filled when it was asked crosses nothing.
     """
     observed = crossed("1", "1", is_aligned=True, ts_init=REPORT_TS)
-    assert judge(observed, Policy()).discrepancies == ()
+    assert judged(observed, Policy()).discrepancies == ()
 
 
 def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() -> None:
@@ -89,7 +89,7 @@ def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() 
         fills=[fill("-2", trade_id="S-1f-2e", index=0)],
         live_fills=[fill("2", index=0, ts_init=REPORT_TS + 1)],
     )
-    assert judge(observed, Policy()).blocked_instruments == (BTC,)
+    assert judged(observed, Policy()).blocked_instruments == (BTC,)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
             fill("1", 1, ts_init=TS_REPORT + 2),
         ],
     )
-    assert bool(judge(observed, PLAIN).blocked_instruments) is is_blocked
+    assert bool(judged(observed, PLAIN).blocked_instruments) is is_blocked

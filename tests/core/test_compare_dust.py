@@ -6,16 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.core.verdict import judge
+from nautilus_recovery_actor.core.policy import Policy
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import observation
 from tests.core.builders import venue_position
 from tests.core.builders import venue_report
@@ -43,7 +43,7 @@ def test_less_than_an_increment_is_told_and_never_blocks(
     """
     Dust on either side is information, also where its kind is configured to block.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position(venue, leg=leg)])],
             after=[cached_position("1")],
@@ -73,7 +73,7 @@ def test_one_increment_is_no_dust(leg: str | None, venue: str) -> None:
     (one,) = found(observed)
     assert one.severity is Severity.BLOCK
     assert one.detail != DUST
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_short_positions_have_dust_too() -> None:
@@ -145,7 +145,7 @@ def test_nothing_is_dust_without_an_increment() -> None:
         after=[cached_position("0.0000001")],
         instruments=[],
     )
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_missing_report_is_never_dust() -> None:
@@ -153,7 +153,7 @@ def test_missing_report_is_never_dust() -> None:
     A small position that the venue left out is as unproven as a large one.
     """
     observed = observation(reports=[venue_report()], after=[cached_position("0.0001")])
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_dust_can_make_no_split_position_harmless() -> None:
@@ -161,7 +161,7 @@ def test_dust_can_make_no_split_position_harmless() -> None:
     Who owns a position is another question than how much.
     """
     held = [cached_position("1"), cached_position("1", position_id="P-2", strategy_id="Other-002")]
-    report = judge(
+    report = judged(
         observation(reports=[venue_report([venue_position("2.0001")])], after=held),
         PLAIN,
     )
@@ -179,7 +179,7 @@ def test_precision_is_no_difference(leg: str | None, venue: str, cache: str) -> 
     One quantity in two precisions is one quantity.
     """
     held = cached_position(cache)
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position(venue, leg=leg)])],
             before=[held],

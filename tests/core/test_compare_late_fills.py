@@ -1,13 +1,12 @@
 import msgspec
 import pytest
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -18,6 +17,7 @@ from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -143,7 +143,7 @@ def test_unreported_position_that_a_late_fill_closed_is_not_proven_flat() -> Non
         before=[cached_position("-2")],
         live_fills=[fill("2")],
     )
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fill_that_the_cache_never_applied_blocks() -> None:
@@ -151,7 +151,7 @@ def test_late_fill_that_the_cache_never_applied_blocks() -> None:
     A late fill on an instrument that neither side holds leaves the cache behind the venue.
     """
     observed = observation(reports=[venue_report()], fills=[fill("2")])
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fill_that_no_leg_of_the_cache_applied_blocks() -> None:
@@ -163,7 +163,7 @@ def test_late_fill_that_no_leg_of_the_cache_applied_blocks() -> None:
         after=[cached_position("2", position_id="L")],
         live_fills=[fill("1")],
     )
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fill_does_not_prove_two_unreported_positions_by_their_net() -> None:
@@ -175,14 +175,14 @@ def test_late_fill_does_not_prove_two_unreported_positions_by_their_net() -> Non
         after=[cached_position("2"), cached_position("-1", position_id="P-2")],
         live_fills=[fill("1")],
     )
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_made_up_fill_without_a_mass_status_blocks_its_instrument_alone() -> None:
     """
     A position that was aligned at run time is unproven until the venue reports, the rest may trade.
     """
-    report = judge(
+    report = judged(
         observation(
             fills=[fill(is_made_up=True), fill(index=1, is_made_up=True), fill("1", 2, "T-2")],
             after=[cached_position("3")],
@@ -197,8 +197,8 @@ def test_made_up_fill_without_a_mass_status_blocks_its_instrument_alone() -> Non
             instrument_id=BTC,
             venue="no report",
             cache="aligned by a synthetic fill",
-            detail="The engine made up a fill to align this position, and no mass status has come "
-            "since: look at the venue; the next mass status is verified",
+            detail="The engine made up a fill to align this position, and no mass status has "
+            "arrived since: check the venue; the next mass status is verified",
         ),
     )
     assert report.failure is None
@@ -245,7 +245,7 @@ def test_made_up_fill_is_warned_of_if_accounts_may_trade_unreconciled() -> None:
     """
     Who trades without mass statuses is told and not blocked.
     """
-    report = judge(observation(fills=[fill(is_made_up=True)]), Policy(allow_unreconciled=True))
+    report = judged(observation(fills=[fill(is_made_up=True)]), Policy(allow_unreconciled=True))
     assert [d.severity for d in report.discrepancies] == [Severity.WARN]
     assert report.blocked_instruments == ()
     assert report.outcome is RecoveryOutcome.ADJUSTED
@@ -337,7 +337,7 @@ def test_late_fill_excuses_no_other_leg(
     )
     assert set(kinds(observed)) == {"HEDGE_LEG_MISMATCH"}
     assert [(d.position_id, d.venue, d.cache) for d in found(observed)] == expected
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fills_without_a_report_are_proven_owner_by_owner() -> None:

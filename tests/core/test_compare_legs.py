@@ -3,13 +3,13 @@ import pytest
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -21,7 +21,7 @@ def test_legs_that_cancel_out_and_are_not_held_are_mismatches() -> None:
     LONG 2 and SHORT 2 at the venue against nothing in the cache is not flat against flat.
     """
     legs = [venue_position("2", leg="L"), venue_position("-2", leg="S")]
-    report = judge(observation(reports=[venue_report(legs)]), PLAIN)
+    report = judged(observation(reports=[venue_report(legs)]), PLAIN)
     assert report.discrepancies == tuple(
         Discrepancy(
             kind=DiscrepancyKind.HEDGE_LEG_MISMATCH,
@@ -31,8 +31,8 @@ def test_legs_that_cancel_out_and_are_not_held_are_mismatches() -> None:
             position_id=leg,
             venue=qty,
             cache="not held",
-            detail="The legs of a hedged position differ: look at the venue, and correct the cache "
-            "before trading it",
+            detail="The legs of a hedged position differ: check the venue, and correct the cache "
+            "before you trade it",
         )
         for leg, qty in (("L", "2"), ("S", "-2"))
     )
@@ -138,7 +138,7 @@ def test_legs_without_ids_that_cancel_out_and_are_not_held_are_no_zero() -> None
     LONG 2 and SHORT 2 reported without leg ids against nothing in the cache is not flat.
     """
     legs = [venue_position("2"), venue_position("-2")]
-    report = judge(observation(reports=[venue_report(legs)]), PLAIN)
+    report = judged(observation(reports=[venue_report(legs)]), PLAIN)
     assert report.blocked_instruments == (BTC,)
 
 
@@ -196,6 +196,6 @@ def test_legs_without_ids_are_told_with_what_the_cache_holds(held: list[str], ca
     assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
     assert (one.position_id, one.venue, one.cache) == (None, "-2, 2", cache)
     assert one.detail == (
-        "The legs of a hedged position differ: look at the venue, and correct the cache before "
-        "trading it"
+        "The legs of a hedged position differ: check the venue, and correct the cache before "
+        "you trade it"
     )

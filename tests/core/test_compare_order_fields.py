@@ -14,13 +14,13 @@ from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -42,8 +42,8 @@ OTHERS: dict[str, Any] = {
     "trigger_px": Decimal("99.1"),
 }
 DETAIL = (
-    "The order is not what the cache takes it for: look at the venue, cancel it there, and place "
-    "it anew"
+    "The order at the venue is not what the cache holds: check the venue, cancel the order there, "
+    "and place it again"
 )
 
 
@@ -78,7 +78,7 @@ def test_order_with_another_value_in_one_field_is_told(name: str) -> None:
     """
     Side, quantity, filled quantity, price and trigger price each block by themselves.
     """
-    report = judge(both(at_venue(**{name: OTHERS[name]}), in_cache()), PLAIN)
+    report = judged(both(at_venue(**{name: OTHERS[name]}), in_cache()), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.ORDER_MISMATCH,
@@ -265,7 +265,9 @@ def test_second_order_under_one_client_order_id_is_unknown(known: str, unknown: 
         )
         (one,) = found(observed)
         assert (one.kind.value, one.client_order_id) == ("ORDER_NOT_IN_CACHE", "O-1")
-        assert one.detail.startswith(f"The venue holds order {unknown} and the cache does not know")
+        assert one.detail.startswith(
+            f"The venue holds order {unknown}, which the cache does not know"
+        )
 
 
 def test_second_order_of_which_the_cache_knows_neither_number_is_told() -> None:

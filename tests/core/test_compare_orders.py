@@ -3,7 +3,6 @@ import pytest
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -12,6 +11,7 @@ from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -52,7 +52,7 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
     """
     An order that rests at the venue and not in the cache blocks its instrument.
     """
-    report = judge(observation(reports=[venue_report(orders=[venue_order()])]), PLAIN)
+    report = judged(observation(reports=[venue_report(orders=[venue_order()])]), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.ORDER_NOT_IN_CACHE,
@@ -62,8 +62,8 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
             client_order_id="O-1",
             venue="ACCEPTED",
             cache="unknown",
-            detail="The venue holds order V-1 and the cache does not know it: "
-            "cancel it at the venue, or restart so that it is reconciled",
+            detail="The venue holds order V-1, which the cache does not know: "
+            "cancel it at the venue, or restart the node so that it is reconciled",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -111,7 +111,7 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
     """
     An order that cannot be reconciled for want of the instrument is named as that.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report(orders=[venue_order(None, "V-7", status="PARTIALLY_FILLED")])],
             instruments=[],
@@ -127,8 +127,8 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
             client_order_id="V-7",
             venue="PARTIALLY_FILLED",
             cache="instrument not loaded",
-            detail="The venue holds an order on an instrument that the node did not load: "
-            "load it, or cancel the order at the venue",
+            detail="The venue holds order V-7 on an instrument that the node did not load: "
+            "load the instrument, or cancel the order at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -138,7 +138,7 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
     """
     An open order that the venue does not report protects nothing.
     """
-    report = judge(
+    report = judged(
         observation(reports=[venue_report()], orders=[cached_order(status="TRIGGERED")]),
         PLAIN,
     )
@@ -151,8 +151,8 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             client_order_id="O-1",
             venue="no report",
             cache="TRIGGERED",
-            detail="The cache holds an open order that the venue did not report: it protects "
-            "nothing; look at the venue, and cancel it in the cache or place it anew",
+            detail="The cache holds an open order that the venue did not report, so it "
+            "protects nothing: check the venue, then cancel the order in the cache or place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -162,7 +162,7 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
     """
     An order that the venue reports as over, and the cache holds open, is not what it seems.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report(orders=[venue_order(status="CANCELED", is_open=False)])],
             orders=[cached_order(status="TRIGGERED")],
@@ -178,8 +178,8 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
             client_order_id="O-1",
             venue="CANCELED",
             cache="TRIGGERED",
-            detail="The order is not what the cache takes it for: look at the venue, cancel it "
-            "there, and place it anew",
+            detail="The order at the venue is not what the cache holds: check the venue, cancel "
+            "the order there, and place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -231,7 +231,7 @@ def test_order_without_an_answer_is_in_flight(
     A command sent before the restart, whose order is not open at the venue, is told as in flight.
     """
     sent = cached_order(status="SUBMITTED", is_open=is_open, is_inflight=True)
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report(orders=orders)],  # type: ignore[arg-type]
             orders=[sent],
@@ -247,7 +247,7 @@ def test_order_without_an_answer_is_in_flight(
             client_order_id="O-1",
             venue=venue,
             cache="SUBMITTED",
-            detail="Sent before the restart and never answered: look for it at the venue",
+            detail="Sent before the restart and still unanswered: look for it at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -330,7 +330,7 @@ def test_venue_order_id_of_another_account_or_instrument_is_another_order(
         orders=[namesake],  # type: ignore[list-item]
     )
     assert "ORDER_NOT_IN_CACHE" in kinds(observed)
-    assert BTC in judge(observed, PLAIN).blocked_instruments
+    assert BTC in judged(observed, PLAIN).blocked_instruments
 
 
 def test_order_that_the_venue_replaced_is_open_in_either_order_of_its_reports() -> None:

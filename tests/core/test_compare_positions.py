@@ -6,7 +6,6 @@ from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -14,6 +13,7 @@ from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import PLAIN
 from tests.core.builders import cached_position
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -24,7 +24,7 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
     """
     Both know the position, with different quantities: the instrument is blocked.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("2")])],
             after=[cached_position("1.5")],
@@ -40,14 +40,14 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
             position_id="P-1",
             venue="2",
             cache="1.5",
-            detail="Reconciliation left another quantity in the cache than the venue reports: "
-            "look at the venue, and correct the cache before trading it",
+            detail="After reconciliation the cache holds another quantity than the venue reports: "
+            "check the venue, and correct the cache before you trade it",
         ),
     )
     assert report.blocked_instruments == (BTC,)
     assert report.outcome is RecoveryOutcome.DEGRADED
     assert report.failure is None
-    assert report.message == f"Differences that remain: 1; blocked: {BTC}"
+    assert report.message == f"Remaining differences: 1; blocked: {BTC}"
 
 
 @pytest.mark.parametrize("qty", ["2", "2.000", "-1"])
@@ -62,7 +62,7 @@ def test_position_with_the_same_quantity_is_none(qty: str) -> None:
         after=[position],
     )
     assert found(observed) == []
-    assert judge(observed, PLAIN).outcome is RecoveryOutcome.CLEAN
+    assert judged(observed, PLAIN).outcome is RecoveryOutcome.CLEAN
 
 
 def test_side_counts() -> None:
@@ -127,7 +127,7 @@ def test_position_that_the_venue_left_out_is_not_proven() -> None:
     """
     Missing is not flat: each cached position without a report is told and blocks.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("1", ETH)])],
             after=[
@@ -147,8 +147,8 @@ def test_position_that_the_venue_left_out_is_not_proven() -> None:
             position_id=position_id,
             venue="no report",
             cache=qty,
-            detail="The cache holds a position that the venue did not report: look at the venue, "
-            "and correct the cache or the position before trading it",
+            detail="The cache holds a position that the venue did not report: check the venue, "
+            "and correct the cache or the position before you trade it",
         )
         for position_id, qty in (("P-1", "2"), ("P-2", "-0.5"))
     )
@@ -200,7 +200,7 @@ def test_position_on_an_instrument_that_is_not_loaded_is_told_and_nothing_else_o
     """
     What cannot be reconciled for want of the instrument is named as that.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("-2", leg="S"), venue_position("2", leg="L")])],
             instruments=[ETH],
@@ -216,7 +216,7 @@ def test_position_on_an_instrument_that_is_not_loaded_is_told_and_nothing_else_o
             venue="-2, 2",
             cache="instrument not loaded",
             detail="The venue holds a position on an instrument that the node did not load: "
-            "load it, or close the position at the venue",
+            "load the instrument, or close the position at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -239,7 +239,7 @@ def test_cached_position_that_the_venue_reports_flat_differs_on_any_instrument()
         after=[cached_position("2")],
         instruments=[],
     )
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_cached_position_without_a_report_is_told_whether_or_not_its_instrument_is_loaded() -> None:
@@ -259,7 +259,7 @@ def test_position_that_nobody_owns_is_warned_of_and_blocks_nothing(owner: str) -
     """
     A position that equals the venue's and belongs to no strategy is a warning.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("2")])],
             after=[cached_position("2", strategy_id=owner)],
@@ -276,8 +276,8 @@ def test_position_that_nobody_owns_is_warned_of_and_blocks_nothing(owner: str) -
             position_id="P-1",
             venue="2",
             cache=f"2 of {owner}",
-            detail="No strategy owns this position: name the instrument in the "
-            "`external_order_claims` of the strategy that should, or close it",
+            detail="No strategy owns this position: add the instrument to the "
+            "`external_order_claims` of the strategy that should, or close the position",
         ),
     )
     assert report.blocked_instruments == ()

@@ -6,15 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenuePosition
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import PLAIN
@@ -22,6 +21,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -39,7 +39,7 @@ def test_other_average_price_is_told_and_blocks_nothing() -> None:
     """
     A position of the right quantity with another price is information.
     """
-    report = judge(priced("100", "101"), PLAIN)
+    report = judged(priced("100", "101"), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.AVG_PX_MISMATCH,
@@ -49,7 +49,7 @@ def test_other_average_price_is_told_and_blocks_nothing() -> None:
             position_id="P-1",
             venue="100",
             cache="101",
-            detail="The quantity is right and the average open price is not: the PnL of this "
+            detail="The quantity matches and the average open price does not: the PnL of this "
             "position is not the venue's",
         ),
     )
@@ -63,8 +63,8 @@ def test_other_average_price_blocks_if_it_is_so_configured() -> None:
     Who trades by the average price may have it proven.
     """
     policy = Policy(severities={DiscrepancyKind.AVG_PX_MISMATCH: Severity.BLOCK})
-    assert judge(priced("100", "101"), policy).blocked_instruments == (BTC,)
-    assert judge(priced("100", "100"), policy).blocked_instruments == ()
+    assert judged(priced("100", "101"), policy).blocked_instruments == (BTC,)
+    assert judged(priced("100", "100"), policy).blocked_instruments == ()
 
 
 @pytest.mark.parametrize("qty", ["1", "-2"])

@@ -8,7 +8,6 @@ from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import Discrepancy
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -18,6 +17,7 @@ from tests.core.builders import STRATEGY
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -32,7 +32,7 @@ def test_net_position_of_two_strategies_is_split() -> None:
     Two strategies that own parts of what the venue holds as one block the instrument.
     """
     held = [cached_position("3"), cached_position("-1", position_id="P-2", strategy_id=OTHER)]
-    report = judge(observation(reports=[venue_report([venue_position("2")])], after=held), PLAIN)
+    report = judged(observation(reports=[venue_report([venue_position("2")])], after=held), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.SPLIT_OWNERSHIP,
@@ -43,7 +43,7 @@ def test_net_position_of_two_strategies_is_split() -> None:
             cache=f"-1 of {OTHER}, 3 of {STRATEGY}",
             detail="The venue holds one net position and several own a part of it in the cache, so "
             "none can close just its own: let one strategy trade the instrument, or use an account "
-            "each",
+            "for each",
         ),
     )
     assert report.blocked_instruments == (BTC,)

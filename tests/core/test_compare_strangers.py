@@ -1,6 +1,5 @@
 import pytest
 
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import BTC
 from tests.core.builders import ETH
 from tests.core.builders import OTHER_ACCOUNT
@@ -9,6 +8,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import fill
+from tests.core.builders import judged
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -45,8 +45,8 @@ def test_order_of_another_instrument_under_a_known_client_order_id_is_unknown() 
         reports=[venue_report(orders=[stranger])],
         orders=[cached_order("O-1", "V-1")],
     )
-    assert judge(both, PLAIN).blocked_instruments == (ETH,)
-    assert judge(alone, PLAIN).blocked_instruments == (BTC, ETH)
+    assert judged(both, PLAIN).blocked_instruments == (ETH,)
+    assert judged(alone, PLAIN).blocked_instruments == (BTC, ETH)
 
 
 def test_order_of_another_account_under_a_known_client_order_id_is_unknown() -> None:
@@ -70,4 +70,4 @@ def test_dust_does_not_hide_an_alignment_that_a_fill_crossed() -> None:
         fills=[fill("-2", trade_id="S-1f-2e")],
         live_fills=[fill("2", ts_init=TS_REPORT + 1)],
     )
-    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judged(observed, PLAIN).blocked_instruments == (BTC,)

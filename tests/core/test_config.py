@@ -7,10 +7,10 @@ import pytest
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import StrategyConfig
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.config import parse_severities

@@ -238,8 +238,8 @@ def test_what_other_orders_close_is_left_out() -> None:
     assert closable(held(), orders, STEP, STEP) == STEP
     with pytest.raises(
         ValueError,
-        match=r"^Cannot close 1\.201 of position P-1 \(\+2\): 0\.8 is being closed by O-1, O-2; "
-        r"cancel what shall not, or name it in `ignoring`$",
+        match=r"^Cannot close 1\.201 of position P-1 \(\+2\): 0\.8 is already being closed by "
+        r"O-1, O-2; cancel those orders, or name them in `ignoring`$",
     ):
         closable(held(), orders[::-1], STEP, Decimal("1.201"))
 
@@ -253,14 +253,16 @@ def test_orders_that_cancel_one_another_close_once() -> None:
 @pytest.mark.parametrize("leaves", ["-2", "-3"])
 def test_nothing_is_left_where_all_is_being_closed(leaves: str) -> None:
     """That is an error, and says which order it is."""
-    with pytest.raises(ValueError, match=r"^Cannot close anything of .* is being closed by O-1;"):
+    with pytest.raises(
+        ValueError, match=r"^Cannot close any of .* is already being closed by O-1;"
+    ):
         closable(held(), [own(leaves)], STEP)
 
 
 def test_more_than_there_is_cannot_be_closed() -> None:
     """Also where no other order does."""
     with pytest.raises(
-        ValueError, match=r"^Cannot close 2\.001 of position P-1 \(-2\): 2\.000 can be$"
+        ValueError, match=r"^Cannot close 2\.001 of position P-1 \(-2\): only 2\.000 can be closed$"
     ):
         closable(held("-2"), [], STEP, Decimal("2.001"))
 
@@ -271,7 +273,7 @@ def test_what_is_no_quantity_cannot_be_closed(wanted: str) -> None:
     with pytest.raises(
         ValueError,
         match=rf"^Cannot close {wanted} of position P-1: "
-        r"a quantity is a positive multiple of 0\.001$",
+        r"a quantity must be a positive multiple of 0\.001$",
     ):
         closable(held(), [], STEP, Decimal(wanted))
 
@@ -279,7 +281,7 @@ def test_what_is_no_quantity_cannot_be_closed(wanted: str) -> None:
 def test_dust_is_left_over() -> None:
     """What is smaller than the increment cannot be traded."""
     assert closable(held("1.9996"), [], STEP) == Decimal("1.999")
-    with pytest.raises(ValueError, match=r"\(\+0\.0004\): 0\.0000 can be$"):
+    with pytest.raises(ValueError, match=r"\(\+0\.0004\): only 0\.0000 can be closed$"):
         closable(held("0.0004"), [], STEP)
 
 

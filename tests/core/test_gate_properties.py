@@ -15,13 +15,13 @@ from hypothesis.stateful import invariant
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.overrides import RefusedError
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC

@@ -3,7 +3,6 @@ from decimal import Decimal
 import pytest
 
 from nautilus_recovery_actor.core.enums import FillOrigin
-from nautilus_recovery_actor.core.observation import SYNTHETIC_ID
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import CachedOrder
@@ -11,7 +10,9 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.observation import origins
+from nautilus_recovery_actor.core.origins import SYNTHETIC_ID
+from nautilus_recovery_actor.core.origins import Origins
+from nautilus_recovery_actor.core.origins import origins
 from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import fill
 from tests.core.builders import observation
@@ -20,8 +21,9 @@ from tests.core.builders import venue_report
 
 
 def origin(one: ObservedFill, *reports: VenueReport) -> FillOrigin:
-    (found,) = origins(observation(fills=[one], reports=reports))
-    return found
+    ((found, origin),) = origins(observation(fills=[one], reports=reports)).fills
+    assert found == one
+    return origin
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_each_account_is_asked_of_its_own_fills() -> None:
     """
     Trades and orders reported by one account say nothing of the fills of another.
     """
-    found = origins(
+    traced = origins(
         observation(
             fills=[
                 fill(index=0, placed_here=False),
@@ -165,14 +167,15 @@ def test_each_account_is_asked_of_its_own_fills() -> None:
             ],
         ),
     )
-    assert found == (FillOrigin.EXTERNAL, FillOrigin.SYNTHETIC, FillOrigin.INFERRED)
+    found = [origin for _, origin in traced.fills]
+    assert found == [FillOrigin.EXTERNAL, FillOrigin.SYNTHETIC, FillOrigin.INFERRED]
 
 
 def test_no_fills_have_no_origins() -> None:
     """
     An observation without fills has an empty answer.
     """
-    assert origins(observation(reports=[venue_report()])) == ()
+    assert origins(observation(reports=[venue_report()])) == Origins((), {})
 
 
 def test_owners_that_are_no_strategy() -> None:

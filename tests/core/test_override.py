@@ -105,7 +105,7 @@ def test_epoch_that_did_not_complete_releases_nothing(failure: FailureReason | N
     with pytest.raises(RefusedError) as raised:
         release(report)
     assert str(raised.value) == (
-        "Recovery epoch 7 has not completed: an instrument can be released when it has"
+        "Recovery epoch 7 has not completed: an instrument can only be released once it has"
     )
 
 
@@ -123,7 +123,7 @@ def test_instrument_that_is_not_blocked_is_refused_with_those_that_are(
     report = msgspec.structs.replace(degraded(), blocked_instruments=blocked)
     with pytest.raises(RefusedError) as raised:
         release(report, SOL)
-    assert str(raised.value) == f"{SOL} is not blocked: blocked is {told}"
+    assert str(raised.value) == f"{SOL} is not blocked; now blocked: {told}"
 
 
 # -- WITHDRAWN --
@@ -282,7 +282,7 @@ def test_node_whose_trader_never_started_is_not_resumed() -> None:
     with pytest.raises(RefusedError) as raised:
         may_resume(RecoveryPhase.FAILED, 7, is_trader_started=False)
     assert str(raised.value) == (
-        "The trader does not run: mend what the log tells, then restart the node"
+        "The trader is not running: fix what the log reports, then restart the node"
     )
 
 

@@ -2,7 +2,6 @@ from decimal import Decimal
 
 import pytest
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -12,11 +11,11 @@ from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -30,6 +29,7 @@ from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
 from tests.core.builders import found
+from tests.core.builders import judged
 from tests.core.builders import lost_order
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -44,11 +44,11 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
     """
     Without a mass status of a required account there is no permission to trade at all.
     """
-    report = judge(observation(required=["B-1", ACCOUNT, "A-1"], reports=[venue_report()]), PLAIN)
+    report = judged(observation(required=["B-1", ACCOUNT, "A-1"], reports=[venue_report()]), PLAIN)
     assert report.outcome is None
     assert report.failure is FailureReason.NOT_RECONCILED
     assert report.message == (
-        "No mass status from A-1, B-1: switch `reconciliation` on, or name the accounts that must "
+        "No mass status from A-1, B-1: enable `reconciliation`, or list the accounts that must "
         "report in `accounts`"
     )
     assert report.discrepancies == tuple(
@@ -58,8 +58,8 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
             account_id=account_id,
             instrument_id="",
             venue="no report",
-            detail=f"{account_id} sent no mass status: nothing of it is proven; look for its "
-            "client's errors in the log and restart",
+            detail=f"{account_id} sent no mass status, so nothing of it is proven: check "
+            "the log for errors of its client, and restart the node",
         )
         for account_id in ("A-1", "B-1")
     )
@@ -70,7 +70,7 @@ def test_account_that_reported_is_enough() -> None:
     """
     A mass status, also an empty one, of each required account lets the recovery complete.
     """
-    report = judge(observation(required=[ACCOUNT], reports=[venue_report()]), PLAIN)
+    report = judged(observation(required=[ACCOUNT], reports=[venue_report()]), PLAIN)
     assert report.failure is None
     assert report.outcome is RecoveryOutcome.CLEAN
 
@@ -79,7 +79,7 @@ def test_unreconciled_account_may_trade_if_that_is_allowed() -> None:
     """
     With `allow_unreconciled` a silent account is warned of and nothing fails.
     """
-    report = judge(observation(required=[ACCOUNT]), Policy(allow_unreconciled=True))
+    report = judged(observation(required=[ACCOUNT]), Policy(allow_unreconciled=True))
     assert report.failure is None
     assert report.outcome is RecoveryOutcome.CLEAN
     assert [(d.kind.value, d.severity.value) for d in report.discrepancies] == [
@@ -96,7 +96,7 @@ def test_explicit_severity_outweighs_allow_unreconciled() -> None:
         severities={DiscrepancyKind.NO_MASS_STATUS: Severity.BLOCK},
         allow_unreconciled=True,
     )
-    assert judge(observation(required=[ACCOUNT]), policy).failure is FailureReason.NOT_RECONCILED
+    assert judged(observation(required=[ACCOUNT]), policy).failure is FailureReason.NOT_RECONCILED
 
 
 @pytest.mark.parametrize("severity", [Severity.INFO, Severity.WARN])
@@ -105,7 +105,7 @@ def test_silent_account_with_a_lower_severity_does_not_fail(severity: Severity) 
     An override of `NO_MASS_STATUS` is obeyed without `allow_unreconciled` too.
     """
     policy = Policy(severities={DiscrepancyKind.NO_MASS_STATUS: severity})
-    report = judge(observation(required=[ACCOUNT]), policy)
+    report = judged(observation(required=[ACCOUNT]), policy)
     assert report.failure is None
     assert [d.severity for d in report.discrepancies] == [severity]
 
@@ -115,14 +115,14 @@ def test_allow_unreconciled_changes_no_other_severity() -> None:
     A difference in an account that did report blocks as before.
     """
     observed = observation(reports=[venue_report([venue_position("1")])])
-    assert judge(observed, Policy(allow_unreconciled=True)).blocked_instruments == (BTC,)
+    assert judged(observed, Policy(allow_unreconciled=True)).blocked_instruments == (BTC,)
 
 
 def test_accounts_tell_what_their_venue_reported() -> None:
     """
     Each account that reported or had to is in the report, open orders and held positions counted.
     """
-    report = judge(
+    report = judged(
         observation(
             required=["Z-1"],
             reports=[
@@ -159,7 +159,7 @@ def test_difference_of_an_account_that_does_not_report_stands() -> None:
     What an epoch before found of an account remains, severity and all, until the account reports.
     """
     carried = discrepancy(account_id=OTHER_ACCOUNT, instrument_id=ETH)
-    report = judge(observation(reports=[venue_report()], carried=[carried]), PLAIN)
+    report = judged(observation(reports=[venue_report()], carried=[carried]), PLAIN)
     assert report.discrepancies == (carried,)
     assert report.blocked_instruments == (ETH,)
     assert report.outcome is RecoveryOutcome.DEGRADED
@@ -169,7 +169,7 @@ def test_difference_of_an_account_that_reports_is_judged_anew() -> None:
     """
     A fresh report replaces what was found before of the same account, and of no other.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report()],
             carried=[discrepancy(), discrepancy(account_id=OTHER_ACCOUNT, instrument_id=SOL)],
@@ -229,12 +229,12 @@ def test_override_decides_what_a_difference_does(
     Each kind blocks just when its severity, overridden or by default, is `BLOCK`.
     """
     observed = _of_kind(kind)
-    by_default = judge(observed, PLAIN)
+    by_default = judged(observed, PLAIN)
     assert [(d.kind, d.severity) for d in by_default.discrepancies] == [
         (kind, kind.default_severity),
     ]
     other = next(k for k in DiscrepancyKind if k is not kind)
-    report = judge(observed, Policy(severities={kind: severity, other: Severity.INFO}))
+    report = judged(observed, Policy(severities={kind: severity, other: Severity.INFO}))
     assert [(d.kind, d.severity) for d in report.discrepancies] == [(kind, severity)]
     assert report.blocked_instruments == ((BTC,) if severity is Severity.BLOCK else ())
     assert (report.outcome is RecoveryOutcome.DEGRADED) is (severity is Severity.BLOCK)
@@ -248,7 +248,7 @@ def test_nothing_seen_and_nothing_changed_is_clean() -> None:
     A recovery without an event and without a change says so.
     """
     position = cached_position("1")
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("1")])],
             before=[position],
@@ -264,7 +264,7 @@ def test_events_that_end_in_the_venues_report_are_an_adjustment() -> None:
     """
     A changed cache that equals the report is told with the number of its events and fills.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("1")], seen_events=3)],
             after=[cached_position("1")],
@@ -283,7 +283,7 @@ def test_one_event_without_a_fill_is_an_adjustment() -> None:
     """
     An order that reconciliation cancelled changed the cache, though no position moved.
     """
-    report = judge(observation(reports=[venue_report()], events=1), PLAIN)
+    report = judged(observation(reports=[venue_report()], events=1), PLAIN)
     assert report.outcome is RecoveryOutcome.ADJUSTED
 
 
@@ -291,7 +291,7 @@ def test_changed_position_without_an_event_is_an_adjustment() -> None:
     """
     A position that moved without any flagged event is a change all the same.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("1")])],
             before=[cached_position("2")],
@@ -306,10 +306,10 @@ def test_adjustment_without_any_report_does_not_claim_to_be_equal() -> None:
     """
     Without a mass status there was nothing to compare with, and the message says that.
     """
-    report = judge(observation(events=2), Policy(allow_unreconciled=True))
+    report = judged(observation(events=2), Policy(allow_unreconciled=True))
     assert report.message == (
         "Reconciliation changed the cache (order events: 2, fills: 0); "
-        "no venue's report to compare it with"
+        "no venue report to compare it with"
     )
 
 
@@ -334,7 +334,7 @@ def test_adjustment_with_differences_does_not_claim_to_be_equal(
     """
     What was not proven equal is not called equal, also where it blocks nothing.
     """
-    report = judge(observed, policy)
+    report = judged(observed, policy)
     assert report.outcome is RecoveryOutcome.ADJUSTED
     assert "equal to the venue's report" not in report.message
 
@@ -343,7 +343,7 @@ def test_degraded_recovery_names_every_blocked_instrument_once() -> None:
     """
     The message counts all differences and names the blocked instruments in order.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[
                 venue_report(
@@ -357,7 +357,7 @@ def test_degraded_recovery_names_every_blocked_instrument_once() -> None:
     )
     assert report.outcome is RecoveryOutcome.DEGRADED
     assert report.blocked_instruments == (ETH,)
-    assert report.message == f"Differences that remain: 3; blocked: {ETH}"
+    assert report.message == f"Remaining differences: 3; blocked: {ETH}"
     assert [(d.instrument_id, d.kind.value) for d in report.discrepancies] == [
         (ETH, "ORDER_NOT_IN_CACHE"),
         (ETH, "POSITION_QTY_MISMATCH"),
@@ -370,9 +370,9 @@ def test_several_blocked_instruments_are_listed() -> None:
     Two blocked instruments are both in the report and in its message.
     """
     positions = [venue_position("1", SOL), venue_position("1", BTC)]
-    report = judge(observation(reports=[venue_report(positions)]), PLAIN)
+    report = judged(observation(reports=[venue_report(positions)]), PLAIN)
     assert report.blocked_instruments == (BTC, SOL)
-    assert report.message == f"Differences that remain: 2; blocked: {BTC}, {SOL}"
+    assert report.message == f"Remaining differences: 2; blocked: {BTC}, {SOL}"
 
 
 def test_description_has_no_result() -> None:
@@ -394,7 +394,7 @@ def test_report_says_who_recovered_when_and_in_which_mode(is_shadow: bool) -> No
     """
     What the host observed of the epoch itself is handed through.
     """
-    report = judge(observation(), Policy(shadow=is_shadow))
+    report = judged(observation(), Policy(shadow=is_shadow))
     assert report.shadow is is_shadow
     assert (
         report.trader_id,
@@ -443,7 +443,7 @@ def test_positions_tell_before_after_and_the_venue() -> None:
     """
     Every position held before, held now or reported has one entry.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[
                 venue_report(
@@ -470,7 +470,7 @@ def test_average_prices_and_the_newer_owner_are_told() -> None:
     """
     A position that changed hands has both prices and its owner of now.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("2")])],
             before=[cached_position("1", strategy_id="EXTERNAL", avg_px="100.5")],
@@ -487,7 +487,7 @@ def test_position_closed_at_the_venue_is_told_as_flat_there() -> None:
     """
     A venue that reports zero is distinct from one that reports nothing.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("0")])],
             before=[cached_position("1", avg_px="9")],
@@ -504,7 +504,7 @@ def test_legs_are_told_one_by_one() -> None:
     """
     In hedge mode each leg has its own quantity at the venue, and one not reported has none.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[
                 venue_report(
@@ -531,7 +531,7 @@ def test_flat_leg_that_was_held_is_told_as_flat() -> None:
     """
     A held leg that the venue reports flat has a venue quantity of zero, not none.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report([venue_position("0", leg="L")])],
             before=[cached_position("2", position_id="L")],
@@ -545,7 +545,7 @@ def test_same_position_id_in_two_accounts_is_two_positions() -> None:
     """
     Positions are told apart by account and instrument, not by their id alone.
     """
-    report = judge(
+    report = judged(
         observation(
             before=[cached_position("1"), cached_position("2", account_id=OTHER_ACCOUNT)],
             after=[cached_position("3", ETH)],
@@ -565,7 +565,7 @@ def test_fills_are_told_as_they_were_seen() -> None:
     Each flagged fill is in the report with its origin, and a live one is not.
     """
     flagged = fill("-0.25", index=2, trade_id="T-9")
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report(trade_ids=["T-9"], seen_events=9)],
             fills=[flagged],
@@ -598,7 +598,7 @@ def test_report_holds_the_newest_fills_and_counts_them_all(
     """
     A limit drops the oldest fills from the report and none from the counts.
     """
-    report = judge(
+    report = judged(
         observation(
             reports=[venue_report(trade_ids=["T-0", "T-2"], seen_events=9)],
             fills=[fill(index=0), fill(index=1), fill(index=2, placed_here=False)],
@@ -657,7 +657,7 @@ def test_report_does_not_depend_on_the_order_of_the_positions(
         cached_position("1.0", position_id="P-2"),
     ]
     one, other = (
-        judge(
+        judged(
             observation(reports=[venue_report(told)], after=after, instruments=instruments),
             PLAIN,
         )
@@ -688,7 +688,7 @@ def test_report_does_not_depend_on_the_order_of_the_orders(
     Two reports under one client order id are told alike whichever comes first.
     """
     one, other = (
-        judge(observation(reports=[venue_report(orders=told)], orders=known), PLAIN)
+        judged(observation(reports=[venue_report(orders=told)], orders=known), PLAIN)
         for told in (orders, orders[::-1])
     )
     assert one.to_bytes() == other.to_bytes()
@@ -714,4 +714,4 @@ def test_lost_orders_are_told_in_the_order_of_their_ids() -> None:
     ]
     report = describe(observation(lost_orders=lost), PLAIN)
     assert [entry.strategy_id for entry in report.lost_orders] == ["C-1", "A-1", "B-1"]
-    assert judge(observation(lost_orders=lost), PLAIN).blocked_instruments == ()
+    assert judged(observation(lost_orders=lost), PLAIN).blocked_instruments == ()

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.core.compare.discrepancies import Policy
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
@@ -21,10 +20,10 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import describe
-from nautilus_recovery_actor.core.verdict import judge
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import ETH
@@ -36,6 +35,7 @@ from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
+from tests.core.builders import judged
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position
@@ -230,9 +230,9 @@ def test_report_depends_neither_on_the_call_nor_on_the_order_of_what_was_seen(
             ),
         ),
     )
-    report = judge(observed, policy)
-    assert judge(observed, policy) == report
-    assert judge(other, policy) == report
+    report = judged(observed, policy)
+    assert judged(observed, policy) == report
+    assert judged(other, policy) == report
     assert describe(other, policy) == describe(observed, policy)
 
 
@@ -242,7 +242,7 @@ def test_report_survives_its_codec(observed: Observation, policy: Policy) -> Non
     """
     Whatever was found, the report reads back equal from its bytes and from its dictionary.
     """
-    report = judge(observed, policy)
+    report = judged(observed, policy)
     assert RecoveryReport.from_bytes(report.to_bytes()) == report
     assert RecoveryReport.from_dict(report.to_dict()) == report
     stored = msgspec.msgpack.decode(msgspec.msgpack.encode(report.to_dict()))
@@ -255,7 +255,7 @@ def test_result_follows_from_what_differs(observed: Observation, policy: Policy)
     """
     A silent account fails, a blocked instrument degrades, and only what blocks does either.
     """
-    report = judge(observed, policy)
+    report = judged(observed, policy)
     blocking = [d for d in report.discrepancies if d.is_blocking]
     is_silent = any(
         d.kind is DiscrepancyKind.NO_MASS_STATUS and not d.instrument_id for d in blocking
@@ -282,14 +282,14 @@ def test_each_flagged_fill_is_counted_once(observed: Observation, limit: int) ->
     The counts by origin add up to all flagged fills of which no epoch has told, and the report
     holds the newest of them.
     """
-    report = judge(observed, Policy(max_report_fills=limit))
+    report = judged(observed, Policy(max_report_fills=limit))
     untold = observed.fills[observed.told_events :]
     assert sum(report.fill_counts.values()) == len(untold)
     newest = untold[max(0, len(untold) - limit) :]
     assert [(f.client_order_id, f.qty) for f in report.fills] == [
         (f.client_order_id, f.qty) for f in newest
     ]
-    everything = judge(observed, Policy(max_report_fills=len(observed.fills)))
+    everything = judged(observed, Policy(max_report_fills=len(observed.fills)))
     for origin in FillOrigin:
         told = sum(f.origin is origin for f in everything.fills)
         assert told == report.fill_counts.get(origin, 0)
@@ -312,7 +312,7 @@ def test_quantity_after_is_quantity_before_plus_the_fills(
         held[key] = msgspec.structs.replace(old, qty=old.qty + one.qty)
     after = [position for position in held.values() if position.qty != 0]
 
-    report = judge(
+    report = judged(
         observation(reports=reports, before=before, after=after, fills=fills),
         Policy(max_report_fills=len(fills)),
     )
@@ -371,7 +371,7 @@ def test_instrument_is_blocked_just_where_the_venue_differs_from_the_cache(
     """
     reports = [venue_report(data.draw(venue_positions()), account_id=a) for a in accounts]
     # Instruments that are not loaded are named as such, whether or not their quantities agree
-    report = judge(
+    report = judged(
         observation(reports=reports, after=after, instruments=set(INSTRUMENTS) - unloaded),
         Policy(),
     )
@@ -416,7 +416,7 @@ def test_report_that_equals_the_cache_blocks_nothing(
                 for instrument_id in sorted({p.instrument_id for p in held})
             ]
         reports.append(venue_report(told, account_id=account_id))
-    report = judge(observation(reports=reports, before=after, after=after), Policy())
+    report = judged(observation(reports=reports, before=after, after=after), Policy())
     split = {
         instrument_id
         for account_id, instrument_id in product(ACCOUNTS, INSTRUMENTS)
@@ -450,14 +450,14 @@ def test_absence_of_a_report_is_never_a_zero(
     Whatever the venue says of other instruments, a position that it left out blocks its own.
     """
     told = [venue_position(other, instrument_id) for instrument_id in sorted(reported)]
-    report = judge(observation(reports=[venue_report(told)], after=after), Policy())
+    report = judged(observation(reports=[venue_report(told)], after=after), Policy())
     missing = {
         p.instrument_id
         for p in after
         if p.account_id == ACCOUNT and p.instrument_id not in reported
     }
     assert missing <= set(report.blocked_instruments)
-    silent = judge(
+    silent = judged(
         observation(after=after, required={p.account_id for p in after}),
         Policy(),
     )
@@ -488,8 +488,8 @@ def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
     for instrument_id, qty, _ in late:
         net[instrument_id] += qty
 
-    def judged(held: dict[str, Decimal]) -> RecoveryReport:
-        return judge(
+    def with_held(held: dict[str, Decimal]) -> RecoveryReport:
+        return judged(
             observation(
                 reports=[venue_report(told, seen_events=4, seen_live_fills=2)],
                 after=[
@@ -503,10 +503,10 @@ def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
             Policy(),
         )
 
-    assert judged(net).blocked_instruments == ()
+    assert with_held(net).blocked_instruments == ()
     for instrument_id, qty, _ in late:
         missed = net | {instrument_id: net[instrument_id] - qty}
-        assert judged(missed).blocked_instruments == (instrument_id,)
+        assert with_held(missed).blocked_instruments == (instrument_id,)
 
 
 @settings(max_examples=60)
@@ -519,7 +519,7 @@ def test_difference_of_an_account_without_a_report_is_never_forgotten(
     What the epoch before found stands as it was for each account that does not report in this one.
     """
     reported = {report.account_id for report in observed.reports}
-    told = judge(observed, policy).discrepancies
+    told = judged(observed, policy).discrepancies
     for carried in observed.carried:
         if carried.account_id not in reported and not carried.resolved:
             assert carried in told

@@ -36,8 +36,6 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.observation import guessed_positions
-from nautilus_recovery_actor.core.observation import origins
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.commands import OperatorCommand
@@ -615,14 +613,15 @@ class RecoveryMonitorActor(Actor):
     def _judge(self) -> None:
         self._watch.demand(self._disconnected())
         observation = self._observe()
-        report = self._judged = verdict.judge(observation, self._policy)
+        judgment = verdict.judge(observation, self._policy)
+        report = self._judged = judgment.report
         self._watch.earlier = report.discrepancies
         blocking = sum(found.is_blocking for found in report.discrepancies)
         was_rechecking = self._is_rechecking
         now = self.clock.timestamp_ns()
         reported = {one.account_id for one in observation.reports}
         unreported = {key: ts for key, ts in self._guessed.items() if key[0] not in reported}
-        self._guessed = unreported | guessed_positions(observation, origins(observation))
+        self._guessed = unreported | judgment.guessed
         self._advance(machine.Judged(now, report.failure, report.message, bool(blocking)))
         if self._is_rechecking and not was_rechecking:
             self.log.warning(

@@ -1,0 +1,65 @@
+"""
+Where each flagged fill came from: one rule, applied once in a judgment.
+"""
+
+import re
+
+import msgspec
+
+from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.observation import VenueReport
+
+
+# An order or a trade that the engine wrote into a mass status to complete a partial window of fills
+# (seen on 1.231).
+SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
+
+_GUESSES = (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
+
+
+class Origins(msgspec.Struct, frozen=True):
+    """Where the flagged fills of an observation came from."""
+
+    # Each fill with its origin, in the order of their arrival
+    fills: tuple[tuple[ObservedFill, FillOrigin], ...]
+    # When the venue reported (UNIX ns), by account and instrument where the engine guessed what was
+    # filled: a fill that arrives late may be counted already
+    guessed: dict[tuple[str, str], int]
+
+
+def origins(observation: Observation) -> Origins:
+    """
+    Return where each flagged fill came from.
+
+    A trade that the venue reported is real. A fill of a reported order without a reported trade is
+    inferred from the order's status. A fill of an order that no venue reported, and that
+    reconciliation itself created, aligns a position. What is flagged after the mass status is a
+    live fill of an adapter that sends fill reports, unless reconciliation created the order.
+    """
+    reports = {report.account_id: report for report in observation.reports}
+    orders = {
+        account_id: {order.venue_order_id for order in report.orders}
+        for account_id, report in reports.items()
+    }
+    fills = []
+    guessed = {}
+    for fill in observation.fills:
+        report = reports.get(fill.account_id)
+        origin = _origin(fill, report, orders.get(fill.account_id, set()))
+        fills.append((fill, origin))
+        if report is not None and origin in _GUESSES and fill.index < report.seen_events:
+            guessed[fill.account_id, fill.instrument_id] = report.ts
+    return Origins(tuple(fills), guessed)
+
+
+def _origin(fill: ObservedFill, report: VenueReport | None, orders: set[str]) -> FillOrigin:
+    if fill.is_made_up or any(map(SYNTHETIC_ID.fullmatch, (fill.trade_id, fill.venue_order_id))):
+        return FillOrigin.SYNTHETIC
+    real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
+    if report is None or fill.trade_id in report.trade_ids:
+        return real
+    if fill.venue_order_id not in orders and not fill.placed_here:
+        return FillOrigin.SYNTHETIC
+    return FillOrigin.INFERRED if fill.index < report.seen_events else real
