@@ -33,13 +33,7 @@ def released(
     if instrument_id not in report.blocked_instruments:
         blocked = ", ".join(report.blocked_instruments) or "none"
         raise RefusedError(f"{instrument_id} is not blocked; now blocked: {blocked}")
-    override = Override(
-        instrument_id=instrument_id,
-        reason=reason,
-        operator=operator,
-        ts_started=now,
-        ts_until=now + duration,
-    )
+    override = Override(instrument_id, reason, operator, ts_started=now, ts_until=now + duration)
     others = _ended(report, now, lambda other: other.instrument_id == instrument_id).overrides
     return msgspec.structs.replace(report, overrides=(*others, override))
 

@@ -152,7 +152,8 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             venue="no report",
             cache="TRIGGERED",
             detail="The cache holds an open order that the venue did not report, so it "
-            "protects nothing: check the venue, then cancel the order in the cache or place it again",
+            "protects nothing: check the venue, then cancel the order in the cache or place it "
+            "again",
         ),
     )
     assert report.blocked_instruments == (BTC,)

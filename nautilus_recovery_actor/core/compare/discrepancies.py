@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nautilus_recovery_actor.core.compare.orders import order_discrepancies
 from nautilus_recovery_actor.core.compare.positions import position_discrepancies
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.origins import Origins
@@ -36,7 +36,7 @@ def _unproven(
     required = observation.required_accounts
     for account_id in required - reported:
         yield policy.discrepancy(
-            DiscrepancyKind.NO_MASS_STATUS,
+            Kind.NO_MASS_STATUS,
             account_id,
             venue="no report",
             detail=f"{account_id} sent no mass status, so nothing of it is proven: check the log "
@@ -53,7 +53,7 @@ def _unproven(
     known = {
         (found.account_id, found.instrument_id)
         for found in carried
-        if found.kind is DiscrepancyKind.NO_MASS_STATUS
+        if found.kind is Kind.NO_MASS_STATUS
     }
     aligned = {
         (fill.account_id, fill.instrument_id)
@@ -62,7 +62,7 @@ def _unproven(
     }
     for account_id, instrument_id in aligned - known:
         yield policy.discrepancy(
-            DiscrepancyKind.NO_MASS_STATUS,
+            Kind.NO_MASS_STATUS,
             account_id,
             instrument_id,
             venue="no report",

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueOrder
@@ -19,17 +19,16 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 _COMPARED = ("side", "qty", "filled_qty", "px", "trigger_px")
 _ADVICE = {
-    DiscrepancyKind.INSTRUMENT_NOT_LOADED: "The venue holds order {} on an instrument that the "
+    Kind.INSTRUMENT_NOT_LOADED: "The venue holds order {} on an instrument that the "
     "node did not load: load the instrument, or cancel the order at the venue",
-    DiscrepancyKind.ORDER_NOT_IN_CACHE: "The venue holds order {}, which the cache does not know: "
+    Kind.ORDER_NOT_IN_CACHE: "The venue holds order {}, which the cache does not know: "
     "cancel it at the venue, or restart the node so that it is reconciled",
-    DiscrepancyKind.ORDER_NOT_AT_VENUE: "The cache holds an open order that the venue did not "
+    Kind.ORDER_NOT_AT_VENUE: "The cache holds an open order that the venue did not "
     "report, so it protects nothing: check the venue, then cancel the order in the cache or place "
     "it again",
-    DiscrepancyKind.ORDER_MISMATCH: "The order at the venue is not what the cache holds: check the "
+    Kind.ORDER_MISMATCH: "The order at the venue is not what the cache holds: check the "
     "venue, cancel the order there, and place it again",
-    DiscrepancyKind.INFLIGHT_ORDER: "Sent before the restart and still unanswered: look for it at "
-    "the venue",
+    Kind.INFLIGHT_ORDER: "Sent before the restart and still unanswered: look for it at the venue",
 }
 
 
@@ -89,18 +88,17 @@ class _Subject(msgspec.Struct, frozen=True):
     policy: Policy
 
     def unknown_order(self, order: VenueOrder) -> Discrepancy:
-        if order.instrument_id not in self.instruments:
-            kind, cache = DiscrepancyKind.INSTRUMENT_NOT_LOADED, "instrument not loaded"
-        else:
-            kind, cache = DiscrepancyKind.ORDER_NOT_IN_CACHE, "unknown"
-        return self._differs(kind, order, order.status, cache)
+        if order.instrument_id in self.instruments:
+            return self._differs(Kind.ORDER_NOT_IN_CACHE, order, order.status, "unknown")
+        cache = "instrument not loaded"
+        return self._differs(Kind.INSTRUMENT_NOT_LOADED, order, order.status, cache)
 
     def known_order(self, order: VenueOrder, known: CachedOrder) -> Iterator[Discrepancy]:
         if order.is_open and order.instrument_id not in self.instruments:
             yield self.unknown_order(order)
             return
         if known.is_inflight and (not order.is_open or order.status == known.status == "SUBMITTED"):
-            yield self._differs(DiscrepancyKind.INFLIGHT_ORDER, known, order.status, known.status)
+            yield self._differs(Kind.INFLIGHT_ORDER, known, order.status, known.status)
             return
         if not order.is_open and not known.is_open:
             return
@@ -118,21 +116,17 @@ class _Subject(msgspec.Struct, frozen=True):
                 venue.append(f"{name} {there}")
                 cache.append(f"{name} {here}")
         if venue:
-            kind = DiscrepancyKind.ORDER_MISMATCH
-            yield self._differs(kind, known, ", ".join(venue), ", ".join(cache))
+            yield self._differs(Kind.ORDER_MISMATCH, known, ", ".join(venue), ", ".join(cache))
 
     def unreported_order(self, known: CachedOrder) -> Iterator[Discrepancy]:
-        if known.is_inflight or known.is_open:
-            kind = (
-                DiscrepancyKind.INFLIGHT_ORDER
-                if known.is_inflight
-                else DiscrepancyKind.ORDER_NOT_AT_VENUE
-            )
-            yield self._differs(kind, known, "no report", known.status)
+        if known.is_inflight:
+            yield self._differs(Kind.INFLIGHT_ORDER, known, "no report", known.status)
+        elif known.is_open:
+            yield self._differs(Kind.ORDER_NOT_AT_VENUE, known, "no report", known.status)
 
     def _differs(
         self,
-        kind: DiscrepancyKind,
+        kind: Kind,
         order: VenueOrder | CachedOrder,
         venue: str,
         cache: str,

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import CachedPosition
@@ -38,20 +38,20 @@ COUNTED_TWICE = (
     "it may be counted twice; check the venue; the next mass status is verified"
 )
 _ADVICE = {
-    DiscrepancyKind.INSTRUMENT_NOT_LOADED: "The venue holds a position on an instrument that the "
+    Kind.INSTRUMENT_NOT_LOADED: "The venue holds a position on an instrument that the "
     "node did not load: load the instrument, or close the position at the venue",
-    DiscrepancyKind.POSITION_QTY_MISMATCH: "After reconciliation the cache holds another quantity "
+    Kind.POSITION_QTY_MISMATCH: "After reconciliation the cache holds another quantity "
     "than the venue reports: check the venue, and correct the cache before you trade it",
-    DiscrepancyKind.POSITION_NOT_AT_VENUE: "The cache holds a position that the venue did not "
+    Kind.POSITION_NOT_AT_VENUE: "The cache holds a position that the venue did not "
     "report: check the venue, and correct the cache or the position before you trade it",
-    DiscrepancyKind.HEDGE_LEG_MISMATCH: "The legs of a hedged position differ: check the venue, "
+    Kind.HEDGE_LEG_MISMATCH: "The legs of a hedged position differ: check the venue, "
     "and correct the cache before you trade it",
-    DiscrepancyKind.UNCLAIMED_POSITION: "No strategy owns this position: add the instrument to the "
+    Kind.UNCLAIMED_POSITION: "No strategy owns this position: add the instrument to the "
     "`external_order_claims` of the strategy that should, or close the position",
-    DiscrepancyKind.SPLIT_OWNERSHIP: "The venue holds one net position and several own a part of "
+    Kind.SPLIT_OWNERSHIP: "The venue holds one net position and several own a part of "
     "it in the cache, so none can close just its own: let one strategy trade the instrument, or "
     "use an account for each",
-    DiscrepancyKind.AVG_PX_MISMATCH: "The quantity matches and the average open price does not: "
+    Kind.AVG_PX_MISMATCH: "The quantity matches and the average open price does not: "
     "the PnL of this position is not the venue's",
 }
 
@@ -139,7 +139,7 @@ class _Subject(msgspec.Struct, frozen=True):
 
     def differs(
         self,
-        kind: DiscrepancyKind,
+        kind: Kind,
         venue: str,
         cache: str,
         position_id: str | None = None,
@@ -180,14 +180,14 @@ def _quantities_differ(subject: _Subject) -> Iterator[Discrepancy]:
     is_equal = all(one.detail == _DUST for one in found)
     if is_equal and subject.is_guessed:
         yield subject.differs(
-            DiscrepancyKind.POSITION_QTY_MISMATCH,
+            Kind.POSITION_QTY_MISMATCH,
             f"{subject.expected}, or that less a late fill",
             str(subject.held),
             detail=COUNTED_TWICE,
         )
     elif is_equal and subject.crossing and subject.is_aligned:
         yield subject.differs(
-            DiscrepancyKind.POSITION_QTY_MISMATCH,
+            Kind.POSITION_QTY_MISMATCH,
             f"{subject.expected}, before or after the latest fills ({len(subject.crossing)})",
             str(subject.held),
             detail=_ALIGNED,
@@ -202,8 +202,7 @@ def _quantities_differ(subject: _Subject) -> Iterator[Discrepancy]:
 
 def _positions_differ(subject: _Subject) -> Iterator[Discrepancy]:
     if subject.size_increment is None and any(p.qty != 0 for p in subject.venue):
-        kind = DiscrepancyKind.INSTRUMENT_NOT_LOADED
-        yield subject.differs(kind, subject.reported, "instrument not loaded")
+        yield subject.differs(Kind.INSTRUMENT_NOT_LOADED, subject.reported, "instrument not loaded")
     elif not subject.venue:
         yield from _unreported_differ(subject)
     elif subject.has_named_legs:
@@ -212,7 +211,7 @@ def _positions_differ(subject: _Subject) -> Iterator[Discrepancy]:
         yield from _unnamed_legs_differ(subject)
     elif subject.held != subject.expected:
         yield subject.differs(
-            DiscrepancyKind.POSITION_QTY_MISMATCH,
+            Kind.POSITION_QTY_MISMATCH,
             str(subject.expected),
             str(subject.held),
             subject.cached[0].position_id if len(subject.cached) == 1 else None,
@@ -227,7 +226,7 @@ def _unreported_differ(subject: _Subject) -> Iterator[Discrepancy]:
     for position in subject.cached:
         if position.qty != 0:
             held[position.strategy_id].append(position)
-    kind = DiscrepancyKind.POSITION_NOT_AT_VENUE
+    kind = Kind.POSITION_NOT_AT_VENUE
     for strategy_id in sorted(late.keys() | held.keys()):
         positions = held[strategy_id]
         if len(positions) <= 1 and late[strategy_id] == sum((p.qty for p in positions), _ZERO):
@@ -250,7 +249,7 @@ def _legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
         if expected != {qty}:
             is_known = reported[position_id] or late[position_id]
             yield subject.differs(
-                DiscrepancyKind.HEDGE_LEG_MISMATCH,
+                Kind.HEDGE_LEG_MISMATCH,
                 ", ".join(map(str, sorted(expected))) if is_known else "no report",
                 str(held.get(position_id, "not held")),
                 position_id or None,
@@ -263,7 +262,7 @@ def _unnamed_legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
     held = sorted(p.qty for p in subject.cached)
     if reported != held or subject.held != subject.expected:
         cache = ", ".join(map(str, held)) or "not held"
-        yield subject.differs(DiscrepancyKind.HEDGE_LEG_MISMATCH, subject.reported, cache)
+        yield subject.differs(Kind.HEDGE_LEG_MISMATCH, subject.reported, cache)
 
 
 def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
@@ -271,7 +270,7 @@ def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
     for position in subject.cached:
         if position.strategy_id in UNCLAIMED_STRATEGIES:
             yield subject.differs(
-                DiscrepancyKind.UNCLAIMED_POSITION,
+                Kind.UNCLAIMED_POSITION,
                 subject.reported,
                 f"{position.qty} of {position.strategy_id}",
                 position.position_id,
@@ -282,8 +281,7 @@ def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
     )
     parts = [f"{qty} of {owner}" for owner, qty in sorted(sums.items()) if not subject.is_dust(qty)]
     if is_net and len(parts) > 1:
-        kind = DiscrepancyKind.SPLIT_OWNERSHIP
-        yield subject.differs(kind, subject.reported, ", ".join(parts))
+        yield subject.differs(Kind.SPLIT_OWNERSHIP, subject.reported, ", ".join(parts))
 
 
 def _average_prices_differ(subject: _Subject) -> Iterator[Discrepancy]:
@@ -295,5 +293,5 @@ def _average_prices_differ(subject: _Subject) -> Iterator[Discrepancy]:
         here, there = position.avg_px, reported.avg_px
         tolerance = subject.policy.avg_px_tolerance
         if is_same and here is not None and there and abs(here - there) > tolerance * abs(there):
-            kind = DiscrepancyKind.AVG_PX_MISMATCH
-            yield subject.differs(kind, str(there), str(here), position.position_id)
+            where = position.position_id
+            yield subject.differs(Kind.AVG_PX_MISMATCH, str(there), str(here), where)
