@@ -95,8 +95,7 @@ def state_digest(state: Mapping[str, Any]) -> bytes:
 
 
 def newest_state(
-    checkpoint: Checkpoint | None,
-    saved: Mapping[str, Any] | None,
+    checkpoint: Checkpoint | None, saved: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
     """Return which state to go on with."""
     if checkpoint is None:
@@ -178,7 +177,7 @@ def _check(state: Any) -> None:
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, bytes):
             raise CheckpointError(
-                f"it must be a dict[str, bytes], was {type(value).__name__} for {key!r}",
+                f"it must be a dict[str, bytes], was {type(value).__name__} for {key!r}"
             )
 
 

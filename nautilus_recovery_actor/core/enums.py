@@ -7,7 +7,13 @@ from enum import StrEnum
 
 
 class MessageKind(StrEnum):
-    """The messages of the monitor, by the names of their types."""
+    """
+    The messages of the monitor, by the names of their types.
+
+    ``RecoveryStarted``: an epoch opened. ``RecoveryComplete``: it ended with the permission to
+    trade. ``RecoveryFailed``: it ended without. ``RecoveryOverridden``: an operator changed what is
+    blocked.
+    """
 
     STARTED = "RecoveryStarted"
     COMPLETE = "RecoveryComplete"
@@ -124,11 +130,6 @@ class DiscrepancyKind(StrEnum):
     def default_severity(self) -> Severity:
         """
         The severity of this kind where the configuration does not override it.
-
-        Returns
-        -------
-        Severity
-
         """
         match self:
             case DiscrepancyKind.UNCLAIMED_POSITION:

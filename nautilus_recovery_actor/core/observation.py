@@ -2,12 +2,13 @@
 What was seen of a recovery, in plain values.
 
 These structs are filled from events, from mass statuses or from a scan of the cache alike. They
-import nothing of NautilusTrader, so that the judgement in `verify` can be made wherever such
-values are to be had.
+import nothing of NautilusTrader, so that the judgment in `verdict` can be made wherever such
+values are available.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -59,6 +60,8 @@ class VenueReport(msgspec.Struct, frozen=True):
     # How many of the observation's `events` and `live_fills` preceded it
     seen_events: int = 0
     seen_live_fills: int = 0
+    # Whether this is what the adapter made, and not what the engine may have edited since
+    is_as_made: bool = True
     # The positions reported
     positions: tuple[VenuePosition, ...] = ()
     # The orders reported, open and closed
@@ -81,7 +84,7 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it from all others."""
+        """Where it is."""
         return self.account_id, self.instrument_id, self.position_id
 
 
@@ -181,6 +184,8 @@ class Observation(msgspec.Struct, frozen=True):
     clean_shutdown: bool | None = None
     # The accounts that must report
     required_accounts: frozenset[str] = frozenset()
+    # Those of them whose mass status the engine may have edited before it was seen
+    edited_accounts: frozenset[str] = frozenset()
     # If the kernel is known to reconcile at its start
     is_reconciling: bool = True
     # The accounts that the node knows
@@ -192,7 +197,7 @@ class Observation(msgspec.Struct, frozen=True):
     after: tuple[CachedPosition, ...] = ()
     # The orders of the cache that are open or in flight now, and those that a venue reported
     orders: tuple[CachedOrder, ...] = ()
-    # The newest mass status of each account
+    # The newest mass status of each account, as its adapter made it
     reports: tuple[VenueReport, ...] = ()
     # The number of flagged order events, fills among them
     events: int = 0
@@ -224,17 +229,15 @@ def in_reading_order(observation: Observation) -> Observation:
         observation,
         before=_sorted_positions(observation.before),
         after=_sorted_positions(observation.after),
-        orders=tuple(sorted(observation.orders, key=lambda order: order.client_order_id)),
+        orders=tuple(sorted(observation.orders, key=attrgetter("client_order_id"))),
         reports=tuple(
             msgspec.structs.replace(
                 report,
                 positions=_sorted_positions(report.positions),
                 # Closed ones first, so that of two under one client order id the open one counts
-                orders=tuple(
-                    sorted(report.orders, key=lambda order: (order.is_open, order.venue_order_id)),
-                ),
+                orders=tuple(sorted(report.orders, key=attrgetter("is_open", "venue_order_id"))),
             )
-            for report in sorted(observation.reports, key=lambda report: report.account_id)
+            for report in sorted(observation.reports, key=attrgetter("account_id"))
         ),
     )
 

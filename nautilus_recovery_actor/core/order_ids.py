@@ -28,7 +28,7 @@ def first_count(ts: int) -> int:
 
 
 def made_at(client_order_id: str) -> float | None:
-    """Return when an order was made, as its id tells."""
+    """Return when an order was made (UNIX s), as its id says."""
     found = _TIME.match(client_order_id)
     if found is None:
         return None
@@ -43,24 +43,30 @@ class OrderIdForms:
     """The forms that the client order ids of a trader's strategies have."""
 
     def __init__(self, trader_id: str, strategy_ids: Iterable[str]) -> None:
-        trader = re.escape(tag(trader_id))
-        self._forms = [
-            (strategy_id, re.compile(_FORM.format(trader=trader, strategy=re.escape(own))))
-            for strategy_id in sorted(strategy_ids)
-            if (own := tag(strategy_id))
-        ]
+        self._form = re.compile(_FORM.format(trader=re.escape(tag(trader_id))))
+        self._owners: dict[str, list[str]] = {}
+        for strategy_id in strategy_ids:
+            self._owners.setdefault(tag(strategy_id), []).append(strategy_id)
 
     def owners(self, client_order_id: str) -> tuple[str, ...]:
-        """Return the strategies whose order it can be."""
-        if not client_order_id.startswith("O"):
+        """
+        Return the strategies whose order it can be, sorted.
+
+        More than one only for an id without hyphens, where a tag cannot be told from the count.
+        """
+        found = self._form.fullmatch(client_order_id)
+        if found is None:
             return ()
-        return tuple(owner for owner, form in self._forms if form.fullmatch(client_order_id))
+        own, run_on = found.groups()
+        # Without hyphens a tag ends wherever the rest is a count
+        ends = range(1, len(run_on or ""))
+        tags = [own] if own else [run_on[:end] for end in ends if _COUNT.fullmatch(run_on, end)]
+        return tuple(sorted(owner for each in tags for owner in self._owners.get(each, ())))
 
 
 _TIME = re.compile(r"O-?([0-9]{8})-?([0-9]{6})")
 
+_COUNT = re.compile(r"[1-9]\d*")
+
 # An execution algorithm puts a number of its own behind the id of the order that it works on
-_FORM = (
-    r"(?:O-\d{{8}}-\d{{6}}-{trader}-{strategy}-[1-9]\d*|O\d{{14}}{trader}{strategy}[1-9]\d*)"
-    r"(?:-E\d+)?"
-)
+_FORM = r"(?:O-\d{{8}}-\d{{6}}-{trader}-([^-]+)-[1-9]\d*|O\d{{14}}{trader}([^-]+))(?:-E\d+)?"

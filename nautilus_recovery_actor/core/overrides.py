@@ -17,23 +17,24 @@ class RefusedError(ValueError):
 
 
 def released(
-    report: RecoveryReport,
-    instrument_id: str,
-    reason: str,
-    operator: str,
-    now: int,
-    duration: int,
+    report: RecoveryReport, instrument_id: str, reason: str, operator: str, now: int, duration: int
 ) -> RecoveryReport:
-    """Return `report` with `instrument_id` released from `now` on, replacing an earlier release."""
+    """Return `report` with `instrument_id` released from `now` on, in place of a release before."""
     if report.outcome is None:
         raise RefusedError(
             f"Recovery epoch {report.epoch} has not completed: "
-            "an instrument can only be released once it has",
+            "an instrument can be released only then"
         )
     if instrument_id not in report.blocked_instruments:
         blocked = ", ".join(report.blocked_instruments) or "none"
-        raise RefusedError(f"{instrument_id} is not blocked; now blocked: {blocked}")
-    override = Override(instrument_id, reason, operator, ts_started=now, ts_until=now + duration)
+        raise RefusedError(f"{instrument_id} is not blocked, now blocked: {blocked}")
+    override = Override(
+        instrument_id=instrument_id,
+        reason=reason,
+        operator=operator,
+        ts_started=now,
+        ts_until=now + duration,
+    )
     others = _ended(report, now, lambda other: other.instrument_id == instrument_id).overrides
     return msgspec.structs.replace(report, overrides=(*others, override))
 
@@ -46,7 +47,7 @@ def withdrawn(report: RecoveryReport, instrument_id: str, now: int) -> RecoveryR
 
 
 def expired(report: RecoveryReport, now: int) -> RecoveryReport:
-    """Return `report` without the releases that have expired: they are ended."""
+    """Return `report` with every release ended that has expired."""
     return _ended(report, now, lambda override: override.ts_until <= now)
 
 
@@ -56,7 +57,7 @@ def ended(report: RecoveryReport, now: int) -> RecoveryReport:
 
 
 def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
-    """Return when each active release ends, by instrument (UNIX ns)."""
+    """Return when each release that stands ends, by instrument (UNIX ns)."""
     return {
         one.instrument_id: one.ts_until
         for one in report.overrides
@@ -64,20 +65,24 @@ def active(report: RecoveryReport, now: int) -> Mapping[str, int]:
     }
 
 
+def check_age(now: int, ts_expires: int) -> None:
+    """Refuse a command whose sender no longer waits: it believes that nothing was done."""
+    if now >= ts_expires:
+        raise RefusedError("The command is too old: its sender stopped waiting for it")
+
+
 def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> None:
-    """Raise unless an operator may open a new epoch."""
+    """Return if a new epoch may open on an operator's word."""
     if phase is not RecoveryPhase.FAILED:
         raise RefusedError(f"Recovery epoch {epoch} has not failed: there is nothing to resume")
     if not is_trader_started:
         raise RefusedError(
-            "The trader is not running: fix what the log reports, then restart the node"
+            "The trader is not running: fix the error in the log, then restart the node"
         )
 
 
 def _ended(
-    report: RecoveryReport,
-    now: int,
-    is_concerned: Callable[[Override], bool],
+    report: RecoveryReport, now: int, is_concerned: Callable[[Override], bool]
 ) -> RecoveryReport:
     return msgspec.structs.replace(
         report,

@@ -26,7 +26,7 @@ class Policy(msgspec.Struct, frozen=True):
     # By how much average open prices may differ, as a part of the venue's
     avg_px_tolerance: Decimal = Decimal("0.001")
 
-    def discrepancy(
+    def difference(
         self,
         kind: DiscrepancyKind,
         account_id: str,

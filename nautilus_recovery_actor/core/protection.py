@@ -1,11 +1,13 @@
 """
 Which orders would reduce a position, how much of it they protect, and what may still be closed.
 
-Everything here is pure and takes plain values; `closing` reads them from NautilusTrader's objects.
+Everything here is pure and takes plain values; `node.strategy.exits` reads them from
+NautilusTrader's objects.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -102,9 +104,7 @@ def reduces(order: OwnOrder, holding: Holding) -> bool:
 
 
 def protection(
-    holding: Holding,
-    orders: Iterable[OwnOrder],
-    unproven: frozenset[str] = frozenset(),
+    holding: Holding, orders: Iterable[OwnOrder], unproven: frozenset[str] = frozenset()
 ) -> Protection:
     """Return how much of `holding` the stops among `orders` cover."""
     stops = [
@@ -126,44 +126,35 @@ def protection(
 
 
 def closable(
-    holding: Holding,
-    orders: Iterable[OwnOrder],
-    increment: Decimal,
-    wanted: Decimal | None = None,
+    holding: Holding, orders: Iterable[OwnOrder], increment: Decimal, wanted: Decimal | None = None
 ) -> Decimal:
     """Return the quantity of an order that closes or reduces `holding`."""
-    exits = sorted(
-        (order for order in orders if reduces(order, holding)),
-        key=lambda order: order.client_order_id,
-    )
-    committed = sum(
-        (max(abs(order.leaves) for order in group) for group in _rivals(exits)),
-        _ZERO,
-    )
+    exits = [order for order in orders if reduces(order, holding)]
+    exits.sort(key=attrgetter("client_order_id"))
+    committed = sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
     left = max(abs(holding.qty) - committed, _ZERO)
     left -= left % increment
     if wanted is not None and (wanted <= 0 or wanted % increment):
         raise ValueError(
             f"Cannot close {wanted:f} of position {holding.position_id}: "
-            f"a quantity must be a positive multiple of {increment:f}",
+            f"a quantity is a positive multiple of {increment:f}"
         )
     if left == 0 or (wanted is not None and wanted > left):
-        asked = "any" if wanted is None else f"{wanted:f}"
-        names = ", ".join(order.client_order_id for order in exits)
+        asked = "anything" if wanted is None else f"{wanted:f}"
+        reason = f"{left:f} can be"
+        if names := ", ".join(order.client_order_id for order in exits):
+            advice = "cancel what should not, or name it in `ignoring`"
+            reason = f"{committed:f} is being closed by {names}; {advice}"
         raise ValueError(
-            f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): "
-            + (
-                f"{committed:f} is already being closed by {names}; "
-                "cancel those orders, or name them in `ignoring`"
-                if exits
-                else f"only {left:f} can be closed"
-            ),
+            f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): {reason}"
         )
     return left if wanted is None else wanted
 
 
 def unproven(report: RecoveryReport) -> frozenset[str]:
     """Return the orders that the venue is not known to hold as the cache does."""
+    if not report.discrepancies:  # Each strategy asks
+        return frozenset()
     return frozenset(
         found.client_order_id
         for found in report.discrepancies

@@ -203,11 +203,6 @@ class Discrepancy(msgspec.Struct, frozen=True, gc=False):
     def is_blocking(self) -> bool:
         """
         Whether it stands and stops trading.
-
-        Returns
-        -------
-        bool
-
         """
         return self.severity is Severity.BLOCK and not self.resolved
 
@@ -499,11 +494,6 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     def to_bytes(self) -> bytes:
         """
         Return the report as JSON.
-
-        Returns
-        -------
-        bytes
-
         """
         return _ENCODER.encode(self)
 
@@ -517,10 +507,6 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         data : bytes
             The JSON.
 
-        Returns
-        -------
-        RecoveryReport
-
         Raises
         ------
         msgspec.DecodeError
@@ -532,11 +518,6 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     def to_dict(self) -> dict[str, Any]:
         """
         Return the report as values that every JSON and msgpack encoder takes.
-
-        Returns
-        -------
-        dict[str, Any]
-
         """
         values: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
         return values
@@ -550,10 +531,6 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         ----------
         values : dict[str, Any]
             The values.
-
-        Returns
-        -------
-        RecoveryReport
 
         Raises
         ------

@@ -39,11 +39,7 @@ class _Book(msgspec.Struct):
     synthetic: FillEffect = FillEffect()
 
 
-def strategies(
-    observation: Observation,
-    fills: _Fills,
-    limit: int,
-) -> tuple[StrategyRecovery, ...]:
+def strategies(observation: Observation, fills: _Fills, limit: int) -> tuple[StrategyRecovery, ...]:
     """Return what happened to each strategy that held something, or to which something happened."""
     positions: dict[str, list[PositionRecovery]] = defaultdict(list)
     for strategy_id, position in _positions(observation, fills):
@@ -67,10 +63,7 @@ def balances(observation: Observation) -> tuple[BalanceChange, ...]:
 
 
 def _strategy(
-    strategy_id: str,
-    positions: list[PositionRecovery],
-    orders: list[EndedOrder],
-    limit: int,
+    strategy_id: str, positions: list[PositionRecovery], orders: list[EndedOrder], limit: int
 ) -> StrategyRecovery:
     accounts = {position.account_id for position in positions}
     accounts |= {order.account_id for order in orders if order.account_id is not None}
@@ -130,8 +123,7 @@ def _positions(observation: Observation, fills: _Fills) -> Iterator[tuple[str, P
 
 
 def _in_time(
-    observation: Observation,
-    fills: _Fills,
+    observation: Observation, fills: _Fills
 ) -> list[tuple[ObservedFill, FillOrigin | None]]:
     # Trades of this run change what a later fill realizes, and are reported by nobody here
     live = [fill for fill in observation.live_fills if fill.ts_init >= observation.ts_started]
@@ -178,6 +170,5 @@ def _rounded(effect: FillEffect, contract: Contract | None) -> FillEffect:
     if contract is None or not effect.realized_pnl:
         return effect
     return msgspec.structs.replace(
-        effect,
-        realized_pnl=round(effect.realized_pnl, contract.precision),
+        effect, realized_pnl=round(effect.realized_pnl, contract.precision)
     )

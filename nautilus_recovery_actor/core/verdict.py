@@ -13,7 +13,6 @@ from operator import attrgetter
 import msgspec
 
 from nautilus_recovery_actor.core.compare.discrepancies import discrepancies
-from nautilus_recovery_actor.core.compare.positions import COUNTED_TWICE
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
@@ -56,7 +55,7 @@ class Judgment(msgspec.Struct, frozen=True):
     report: RecoveryReport
     # When the venue reported (UNIX ns), by account and instrument where the engine guessed what was
     # filled
-    guessed: dict[tuple[str, str], int]
+    guessed: dict[tuple[str, str], int] = {}
 
 
 def judge(observation: Observation, policy: Policy) -> Judgment:
@@ -71,6 +70,8 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
             if observation.trigger == "startup"
             else "restart the node, or run `nautilus-recovery resume` once its venue has reported"
         )
+        if observation.edited_accounts.intersection(silent):
+            remedy = "the engine may have edited what was sent, see the difference of each"
         message = f"No mass status from {', '.join(silent)}: {remedy}"
     elif report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED
@@ -95,18 +96,6 @@ def describe(observation: Observation, policy: Policy) -> RecoveryReport:
     return _described(observation, origins(observation), policy)
 
 
-def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
-    """Return the difference that a late fill may have made where the engine guessed before."""
-    return policy.discrepancy(
-        DiscrepancyKind.POSITION_QTY_MISMATCH,
-        account_id,
-        instrument_id,
-        venue="no newer report",
-        cache="one more fill",
-        detail=COUNTED_TWICE,
-    )
-
-
 def _described(observation: Observation, found: Origins, policy: Policy) -> RecoveryReport:
     observation = in_reading_order(observation)
     standing = tuple(discrepancies(observation, found, policy))
@@ -126,11 +115,11 @@ def _described(observation: Observation, found: Origins, policy: Policy) -> Reco
         fill_counts=dict(sorted(Counter(origin for _, origin in fills).items())),
         discrepancies=tuple(sorted((*standing, *resolved), key=_reading_order)),
         blocked_instruments=tuple(
-            sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id}),
+            sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id})
         ),
         shadow=policy.shadow,
         lost_orders=tuple(
-            sorted(observation.lost_orders, key=attrgetter("client_order_id", "strategy_id")),
+            sorted(observation.lost_orders, key=attrgetter("client_order_id", "strategy_id"))
         ),
         strategies=strategies(observation, fills, policy.max_report_fills),
         balances=balances(observation),

@@ -5,6 +5,7 @@ Small observations and reports, with a value for everything that a test does not
 from collections.abc import Iterable
 from decimal import Decimal
 
+from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -31,7 +32,6 @@ from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import StrategyRecovery
-from nautilus_recovery_actor.core.verdict import judge
 
 
 ACCOUNT = "PAPER-001"
@@ -44,11 +44,15 @@ TS_REPORT = 1_000
 PLAIN = Policy()
 
 
+def judge(observation: Observation, policy: Policy) -> RecoveryReport:
+    """
+    Return the report of a judgment.
+    """
+    return verdict.judge(observation, policy).report
+
+
 def venue_position(
-    qty: str | Decimal,
-    instrument_id: str = BTC,
-    leg: str | None = None,
-    avg_px: str | None = None,
+    qty: str | Decimal, instrument_id: str = BTC, leg: str | None = None, avg_px: str | None = None
 ) -> VenuePosition:
     return VenuePosition(
         instrument_id=instrument_id,
@@ -263,7 +267,7 @@ def full_report(
     epoch: int = 7,
     outcome: RecoveryOutcome | None = RecoveryOutcome.DEGRADED,
     failure: FailureReason | None = None,
-    message: str = "Remaining differences: 1; blocked: BTCUSDT.PAPER",
+    message: str = "Differences that remain: 1; blocked: BTCUSDT.PAPER",
 ) -> RecoveryReport:
     """
     Return a report in which no field has its default.
@@ -362,18 +366,11 @@ def full_strategy() -> StrategyRecovery:
     )
 
 
-def judged(observed: Observation, policy: Policy) -> RecoveryReport:
-    """
-    Return the report of the judgment of an observation.
-    """
-    return judge(observed, policy).report
-
-
 def found(observed: Observation, policy: Policy = PLAIN) -> list[Discrepancy]:
     """
     Return the differences that the judgement of an observation tells.
     """
-    return list(judged(observed, policy).discrepancies)
+    return list(judge(observed, policy).discrepancies)
 
 
 def kinds(observed: Observation, policy: Policy = PLAIN) -> list[str]:

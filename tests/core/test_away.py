@@ -154,7 +154,7 @@ def test_a_commission_counts_if_it_is_in_the_currency_of_the_position() -> None:
     rebate: dict[str, Any] = {"fee": Decimal("-0.5"), "fee_currency": "USDT"}
     other: dict[str, Any] = {"fee": Decimal("0.25"), "fee_currency": "BNB"}
     assert effects(seen(trade("-1", "110", **same), before=long()))[0].realized_pnl == Decimal(
-        "9.75",
+        "9.75"
     )
     assert effects(seen(trade("1", "110", **same)))[0].realized_pnl == Decimal("-0.25")
     assert effects(seen(trade("1", "110", **rebate)))[0].realized_pnl == Decimal("0.5")
@@ -226,8 +226,7 @@ def test_fills_count_in_the_order_in_which_the_node_learned_of_them() -> None:
 def test_what_an_earlier_epoch_told_is_not_told_again() -> None:
     """Only the fills of this one."""
     observed = msgspec.structs.replace(
-        seen(trade("-1", "90", 0), trade("-1", "80", 1), before=long("1")),
-        told_events=1,
+        seen(trade("-1", "90", 0), trade("-1", "80", 1), before=long("1")), told_events=1
     )
     assert effects(observed)[0] == effect(1, "-1", "-20")
 
@@ -346,9 +345,7 @@ def test_balances_are_told_by_account_and_currency() -> None:
     ],
 )
 def test_a_node_was_away_from_its_last_sign_of_life_to_its_start(
-    trigger: str,
-    last: int | None,
-    away: int | None,
+    trigger: str, last: int | None, away: int | None
 ) -> None:
     """A clock that was turned back makes no negative time, and nobody is away at run time."""
     report = RecoveryReport("T-1", "x", 1, trigger, ts_started=900, ts_last_alive=last)
@@ -394,8 +391,7 @@ _TRADES = st.lists(
 
 @given(st.integers(-20, 20).map(lambda n: Decimal(n) / 10), _TRADES)
 def test_quantities_add_up_and_money_is_conserved(
-    start: Decimal,
-    trades: list[tuple[Decimal, int, bool]],
+    start: Decimal, trades: list[tuple[Decimal, int, bool]]
 ) -> None:
     """Before plus real plus made up is after; what was realised is cash plus what is still held."""
     fills = [

@@ -208,8 +208,7 @@ def test_a_state_must_be_a_dictionary_of_bytes(state: object, error: str) -> Non
 
 @pytest.mark.parametrize(("damaged", "left"), [(0, b"3"), (1, b"2")])
 def test_beside_a_damaged_checkpoint_the_other_is_taken_and_the_damaged_one_copied(
-    damaged: int,
-    left: bytes,
+    damaged: int, left: bytes
 ) -> None:
     """
     The next one that is written replaces it.
@@ -222,7 +221,7 @@ def test_beside_a_damaged_checkpoint_the_other_is_taken_and_the_damaged_one_copi
     kept = journal(store)
     key, copy = KEYS[damaged], f"{KEYS[damaged]}:damaged"
     assert kept.restore() == [
-        f"The checkpoint '{key}' cannot be read: its checksum does not match; copied to '{copy}'",
+        f"The checkpoint '{key}' cannot be read: its checksum does not match; copied to '{copy}'"
     ]
     assert store[copy] == torn
     assert kept.newest is not None

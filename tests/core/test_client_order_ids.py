@@ -2,6 +2,7 @@
 Whose order a client order id names, and the count from which no run repeats one.
 """
 
+import re
 from datetime import UTC
 from datetime import datetime
 
@@ -20,11 +21,7 @@ TAGS = st.text("0123456789AB", min_size=1, max_size=8)
 
 
 def client_order_id(
-    ts: int,
-    count: int,
-    trader: str = "001",
-    strategy: str = "000",
-    use_hyphens: bool = True,
+    ts: int, count: int, trader: str = "001", strategy: str = "000", use_hyphens: bool = True
 ) -> str:
     """
     Return the id as NautilusTrader makes it.
@@ -71,8 +68,7 @@ def test_a_tag_is_what_follows_the_last_hyphen(identifier: str, expected: str) -
     ],
 )
 def test_an_order_is_of_the_strategy_whose_tags_are_in_its_id(
-    value: str,
-    owners: tuple[str, ...],
+    value: str, owners: tuple[str, ...]
 ) -> None:
     """
     With hyphens or without, also if an execution algorithm has made it of another.
@@ -104,10 +100,7 @@ def test_a_tag_is_no_pattern_and_an_empty_one_is_nobodys() -> None:
 
 @given(TAGS, TAGS, st.integers(1, 10**9), st.booleans())
 def test_every_id_of_a_strategy_is_known_as_its_own(
-    trader: str,
-    strategy: str,
-    count: int,
-    use_hyphens: bool,
+    trader: str, strategy: str, count: int, use_hyphens: bool
 ) -> None:
     """
     Whatever its tags.
@@ -117,9 +110,43 @@ def test_every_id_of_a_strategy_is_known_as_its_own(
     assert forms.owners(made) == (f"S-{strategy}",)
 
 
+# What tags and counts are made of, and what a pattern could take for something else
+TEXT = st.text("019AE.\n\N{ARABIC-INDIC DIGIT ONE}", max_size=3)
+FORM = r"(?:O-\d{{8}}-\d{{6}}-{trader}-{own}-[1-9]\d*|O\d{{14}}{trader}{own}[1-9]\d*)(?:-E\d+)?"
+
+
+@given(
+    trader=TEXT,
+    strategies=st.lists(st.builds("{}-{}".format, st.sampled_from("AB"), TEXT), max_size=5),
+    hyphen=st.sampled_from(["", "-"]),
+    parts=st.tuples(TEXT, TEXT),
+    ending=st.sampled_from(["", "-E1", "-E", "-1"]),
+    data=st.data(),
+)
+def test_an_id_is_of_each_strategy_whose_own_form_it_has(
+    trader: str,
+    strategies: list[str],
+    hyphen: str,
+    parts: tuple[str, str],
+    ending: str,
+    data: st.DataObject,
+) -> None:
+    """
+    All of them are looked up at once, and the answers are those of one look for each.
+    """
+    own = data.draw(st.sampled_from([parts[0], *map(tag, strategies)]))
+    value = hyphen.join(["O", "20260101", "120000", trader, own, parts[1]]) + ending
+    expected = [
+        strategy
+        for strategy in sorted(strategies)
+        if tag(strategy)
+        and re.fullmatch(FORM.format(trader=re.escape(trader), own=re.escape(tag(strategy))), value)
+    ]
+    assert OrderIdForms(f"T-{trader}", strategies).owners(value) == tuple(expected)
+
+
 @pytest.mark.parametrize(
-    ("ts", "count"),
-    [(0, 0), (1_999_999, 1), (999_999_999, 999), (1_234_567_891_234_567_891, 234)],
+    ("ts", "count"), [(0, 0), (1_999_999, 1), (999_999_999, 999), (1_234_567_891_234_567_891, 234)]
 )
 def test_the_first_count_is_the_milliseconds_of_the_second(ts: int, count: int) -> None:
     """
@@ -136,10 +163,7 @@ def test_the_first_count_is_the_milliseconds_of_the_second(ts: int, count: int) 
     more=st.integers(1, 2_000),
 )
 def test_no_run_repeats_an_id_of_one_that_began_in_the_same_second(
-    began_ms: int,
-    later_ms: int,
-    orders: int,
-    more: int,
+    began_ms: int, later_ms: int, orders: int, more: int
 ) -> None:
     """
     Unless that made more than a thousand orders a second.

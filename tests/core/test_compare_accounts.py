@@ -13,7 +13,7 @@ from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position
@@ -58,10 +58,10 @@ def test_one_account_reports_instruments_of_many_venues() -> None:
         instruments=[STOCK, FUTURE],
         required=[BROKER],
     )
-    report = judged(observed, PLAIN)
+    report = judge(observed, PLAIN)
     assert (report.failure, report.discrepancies) == (None, ())
     assert [(a.account_id, a.venue, a.positions) for a in report.accounts] == [
-        (BROKER, "INTERACTIVE_BROKERS", 2),
+        (BROKER, "INTERACTIVE_BROKERS", 2)
     ]
     assert positions(report) == [(BROKER, STOCK, "100"), (BROKER, FUTURE, "-2")]
 
@@ -79,7 +79,7 @@ def test_difference_of_a_routed_instrument_is_that_of_the_account() -> None:
         instruments=[STOCK, FUTURE],
     )
     assert told(observed) == [(BROKER, FUTURE, "POSITION_QTY_MISMATCH")]
-    assert judged(observed, PLAIN).blocked_instruments == (FUTURE,)
+    assert judge(observed, PLAIN).blocked_instruments == (FUTURE,)
 
 
 def test_routed_instrument_of_another_account_is_not_this_ones() -> None:
@@ -92,9 +92,7 @@ def test_routed_instrument_of_another_account_is_not_this_ones() -> None:
         cached_position("5", STOCK, "P-2", "NASDAQ-001"),
     ]
     equal = observation(
-        reports=[broker_report((STOCK, "100")), exchange],
-        after=after,
-        instruments=[STOCK],
+        reports=[broker_report((STOCK, "100")), exchange], after=after, instruments=[STOCK]
     )
     assert told(equal) == []
     silent = observation(
@@ -120,7 +118,7 @@ def test_accounts_on_one_instrument_are_not_netted() -> None:
         (ACCOUNT, BTC, "POSITION_QTY_MISMATCH"),
         (OTHER_ACCOUNT, BTC, "POSITION_QTY_MISMATCH"),
     ]
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_fill_of_one_account_excuses_no_other() -> None:
@@ -149,9 +147,6 @@ def test_order_of_each_account_is_looked_for_in_its_own_report() -> None:
             venue_report(orders=[venue_order("O-1", "V-1")]),
             venue_report(account_id=OTHER_ACCOUNT),
         ],
-        orders=[
-            cached_order("O-1", "V-1"),
-            cached_order("O-2", "V-1", account_id=OTHER_ACCOUNT),
-        ],
+        orders=[cached_order("O-1", "V-1"), cached_order("O-2", "V-1", account_id=OTHER_ACCOUNT)],
     )
     assert told(observed) == [(OTHER_ACCOUNT, BTC, "ORDER_NOT_AT_VENUE")]

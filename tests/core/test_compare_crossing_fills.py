@@ -12,7 +12,7 @@ from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_position
 from tests.core.builders import venue_report
@@ -30,9 +30,7 @@ def crossed(
     made_up = [fill("-2", trade_id="S-1f-2e", index=0)] if is_aligned else []
     return observation(
         reports=[
-            venue_report(
-                [venue_position(reported)], ts=REPORT_TS, seen_events=1, seen_live_fills=1
-            ),
+            venue_report([venue_position(reported)], ts=REPORT_TS, seen_events=1, seen_live_fills=1)
         ],
         after=[cached_position(held)],
         fills=made_up,
@@ -45,14 +43,14 @@ def test_a_report_may_count_a_fill_that_crossed_it_or_not(reported: str) -> None
     """
     LONG 3 in the cache after the fill is right whether the venue looked before it or after it.
     """
-    assert judged(crossed("3", reported, is_aligned=False), Policy()).discrepancies == ()
+    assert judge(crossed("3", reported, is_aligned=False), Policy()).discrepancies == ()
 
 
 def test_a_difference_that_no_crossing_fill_explains_is_told_as_it_is() -> None:
     """
     Only the quantity with, or without, the fills that crossed is right.
     """
-    report = judged(crossed("3", "5", is_aligned=False), Policy())
+    report = judge(crossed("3", "5", is_aligned=False), Policy())
     (found,) = report.discrepancies
     assert (found.kind, found.venue, found.cache) == ("POSITION_QTY_MISMATCH", "5", "3")
 
@@ -61,7 +59,7 @@ def test_a_position_aligned_to_a_report_that_a_fill_crossed_is_not_proven() -> N
     """
     The engine took the older report for the truth, and made the newer position equal to it.
     """
-    report = judged(crossed("1", "1", is_aligned=True), Policy())
+    report = judge(crossed("1", "1", is_aligned=True), Policy())
     (found,) = report.discrepancies
     assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
     assert (found.venue, found.cache) == ("1, before or after the latest fills (1)", "1")
@@ -77,7 +75,7 @@ def test_a_fill_from_before_the_report_was_begun_is_in_it() -> None:
     What the venue had filled when it was asked crosses nothing.
     """
     observed = crossed("1", "1", is_aligned=True, ts_init=REPORT_TS)
-    assert judged(observed, Policy()).discrepancies == ()
+    assert judge(observed, Policy()).discrepancies == ()
 
 
 def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() -> None:
@@ -89,15 +87,14 @@ def test_a_position_aligned_away_after_a_fill_that_crossed_is_not_proven_flat() 
         fills=[fill("-2", trade_id="S-1f-2e", index=0)],
         live_fills=[fill("2", index=0, ts_init=REPORT_TS + 1)],
     )
-    assert judged(observed, Policy()).blocked_instruments == (BTC,)
+    assert judge(observed, Policy()).blocked_instruments == (BTC,)
 
 
 @pytest.mark.parametrize(
     ("held", "is_blocked"), [("3", False), ("4", False), ("6", False), ("5", True)]
 )
 def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
-    held: str,
-    is_blocked: bool,
+    held: str, is_blocked: bool
 ) -> None:
     """
     It was made between two of them: what it counts is the first ones, in the order they came.
@@ -105,9 +102,6 @@ def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
     observed = observation(
         reports=[venue_report([venue_position("3")], seen_live_fills=2)],
         after=[cached_position(held)],
-        live_fills=[
-            fill("2", 0, ts_init=TS_REPORT + 1),
-            fill("1", 1, ts_init=TS_REPORT + 2),
-        ],
+        live_fills=[fill("2", 0, ts_init=TS_REPORT + 1), fill("1", 1, ts_init=TS_REPORT + 2)],
     )
-    assert bool(judged(observed, PLAIN).blocked_instruments) is is_blocked
+    assert bool(judge(observed, PLAIN).blocked_instruments) is is_blocked

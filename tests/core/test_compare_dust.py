@@ -15,7 +15,7 @@ from tests.core.builders import PLAIN
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_position
 from tests.core.builders import venue_report
@@ -25,7 +25,7 @@ STRICT = Policy(
     severities={
         DiscrepancyKind.POSITION_QTY_MISMATCH: Severity.BLOCK,
         DiscrepancyKind.HEDGE_LEG_MISMATCH: Severity.BLOCK,
-    },
+    }
 )
 DUST = (
     "Venue and cache differ by less than the instrument's size increment: no order can trade that"
@@ -36,14 +36,12 @@ DUST = (
 @pytest.mark.parametrize("policy", [PLAIN, STRICT], ids=["default", "BLOCK"])
 @pytest.mark.parametrize("venue", ["1.0009", "0.9991", "1.00000001"])
 def test_less_than_an_increment_is_told_and_never_blocks(
-    leg: str | None,
-    policy: Policy,
-    venue: str,
+    leg: str | None, policy: Policy, venue: str
 ) -> None:
     """
     Dust on either side is information, also where its kind is configured to block.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position(venue, leg=leg)])],
             after=[cached_position("1")],
@@ -73,7 +71,7 @@ def test_one_increment_is_no_dust(leg: str | None, venue: str) -> None:
     (one,) = found(observed)
     assert one.severity is Severity.BLOCK
     assert one.detail != DUST
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_short_positions_have_dust_too() -> None:
@@ -81,8 +79,7 @@ def test_short_positions_have_dust_too() -> None:
     The difference counts, whatever the side.
     """
     observed = observation(
-        reports=[venue_report([venue_position("-1.0005")])],
-        after=[cached_position("-1")],
+        reports=[venue_report([venue_position("-1.0005")])], after=[cached_position("-1")]
     )
     assert [d.severity.value for d in found(observed)] == ["INFO"]
 
@@ -93,7 +90,7 @@ def test_dust_that_the_cache_does_not_hold_is_dust() -> None:
     """
     observed = observation(reports=[venue_report([venue_position("0.0004")])])
     assert [(d.venue, d.cache, d.severity.value) for d in found(observed)] == [
-        ("0.0004", "0", "INFO"),
+        ("0.0004", "0", "INFO")
     ]
 
 
@@ -130,8 +127,7 @@ def test_leg_reported_twice_is_dust_only_if_both_are() -> None:
         parts = [venue_position("1.0005", leg="L"), venue_position(other, leg="L")]
         for order in (parts, parts[::-1]):
             observed = observation(
-                reports=[venue_report(order)],
-                after=[cached_position("1", position_id="L")],
+                reports=[venue_report(order)], after=[cached_position("1", position_id="L")]
             )
             assert [d.severity for d in found(observed)] == [severity]
 
@@ -145,7 +141,7 @@ def test_nothing_is_dust_without_an_increment() -> None:
         after=[cached_position("0.0000001")],
         instruments=[],
     )
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_missing_report_is_never_dust() -> None:
@@ -153,7 +149,7 @@ def test_missing_report_is_never_dust() -> None:
     A small position that the venue left out is as unproven as a large one.
     """
     observed = observation(reports=[venue_report()], after=[cached_position("0.0001")])
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_dust_can_make_no_split_position_harmless() -> None:
@@ -161,9 +157,8 @@ def test_dust_can_make_no_split_position_harmless() -> None:
     Who owns a position is another question than how much.
     """
     held = [cached_position("1"), cached_position("1", position_id="P-2", strategy_id="Other-002")]
-    report = judged(
-        observation(reports=[venue_report([venue_position("2.0001")])], after=held),
-        PLAIN,
+    report = judge(
+        observation(reports=[venue_report([venue_position("2.0001")])], after=held), PLAIN
     )
     assert [(d.kind.value, d.severity.value) for d in report.discrepancies] == [
         ("POSITION_QTY_MISMATCH", "INFO"),
@@ -179,11 +174,9 @@ def test_precision_is_no_difference(leg: str | None, venue: str, cache: str) -> 
     One quantity in two precisions is one quantity.
     """
     held = cached_position(cache)
-    report = judged(
+    report = judge(
         observation(
-            reports=[venue_report([venue_position(venue, leg=leg)])],
-            before=[held],
-            after=[held],
+            reports=[venue_report([venue_position(venue, leg=leg)])], before=[held], after=[held]
         ),
         PLAIN,
     )
@@ -199,15 +192,11 @@ def test_contracts_are_compared_in_contracts(avg_px: str) -> None:
     """
     held = cached_position("100", avg_px=avg_px)
     equal = observation(
-        reports=[venue_report([venue_position("100", avg_px=avg_px)])],
-        after=[held],
-        increment="1",
+        reports=[venue_report([venue_position("100", avg_px=avg_px)])], after=[held], increment="1"
     )
     assert found(equal) == []
     other = observation(
-        reports=[venue_report([venue_position("99", avg_px=avg_px)])],
-        after=[held],
-        increment="1",
+        reports=[venue_report([venue_position("99", avg_px=avg_px)])], after=[held], increment="1"
     )
     (one,) = found(other)
     assert (one.venue, one.cache, one.severity) == ("99", "100", Severity.BLOCK)

@@ -17,7 +17,7 @@ from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -34,7 +34,7 @@ def test_flagged_fill_after_the_report_is_added_to_it() -> None:
     assert found(equal) == []
     missed = observation(reports=[status], after=[cached_position("1")], fills=[late])
     assert [(d.kind.value, d.venue, d.cache) for d in found(missed)] == [
-        ("POSITION_QTY_MISMATCH", "1.5", "1"),
+        ("POSITION_QTY_MISMATCH", "1.5", "1")
     ]
 
 
@@ -44,9 +44,7 @@ def test_flagged_fill_before_the_report_is_in_it() -> None:
     """
     status = venue_report([venue_position("1")], seen_events=4)
     observed = observation(
-        reports=[status],
-        after=[cached_position("1")],
-        fills=[fill("0.5", index=3)],
+        reports=[status], after=[cached_position("1")], fills=[fill("0.5", index=3)]
     )
     assert found(observed) == []
 
@@ -115,9 +113,7 @@ def test_position_that_late_fills_do_not_account_for_needs_a_report(late: str) -
     A cached quantity other than that of the late fills was held before, and was not reported.
     """
     observed = observation(
-        reports=[venue_report()],
-        after=[cached_position("2")],
-        live_fills=[fill(late)],
+        reports=[venue_report()], after=[cached_position("2")], live_fills=[fill(late)]
     )
     assert kinds(observed) == ["POSITION_NOT_AT_VENUE"]
 
@@ -139,11 +135,9 @@ def test_unreported_position_that_a_late_fill_closed_is_not_proven_flat() -> Non
     SHORT 2 that the venue never reported and a late BUY 2: the cache is flat, the venue LONG 2.
     """
     observed = observation(
-        reports=[venue_report()],
-        before=[cached_position("-2")],
-        live_fills=[fill("2")],
+        reports=[venue_report()], before=[cached_position("-2")], live_fills=[fill("2")]
     )
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fill_that_the_cache_never_applied_blocks() -> None:
@@ -151,7 +145,7 @@ def test_late_fill_that_the_cache_never_applied_blocks() -> None:
     A late fill on an instrument that neither side holds leaves the cache behind the venue.
     """
     observed = observation(reports=[venue_report()], fills=[fill("2")])
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fill_that_no_leg_of_the_cache_applied_blocks() -> None:
@@ -163,7 +157,7 @@ def test_late_fill_that_no_leg_of_the_cache_applied_blocks() -> None:
         after=[cached_position("2", position_id="L")],
         live_fills=[fill("1")],
     )
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fill_does_not_prove_two_unreported_positions_by_their_net() -> None:
@@ -175,14 +169,14 @@ def test_late_fill_does_not_prove_two_unreported_positions_by_their_net() -> Non
         after=[cached_position("2"), cached_position("-1", position_id="P-2")],
         live_fills=[fill("1")],
     )
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_made_up_fill_without_a_mass_status_blocks_its_instrument_alone() -> None:
     """
     A position that was aligned at run time is unproven until the venue reports, the rest may trade.
     """
-    report = judged(
+    report = judge(
         observation(
             fills=[fill(is_made_up=True), fill(index=1, is_made_up=True), fill("1", 2, "T-2")],
             after=[cached_position("3")],
@@ -237,7 +231,7 @@ def test_made_up_fill_after_the_report_is_not_expected_at_the_venue() -> None:
         after=[cached_position("2")],
     )
     assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
-        ("POSITION_QTY_MISMATCH", "1", "2"),
+        ("POSITION_QTY_MISMATCH", "1", "2")
     ]
 
 
@@ -245,7 +239,7 @@ def test_made_up_fill_is_warned_of_if_accounts_may_trade_unreconciled() -> None:
     """
     Who trades without mass statuses is told and not blocked.
     """
-    report = judged(observation(fills=[fill(is_made_up=True)]), Policy(allow_unreconciled=True))
+    report = judge(observation(fills=[fill(is_made_up=True)]), Policy(allow_unreconciled=True))
     assert [d.severity for d in report.discrepancies] == [Severity.WARN]
     assert report.blocked_instruments == ()
     assert report.outcome is RecoveryOutcome.ADJUSTED
@@ -293,8 +287,7 @@ def test_second_made_up_fill_of_an_instrument_is_not_told_twice() -> None:
     ids=["added to", "closed", "both moved", "twice", "opened", "round trip"],
 )
 def test_late_fill_is_added_to_the_leg_that_it_moved(
-    moved: list[tuple[str, str]],
-    held: dict[str, str],
+    moved: list[tuple[str, str]], held: dict[str, str]
 ) -> None:
     """
     Each fill tells its leg, and each leg is expected with its own late fills.
@@ -323,9 +316,7 @@ def test_late_fill_is_added_to_the_leg_that_it_moved(
     ids=["other leg", "not applied", "two legs", "not held", "unknown leg", "no leg"],
 )
 def test_late_fill_excuses_no_other_leg(
-    position_id: str | None,
-    held: dict[str, str],
-    expected: list[tuple[str, str, str]],
+    position_id: str | None, held: dict[str, str], expected: list[tuple[str, str, str]]
 ) -> None:
     """
     A leg that differs by the quantity of another one's fill differs all the same.
@@ -337,7 +328,7 @@ def test_late_fill_excuses_no_other_leg(
     )
     assert set(kinds(observed)) == {"HEDGE_LEG_MISMATCH"}
     assert [(d.position_id, d.venue, d.cache) for d in found(observed)] == expected
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_late_fills_without_a_report_are_proven_owner_by_owner() -> None:
@@ -347,12 +338,7 @@ def test_late_fills_without_a_report_are_proven_owner_by_owner() -> None:
     mine = cached_position("1")
     other = cached_position("1", position_id="P-2", strategy_id="Other-002")
     fills = [fill("1"), msgspec.structs.replace(fill("1", index=1), strategy_id="Other-002")]
-    assert (
-        found(
-            observation(reports=[venue_report()], after=[mine, other], live_fills=fills),
-        )
-        == []
-    )
+    assert found(observation(reports=[venue_report()], after=[mine, other], live_fills=fills)) == []
     crossed = observation(
         reports=[venue_report()],
         after=[mine, other],
@@ -377,7 +363,7 @@ def test_position_that_one_owner_has_proven_proves_none_of_the_next() -> None:
         live_fills=[fill("1", strategy_id="Other-002")],
     )
     assert [(d.kind.value, d.position_id) for d in found(observed)] == [
-        ("POSITION_NOT_AT_VENUE", "P-1"),
+        ("POSITION_NOT_AT_VENUE", "P-1")
     ]
 
 

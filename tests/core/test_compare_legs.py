@@ -9,7 +9,7 @@ from tests.core.builders import PLAIN
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -21,7 +21,7 @@ def test_legs_that_cancel_out_and_are_not_held_are_mismatches() -> None:
     LONG 2 and SHORT 2 at the venue against nothing in the cache is not flat against flat.
     """
     legs = [venue_position("2", leg="L"), venue_position("-2", leg="S")]
-    report = judged(observation(reports=[venue_report(legs)]), PLAIN)
+    report = judge(observation(reports=[venue_report(legs)]), PLAIN)
     assert report.discrepancies == tuple(
         Discrepancy(
             kind=DiscrepancyKind.HEDGE_LEG_MISMATCH,
@@ -99,7 +99,7 @@ def test_leg_of_the_cache_that_the_venue_left_out_is_a_mismatch() -> None:
         after=[cached_position("1", position_id="L"), cached_position("-1", position_id="S")],
     )
     assert [(d.position_id, d.venue, d.cache) for d in found(observed)] == [
-        ("S", "no report", "-1"),
+        ("S", "no report", "-1")
     ]
 
 
@@ -125,8 +125,7 @@ def test_one_leg_reported_twice_with_two_quantities_is_a_mismatch() -> None:
     for order in (parts, parts[::-1]):
         for qty in ("2", "3", "5"):
             observed = observation(
-                reports=[venue_report(order)],
-                after=[cached_position(qty, position_id="L")],
+                reports=[venue_report(order)], after=[cached_position(qty, position_id="L")]
             )
             (one,) = found(observed)
             assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
@@ -138,7 +137,7 @@ def test_legs_without_ids_that_cancel_out_and_are_not_held_are_no_zero() -> None
     LONG 2 and SHORT 2 reported without leg ids against nothing in the cache is not flat.
     """
     legs = [venue_position("2"), venue_position("-2")]
-    report = judged(observation(reports=[venue_report(legs)]), PLAIN)
+    report = judge(observation(reports=[venue_report(legs)]), PLAIN)
     assert report.blocked_instruments == (BTC,)
 
 
@@ -154,9 +153,7 @@ def test_legs_without_ids_that_cancel_out_and_are_not_held_are_no_zero() -> None
     ],
 )
 def test_legs_without_ids_are_equal_only_to_the_same_quantities(
-    held: list[str],
-    late: str | None,
-    is_equal: bool,
+    held: list[str], late: str | None, is_equal: bool
 ) -> None:
     """
     Both sides without ids are compared by their quantities, and a late fill leaves them unproven.
@@ -196,6 +193,6 @@ def test_legs_without_ids_are_told_with_what_the_cache_holds(held: list[str], ca
     assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
     assert (one.position_id, one.venue, one.cache) == (None, "-2, 2", cache)
     assert one.detail == (
-        "The legs of a hedged position differ: check the venue, and correct the cache before "
-        "you trade it"
+        "The legs of a hedged position differ: check the venue, and correct the cache before you "
+        "trade it"
     )

@@ -11,7 +11,7 @@ from tests.core.builders import PLAIN
 from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -31,8 +31,7 @@ def test_order_is_known_by_its_venue_order_id_where_it_has_no_other() -> None:
     A report without the client order id is matched by the venue's own.
     """
     observed = observation(
-        reports=[venue_report(orders=[venue_order(client_order_id=None)])],
-        orders=[cached_order()],
+        reports=[venue_report(orders=[venue_order(client_order_id=None)])], orders=[cached_order()]
     )
     assert found(observed) == []
 
@@ -52,7 +51,7 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
     """
     An order that rests at the venue and not in the cache blocks its instrument.
     """
-    report = judged(observation(reports=[venue_report(orders=[venue_order()])]), PLAIN)
+    report = judge(observation(reports=[venue_report(orders=[venue_order()])]), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.ORDER_NOT_IN_CACHE,
@@ -62,8 +61,8 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
             client_order_id="O-1",
             venue="ACCEPTED",
             cache="unknown",
-            detail="The venue holds order V-1, which the cache does not know: "
-            "cancel it at the venue, or restart the node so that it is reconciled",
+            detail="The venue holds order V-1, which the cache does not know: cancel it at the "
+            "venue, or restart the node so that it is reconciled",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -84,7 +83,7 @@ def test_order_closed_in_the_cache_and_open_at_the_venue_is_told() -> None:
     closed = cached_order(status="CANCELED", is_open=False, ts_last=TS_REPORT)
     observed = observation(reports=[venue_report(orders=[venue_order()])], orders=[closed])
     assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
-        ("ORDER_MISMATCH", "ACCEPTED", "CANCELED"),
+        ("ORDER_MISMATCH", "ACCEPTED", "CANCELED")
     ]
 
 
@@ -111,7 +110,7 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
     """
     An order that cannot be reconciled for want of the instrument is named as that.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report(orders=[venue_order(None, "V-7", status="PARTIALLY_FILLED")])],
             instruments=[],
@@ -127,8 +126,8 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
             client_order_id="V-7",
             venue="PARTIALLY_FILLED",
             cache="instrument not loaded",
-            detail="The venue holds order V-7 on an instrument that the node did not load: "
-            "load the instrument, or cancel the order at the venue",
+            detail="The venue holds order V-7 on an instrument that the node did not load: load "
+            "the instrument, or cancel the order at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -138,9 +137,8 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
     """
     An open order that the venue does not report protects nothing.
     """
-    report = judged(
-        observation(reports=[venue_report()], orders=[cached_order(status="TRIGGERED")]),
-        PLAIN,
+    report = judge(
+        observation(reports=[venue_report()], orders=[cached_order(status="TRIGGERED")]), PLAIN
     )
     assert report.discrepancies == (
         Discrepancy(
@@ -151,9 +149,8 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             client_order_id="O-1",
             venue="no report",
             cache="TRIGGERED",
-            detail="The cache holds an open order that the venue did not report, so it "
-            "protects nothing: check the venue, then cancel the order in the cache or place it "
-            "again",
+            detail="The cache holds an open order that the venue did not report, so it protects "
+            "nothing: check the venue, then cancel the order in the cache or place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -163,7 +160,7 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
     """
     An order that the venue reports as over, and the cache holds open, is not what it seems.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report(orders=[venue_order(status="CANCELED", is_open=False)])],
             orders=[cached_order(status="TRIGGERED")],
@@ -187,12 +184,10 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ts_init", "expected"),
-    [(TS_REPORT, ["ORDER_NOT_AT_VENUE"]), (TS_REPORT + 1, [])],
+    ("ts_init", "expected"), [(TS_REPORT, ["ORDER_NOT_AT_VENUE"]), (TS_REPORT + 1, [])]
 )
 def test_order_placed_after_the_report_is_not_expected_in_it(
-    ts_init: int,
-    expected: list[str],
+    ts_init: int, expected: list[str]
 ) -> None:
     """
     Only an order that is older than the report has to be in it.
@@ -224,15 +219,13 @@ def test_order_of_another_account_is_not_expected_in_this_report(account_id: str
 )
 @pytest.mark.parametrize("is_open", [False, True])
 def test_order_without_an_answer_is_in_flight(
-    orders: list[object],
-    venue: str,
-    is_open: bool,
+    orders: list[object], venue: str, is_open: bool
 ) -> None:
     """
     A command sent before the restart, whose order is not open at the venue, is told as in flight.
     """
     sent = cached_order(status="SUBMITTED", is_open=is_open, is_inflight=True)
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report(orders=orders)],  # type: ignore[arg-type]
             orders=[sent],
@@ -270,7 +263,7 @@ def test_order_sent_and_not_open_in_the_cache_is_told_if_the_venue_holds_it_open
     sent = cached_order(status="SUBMITTED", is_open=False, is_inflight=True)
     observed = observation(reports=[venue_report(orders=[venue_order()])], orders=[sent])
     assert [(d.kind.value, d.venue, d.cache) for d in found(observed)] == [
-        ("ORDER_MISMATCH", "ACCEPTED", "SUBMITTED"),
+        ("ORDER_MISMATCH", "ACCEPTED", "SUBMITTED")
     ]
 
 
@@ -294,8 +287,8 @@ def test_each_order_is_compared_with_its_own_report() -> None:
                     venue_order("O-2", "V-2", status="CANCELED", is_open=False),
                     venue_order(None, "V-3"),
                     venue_order("O-4", "V-4", ETH),
-                ],
-            ),
+                ]
+            )
         ],
         orders=[
             cached_order("O-1", "V-1"),
@@ -320,9 +313,7 @@ def test_each_order_is_compared_with_its_own_report() -> None:
     ],
     ids=["other account", "other account and instrument", "other instrument"],
 )
-def test_venue_order_id_of_another_account_or_instrument_is_another_order(
-    namesake: object,
-) -> None:
+def test_venue_order_id_of_another_account_or_instrument_is_another_order(namesake: object) -> None:
     """
     Venues number their orders by themselves, some per symbol, so one number may mean two orders.
     """
@@ -331,7 +322,7 @@ def test_venue_order_id_of_another_account_or_instrument_is_another_order(
         orders=[namesake],  # type: ignore[list-item]
     )
     assert "ORDER_NOT_IN_CACHE" in kinds(observed)
-    assert BTC in judged(observed, PLAIN).blocked_instruments
+    assert BTC in judge(observed, PLAIN).blocked_instruments
 
 
 def test_order_that_the_venue_replaced_is_open_in_either_order_of_its_reports() -> None:
@@ -341,7 +332,6 @@ def test_order_that_the_venue_replaced_is_open_in_either_order_of_its_reports() 
     parts = [venue_order("O-1", "V-1", status="CANCELED", is_open=False), venue_order("O-1", "V-2")]
     for orders in (parts, parts[::-1]):
         observed = observation(
-            reports=[venue_report(orders=orders)],
-            orders=[cached_order("O-1", "V-2")],
+            reports=[venue_report(orders=orders)], orders=[cached_order("O-1", "V-2")]
         )
         assert found(observed) == []

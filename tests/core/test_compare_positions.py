@@ -13,7 +13,7 @@ from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import PLAIN
 from tests.core.builders import cached_position
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -24,11 +24,8 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
     """
     Both know the position, with different quantities: the instrument is blocked.
     """
-    report = judged(
-        observation(
-            reports=[venue_report([venue_position("2")])],
-            after=[cached_position("1.5")],
-        ),
+    report = judge(
+        observation(reports=[venue_report([venue_position("2")])], after=[cached_position("1.5")]),
         PLAIN,
     )
     assert report.discrepancies == (
@@ -62,7 +59,7 @@ def test_position_with_the_same_quantity_is_none(qty: str) -> None:
         after=[position],
     )
     assert found(observed) == []
-    assert judged(observed, PLAIN).outcome is RecoveryOutcome.CLEAN
+    assert judge(observed, PLAIN).outcome is RecoveryOutcome.CLEAN
 
 
 def test_side_counts() -> None:
@@ -70,8 +67,7 @@ def test_side_counts() -> None:
     LONG 1 is not SHORT 1.
     """
     observed = observation(
-        reports=[venue_report([venue_position("1")])],
-        after=[cached_position("-1")],
+        reports=[venue_report([venue_position("1")])], after=[cached_position("-1")]
     )
     assert kinds(observed) == ["POSITION_QTY_MISMATCH"]
 
@@ -81,8 +77,7 @@ def test_flat_at_the_venue_and_held_in_the_cache_is_a_mismatch() -> None:
     A venue that says zero is believed, and the cached position differs from it.
     """
     observed = observation(
-        reports=[venue_report([venue_position("0")])],
-        after=[cached_position("1")],
+        reports=[venue_report([venue_position("0")])], after=[cached_position("1")]
     )
     assert kinds(observed) == ["POSITION_QTY_MISMATCH"]
 
@@ -127,7 +122,7 @@ def test_position_that_the_venue_left_out_is_not_proven() -> None:
     """
     Missing is not flat: each cached position without a report is told and blocks.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("1", ETH)])],
             after=[
@@ -200,7 +195,7 @@ def test_position_on_an_instrument_that_is_not_loaded_is_told_and_nothing_else_o
     """
     What cannot be reconciled for want of the instrument is named as that.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("-2", leg="S"), venue_position("2", leg="L")])],
             instruments=[ETH],
@@ -215,8 +210,8 @@ def test_position_on_an_instrument_that_is_not_loaded_is_told_and_nothing_else_o
             instrument_id=BTC,
             venue="-2, 2",
             cache="instrument not loaded",
-            detail="The venue holds a position on an instrument that the node did not load: "
-            "load the instrument, or close the position at the venue",
+            detail="The venue holds a position on an instrument that the node did not load: load "
+            "the instrument, or close the position at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -235,22 +230,16 @@ def test_cached_position_that_the_venue_reports_flat_differs_on_any_instrument()
     That the instrument is not loaded does not hide a position the venue says is gone.
     """
     observed = observation(
-        reports=[venue_report([venue_position("0")])],
-        after=[cached_position("2")],
-        instruments=[],
+        reports=[venue_report([venue_position("0")])], after=[cached_position("2")], instruments=[]
     )
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 def test_cached_position_without_a_report_is_told_whether_or_not_its_instrument_is_loaded() -> None:
     """
     An instrument occurs among those loaded only if it was reported, so its absence says nothing.
     """
-    observed = observation(
-        reports=[venue_report()],
-        after=[cached_position("2")],
-        instruments=[],
-    )
+    observed = observation(reports=[venue_report()], after=[cached_position("2")], instruments=[])
     assert kinds(observed) == ["POSITION_NOT_AT_VENUE"]
 
 
@@ -259,7 +248,7 @@ def test_position_that_nobody_owns_is_warned_of_and_blocks_nothing(owner: str) -
     """
     A position that equals the venue's and belongs to no strategy is a warning.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("2")])],
             after=[cached_position("2", strategy_id=owner)],
@@ -289,8 +278,7 @@ def test_unclaimed_position_without_a_report_is_both() -> None:
     Nobody's position that the venue left out is told as both differences.
     """
     observed = observation(
-        reports=[venue_report()],
-        after=[cached_position("2", strategy_id="EXTERNAL")],
+        reports=[venue_report()], after=[cached_position("2", strategy_id="EXTERNAL")]
     )
     assert [(d.kind.value, d.venue) for d in found(observed)] == [
         ("POSITION_NOT_AT_VENUE", "no report"),

@@ -21,7 +21,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -39,7 +39,7 @@ def test_other_average_price_is_told_and_blocks_nothing() -> None:
     """
     A position of the right quantity with another price is information.
     """
-    report = judged(priced("100", "101"), PLAIN)
+    report = judge(priced("100", "101"), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.AVG_PX_MISMATCH,
@@ -63,8 +63,8 @@ def test_other_average_price_blocks_if_it_is_so_configured() -> None:
     Who trades by the average price may have it proven.
     """
     policy = Policy(severities={DiscrepancyKind.AVG_PX_MISMATCH: Severity.BLOCK})
-    assert judged(priced("100", "101"), policy).blocked_instruments == (BTC,)
-    assert judged(priced("100", "100"), policy).blocked_instruments == ()
+    assert judge(priced("100", "101"), policy).blocked_instruments == (BTC,)
+    assert judge(priced("100", "100"), policy).blocked_instruments == ()
 
 
 @pytest.mark.parametrize("qty", ["1", "-2"])
@@ -82,10 +82,7 @@ def test_other_average_price_blocks_if_it_is_so_configured() -> None:
     ],
 )
 def test_tolerance_is_a_part_of_the_venues_price(
-    qty: str,
-    venue: str,
-    cache: str,
-    is_equal: bool,
+    qty: str, venue: str, cache: str, is_equal: bool
 ) -> None:
     """
     Up to and with a thousandth of the venue's price, below zero too, prices count as equal.
@@ -107,8 +104,7 @@ def test_tolerance_is_that_of_the_policy() -> None:
 
 @pytest.mark.parametrize(("venue", "cache"), [(None, "100"), ("100", None), (None, None)])
 def test_price_that_one_side_does_not_tell_is_not_compared(
-    venue: str | None,
-    cache: str | None,
+    venue: str | None, cache: str | None
 ) -> None:
     """
     A venue without average prices differs in none.
@@ -137,11 +133,10 @@ def test_each_leg_is_compared_with_its_own_price() -> None:
     """
     pairs = [leg("L", "2", "100"), leg("S", "-1", "90")]
     observed = observation(
-        reports=[venue_report([there for there, _ in pairs])],
-        after=[here for _, here in pairs],
+        reports=[venue_report([there for there, _ in pairs])], after=[here for _, here in pairs]
     )
     assert [(d.kind.value, d.position_id, d.venue, d.cache) for d in found(observed)] == [
-        ("AVG_PX_MISMATCH", "S", "100", "90"),
+        ("AVG_PX_MISMATCH", "S", "100", "90")
     ]
 
 
@@ -161,10 +156,7 @@ def test_net_position_in_parts_is_not_compared() -> None:
     Parts have as many prices, none of them that of the whole.
     """
     held = [cached_position("1", avg_px="90"), cached_position("1", position_id="P-2", avg_px="80")]
-    whole = observation(
-        reports=[venue_report([venue_position("2", avg_px="100")])],
-        after=held,
-    )
+    whole = observation(reports=[venue_report([venue_position("2", avg_px="100")])], after=held)
     assert found(whole) == []
     parts = observation(
         reports=[venue_report([venue_position("1", avg_px="100"), venue_position("1")])],

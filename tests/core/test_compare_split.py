@@ -17,7 +17,7 @@ from tests.core.builders import STRATEGY
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -32,7 +32,7 @@ def test_net_position_of_two_strategies_is_split() -> None:
     Two strategies that own parts of what the venue holds as one block the instrument.
     """
     held = [cached_position("3"), cached_position("-1", position_id="P-2", strategy_id=OTHER)]
-    report = judged(observation(reports=[venue_report([venue_position("2")])], after=held), PLAIN)
+    report = judge(observation(reports=[venue_report([venue_position("2")])], after=held), PLAIN)
     assert report.discrepancies == (
         Discrepancy(
             kind=DiscrepancyKind.SPLIT_OWNERSHIP,
@@ -42,8 +42,8 @@ def test_net_position_of_two_strategies_is_split() -> None:
             venue="2",
             cache=f"-1 of {OTHER}, 3 of {STRATEGY}",
             detail="The venue holds one net position and several own a part of it in the cache, so "
-            "none can close just its own: let one strategy trade the instrument, or use an account "
-            "for each",
+            "none can close just its own: let one strategy trade the instrument, or use an "
+            "account for each",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -131,10 +131,7 @@ def test_nothing_is_split_that_the_venue_did_not_report() -> None:
     held = [cached_position("1"), cached_position("1", position_id="P-2", strategy_id=OTHER)]
     observed = observation(reports=[venue_report([venue_position("1", ETH)])], after=held)
     assert DiscrepancyKind.SPLIT_OWNERSHIP not in kinds(observed)
-    late = [
-        fill("1"),
-        fill("1", index=1, strategy_id=OTHER),
-    ]
+    late = [fill("1"), fill("1", index=1, strategy_id=OTHER)]
     opened = observation(reports=[venue_report()], after=held, live_fills=late)
     assert found(opened) == []
 

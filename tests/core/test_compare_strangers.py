@@ -8,7 +8,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import fill
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -19,8 +19,7 @@ from tests.core.builders import venue_report
 @pytest.mark.parametrize("pending", ["PENDING_CANCEL", "PENDING_UPDATE"])
 @pytest.mark.parametrize("status", ["CANCELED", "FILLED", "REJECTED", "SUBMITTED"])
 def test_order_that_rests_at_the_venue_and_is_over_in_the_cache_is_told(
-    pending: str,
-    status: str,
+    pending: str, status: str
 ) -> None:
     """
     What was asked for explains no order that is not open in the cache.
@@ -42,11 +41,10 @@ def test_order_of_another_instrument_under_a_known_client_order_id_is_unknown() 
         orders=[cached_order("O-1", "V-1")],
     )
     alone = observation(
-        reports=[venue_report(orders=[stranger])],
-        orders=[cached_order("O-1", "V-1")],
+        reports=[venue_report(orders=[stranger])], orders=[cached_order("O-1", "V-1")]
     )
-    assert judged(both, PLAIN).blocked_instruments == (ETH,)
-    assert judged(alone, PLAIN).blocked_instruments == (BTC, ETH)
+    assert judge(both, PLAIN).blocked_instruments == (ETH,)
+    assert judge(alone, PLAIN).blocked_instruments == (BTC, ETH)
 
 
 def test_order_of_another_account_under_a_known_client_order_id_is_unknown() -> None:
@@ -70,4 +68,4 @@ def test_dust_does_not_hide_an_alignment_that_a_fill_crossed() -> None:
         fills=[fill("-2", trade_id="S-1f-2e")],
         live_fills=[fill("2", ts_init=TS_REPORT + 1)],
     )
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)

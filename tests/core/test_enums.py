@@ -28,10 +28,7 @@ from nautilus_recovery_actor.core.enums import Severity
         ),
     ],
 )
-def test_word_reads_as_its_name_everywhere(
-    enum: type[RecoveryPhase],
-    names: str,
-) -> None:
+def test_word_reads_as_its_name_everywhere(enum: type[RecoveryPhase], names: str) -> None:
     """
     A word is its name as a string, in a format, in JSON and when it is looked up.
     """

@@ -11,8 +11,7 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.origins import SYNTHETIC_ID
-from nautilus_recovery_actor.core.origins import Origins
-from nautilus_recovery_actor.core.origins import origins
+from nautilus_recovery_actor.core.origins import origins as traced
 from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import fill
 from tests.core.builders import observation
@@ -20,21 +19,23 @@ from tests.core.builders import venue_order
 from tests.core.builders import venue_report
 
 
+def origins(seen: Observation) -> tuple[FillOrigin, ...]:
+    fills = traced(seen).fills
+    assert tuple(fill for fill, _ in fills) == seen.fills
+    return tuple(origin for _, origin in fills)
+
+
 def origin(one: ObservedFill, *reports: VenueReport) -> FillOrigin:
-    ((found, origin),) = origins(observation(fills=[one], reports=reports)).fills
-    assert found == one
-    return origin
+    (found,) = origins(observation(fills=[one], reports=reports))
+    return found
 
 
 @pytest.mark.parametrize(
-    ("placed_here", "expected"),
-    [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)],
+    ("placed_here", "expected"), [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)]
 )
 @pytest.mark.parametrize("orders", [[], [venue_order()]], ids=["order unknown", "order reported"])
 def test_reported_trade_is_real(
-    placed_here: bool,
-    expected: FillOrigin,
-    orders: list[object],
+    placed_here: bool, expected: FillOrigin, orders: list[object]
 ) -> None:
     """
     A trade that the venue reported is the venue's, or external if the order was placed elsewhere.
@@ -79,9 +80,7 @@ def test_order_that_nobody_placed_and_no_venue_reported_is_synthetic(seen_events
     ],
 )
 def test_fill_after_the_mass_status_is_live(
-    index: int,
-    placed_here: bool,
-    expected: FillOrigin,
+    index: int, placed_here: bool, expected: FillOrigin
 ) -> None:
     """
     What is flagged after the mass status is a live fill of an adapter that sends fill reports.
@@ -91,12 +90,10 @@ def test_fill_after_the_mass_status_is_live(
 
 
 @pytest.mark.parametrize(
-    ("placed_here", "expected"),
-    [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)],
+    ("placed_here", "expected"), [(True, FillOrigin.VENUE), (False, FillOrigin.EXTERNAL)]
 )
 def test_account_without_a_mass_status_has_real_fills(
-    placed_here: bool,
-    expected: FillOrigin,
+    placed_here: bool, expected: FillOrigin
 ) -> None:
     """
     Without a mass status of the account nothing speaks against the fill.
@@ -112,18 +109,14 @@ def test_account_without_a_mass_status_has_real_fills(
 )
 @pytest.mark.parametrize("placed_here", [True, False])
 def test_ids_that_the_engine_writes_are_synthetic_even_if_reported(
-    trade_id: str,
-    venue_order_id: str,
-    placed_here: bool,
+    trade_id: str, venue_order_id: str, placed_here: bool
 ) -> None:
     """
     An order or a trade with the engine's own form of id is made up, whatever the report holds.
     """
     one = fill(trade_id=trade_id, venue_order_id=venue_order_id, placed_here=placed_here)
     status = venue_report(
-        orders=[venue_order(venue_order_id=venue_order_id)],
-        trade_ids=[trade_id],
-        seen_events=5,
+        orders=[venue_order(venue_order_id=venue_order_id)], trade_ids=[trade_id], seen_events=5
     )
     assert origin(one, status) is FillOrigin.SYNTHETIC
     assert origin(one) is FillOrigin.SYNTHETIC
@@ -154,7 +147,7 @@ def test_each_account_is_asked_of_its_own_fills() -> None:
     """
     Trades and orders reported by one account say nothing of the fills of another.
     """
-    traced = origins(
+    found = origins(
         observation(
             fills=[
                 fill(index=0, placed_here=False),
@@ -165,17 +158,16 @@ def test_each_account_is_asked_of_its_own_fills() -> None:
                 venue_report(orders=[venue_order()], trade_ids=["T-0"], seen_events=9),
                 venue_report(account_id=OTHER_ACCOUNT, seen_events=9),
             ],
-        ),
+        )
     )
-    found = [origin for _, origin in traced.fills]
-    assert found == [FillOrigin.EXTERNAL, FillOrigin.SYNTHETIC, FillOrigin.INFERRED]
+    assert found == (FillOrigin.EXTERNAL, FillOrigin.SYNTHETIC, FillOrigin.INFERRED)
 
 
 def test_no_fills_have_no_origins() -> None:
     """
     An observation without fills has an empty answer.
     """
-    assert origins(observation(reports=[venue_report()])) == Origins((), {})
+    assert origins(observation(reports=[venue_report()])) == ()
 
 
 def test_owners_that_are_no_strategy() -> None:

@@ -25,17 +25,11 @@ NOW = 10_000
 
 def degraded(*overrides: Override) -> RecoveryReport:
     return msgspec.structs.replace(
-        full_report(),
-        blocked_instruments=(BTC, ETH),
-        overrides=overrides,
+        full_report(), blocked_instruments=(BTC, ETH), overrides=overrides
     )
 
 
-def one(
-    instrument_id: str = BTC,
-    until: int = NOW + 100,
-    ts_ended: int | None = None,
-) -> Override:
+def one(instrument_id: str = BTC, until: int = NOW + 100, ts_ended: int | None = None) -> Override:
     return Override(instrument_id, "checked", "me@host", NOW - 50, until, ts_ended)
 
 
@@ -105,17 +99,13 @@ def test_epoch_that_did_not_complete_releases_nothing(failure: FailureReason | N
     with pytest.raises(RefusedError) as raised:
         release(report)
     assert str(raised.value) == (
-        "Recovery epoch 7 has not completed: an instrument can only be released once it has"
+        "Recovery epoch 7 has not completed: an instrument can be released only then"
     )
 
 
-@pytest.mark.parametrize(
-    ("blocked", "told"),
-    [((BTC, ETH), f"{BTC}, {ETH}"), ((), "none")],
-)
+@pytest.mark.parametrize(("blocked", "told"), [((BTC, ETH), f"{BTC}, {ETH}"), ((), "none")])
 def test_instrument_that_is_not_blocked_is_refused_with_those_that_are(
-    blocked: tuple[str, ...],
-    told: str,
+    blocked: tuple[str, ...], told: str
 ) -> None:
     """
     A misspelt instrument is answered with what could be released.
@@ -123,7 +113,7 @@ def test_instrument_that_is_not_blocked_is_refused_with_those_that_are(
     report = msgspec.structs.replace(degraded(), blocked_instruments=blocked)
     with pytest.raises(RefusedError) as raised:
         release(report, SOL)
-    assert str(raised.value) == f"{SOL} is not blocked; now blocked: {told}"
+    assert str(raised.value) == f"{SOL} is not blocked, now blocked: {told}"
 
 
 # -- WITHDRAWN --
@@ -161,10 +151,7 @@ def test_release_whose_time_is_over_has_ended_then() -> None:
     """
     report = degraded(one(until=NOW), one(ETH, until=NOW + 1))
     assert expired(report, NOW - 1) == report
-    assert expired(report, NOW).overrides == (
-        one(until=NOW, ts_ended=NOW),
-        one(ETH, until=NOW + 1),
-    )
+    assert expired(report, NOW).overrides == (one(until=NOW, ts_ended=NOW), one(ETH, until=NOW + 1))
     assert [o.ts_ended for o in expired(report, NOW + 99).overrides] == [NOW, NOW + 1]
 
 
@@ -180,10 +167,7 @@ def test_next_epoch_ends_all_that_stands() -> None:
     """
     Now, or at its own time if that is over; what has ended stays as it is.
     """
-    report = ended(
-        degraded(one(), one(ETH, until=NOW - 7), one(SOL, ts_ended=NOW - 30)),
-        NOW,
-    )
+    report = ended(degraded(one(), one(ETH, until=NOW - 7), one(SOL, ts_ended=NOW - 30)), NOW)
     assert [o.ts_ended for o in report.overrides] == [NOW, NOW - 7, NOW - 30]
     assert active(report, 0) == {}
     assert ended(report, NOW + 1) == report
@@ -216,7 +200,7 @@ def test_release_that_ended_does_not_stand() -> None:
             st.integers(0, 60),
         ),
         max_size=15,
-    ),
+    )
 )
 def test_each_instrument_has_at_most_one_release_that_stands(
     steps: list[tuple[str, str, int]],
@@ -282,7 +266,7 @@ def test_node_whose_trader_never_started_is_not_resumed() -> None:
     with pytest.raises(RefusedError) as raised:
         may_resume(RecoveryPhase.FAILED, 7, is_trader_started=False)
     assert str(raised.value) == (
-        "The trader is not running: fix what the log reports, then restart the node"
+        "The trader is not running: fix the error in the log, then restart the node"
     )
 
 

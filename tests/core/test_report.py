@@ -117,8 +117,7 @@ def test_bytes_that_are_no_report_are_refused(data: bytes) -> None:
 @pytest.mark.parametrize("severity", list(Severity))
 @pytest.mark.parametrize("resolved", [False, True])
 def test_difference_blocks_while_it_stands_and_is_severe_enough(
-    severity: Severity,
-    resolved: bool,
+    severity: Severity, resolved: bool
 ) -> None:
     """
     Only a `BLOCK` that was not resolved stops trading.

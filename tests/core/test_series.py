@@ -38,19 +38,10 @@ def fault(points: list[Point], now: int = 5, rule: SeriesRule = RULE) -> str | N
         (series(1, 2, 3), None),
         (series(), "empty: no data arrived"),
         (series(3, 4), "short: 2 of 3 arrived"),
-        (
-            series(4, 3, 2),
-            "newest first: from 2023-11-14T22:13:24Z down to 2023-11-14T22:13:22Z",
-        ),
-        (
-            series(1, 3, 2, 4),
-            "not ascending: 2023-11-14T22:13:22Z follows 2023-11-14T22:13:23Z",
-        ),
+        (series(4, 3, 2), "newest first: from 2023-11-14T22:13:24Z down to 2023-11-14T22:13:22Z"),
+        (series(1, 3, 2, 4), "not ascending: 2023-11-14T22:13:22Z follows 2023-11-14T22:13:23Z"),
         (series(1, 2, 2, 3), "duplicate: 2023-11-14T22:13:22Z appears twice"),
-        (
-            series(1, 2, 4),
-            "gap: no data between 2023-11-14T22:13:22Z and 2023-11-14T22:13:24Z",
-        ),
+        (series(1, 2, 4), "gap: no data between 2023-11-14T22:13:22Z and 2023-11-14T22:13:24Z"),
         (series(0, 1, 2), "too old: ends at 2023-11-14T22:13:22Z, 3.0 s ago"),
     ],
 )
@@ -134,8 +125,7 @@ def test_what_is_found_without_a_fault_is_ascending_and_unique(points: list[Poin
 
 @given(times, times)
 def test_live_points_continue_a_series_once_and_in_order(
-    before: list[Point],
-    live: list[Point],
+    before: list[Point], live: list[Point]
 ) -> None:
     """However live points overlap a series, the whole is ascending and nothing is in it twice."""
     series_before = sorted(set(before))

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
@@ -29,7 +30,7 @@ from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
 from tests.core.builders import found
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import lost_order
 from tests.core.builders import observation
 from tests.core.builders import venue_order
@@ -44,7 +45,7 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
     """
     Without a mass status of a required account there is no permission to trade at all.
     """
-    report = judged(observation(required=["B-1", ACCOUNT, "A-1"], reports=[venue_report()]), PLAIN)
+    report = judge(observation(required=["B-1", ACCOUNT, "A-1"], reports=[venue_report()]), PLAIN)
     assert report.outcome is None
     assert report.failure is FailureReason.NOT_RECONCILED
     assert report.message == (
@@ -58,19 +59,42 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
             account_id=account_id,
             instrument_id="",
             venue="no report",
-            detail=f"{account_id} sent no mass status, so nothing of it is proven: check "
-            "the log for errors of its client, and restart the node",
+            detail=f"{account_id} sent no mass status, so nothing about it is proven: check the "
+            "log for errors of its client, and restart the node",
         )
         for account_id in ("A-1", "B-1")
     )
     assert report.blocked_instruments == ()
 
 
+def test_account_whose_mass_status_may_have_been_edited_has_not_reported() -> None:
+    """
+    Nothing of it is proven, and the report says why.
+    """
+    observed = observation(required=["A-1", ACCOUNT, "B-1"], reports=[venue_report()])
+    observed = msgspec.structs.replace(observed, edited_accounts=frozenset({"A-1"}))
+    report = judge(observed, PLAIN)
+    assert report.failure is FailureReason.NOT_RECONCILED
+    assert report.message == (
+        "No mass status from A-1, B-1: the engine may have edited what was sent, see the "
+        "difference of each"
+    )
+    edited, silent = report.discrepancies
+    assert (edited.kind, edited.severity) == (DiscrepancyKind.NO_MASS_STATUS, Severity.BLOCK)
+    assert (edited.account_id, edited.venue) == ("A-1", "an edited report")
+    assert edited.detail == (
+        "The engine may have edited the mass status of A-1 before it was seen, so nothing in it "
+        "is proven: its adapter must fill it by `add_order_reports` and `add_fill_reports`"
+    )
+    assert (silent.account_id, silent.venue) == ("B-1", "no report")
+    assert silent.detail.startswith("B-1 sent no mass status")
+
+
 def test_account_that_reported_is_enough() -> None:
     """
     A mass status, also an empty one, of each required account lets the recovery complete.
     """
-    report = judged(observation(required=[ACCOUNT], reports=[venue_report()]), PLAIN)
+    report = judge(observation(required=[ACCOUNT], reports=[venue_report()]), PLAIN)
     assert report.failure is None
     assert report.outcome is RecoveryOutcome.CLEAN
 
@@ -79,11 +103,11 @@ def test_unreconciled_account_may_trade_if_that_is_allowed() -> None:
     """
     With `allow_unreconciled` a silent account is warned of and nothing fails.
     """
-    report = judged(observation(required=[ACCOUNT]), Policy(allow_unreconciled=True))
+    report = judge(observation(required=[ACCOUNT]), Policy(allow_unreconciled=True))
     assert report.failure is None
     assert report.outcome is RecoveryOutcome.CLEAN
     assert [(d.kind.value, d.severity.value) for d in report.discrepancies] == [
-        ("NO_MASS_STATUS", "WARN"),
+        ("NO_MASS_STATUS", "WARN")
     ]
     assert report.blocked_instruments == ()
 
@@ -93,10 +117,9 @@ def test_explicit_severity_outweighs_allow_unreconciled() -> None:
     Who asks for a severity of `NO_MASS_STATUS` gets it.
     """
     policy = Policy(
-        severities={DiscrepancyKind.NO_MASS_STATUS: Severity.BLOCK},
-        allow_unreconciled=True,
+        severities={DiscrepancyKind.NO_MASS_STATUS: Severity.BLOCK}, allow_unreconciled=True
     )
-    assert judged(observation(required=[ACCOUNT]), policy).failure is FailureReason.NOT_RECONCILED
+    assert judge(observation(required=[ACCOUNT]), policy).failure is FailureReason.NOT_RECONCILED
 
 
 @pytest.mark.parametrize("severity", [Severity.INFO, Severity.WARN])
@@ -105,7 +128,7 @@ def test_silent_account_with_a_lower_severity_does_not_fail(severity: Severity) 
     An override of `NO_MASS_STATUS` is obeyed without `allow_unreconciled` too.
     """
     policy = Policy(severities={DiscrepancyKind.NO_MASS_STATUS: severity})
-    report = judged(observation(required=[ACCOUNT]), policy)
+    report = judge(observation(required=[ACCOUNT]), policy)
     assert report.failure is None
     assert [d.severity for d in report.discrepancies] == [severity]
 
@@ -115,14 +138,14 @@ def test_allow_unreconciled_changes_no_other_severity() -> None:
     A difference in an account that did report blocks as before.
     """
     observed = observation(reports=[venue_report([venue_position("1")])])
-    assert judged(observed, Policy(allow_unreconciled=True)).blocked_instruments == (BTC,)
+    assert judge(observed, Policy(allow_unreconciled=True)).blocked_instruments == (BTC,)
 
 
 def test_accounts_tell_what_their_venue_reported() -> None:
     """
     Each account that reported or had to is in the report, open orders and held positions counted.
     """
-    report = judged(
+    report = judge(
         observation(
             required=["Z-1"],
             reports=[
@@ -159,7 +182,7 @@ def test_difference_of_an_account_that_does_not_report_stands() -> None:
     What an epoch before found of an account remains, severity and all, until the account reports.
     """
     carried = discrepancy(account_id=OTHER_ACCOUNT, instrument_id=ETH)
-    report = judged(observation(reports=[venue_report()], carried=[carried]), PLAIN)
+    report = judge(observation(reports=[venue_report()], carried=[carried]), PLAIN)
     assert report.discrepancies == (carried,)
     assert report.blocked_instruments == (ETH,)
     assert report.outcome is RecoveryOutcome.DEGRADED
@@ -169,7 +192,7 @@ def test_difference_of_an_account_that_reports_is_judged_anew() -> None:
     """
     A fresh report replaces what was found before of the same account, and of no other.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report()],
             carried=[discrepancy(), discrepancy(account_id=OTHER_ACCOUNT, instrument_id=SOL)],
@@ -221,20 +244,17 @@ def _of_kind(kind: DiscrepancyKind) -> Observation:
         DiscrepancyKind.INFLIGHT_ORDER,
     ],
 )
-def test_override_decides_what_a_difference_does(
-    kind: DiscrepancyKind,
-    severity: Severity,
-) -> None:
+def test_override_decides_what_a_difference_does(kind: DiscrepancyKind, severity: Severity) -> None:
     """
     Each kind blocks just when its severity, overridden or by default, is `BLOCK`.
     """
     observed = _of_kind(kind)
-    by_default = judged(observed, PLAIN)
+    by_default = judge(observed, PLAIN)
     assert [(d.kind, d.severity) for d in by_default.discrepancies] == [
-        (kind, kind.default_severity),
+        (kind, kind.default_severity)
     ]
     other = next(k for k in DiscrepancyKind if k is not kind)
-    report = judged(observed, Policy(severities={kind: severity, other: Severity.INFO}))
+    report = judge(observed, Policy(severities={kind: severity, other: Severity.INFO}))
     assert [(d.kind, d.severity) for d in report.discrepancies] == [(kind, severity)]
     assert report.blocked_instruments == ((BTC,) if severity is Severity.BLOCK else ())
     assert (report.outcome is RecoveryOutcome.DEGRADED) is (severity is Severity.BLOCK)
@@ -248,11 +268,9 @@ def test_nothing_seen_and_nothing_changed_is_clean() -> None:
     A recovery without an event and without a change says so.
     """
     position = cached_position("1")
-    report = judged(
+    report = judge(
         observation(
-            reports=[venue_report([venue_position("1")])],
-            before=[position],
-            after=[position],
+            reports=[venue_report([venue_position("1")])], before=[position], after=[position]
         ),
         PLAIN,
     )
@@ -264,7 +282,7 @@ def test_events_that_end_in_the_venues_report_are_an_adjustment() -> None:
     """
     A changed cache that equals the report is told with the number of its events and fills.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("1")], seen_events=3)],
             after=[cached_position("1")],
@@ -283,7 +301,7 @@ def test_one_event_without_a_fill_is_an_adjustment() -> None:
     """
     An order that reconciliation cancelled changed the cache, though no position moved.
     """
-    report = judged(observation(reports=[venue_report()], events=1), PLAIN)
+    report = judge(observation(reports=[venue_report()], events=1), PLAIN)
     assert report.outcome is RecoveryOutcome.ADJUSTED
 
 
@@ -291,7 +309,7 @@ def test_changed_position_without_an_event_is_an_adjustment() -> None:
     """
     A position that moved without any flagged event is a change all the same.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("1")])],
             before=[cached_position("2")],
@@ -306,7 +324,7 @@ def test_adjustment_without_any_report_does_not_claim_to_be_equal() -> None:
     """
     Without a mass status there was nothing to compare with, and the message says that.
     """
-    report = judged(observation(events=2), Policy(allow_unreconciled=True))
+    report = judge(observation(events=2), Policy(allow_unreconciled=True))
     assert report.message == (
         "Reconciliation changed the cache (order events: 2, fills: 0); "
         "no venue report to compare it with"
@@ -328,13 +346,12 @@ def test_adjustment_without_any_report_does_not_claim_to_be_equal() -> None:
     ids=["difference that only warns", "account that did not report"],
 )
 def test_adjustment_with_differences_does_not_claim_to_be_equal(
-    observed: Observation,
-    policy: Policy,
+    observed: Observation, policy: Policy
 ) -> None:
     """
     What was not proven equal is not called equal, also where it blocks nothing.
     """
-    report = judged(observed, policy)
+    report = judge(observed, policy)
     assert report.outcome is RecoveryOutcome.ADJUSTED
     assert "equal to the venue's report" not in report.message
 
@@ -343,13 +360,13 @@ def test_degraded_recovery_names_every_blocked_instrument_once() -> None:
     """
     The message counts all differences and names the blocked instruments in order.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[
                 venue_report(
                     positions=[venue_position("1", SOL), venue_position("1", ETH)],
                     orders=[venue_order("O-1", "V-1", ETH)],
-                ),
+                )
             ],
             after=[cached_position("1", SOL, strategy_id="EXTERNAL")],
         ),
@@ -370,7 +387,7 @@ def test_several_blocked_instruments_are_listed() -> None:
     Two blocked instruments are both in the report and in its message.
     """
     positions = [venue_position("1", SOL), venue_position("1", BTC)]
-    report = judged(observation(reports=[venue_report(positions)]), PLAIN)
+    report = judge(observation(reports=[venue_report(positions)]), PLAIN)
     assert report.blocked_instruments == (BTC, SOL)
     assert report.message == f"Remaining differences: 2; blocked: {BTC}, {SOL}"
 
@@ -394,7 +411,7 @@ def test_report_says_who_recovered_when_and_in_which_mode(is_shadow: bool) -> No
     """
     What the host observed of the epoch itself is handed through.
     """
-    report = judged(observation(), Policy(shadow=is_shadow))
+    report = judge(observation(), Policy(shadow=is_shadow))
     assert report.shadow is is_shadow
     assert (
         report.trader_id,
@@ -443,7 +460,7 @@ def test_positions_tell_before_after_and_the_venue() -> None:
     """
     Every position held before, held now or reported has one entry.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[
                 venue_report(
@@ -451,8 +468,8 @@ def test_positions_tell_before_after_and_the_venue() -> None:
                         venue_position("2"),
                         venue_position("3", SOL),
                         venue_position("0", "ADAUSDT.PAPER"),
-                    ],
-                ),
+                    ]
+                )
             ],
             before=[cached_position("1"), cached_position("5", ETH, "P-2")],
             after=[cached_position("2")],
@@ -470,7 +487,7 @@ def test_average_prices_and_the_newer_owner_are_told() -> None:
     """
     A position that changed hands has both prices and its owner of now.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("2")])],
             before=[cached_position("1", strategy_id="EXTERNAL", avg_px="100.5")],
@@ -487,10 +504,9 @@ def test_position_closed_at_the_venue_is_told_as_flat_there() -> None:
     """
     A venue that reports zero is distinct from one that reports nothing.
     """
-    report = judged(
+    report = judge(
         observation(
-            reports=[venue_report([venue_position("0")])],
-            before=[cached_position("1", avg_px="9")],
+            reports=[venue_report([venue_position("0")])], before=[cached_position("1", avg_px="9")]
         ),
         PLAIN,
     )
@@ -504,7 +520,7 @@ def test_legs_are_told_one_by_one() -> None:
     """
     In hedge mode each leg has its own quantity at the venue, and one not reported has none.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[
                 venue_report(
@@ -512,8 +528,8 @@ def test_legs_are_told_one_by_one() -> None:
                         venue_position("2", leg="L"),
                         venue_position("-1", leg="S"),
                         venue_position("0", leg="T"),
-                    ],
-                ),
+                    ]
+                )
             ],
             before=[cached_position("2", position_id="L")],
             after=[cached_position("2", position_id="L"), cached_position("1", position_id="X")],
@@ -531,7 +547,7 @@ def test_flat_leg_that_was_held_is_told_as_flat() -> None:
     """
     A held leg that the venue reports flat has a venue quantity of zero, not none.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report([venue_position("0", leg="L")])],
             before=[cached_position("2", position_id="L")],
@@ -545,7 +561,7 @@ def test_same_position_id_in_two_accounts_is_two_positions() -> None:
     """
     Positions are told apart by account and instrument, not by their id alone.
     """
-    report = judged(
+    report = judge(
         observation(
             before=[cached_position("1"), cached_position("2", account_id=OTHER_ACCOUNT)],
             after=[cached_position("3", ETH)],
@@ -565,7 +581,7 @@ def test_fills_are_told_as_they_were_seen() -> None:
     Each flagged fill is in the report with its origin, and a live one is not.
     """
     flagged = fill("-0.25", index=2, trade_id="T-9")
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report(trade_ids=["T-9"], seen_events=9)],
             fills=[flagged],
@@ -591,14 +607,11 @@ def test_fills_are_told_as_they_were_seen() -> None:
         (9, ["T-0", "T-1", "T-2"]),
     ],
 )
-def test_report_holds_the_newest_fills_and_counts_them_all(
-    limit: int,
-    expected: list[str],
-) -> None:
+def test_report_holds_the_newest_fills_and_counts_them_all(limit: int, expected: list[str]) -> None:
     """
     A limit drops the oldest fills from the report and none from the counts.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report(trade_ids=["T-0", "T-2"], seen_events=9)],
             fills=[fill(index=0), fill(index=1), fill(index=2, placed_here=False)],
@@ -624,10 +637,7 @@ def test_policy_is_strict_unless_it_is_said_otherwise() -> None:
     The defaults block, keep a thousand fills and override nothing.
     """
     assert Policy() == Policy(
-        severities={},
-        allow_unreconciled=False,
-        max_report_fills=1000,
-        shadow=False,
+        severities={}, allow_unreconciled=False, max_report_fills=1000, shadow=False
     )
 
 
@@ -646,20 +656,15 @@ def test_policy_is_strict_unless_it_is_said_otherwise() -> None:
 )
 @pytest.mark.parametrize("instruments", [[BTC], []], ids=["loaded", "not loaded"])
 def test_report_does_not_depend_on_the_order_of_the_positions(
-    positions: list[VenuePosition],
-    instruments: list[str],
+    positions: list[VenuePosition], instruments: list[str]
 ) -> None:
     """
     Positions that a venue reports in another order give the same report, word for word.
     """
-    held = [
-        cached_position("1", strategy_id="EXTERNAL"),
-        cached_position("1.0", position_id="P-2"),
-    ]
+    held = [cached_position("1", strategy_id="EXTERNAL"), cached_position("1.0", position_id="P-2")]
     one, other = (
-        judged(
-            observation(reports=[venue_report(told)], after=after, instruments=instruments),
-            PLAIN,
+        judge(
+            observation(reports=[venue_report(told)], after=after, instruments=instruments), PLAIN
         )
         for told, after in ((positions, held), (positions[::-1], held[::-1]))
     )
@@ -681,14 +686,13 @@ def test_report_does_not_depend_on_the_order_of_the_positions(
     ids=["two open", "two closed"],
 )
 def test_report_does_not_depend_on_the_order_of_the_orders(
-    orders: list[VenueOrder],
-    known: list[CachedOrder],
+    orders: list[VenueOrder], known: list[CachedOrder]
 ) -> None:
     """
     Two reports under one client order id are told alike whichever comes first.
     """
     one, other = (
-        judged(observation(reports=[venue_report(orders=told)], orders=known), PLAIN)
+        judge(observation(reports=[venue_report(orders=told)], orders=known), PLAIN)
         for told in (orders, orders[::-1])
     )
     assert one.to_bytes() == other.to_bytes()
@@ -714,4 +718,4 @@ def test_lost_orders_are_told_in_the_order_of_their_ids() -> None:
     ]
     report = describe(observation(lost_orders=lost), PLAIN)
     assert [entry.strategy_id for entry in report.lost_orders] == ["C-1", "A-1", "B-1"]
-    assert judged(observation(lost_orders=lost), PLAIN).blocked_instruments == ()
+    assert judge(observation(lost_orders=lost), PLAIN).blocked_instruments == ()

@@ -35,7 +35,7 @@ from tests.core.builders import cached_order
 from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_position
@@ -116,7 +116,7 @@ def cached_orders(draw: st.DrawFn) -> tuple[CachedOrder, ...]:
                     is_local=draw(st.integers(0, 5)) == 0,
                     ts_init=TS_REPORT + draw(st.integers(-2, 2)),
                     ts_last=TS_REPORT + 2 + draw(st.integers(-4, 2)),
-                ),
+                )
             )
     return tuple(orders)
 
@@ -201,9 +201,7 @@ POLICIES = st.builds(
 @settings(max_examples=60)
 @given(observations(), POLICIES, st.randoms(use_true_random=False))
 def test_report_depends_neither_on_the_call_nor_on_the_order_of_what_was_seen(
-    observed: Observation,
-    policy: Policy,
-    random: Random,
+    observed: Observation, policy: Policy, random: Random
 ) -> None:
     """
     The same observation gives the same report, also with its positions, orders, reports shuffled.
@@ -222,17 +220,15 @@ def test_report_depends_neither_on_the_call_nor_on_the_order_of_what_was_seen(
         reports=shuffled(
             tuple(
                 msgspec.structs.replace(
-                    report,
-                    positions=shuffled(report.positions),
-                    orders=shuffled(report.orders),
+                    report, positions=shuffled(report.positions), orders=shuffled(report.orders)
                 )
                 for report in observed.reports
-            ),
+            )
         ),
     )
-    report = judged(observed, policy)
-    assert judged(observed, policy) == report
-    assert judged(other, policy) == report
+    report = judge(observed, policy)
+    assert judge(observed, policy) == report
+    assert judge(other, policy) == report
     assert describe(other, policy) == describe(observed, policy)
 
 
@@ -242,7 +238,7 @@ def test_report_survives_its_codec(observed: Observation, policy: Policy) -> Non
     """
     Whatever was found, the report reads back equal from its bytes and from its dictionary.
     """
-    report = judged(observed, policy)
+    report = judge(observed, policy)
     assert RecoveryReport.from_bytes(report.to_bytes()) == report
     assert RecoveryReport.from_dict(report.to_dict()) == report
     stored = msgspec.msgpack.decode(msgspec.msgpack.encode(report.to_dict()))
@@ -255,7 +251,7 @@ def test_result_follows_from_what_differs(observed: Observation, policy: Policy)
     """
     A silent account fails, a blocked instrument degrades, and only what blocks does either.
     """
-    report = judged(observed, policy)
+    report = judge(observed, policy)
     blocking = [d for d in report.discrepancies if d.is_blocking]
     is_silent = any(
         d.kind is DiscrepancyKind.NO_MASS_STATUS and not d.instrument_id for d in blocking
@@ -282,14 +278,14 @@ def test_each_flagged_fill_is_counted_once(observed: Observation, limit: int) ->
     The counts by origin add up to all flagged fills of which no epoch has told, and the report
     holds the newest of them.
     """
-    report = judged(observed, Policy(max_report_fills=limit))
+    report = judge(observed, Policy(max_report_fills=limit))
     untold = observed.fills[observed.told_events :]
     assert sum(report.fill_counts.values()) == len(untold)
     newest = untold[max(0, len(untold) - limit) :]
     assert [(f.client_order_id, f.qty) for f in report.fills] == [
         (f.client_order_id, f.qty) for f in newest
     ]
-    everything = judged(observed, Policy(max_report_fills=len(observed.fills)))
+    everything = judge(observed, Policy(max_report_fills=len(observed.fills)))
     for origin in FillOrigin:
         told = sum(f.origin is origin for f in everything.fills)
         assert told == report.fill_counts.get(origin, 0)
@@ -312,7 +308,7 @@ def test_quantity_after_is_quantity_before_plus_the_fills(
         held[key] = msgspec.structs.replace(old, qty=old.qty + one.qty)
     after = [position for position in held.values() if position.qty != 0]
 
-    report = judged(
+    report = judge(
         observation(reports=reports, before=before, after=after, fills=fills),
         Policy(max_report_fills=len(fills)),
     )
@@ -361,19 +357,15 @@ def differs(venue: list[VenuePosition], cached: list[CachedPosition]) -> bool:
     st.sets(st.sampled_from(INSTRUMENTS)),
 )
 def test_instrument_is_blocked_just_where_the_venue_differs_from_the_cache(
-    after: tuple[CachedPosition, ...],
-    accounts: list[str],
-    data: st.DataObject,
-    unloaded: set[str],
+    after: tuple[CachedPosition, ...], accounts: list[str], data: st.DataObject, unloaded: set[str]
 ) -> None:
     """
     Any difference in an account that reported blocks its instrument, and nothing else does.
     """
     reports = [venue_report(data.draw(venue_positions()), account_id=a) for a in accounts]
     # Instruments that are not loaded are named as such, whether or not their quantities agree
-    report = judged(
-        observation(reports=reports, after=after, instruments=set(INSTRUMENTS) - unloaded),
-        Policy(),
+    report = judge(
+        observation(reports=reports, after=after, instruments=set(INSTRUMENTS) - unloaded), Policy()
     )
     for instrument_id in INSTRUMENTS:
         compared = [
@@ -396,8 +388,7 @@ def test_instrument_is_blocked_just_where_the_venue_differs_from_the_cache(
 
 @given(cached_positions(), st.booleans())
 def test_report_that_equals_the_cache_blocks_nothing(
-    after: tuple[CachedPosition, ...],
-    is_hedged: bool,
+    after: tuple[CachedPosition, ...], is_hedged: bool
 ) -> None:
     """
     A venue that reports what the cache holds, net or by leg, leaves nothing to block but a split.
@@ -416,7 +407,7 @@ def test_report_that_equals_the_cache_blocks_nothing(
                 for instrument_id in sorted({p.instrument_id for p in held})
             ]
         reports.append(venue_report(told, account_id=account_id))
-    report = judged(observation(reports=reports, before=after, after=after), Policy())
+    report = judge(observation(reports=reports, before=after, after=after), Policy())
     split = {
         instrument_id
         for account_id, instrument_id in product(ACCOUNTS, INSTRUMENTS)
@@ -428,11 +419,7 @@ def test_report_that_equals_the_cache_blocks_nothing(
     assert {d.kind for d in report.discrepancies} <= allowed
 
 
-def owners(
-    held: tuple[CachedPosition, ...],
-    account_id: str,
-    instrument_id: str,
-) -> set[str]:
+def owners(held: tuple[CachedPosition, ...], account_id: str, instrument_id: str) -> set[str]:
     return {
         p.strategy_id
         for p in held
@@ -442,25 +429,20 @@ def owners(
 
 @given(cached_positions(), st.sets(st.sampled_from(INSTRUMENTS)), QUANTITIES)
 def test_absence_of_a_report_is_never_a_zero(
-    after: tuple[CachedPosition, ...],
-    reported: set[str],
-    other: Decimal,
+    after: tuple[CachedPosition, ...], reported: set[str], other: Decimal
 ) -> None:
     """
     Whatever the venue says of other instruments, a position that it left out blocks its own.
     """
     told = [venue_position(other, instrument_id) for instrument_id in sorted(reported)]
-    report = judged(observation(reports=[venue_report(told)], after=after), Policy())
+    report = judge(observation(reports=[venue_report(told)], after=after), Policy())
     missing = {
         p.instrument_id
         for p in after
         if p.account_id == ACCOUNT and p.instrument_id not in reported
     }
     assert missing <= set(report.blocked_instruments)
-    silent = judged(
-        observation(after=after, required={p.account_id for p in after}),
-        Policy(),
-    )
+    silent = judge(observation(after=after, required={p.account_id for p in after}), Policy())
     assert (silent.failure is not None) is bool(after)
 
 
@@ -470,9 +452,7 @@ def test_absence_of_a_report_is_never_a_zero(
     st.booleans(),
 )
 def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
-    reported: dict[str, Decimal],
-    late: list[tuple[str, Decimal, bool]],
-    is_flat_reported: bool,
+    reported: dict[str, Decimal], late: list[tuple[str, Decimal, bool]], is_flat_reported: bool
 ) -> None:
     """
     Late fills, flagged and live, applied to the cache leave it equal, and one left out does not.
@@ -488,8 +468,8 @@ def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
     for instrument_id, qty, _ in late:
         net[instrument_id] += qty
 
-    def with_held(held: dict[str, Decimal]) -> RecoveryReport:
-        return judged(
+    def judged(held: dict[str, Decimal]) -> RecoveryReport:
+        return judge(
             observation(
                 reports=[venue_report(told, seen_events=4, seen_live_fills=2)],
                 after=[
@@ -503,23 +483,22 @@ def test_venue_and_cache_agree_on_what_was_filled_after_the_report(
             Policy(),
         )
 
-    assert with_held(net).blocked_instruments == ()
+    assert judged(net).blocked_instruments == ()
     for instrument_id, qty, _ in late:
         missed = net | {instrument_id: net[instrument_id] - qty}
-        assert with_held(missed).blocked_instruments == (instrument_id,)
+        assert judged(missed).blocked_instruments == (instrument_id,)
 
 
 @settings(max_examples=60)
 @given(observations(), POLICIES)
 def test_difference_of_an_account_without_a_report_is_never_forgotten(
-    observed: Observation,
-    policy: Policy,
+    observed: Observation, policy: Policy
 ) -> None:
     """
     What the epoch before found stands as it was for each account that does not report in this one.
     """
     reported = {report.account_id for report in observed.reports}
-    told = judged(observed, policy).discrepancies
+    told = judge(observed, policy).discrepancies
     for carried in observed.carried:
         if carried.account_id not in reported and not carried.resolved:
             assert carried in told

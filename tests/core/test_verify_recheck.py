@@ -22,7 +22,7 @@ from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
-from tests.core.builders import judged
+from tests.core.builders import judge
 from tests.core.builders import kinds
 from tests.core.builders import observation
 from tests.core.builders import venue_position
@@ -41,10 +41,10 @@ def test_difference_that_is_gone_is_kept_as_resolved_and_blocks_nothing() -> Non
     """
     What was found at first stays in the report as it was told, and the instrument is open.
     """
-    first = judged(observation(reports=[MISSED], before=[HELD], after=[HELD]), PLAIN)
+    first = judge(observation(reports=[MISSED], before=[HELD], after=[HELD]), PLAIN)
     (found,) = first.discrepancies
     assert first.blocked_instruments == (BTC,)
-    report = judged(
+    report = judge(
         observation(reports=[STATUS], before=[HELD], after=[HELD], earlier=first.discrepancies),
         PLAIN,
     )
@@ -58,9 +58,9 @@ def test_recovery_with_something_resolved_is_an_adjustment_that_ends_equal() -> 
     A cache that had to change is not called clean, and nothing of the difference remains.
     """
     observed = observation(reports=[STATUS], before=[HELD], after=[HELD])
-    assert judged(observed, PLAIN).outcome is RecoveryOutcome.CLEAN
+    assert judge(observed, PLAIN).outcome is RecoveryOutcome.CLEAN
     resolved = msgspec.structs.replace(observed, earlier=(discrepancy(),))
-    report = judged(resolved, PLAIN)
+    report = judge(resolved, PLAIN)
     assert report.outcome is RecoveryOutcome.ADJUSTED
     assert report.message == (
         "Reconciliation changed the cache (order events: 0, fills: 0); equal to the venue's report"
@@ -71,12 +71,9 @@ def test_difference_that_remains_is_told_once_and_as_it_is_now() -> None:
     """
     Found again, in whatever words, it is not resolved.
     """
-    first = judged(observation(reports=[MISSED], after=[HELD]), PLAIN)
+    first = judge(observation(reports=[MISSED], after=[HELD]), PLAIN)
     worse = venue_report([venue_position("3")])
-    again = judged(
-        observation(reports=[worse], after=[HELD], earlier=first.discrepancies),
-        PLAIN,
-    )
+    again = judge(observation(reports=[worse], after=[HELD], earlier=first.discrepancies), PLAIN)
     assert [(d.venue, d.resolved) for d in again.discrepancies] == [("3", False)]
     assert again.blocked_instruments == (BTC,)
     assert again.outcome is RecoveryOutcome.DEGRADED
@@ -87,13 +84,13 @@ def test_difference_that_comes_back_is_not_resolved() -> None:
     """
     Gone at one check and found at the next: it stands, and nothing of the past excuses it.
     """
-    first = judged(observation(reports=[MISSED], after=[HELD]), PLAIN)
-    second = judged(observation(reports=[STATUS], after=[HELD], earlier=first.discrepancies), PLAIN)
+    first = judge(observation(reports=[MISSED], after=[HELD]), PLAIN)
+    second = judge(observation(reports=[STATUS], after=[HELD], earlier=first.discrepancies), PLAIN)
     assert [d.resolved for d in second.discrepancies] == [True]
-    third = judged(observation(reports=[MISSED], after=[HELD], earlier=second.discrepancies), PLAIN)
+    third = judge(observation(reports=[MISSED], after=[HELD], earlier=second.discrepancies), PLAIN)
     assert third.discrepancies == first.discrepancies
     assert third.blocked_instruments == (BTC,)
-    fourth = judged(observation(reports=[STATUS], after=[HELD], earlier=third.discrepancies), PLAIN)
+    fourth = judge(observation(reports=[STATUS], after=[HELD], earlier=third.discrepancies), PLAIN)
     assert fourth.discrepancies == second.discrepancies
 
 
@@ -117,7 +114,7 @@ def test_difference_is_resolved_beside_another_one_that_stands(other: object) ->
         after=[HELD],
         earlier=[other],  # type: ignore[list-item]
     )
-    report = judged(observed, PLAIN)
+    report = judge(observed, PLAIN)
     assert sorted(d.resolved for d in report.discrepancies) == [False, True]
     assert report.blocked_instruments == (BTC,)
     assert report.message == f"Remaining differences: 1; blocked: {BTC}"
@@ -128,9 +125,9 @@ def test_account_that_reports_late_fails_nothing() -> None:
     A mass status that comes between two checks resolves that there was none.
     """
     silent = observation(required=[ACCOUNT])
-    first = judged(silent, PLAIN)
+    first = judge(silent, PLAIN)
     assert first.failure is FailureReason.NOT_RECONCILED
-    report = judged(
+    report = judge(
         observation(required=[ACCOUNT], reports=[venue_report()], earlier=first.discrepancies),
         PLAIN,
     )
@@ -144,7 +141,7 @@ def test_resolved_difference_of_an_epoch_before_is_over() -> None:
     What is carried from one epoch to the next are the differences that stood at its end.
     """
     carried = [discrepancy(resolved=True), discrepancy(instrument_id=ETH)]
-    report = judged(observation(carried=carried), PLAIN)
+    report = judge(observation(carried=carried), PLAIN)
     assert report.discrepancies == (carried[1],)
     assert report.blocked_instruments == (ETH,)
 
@@ -166,7 +163,7 @@ def test_resolved_and_remaining_differences_are_in_reading_order() -> None:
         reports=[venue_report([venue_position("2", ETH)])],
         earlier=[discrepancy(instrument_id="ZECUSDT.PAPER"), discrepancy()],
     )
-    report = judged(observed, PLAIN)
+    report = judge(observed, PLAIN)
     assert [(d.instrument_id, d.resolved) for d in report.discrepancies] == [
         (BTC, True),
         (ETH, False),
@@ -182,7 +179,7 @@ def test_fill_that_an_epoch_before_told_of_is_not_told_again() -> None:
     Only the flagged events since then are in the report, in its counts and in its message.
     """
     told = [fill("1", index=0), fill("1", index=2)]
-    report = judged(
+    report = judge(
         observation(
             reports=[
                 venue_report([venue_position("3")], trade_ids=["T-0", "T-2", "T-3"], seen_events=5)
@@ -211,11 +208,11 @@ def test_events_that_were_all_told_change_nothing() -> None:
         fills=[fill("1")],
         told_events=1,
     )
-    report = judged(observed, PLAIN)
+    report = judge(observed, PLAIN)
     assert (report.fills, report.fill_counts) == ((), {})
     assert report.outcome is RecoveryOutcome.CLEAN
     untold = msgspec.structs.replace(observed, told_events=0)
-    assert judged(untold, PLAIN).outcome is RecoveryOutcome.ADJUSTED
+    assert judge(untold, PLAIN).outcome is RecoveryOutcome.ADJUSTED
 
 
 def test_told_fill_is_compared_with_all_the_same() -> None:
@@ -225,10 +222,7 @@ def test_told_fill_is_compared_with_all_the_same() -> None:
     late = fill("0.5", index=0)
     for held, expected in (("1.5", []), ("1", ["POSITION_QTY_MISMATCH"])):
         observed = observation(
-            reports=[STATUS],
-            after=[cached_position(held)],
-            fills=[late],
-            told_events=1,
+            reports=[STATUS], after=[cached_position(held)], fills=[late], told_events=1
         )
         assert kinds(observed) == expected
 
@@ -239,7 +233,7 @@ def test_told_fill_that_was_made_up_still_needs_a_report() -> None:
     """
     observed = observation(fills=[fill(is_made_up=True)], told_events=1)
     assert kinds(observed) == ["NO_MASS_STATUS"]
-    assert judged(observed, PLAIN).blocked_instruments == (BTC,)
+    assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 
 
 # -- ACCOUNTS --
@@ -249,7 +243,7 @@ def test_account_tells_of_its_connection_and_of_its_balances() -> None:
     """
     What the node knows of an account without asking is in its entry, if it reported or not.
     """
-    report = judged(
+    report = judge(
         observation(
             reports=[venue_report()],
             required=[OTHER_ACCOUNT],
@@ -271,8 +265,8 @@ def test_account_of_which_nothing_is_known_says_so() -> None:
     """
     Not known is neither connected nor disconnected.
     """
-    (one,) = judged(observation(reports=[venue_report()]), PLAIN).accounts
+    (one,) = judge(observation(reports=[venue_report()]), PLAIN).accounts
     assert (one.is_connected, one.ts_account) == (None, None)
     known = observation(reports=[venue_report()], accounts=[AccountState(ACCOUNT)])
-    (two,) = judged(known, PLAIN).accounts
+    (two,) = judge(known, PLAIN).accounts
     assert (two.is_connected, two.ts_account) == (None, None)

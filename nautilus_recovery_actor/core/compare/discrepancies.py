@@ -14,10 +14,18 @@ from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
+_SILENT = (
+    "{} sent no mass status, so nothing about it is proven: check the log for errors of its "
+    "client, and restart the node"
+)
+_EDITED = (
+    "The engine may have edited the mass status of {} before it was seen, so nothing in it is "
+    "proven: its adapter must fill it by `add_order_reports` and `add_fill_reports`"
+)
+
+
 def discrepancies(
-    observation: Observation,
-    origins: Origins,
-    policy: Policy,
+    observation: Observation, origins: Origins, policy: Policy
 ) -> Iterator[Discrepancy]:
     """Yield every difference, in no particular order."""
     yield from _unproven(observation, origins, policy)
@@ -26,21 +34,18 @@ def discrepancies(
         yield from order_discrepancies(observation, report, policy)
 
 
-def _unproven(
-    observation: Observation,
-    origins: Origins,
-    policy: Policy,
-) -> Iterator[Discrepancy]:
+def _unproven(observation: Observation, origins: Origins, policy: Policy) -> Iterator[Discrepancy]:
     # Nothing of an account that did not report can be compared
     reported = {report.account_id for report in observation.reports}
     required = observation.required_accounts
     for account_id in required - reported:
-        yield policy.discrepancy(
+        yield policy.difference(
             Kind.NO_MASS_STATUS,
             account_id,
-            venue="no report",
-            detail=f"{account_id} sent no mass status, so nothing of it is proven: check the log "
-            "for errors of its client, and restart the node",
+            venue="an edited report" if account_id in observation.edited_accounts else "no report",
+            detail=(_EDITED if account_id in observation.edited_accounts else _SILENT).format(
+                account_id
+            ),
         )
     carried = [
         found
@@ -61,7 +66,7 @@ def _unproven(
         if origin is FillOrigin.SYNTHETIC and fill.account_id not in reported
     }
     for account_id, instrument_id in aligned - known:
-        yield policy.discrepancy(
+        yield policy.difference(
             Kind.NO_MASS_STATUS,
             account_id,
             instrument_id,

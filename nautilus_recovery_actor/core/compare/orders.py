@@ -33,9 +33,7 @@ _ADVICE = {
 
 
 def order_discrepancies(
-    observation: Observation,
-    report: VenueReport,
-    policy: Policy,
+    observation: Observation, report: VenueReport, policy: Policy
 ) -> Iterator[Discrepancy]:
     """Yield what differs between the orders of `report` and those of the cache."""
     subject = _Subject(report, observation.instruments, policy)
@@ -53,7 +51,7 @@ def order_discrepancies(
     reported: dict[str, VenueOrder] = {}
     for order in report.orders:
         known = by_client_id.get(
-            (order.instrument_id, order.client_order_id or ""),
+            (order.instrument_id, order.client_order_id or "")
         ) or by_venue_id.get((report.account_id, order.instrument_id, order.venue_order_id))
         if known is None:
             if order.is_open:
@@ -125,13 +123,9 @@ class _Subject(msgspec.Struct, frozen=True):
             yield self._differs(Kind.ORDER_NOT_AT_VENUE, known, "no report", known.status)
 
     def _differs(
-        self,
-        kind: Kind,
-        order: VenueOrder | CachedOrder,
-        venue: str,
-        cache: str,
+        self, kind: Kind, order: VenueOrder | CachedOrder, venue: str, cache: str
     ) -> Discrepancy:
-        return self.policy.discrepancy(
+        return self.policy.difference(
             kind,
             self.report.account_id,
             order.instrument_id,

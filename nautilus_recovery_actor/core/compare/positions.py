@@ -33,9 +33,9 @@ _ALIGNED = (
     "The engine aligned this position to a report that was begun before the latest fills: "
     "check the venue; the next mass status is verified"
 )
-COUNTED_TWICE = (
-    "The engine guessed what was filled, and then a fill arrived that is older than the report: "
-    "it may be counted twice; check the venue; the next mass status is verified"
+_COUNTED_TWICE = (
+    "The engine guessed what was filled, and then a fill arrived that is older than the report, so "
+    "it may be counted twice: check the venue; the next mass status is verified"
 )
 _ADVICE = {
     Kind.INSTRUMENT_NOT_LOADED: "The venue holds a position on an instrument that the "
@@ -57,10 +57,7 @@ _ADVICE = {
 
 
 def position_discrepancies(
-    observation: Observation,
-    report: VenueReport,
-    origins: Origins,
-    policy: Policy,
+    observation: Observation, report: VenueReport, origins: Origins, policy: Policy
 ) -> Iterator[Discrepancy]:
     """Yield what differs between the positions of `report` and those of the cache."""
     account_id = report.account_id
@@ -72,7 +69,7 @@ def position_discrepancies(
     real = [fill for fill, origin in flagged if origin is not FillOrigin.SYNTHETIC]
     late = _by_instrument(
         [fill for fill in real if fill.index >= report.seen_events]
-        + [fill for fill in live if fill.index >= report.seen_live_fills],
+        + [fill for fill in live if fill.index >= report.seen_live_fills]
     )
     # Applied before the report arrived, and after it was begun: it may count them, or it may not
     crossing = _by_instrument(
@@ -98,6 +95,18 @@ def position_discrepancies(
         if not (found or subject.late or subject.crossing):
             yield from _average_prices_differ(subject)
         yield from _owners_differ(subject)
+
+
+def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
+    """Return the difference that a late fill may have made where the engine guessed before."""
+    return policy.difference(
+        Kind.POSITION_QTY_MISMATCH,
+        account_id,
+        instrument_id,
+        venue="no newer report",
+        cache="one more fill",
+        detail=_COUNTED_TWICE,
+    )
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -149,7 +158,7 @@ class _Subject(msgspec.Struct, frozen=True):
     ) -> Discrepancy:
         # What no order can trade blocks nothing
         is_dust = by is not None and self.is_dust(by)
-        return self.policy.discrepancy(
+        return self.policy.difference(
             kind,
             self.account_id,
             self.instrument_id,
@@ -183,7 +192,7 @@ def _quantities_differ(subject: _Subject) -> Iterator[Discrepancy]:
             Kind.POSITION_QTY_MISMATCH,
             f"{subject.expected}, or that less a late fill",
             str(subject.held),
-            detail=COUNTED_TWICE,
+            detail=_COUNTED_TWICE,
         )
     elif is_equal and subject.crossing and subject.is_aligned:
         yield subject.differs(

@@ -30,6 +30,7 @@ from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import epoch as machine
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.compare.positions import doubt
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
@@ -382,14 +383,14 @@ class RecoveryMonitorActor(Actor):
 
     def _block_in_doubt(self, key: tuple[str, str]) -> None:
         with self._guarded("reading a late fill"):
-            doubt = verdict.doubt(*key, self._policy)
-            if doubt in self._watch.carried:
+            found = doubt(*key, self._policy)
+            if found in self._watch.carried:
                 return  # Told, and it stands until the account reports
             if self._may_reopen(self._settings.reopen_on_synthetic_fill):
-                self._open_runtime("synthetic_fill", doubt=doubt)
+                self._open_runtime("synthetic_fill", doubt=found)
                 self._end_storm()
             elif self.phase is not RecoveryPhase.COMPLETE:
-                self._watch.carried += (doubt,)
+                self._watch.carried += (found,)
 
     def _on_flagged_at_runtime(self) -> None:
         # What a report brings at run time is applied before it is published, in one turn of the
