@@ -1,5 +1,5 @@
 """
-How to judge: the one place where a difference gets its severity.
+What the configuration says about judging, and the one place where a difference gets its severity.
 """
 
 from collections.abc import Mapping

@@ -53,7 +53,7 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     is_reduce_only: bool = False
     # Whether it is a stop that was triggered, or filled in part
     is_triggered: bool = False
-    # Whether it is no stop as it is: a trailing one that waits for its activation, or one of a
+    # Whether it is not a stop as it is: a trailing one that waits for its activation, or one of a
     # quantity in the quote currency, which cannot be compared
     is_dormant: bool = False
     # Whether this run of the node made it: then it is on its way although nothing was heard

@@ -1,5 +1,7 @@
 """
-What a recovery found: frozen structs, and the one codec that writes and reads them.
+What a recovery found. Long, for it is the reference of every field that a user can read.
+
+Frozen structs, and the one codec that writes and reads them.
 
 Quantities and prices are `Decimal`, signed where a side exists (long and buy positive). Identifiers
 are `str`. Times are UNIX nanoseconds. A stored report with fields that this version does not know
@@ -39,7 +41,7 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
     is_connected : bool, optional
         Whether its execution client was connected, ``None`` if that is not known.
     ts_account : int, optional
-        When the venue last told of the account itself, its balances.
+        When the venue last reported the balances of the account.
 
     """
 
@@ -55,7 +57,7 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
 
 class PositionChange(msgspec.Struct, frozen=True, gc=False):
     """
-    One position before and after the recovery, and what the venue says of it.
+    One position before and after the recovery, and as the venue reported it.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ class PositionChange(msgspec.Struct, frozen=True, gc=False):
         The signed quantity in the cache now.
     qty_venue : Decimal, optional
         The signed quantity that the venue reported: of this leg in hedge mode, else the net of
-        account and instrument. ``None`` if the venue said nothing of it.
+        account and instrument. ``None`` if the venue did not report it.
     avg_px_before : Decimal, optional
         The average open price that the cache restored.
     avg_px_after : Decimal, optional
@@ -247,7 +249,7 @@ class FillEffect(msgspec.Struct, frozen=True, gc=False):
     qty : Decimal, default 0
         Their signed quantity.
     realized_pnl : Decimal, optional
-        What they realised, as NautilusTrader counts it: less the commissions in the currency of the
+        What they realized, as NautilusTrader counts it: less the commissions in the currency of the
         position. ``None`` if the average open price before is not known, as at run time.
 
     """
@@ -339,7 +341,7 @@ class StrategyRecovery(msgspec.Struct, frozen=True):
     accounts : tuple[str, ...]
         The accounts of all below.
     positions : tuple[PositionRecovery, ...]
-        The positions that it held before or holds now.
+        The positions that it held before, or holds now.
     orders : tuple[EndedOrder, ...]
         The newest orders that ended, at most ``max_report_fills``.
     order_counts : dict[str, int]
@@ -365,7 +367,7 @@ class BalanceChange(msgspec.Struct, frozen=True, gc=False):
     before : Decimal, optional
         What the cache restored, ``None`` if it knew no such balance.
     after : Decimal, optional
-        What the venue says now, ``None`` if it tells no such balance any more.
+        What the venue reports now, ``None`` if it no longer reports such a balance.
 
     """
 
@@ -388,8 +390,8 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     epoch : int
         The number of the recovery, one more with each.
     trigger : str
-        What opened it: ``startup``, ``mass_status`` (one came, or has to come because a client is
-        disconnected), ``synthetic_fill`` (or one that came late where the engine had guessed) or
+        What opened it: ``startup``, ``mass_status`` (one arrived, or is needed because a client is
+        disconnected), ``synthetic_fill`` (or a late fill where the engine had guessed) or
         ``backtest``.
     outcome : RecoveryOutcome, optional
         The result of a recovery that completed.
@@ -420,7 +422,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     blocked_instruments : tuple[str, ...]
         The instruments that must not be traded.
     shadow : bool, default False
-        Whether the monitor only told of this and blocked nothing.
+        Whether the monitor only reported this and blocked nothing.
     overrides : tuple[Override, ...]
         What operators released by hand since the epoch ended, each instrument also in
         `blocked_instruments`.

@@ -364,7 +364,7 @@ def test_what_is_being_closed_is_not_closed_again_unless_it_is_told_not_to_count
             ((position, (profit,)),) = heir.recovered
             assert heir.closing_order(position).order.quantity == Quantity.from_str("0.500")
             with pytest.raises(
-                ValueError, match=f"1.5 is already being closed by {profit.client_order_id}"
+                ValueError, match=f"1.5 is being closed by {profit.client_order_id}"
             ):
                 heir.closing_order(position, Decimal("0.501"))
             with pytest.raises(ValueError, match=r"multiple of 0\.001"):

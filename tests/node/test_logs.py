@@ -141,7 +141,7 @@ def test_a_release_its_end_and_a_refusal_are_logged_with_who_and_why(venue: Pape
         f"Released {ETH} for 0.005 min: {asked}",
         f"Blocked {ETH} again: its time is over",
     ]
-    assert f"Refused to {asked}: {BTC} is not blocked; now blocked: {ETH}" in lines(
+    assert f"Refused to {asked}: {BTC} is not blocked, now blocked: {ETH}" in lines(
         log, "ERROR", MONITOR
     )
     rechecks = [line for line in lines(log, "WARN", MONITOR) if "checked again" in line]

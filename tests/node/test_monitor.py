@@ -51,7 +51,7 @@ def raises(*_: Any, **__: Any) -> Any:
     ("owner", "name"),
     [
         (verdict, "judge"),
-        (verdict, "describe"),
+        (verdict, "discrepancies"),
         (native, "cached_positions"),
         (native, "keep_reports_as_made"),
         (native, "venue_report"),

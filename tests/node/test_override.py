@@ -167,7 +167,7 @@ def test_who_joins_later_is_told_of_a_release_too(phantom: PaperVenue) -> None:
     [
         (BTC, {}, b"is not blocked"),
         (ETH, {"ts_init": 1}, b"too old"),
-        (SOL, {}, b"blocked is ETHUSDT-PERP.PAPER"),
+        (SOL, {}, b"now blocked: ETHUSDT-PERP.PAPER"),
     ],
 )
 def test_a_release_that_makes_no_sense_is_refused(
