@@ -719,3 +719,20 @@ def test_lost_orders_are_told_in_the_order_of_their_ids() -> None:
     report = describe(observation(lost_orders=lost), PLAIN)
     assert [entry.strategy_id for entry in report.lost_orders] == ["C-1", "A-1", "B-1"]
     assert judge(observation(lost_orders=lost), PLAIN).blocked_instruments == ()
+
+
+def test_without_reconciliation_only_a_start_has_to_be_proven() -> None:
+    """
+    Of an account that must report it is named, of none it is any.
+    """
+    observed = msgspec.structs.replace(observation(), is_reconciling=False)
+    assert judge(observed, PLAIN).message.startswith("No mass status from any account: enable")
+    silent = msgspec.structs.replace(observed, required_accounts=frozenset({ACCOUNT}))
+    assert judge(silent, PLAIN).message.startswith(f"No mass status from {ACCOUNT}: enable")
+    later = msgspec.structs.replace(observed, trigger="mass_status")
+    assert judge(later, PLAIN).outcome is RecoveryOutcome.CLEAN
+    later = msgspec.structs.replace(silent, trigger="mass_status")
+    assert judge(later, PLAIN).message == (
+        f"No mass status from {ACCOUNT}: restart the node, or run `nautilus-recovery resume` once "
+        "its venue has reported"
+    )
