@@ -160,7 +160,7 @@ def enum_table(enum: type[StrEnum]) -> str:
     text = " ".join(inspect.cleandoc(enum.__doc__ or "").split())
     rows = []
     for value in enum:
-        told = re.search(rf"``{value}``:? (.*?)(?=\.? ``[A-Z_]+``: |\.?$)", text)
+        told = re.search(rf"``{value}``:? (.*?)(?=\.? ``\w+``: |\.?$)", text)
         if told is None:
             raise UndescribedError(f"{enum.__name__}.{value} has no description: add one")
         rows.append(f"| `{value}` | {_markdown(told[1])} |")
