@@ -188,25 +188,19 @@ def _quantities_differ(subject: _Subject) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
     is_equal = all(one.detail == _DUST for one in found)
     if is_equal and subject.is_guessed:
-        yield subject.differs(
-            Kind.POSITION_QTY_MISMATCH,
-            f"{subject.expected}, or that less a late fill",
-            str(subject.held),
-            detail=_COUNTED_TWICE,
-        )
+        venue, detail = f"{subject.expected}, or that less a late fill", _COUNTED_TWICE
     elif is_equal and subject.crossing and subject.is_aligned:
-        yield subject.differs(
-            Kind.POSITION_QTY_MISMATCH,
-            f"{subject.expected}, before or after the latest fills ({len(subject.crossing)})",
-            str(subject.held),
-            detail=_ALIGNED,
-        )
-    elif subject.is_aligned or all(
-        any(_positions_differ(msgspec.structs.replace(subject, late=[*subject.late, *lacking])))
-        for lacking in (subject.crossing[count:] for count in range(len(subject.crossing)))
-    ):
-        # Else the report was made between two of the crossing fills, and lacks the last ones
-        yield from found
+        count = len(subject.crossing)
+        venue, detail = f"{subject.expected}, before or after the latest fills ({count})", _ALIGNED
+    else:
+        # A report that was made between two of the crossing fills lacks the last ones
+        if subject.is_aligned or all(
+            any(_positions_differ(msgspec.structs.replace(subject, late=[*subject.late, *lacking])))
+            for lacking in (subject.crossing[count:] for count in range(len(subject.crossing)))
+        ):
+            yield from found
+        return
+    yield subject.differs(Kind.POSITION_QTY_MISMATCH, venue, str(subject.held), detail=detail)
 
 
 def _positions_differ(subject: _Subject) -> Iterator[Discrepancy]:
@@ -302,5 +296,4 @@ def _average_prices_differ(subject: _Subject) -> Iterator[Discrepancy]:
         here, there = position.avg_px, reported.avg_px
         tolerance = subject.policy.avg_px_tolerance
         if is_same and here is not None and there and abs(here - there) > tolerance * abs(there):
-            where = position.position_id
-            yield subject.differs(Kind.AVG_PX_MISMATCH, str(there), str(here), where)
+            yield subject.differs(Kind.AVG_PX_MISMATCH, str(there), str(here), position.position_id)
