@@ -1,8 +1,8 @@
 """
 The state of a strategy as it is kept in the cache, so that it survives a kill.
 
-A checkpoint is written to one of two slots in turn, so that the last good one stays whatever
-becomes of the next, and it has a checksum, so that a torn one is never taken.
+A checkpoint is written to one of two slots in turn, so that the last good one survives whatever
+happens to the next, and it has a checksum, so that a torn one is never used.
 """
 
 from collections.abc import Iterator
@@ -72,11 +72,11 @@ def decode(data: bytes) -> Checkpoint:
     """Return the checkpoint that `encode` wrote."""
     header, body = data[:_HEADER_SIZE], data[_HEADER_SIZE:]
     if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
-        raise CheckpointError("it is no checkpoint")
+        raise CheckpointError("it is not a checkpoint")
     if (version := header[len(_MAGIC)]) != FORMAT_VERSION:
-        raise CheckpointError(f"its format is {version}, this version reads {FORMAT_VERSION}")
+        raise CheckpointError(f"its format is {version}; this version reads {FORMAT_VERSION}")
     if header[-_DIGEST_SIZE:] != _digest(body):
-        raise CheckpointError("its checksum is wrong")
+        raise CheckpointError("its checksum does not match")
     try:
         return _DECODER.decode(body)
     except msgspec.MsgspecError as e:
@@ -130,7 +130,7 @@ class CheckpointJournal:
                 key, copy = self._key(CHECKPOINT_KEY, slot), self._key(DAMAGED_CHECKPOINT_KEY, slot)
                 self._store.add(copy, data)
                 self._damaged.add(slot)
-                errors.append(f"The checkpoint '{key}' cannot be read, {e}; copied to '{copy}'")
+                errors.append(f"The checkpoint '{key}' cannot be read: {e}; copied to '{copy}'")
                 continue
             if self.newest is None or _age(found) > _age(self.newest):
                 self.newest = found
@@ -152,7 +152,7 @@ class CheckpointJournal:
         checkpoint = Checkpoint(self._run, last.sequence + 1, ts, dict(state), self._saves)
         data = encode(checkpoint)
         if len(data) > self._max_bytes:
-            raise CheckpointError(f"it has {len(data)} bytes, the limit is {self._max_bytes}")
+            raise CheckpointError(f"it has {len(data)} bytes; the limit is {self._max_bytes}")
         # What could not be read has a copy, and is replaced
         for slot in {checkpoint.sequence % _SLOTS, *self._damaged}:
             self._store.add(self._key(CHECKPOINT_KEY, slot), data)

@@ -26,8 +26,8 @@ class RecoveryPhase(StrEnum):
     Where the current epoch stands.
 
     ``PENDING``: until the kernel reconciles. ``RECONCILING``: from the first sign of that.
-    ``VERIFYING``: from the start of the trader. ``COMPLETE``: trading is allowed, blocked
-    instruments aside. ``FAILED``: it is not.
+    ``VERIFYING``: from the start of the trader. ``COMPLETE``: trading is allowed, except on
+    blocked instruments. ``FAILED``: trading is not allowed.
     """
 
     PENDING = "PENDING"
@@ -42,8 +42,8 @@ class RecoveryOutcome(StrEnum):
     What a completed recovery means for trading.
 
     ``CLEAN``: nothing was changed. ``ADJUSTED``: reconciliation changed something and the result
-    equals the venue's report. ``DEGRADED``: differences remain, the instruments concerned stay
-    blocked and the rest may trade.
+    equals the venue's report. ``DEGRADED``: differences remain; the instruments concerned stay
+    blocked, and the rest may trade.
     """
 
     CLEAN = "CLEAN"
@@ -55,10 +55,10 @@ class FailureReason(StrEnum):
     """
     Why a recovery ended without a permission to trade.
 
-    ``RECONCILIATION_FAILED``: the kernel gave the start up, or what was reconciled did not hold:
-    too many epochs in too short a time. ``TIMEOUT``: no end within the
-    configured time. ``NOT_RECONCILED``: reconciliation is off, or an account never reported.
-    ``INTERNAL_ERROR``: the monitor itself raised.
+    ``RECONCILIATION_FAILED``: the kernel aborted its start, or the result did not hold: too many
+    epochs in too short a time. ``TIMEOUT``: no result within the configured time.
+    ``NOT_RECONCILED``: reconciliation is off, or an account never reported. ``INTERNAL_ERROR``: the
+    monitor itself raised.
     """
 
     RECONCILIATION_FAILED = "RECONCILIATION_FAILED"
@@ -86,7 +86,7 @@ class Severity(StrEnum):
     """
     What a discrepancy does.
 
-    ``INFO``: it is told. ``WARN``: it is warned of. ``BLOCK``: it stops trading.
+    ``INFO``: it is reported. ``WARN``: it is logged as a warning. ``BLOCK``: it stops trading.
     """
 
     INFO = "INFO"
@@ -96,10 +96,10 @@ class Severity(StrEnum):
 
 class DiscrepancyKind(StrEnum):
     """
-    A way in which the cache differs from the venue's report.
+    How the cache differs from the venue's report.
 
     ``POSITION_QTY_MISMATCH``: both know the position, with different quantities.
-    ``HEDGE_LEG_MISMATCH``: the legs of a hedged position differ, whatever their net is.
+    ``HEDGE_LEG_MISMATCH``: the legs of a hedged position differ, whatever their net quantity.
     ``POSITION_NOT_AT_VENUE``: held in the cache, absent from the venue's report.
     ``INSTRUMENT_NOT_LOADED``: reported by the venue on an instrument that the node has not loaded.
     ``UNCLAIMED_POSITION``: at the venue and in the cache, owned by no strategy of this node.
@@ -108,9 +108,9 @@ class DiscrepancyKind(StrEnum):
     ``ORDER_NOT_AT_VENUE``: open in the cache, absent from the venue's report.
     ``ORDER_MISMATCH``: known to both, with another status, side, quantity, filled quantity or
     price.
-    ``INFLIGHT_ORDER``: sent before the restart, with an answer that is not known.
-    ``NO_MASS_STATUS``: an account that must report has not.
-    ``AVG_PX_MISMATCH``: equal in quantity, with another average open price.
+    ``INFLIGHT_ORDER``: sent before the restart, and still unanswered.
+    ``NO_MASS_STATUS``: an account that must report has not reported.
+    ``AVG_PX_MISMATCH``: equal in quantity, with a different average open price.
     """
 
     POSITION_QTY_MISMATCH = "POSITION_QTY_MISMATCH"

@@ -20,7 +20,7 @@ class Timing(msgspec.Struct, frozen=True):
 
     # From the start of the kernel to the failure of a trader that did not start
     startup: int
-    # How long no flagged event may have come before the judgement
+    # How long no flagged event may have come before the judgment
     settle: int
     # From the start of the trader, `settle` aside, to the failure of a recovery that did not
     # settle, and to the last check of one that blocks
@@ -43,7 +43,7 @@ class RecoveryState(msgspec.Struct, frozen=True):
     settle_at: int | None = None
     # The number of flagged events when `settle_at` was set
     flagged: int = 0
-    # Set when a first judgement blocked and another one is due: to where events that come late
+    # Set when a first judgment blocked and another one is due: to where events that come late
     # may put off the deadline (UNIX ns)
     limit: int | None = None
 
@@ -94,7 +94,7 @@ class Changed(msgspec.Struct, frozen=True):
 
 class Judged(msgspec.Struct, frozen=True):
     """
-    The judgement was made at `now`: a `failure`, with its `message`, if it allows no trading at
+    The judgment was made at `now`: a `failure`, with its `message`, if it allows no trading at
     all; `is_blocking` if it blocks anything.
     """
 
@@ -113,7 +113,7 @@ class Stopped(msgspec.Struct, frozen=True):
 
 
 class Broke(msgspec.Struct, frozen=True):
-    """The monitor itself raised, as `message` tells."""
+    """The monitor itself raised, as `message` says."""
 
     message: str
 
@@ -133,7 +133,7 @@ class Complete(msgspec.Struct, frozen=True):
 
 
 class Fail(msgspec.Struct, frozen=True):
-    """Publish `RecoveryFailed` for `reason`, which `message` tells in one line."""
+    """Publish `RecoveryFailed` for `reason`, which `message` says in one line."""
 
     reason: FailureReason
     message: str
@@ -217,8 +217,8 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
             return _failed(
                 state,
                 FailureReason.RECONCILIATION_FAILED,
-                "The kernel gave its start up and the trader did not start: "
-                "mend the error in the log above, then restart",
+                "The kernel aborted its start, so the trader did not start: "
+                "fix the error in the log above, then restart",
             )
         if woke.now < state.deadline:
             return state, None
@@ -244,8 +244,8 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
         return _failed(
             state,
             FailureReason.TIMEOUT,
-            f"Reconciliation events did not cease for {timing.settle / 1e6:g} ms within "
-            f"{timing.verify / 1e9:g} s: something goes on trading, stop it and restart",
+            f"Reconciliation events kept arriving: no quiet {timing.settle / 1e6:g} ms within "
+            f"{timing.verify / 1e9:g} s; something is still trading, stop it and restart",
         )
     return state, None
 

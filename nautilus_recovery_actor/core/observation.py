@@ -2,8 +2,8 @@
 What was seen of a recovery, in plain values.
 
 These structs are filled from events, from mass statuses or from a scan of the cache alike. They
-import nothing of NautilusTrader, so that the judgement in `verify` can be made wherever such
-values are to be had.
+import nothing of NautilusTrader, so that the judgment in `verdict` can be made wherever such
+values are available.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
 
 
-# Owners that are no strategy: 1.221 gives its own alignments to the second.
+# Owners that are not strategies: 1.221 gives its own alignments to the second.
 UNCLAIMED_STRATEGIES = frozenset({"EXTERNAL", "INTERNAL-DIFF"})
 
 
@@ -94,7 +94,7 @@ class CachedOrder(msgspec.Struct, frozen=True, gc=False):
 
     `ts_init` is when this run of the node made the order, `ts_last` when it last learned anything
     of it but a fill from the venue, `ts_filled` when it last learned of a fill (UNIX ns). Each is
-    zero for what was restored, and for what came of the venue's report.
+    zero for what was restored, and for what came from the venue's report.
     """
 
     account_id: str | None
@@ -156,8 +156,8 @@ class AccountState(msgspec.Struct, frozen=True, gc=False):
     """
     What the node knows of an account without asking its venue.
 
-    `is_connected` tells of its execution client, ``None`` if that is not known, `ts_account` when
-    the venue last told of its balances (UNIX ns).
+    `is_connected` says whether its execution client is, ``None`` if that is not known, `ts_account`
+    when the venue last reported its balances (UNIX ns).
     """
 
     account_id: str
@@ -206,7 +206,7 @@ class Observation(msgspec.Struct, frozen=True):
     # The trades that no reconciliation brought, in the order of their arrival. At run time the
     # newest of those before the epoch come first
     live_fills: tuple[ObservedFill, ...] = ()
-    # How many of the flagged events an earlier epoch has told of
+    # How many of the flagged events an earlier epoch has reported
     told_events: int = 0
     # What the epoch before found; it stands for each account that does not report in this one
     carried: tuple[Discrepancy, ...] = ()
@@ -214,7 +214,7 @@ class Observation(msgspec.Struct, frozen=True):
     earlier: tuple[Discrepancy, ...] = ()
     # The orders reported that a strategy of this node sent and the cache never saw
     lost_orders: tuple[LostOrder, ...] = ()
-    # The orders that reconciliation ended, in the order in which it first told of them
+    # The orders that reconciliation ended, in the order in which it first ended them
     ended: tuple[EndedOrder, ...] = ()
     # How the PnL of the instruments filled is counted
     contracts: Mapping[str, Contract] = {}
@@ -224,7 +224,7 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 def in_reading_order(observation: Observation) -> Observation:
-    """Return the observation with all that came in no order of its own sorted."""
+    """Return the observation with all sorted that has no order of its own."""
     return msgspec.structs.replace(
         observation,
         before=_sorted_positions(observation.before),

@@ -1,9 +1,10 @@
 """
-Where the fills of a recovery came from: one rule, asked once a judgment.
+Where each flagged fill came from: one rule, applied once in a judgment.
 """
 
 import re
-from typing import TypeAlias
+
+import msgspec
 
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Observation
@@ -15,13 +16,22 @@ from nautilus_recovery_actor.core.observation import VenueReport
 # (seen on 1.231).
 SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
 
+_GUESSES = (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
 
-Traced: TypeAlias = tuple[tuple[ObservedFill, FillOrigin], ...]
+
+class Origins(msgspec.Struct, frozen=True):
+    """Where the flagged fills of an observation came from."""
+
+    # Each fill with its origin, in the order of their arrival
+    fills: tuple[tuple[ObservedFill, FillOrigin], ...]
+    # When the venue reported (UNIX ns), by account and instrument where the engine guessed what was
+    # filled: a fill that arrives late may be counted already
+    guessed: dict[tuple[str, str], int]
 
 
-def traced(observation: Observation) -> Traced:
+def origins(observation: Observation) -> Origins:
     """
-    Return each flagged fill with where it came from.
+    Return where each flagged fill came from.
 
     A trade that the venue reported is real. A fill of a reported order without a reported trade is
     inferred from the order's status. A fill of an order that no venue reported, and that
@@ -29,39 +39,27 @@ def traced(observation: Observation) -> Traced:
     live fill of an adapter that sends fill reports, unless reconciliation created the order.
     """
     reports = {report.account_id: report for report in observation.reports}
-    reported = {
+    orders = {
         account_id: {order.venue_order_id for order in report.orders}
         for account_id, report in reports.items()
     }
-    return tuple(
-        (fill, _origin(fill, reports.get(fill.account_id), reported.get(fill.account_id, set())))
-        for fill in observation.fills
-    )
+    fills = []
+    guessed = {}
+    for fill in observation.fills:
+        report = reports.get(fill.account_id)
+        origin = _origin(fill, report, orders.get(fill.account_id, set()))
+        fills.append((fill, origin))
+        if report is not None and origin in _GUESSES and fill.index < report.seen_events:
+            guessed[fill.account_id, fill.instrument_id] = report.ts
+    return Origins(tuple(fills), guessed)
 
 
-def _origin(fill: ObservedFill, report: VenueReport | None, reported: set[str]) -> FillOrigin:
-    real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
-    ids = (fill.trade_id, fill.venue_order_id)
-    if fill.is_made_up or any(map(SYNTHETIC_ID.fullmatch, ids)):
+def _origin(fill: ObservedFill, report: VenueReport | None, orders: set[str]) -> FillOrigin:
+    if fill.is_made_up or any(map(SYNTHETIC_ID.fullmatch, (fill.trade_id, fill.venue_order_id))):
         return FillOrigin.SYNTHETIC
+    real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
     if report is None or fill.trade_id in report.trade_ids:
         return real
-    if fill.venue_order_id not in reported and not fill.placed_here:
+    if fill.venue_order_id not in orders and not fill.placed_here:
         return FillOrigin.SYNTHETIC
     return FillOrigin.INFERRED if fill.index < report.seen_events else real
-
-
-def guessed_positions(observation: Observation, fills: Traced) -> dict[tuple[str, str], int]:
-    """
-    Return where the engine guessed what was filled, so that a fill that comes late may be counted:
-    when the venue reported (UNIX ns), by account and instrument.
-    """
-    reports = {report.account_id: report for report in observation.reports}
-    guesses = (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
-    return {
-        (fill.account_id, fill.instrument_id): report.ts
-        for fill, origin in fills
-        if origin in guesses
-        and (report := reports.get(fill.account_id)) is not None
-        and fill.index < report.seen_events
-    }

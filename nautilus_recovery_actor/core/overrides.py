@@ -72,7 +72,7 @@ def check_age(now: int, ts_expires: int) -> None:
 
 
 def may_resume(phase: RecoveryPhase, epoch: int, is_trader_started: bool) -> None:
-    """Return if a new epoch may open on an operator's word."""
+    """Refuse to open a new epoch where an operator may not."""
     if phase is not RecoveryPhase.FAILED:
         raise RefusedError(f"Recovery epoch {epoch} has not failed: there is nothing to resume")
     if not is_trader_started:

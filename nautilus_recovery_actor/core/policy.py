@@ -1,5 +1,5 @@
 """
-How to judge: how much each kind of difference matters, and how one is reported.
+What the configuration says about judging, and the one place where a difference gets its severity.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the configuration says about judging."""
+    """How to judge."""
 
     # The severities that differ from their defaults
     severities: Mapping[DiscrepancyKind, Severity] = {}
-    # Whether an account that never reported may trade
+    # If an account that never reported may trade
     allow_unreconciled: bool = False
     # How many fills a report holds, the newest
     max_report_fills: int = 1000
-    # Whether everything is reported and nothing is blocked
+    # If everything is reported and nothing blocked
     shadow: bool = False
     # By how much average open prices may differ, as a part of the venue's
     avg_px_tolerance: Decimal = Decimal("0.001")
@@ -33,17 +33,16 @@ class Policy(msgspec.Struct, frozen=True):
         instrument_id: str = "",
         *,
         venue: str,
-        cache: str,
+        cache: str = "",
         detail: str,
         position_id: str | None = None,
         client_order_id: str | None = None,
         is_harmless: bool = False,
     ) -> Discrepancy:
-        """Return a difference with its severity, which is set nowhere else."""
-        severity = Severity.INFO if is_harmless else self._severity(kind)
+        """Return a difference with the severity that it has under this policy."""
         return Discrepancy(
             kind=kind,
-            severity=severity,
+            severity=Severity.INFO if is_harmless else self._severity(kind),
             account_id=account_id,
             instrument_id=instrument_id,
             position_id=position_id,
@@ -54,7 +53,5 @@ class Policy(msgspec.Struct, frozen=True):
         )
 
     def _severity(self, kind: DiscrepancyKind) -> Severity:
-        default = kind.default_severity
-        if kind is DiscrepancyKind.NO_MASS_STATUS and self.allow_unreconciled:
-            default = Severity.WARN
-        return self.severities.get(kind, default)
+        is_allowed = self.allow_unreconciled and kind is DiscrepancyKind.NO_MASS_STATUS
+        return self.severities.get(kind, Severity.WARN if is_allowed else kind.default_severity)

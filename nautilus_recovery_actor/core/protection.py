@@ -53,7 +53,7 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     is_reduce_only: bool = False
     # Whether it is a stop that was triggered, or filled in part
     is_triggered: bool = False
-    # Whether it is no stop as it is: a trailing one that waits for its activation, or one of a
+    # Whether it is not a stop as it is: a trailing one that waits for its activation, or one of a
     # quantity in the quote currency, which cannot be compared
     is_dormant: bool = False
     # Whether this run of the node made it: then it is on its way although nothing was heard
@@ -65,7 +65,7 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     parent_filled: Decimal | None = None
     # Whether an order releases it
     is_child: bool = False
-    # The orders that are cancelled, or reduced by as much, when it is filled
+    # The orders that are canceled, or reduced by as much, when it is filled
     rivals: frozenset[str] = frozenset()
 
 

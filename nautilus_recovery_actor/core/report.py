@@ -39,7 +39,7 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
     is_connected : bool, optional
         Whether its execution client was connected, ``None`` if that is not known.
     ts_account : int, optional
-        When the venue last told of the account itself, its balances.
+        When the venue last reported the account itself, its balances.
 
     """
 
@@ -247,7 +247,7 @@ class FillEffect(msgspec.Struct, frozen=True, gc=False):
     qty : Decimal, default 0
         Their signed quantity.
     realized_pnl : Decimal, optional
-        What they realised, as NautilusTrader counts it: less the commissions in the currency of the
+        What they realized, as NautilusTrader counts it: less the commissions in the currency of the
         position. ``None`` if the average open price before is not known, as at run time.
 
     """
@@ -365,7 +365,7 @@ class BalanceChange(msgspec.Struct, frozen=True, gc=False):
     before : Decimal, optional
         What the cache restored, ``None`` if it knew no such balance.
     after : Decimal, optional
-        What the venue says now, ``None`` if it tells no such balance any more.
+        What the venue says now, ``None`` if it no longer reports such a balance.
 
     """
 
@@ -420,7 +420,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     blocked_instruments : tuple[str, ...]
         The instruments that must not be traded.
     shadow : bool, default False
-        Whether the monitor only told of this and blocked nothing.
+        Whether the monitor only reported this and blocked nothing.
     overrides : tuple[Override, ...]
         What operators released by hand since the epoch ended, each instrument also in
         `blocked_instruments`.

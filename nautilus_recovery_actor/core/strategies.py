@@ -5,8 +5,11 @@ Everything here is pure: the same observation gives the same account of it.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator
+from collections.abc import Sequence
 from decimal import Decimal
+from operator import itemgetter
 
 import msgspec
 
@@ -14,7 +17,6 @@ from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Contract
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
-from nautilus_recovery_actor.core.origins import Traced
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
@@ -23,28 +25,30 @@ from nautilus_recovery_actor.core.report import StrategyRecovery
 
 
 _ZERO = Decimal(0)
-_Key = tuple[str, str, str]
+_Fills = Sequence[tuple[ObservedFill, FillOrigin]]
 
 
 class _Book(msgspec.Struct):
     # A position as the fills change it. What it is short of an average price it cannot realize.
+    strategy_id: str
     qty: Decimal = _ZERO
     avg_px: Decimal | None = None
+    qty_before: Decimal = _ZERO
+    qty_after: Decimal = _ZERO
     real: FillEffect = FillEffect()
     synthetic: FillEffect = FillEffect()
-    strategy_id: str = ""
 
 
-def strategies(observation: Observation, fills: Traced, limit: int) -> tuple[StrategyRecovery, ...]:
+def strategies(observation: Observation, fills: _Fills, limit: int) -> tuple[StrategyRecovery, ...]:
     """Return what happened to each strategy that held something, or to which something happened."""
-    positions: dict[str, list[PositionRecovery]] = {}
+    positions: dict[str, list[PositionRecovery]] = defaultdict(list)
     for strategy_id, position in _positions(observation, fills):
-        positions.setdefault(strategy_id, []).append(position)
-    orders: dict[str, list[EndedOrder]] = {}
+        positions[strategy_id].append(position)
+    orders: dict[str, list[EndedOrder]] = defaultdict(list)
     for order in _ended(observation, fills):
-        orders.setdefault(order.strategy_id, []).append(order)
+        orders[order.strategy_id].append(order)
     return tuple(
-        _strategy(strategy_id, positions.get(strategy_id, []), orders.get(strategy_id, []), limit)
+        _strategy(strategy_id, positions[strategy_id], orders[strategy_id], limit)
         for strategy_id in sorted(positions.keys() | orders.keys())
     )
 
@@ -72,7 +76,7 @@ def _strategy(
     )
 
 
-def _ended(observation: Observation, fills: Traced) -> list[EndedOrder]:
+def _ended(observation: Observation, fills: _Fills) -> list[EndedOrder]:
     # An order that was only made up to align a position has never been one
     made_up = {fill.client_order_id for fill, origin in fills if origin is FillOrigin.SYNTHETIC}
     real = {fill.client_order_id for fill, origin in fills if origin is not FillOrigin.SYNTHETIC}
@@ -87,30 +91,30 @@ def _ended(observation: Observation, fills: Traced) -> list[EndedOrder]:
     )
 
 
-def _positions(observation: Observation, fills: Traced) -> Iterable[tuple[str, PositionRecovery]]:
-    books: dict[_Key, _Book] = {}
-    for held in observation.before:
-        books[held.key] = _Book(held.qty, held.avg_px, strategy_id=held.strategy_id)
+def _positions(observation: Observation, fills: _Fills) -> Iterator[tuple[str, PositionRecovery]]:
+    books = {
+        held.key: _Book(held.strategy_id, held.qty, held.avg_px, qty_before=held.qty)
+        for held in observation.before
+    }
     for fill, origin in _in_time(observation, fills):
         key = (fill.account_id, fill.instrument_id, fill.position_id or fill.instrument_id)
-        book = books.setdefault(key, _Book(strategy_id=fill.strategy_id))
+        book = books.setdefault(key, _Book(fill.strategy_id))
         pnl = _take(book, fill, observation.contracts.get(fill.instrument_id))
         if origin is FillOrigin.SYNTHETIC:
             book.synthetic = _add(book.synthetic, fill, pnl)
         elif origin is not None:
             book.real = _add(book.real, fill, pnl)
     for held in observation.after:
-        books.setdefault(held.key, _Book()).strategy_id = held.strategy_id
-    after = {held.key: held.qty for held in observation.after}
-    before = {held.key: held.qty for held in observation.before}
-    for key in sorted(books):
-        book, contract = books[key], observation.contracts.get(key[1])
+        book = books.setdefault(held.key, _Book(held.strategy_id))
+        book.strategy_id, book.qty_after = held.strategy_id, held.qty
+    for key, book in sorted(books.items(), key=itemgetter(0)):
+        contract = observation.contracts.get(key[1])
         yield (
             book.strategy_id,
             PositionRecovery(
                 *key,
-                qty_before=before.get(key, _ZERO),
-                qty_after=after.get(key, _ZERO),
+                qty_before=book.qty_before,
+                qty_after=book.qty_after,
                 currency=contract.currency if contract else None,
                 real=_rounded(book.real, contract),
                 synthetic=_rounded(book.synthetic, contract),
@@ -119,12 +123,11 @@ def _positions(observation: Observation, fills: Traced) -> Iterable[tuple[str, P
 
 
 def _in_time(
-    observation: Observation, fills: Traced
+    observation: Observation, fills: _Fills
 ) -> list[tuple[ObservedFill, FillOrigin | None]]:
     # Trades of this run change what a later fill realizes, and are reported by nobody here
-    since = observation.ts_started
-    live = [(fill, None) for fill in observation.live_fills if fill.ts_init >= since]
-    return sorted([*fills, *live], key=lambda one: one[0].ts_init)
+    live = [fill for fill in observation.live_fills if fill.ts_init >= observation.ts_started]
+    return sorted([*fills, *((fill, None) for fill in live)], key=lambda one: one[0].ts_init)
 
 
 def _take(book: _Book, fill: ObservedFill, contract: Contract | None) -> Decimal | None:

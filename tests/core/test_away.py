@@ -215,6 +215,9 @@ def test_a_trade_of_this_run_moves_the_price_and_is_not_told() -> None:
     assert effects(observed)[0] == effect(1, "-1", "0")
     observed = seen(late, before=long(), after="1", live_fills=(old,))
     assert effects(observed)[0] == effect(1, "-1", "50")
+    first = msgspec.structs.replace(between, ts_init=observed.ts_started)
+    observed = seen(late, before=long(), after="3", live_fills=(first,))
+    assert effects(observed)[0] == effect(1, "-1", "0")
 
 
 def test_fills_count_in_the_order_in_which_the_node_learned_of_them() -> None:

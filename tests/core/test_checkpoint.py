@@ -83,11 +83,11 @@ def test_no_torn_or_changed_checkpoint_is_ever_taken(data: st.DataObject) -> Non
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (b"", "it is no checkpoint"),
-        (b'{"state": {}}' * 2, "it is no checkpoint"),
-        (encode(ONE)[:12], "it is no checkpoint"),
-        (b"NRCP\x02" + encode(ONE)[5:], "its format is 2, this version reads 1"),
-        (encode(ONE)[:-1], "its checksum is wrong"),
+        (b"", "it is not a checkpoint"),
+        (b'{"state": {}}' * 2, "it is not a checkpoint"),
+        (encode(ONE)[:12], "it is not a checkpoint"),
+        (b"NRCP\x02" + encode(ONE)[5:], "its format is 2; this version reads 1"),
+        (encode(ONE)[:-1], "its checksum does not match"),
     ],
 )
 def test_the_error_tells_what_is_wrong(data: bytes, error: str) -> None:
@@ -181,7 +181,7 @@ def test_a_limit_is_for_the_whole_checkpoint() -> None:
     kept = journal(store, max_bytes=size)
     assert kept.write({"n": b"123"}, ts=5) is not None
     before = dict(store)
-    with pytest.raises(CheckpointError, match=f"^it has {size + 1} bytes, the limit is {size}$"):
+    with pytest.raises(CheckpointError, match=f"^it has {size + 1} bytes; the limit is {size}$"):
         kept.write({"n": b"1234"}, ts=5)
     assert store == before
     assert kept.newest == Checkpoint(1, 1, 5, {"n": b"123"})
@@ -221,7 +221,7 @@ def test_beside_a_damaged_checkpoint_the_other_is_taken_and_the_damaged_one_copi
     kept = journal(store)
     key, copy = KEYS[damaged], f"{KEYS[damaged]}:damaged"
     assert kept.restore() == [
-        f"The checkpoint '{key}' cannot be read, its checksum is wrong; copied to '{copy}'"
+        f"The checkpoint '{key}' cannot be read: its checksum does not match; copied to '{copy}'"
     ]
     assert store[copy] == torn
     assert kept.newest is not None

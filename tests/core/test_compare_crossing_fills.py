@@ -62,10 +62,10 @@ def test_a_position_aligned_to_a_report_that_a_fill_crossed_is_not_proven() -> N
     report = judge(crossed("1", "1", is_aligned=True), Policy())
     (found,) = report.discrepancies
     assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
-    assert (found.venue, found.cache) == ("1, before or after 1 fills", "1")
+    assert (found.venue, found.cache) == ("1, before or after the latest fills (1)", "1")
     assert found.detail == (
-        "The engine aligned this position to a report that was begun before the last fills: "
-        "look at the venue; the next mass status is verified"
+        "The engine aligned this position to a report that was begun before the latest fills: "
+        "check the venue; the next mass status is verified"
     )
     assert report.blocked_instruments == (BTC,)
 
@@ -105,3 +105,13 @@ def test_a_report_may_lack_just_the_last_of_the_fills_that_cross_it(
         live_fills=[fill("2", 0, ts_init=TS_REPORT + 1), fill("1", 1, ts_init=TS_REPORT + 2)],
     )
     assert bool(judge(observed, PLAIN).blocked_instruments) is is_blocked
+
+
+def test_an_aligned_position_that_differs_all_the_same_is_not_excused_by_a_crossing_fill() -> None:
+    """
+    LONG 3 would be right had the engine not aligned it to the older report of 1.
+    """
+    report = judge(crossed("3", "1", is_aligned=True), Policy())
+    (found,) = report.discrepancies
+    assert (found.kind, found.venue) == (DiscrepancyKind.POSITION_QTY_MISMATCH, "1")
+    assert report.blocked_instruments == (BTC,)

@@ -1,10 +1,12 @@
 import msgspec
 import pytest
 
+from nautilus_recovery_actor.core.compare.positions import doubt
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 from tests.core.builders import ACCOUNT
@@ -13,6 +15,7 @@ from tests.core.builders import ETH
 from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import PLAIN
 from tests.core.builders import STRATEGY
+from tests.core.builders import TS_REPORT
 from tests.core.builders import cached_position
 from tests.core.builders import discrepancy
 from tests.core.builders import fill
@@ -191,8 +194,8 @@ def test_made_up_fill_without_a_mass_status_blocks_its_instrument_alone() -> Non
             instrument_id=BTC,
             venue="no report",
             cache="aligned by a synthetic fill",
-            detail="The engine made up a fill to align this position, and no mass status has come "
-            "since: look at the venue; the next mass status is verified",
+            detail="The engine made up a fill to align this position, and no mass status has "
+            "arrived since: check the venue; the next mass status is verified",
         ),
     )
     assert report.failure is None
@@ -396,3 +399,68 @@ def test_made_up_fill_is_told_beside_what_was_carried_of_another_kind() -> None:
     told = found(observation(fills=[fill(is_made_up=True)], carried=[carried]))
     assert [d.kind.value for d in told] == ["NO_MASS_STATUS", "POSITION_QTY_MISMATCH"]
     assert told[1] == carried
+
+
+COUNTED_TWICE = (
+    "The engine guessed what was filled, and then a fill arrived that is older than the report, so "
+    "it may be counted twice: check the venue; the next mass status is verified"
+)
+
+
+def guessed(held: str, late: str = "1", ts_event: int = TS_REPORT) -> Observation:
+    """
+    The venue reports 2, the engine inferred a fill of 2, and then one more came.
+    """
+    one = msgspec.structs.replace(fill(late, index=7), ts_event=ts_event)
+    return observation(
+        reports=[venue_report([venue_position("2")], seen_events=1)],
+        after=[cached_position(held)],
+        fills=[fill("2")],
+        live_fills=[one],
+    )
+
+
+@pytest.mark.parametrize("held", ["3", "3.0005"], ids=["equal", "dust"])
+@pytest.mark.parametrize("severity", [Severity.BLOCK, Severity.INFO])
+def test_late_fill_that_the_engine_may_have_guessed_is_not_proven(
+    held: str, severity: Severity
+) -> None:
+    """
+    Although cache and venue agree: both may count it twice.
+    """
+    policy = Policy(severities={DiscrepancyKind.POSITION_QTY_MISMATCH: severity})
+    (one,) = found(guessed(held), policy)
+    assert (one.kind, one.severity) == (DiscrepancyKind.POSITION_QTY_MISMATCH, severity)
+    assert (one.venue, one.cache) == ("3, or that less a late fill", held)
+    assert one.detail == COUNTED_TWICE
+
+
+@pytest.mark.parametrize("severity", [Severity.BLOCK, Severity.INFO])
+def test_a_difference_is_told_as_such_also_where_the_engine_guessed(severity: Severity) -> None:
+    """
+    However severe it is, it is not taken for dust.
+    """
+    policy = Policy(severities={DiscrepancyKind.POSITION_QTY_MISMATCH: severity})
+    (one,) = found(guessed("5"), policy)
+    assert (one.severity, one.venue, one.cache) == (severity, "3", "5")
+    assert one.detail.startswith("After reconciliation the cache holds another quantity")
+
+
+def test_fill_after_the_report_was_not_guessed() -> None:
+    """
+    What happened after the report cannot be in it.
+    """
+    assert found(guessed("3", ts_event=TS_REPORT + 1)) == []
+
+
+def test_a_doubt_is_told_like_the_difference_it_may_be() -> None:
+    """
+    A fill at run time may be counted already, too.
+    """
+    one = doubt(ACCOUNT, BTC, PLAIN)
+    assert one.is_blocking
+    assert (one.account_id, one.instrument_id) == (ACCOUNT, BTC)
+    assert (one.venue, one.cache) == ("no newer report", "one more fill")
+    assert one.detail == COUNTED_TWICE
+    severities = {DiscrepancyKind.POSITION_QTY_MISMATCH: Severity.WARN}
+    assert doubt(ACCOUNT, BTC, Policy(severities=severities)).severity is Severity.WARN

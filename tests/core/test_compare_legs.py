@@ -31,8 +31,8 @@ def test_legs_that_cancel_out_and_are_not_held_are_mismatches() -> None:
             position_id=leg,
             venue=qty,
             cache="not held",
-            detail="The legs of a hedged position differ: look at the venue, and correct the cache "
-            "before trading it",
+            detail="The legs of a hedged position differ: check the venue, and correct the cache "
+            "before you trade it",
         )
         for leg, qty in (("L", "2"), ("S", "-2"))
     )
@@ -193,6 +193,6 @@ def test_legs_without_ids_are_told_with_what_the_cache_holds(held: list[str], ca
     assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
     assert (one.position_id, one.venue, one.cache) == (None, "-2, 2", cache)
     assert one.detail == (
-        "The legs of a hedged position differ: look at the venue, and correct the cache before "
-        "trading it"
+        "The legs of a hedged position differ: check the venue, and correct the cache before you "
+        "trade it"
     )

@@ -61,8 +61,8 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
             client_order_id="O-1",
             venue="ACCEPTED",
             cache="unknown",
-            detail="The venue holds order V-1 and the cache does not know it: "
-            "cancel it at the venue, or restart so that it is reconciled",
+            detail="The venue holds order V-1, which the cache does not know: cancel it at the "
+            "venue, or restart the node so that it is reconciled",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -126,8 +126,8 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
             client_order_id="V-7",
             venue="PARTIALLY_FILLED",
             cache="instrument not loaded",
-            detail="The venue holds an order on an instrument that the node did not load: "
-            "load it, or cancel the order at the venue",
+            detail="The venue holds order V-7 on an instrument that the node did not load: load "
+            "the instrument, or cancel the order at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -150,7 +150,7 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             venue="no report",
             cache="TRIGGERED",
             detail="The cache holds an open order that the venue did not report, so it protects "
-            "nothing: look at the venue, and cancel it in the cache or place it again",
+            "nothing: check the venue, then cancel the order in the cache or place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -176,8 +176,8 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
             client_order_id="O-1",
             venue="CANCELED",
             cache="TRIGGERED",
-            detail="The order at the venue is not what the cache says: look at the venue, cancel "
-            "it there, and place it again",
+            detail="The order at the venue is not what the cache holds: check the venue, cancel "
+            "the order there, and place it again",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -241,7 +241,7 @@ def test_order_without_an_answer_is_in_flight(
             client_order_id="O-1",
             venue=venue,
             cache="SUBMITTED",
-            detail="Sent before the restart and never answered: look for it at the venue",
+            detail="Sent before the restart and still unanswered: look for it at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)

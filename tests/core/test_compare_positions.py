@@ -37,14 +37,14 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
             position_id="P-1",
             venue="2",
             cache="1.5",
-            detail="Reconciliation left another quantity in the cache than the venue reports: "
-            "look at the venue, and correct the cache before trading it",
+            detail="After reconciliation the cache holds another quantity than the venue reports: "
+            "check the venue, and correct the cache before you trade it",
         ),
     )
     assert report.blocked_instruments == (BTC,)
     assert report.outcome is RecoveryOutcome.DEGRADED
     assert report.failure is None
-    assert report.message == f"Differences that remain: 1; blocked: {BTC}"
+    assert report.message == f"Remaining differences: 1; blocked: {BTC}"
 
 
 @pytest.mark.parametrize("qty", ["2", "2.000", "-1"])
@@ -142,8 +142,8 @@ def test_position_that_the_venue_left_out_is_not_proven() -> None:
             position_id=position_id,
             venue="no report",
             cache=qty,
-            detail="The cache holds a position that the venue did not report: look at the venue, "
-            "and correct the cache or the position before trading it",
+            detail="The cache holds a position that the venue did not report: check the venue, "
+            "and correct the cache or the position before you trade it",
         )
         for position_id, qty in (("P-1", "2"), ("P-2", "-0.5"))
     )
@@ -210,8 +210,8 @@ def test_position_on_an_instrument_that_is_not_loaded_is_told_and_nothing_else_o
             instrument_id=BTC,
             venue="-2, 2",
             cache="instrument not loaded",
-            detail="The venue holds a position on an instrument that the node did not load: "
-            "load it, or close the position at the venue",
+            detail="The venue holds a position on an instrument that the node did not load: load "
+            "the instrument, or close the position at the venue",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -265,8 +265,8 @@ def test_position_that_nobody_owns_is_warned_of_and_blocks_nothing(owner: str) -
             position_id="P-1",
             venue="2",
             cache=f"2 of {owner}",
-            detail="No strategy owns this position: name the instrument in the "
-            "`external_order_claims` of the strategy that should, or close it",
+            detail="No strategy owns this position: add the instrument to the "
+            "`external_order_claims` of the strategy that should, or close the position",
         ),
     )
     assert report.blocked_instruments == ()

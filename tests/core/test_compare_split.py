@@ -2,6 +2,8 @@
 One net position at the venue that several own in the cache.
 """
 
+from decimal import Decimal
+
 import pytest
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
@@ -42,8 +44,8 @@ def test_net_position_of_two_strategies_is_split() -> None:
             venue="2",
             cache=f"-1 of {OTHER}, 3 of {STRATEGY}",
             detail="The venue holds one net position and several own a part of it in the cache, so "
-            "none can close just its own: let one strategy trade the instrument, or use an account "
-            "each",
+            "none can close just its own: let one strategy trade the instrument, or use an "
+            "account for each",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -151,3 +153,13 @@ def test_one_strategy_in_each_of_two_accounts_is_not_split() -> None:
         ],
     )
     assert found(observed) == []
+
+
+@pytest.mark.parametrize(("part", "expected"), [("0.0009", []), ("0.001", ["SPLIT_OWNERSHIP"])])
+def test_a_part_that_no_order_can_close_splits_nothing(part: str, expected: list[str]) -> None:
+    """
+    Dust that another strategy left behind is not in anybody's way.
+    """
+    held = [cached_position("2"), cached_position(part, position_id="P-2", strategy_id=OTHER)]
+    reported = venue_report([venue_position(Decimal(2) + Decimal(part))])
+    assert kinds(observation(reports=[reported], after=held)) == expected

@@ -1,7 +1,10 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from nautilus_recovery_actor.core import origins as origin_rule
+from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import AccountState
@@ -11,17 +14,24 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.origins import SYNTHETIC_ID
-from nautilus_recovery_actor.core.origins import traced
+from nautilus_recovery_actor.core.origins import origins as traced
+from tests.core.builders import ACCOUNT
+from tests.core.builders import BTC
+from tests.core.builders import ETH
 from tests.core.builders import OTHER_ACCOUNT
+from tests.core.builders import PLAIN
+from tests.core.builders import SOL
 from tests.core.builders import fill
+from tests.core.builders import found
 from tests.core.builders import observation
 from tests.core.builders import venue_order
 from tests.core.builders import venue_report
 
 
 def origins(seen: Observation) -> tuple[FillOrigin, ...]:
-    assert tuple(fill for fill, _ in traced(seen)) == seen.fills
-    return tuple(origin for _, origin in traced(seen))
+    fills = traced(seen).fills
+    assert tuple(fill for fill, _ in fills) == seen.fills
+    return tuple(origin for _, origin in fills)
 
 
 def origin(one: ObservedFill, *reports: VenueReport) -> FillOrigin:
@@ -207,3 +217,56 @@ def test_what_is_not_said_of_an_observation_is_nothing() -> None:
         values = (one.side, one.qty, one.filled_qty, one.px, one.trigger_px)
         assert values == (None, None, None, None, None)
     assert AccountState("A-1") == AccountState("A-1", is_connected=None, ts_account=None)
+
+
+def test_the_rule_is_applied_once_in_a_judgment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    All that depends on where a fill came from is decided by the same answer.
+    """
+    asked: list[ObservedFill] = []
+    rule = origin_rule._origin
+
+    def counted(one: ObservedFill, *args: Any) -> FillOrigin:
+        asked.append(one)
+        return rule(one, *args)
+
+    monkeypatch.setattr(origin_rule, "_origin", counted)
+    fills = [fill(index=0), fill(index=1, account_id=OTHER_ACCOUNT), fill(index=2, is_made_up=True)]
+    reports = [venue_report(seen_events=3), venue_report(account_id=OTHER_ACCOUNT, seen_events=3)]
+    observed = observation(fills=fills, reports=reports)
+    verdict.judge(observed, PLAIN)
+    assert asked == fills
+    verdict.describe(observed, PLAIN)
+    assert asked == fills * 2
+
+
+def test_what_the_engine_guessed_before_the_report_is_known_by_its_place() -> None:
+    """
+    A fill that comes late there may be counted already; one after the report was not guessed.
+    """
+    fills = [
+        fill(index=0),
+        fill(index=1, instrument_id=ETH, placed_here=False),
+        fill(index=2, trade_id="T-known", instrument_id=SOL),
+        fill(index=3, account_id=OTHER_ACCOUNT, is_made_up=True),
+        fill(index=4, account_id="PAPER-003", is_made_up=True),
+    ]
+    reports = [
+        venue_report(seen_events=3, trade_ids=["T-known"], ts=70),
+        venue_report(seen_events=3, account_id=OTHER_ACCOUNT),
+    ]
+    observed = observation(fills=fills, reports=reports)
+    guessed = {(ACCOUNT, BTC): 70, (ACCOUNT, ETH): 70}
+    assert traced(observed).guessed == guessed
+    assert verdict.judge(observed, PLAIN).guessed == guessed
+
+
+def test_a_synthetic_fill_proves_nothing_of_an_account_that_is_silent() -> None:
+    """
+    However it is known to be synthetic: by the host, or by the form of its id.
+    """
+    for one in (fill(is_made_up=True), fill(trade_id="S-18c2f3a0-9b1d")):
+        (unproven,) = found(observation(fills=[one]))
+        assert (unproven.kind.value, unproven.instrument_id) == ("NO_MASS_STATUS", BTC)
+        assert unproven.is_blocking
+    assert found(observation(fills=[fill()])) == []

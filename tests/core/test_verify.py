@@ -49,7 +49,7 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
     assert report.outcome is None
     assert report.failure is FailureReason.NOT_RECONCILED
     assert report.message == (
-        "No mass status from A-1, B-1: switch `reconciliation` on, or name the accounts that must "
+        "No mass status from A-1, B-1: enable `reconciliation`, or list the accounts that must "
         "report in `accounts`"
     )
     assert report.discrepancies == tuple(
@@ -59,8 +59,8 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
             account_id=account_id,
             instrument_id="",
             venue="no report",
-            detail=f"{account_id} sent no mass status, so nothing about it is proven: look for its "
-            "client's errors in the log and restart",
+            detail=f"{account_id} sent no mass status, so nothing about it is proven: check the "
+            "log for errors of its client, and restart the node",
         )
         for account_id in ("A-1", "B-1")
     )
@@ -83,8 +83,8 @@ def test_account_whose_mass_status_may_have_been_edited_has_not_reported() -> No
     assert (edited.kind, edited.severity) == (DiscrepancyKind.NO_MASS_STATUS, Severity.BLOCK)
     assert (edited.account_id, edited.venue) == ("A-1", "an edited report")
     assert edited.detail == (
-        "The engine may have edited the mass status of A-1 before it was seen: nothing in it is "
-        "proven; its adapter must fill it by `add_order_reports` and `add_fill_reports`"
+        "The engine may have edited the mass status of A-1 before it was seen, so nothing in it "
+        "is proven: its adapter must fill it by `add_order_reports` and `add_fill_reports`"
     )
     assert (silent.account_id, silent.venue) == ("B-1", "no report")
     assert silent.detail.startswith("B-1 sent no mass status")
@@ -327,7 +327,7 @@ def test_adjustment_without_any_report_does_not_claim_to_be_equal() -> None:
     report = judge(observation(events=2), Policy(allow_unreconciled=True))
     assert report.message == (
         "Reconciliation changed the cache (order events: 2, fills: 0); "
-        "no venue's report to compare it with"
+        "no venue report to compare it with"
     )
 
 
@@ -374,7 +374,7 @@ def test_degraded_recovery_names_every_blocked_instrument_once() -> None:
     )
     assert report.outcome is RecoveryOutcome.DEGRADED
     assert report.blocked_instruments == (ETH,)
-    assert report.message == f"Differences that remain: 3; blocked: {ETH}"
+    assert report.message == f"Remaining differences: 3; blocked: {ETH}"
     assert [(d.instrument_id, d.kind.value) for d in report.discrepancies] == [
         (ETH, "ORDER_NOT_IN_CACHE"),
         (ETH, "POSITION_QTY_MISMATCH"),
@@ -389,7 +389,7 @@ def test_several_blocked_instruments_are_listed() -> None:
     positions = [venue_position("1", SOL), venue_position("1", BTC)]
     report = judge(observation(reports=[venue_report(positions)]), PLAIN)
     assert report.blocked_instruments == (BTC, SOL)
-    assert report.message == f"Differences that remain: 2; blocked: {BTC}, {SOL}"
+    assert report.message == f"Remaining differences: 2; blocked: {BTC}, {SOL}"
 
 
 def test_description_has_no_result() -> None:
@@ -719,3 +719,20 @@ def test_lost_orders_are_told_in_the_order_of_their_ids() -> None:
     report = describe(observation(lost_orders=lost), PLAIN)
     assert [entry.strategy_id for entry in report.lost_orders] == ["C-1", "A-1", "B-1"]
     assert judge(observation(lost_orders=lost), PLAIN).blocked_instruments == ()
+
+
+def test_without_reconciliation_only_a_start_has_to_be_proven() -> None:
+    """
+    Of an account that must report it is named, of none it is any.
+    """
+    observed = msgspec.structs.replace(observation(), is_reconciling=False)
+    assert judge(observed, PLAIN).message.startswith("No mass status from any account: enable")
+    silent = msgspec.structs.replace(observed, required_accounts=frozenset({ACCOUNT}))
+    assert judge(silent, PLAIN).message.startswith(f"No mass status from {ACCOUNT}: enable")
+    later = msgspec.structs.replace(observed, trigger="mass_status")
+    assert judge(later, PLAIN).outcome is RecoveryOutcome.CLEAN
+    later = msgspec.structs.replace(silent, trigger="mass_status")
+    assert judge(later, PLAIN).message == (
+        f"No mass status from {ACCOUNT}: restart the node, or run `nautilus-recovery resume` once "
+        "its venue has reported"
+    )

@@ -77,7 +77,7 @@ def test_difference_that_remains_is_told_once_and_as_it_is_now() -> None:
     assert [(d.venue, d.resolved) for d in again.discrepancies] == [("3", False)]
     assert again.blocked_instruments == (BTC,)
     assert again.outcome is RecoveryOutcome.DEGRADED
-    assert again.message == f"Differences that remain: 1; blocked: {BTC}"
+    assert again.message == f"Remaining differences: 1; blocked: {BTC}"
 
 
 def test_difference_that_comes_back_is_not_resolved() -> None:
@@ -117,7 +117,7 @@ def test_difference_is_resolved_beside_another_one_that_stands(other: object) ->
     report = judge(observed, PLAIN)
     assert sorted(d.resolved for d in report.discrepancies) == [False, True]
     assert report.blocked_instruments == (BTC,)
-    assert report.message == f"Differences that remain: 1; blocked: {BTC}"
+    assert report.message == f"Remaining differences: 1; blocked: {BTC}"
 
 
 def test_account_that_reports_late_fails_nothing() -> None:

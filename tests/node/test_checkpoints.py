@@ -348,7 +348,8 @@ def test_a_checkpoint_that_cannot_be_read_is_kept_and_does_what_the_configuratio
     for slot, data in torn.items():
         assert client.get(f"{KEY}:{slot}:damaged") == data
         key = f"recovery:checkpoint:Keeper-000:{slot}"
-        error = f"The checkpoint '{key}' cannot be read, its checksum is wrong; copied to '{key}:d"
+        reason = "its checksum does not match"
+        error = f"The checkpoint '{key}' cannot be read: {reason}; copied to '{key}:d"
         assert told.count(error) == 1
     if action == "start":
         assert stored(valkey)[-1][1] == b"50"
@@ -361,7 +362,7 @@ def test_a_checkpoint_that_cannot_be_read_is_kept_and_does_what_the_configuratio
 @pytest.mark.parametrize(
     ("state", "error"),
     [
-        ({"number": b"x" * 1000}, "bytes, the limit is 500"),
+        ({"number": b"x" * 1000}, "bytes; the limit is 500"),
         ({"number": 4}, "it must be a dict[str, bytes], was int for 'number'"),
         (None, "it must be a dict[str, bytes], was NoneType"),
         (ZeroDivisionError("no"), "`on_save` raised ZeroDivisionError('no')"),

@@ -54,7 +54,7 @@ def raises(*_: Any, **__: Any) -> Any:
     ("owner", "name"),
     [
         (verdict, "judge"),
-        (verdict, "traced"),
+        (verdict, "origins"),
         (intake, "cached_positions"),
         (observation, "cached_positions"),
         (internals, "keep_reports_as_made"),

@@ -49,11 +49,11 @@ def test_trading_is_enabled_after_the_indicators_are_warm(venue: PaperVenue) -> 
 
 
 FAULTS = {
-    HistoryFault.EMPTY: "empty: nothing came",
+    HistoryFault.EMPTY: "empty: no data arrived",
     HistoryFault.SHORT: "short: 1",
     HistoryFault.REVERSED: "newest first: ",
-    HistoryFault.DUPLICATED: "duplicated: ",
-    HistoryFault.GAP: "gap: nothing between ",
+    HistoryFault.DUPLICATED: "duplicate: ",
+    HistoryFault.GAP: "gap: no data between ",
     HistoryFault.OLD: "short: 1",
     HistoryFault.RAISE: "not answered within 0.3 s",
     HistoryFault.HANG: "not answered within 0.3 s",

@@ -88,7 +88,7 @@ def test_a_gap_between_history_and_live_bars_is_a_gap(venue: PaperVenue) -> None
             node.node.kernel.data_engine.process(bar_after(last_bar(strategy), intervals=2))
             await node.run.until(lambda: strategy.bars)
             venue.set_history()
-            await node.run.until(lambda: "gap: nothing between" in (strategy.gate.reason() or ""))
+            await node.run.until(lambda: "gap: no data between" in (strategy.gate.reason() or ""))
             assert strategy.ema.count == 0
 
     asyncio.run(scenario())

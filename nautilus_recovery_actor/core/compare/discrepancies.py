@@ -1,68 +1,77 @@
 """
-What differs between the venues' reports and the cache.
+What differs between the venues' reports and the cache, and what no report has proven.
 """
 
 from collections.abc import Iterator
 
 from nautilus_recovery_actor.core.compare.orders import order_discrepancies
 from nautilus_recovery_actor.core.compare.positions import position_discrepancies
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
+from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Observation
-from nautilus_recovery_actor.core.origins import Traced
+from nautilus_recovery_actor.core.origins import Origins
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
-def discrepancies(observation: Observation, fills: Traced, policy: Policy) -> Iterator[Discrepancy]:
+_SILENT = (
+    "{} sent no mass status, so nothing about it is proven: check the log for errors of its "
+    "client, and restart the node"
+)
+_EDITED = (
+    "The engine may have edited the mass status of {} before it was seen, so nothing in it is "
+    "proven: its adapter must fill it by `add_order_reports` and `add_fill_reports`"
+)
+
+
+def discrepancies(
+    observation: Observation, origins: Origins, policy: Policy
+) -> Iterator[Discrepancy]:
     """Yield every difference, in no particular order."""
-    yield from _unproven(observation, policy)
+    yield from _unproven(observation, origins, policy)
     for report in observation.reports:
-        yield from position_discrepancies(observation, report, fills, policy)
+        yield from position_discrepancies(observation, report, origins, policy)
         yield from order_discrepancies(observation, report, policy)
 
 
-def _unproven(observation: Observation, policy: Policy) -> Iterator[Discrepancy]:
-    # Of an account that did not report nothing can be compared
+def _unproven(observation: Observation, origins: Origins, policy: Policy) -> Iterator[Discrepancy]:
+    # Nothing of an account that did not report can be compared
     reported = {report.account_id for report in observation.reports}
-    for account_id in observation.required_accounts - reported:
-        is_edited = account_id in observation.edited_accounts
+    required = observation.required_accounts
+    for account_id in required - reported:
         yield policy.difference(
-            DiscrepancyKind.NO_MASS_STATUS,
+            Kind.NO_MASS_STATUS,
             account_id,
-            venue="an edited report" if is_edited else "no report",
-            cache="",
-            detail=f"The engine may have edited the mass status of {account_id} before it was "
-            "seen: nothing in it is proven; its adapter must fill it by `add_order_reports` and "
-            "`add_fill_reports`"
-            if is_edited
-            else f"{account_id} sent no mass status, so nothing about it is proven: "
-            "look for its client's errors in the log and restart",
+            venue="an edited report" if account_id in observation.edited_accounts else "no report",
+            detail=(_EDITED if account_id in observation.edited_accounts else _SILENT).format(
+                account_id
+            ),
         )
     carried = [
         found
         for found in observation.carried
         if found.account_id not in reported
         and not found.resolved
-        and (found.instrument_id or found.account_id not in observation.required_accounts)
+        and (found.instrument_id or found.account_id not in required)
     ]
     yield from carried
     known = {
         (found.account_id, found.instrument_id)
         for found in carried
-        if found.kind is DiscrepancyKind.NO_MASS_STATUS
+        if found.kind is Kind.NO_MASS_STATUS
     }
-    made_up = {
+    aligned = {
         (fill.account_id, fill.instrument_id)
-        for fill in observation.fills
-        if fill.is_made_up and fill.account_id not in reported
+        for fill, origin in origins.fills
+        if origin is FillOrigin.SYNTHETIC and fill.account_id not in reported
     }
-    for account_id, instrument_id in made_up - known:
+    for account_id, instrument_id in aligned - known:
         yield policy.difference(
-            DiscrepancyKind.NO_MASS_STATUS,
+            Kind.NO_MASS_STATUS,
             account_id,
             instrument_id,
             venue="no report",
             cache="aligned by a synthetic fill",
-            detail="The engine made up a fill to align this position, and no mass status has come "
-            "since: look at the venue; the next mass status is verified",
+            detail="The engine made up a fill to align this position, and no mass status has "
+            "arrived since: check the venue; the next mass status is verified",
         )

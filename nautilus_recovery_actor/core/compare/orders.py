@@ -3,9 +3,12 @@ What differs between the orders of a venue's report and those of the cache.
 """
 
 from collections.abc import Iterator
-from functools import partial
+from collections.abc import Mapping
+from decimal import Decimal
 
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
+import msgspec
+
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueOrder
@@ -15,13 +18,25 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 
 _COMPARED = ("side", "qty", "filled_qty", "px", "trigger_px")
+_ADVICE = {
+    Kind.INSTRUMENT_NOT_LOADED: "The venue holds order {} on an instrument that the "
+    "node did not load: load the instrument, or cancel the order at the venue",
+    Kind.ORDER_NOT_IN_CACHE: "The venue holds order {}, which the cache does not know: "
+    "cancel it at the venue, or restart the node so that it is reconciled",
+    Kind.ORDER_NOT_AT_VENUE: "The cache holds an open order that the venue did not "
+    "report, so it protects nothing: check the venue, then cancel the order in the cache or place "
+    "it again",
+    Kind.ORDER_MISMATCH: "The order at the venue is not what the cache holds: check the "
+    "venue, cancel the order there, and place it again",
+    Kind.INFLIGHT_ORDER: "Sent before the restart and still unanswered: look for it at the venue",
+}
 
 
 def order_discrepancies(
     observation: Observation, report: VenueReport, policy: Policy
 ) -> Iterator[Discrepancy]:
     """Yield what differs between the orders of `report` and those of the cache."""
-    unknown = partial(_unknown_order, observation, report, policy)
+    subject = _Subject(report, observation.instruments, policy)
     # Two nodes may number their orders alike
     by_client_id = {
         (order.instrument_id, order.client_order_id): order
@@ -35,129 +50,87 @@ def order_discrepancies(
     }
     reported: dict[str, VenueOrder] = {}
     for order in report.orders:
-        instrument_id = order.instrument_id
-        known = by_client_id.get((instrument_id, order.client_order_id or "")) or by_venue_id.get(
-            (report.account_id, instrument_id, order.venue_order_id)
-        )
+        known = by_client_id.get(
+            (order.instrument_id, order.client_order_id or "")
+        ) or by_venue_id.get((report.account_id, order.instrument_id, order.venue_order_id))
         if known is None:
             if order.is_open:
-                yield unknown(order)
+                yield subject.unknown_order(order)
             continue
         other = reported.get(known.client_order_id)
         if other is None or not (other.is_open and order.is_open):
             reported[known.client_order_id] = order
         elif other.venue_order_id == known.venue_order_id:
             # Two orders rest at the venue under one client order id: the cache knows one of them
-            yield unknown(order)
+            yield subject.unknown_order(order)
         else:
-            yield unknown(other)
+            yield subject.unknown_order(other)
             reported[known.client_order_id] = order
     for known in observation.orders:
         order_at_venue = reported.get(known.client_order_id)
         if max(known.ts_init, known.ts_last) > report.ts:
             continue  # What came after the report cannot be in it
-        is_own = known.account_id == report.account_id
         if order_at_venue is not None:
-            yield from _known_order(observation, report, policy, order_at_venue, known)
-        elif is_own and not known.is_local and known.ts_filled <= report.ts:
-            yield from _unreported_order(report, policy, known)
+            yield from subject.known_order(order_at_venue, known)
+        elif (
+            known.account_id == report.account_id
+            and not known.is_local
+            and known.ts_filled <= report.ts
+        ):
+            yield from subject.unreported_order(known)
 
 
-def _unknown_order(
-    observation: Observation, report: VenueReport, policy: Policy, order: VenueOrder
-) -> Discrepancy:
-    kind, cache = DiscrepancyKind.ORDER_NOT_IN_CACHE, "unknown"
-    detail = (
-        f"The venue holds order {order.venue_order_id} and the cache does not know it: "
-        "cancel it at the venue, or restart so that it is reconciled"
-    )
-    if order.instrument_id not in observation.instruments:
-        kind, cache = DiscrepancyKind.INSTRUMENT_NOT_LOADED, "instrument not loaded"
-        detail = (
-            "The venue holds an order on an instrument that the node did not load: "
-            "load it, or cancel the order at the venue"
+class _Subject(msgspec.Struct, frozen=True):
+    report: VenueReport
+    instruments: Mapping[str, Decimal]
+    policy: Policy
+
+    def unknown_order(self, order: VenueOrder) -> Discrepancy:
+        if order.instrument_id in self.instruments:
+            return self._differs(Kind.ORDER_NOT_IN_CACHE, order, order.status, "unknown")
+        cache = "instrument not loaded"
+        return self._differs(Kind.INSTRUMENT_NOT_LOADED, order, order.status, cache)
+
+    def known_order(self, order: VenueOrder, known: CachedOrder) -> Iterator[Discrepancy]:
+        if order.is_open and order.instrument_id not in self.instruments:
+            yield self.unknown_order(order)
+            return
+        if known.is_inflight and (not order.is_open or order.status == known.status == "SUBMITTED"):
+            yield self._differs(Kind.INFLIGHT_ORDER, known, order.status, known.status)
+            return
+        if not order.is_open and not known.is_open:
+            return
+        is_filled_since = known.ts_filled > self.report.ts  # Changes nothing of what was agreed
+        venue, cache = [], []
+        # Of an order that is open on both sides each venue and adapter names the status in its way
+        if order.is_open != known.is_open and not is_filled_since:
+            venue.append(order.status)
+            cache.append(known.status)
+        for name in _COMPARED:
+            if is_filled_since and name == "filled_qty":
+                continue
+            there, here = getattr(order, name), getattr(known, name)
+            if there is not None and here is not None and there != here:
+                venue.append(f"{name} {there}")
+                cache.append(f"{name} {here}")
+        if venue:
+            yield self._differs(Kind.ORDER_MISMATCH, known, ", ".join(venue), ", ".join(cache))
+
+    def unreported_order(self, known: CachedOrder) -> Iterator[Discrepancy]:
+        if known.is_inflight:
+            yield self._differs(Kind.INFLIGHT_ORDER, known, "no report", known.status)
+        elif known.is_open:
+            yield self._differs(Kind.ORDER_NOT_AT_VENUE, known, "no report", known.status)
+
+    def _differs(
+        self, kind: Kind, order: VenueOrder | CachedOrder, venue: str, cache: str
+    ) -> Discrepancy:
+        return self.policy.difference(
+            kind,
+            self.report.account_id,
+            order.instrument_id,
+            client_order_id=order.client_order_id or order.venue_order_id,
+            venue=venue,
+            cache=cache,
+            detail=_ADVICE[kind].format(order.venue_order_id),
         )
-    return policy.difference(
-        kind,
-        report.account_id,
-        order.instrument_id,
-        client_order_id=order.client_order_id or order.venue_order_id,
-        venue=order.status,
-        cache=cache,
-        detail=detail,
-    )
-
-
-def _known_order(
-    observation: Observation,
-    report: VenueReport,
-    policy: Policy,
-    order: VenueOrder,
-    known: CachedOrder,
-) -> Iterator[Discrepancy]:
-    if order.is_open and order.instrument_id not in observation.instruments:
-        yield _unknown_order(observation, report, policy, order)
-        return
-    if known.is_inflight and (not order.is_open or order.status == known.status == "SUBMITTED"):
-        yield _inflight_order(report, policy, known, order.status)
-        return
-    if not order.is_open and not known.is_open:
-        return
-    is_filled_since = known.ts_filled > report.ts  # Which changes nothing of its terms
-    venue, cache = [], []
-    # Venues and adapters report the status of an open order in their own ways
-    if order.is_open != known.is_open and not is_filled_since:
-        venue.append(order.status)
-        cache.append(known.status)
-    for name in _COMPARED:
-        there, here = getattr(order, name), getattr(known, name)
-        is_known = there is not None and here is not None
-        if is_known and there != here and not (is_filled_since and name == "filled_qty"):
-            venue.append(f"{name} {there}")
-            cache.append(f"{name} {here}")
-    if venue:
-        detail = (
-            "The order at the venue is not what the cache says: look at the venue, cancel it "
-            "there, and place it again"
-        )
-        yield policy.difference(
-            DiscrepancyKind.ORDER_MISMATCH,
-            report.account_id,
-            known.instrument_id,
-            client_order_id=known.client_order_id,
-            venue=", ".join(venue),
-            cache=", ".join(cache),
-            detail=detail,
-        )
-
-
-def _unreported_order(
-    report: VenueReport, policy: Policy, known: CachedOrder
-) -> Iterator[Discrepancy]:
-    if known.is_inflight:
-        yield _inflight_order(report, policy, known, "no report")
-    elif known.is_open:
-        yield policy.difference(
-            DiscrepancyKind.ORDER_NOT_AT_VENUE,
-            report.account_id,
-            known.instrument_id,
-            client_order_id=known.client_order_id,
-            venue="no report",
-            cache=known.status,
-            detail="The cache holds an open order that the venue did not report, so it protects "
-            "nothing: look at the venue, and cancel it in the cache or place it again",
-        )
-
-
-def _inflight_order(
-    report: VenueReport, policy: Policy, known: CachedOrder, venue: str
-) -> Discrepancy:
-    return policy.difference(
-        DiscrepancyKind.INFLIGHT_ORDER,
-        report.account_id,
-        known.instrument_id,
-        client_order_id=known.client_order_id,
-        venue=venue,
-        cache=known.status,
-        detail="Sent before the restart and never answered: look for it at the venue",
-    )

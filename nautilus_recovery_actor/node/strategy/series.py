@@ -1,7 +1,7 @@
 """
-Is a series of historical data fit to warm up with, and what continues it.
+Whether a series of historical data is fit to warm up with, and which live data continue it.
 
-A point is a time (UNIX ns) and what tells data of the same time apart.
+A point is a time (UNIX ns) and a key that distinguishes data of the same time.
 """
 
 from collections.abc import Hashable
@@ -19,12 +19,12 @@ Point = tuple[int, Hashable]
 
 class SeriesRule(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a series has to be, besides ascending and without duplicates. Times are in nanoseconds.
+    What a series must be, besides ascending and free of duplicates. Times are in nanoseconds.
     """
 
     # The least number of points
     count: int = 1
-    # The time (UNIX) from which on the series has to cover. Not checked without `max_gap`
+    # The time (UNIX) from which the series must reach. Not checked without `max_gap`
     since: int | None = None
     # The longest time between two points
     max_gap: int | None = None
@@ -35,7 +35,7 @@ class SeriesRule(msgspec.Struct, frozen=True, kw_only=True):
 def find_fault(points: Sequence[Point], rule: SeriesRule, now: int) -> str | None:
     """Return why a series does not satisfy a rule."""
     if not points:
-        return "empty: nothing came"
+        return "empty: no data arrived"
     return (
         _find_disorder(points)
         or _find_shortage(points, rule)
@@ -50,7 +50,7 @@ def find_gap(points: Sequence[Point], max_gap: int | None) -> str | None:
         return None
     for (before, _), (after, _) in pairwise(points):
         if after - before > max_gap:
-            return f"gap: nothing between {_iso(before)} and {_iso(after)}"
+            return f"gap: no data between {_iso(before)} and {_iso(after)}"
     return None
 
 
@@ -63,11 +63,11 @@ def _find_disorder(points: Sequence[Point]) -> str | None:
     for point in points:
         ts = point[0]
         if ts < previous:
-            return f"not ascending: {_iso(ts)} comes after {_iso(previous)}"
+            return f"not ascending: {_iso(ts)} follows {_iso(previous)}"
         if ts > previous:
             seen.clear()
         if point in seen:
-            return f"duplicated: {_iso(ts)} comes twice"
+            return f"duplicate: {_iso(ts)} appears twice"
         seen.add(point)
         previous = ts
     return None
@@ -75,11 +75,11 @@ def _find_disorder(points: Sequence[Point]) -> str | None:
 
 def _find_shortage(points: Sequence[Point], rule: SeriesRule) -> str | None:
     if len(points) < rule.count:
-        return f"short: {len(points)} of {rule.count} came"
+        return f"short: {len(points)} of {rule.count} arrived"
     first = points[0][0]
     if rule.since is None or rule.max_gap is None or first - rule.since <= rule.max_gap:
         return None
-    return f"short: begins at {_iso(first)}, and was asked from {_iso(rule.since)}"
+    return f"short: begins at {_iso(first)}, requested from {_iso(rule.since)}"
 
 
 def _find_age(last: int, max_age: int | None, now: int) -> str | None:
@@ -93,7 +93,7 @@ def _iso(ts: int) -> str:
 
 
 class Edge:
-    """Where a series ends: what comes live either continues it, or is already part of it."""
+    """Where a series ends: live data either continue it, or are part of it already."""
 
     __slots__ = ("_at_last", "_max_gap", "is_whole", "last")
 
@@ -120,7 +120,7 @@ class Edge:
         return True
 
     def is_fresh(self, now: int, max_age: int) -> bool:
-        """Return whether the series is without a gap until now."""
+        """Return whether the series is up to date, without a gap."""
         if self.last is None or self._max_gap is None:
-            return False  # Without `max_gap` nobody can tell
+            return False  # Without `max_gap` it cannot be known
         return self.is_whole and now - self.last <= max_age

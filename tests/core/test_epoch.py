@@ -298,7 +298,7 @@ def test_kernel_that_gives_up_fails_the_epoch_at_once(name: str, now: int) -> No
     assert state.phase is RecoveryPhase.FAILED
     assert action == Fail(
         FailureReason.RECONCILIATION_FAILED,
-        "The kernel gave its start up and the trader did not start: mend the error in the log "
+        "The kernel aborted its start, so the trader did not start: fix the error in the log "
         "above, then restart",
     )
 
@@ -358,8 +358,8 @@ def test_events_that_do_not_cease_time_out_at_the_deadline(flagged: int) -> None
     assert over.phase is RecoveryPhase.FAILED
     assert action == Fail(
         FailureReason.TIMEOUT,
-        "Reconciliation events did not cease for 250 ms within 2.5 s: "
-        "something goes on trading, stop it and restart",
+        "Reconciliation events kept arriving: no quiet 250 ms within 2.5 s; "
+        "something is still trading, stop it and restart",
     )
 
 
