@@ -19,6 +19,9 @@ from nautilus_recovery_actor.core.gate import close_by
 from nautilus_recovery_actor.core.gate import open_by
 
 
+# An enum's attribute costs more than a message does here
+_FAILED, _COMPLETE, _OVERRIDDEN = MessageKind.FAILED, MessageKind.COMPLETE, MessageKind.OVERRIDDEN
+
 M = TypeVar("M", bound=Message)
 
 
@@ -69,7 +72,7 @@ class Following(Generic[M]):
         if message.epoch < self.gate.epoch:
             return []  # What an older epoch allowed, shadow mode too, is over
         self.is_shadow = message.report.shadow
-        if message.kind is MessageKind.OVERRIDDEN:
+        if message.kind is _OVERRIDDEN:
             return self._take_override(message)
 
         key = (message.kind, message.epoch)
@@ -79,9 +82,9 @@ class Following(Generic[M]):
             self._put_off = [message]  # Hooks are for a strategy that runs
             return []
         self._informed = key
-        if message.kind is MessageKind.COMPLETE:
+        if message.kind is _COMPLETE:
             return [Action.CALL_RECOVERED]
-        if message.kind is MessageKind.FAILED:
+        if message.kind is _FAILED:
             # In shadow mode a strategy that waits to be enabled must not be held back
             enable = [Action.CALL_ENABLED] if self.is_shadow else []
             return [Action.CALL_FAILED, *enable]

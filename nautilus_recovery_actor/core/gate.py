@@ -276,6 +276,10 @@ class RecoveryGate:
         return was_open
 
 
+# An enum's attribute costs more than a gate does with it
+_FAILED, _COMPLETE, _OVERRIDDEN = MessageKind.FAILED, MessageKind.COMPLETE, MessageKind.OVERRIDDEN
+
+
 class Message(Protocol):
     """A message of the monitor, as far as a gate is concerned."""
 
@@ -302,7 +306,7 @@ def close_by(gate: RecoveryGate, message: Message) -> bool:
     """Close a gate if a message closes it, and return whether it was open."""
     # Also a result whose beginning was missed closes what an older one opened
     was_open = gate.begin(message.epoch)
-    if message.kind is MessageKind.FAILED:
+    if message.kind is _FAILED:
         report = message.report
         assert report.failure is not None  # A failed epoch has a reason
         was_open |= gate.fail(message.epoch, report.failure, report.message)
@@ -311,8 +315,8 @@ def close_by(gate: RecoveryGate, message: Message) -> bool:
 
 def open_by(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> bool:
     """Let a gate pass what a message allows, and return whether this changed anything."""
-    if message.kind is MessageKind.COMPLETE:
+    if message.kind is _COMPLETE:
         return gate.complete(message.epoch, frozenset(message.report.blocked_instruments))
-    if message.kind is MessageKind.OVERRIDDEN:
+    if message.kind is _OVERRIDDEN:
         return gate.release(message.epoch, active(message.report, now()))
     return False

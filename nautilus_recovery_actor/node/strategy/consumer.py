@@ -59,6 +59,14 @@ class Recovering(Protocol):
     on_trading_enabled: Callable[[], None]
 
 
+# An enum's attribute costs more than what it is asked for here
+_CALL_RECOVERED = Action.CALL_RECOVERED
+_BEGIN_WARM_UP = Action.BEGIN_WARM_UP
+_CALL_ENABLED = Action.CALL_ENABLED
+_CALL_FAILED = Action.CALL_FAILED
+_CANCEL_WARM_UP = Action.CANCEL_WARM_UP
+
+
 class Consumer:
     """Listens to the monitor for a strategy, calls its hooks, and enables it to trade."""
 
@@ -78,7 +86,6 @@ class Consumer:
         self.warmup = WarmUp(strategy, self)
         self.is_backtest = False
         self._hook = ""  # Where an exception comes from
-        self._follow_guarded = self.guard(self._follow)
 
     # -- THE MONITOR --
 
@@ -122,8 +129,13 @@ class Consumer:
 
     def _on_message(self, message: RecoveryMessage) -> None:
         # A stream from outside may bring the messages of other nodes
-        if message.trader_id == self._strategy.trader_id.value:
-            self._follow_guarded(message)
+        if message.trader_id != self._strategy.trader_id.value:
+            return
+        self._hook = "recovery"
+        try:
+            self._follow(message)
+        except Exception as e:
+            self._take_error(e)
 
     def guard(self, call: Callable[P, None]) -> Callable[P, None]:
         """Return `call` so that what it raises closes the gate and reaches nobody."""
@@ -135,11 +147,14 @@ class Consumer:
             except Exception as e:
                 if self.is_backtest:
                     raise
-                where = f"{type(self._strategy).__name__}.{self._hook}"
-                self._carry_out(self._following.raised(where, e))
-                self._strategy.log.exception(f"Trading stays disabled: {where} raised", e)
+                self._take_error(e)
 
         return guarded
+
+    def _take_error(self, error: Exception) -> None:
+        where = f"{type(self._strategy).__name__}.{self._hook}"
+        self._carry_out(self._following.raised(where, error))
+        self._strategy.log.exception(f"Trading stays disabled: {where} raised", error)
 
     def _follow(self, message: RecoveryMessage) -> None:
         following = self._following
@@ -151,25 +166,24 @@ class Consumer:
 
     def _carry_out(self, actions: list[Action], message: RecoveryMessage | None = None) -> None:
         strategy = self._strategy
-        for action in actions:
-            match action:  # The most frequent first: a thousand strategies wait for this
-                case Action.CALL_RECOVERED:
-                    assert isinstance(message, RecoveryComplete)
-                    self._recover(message)
-                case Action.BEGIN_WARM_UP:
-                    self._hook = "warmup_needs"
-                    self.warmup.begin(is_backtest=False)
-                case Action.CALL_ENABLED:
-                    self._hook = "on_trading_enabled"
-                    strategy.on_trading_enabled()
-                case Action.CALL_FAILED:
-                    assert isinstance(message, RecoveryFailed)
-                    self._hook = "on_recovery_failed"
-                    strategy.on_recovery_failed(message)
-                case Action.CANCEL_WARM_UP:
-                    self.warmup.cancel()
-                case _:
-                    self._announce(action)
+        for action in actions:  # The most frequent first: a thousand strategies wait for this
+            if action is _CALL_RECOVERED:
+                assert isinstance(message, RecoveryComplete)
+                self._recover(message)
+            elif action is _BEGIN_WARM_UP:
+                self._hook = "warmup_needs"
+                self.warmup.begin(is_backtest=False)
+            elif action is _CALL_ENABLED:
+                self._hook = "on_trading_enabled"
+                strategy.on_trading_enabled()
+            elif action is _CALL_FAILED:
+                assert isinstance(message, RecoveryFailed)
+                self._hook = "on_recovery_failed"
+                strategy.on_recovery_failed(message)
+            elif action is _CANCEL_WARM_UP:
+                self.warmup.cancel()
+            else:
+                self._announce(action)
 
     def _announce(self, action: Action) -> None:
         gate, log = self._following.gate, self._strategy.log

@@ -25,9 +25,11 @@ class UnansweredOrders:
 
     def take(self, report: RecoveryReport) -> None:
         """Take what a recovery that completed has found."""
-        own = self._strategy.id.value
         self._ts_asked = report.ts_started
-        self.lost = tuple(lost for lost in report.lost_orders if lost.strategy_id == own)
+        self.lost = report.lost_orders  # Next to always there are none
+        if self.lost:
+            own = self._strategy.id.value
+            self.lost = tuple(lost for lost in self.lost if lost.strategy_id == own)
 
     @property
     def unresolved(self) -> list[Order]:
