@@ -45,6 +45,17 @@ class Action(Enum):
 class Following(Generic[M]):
     """Where one consumer stands: its gate, and what it has yet to be informed of."""
 
+    __slots__ = (
+        "_enabled",
+        "_informed",
+        "_now",
+        "_override",
+        "_put_off",
+        "_warming_up",
+        "gate",
+        "is_shadow",
+    )
+
     def __init__(self, now: Callable[[], int]) -> None:
         self.gate = RecoveryGate(now)
         # Whether nothing is to be held back, whatever the gate says
@@ -64,7 +75,7 @@ class Following(Generic[M]):
     def close(self, message: M) -> list[Action]:
         """Return what to do first, whatever else the message means."""
         was_open = close_by(self.gate, message)
-        actions = self._cancel_warm_up()
+        actions = [] if self._warming_up is None else self._cancel_warm_up()
         return [*actions, Action.WARN_CLOSED, Action.SIGNAL_CLOSED] if was_open else actions
 
     def take(self, message: M, *, is_running: bool) -> list[Action]:

@@ -36,10 +36,13 @@ COMMAND_ENDPOINT = "RecoveryMonitor.command"
 # Marks a node that `halt_until_recovered` guards
 GUARD_ENDPOINT = "RecoveryHalt.guard"
 # NautilusTrader's own
+DATA_ENGINE_REQUEST = "DataEngine.request"
 EXEC_ENGINE_PROCESS = "ExecEngine.process"
 
 # -- TOPICS AND STREAMS --
 
+HISTORICAL_BARS = "historical.data.bars."
+HISTORICAL = "historical."
 ORDER_EVENTS = "events.order."
 EXECUTION_REPORTS = "reports.execution."
 RISK_EVENTS = "events.risk"

@@ -207,7 +207,7 @@ class Observation(msgspec.Struct, frozen=True):
     # newest of those before the epoch come first
     live_fills: tuple[ObservedFill, ...] = ()
     # How many of the flagged events an earlier epoch has reported
-    told_events: int = 0
+    reported_events: int = 0
     # What the epoch before found; it stands for each account that does not report in this one
     carried: tuple[Discrepancy, ...] = ()
     # What was found when this epoch was checked before

@@ -3,6 +3,7 @@ Where each flagged fill came from: one rule, applied once in a judgment.
 """
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -15,6 +16,10 @@ from nautilus_recovery_actor.core.observation import VenueReport
 # An order or a trade that the engine wrote into a mass status to complete a partial window of fills
 # (seen on 1.231).
 SYNTHETIC_ID = re.compile(r"S-[0-9a-f]+-[0-9a-f]+")
+
+# What the engine tags the orders with that it makes up to align a position
+_ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _GUESSES = (FillOrigin.INFERRED, FillOrigin.SYNTHETIC)
 
@@ -52,6 +57,17 @@ def origins(observation: Observation) -> Origins:
         if report is not None and origin in _GUESSES and fill.index < report.seen_events:
             guessed[fill.account_id, fill.instrument_id] = report.ts
     return Origins(tuple(fills), guessed)
+
+
+def is_alignment(tags: Iterable[str], venue_order_id: str) -> bool:
+    """
+    Return whether an order that reconciliation created only aligns a position.
+
+    The engine tags the orders that it makes up, unless a strategy claims the instrument: then only
+    the form of the venue order id is left, a UUID.
+    """
+    known = frozenset(tags)
+    return bool(known & _ALIGNMENT_TAGS) if known else bool(_UUID.fullmatch(venue_order_id))
 
 
 def _origin(fill: ObservedFill, report: VenueReport | None, orders: set[str]) -> FillOrigin:

@@ -15,6 +15,7 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
 from nautilus_recovery_actor.core.compare.positions import doubt
+from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
@@ -84,6 +85,12 @@ class Recovery(msgspec.Struct, frozen=True):
         """Where the epoch stands."""
         return RecoveryPhase.PENDING if self.state is None else self.state.phase
 
+    def phase_at(self, flagged: int) -> RecoveryPhase:
+        """Return where it stands after so many flagged events: no work is done for each."""
+        if flagged and self.state is not None and self.phase is RecoveryPhase.PENDING:
+            return RecoveryPhase.RECONCILING
+        return self.phase
+
     @property
     def is_rechecking(self) -> bool:
         """Whether something blocked when it was checked, and is checked again."""
@@ -109,7 +116,7 @@ class Recovery(msgspec.Struct, frozen=True):
 
     def is_in_doubt(self, account_id: str, instrument_id: str, ts_event: int) -> bool:
         """Return whether a fill is so old that the engine may have guessed it before it came."""
-        return ts_event <= self.guessed.get((account_id, instrument_id), 0)
+        return ts_event <= self.guessed.get((account_id, instrument_id), -1)
 
 
 Decision: TypeAlias = tuple[Recovery, tuple[Action, ...]]
@@ -226,6 +233,9 @@ def _broken(recovery: Recovery, broke: happened.Broke, rules: Rules) -> Decision
         recovery, opening = _opened(recovery, broke, rules, "mass_status")
     # Nothing counts but what comes from now on
     recovery = _replace(recovery, reports={}, is_broken=True)
+    if recovery.phase is RecoveryPhase.FAILED and recovery.report is None:
+        # What raised was the carrying out of this failure
+        return recovery, (happened.Fail(FailureReason.INTERNAL_ERROR, broke.message),)
     recovery, actions = _advanced(recovery, epoch.Broke(broke.message), rules)
     return recovery, (*opening, *actions)
 
@@ -267,7 +277,9 @@ def _looked(recovery: Recovery, looked: happened.Looked, rules: Rules) -> Decisi
     names = ", ".join(sorted(lost))
     text = f"The client of {names} is disconnected: its cached state is going stale"
     warning = happened.Log(Severity.WARN, text)
-    if not _may_reopen(recovery, rules.reopens_on_mass_status):
+    if recovery.phase is not RecoveryPhase.COMPLETE:
+        return _demanding(recovery, lost), (warning,)
+    if not rules.reopens_on_mass_status:
         return recovery, (warning,)
     recovery, actions = _opened(recovery, looked, rules, "mass_status", required=lost)
     return recovery, (warning, *actions)
@@ -297,11 +309,14 @@ def _woken(recovery: Recovery, woke: epoch.Woke, rules: Rules) -> Decision:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)
     recovery, actions = _advanced(recovery, woke, rules)
     if happened.Judge() in actions:
-        # What a client reported before it was disconnected is of no use
-        lost = woke.disconnected
-        kept = {key: report for key, report in recovery.reports.items() if key not in lost}
-        recovery = _replace(recovery, demanded=recovery.demanded | lost, reports=kept)
+        recovery = _demanding(recovery, woke.disconnected)
     return recovery, actions
+
+
+def _demanding(recovery: Recovery, lost: frozenset[str]) -> Recovery:
+    # What a client reported before it was disconnected is of no use
+    kept = {key: report for key, report in recovery.reports.items() if key not in lost}
+    return _replace(recovery, demanded=recovery.demanded | lost, reports=kept)
 
 
 def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decision:
@@ -382,7 +397,8 @@ def _resumed(
     if recovery.is_broken:
         required |= command.known
     resumed, actions = _opened(recovery, command, rules, recovery.trigger, required=required)
-    resumed = _replace(resumed, reports=recovery.reports, openings=())
+    kept = {"reports": recovery.reports, "ts_reconciled": recovery.ts_reconciled}
+    resumed = _replace(resumed, openings=(), **kept)
     return resumed, actions, f"Opened recovery epoch {resumed.epoch}"
 
 

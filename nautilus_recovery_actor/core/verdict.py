@@ -81,7 +81,7 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
         outcome = RecoveryOutcome.ADJUSTED
         message = (
             "Reconciliation changed the cache "
-            f"(order events: {observation.events - observation.told_events}, "
+            f"(order events: {observation.events - observation.reported_events}, "
             f"fills: {sum(report.fill_counts.values())}); {_proof(observation, report)}"
         )
     else:
@@ -105,7 +105,7 @@ def _described(observation: Observation, found: Origins, policy: Policy) -> Reco
         for one in observation.earlier
         if _subject(one) not in subjects
     )
-    fills = [one for one in found.fills if one[0].index >= observation.told_events]
+    fills = [one for one in found.fills if one[0].index >= observation.reported_events]
     newest = fills[max(len(fills) - policy.max_report_fills, 0) :]
     return RecoveryReport(
         **{name: getattr(observation, name) for name in _OBSERVED},
@@ -159,7 +159,7 @@ def _reading_order(found: Discrepancy) -> tuple[str, ...]:
 
 def _is_changed(observation: Observation, report: RecoveryReport) -> bool:
     return (
-        observation.events > observation.told_events
+        observation.events > observation.reported_events
         or any(change.qty_before != change.qty_after for change in report.positions)
         or any(found.resolved for found in report.discrepancies)
     )

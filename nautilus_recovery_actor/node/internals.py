@@ -30,6 +30,7 @@ from nautilus_trader.live.node import TradingNode
 from nautilus_trader.system.kernel import NautilusKernel
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
 
@@ -99,7 +100,7 @@ def _keep(original: Callable[..., None] | None, attribute: str) -> None:
         return
 
     @wraps(original)
-    def add(self: ExecutionMassStatus, reports: list[Any]) -> None:
+    def add(self: ExecutionMassStatus, reports: list[OrderStatusReport] | list[FillReport]) -> None:
         original(self, reports)
         self.__dict__.setdefault(attribute, []).extend(reports)
         reports_added.send(reports=reports)
@@ -302,9 +303,9 @@ REJECTIONS = Reach(
     lambda kernel: EXEC_ENGINE_PROCESS in kernel.msgbus.endpoints(),
 )
 DATA_REQUESTS = Reach(
-    "the message bus endpoint `DataEngine.request`",
+    f"the message bus endpoint `{DATA_ENGINE_REQUEST}`",
     "no history arrives, so strategies that need a warm-up stay closed",
-    lambda kernel: "DataEngine.request" in kernel.msgbus.endpoints(),
+    lambda kernel: DATA_ENGINE_REQUEST in kernel.msgbus.endpoints(),
 )
 NODE_CONFIG = Reach(
     "`TradingNode._config`",
@@ -318,6 +319,12 @@ ON_START = Reach(
     lambda was_called: was_called,
 )
 
-AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS)
+STOP = Reach(
+    "the method `Strategy._stop`, which a stop ends with",
+    "what `on_save` returns at a clean stop is not written, the last checkpoint stays",
+    lambda: callable(getattr(Strategy, "_stop", None)),
+)
+
+AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS, STOP)
 IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, DATA_REQUESTS)
 REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG, ON_START)

@@ -190,7 +190,7 @@ def observation(
     increment: str = "0.001",
     accounts: Iterable[AccountState] = (),
     earlier: Iterable[Discrepancy] = (),
-    told_events: int = 0,
+    reported_events: int = 0,
     lost_orders: Iterable[LostOrder] = (),
 ) -> Observation:
     fills = tuple(fills)
@@ -213,7 +213,7 @@ def observation(
         events=len(fills) if events is None else events,
         fills=fills,
         live_fills=tuple(live_fills),
-        told_events=told_events,
+        reported_events=reported_events,
         carried=tuple(carried),
         earlier=tuple(earlier),
         lost_orders=tuple(lost_orders),

@@ -86,6 +86,12 @@ class Sent:
     report: RecoveryReport
 
 
+class InjectedError(Exception):
+    """
+    What carrying out an action raised.
+    """
+
+
 class Host:
     def __init__(self, policy: Policy) -> None:
         self.rules = Rules(timing=TIMING, policy=policy)
@@ -101,6 +107,7 @@ class Host:
         self.judgements = 0
         self.command_ids = count()
         self.answers: list[happened.Answer] = []
+        self.is_fragile = False  # Whether carrying out the next opening raises
         self.recovery = Recovery(epoch=1, ts_started=self.now)
         self.happen(happened.KernelStarted(*self.moment))
         self.over_at = self.now + TIMING.startup
@@ -187,13 +194,19 @@ class Host:
 
     def happen(self, happening: Happening) -> None:
         self.recovery, actions = decide(self.recovery, happening, self.rules)
-        for action in actions:
-            self._carry_out(action)
+        try:
+            for action in actions:
+                self._carry_out(action)
+        except InjectedError:
+            self.raise_error()
 
-    def _carry_out(self, action: Action) -> None:
+    def _carry_out(self, action: Action) -> None:  # noqa: C901  One case for each action
         match action:
             case happened.Open(is_at_runtime):
                 self._tell(MessageKind.STARTED, self._opening_report())
+                if self.is_fragile:
+                    self.is_fragile = False
+                    raise InjectedError
                 if is_at_runtime:
                     self.over_at = self.now + TIMING.settle + 2 * TIMING.verify
                     self.before = self.positions()
@@ -259,7 +272,7 @@ class Host:
             events=len(self.flagged),
             fills=tuple(trade.observed(index) for index, trade in enumerate(self.flagged)),
             live_fills=tuple(trade.observed(index) for index, trade in enumerate(self.live)),
-            told_events=self.reported_events,
+            reported_events=self.reported_events,
             carried=recovery.carried,
             earlier=recovery.earlier,
         )

@@ -268,8 +268,10 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(disconnected=st.sets(st.sampled_from(ACCOUNTS), max_size=1))
     def look(self, disconnected: set[str]) -> None:
-        if self.host.gate.is_open:
-            self.truth.lose(disconnected - self.host.disconnected)
+        if self.host.recovery.is_trader_started:
+            lost = disconnected - self.host.recovery.disconnected
+            self.truth.lose(lost)
+            self.truth.reported -= lost
         self.host.look(frozenset(disconnected))
 
     @rule(is_resumed=st.booleans(), account_id=st.sampled_from(ACCOUNTS))
@@ -281,6 +283,22 @@ class GateMachine(RuleBasedStateMachine):
             self.report(account_id, ("equal", "equal"), 0)
             self.operate("resume", BTC, 0)
             self.time(LONG, is_busy=False)
+
+    @rule(name=st.sampled_from(["mass_status", "disconnect"]), is_storm=st.booleans())
+    def break_in_opening(self, name: str, *, is_storm: bool) -> None:
+        for _ in range(TIMING.storm_epochs if is_storm else 0):
+            self.report(ACCOUNT, ("equal", "equal"), 0)
+            self.time(TIMING.settle, is_busy=False)
+        self.host.is_fragile = self.host.gate.is_open
+        if self.host.is_fragile:
+            self.truth.reported = set()
+            self.truth.lose(ACCOUNTS)
+        if name == "mass_status":
+            self.host.report_status(ACCOUNT, (), 0)
+        else:
+            self.host.look(frozenset({ACCOUNT}))
+            self.host.look(frozenset())
+        self.host.is_fragile = False
 
     @rule()
     def stop_and_resume(self) -> None:

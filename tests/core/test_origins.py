@@ -207,7 +207,7 @@ def test_what_is_not_said_of_an_observation_is_nothing() -> None:
     nothing = Observation("T-1", "x", 1, "startup", 2)
     assert (nothing.events, nothing.fills, nothing.live_fills, nothing.reports) == (0, (), (), ())
     assert (nothing.ts_reconciled, nothing.ts_last_alive, nothing.clean_shutdown) == (None,) * 3
-    assert (nothing.told_events, nothing.earlier, nothing.carried) == (0, (), ())
+    assert (nothing.reported_events, nothing.earlier, nothing.carried) == (0, (), ())
     assert (nothing.accounts, nothing.instruments) == ((), {})
     defaults = ObservedFill.__struct_defaults__
     assert defaults == (False, 0, None, Decimal(0), None)  # From `is_made_up` on

@@ -397,7 +397,7 @@ def test_a_mass_status_under_a_failure_is_kept_for_an_operator() -> None:
     assert recovery.reports == {ACCOUNT: READ}
     assert recovery.ts_reconciled == NOW
     resumed, _ = after(recovery, command())
-    assert resumed.reports == recovery.reports
+    assert (resumed.reports, resumed.ts_reconciled) == (recovery.reports, NOW)
 
 
 def test_the_newest_mass_status_of_each_account_counts() -> None:
@@ -450,6 +450,21 @@ def test_a_client_that_is_lost_is_logged_once() -> None:
     assert f"{ACCOUNT}, {OTHER_ACCOUNT} is" in named.text
 
 
+@pytest.mark.parametrize("recovery", [verifying(), failed()])
+def test_a_client_that_is_lost_in_an_open_epoch_must_report_again(recovery: Recovery) -> None:
+    """
+    Also if it is back by the time of the judgment, or of an operator's word.
+    """
+    before = replace(recovery, reports={ACCOUNT: READ, OTHER_ACCOUNT: OTHER_READ})
+    lost = happened.Looked(NOW, 3, disconnected=frozenset({ACCOUNT}))
+    back = happened.Looked(NOW, 3, disconnected=frozenset())
+    later, (log,) = after(before, lost, back)
+    assert isinstance(log, happened.Log)
+    assert later.reports == {OTHER_ACCOUNT: OTHER_READ}
+    assert later.demanded == {ACCOUNT}
+    assert later.required_accounts(RULES, frozenset()) == {ACCOUNT}
+
+
 def test_before_the_trader_starts_a_client_may_still_connect() -> None:
     """
     Nothing is lost that never was there.
@@ -485,7 +500,7 @@ def test_a_fill_that_the_engine_may_have_guessed_is_in_doubt() -> None:
     assert not recovery.is_in_doubt(ACCOUNT, BTC, 501)
     assert not recovery.is_in_doubt(ACCOUNT, ETH, 500)
     assert not recovery.is_in_doubt(OTHER_ACCOUNT, BTC, 500)
-    assert not complete().is_in_doubt(ACCOUNT, BTC, 1)
+    assert not complete().is_in_doubt(ACCOUNT, BTC, 0)
 
 
 def test_a_doubt_in_an_open_epoch_is_carried_once() -> None:
@@ -630,6 +645,17 @@ def test_an_error_closes_every_gate_and_counts_no_report(recovery: Recovery) -> 
     assert later.reports == {}
     opening = [happened.Open(is_at_runtime=True)] if recovery.report else []
     assert actions[:-1] == opening
+
+
+def test_an_error_while_a_failure_is_carried_out_is_a_failure_too() -> None:
+    """
+    The epoch has not had its terminal message yet, and gets it.
+    """
+    stormy = complete(openings=(NOW - 6, NOW - 5))
+    stormed, _ = after(stormy, status())  # What it asked for was not carried out
+    broken, actions = after(stormed, reopening("broke"))
+    assert actions == [happened.Fail(FailureReason.INTERNAL_ERROR, "The monitor raised")]
+    assert broken.reports == {}
 
 
 def test_an_error_under_a_failure_only_drops_the_reports() -> None:

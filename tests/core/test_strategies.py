@@ -229,7 +229,7 @@ def test_fills_count_in_the_order_in_which_the_node_learned_of_them() -> None:
 def test_what_an_earlier_epoch_told_is_not_told_again() -> None:
     """Only the fills of this one."""
     observed = msgspec.structs.replace(
-        seen(trade("-1", "90", 0), trade("-1", "80", 1), before=long("1")), told_events=1
+        seen(trade("-1", "90", 0), trade("-1", "80", 1), before=long("1")), reported_events=1
     )
     assert effects(observed)[0] == effect(1, "-1", "-20")
 

@@ -182,7 +182,7 @@ def observations(draw: st.DrawFn) -> Observation:
         instruments=draw(st.sets(st.sampled_from(INSTRUMENTS))),
         carried=draw(found_before()),
         earlier=draw(found_before()),
-        told_events=draw(st.integers(0, len(fills))),
+        reported_events=draw(st.integers(0, len(fills))),
     )
 
 
@@ -263,7 +263,7 @@ def test_result_follows_from_what_differs(observed: Observation, policy: Policy)
     if not is_silent:
         assert (report.outcome is RecoveryOutcome.DEGRADED) is bool(instruments)
     if report.outcome is RecoveryOutcome.CLEAN:
-        assert observed.events <= observed.told_events
+        assert observed.events <= observed.reported_events
         assert all(p.qty_before == p.qty_after for p in report.positions)
         assert not any(d.resolved for d in report.discrepancies)
 
@@ -279,7 +279,7 @@ def test_each_flagged_fill_is_counted_once(observed: Observation, limit: int) ->
     holds the newest of them.
     """
     report = judge(observed, Policy(max_report_fills=limit))
-    untold = observed.fills[observed.told_events :]
+    untold = observed.fills[observed.reported_events :]
     assert sum(report.fill_counts.values()) == len(untold)
     newest = untold[max(0, len(untold) - limit) :]
     assert [(f.client_order_id, f.qty) for f in report.fills] == [

@@ -187,7 +187,7 @@ def test_fill_that_an_epoch_before_told_of_is_not_told_again() -> None:
             after=[cached_position("3")],
             fills=[*told, fill("1", index=3)],
             events=5,
-            told_events=3,
+            reported_events=3,
         ),
         PLAIN,
     )
@@ -206,12 +206,12 @@ def test_events_that_were_all_told_change_nothing() -> None:
         before=[HELD],
         after=[HELD],
         fills=[fill("1")],
-        told_events=1,
+        reported_events=1,
     )
     report = judge(observed, PLAIN)
     assert (report.fills, report.fill_counts) == ((), {})
     assert report.outcome is RecoveryOutcome.CLEAN
-    untold = msgspec.structs.replace(observed, told_events=0)
+    untold = msgspec.structs.replace(observed, reported_events=0)
     assert judge(untold, PLAIN).outcome is RecoveryOutcome.ADJUSTED
 
 
@@ -222,7 +222,7 @@ def test_told_fill_is_compared_with_all_the_same() -> None:
     late = fill("0.5", index=0)
     for held, expected in (("1.5", []), ("1", ["POSITION_QTY_MISMATCH"])):
         observed = observation(
-            reports=[STATUS], after=[cached_position(held)], fills=[late], told_events=1
+            reports=[STATUS], after=[cached_position(held)], fills=[late], reported_events=1
         )
         assert kinds(observed) == expected
 
@@ -231,7 +231,7 @@ def test_told_fill_that_was_made_up_still_needs_a_report() -> None:
     """
     An alignment that no venue has confirmed blocks its instrument also in the next epoch.
     """
-    observed = observation(fills=[fill(is_made_up=True)], told_events=1)
+    observed = observation(fills=[fill(is_made_up=True)], reported_events=1)
     assert kinds(observed) == ["NO_MASS_STATUS"]
     assert judge(observed, PLAIN).blocked_instruments == (BTC,)
 

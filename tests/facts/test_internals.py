@@ -161,6 +161,22 @@ def on_start(venue: PaperVenueControl) -> None:
     asyncio.run(scenario())
 
 
+def stop(venue: PaperVenueControl) -> None:
+    class Stopped(Trader):
+        is_ended = False
+
+        def _stop(self) -> None:
+            super()._stop()
+            self.is_ended = True
+
+    async def scenario() -> None:
+        async with trading(venue, stopped := Stopped()):
+            stopped.stop()
+            assert stopped.is_ended
+
+    asyncio.run(scenario())
+
+
 FACTS = {
     internals.REPORTS_AS_MADE: reports_as_made,
     internals.MASS_STATUS_LISTS: mass_status_lists,
@@ -172,6 +188,7 @@ FACTS = {
     internals.DATA_REQUESTS: data_requests,
     internals.NODE_CONFIG: node_config,
     internals.ON_START: on_start,
+    internals.STOP: stop,
 }
 
 

@@ -27,8 +27,6 @@ ROOMS = {
     "__init__.py": (OUTSIDE, set()),
     "__main__.py": ({"console"}, set()),
 }
-# Names a node's parts to recognize them in its configuration, and one to send it a command
-RECOGNIZING = {"checks/component_facts.py", "checks/preflight.py", "remote.py"}
 
 
 def modules(room: str) -> list[Path]:
@@ -88,14 +86,10 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
         assert foreign <= may_foreign, f"{path} imports {foreign - may_foreign}"
 
 
-def test_few_modules_outside_name_the_parts_of_a_node() -> None:
+def test_what_observes_a_node_knows_nothing_of_the_monitor() -> None:
     """
-    What looks from outside reads values: it names a node's own classes only to recognize them.
+    Inside the node the monitor asks what observes, the listeners and the strategy, never back.
     """
-    outside = PACKAGE / "outside"
-    naming = {
-        path.relative_to(outside).as_posix()
-        for path in modules("outside")
-        if any(name.startswith(f"{NAME}.node") for name in imported(path))
-    }
-    assert naming == RECOGNIZING
+    for room in ("observing", "listeners", "strategy"):
+        for path in modules(f"node/{room}"):
+            assert not any(name.startswith(f"{NAME}.node.monitor") for name in imported(path))

@@ -185,7 +185,7 @@ def unseen(monkeypatch: pytest.MonkeyPatch, *, has_caller: bool) -> None:
     """
     monkeypatch.setattr(NautilusKernel.start_async, "__name__", "launch")
     if not has_caller:
-        monkeypatch.setattr("nautilus_recovery_actor.node.monitor.start.calling_kernel", _nobody)
+        monkeypatch.setattr("nautilus_recovery_actor.node.observing.start.calling_kernel", _nobody)
 
 
 def _nobody() -> None:

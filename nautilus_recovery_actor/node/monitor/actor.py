@@ -35,10 +35,10 @@ from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
-from nautilus_recovery_actor.node.monitor.start import PROBE_SECS
-from nautilus_recovery_actor.node.monitor.start import NodeStart
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
+from nautilus_recovery_actor.node.observing.start import PROBE_SECS
+from nautilus_recovery_actor.node.observing.start import NodeStart
 
 
 class RecoveryMonitorActor(Actor):
@@ -88,14 +88,7 @@ class RecoveryMonitorActor(Actor):
         """
         Where the current epoch stands.
         """
-        phase = self._decisions.recovery.phase
-        if (
-            phase is RecoveryPhase.PENDING
-            and self._decisions.recovery.state
-            and self._intake.flagged
-        ):
-            return RecoveryPhase.RECONCILING  # No work is done per event, so the state lags
-        return phase
+        return self._decisions.recovery.phase_at(len(self._intake.flagged))
 
     @property
     def report(self) -> RecoveryReport:
@@ -147,14 +140,14 @@ class RecoveryMonitorActor(Actor):
         self._incoming = Incoming(self._intake, cache, self._decisions)
         self._desk = CommandDesk(self.trader_id.value, cache, self._decisions)
         try:
+            # Epochs count on from the last, whatever raises afterwards
+            self._decisions.recovery = Recovery(
+                epoch=self._journal.last_epoch() + 1, ts_started=self._intake.ts_registered
+            )
+            self._intake.last_heartbeat = self._journal.heartbeat()
             internals.keep_reports_as_made()
             internals.warn(self.log, internals.missing_at_registration())
             internals.reports_added.connect(self._incoming.on_reports_added)
-            last = self._journal.last_epoch()
-            self._decisions.recovery = Recovery(
-                epoch=last + 1, ts_started=self._intake.ts_registered
-            )
-            self._intake.last_heartbeat = self._journal.heartbeat()
             self._intake.take_restored(cache)
         except Exception as e:  # It must not keep the node from being built, and it ends the epoch
             self._registration_error = e
@@ -184,6 +177,7 @@ class RecoveryMonitorActor(Actor):
             self._loop = self._desk.loop = self._incoming.loop = loop
             self._node_start.begin(loop)
             self._decisions.decide(happened.KernelStarted(*self._decisions.moment()))
+        if self._loop is not None:
             self._beat()
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:

@@ -5,11 +5,13 @@ What comes in from the bus while a node runs, and how it becomes facts for the c
 import asyncio
 from collections.abc import Callable
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 
@@ -18,6 +20,9 @@ from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.orders import torn_orders
+
+
+Report: TypeAlias = ExecutionMassStatus | OrderStatusReport | FillReport | PositionStatusReport
 
 
 class Incoming:
@@ -79,7 +84,7 @@ class Incoming:
                 )
             )
 
-    def on_report(self, report: Any) -> None:
+    def on_report(self, report: Report) -> None:
         """Keep what a venue reported."""
         with self._decisions.guarded("reading a mass status"):
             if type(report) is ExecutionMassStatus:
@@ -92,7 +97,9 @@ class Incoming:
             elif type(report) is OrderStatusReport:
                 self._intake.add_order_report(report.venue_order_id)
 
-    def on_reports_added(self, _: Any, reports: Sequence[Any]) -> None:
+    def on_reports_added(
+        self, _: object, reports: Sequence[OrderStatusReport | FillReport]
+    ) -> None:
         """Forget what a kill has torn, before the engine sees it."""
         try:
             for client_order_id in torn_orders(self._cache, reports):

@@ -2,7 +2,6 @@
 The fills that came in, each trade once, and which of them the engine made up.
 """
 
-import re
 from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -16,12 +15,10 @@ from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 
 from nautilus_recovery_actor.core.observation import ObservedFill
+from nautilus_recovery_actor.core.origins import is_alignment
 from nautilus_recovery_actor.node.observing.orders import is_placed_here
 
 
-# Seen on 1.231 and on 1.221
-_ALIGNMENT_TAGS = frozenset({"RECONCILIATION", "INTERNAL"})
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ZERO = Decimal(0)
 
 
@@ -108,11 +105,7 @@ def made_up_fills(
 
 
 def _aligns(cache: CacheFacade, fill: OrderFilled) -> bool:
-    # The engine tags the order that it makes up, unless a strategy claims the instrument: then only
-    # the form of the venue order id is left, a UUID
     order = cache.order(fill.client_order_id)
     if order is None or is_placed_here(order, 0):
         return False
-    if order.tags:
-        return not _ALIGNMENT_TAGS.isdisjoint(order.tags)
-    return _UUID.fullmatch(fill.venue_order_id.value) is not None
+    return is_alignment(order.tags or (), fill.venue_order_id.value)

@@ -9,7 +9,6 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.monitor.start import NodeStart
 from nautilus_recovery_actor.node.observing.accounts import account_states
 from nautilus_recovery_actor.node.observing.accounts import balances
 from nautilus_recovery_actor.node.observing.accounts import connections
@@ -23,6 +22,7 @@ from nautilus_recovery_actor.node.observing.orders import ended_orders
 from nautilus_recovery_actor.node.observing.orders import lost_orders
 from nautilus_recovery_actor.node.observing.positions import cached_positions
 from nautilus_recovery_actor.node.observing.reports import loaded_instruments
+from nautilus_recovery_actor.node.observing.start import NodeStart
 
 
 class Observer:
@@ -112,7 +112,7 @@ class Observer:
             live_fills=observed_fills(
                 cache, intake.live_fills, intake.ts_registered, repeated=repeated
             ),
-            told_events=intake.reported_events,
+            reported_events=intake.reported_events,
             carried=recovery.carried,
             earlier=recovery.earlier,
             ended=ended_orders(cache, new, intake.statuses_before),

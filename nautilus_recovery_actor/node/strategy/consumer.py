@@ -62,13 +62,26 @@ class Recovering(Protocol):
 # An enum's attribute costs more than what it is asked for here
 _CALL_RECOVERED = Action.CALL_RECOVERED
 _BEGIN_WARM_UP = Action.BEGIN_WARM_UP
+_ANNOUNCE_OPENED = Action.ANNOUNCE_OPENED
 _CALL_ENABLED = Action.CALL_ENABLED
 _CALL_FAILED = Action.CALL_FAILED
 _CANCEL_WARM_UP = Action.CANCEL_WARM_UP
+_GREEN = LogColor.GREEN
 
 
 class Consumer:
     """Listens to the monitor for a strategy, calls its hooks, and enables it to trade."""
+
+    __slots__ = (
+        "_checkpoints",
+        "_exits",
+        "_following",
+        "_hook",
+        "_strategy",
+        "_unanswered",
+        "is_backtest",
+        "warmup",
+    )
 
     def __init__(
         self,
@@ -158,9 +171,10 @@ class Consumer:
 
     def _follow(self, message: RecoveryMessage) -> None:
         following = self._following
-        self._carry_out(following.close(message))
-        actions = following.take(message, is_running=self._strategy.is_running)
-        self._carry_out(actions, message)
+        if actions := following.close(message):
+            self._carry_out(actions)
+        if actions := following.take(message, is_running=self._strategy.is_running):
+            self._carry_out(actions, message)
 
     # -- THE ACTIONS --
 
@@ -173,6 +187,8 @@ class Consumer:
             elif action is _BEGIN_WARM_UP:
                 self._hook = "warmup_needs"
                 self.warmup.begin(is_backtest=False)
+            elif action is _ANNOUNCE_OPENED:
+                self._announce_opened()
             elif action is _CALL_ENABLED:
                 self._hook = "on_trading_enabled"
                 strategy.on_trading_enabled()
@@ -185,15 +201,18 @@ class Consumer:
             else:
                 self._announce(action)
 
+    def _announce_opened(self) -> None:
+        gate, log = self._following.gate, self._strategy.log
+        if gate.is_unrestricted or not gate.blocked:
+            log.info("Trading is enabled", _GREEN)
+        else:
+            log.warning(f"Trading is enabled, except for {', '.join(sorted(gate.blocked))}")
+        if signals.gate_opened.receivers:
+            self._send(signals.gate_opened)
+
     def _announce(self, action: Action) -> None:
         gate, log = self._following.gate, self._strategy.log
         match action:
-            case Action.ANNOUNCE_OPENED if gate.is_unrestricted or not gate.blocked:
-                log.info("Trading is enabled", LogColor.GREEN)
-                self._send(signals.gate_opened)
-            case Action.ANNOUNCE_OPENED:
-                log.warning(f"Trading is enabled, except for {', '.join(sorted(gate.blocked))}")
-                self._send(signals.gate_opened)
             case Action.ANNOUNCE_RELEASED:
                 blocked = ", ".join(sorted(gate.blocked)) or "none"
                 log.warning(f"An operator changed what is blocked, now blocked: {blocked}")
@@ -207,15 +226,11 @@ class Consumer:
 
     def _recover(self, event: RecoveryComplete) -> None:
         strategy = self._strategy
-        self._exits.take(event.report)
+        self._exits.report = self._unanswered.report = event.report
         self._hook = "on_recovery_complete"
         strategy.on_recovery_complete(event)
-        held = strategy.cache.positions_open(strategy_id=strategy.id)
-        for position in sorted(held, key=lambda position: position.id.value):
-            if strategy.is_running:
-                exit_orders = self._exits.of(position)
-                self._hook = f"on_position_recovered of position {position.id}"
-                strategy.on_position_recovered(position, exit_orders)
+        if held := strategy.cache.positions_open(strategy_id=strategy.id):
+            self._recover_positions(held)
         if strategy.is_running:
             self._recover_orders(event)
         actions = self._following.informed(
@@ -223,17 +238,23 @@ class Consumer:
         )
         self._carry_out(actions)
 
+    def _recover_positions(self, held: list[Position]) -> None:
+        for position in sorted(held, key=lambda position: position.id.value):
+            if self._strategy.is_running:
+                exit_orders = self._exits.of(position)
+                self._hook = f"on_position_recovered of position {position.id}"
+                self._strategy.on_position_recovered(position, exit_orders)
+
     def _recover_orders(self, event: RecoveryComplete) -> None:
         strategy, unanswered = self._strategy, self._unanswered
-        unanswered.take(event.report)
         if unresolved := unanswered.unresolved:
             names = ", ".join(order.client_order_id.value for order in unresolved)
             strategy.log.warning(f"Submitted before the recovery and still unanswered: {names}")
             self._hook = "on_orders_unresolved"
             strategy.on_orders_unresolved(unresolved)
-        if unanswered.lost:
+        if event.report.lost_orders and (lost := unanswered.lost):
             self._hook = "on_orders_lost"
-            strategy.on_orders_lost(unanswered.lost)
+            strategy.on_orders_lost(lost)
 
     def _send(self, signal: NamedSignal) -> None:
         if signal.receivers:

@@ -44,18 +44,17 @@ class ClosingOrder(NamedTuple):
 class Exits:
     """The orders of a strategy that reduce its positions, by what the cache holds now."""
 
+    __slots__ = ("_strategy", "_ts_registered", "report")
+
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
         self._ts_registered = 0
-        self._unproven: frozenset[str] = frozenset()
+        # Of the newest recovery that completed: it says which orders are not proven
+        self.report: RecoveryReport | None = None
 
     def register(self) -> None:
         """Take the time from which on orders are of this run."""
         self._ts_registered = self._strategy.clock.timestamp_ns()
-
-    def take(self, report: RecoveryReport) -> None:
-        """Take what a recovery that completed could not prove."""
-        self._unproven = protection.unproven(report)
 
     def of(self, position: Position) -> list[Order]:
         """Return the orders that would reduce a position, in the order in which they were made."""
@@ -65,8 +64,9 @@ class Exits:
 
     def protection(self, position: Position) -> Protection:
         """Return what the stops of a position come to."""
+        unproven = frozenset() if self.report is None else protection.unproven(self.report)
         return protection.protection(
-            self._holding(position), [own for _, own in self._orders(position)], self._unproven
+            self._holding(position), [own for _, own in self._orders(position)], unproven
         )
 
     def closing_order(

@@ -18,26 +18,29 @@ _UNRESOLVED = frozenset({OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderSta
 class UnansweredOrders:
     """The orders of a strategy that the newest recovery could not account for."""
 
+    __slots__ = ("_strategy", "report")
+
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
-        self._ts_asked = 0
-        self.lost: tuple[LostOrder, ...] = ()
+        # Of the newest recovery that completed
+        self.report: RecoveryReport | None = None
 
-    def take(self, report: RecoveryReport) -> None:
-        """Take what a recovery that completed has found."""
-        self._ts_asked = report.ts_started
-        self.lost = report.lost_orders  # Next to always there are none
-        if self.lost:
-            own = self._strategy.id.value
-            self.lost = tuple(lost for lost in self.lost if lost.strategy_id == own)
+    @property
+    def lost(self) -> tuple[LostOrder, ...]:
+        """The orders at the venue that the cache never saw."""
+        if self.report is None or not self.report.lost_orders:
+            return ()
+        own = self._strategy.id.value
+        return tuple(lost for lost in self.report.lost_orders if lost.strategy_id == own)
 
     @property
     def unresolved(self) -> list[Order]:
         """The orders submitted before that, whose answer is still not known."""
+        asked = 0 if self.report is None else self.report.ts_started
         return [
             order
             for order in self._strategy.cache.orders(strategy_id=self._strategy.id)
-            if order.ts_init < self._ts_asked and self._is_unresolved(order)
+            if order.ts_init < asked and self._is_unresolved(order)
         ]
 
     def _is_unresolved(self, order: Order) -> bool:

@@ -33,6 +33,8 @@ class Waiting(Protocol):
 class WarmUp:
     """Keeps who waits for it waiting until the data a strategy needs are complete and applied."""
 
+    __slots__ = ("_feeds", "_is_under_way", "_strategy", "_waiting")
+
     def __init__(self, strategy: Strategy, waiting: Waiting) -> None:
         self._strategy = strategy
         self._waiting = waiting
@@ -48,10 +50,14 @@ class WarmUp:
         """Begin. What live data have kept whole since the last time is done already."""
         if is_backtest:
             self.close()  # A backtest may run again
-        self.cancel()
         if self._feeds is None:
             self._feeds = self._make_feeds()
-        loop = None if is_backtest or not self._feeds else asyncio.get_running_loop()
+        else:
+            self.cancel()
+        if not self._feeds:
+            self._waiting.on_warmed_up()
+            return
+        loop = None if is_backtest else asyncio.get_running_loop()
         self._is_under_way = True
         for feed in self._feeds:
             feed.begin(loop)
@@ -59,6 +65,8 @@ class WarmUp:
 
     def _make_feeds(self) -> list[WarmupFeed]:
         needs = list(self._strategy.warmup_needs())  # It may be a generator
+        if not needs:
+            return []
         for need in needs:
             if not isinstance(need, WarmupNeed):
                 raise TypeError(

@@ -19,6 +19,9 @@ from nautilus_trader.data.messages import RequestTradeTicks
 from nautilus_trader.model.data import Bar
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
+from nautilus_recovery_actor.core.names import HISTORICAL
+from nautilus_recovery_actor.core.names import HISTORICAL_BARS
 from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
 from nautilus_recovery_actor.node.strategy.needs import Tick
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
@@ -120,8 +123,8 @@ class WarmupFeed:
     @property
     def _past_topic(self) -> str:
         if isinstance(self.need, BarsNeeded):
-            return f"historical.data.bars.{self.need.bar_type.standard()}"
-        return f"historical.{self.need.topic}"
+            return f"{HISTORICAL_BARS}{self.need.bar_type.standard()}"
+        return f"{HISTORICAL}{self.need.topic}"
 
     # -- REQUESTING --
 
@@ -137,7 +140,7 @@ class WarmupFeed:
         self.reason = "requested, not answered yet"
         self._strategy.log.info(f"Warm-up {self.need}: requested from {_utc(start)}")
         self._set_timer(self._timeout_secs, self._miss_deadline)
-        self._strategy.msgbus.request("DataEngine.request", self._message(start, now))
+        self._strategy.msgbus.request(DATA_ENGINE_REQUEST, self._message(start, now))
 
     def _message(self, start: int, now: int) -> RequestBars | RequestQuoteTicks | RequestTradeTicks:
         need = self.need
