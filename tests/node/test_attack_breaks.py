@@ -55,6 +55,7 @@ def test_an_epoch_that_breaks_before_the_kernel_starts_has_an_identity(
     venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its message carries a UUID like that of any other epoch."""
+
     def begin(*_: Any) -> None:
         raise OSError("Not seen")
 
@@ -79,9 +80,7 @@ def test_a_stop_on_a_closed_loop_under_a_release_opens_no_epoch(venue: PaperVenu
             venue.push_mass_status()
             event = await node.result(2)
             assert event.blocked_instruments == {"SOLUSDT-PERP.PAPER"}
-            node.node.kernel.msgbus.send(
-                COMMAND_ENDPOINT, command("release", "SOLUSDT-PERP.PAPER")
-            )
+            node.node.kernel.msgbus.send(COMMAND_ENDPOINT, command("release", "SOLUSDT-PERP.PAPER"))
             await node.run.until(lambda: node.monitor.report.overrides != ())
             closed = asyncio.new_event_loop()
             closed.close()

@@ -6,11 +6,13 @@ import asyncio
 import time
 
 import pytest
-
-from nautilus_recovery_actor import RecoveryComplete
-from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.system.kernel import NautilusKernel
+
+from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor.testkit import MassStatusFault
+from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import Recorder
 from tests.node.support import monitor_config
 from tests.node.support import watched
@@ -70,5 +72,20 @@ def test_a_trader_that_stops_in_the_turn_of_its_start_does_not_run(venue: PaperV
             node.monitor.stop()
             await asyncio.sleep(0.1)
             assert not node.monitor._decisions.recovery.is_trader_started
+
+    asyncio.run(scenario())
+
+
+def test_frequent_heartbeats_do_not_put_off_the_probe_of_the_start(venue: PaperVenue) -> None:
+    """A start that was aborted is noticed long before `startup_timeout_secs`."""
+    venue.open_account()
+    venue.set_faults(mass_status=MassStatusFault.RAISE)
+    config = monitor_config(heartbeat_secs=0.1, startup_timeout_secs=5.0)
+
+    async def scenario() -> None:
+        async with watched(venue, None, Recorder(), monitor=config, wait=False) as node:
+            event = await node.result()
+            assert event.reason is FailureReason.RECONCILIATION_FAILED, event.report.message
+            assert event.report.ts_completed - event.report.ts_started < 3e9
 
     asyncio.run(scenario())
