@@ -124,7 +124,7 @@ class Following(Generic[M]):
         if hold is not None:
             self.gate.close(hold)
             return [Action.LOG_HELD]
-        self._warming_up = message
+        self._warming_up, self._override = message, None
         return [Action.BEGIN_WARM_UP]
 
     def wait(self, reason: str) -> None:

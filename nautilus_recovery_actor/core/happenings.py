@@ -35,8 +35,8 @@ class KernelStarted(Fact, frozen=True):
     """The kernel starts: nothing was reconciled yet."""
 
 
-class TraderResumed(Fact, frozen=True):
-    """The monitor runs again after a stop. An epoch that the stop ended stays ended."""
+class TraderRuns(Fact, frozen=True):
+    """The trader is starting, or runs again after a stop. What the stop ended stays ended."""
 
 
 class BacktestStarted(Fact, frozen=True):

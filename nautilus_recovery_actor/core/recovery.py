@@ -58,7 +58,7 @@ class Recovery(msgspec.Struct, frozen=True):
     trigger: str = "startup"
     # ``None`` until the kernel starts
     state: RecoveryState | None = None
-    is_trader_started: bool = False
+    is_trader_running: bool = False
     # What counts as reported in this epoch, by account, and when the last of it came (UNIX ns)
     reports: Mapping[str, Read] = {}
     ts_reconciled: int | None = None
@@ -139,15 +139,13 @@ def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision: 
             return _broken(recovery, happening, rules)
         case happened.Commanded():
             return _commanded(recovery, happening, rules)
-        case happened.TraderResumed():
-            return _replace(recovery, is_trader_started=True), ()
+        case happened.TraderRuns():
+            return _replace(recovery, is_trader_running=True), ()
         case _ if recovery.state is None:
             return recovery, ()
-        case epoch.TraderStarted():
-            return _advanced(_replace(recovery, is_trader_started=True), happening, rules)
         case epoch.Stopped():
-            return _advanced(_replace(recovery, is_trader_started=False), happening, rules)
-        case epoch.Changed():
+            return _advanced(_replace(recovery, is_trader_running=False), happening, rules)
+        case epoch.TraderStarted() | epoch.Changed():
             return _advanced(recovery, happening, rules)
         case epoch.Woke():
             return _woken(recovery, happening, rules)
@@ -269,7 +267,7 @@ def _doubted(recovery: Recovery, doubted: happened.Doubted, rules: Rules) -> Dec
 
 def _looked(recovery: Recovery, looked: happened.Looked, rules: Rules) -> Decision:
     lost = looked.disconnected - recovery.disconnected
-    if not recovery.is_trader_started:
+    if not recovery.is_trader_running:
         return recovery, ()
     recovery = _replace(recovery, disconnected=looked.disconnected)
     if not lost:
@@ -392,7 +390,7 @@ def _revised(
 def _resumed(
     recovery: Recovery, command: happened.Commanded, rules: Rules
 ) -> tuple[Recovery, tuple[Action, ...], str]:
-    overrides.may_resume(recovery.phase, recovery.epoch, recovery.is_trader_started)
+    overrides.may_resume(recovery.phase, recovery.epoch, recovery.is_trader_running)
     required = recovery.required_accounts(rules, command.known)
     if recovery.is_broken:
         required |= command.known

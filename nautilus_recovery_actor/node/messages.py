@@ -6,6 +6,7 @@ They are registered for serialization, so they also reach an external Redis stre
 ``(trader_id, epoch)``.
 """
 
+import threading
 from functools import cached_property
 from typing import Any
 from typing import ClassVar
@@ -206,12 +207,13 @@ _SCHEMA_FIELDS = {
 }
 
 
-_serializations = 0
+_serialized = threading.local()
 
 
 def serializations() -> int:
-    """Return how often a message bus of this process has serialized a message of the monitor."""
-    return _serializations
+    """Return how often a bus of this thread has serialized a message of the monitor."""
+    count: int = getattr(_serialized, "count", 0)
+    return count
 
 
 def _register(kind: type[RecoveryMessage]) -> None:
@@ -229,8 +231,7 @@ def _register(kind: type[RecoveryMessage]) -> None:
         ]
 
     def serialize(message: RecoveryMessage) -> dict[str, Any]:
-        global _serializations  # noqa: PLW0603  No sent message is changed
-        _serializations += 1
+        _serialized.count = serializations() + 1  # No sent message is changed
         return message.to_dict()
 
     register_serializable_type(kind, serialize, kind.from_dict)

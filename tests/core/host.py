@@ -123,8 +123,9 @@ class Host:
     # -- WHAT COMES IN --
 
     def start_trader(self) -> None:
-        if not self.recovery.is_trader_started:
+        if not self.recovery.is_trader_running:
             self.over_at = self.now + TIMING.settle + 2 * TIMING.verify
+            self.happen(happened.TraderRuns(*self.moment))
             self.happen(epoch.TraderStarted(*self.moment))
 
     def report_status(
@@ -160,7 +161,7 @@ class Host:
 
     def stop(self) -> None:
         self.happen(epoch.Stopped())
-        self.happen(happened.TraderResumed(*self.moment))
+        self.happen(happened.TraderRuns(*self.moment))
 
     def raise_error(self) -> None:
         self.happen(happened.Broke(*self.moment, message="injected"))

@@ -268,7 +268,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(disconnected=st.sets(st.sampled_from(ACCOUNTS), max_size=1))
     def look(self, disconnected: set[str]) -> None:
-        if self.host.recovery.is_trader_started:
+        if self.host.recovery.is_trader_running:
             lost = disconnected - self.host.recovery.disconnected
             self.truth.lose(lost)
             self.truth.reported -= lost
@@ -289,15 +289,15 @@ class GateMachine(RuleBasedStateMachine):
         for _ in range(TIMING.storm_epochs if is_storm else 0):
             self.report(ACCOUNT, ("equal", "equal"), 0)
             self.time(TIMING.settle, is_busy=False)
-        self.host.is_fragile = self.host.gate.is_open
-        if self.host.is_fragile:
+        self.host.is_fragile = was_open = self.host.gate.is_open
+        if name == "mass_status":
+            self.report(ACCOUNT, ("equal", "equal"), 0)
+        else:
+            self.look({ACCOUNT})
+            self.look(set())
+        if was_open and not self.host.is_fragile:  # It has raised
             self.truth.reported = set()
             self.truth.lose(ACCOUNTS)
-        if name == "mass_status":
-            self.host.report_status(ACCOUNT, (), 0)
-        else:
-            self.host.look(frozenset({ACCOUNT}))
-            self.host.look(frozenset())
         self.host.is_fragile = False
 
     @rule()
@@ -349,7 +349,7 @@ class GateMachine(RuleBasedStateMachine):
     def is_open_just_under_a_completion(self) -> None:
         host = self.host
         assert host.gate.is_open is (host.recovery.phase is RecoveryPhase.COMPLETE)
-        assert host.recovery.is_trader_started or not host.gate.is_open
+        assert host.recovery.is_trader_running or not host.gate.is_open
         for instrument_id in INSTRUMENTS:
             if host.gate.is_open:
                 assert host.report is not None

@@ -75,7 +75,7 @@ def complete(*found: Discrepancy, **fields: Any) -> Recovery:
     changes: dict[str, Any] = {
         "epoch": 1,
         "ts_started": 1,
-        "is_trader_started": True,
+        "is_trader_running": True,
         "state": epoch.RecoveryState(RecoveryPhase.COMPLETE, deadline=100, settle_at=50),
         "report": report(*found),
     }
@@ -103,7 +103,7 @@ def verifying(**fields: Any) -> Recovery:
 def pending(**fields: Any) -> Recovery:
     return complete(
         **(
-            {"state": epoch.open_startup(0, TIMING), "report": None, "is_trader_started": False}
+            {"state": epoch.open_startup(0, TIMING), "report": None, "is_trader_running": False}
             | fields
         )
     )
@@ -202,9 +202,12 @@ def test_the_trader_s_start_sets_when_to_judge() -> None:
     """
     The settle time counts from there, and the recovery knows that strategies run.
     """
-    recovery, actions = after(pending(), epoch.TraderStarted(NOW, 3))
+    started = (happened.TraderRuns(NOW, 3), epoch.TraderStarted(NOW, 3))
+    recovery, actions = after(pending(), *started)
     assert actions == []
-    assert recovery.is_trader_started
+    stopped, _ = after(pending(), started[0], epoch.Stopped(), started[1])
+    assert not stopped.is_trader_running
+    assert recovery.is_trader_running
     assert recovery.state is not None
     assert (recovery.state.settle_at, recovery.wake_at) == (NOW + 10, NOW + 10)
     assert not recovery.is_starting
@@ -217,11 +220,11 @@ def test_a_stop_fails_what_is_open_and_describes_nothing() -> None:
     recovery, (fail,) = after(verifying(), epoch.Stopped())
     assert isinstance(fail, happened.Fail)
     assert (fail.reason, fail.is_stopping) == (FailureReason.TIMEOUT, True)
-    assert not recovery.is_trader_started
+    assert not recovery.is_trader_running
     over, actions = after(complete(), epoch.Stopped())
     assert actions == []
-    assert over == complete(is_trader_started=False)
-    assert after(over, happened.TraderResumed(NOW)) == (complete(), [])
+    assert over == complete(is_trader_running=False)
+    assert after(over, happened.TraderRuns(NOW)) == (complete(), [])
 
 
 def test_a_backtest_is_judged_at_once_and_requires_no_account() -> None:
@@ -284,7 +287,7 @@ def test_what_happens_at_run_time_opens_an_epoch(name: str) -> None:
     assert opened.command_ids == ("1",)
     assert opened.openings == (NOW,)
     assert opened.report is None
-    assert opened.is_trader_started
+    assert opened.is_trader_running
     must = frozenset({ACCOUNT} if name == "disconnect" else ())
     assert opened.required == must
     reported = {ACCOUNT: READ} if name == "mass_status" else {}
@@ -714,7 +717,7 @@ def test_after_an_error_every_account_must_report_again() -> None:
     ("recovery", "asked", "refusal"),
     [
         (complete(), command(), "has not failed"),
-        (failed(is_trader_started=False), command(), "The trader"),
+        (failed(is_trader_running=False), command(), "The trader"),
         (failed(), command(ts_expires=NOW), "too old"),
         (verifying(), command("release"), "has not completed"),
         (verifying(), command("withdraw"), "has not completed"),

@@ -8,7 +8,7 @@ import pytest
 from nautilus_trader.execution.reports import ExecutionMassStatus
 
 from nautilus_recovery_actor.node import internals
-from nautilus_recovery_actor.node.observing.reports import venue_report
+from nautilus_recovery_actor.node.observing.reports import read_later
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from tests.facts.support import ADJUSTS_FILLS
@@ -45,7 +45,7 @@ def test_an_open_order_equal_to_the_cached_one_is_dropped_from_the_published_mas
     order_id = asyncio.run(scenario())
     published = [str(r.client_order_id) for r in seen.mass_statuses[0].order_reports.values()]
     assert published == ([] if EDITS_MASS_STATUS else [order_id])
-    (kept,) = venue_report(seen.mass_statuses[0], 0, 0).orders
+    (kept,) = read_later(seen.mass_statuses[0], 0, 0)().orders
     assert (kept.client_order_id, kept.is_open) == (order_id, True)
 
 
@@ -65,7 +65,7 @@ def test_the_fills_of_an_order_equal_to_the_cached_one_are_dropped_with_it(
 
     asyncio.run(scenario())
     assert len(seen.mass_statuses[0].fill_reports) == (0 if EDITS_MASS_STATUS else 1)
-    assert venue_report(seen.mass_statuses[0], 0, 0).fills == 1
+    assert read_later(seen.mass_statuses[0], 0, 0)().fills == 1
     assert seen.order_events == []
 
 
@@ -89,7 +89,7 @@ def test_an_engine_that_adjusts_fills_writes_orders_of_its_own_into_the_mass_sta
     tags = asyncio.run(scenario())
     status = seen.mass_statuses[0]
     published = [fill.trade_id.value for fills in status.fill_reports.values() for fill in fills]
-    assert venue_report(status, 0, 0).trade_ids == {real}
+    assert read_later(status, 0, 0)().trade_ids == {real}
     made_up = [trade_id for trade_id in published if trade_id != real]
     if ADJUSTS_FILLS:
         (trade_id,) = made_up

@@ -34,6 +34,7 @@ from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.observing import intake
 from nautilus_recovery_actor.node.observing import observation
+from nautilus_recovery_actor.node.observing import reports
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -58,7 +59,7 @@ def raises(*_: Any, **__: Any) -> Any:
         (intake, "cached_positions"),
         (observation, "cached_positions"),
         (internals, "keep_reports_as_made"),
-        (intake, "venue_report"),
+        (reports, "_venue_position"),
         (observation, "cached_orders"),
         (observation, "observed_fills"),
         (Intake, "reading"),

@@ -30,7 +30,7 @@ from nautilus_trader.model.orders import Order
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.node.observing import orders
-from nautilus_recovery_actor.node.observing.reports import venue_report
+from nautilus_recovery_actor.node.observing.reports import read_later
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 
@@ -65,7 +65,7 @@ def reported(
     )
     status = ExecutionMassStatus(ClientId("PAPER"), AccountId(ACCOUNT), Venue("PAPER"), UUID4(), 1)
     status.add_order_reports([report])
-    (order,) = venue_report(status, 0, 0).orders
+    (order,) = read_later(status, 0, 0)().orders
     return order
 
 

@@ -36,15 +36,12 @@ def fault(points: list[Point], now: int = 5, rule: SeriesRule = RULE) -> str | N
     [
         (series(1, 2, 3, 4), None),
         (series(1, 2, 3), None),
-        (series(), "empty: nothing came"),
-        (series(3, 4), "short: 2 of 3 came"),
+        (series(), "empty: no data arrived"),
+        (series(3, 4), "short: 2 of 3 arrived"),
         (series(4, 3, 2), "newest first: from 2023-11-14T22:13:24Z down to 2023-11-14T22:13:22Z"),
-        (
-            series(1, 3, 2, 4),
-            "not ascending: 2023-11-14T22:13:22Z comes after 2023-11-14T22:13:23Z",
-        ),
-        (series(1, 2, 2, 3), "duplicated: 2023-11-14T22:13:22Z comes twice"),
-        (series(1, 2, 4), "gap: nothing between 2023-11-14T22:13:22Z and 2023-11-14T22:13:24Z"),
+        (series(1, 3, 2, 4), "not ascending: 2023-11-14T22:13:22Z follows 2023-11-14T22:13:23Z"),
+        (series(1, 2, 2, 3), "duplicate: 2023-11-14T22:13:22Z appears twice"),
+        (series(1, 2, 4), "gap: no data between 2023-11-14T22:13:22Z and 2023-11-14T22:13:24Z"),
         (series(0, 1, 2), "too old: ends at 2023-11-14T22:13:22Z, 3.0 s ago"),
     ],
 )
@@ -58,7 +55,7 @@ def test_a_span_has_to_be_covered_from_its_beginning() -> None:
     rule = SeriesRule(since=T0, max_gap=SECOND)
     assert fault(series(1, 2), rule=rule) is None
     assert fault(series(2, 3), rule=rule) == (
-        "short: begins at 2023-11-14T22:13:22Z, and was asked from 2023-11-14T22:13:20Z"
+        "short: begins at 2023-11-14T22:13:22Z, requested from 2023-11-14T22:13:20Z"
     )
 
 
@@ -73,7 +70,7 @@ def test_points_of_the_same_time_are_told_apart_by_their_key() -> None:
     """Two trades in one instant are no duplicate, one that comes twice is."""
     rule = SeriesRule(max_gap=SECOND)
     assert fault([(T0, "a"), (T0, "b"), (T0 + 1, "a")], rule=rule) is None
-    duplicated = "duplicated: 2023-11-14T22:13:20Z comes twice"
+    duplicated = "duplicate: 2023-11-14T22:13:20Z appears twice"
     assert fault([(T0, "a"), (T0, "b"), (T0, "a")], rule=rule) == duplicated
 
 
@@ -97,7 +94,7 @@ def test_any_one_thing_wrong_is_found(length: int, data: st.DataObject) -> None:
     inner = data.draw(st.integers(1, length - 2))
     spoil: dict[str, Callable[[], list[Point]]] = {
         "gap:": lambda: points[:inner] + points[inner + 1 :],
-        "duplicated:": lambda: [*points[: inner + 1], *points[inner:]],
+        "duplicate:": lambda: [*points[: inner + 1], *points[inner:]],
         "newest first:": lambda: points[::-1],
         "not ascending:": lambda: [*points[:inner], points[inner + 1], points[inner]],
         "too old:": lambda: points,

@@ -72,6 +72,7 @@ class RecoveryMonitorActor(Actor):
         self._alarm = Alarm(self._on_alarm)
         self._pulse = Alarm(self._beat)
         self._node_start = NodeStart(self._end, self._warn)
+        self._is_ending = False
         self._registration_error: Exception | None = None
 
     # -- WHAT OTHERS READ --
@@ -166,8 +167,6 @@ class RecoveryMonitorActor(Actor):
         """
         super().register_executor(loop, executor)
         self._begin(loop)
-        if self._registration_error is not None:
-            self._decisions.break_off("taking the restored state", self._registration_error)
 
     def _warn(self, missing: tuple[internals.Reach, ...]) -> None:
         internals.warn(self.log, missing)
@@ -179,6 +178,8 @@ class RecoveryMonitorActor(Actor):
             self._decisions.decide(happened.KernelStarted(*self._decisions.moment()))
         if self._loop is not None:
             self._beat()
+        if self._registration_error is not None:
+            self._decisions.break_off("taking the restored state", self._registration_error)
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
         return (
@@ -203,6 +204,7 @@ class RecoveryMonitorActor(Actor):
             if self._loop is None:
                 self._begin(asyncio.get_running_loop())
             assert self._loop is not None
+            self._decisions.decide(happened.TraderRuns(*self._decisions.moment()))
             self._loop.call_soon(self._on_trader_started)
             if not self._pulse.is_armed:
                 self._beat()  # The trader was stopped and starts again
@@ -212,7 +214,7 @@ class RecoveryMonitorActor(Actor):
         Give signs of life again. An epoch that the stop ended stays ended.
         """
         with self._decisions.guarded("resuming"):
-            self._decisions.decide(happened.TraderResumed(*self._decisions.moment()))
+            self._decisions.decide(happened.TraderRuns(*self._decisions.moment()))
             if self._loop is not None:
                 self._beat()
 
@@ -236,8 +238,10 @@ class RecoveryMonitorActor(Actor):
     def _end(self) -> None:
         if not self._pulse.is_armed:
             return  # Not begun, or ended before
+        self._is_ending = True
         with self._decisions.guarded("stopping"):
             self._decisions.decide(epoch.Stopped())
+        self._is_ending = False
         self._pulse.cancel()
         self._heartbeats.write(self.epoch, self.phase, is_stopped=True)
 
@@ -255,6 +259,8 @@ class RecoveryMonitorActor(Actor):
         self._arm(recovery)
 
     def _shut_down(self, reason: str) -> None:
+        if self._is_ending:
+            return
         self.shutdown_system(reason)
         self._end()  # By the time actors are disposed of, 1.221 has closed the cache
 
@@ -262,9 +268,11 @@ class RecoveryMonitorActor(Actor):
 
     def _arm(self, recovery: Recovery) -> None:
         wake_at = recovery.wake_at
-        if self._loop is None or wake_at is None:
+        if self._loop is None or self._loop.is_closed() or wake_at is None:
             self._alarm.cancel()
             return
+        if recovery.is_starting and self._alarm.is_armed:
+            return  # However often something else happens, the start is looked at
         delay = max(wake_at - self.clock.timestamp_ns(), 0) / 1e9
         self._alarm.arm(self._loop, min(delay, PROBE_SECS) if recovery.is_starting else delay)
 
@@ -273,7 +281,7 @@ class RecoveryMonitorActor(Actor):
             self._end()  # Whatever a venue answers after the stop is of no use
             return
         with self._decisions.guarded("waiting"):
-            is_started = self._decisions.recovery.is_trader_started
+            is_started = self._decisions.recovery.is_trader_running
             is_pending = None if is_started else self._node_start.is_pending
             self._decisions.decide(
                 epoch.Woke(*self._decisions.moment(), is_pending, self._observer.disconnected())

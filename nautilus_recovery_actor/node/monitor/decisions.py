@@ -73,8 +73,12 @@ class Decisions:
         return self._now(), len(self._intake.flagged)
 
     def describe(self) -> RecoveryReport:
-        """Return the report of the current epoch as of now."""
-        return verdict.describe(self._observer.observation(self.recovery), self.rules.policy)
+        """Return the report of the current epoch as of now, as far as it can be described."""
+        try:
+            return verdict.describe(self._observer.observation(self.recovery), self.rules.policy)
+        except Exception as e:  # A failure must be reported all the same
+            self.log.exception("The recovery monitor raised while describing the recovery", e)
+            return self._observer.opening_report(self.recovery)
 
     def decide(self, happening: Happening) -> None:
         """Let the core decide about `happening`, and carry out what follows."""
@@ -167,12 +171,8 @@ class Decisions:
 
     def _describe_failure(self, failure: happened.Fail) -> RecoveryReport:
         # Half way through a reconciliation a comparison would report nothing but that
-        if not failure.is_stopping:
-            try:
-                return self.describe()
-            except Exception as e:  # The failure must be reported all the same
-                self.log.exception("The recovery monitor raised while describing the recovery", e)
-        return self._observer.opening_report(self.recovery)
+        is_seen = not failure.is_stopping
+        return self.describe() if is_seen else self._observer.opening_report(self.recovery)
 
     def _attempt(self, doing: str, function: Callable[..., None], *args: Any) -> None:
         # For what must not change the outcome of an epoch

@@ -5,10 +5,10 @@ What the host collects while an epoch is open: the one place that changes with e
 from collections import deque
 from collections.abc import Container
 from decimal import Decimal
-from functools import cache as once
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
@@ -25,7 +25,7 @@ from nautilus_recovery_actor.node.observing.orders import order_statuses
 from nautilus_recovery_actor.node.observing.orders import restored_orders
 from nautilus_recovery_actor.node.observing.positions import cached_positions
 from nautilus_recovery_actor.node.observing.positions import positions_before
-from nautilus_recovery_actor.node.observing.reports import venue_report
+from nautilus_recovery_actor.node.observing.reports import read_later
 
 
 # More than what an account trades while its venue puts a mass status together
@@ -41,7 +41,7 @@ class Intake(msgspec.Struct):
     # When the monitor was registered, after the cache was restored (UNIX ns)
     ts_registered: int
     # A UUID for the epoch
-    recovery_id: str = ""
+    recovery_id: str = msgspec.field(default_factory=lambda: UUID4().value)
     # The open positions, and the total balances by account and currency, when the epoch opened
     before: tuple[CachedPosition, ...] = ()
     balances_before: dict[tuple[str, str], Decimal] = {}
@@ -86,9 +86,8 @@ class Intake(msgspec.Struct):
         self.before = positions_before(cache, new, self.live_fills)
 
     def reading(self, mass_status: ExecutionMassStatus) -> Read:
-        """Return what reads a mass status once, and tells it from what comes after it."""
-        seen = (len(self.flagged), len(self.live_fills))
-        return once(lambda: venue_report(mass_status, *seen))
+        """Return what reads a mass status as it is now, and knows what came before it."""
+        return read_later(mass_status, len(self.flagged), len(self.live_fills))
 
     def add_order_report(self, venue_order_id: VenueOrderId) -> None:
         """Note that the venue reported an order by itself: its fills align nothing."""

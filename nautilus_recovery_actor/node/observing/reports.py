@@ -4,6 +4,8 @@ What the adapter of an account reported, without what the engine wrote into it.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache as once
+from itertools import chain
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import ExecutionMassStatus
@@ -13,6 +15,7 @@ from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.objects import Price
 
+from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
@@ -20,31 +23,36 @@ from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.observing.orders import TRAILING
 
 
-def venue_report(
-    mass_status: ExecutionMassStatus, seen_events: int, seen_live_fills: int
-) -> VenueReport:
-    """Return what an adapter reported, of its orders and fills only what it made itself."""
-    account_id = mass_status.account_id
+def read_later(mass_status: ExecutionMassStatus, seen_events: int, seen_live_fills: int) -> Read:
+    """
+    Take what an adapter reported, as it is now, and return what reads it once, when it is judged.
+
+    Of its orders and fills only what the adapter made itself counts. To read all of them costs more
+    than a start may be slower, and a mass status is published twice.
+    """
     made = internals.reports_as_made(mass_status)
-    orders, fills = made or ([], [])
-    # Of two reports under one venue order id the newer counts, as for the engine
-    newest = {report.venue_order_id: report for report in orders}
-    return VenueReport(
-        account_id=account_id.value,
-        venue=account_id.get_issuer() if mass_status.venue is None else mass_status.venue.value,
-        ts=mass_status.ts_init,
-        seen_events=seen_events,
-        seen_live_fills=seen_live_fills,
-        is_as_made=made is not None,
-        positions=tuple(
-            _venue_position(report)
-            for reports in mass_status.position_reports.values()
-            for report in reports
-        ),
-        orders=tuple(map(_venue_order, newest.values())),
-        trade_ids=frozenset(fill.trade_id.value for fill in fills),
-        fills=len(fills),
-    )
+    orders, fills = (tuple(reports) for reports in made or ((), ()))
+    positions = tuple(chain.from_iterable(mass_status.position_reports.values()))
+    account_id, venue, ts = mass_status.account_id, mass_status.venue, mass_status.ts_init
+
+    @once
+    def read() -> VenueReport:
+        # Of two reports under one venue order id the newer counts, as for the engine
+        newest = {report.venue_order_id: report for report in orders}
+        return VenueReport(
+            account_id=account_id.value,
+            venue=account_id.get_issuer() if venue is None else venue.value,
+            ts=ts,
+            seen_events=seen_events,
+            seen_live_fills=seen_live_fills,
+            is_as_made=made is not None,
+            positions=tuple(map(_venue_position, positions)),
+            orders=tuple(map(_venue_order, newest.values())),
+            trade_ids=frozenset(fill.trade_id.value for fill in fills),
+            fills=len(fills),
+        )
+
+    return read
 
 
 def _venue_position(report: PositionStatusReport) -> VenuePosition:

@@ -12,7 +12,7 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.node.monitor.start import NodeStart
+from nautilus_recovery_actor.node.observing.start import NodeStart
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import Recorder
 from tests.node.support import command

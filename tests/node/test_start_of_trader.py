@@ -71,7 +71,7 @@ def test_a_trader_that_stops_in_the_turn_of_its_start_does_not_run(venue: PaperV
             node.monitor.start()
             node.monitor.stop()
             await asyncio.sleep(0.1)
-            assert not node.monitor._decisions.recovery.is_trader_started
+            assert not node.monitor._decisions.recovery.is_trader_running
 
     asyncio.run(scenario())
 
