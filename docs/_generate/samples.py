@@ -72,7 +72,7 @@ def messages() -> dict[type[RecoveryMessage], RecoveryMessage]:
         _observation(), reports=(), fills=(), events=0, ended=(), after=_observation().before
     )
     released = overrides.released(
-        report, _BLOCKED, "cancelled by hand", "desk@host", _ENDED + 60 * _SECOND, 900 * _SECOND
+        report, _BLOCKED, "canceled by hand", "desk@host", _ENDED + 60 * _SECOND, 900 * _SECOND
     )
     return {
         RecoveryStarted: _message(RecoveryStarted, opening, _STARTED),
@@ -96,7 +96,7 @@ def command() -> OperatorCommand:
         command_id="0b6f6a52-7c1d-4d0e-8a77-3f2c9d5e4b10",
         action="release",
         instrument_id=_BLOCKED,
-        reason="cancelled by hand",
+        reason="canceled by hand",
         secs=900.0,
         operator="desk@host",
         ts_event=_ENDED + 60 * _SECOND,
