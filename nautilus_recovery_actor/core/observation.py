@@ -119,7 +119,7 @@ class ObservedFill(msgspec.Struct, frozen=True, gc=False):
     """
     A fill as the cache applied it.
 
-    `placed_here` tells whether this node placed the order (also in a run before), `is_made_up`
+    `placed_here` says whether this node placed the order (also in a run before), `is_made_up`
     whether it is known to align a position, `index` its place among the flagged events, or among
     the live fills for one without the flag, `ts_init` when the node learned of it (UNIX ns),
     `position_id` the position in the cache that it changed, `fee` the commission.
@@ -166,7 +166,7 @@ class AccountState(msgspec.Struct, frozen=True, gc=False):
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """All that was seen of one epoch: the one argument of every judgement."""
+    """All that was seen of one epoch: the one argument of every judgment."""
 
     # Who recovers, and the id of this epoch
     trader_id: str

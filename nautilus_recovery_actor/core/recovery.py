@@ -63,7 +63,7 @@ class Recovery(msgspec.Struct, frozen=True):
     reports: Mapping[str, Read] = {}
     ts_reconciled: int | None = None
     # The accounts that must report, ``None`` for those that a start requires; and those that must
-    # report again besides, since their clients were seen disconnected
+    # report again as well, since their clients were seen disconnected
     required: frozenset[str] | None = None
     demanded: frozenset[str] = frozenset()
     disconnected: frozenset[str] = frozenset()

@@ -1,5 +1,5 @@
 """
-What an operator tells the monitor: NautilusTrader custom data on the topic
+What an operator asks of the monitor: NautilusTrader custom data on the topic
 ``data.OperatorCommand*``.
 
 It is published by a component of the node, or sent from outside by
@@ -104,7 +104,7 @@ class OperatorCommand(Data):
         try:
             UUID(command_id)
         except ValueError:
-            raise ValueError(f"The command ID '{command_id}' is no UUID: give a new one") from None
+            raise ValueError(f"The command ID '{command_id}' is not a UUID: give one") from None
         self.trader_id = trader_id
         self.command_id = command_id
         self.action: Action = action
@@ -190,7 +190,7 @@ class OperatorCommand(Data):
 
     def is_expired(self, now: int) -> bool:
         """
-        Return whether the sender no longer waits: it has been told that nothing was done.
+        Return whether the sender no longer waits: it assumes that nothing was done.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ def _check_instrument(instrument_id: str) -> None:
         InstrumentId.from_str(instrument_id)
     except ValueError:
         raise ValueError(
-            f"'{instrument_id}' is no instrument ID: give symbol and venue, "
+            f"'{instrument_id}' is not an instrument ID: give the symbol and venue, "
             f"for example 'ETHUSDT-PERP.BINANCE'"
         ) from None
 

@@ -28,10 +28,10 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         NautilusTrader's own `timeout_reconciliation` is not enforced. Reconciliation blocks the
         event loop, so allow for what it takes: about a minute for 10,000 orders.
     settle_ms : int, default 250
-        The milliseconds without any reconciliation event that must pass before the judgement.
+        The milliseconds without any reconciliation event that must pass before the judgment.
     verify_timeout_secs : float, default 10.0
         The seconds from the trader's start, `settle_ms` aside, in which the events must settle, and
-        for which a difference that blocks is checked again before it is told.
+        for which a difference that blocks is checked again before it is reported.
     accounts : list[str], optional
         The accounts that must report. If ``None`` then those that the cache knows: name them if the
         cache still holds an account that this node no longer trades.
@@ -154,7 +154,7 @@ class RecoverableStrategyConfig(
         The seconds between two checkpoints of what `on_save` returns. If ``None`` then they are
         made at a clean stop and when the strategy calls `checkpoint()`. Default 5.0.
     max_checkpoint_bytes : int, default 1_000_000
-        How large a checkpoint may be. Of a larger one an error tells, and the last one stays.
+        How large a checkpoint may be. A larger one is logged as an error, and the last one is kept.
     on_bad_checkpoint : {"start", "hold"}, default "hold"
         What follows a checkpoint that cannot be read: the strategy starts without it (with the one
         before, if that can be read), or its gate stays closed.

@@ -2,7 +2,7 @@
 The messages on the bus: NautilusTrader custom data on the topics ``data.<TypeName>*``.
 
 They are registered for serialization, so they also reach an external Redis stream and a
-`ParquetDataCatalog`. Delivery is at least once: a consumer tells one from another by
+`ParquetDataCatalog`. Delivery is at least once: a consumer identifies each by
 ``(trader_id, epoch)``.
 """
 
@@ -40,7 +40,7 @@ class RecoveryMessage(Data):
     report : RecoveryReport
         What was found so far.
     ts_event : int
-        UNIX timestamp (nanoseconds) of what the message tells.
+        UNIX timestamp (nanoseconds) of what the message reports.
     ts_init : int
         UNIX timestamp (nanoseconds) when the message was made.
 
@@ -66,7 +66,7 @@ class RecoveryMessage(Data):
 
     @property
     def ts_event(self) -> int:
-        """UNIX timestamp (nanoseconds) of what the message tells."""
+        """UNIX timestamp (nanoseconds) of what the message reports."""
         return self._ts_event
 
     @property
@@ -129,7 +129,7 @@ class RecoveryStarted(RecoveryMessage):
     """
     An epoch has opened: every gate closes until it ends.
 
-    Its report tells of the epoch and of the run before, nothing is compared yet. See
+    Its report describes the epoch and the previous run; nothing has been compared yet. See
     `RecoveryMessage` for the parameters.
     """
 

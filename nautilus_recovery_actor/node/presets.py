@@ -50,7 +50,7 @@ def recovery_cache_config(
           the interval, so a kill loses the last event before a quiet time (with a monitor: of its
           last heartbeat interval). Pass ``buffer_interval_ms=None`` there.
         - ``flush_on_start=False``: a flush deletes every key on the server, also of other traders.
-        - ``use_trader_prefix=True``: the keys of traders on one server are told apart.
+        - ``use_trader_prefix=True``: the keys of traders on one server stay apart.
         - ``use_instance_id=False``: with it each start begins empty, or fails (1.221).
         - ``persist_account_events=True``: the balances of before are what a recovery compares with.
 
@@ -64,7 +64,7 @@ def recovery_cache_config(
     given: dict[str, Any] = {name: part for name, part in server.items() if part is not None}
     if database is not None and given:
         raise TypeError(
-            f"recovery_cache_config() got a `database` and {_names(given)} besides: give either"
+            f"recovery_cache_config() got a `database` and also {_names(given)}: give either"
         )
     defaults: dict[str, Any] = {
         "database": database or DatabaseConfig(**given),

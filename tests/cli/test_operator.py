@@ -270,7 +270,7 @@ def test_a_stream_that_is_something_else_is_told(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["release", "ETHUSDT", "--reason", "x"], "'ETHUSDT' is no instrument ID"),
+        (["release", "ETHUSDT", "--reason", "x"], "'ETHUSDT' is not an instrument ID"),
         (["release", ETH, "--reason", ""], "No reason: say in one line"),
         (["release", ETH, "--reason", "x", "--minutes", "nan"], "A release of nan s: give more"),
         (["release", ETH, "--reason", "x", "--minutes", "0"], "A release of 0 s: give more"),

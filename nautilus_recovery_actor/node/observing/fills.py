@@ -89,7 +89,7 @@ def made_up_fills(
     reported: Container[str] = (),
 ) -> set[OrderFilled]:
     """
-    Return the flagged fills that align a position and are no trade of the venue.
+    Return the flagged fills that align a position and are not trades of the venue.
 
     They can only be told apart at run time, from the order: on an account that has `reported`, the
     core sees it from the report. Of `reported_orders` the venue informed the node by themselves.

@@ -26,7 +26,7 @@ from nautilus_recovery_actor.node.observing.start import NodeStart
 
 
 class Observer:
-    """Looks at the cache and the node's clients, besides what came in."""
+    """Looks at the cache and the node's clients, in addition to what came in."""
 
     def __init__(
         self,

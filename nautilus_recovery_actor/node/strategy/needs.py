@@ -170,7 +170,7 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
         The least number of ticks.
     indicators : tuple[Indicator, ...], default ()
         What is updated with them and, from then on, with the live ticks. Do not register these
-        for ticks besides: they would be updated twice.
+        for ticks as well: they would be updated twice.
     max_gap : timedelta, optional
         The longest time between two ticks, and until the first. By default it is not checked.
     max_age : timedelta, optional

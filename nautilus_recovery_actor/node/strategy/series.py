@@ -19,7 +19,7 @@ Point = tuple[int, Hashable]
 
 class SeriesRule(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a series must be, besides ascending and free of duplicates. Times are in nanoseconds.
+    What a series must be, beyond ascending and free of duplicates. Times are in nanoseconds.
     """
 
     # The least number of points
