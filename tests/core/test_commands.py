@@ -165,7 +165,7 @@ SENSELESS: dict[str, tuple[dict[str, Any], str]] = {
     "withdraw what": (OTHERS["withdraw"] | {"instrument_id": ""}, "No instrument: name one"),
     "no venue": (
         {"instrument_id": "ETHUSDT"},
-        "'ETHUSDT' is not an instrument ID: give symbol and",
+        "'ETHUSDT' is not an instrument ID: give the symbol",
     ),
     "resume what": (OTHERS["resume"] | {"instrument_id": ETH}, "To resume concerns the whole"),
     "no uuid": ({"command_id": "7"}, "The command ID '7' is not a UUID"),

@@ -14,6 +14,7 @@ from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.origins import SYNTHETIC_ID
+from nautilus_recovery_actor.core.origins import is_alignment
 from nautilus_recovery_actor.core.origins import origins as traced
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
@@ -270,3 +271,24 @@ def test_a_synthetic_fill_proves_nothing_of_an_account_that_is_silent() -> None:
         assert (unproven.kind.value, unproven.instrument_id) == ("NO_MASS_STATUS", BTC)
         assert unproven.is_blocking
     assert found(observation(fills=[fill()])) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "venue_order_id", "expected"),
+    [
+        (["RECONCILIATION"], "V-1", True),
+        (["INTERNAL"], "V-1", True),
+        (["MINE", "RECONCILIATION"], "V-1", True),
+        (["VENUE"], "0d5d4b3c-7a0e-4b6e-9f0e-0123456789ab", False),
+        ([], "0d5d4b3c-7a0e-4b6e-9f0e-0123456789ab", True),
+        ([], "0d5d4b3c-7a0e-4b6e-9f0e-0123456789abc", False),
+        ([], "V-1", False),
+    ],
+)
+def test_an_order_that_only_aligns_a_position_is_tagged_or_numbered_so(
+    tags: list[str], venue_order_id: str, *, expected: bool
+) -> None:
+    """
+    The engine's tags say it; of an order that a strategy claims only the form of its id does.
+    """
+    assert is_alignment(tags, venue_order_id) is expected

@@ -176,6 +176,16 @@ def test_the_kernel_s_start_opens_the_first_epoch() -> None:
     assert not registered.is_starting
 
 
+def test_flagged_events_show_that_the_kernel_reconciles() -> None:
+    """
+    No work is done for each, so the phase asks how many there are.
+    """
+    assert pending().phase_at(0) is RecoveryPhase.PENDING
+    assert pending().phase_at(1) is RecoveryPhase.RECONCILING
+    assert complete().phase_at(1) is RecoveryPhase.COMPLETE
+    assert Recovery(epoch=7, ts_started=1).phase_at(1) is RecoveryPhase.PENDING
+
+
 @pytest.mark.parametrize("name", [*REOPENINGS, "stopped", "started", "changed", "woke"])
 def test_before_the_kernel_starts_only_an_error_counts(name: str) -> None:
     """
