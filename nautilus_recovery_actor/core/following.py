@@ -42,6 +42,14 @@ class Action(Enum):
     CALL_ENABLED = auto()
 
 
+# The usual answers, made once: nobody changes them
+_RECOVERED, _BEGIN = [Action.CALL_RECOVERED], [Action.BEGIN_WARM_UP]
+_OPENED, _OPENED_AND_ENABLED = (
+    [Action.ANNOUNCE_OPENED],
+    [Action.ANNOUNCE_OPENED, Action.CALL_ENABLED],
+)
+
+
 class Following(Generic[M]):
     """Where one consumer stands: its gate, and what it has yet to be informed of."""
 
@@ -94,7 +102,7 @@ class Following(Generic[M]):
             return []
         self._informed = key
         if message.kind is _COMPLETE:
-            return [Action.CALL_RECOVERED]
+            return _RECOVERED
         if message.kind is _FAILED:
             # In shadow mode a strategy that waits to be enabled must not be held back
             enable = [Action.CALL_ENABLED] if self.is_shadow else []
@@ -125,7 +133,7 @@ class Following(Generic[M]):
             self.gate.close(hold)
             return [Action.LOG_HELD]
         self._warming_up, self._override = message, None
-        return [Action.BEGIN_WARM_UP]
+        return _BEGIN
 
     def wait(self, reason: str) -> None:
         """Let the gate say what the warm-up still waits for."""
@@ -147,10 +155,11 @@ class Following(Generic[M]):
             return self._inform_again(message)
         if not open_by(self.gate, message, self._now):
             return []
-        actions = [Action.ANNOUNCE_OPENED]
-        if self._override is not None and open_by(self.gate, self._override, self._now):
-            actions.append(Action.ANNOUNCE_RELEASED)
-        return [*actions, *self._enable(message.epoch)]
+        if self._override is None:
+            return _OPENED_AND_ENABLED if self._enable(message.epoch) else _OPENED
+        is_released = open_by(self.gate, self._override, self._now)
+        released = [Action.ANNOUNCE_RELEASED] if is_released else []
+        return [*_OPENED, *released, *self._enable(message.epoch)]
 
     def raised(self, where: str, error: Exception) -> list[Action]:
         """Return what to do when a hook has raised."""

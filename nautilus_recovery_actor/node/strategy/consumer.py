@@ -67,6 +67,7 @@ _CALL_ENABLED = Action.CALL_ENABLED
 _CALL_FAILED = Action.CALL_FAILED
 _CANCEL_WARM_UP = Action.CANCEL_WARM_UP
 _GREEN = LogColor.GREEN
+_GATE_OPENED = signals.gate_opened
 
 
 class Consumer:
@@ -78,6 +79,7 @@ class Consumer:
         "_following",
         "_hook",
         "_strategy",
+        "_trader_id",
         "_unanswered",
         "is_backtest",
         "warmup",
@@ -98,6 +100,7 @@ class Consumer:
         self._unanswered = unanswered
         self.warmup = WarmUp(strategy, self)
         self.is_backtest = False
+        self._trader_id = ""
         self._hook = ""  # Where an exception comes from
 
     # -- THE MONITOR --
@@ -106,6 +109,7 @@ class Consumer:
         """Listen to the bus from now on. In a backtest there is nothing to recover."""
         # A node's clock is live
         self.is_backtest = isinstance(self._strategy.clock, TestClock)
+        self._trader_id = self._strategy.trader_id.value
         if self.is_backtest:
             self._following.gate.open_without_recovery()
             return
@@ -142,7 +146,7 @@ class Consumer:
 
     def _on_message(self, message: RecoveryMessage) -> None:
         # A stream from outside may bring the messages of other nodes
-        if message.trader_id != self._strategy.trader_id.value:
+        if message.trader_id != self._trader_id:
             return
         self._hook = "recovery"
         try:
@@ -207,8 +211,8 @@ class Consumer:
             log.info("Trading is enabled", _GREEN)
         else:
             log.warning(f"Trading is enabled, except for {', '.join(sorted(gate.blocked))}")
-        if signals.gate_opened.receivers:
-            self._send(signals.gate_opened)
+        if _GATE_OPENED.receivers:
+            self._send(_GATE_OPENED)
 
     def _announce(self, action: Action) -> None:
         gate, log = self._following.gate, self._strategy.log
@@ -231,12 +235,11 @@ class Consumer:
         strategy.on_recovery_complete(event)
         if held := strategy.cache.positions_open(strategy_id=strategy.id):
             self._recover_positions(held)
-        if strategy.is_running:
+        if is_running := strategy.is_running:
             self._recover_orders(event)
-        actions = self._following.informed(
-            event, is_running=strategy.is_running, hold=self._checkpoints.hold_reason
-        )
-        self._carry_out(actions)
+            is_running = strategy.is_running
+        hold = self._checkpoints.hold_reason
+        self._carry_out(self._following.informed(event, is_running=is_running, hold=hold))
 
     def _recover_positions(self, held: list[Position]) -> None:
         for position in sorted(held, key=lambda position: position.id.value):
