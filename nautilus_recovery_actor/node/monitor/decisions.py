@@ -148,7 +148,7 @@ class Decisions:
         self._journal.begin(self.recovery.epoch)
         if emulated := emulated_orders(self._cache):
             self.log.warning(
-                "Orders that rest in the node itself are released at their trigger, whatever the "
+                "Emulated orders rest in the node and are sent when triggered, whatever the "
                 f"outcome of the recovery: {', '.join(emulated)}"
             )
         if opening.is_at_runtime:
@@ -170,7 +170,7 @@ class Decisions:
         if not failure.is_stopping:
             try:
                 return self.describe()
-            except Exception as e:  # The failure must be reported all the same
+            except Exception as e:  # The failure must still be reported
                 self.log.exception("The recovery monitor raised while describing the recovery", e)
         return self._observer.opening_report(self.recovery)
 
