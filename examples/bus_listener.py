@@ -1,7 +1,7 @@
 """
 A plain strategy, or any actor, that listens to the recovery on the message bus.
 
-It is told and nothing more: its orders are not held back. For that there is `RecoverableStrategy`.
+It is only informed: its orders are not held back. For that there is `RecoverableStrategy`.
 """
 
 from nautilus_trader.trading.strategy import Strategy

@@ -192,7 +192,7 @@ class EMACross(RecoverableStrategy):
 
     def is_busy(self) -> bool:
         """
-        Return whether a position or an order is there; exits without a position are cancelled.
+        Return whether a position or an order exists; exits without a position are canceled.
         """
         if self.cache.positions_open(strategy_id=self.id):
             return True
@@ -224,7 +224,7 @@ class EMACross(RecoverableStrategy):
 
     def on_save(self) -> dict[str, bytes]:
         """
-        Return what the averages do not tell.
+        Return the state that the averages do not contain.
         """
         return {} if self.side is None else {"side": self.side.name.encode()}
 

@@ -1,7 +1,7 @@
 """
 A strategy that cannot trade before its node has recovered.
 
-Three things differ from a plain strategy: the base class, the hook that tells what is held, and the
+Three things differ from a plain strategy: the base class, the hook that lists what is held, and the
 hook in which trading begins.
 """
 

@@ -1,8 +1,8 @@
 """
 The blinker signals of a recovery: hooks for alerts and metrics in the node's own process.
 
-A receiver is called on the event loop's thread, so it must not block. What it raises is logged and
-harms nothing. With nobody connected a signal costs one check.
+A receiver is called on the event loop's thread, so it must not block. An exception in it is logged
+and has no other effect. A signal without receivers costs one check.
 
 >>> from nautilus_recovery_actor import signals
 >>> @signals.recovery_failed.connect
@@ -34,7 +34,7 @@ recovery_failed: NamedSignal = _namespace.signal(
 )
 recovery_overridden: NamedSignal = _namespace.signal(
     "recovery-overridden",
-    doc="Sent by the monitor with `event`, a `RecoveryOverridden`: a release began, or it ended.",
+    doc="Sent by the monitor with `event`, a `RecoveryOverridden`: a release began or ended.",
 )
 fill_reconciled: NamedSignal = _namespace.signal(
     "fill-reconciled",
@@ -67,4 +67,4 @@ def send(
         try:
             receiver(sender, **values)
         except Exception as e:
-            on_error(f"A receiver of the signal '{signal.name}' raised and was passed over", e)
+            on_error(f"A receiver of the signal '{signal.name}' raised and was skipped", e)

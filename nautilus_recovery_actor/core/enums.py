@@ -10,8 +10,8 @@ class MessageKind(StrEnum):
     """
     The messages of the monitor, by the names of their types.
 
-    ``RecoveryStarted``: an epoch opened. ``RecoveryComplete``: it ended with the permission to
-    trade. ``RecoveryFailed``: it ended without. ``RecoveryOverridden``: an operator changed what is
+    ``RecoveryStarted``: an epoch opened. ``RecoveryComplete``: it ended with permission to trade.
+    ``RecoveryFailed``: it ended without. ``RecoveryOverridden``: an operator changed what is
     blocked.
     """
 
@@ -42,7 +42,7 @@ class RecoveryOutcome(StrEnum):
     What a completed recovery means for trading.
 
     ``CLEAN``: nothing was changed. ``ADJUSTED``: reconciliation changed something and the result
-    equals the venue's report. ``DEGRADED``: differences remain; the instruments concerned stay
+    equals the venue's report. ``DEGRADED``: differences remain; the affected instruments stay
     blocked, and the rest may trade.
     """
 
@@ -53,9 +53,9 @@ class RecoveryOutcome(StrEnum):
 
 class FailureReason(StrEnum):
     """
-    Why a recovery ended without a permission to trade.
+    Why a recovery ended without permission to trade.
 
-    ``RECONCILIATION_FAILED``: the kernel aborted its start, or the result did not hold: too many
+    ``RECONCILIATION_FAILED``: the kernel aborted its start, or the result did not last: too many
     epochs in too short a time. ``TIMEOUT``: no result within the configured time.
     ``NOT_RECONCILED``: reconciliation is off, or an account never reported. ``INTERNAL_ERROR``: the
     monitor itself raised.
@@ -98,7 +98,7 @@ class DiscrepancyKind(StrEnum):
     """
     How the cache differs from the venue's report.
 
-    ``POSITION_QTY_MISMATCH``: both know the position, with different quantities.
+    ``POSITION_QTY_MISMATCH``: both hold the position, with different quantities.
     ``HEDGE_LEG_MISMATCH``: the legs of a hedged position differ, whatever their net quantity.
     ``POSITION_NOT_AT_VENUE``: held in the cache, absent from the venue's report.
     ``INSTRUMENT_NOT_LOADED``: reported by the venue on an instrument that the node has not loaded.
@@ -106,8 +106,8 @@ class DiscrepancyKind(StrEnum):
     ``SPLIT_OWNERSHIP``: one net position at the venue, owned in parts in the cache.
     ``ORDER_NOT_IN_CACHE``: open at the venue, unknown to the cache.
     ``ORDER_NOT_AT_VENUE``: open in the cache, absent from the venue's report.
-    ``ORDER_MISMATCH``: known to both, with another status, side, quantity, filled quantity or
-    price.
+    ``ORDER_MISMATCH``: known to both, with a different status, side, quantity, filled quantity
+    or price.
     ``INFLIGHT_ORDER``: sent before the restart, and still unanswered.
     ``NO_MASS_STATUS``: an account that must report has not reported.
     ``AVG_PX_MISMATCH``: equal in quantity, with a different average open price.

@@ -202,7 +202,7 @@ def decide(
             return _failed(
                 state,
                 FailureReason.TIMEOUT,
-                "Stopped before the recovery was verified: nothing of it is proven",
+                "Stopped before the recovery was verified: nothing is proven",
             )
         case Broke(message):
             return _failed(state, FailureReason.INTERNAL_ERROR, message)

@@ -17,14 +17,14 @@ class RecoveryGate:
     """
     A gate that is open only under the `RecoveryComplete` of the newest epoch it knows.
 
-    It starts closed. `RecoverableStrategy` owns one and feeds it; it can as well serve code that is
-    not a strategy. Messages may come twice or late: an older epoch never changes it, and within one
+    It starts closed. `RecoverableStrategy` owns one and feeds it; code that is not a strategy can
+    use one too. Messages may come twice or late: an older epoch never changes it, and within one
     epoch a failure outweighs a completion.
 
     Parameters
     ----------
     now : Callable[[], int], default time.time_ns
-        The time (UNIX ns), by which what was released by hand ends.
+        The clock (UNIX ns) by which a release expires.
 
     """
 
@@ -53,14 +53,14 @@ class RecoveryGate:
     @property
     def epoch(self) -> int:
         """
-        The newest epoch known, zero before the first.
+        The newest known epoch, zero before the first.
         """
         return self._epoch
 
     @property
     def is_open(self) -> bool:
         """
-        Whether trading is allowed, blocked instruments aside.
+        Whether trading is allowed, except for blocked instruments.
         """
         return self._is_open
 

@@ -58,7 +58,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     is_stopped : bool, default False
         Whether it is the last of a clean stop.
     interval_secs : float, optional
-        How often it is written (seconds), apart from each change of phase.
+        The interval (seconds), in addition to one at each change of phase.
     history_size : int, optional
         How many reports are kept, which says where each one is.
 

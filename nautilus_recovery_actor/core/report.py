@@ -35,9 +35,9 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
     fills : int, default 0
         The number of fills that the venue reported.
     positions : int, default 0
-        The number of positions that the venue reported, flat ones aside.
+        The number of positions that the venue reported, without flat ones.
     is_connected : bool, optional
-        Whether its execution client was connected, ``None`` if that is not known.
+        Whether its execution client was connected, ``None`` if unknown.
     ts_account : int, optional
         When the venue last reported the account itself, its balances.
 
@@ -55,7 +55,7 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
 
 class PositionChange(msgspec.Struct, frozen=True, gc=False):
     """
-    One position before and after the recovery, and what the venue says of it.
+    One position before and after the recovery, and at the venue.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class PositionChange(msgspec.Struct, frozen=True, gc=False):
     qty_after : Decimal
         The signed quantity in the cache now.
     qty_venue : Decimal, optional
-        The signed quantity that the venue reported: of this leg in hedge mode, else the net of
-        account and instrument. ``None`` if the venue said nothing of it.
+        The signed quantity that the venue reported: of this leg in hedge mode, otherwise the net
+        of account and instrument. ``None`` if the venue did not report it.
     avg_px_before : Decimal, optional
         The average open price that the cache restored.
     avg_px_after : Decimal, optional
@@ -129,7 +129,7 @@ class LostOrder(msgspec.Struct, frozen=True, gc=False):
     An order of a strategy's own that the cache never saw: it was sent, and the node was killed
     before its database had it.
 
-    It is known by the form of its client order id. The engine takes it for an external one.
+    It is recognized by the form of its client order ID. The engine takes it for an external one.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class LostOrder(msgspec.Struct, frozen=True, gc=False):
     filled_qty : Decimal
         The signed quantity filled.
     booked_under : str, optional
-        The strategy in the cache that it was given to, ``None`` if the cache does not hold it.
+        The strategy under which the cache holds it, ``None`` if the cache does not hold it.
 
     """
 
@@ -172,19 +172,19 @@ class Discrepancy(msgspec.Struct, frozen=True, gc=False):
     account_id : str
         The account.
     instrument_id : str
-        The instrument, empty if the whole account is concerned.
+        The instrument, empty if the whole account is affected.
     position_id : str, optional
         The position or leg.
     client_order_id : str, optional
-        The order; the venue's own id for an order that has no client order id.
+        The order; the venue's own ID for an order that has no client order ID.
     venue : str
-        What the venue says.
+        The venue's side.
     cache : str
-        What the cache says.
+        The cache's side.
     detail : str
         What it means and what to do, in one line.
     resolved : bool, default False
-        Whether it was found at first and was gone before the epoch ended: it blocks nothing.
+        Whether it was found at first and went away before the epoch ended: it does not block.
 
     """
 
@@ -202,7 +202,7 @@ class Discrepancy(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_blocking(self) -> bool:
         """
-        Whether it stands and stops trading.
+        Whether it remains and stops trading.
         """
         return self.severity is Severity.BLOCK and not self.resolved
 
@@ -218,13 +218,13 @@ class Override(msgspec.Struct, frozen=True, gc=False):
     reason : str
         Why, in the operator's words.
     operator : str
-        Who.
+        Who released it.
     ts_started : int
         When it began.
     ts_until : int
-        When it ends by itself.
+        When it expires.
     ts_ended : int, optional
-        When it ended, ``None`` while it stands.
+        When it ended, ``None`` while it is active.
 
     """
 
@@ -243,12 +243,12 @@ class FillEffect(msgspec.Struct, frozen=True, gc=False):
     Parameters
     ----------
     fills : int, default 0
-        How many they were.
+        The number of fills.
     qty : Decimal, default 0
         Their signed quantity.
     realized_pnl : Decimal, optional
         What they realized, as NautilusTrader counts it: less the commissions in the currency of the
-        position. ``None`` if the average open price before is not known, as at run time.
+        position. ``None`` if the average open price before is unknown, as at run time.
 
     """
 
@@ -270,9 +270,9 @@ class PositionRecovery(msgspec.Struct, frozen=True, gc=False):
     currency : str, optional
         The currency of the PnL, ``None`` if nothing was filled or the instrument is not loaded.
     real : FillEffect
-        What the fills of the venue did, those inferred from an order's status among them.
+        The effect of the venue's fills, including those inferred from an order's status.
     synthetic : FillEffect
-        What the fills did that were made up to align the position.
+        The effect of the fills that were made up to align the position.
 
     """
 
@@ -288,7 +288,7 @@ class PositionRecovery(msgspec.Struct, frozen=True, gc=False):
 
 class EndedOrder(msgspec.Struct, frozen=True, gc=False):
     """
-    An order that ended while the node was away.
+    An order that closed while the node was away.
 
     Parameters
     ----------
@@ -301,16 +301,16 @@ class EndedOrder(msgspec.Struct, frozen=True, gc=False):
     qty : Decimal
         The signed quantity, positive for a buy.
     filled_qty : Decimal
-        What of it was filled, signed.
+        The signed quantity filled.
     status : str
-        How it ended: ``FILLED``, ``CANCELED``, ``EXPIRED`` or ``REJECTED``.
+        Its final status: ``FILLED``, ``CANCELED``, ``EXPIRED`` or ``REJECTED``.
     status_before : str, optional
-        The status that the cache restored, ``None`` for an order that it did not hold as alive, and
+        The status that the cache restored, ``None`` for an order that it did not hold as open, and
         for a recovery at run time.
     reason : str, default ""
         Why it was rejected.
     ts_event : int, default 0
-        When it ended, by the venue's clock (UNIX ns).
+        When it closed, by the venue's clock (UNIX ns).
 
     """
 
@@ -335,15 +335,15 @@ class StrategyRecovery(msgspec.Struct, frozen=True):
     Parameters
     ----------
     strategy_id : str
-        The strategy, ``EXTERNAL`` for what none owns.
+        The strategy, ``EXTERNAL`` for what no strategy owns.
     accounts : tuple[str, ...]
         The accounts of all below.
     positions : tuple[PositionRecovery, ...]
         The positions that it held before or holds now.
     orders : tuple[EndedOrder, ...]
-        The newest orders that ended, at most ``max_report_fills``.
+        The newest orders that closed, at most ``max_report_fills``.
     order_counts : dict[str, int]
-        All orders that ended, by their status.
+        The number of orders that closed, by status.
 
     """
 
@@ -363,9 +363,9 @@ class BalanceChange(msgspec.Struct, frozen=True, gc=False):
     account_id, currency : str
         Whose balance it is.
     before : Decimal, optional
-        What the cache restored, ``None`` if it knew no such balance.
+        The balance that the cache restored, ``None`` if it had none.
     after : Decimal, optional
-        What the venue says now, ``None`` if it no longer reports such a balance.
+        The balance that the venue reports now, ``None`` if it no longer reports one.
 
     """
 
@@ -386,10 +386,10 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     recovery_id : str
         A UUID for this epoch.
     epoch : int
-        The number of the recovery, one more with each.
+        The number of the recovery, counting up by one.
     trigger : str
         What opened it: ``startup``, ``mass_status`` (one came, or has to come because a client is
-        disconnected), ``synthetic_fill`` (or one that came late where the engine had guessed) or
+        disconnected), ``synthetic_fill`` (or one that arrived late where the engine had guessed) or
         ``backtest``.
     outcome : RecoveryOutcome, optional
         The result of a recovery that completed.
@@ -404,9 +404,9 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     ts_completed : int, optional
         When the epoch ended.
     ts_last_alive : int, optional
-        The last heartbeat of the run before.
+        The last heartbeat of the previous run.
     clean_shutdown : bool, optional
-        Whether the run before was stopped and not killed, ``None`` if there was none.
+        Whether the previous run was stopped and not killed, ``None`` if there was none.
     accounts : tuple[AccountRecovery, ...]
         What each account reported.
     positions : tuple[PositionChange, ...]
@@ -416,17 +416,17 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     fill_counts : dict[FillOrigin, int]
         All fills by origin.
     discrepancies : tuple[Discrepancy, ...]
-        What differs, and what did at first and was resolved.
+        The differences, including those that were resolved.
     blocked_instruments : tuple[str, ...]
         The instruments that must not be traded.
     shadow : bool, default False
         Whether the monitor only reported this and blocked nothing.
     overrides : tuple[Override, ...]
-        What operators released by hand since the epoch ended, each instrument also in
+        The instruments that operators released since the epoch ended, each also in
         `blocked_instruments`.
     lost_orders : tuple[LostOrder, ...]
-        Orders at the venue that a strategy of this node sent and the cache never saw, open, or
-        taken up by this recovery.
+        Orders at the venue that a strategy of this node sent and the cache never saw: open, or
+        added to the cache by this recovery.
     strategies : tuple[StrategyRecovery, ...]
         What happened to each strategy that held something, or to which something happened.
     balances : tuple[BalanceChange, ...]
@@ -461,7 +461,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     @property
     def away_ns(self) -> int | None:
         """
-        How long the node was away (ns): from its last sign of life to this start.
+        How long the node was away (ns): from its last heartbeat to this start.
 
         Returns
         -------

@@ -1,11 +1,11 @@
 """
-What an operator asks of the monitor: NautilusTrader custom data on the topic
+An operator's commands to the monitor: NautilusTrader custom data on the topic
 ``data.OperatorCommand*``.
 
 It is published by a component of the node, or sent from outside by
-`nautilus_recovery_actor.outside.remote` on a Redis stream that the node listens to. What comes from
-outside is published on another thread than the event loop's, and only if `OperatorCommand` is a
-streaming type of the message bus (`MessageBus.add_streaming_type`).
+`nautilus_recovery_actor.outside.remote` on a Redis stream that the node listens to. A command
+from outside is published on a thread other than the event loop's, and only if `OperatorCommand` is
+a streaming type of the message bus (`MessageBus.add_streaming_type`).
 """
 
 import getpass
@@ -57,8 +57,8 @@ class OperatorCommand(Data):
     command_id : str
         A UUID, which the answer repeats.
     action : {'release', 'withdraw', 'resume'}
-        What to do: ``release`` a blocked instrument for a time, ``withdraw`` a release before its
-        time, or ``resume`` after a storm of epochs.
+        What to do: ``release`` a blocked instrument for a time, ``withdraw`` a release before it
+        expires, or ``resume`` after a storm of epochs.
     instrument_id : str
         The instrument to release or withdraw, empty for ``resume``.
     reason : str
@@ -78,7 +78,7 @@ class OperatorCommand(Data):
     Raises
     ------
     ValueError
-        If a value is missing or senseless; the text says what to give instead.
+        If a value is missing or invalid; the text says what to give instead.
 
     """
 
@@ -97,14 +97,16 @@ class OperatorCommand(Data):
     ) -> None:
         _check_action(action, instrument_id, secs)
         if ts_expires is not None and ts_expires - ts_init > _to_ns(MAX_VALID_SECS):
-            raise ValueError("The answer is awaited for too long: give at most 3600 s")
+            raise ValueError("The wait for an answer is too long: give at most 3600 s")
         _check_line(trader_id, "trader: give the trader ID of the node, for example 'LIVE-001'")
         _check_line(reason, "reason: say in one line of plain text why")
         _check_line(operator, "operator: say in one line of plain text who decided")
         try:
             UUID(command_id)
         except ValueError:
-            raise ValueError(f"The command ID '{command_id}' is not a UUID: give one") from None
+            raise ValueError(
+                f"The command ID '{command_id}' is not a UUID: give a new one"
+            ) from None
         self.trader_id = trader_id
         self.command_id = command_id
         self.action: Action = action
@@ -162,7 +164,7 @@ class OperatorCommand(Data):
         valid_secs: float = VALID_SECS,
     ) -> Self:
         """
-        Return a command that is given now, with an ID of its own.
+        Return a new command, given now, with its own ID.
 
         Parameters are those of the class, and
 
@@ -173,7 +175,7 @@ class OperatorCommand(Data):
 
         """
         if not 0 < valid_secs <= MAX_VALID_SECS:
-            raise ValueError(f"An answer within {valid_secs:g} s: give at most 3600 s")
+            raise ValueError(f"Invalid wait for an answer, {valid_secs:g} s: give at most 3600 s")
         now = time.time_ns()
         return cls(
             trader_id=trader_id,
@@ -190,7 +192,7 @@ class OperatorCommand(Data):
 
     def is_expired(self, now: int) -> bool:
         """
-        Return whether the sender no longer waits: it assumes that nothing was done.
+        Return whether the sender no longer waits: it has reported that nothing was done.
 
         Parameters
         ----------
@@ -210,12 +212,12 @@ class OperatorCommand(Data):
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """
-        Return the command that `to_dict` wrote. Unknown fields are passed over.
+        Return the command that `to_dict` wrote. Unknown fields are ignored.
 
         Raises
         ------
         ValueError
-            If a value is missing, of another type or senseless.
+            If a value is missing, of the wrong type or invalid.
 
         """
         try:
@@ -254,14 +256,16 @@ def _check_action(action: str, instrument_id: str, secs: float) -> None:
         raise ValueError(f"Unknown action '{action}': use {', '.join(get_args(Action))}")
     if action == "resume":
         if instrument_id:
-            raise ValueError("To resume concerns the whole node: name no instrument")
+            raise ValueError("A resume concerns the whole node: do not name an instrument")
     else:
         _check_instrument(instrument_id)
     if action == "release":
         if not (math.isfinite(secs) and 0 < secs <= MAX_RELEASE_SECS):
-            raise ValueError(f"A release of {secs:g} s: give more than 0 and at most 24 hours")
+            raise ValueError(
+                f"A release cannot last {secs:g} s: give more than 0 and at most 24 hours"
+            )
     elif secs != 0:
-        raise ValueError(f"Only a release lasts: give {action} a time of 0 s")
+        raise ValueError(f"Only a release has a duration: give {action} a time of 0 s")
 
 
 def _check_instrument(instrument_id: str) -> None:
@@ -270,7 +274,7 @@ def _check_instrument(instrument_id: str) -> None:
         InstrumentId.from_str(instrument_id)
     except ValueError:
         raise ValueError(
-            f"'{instrument_id}' is not an instrument ID: give the symbol and venue, "
+            f"'{instrument_id}' is not an instrument ID: give symbol and venue, "
             f"for example 'ETHUSDT-PERP.BINANCE'"
         ) from None
 

@@ -33,30 +33,30 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         The seconds from the trader's start, `settle_ms` aside, in which the events must settle, and
         for which a difference that blocks is checked again before it is reported.
     accounts : list[str], optional
-        The accounts that must report. If ``None`` then those that the cache knows: name them if the
-        cache still holds an account that this node no longer trades.
+        The accounts that must report. If ``None`` then those in the cache: list them if the cache
+        still holds an account that this node no longer trades.
     severities : dict[str, str], default {}
         Overrides of the severity (``INFO``, ``WARN`` or ``BLOCK``) by `DiscrepancyKind`.
     on_failure : {"hold", "shutdown"}, default "hold"
-        What follows a `RecoveryFailed`: the node stays up with every gate closed, or it stops.
+        What happens on a `RecoveryFailed`: the node stays up with every gate closed, or it stops.
     max_report_fills : int, default 1000
-        How many fills a report holds, the newest. All of them are counted.
+        The maximum number of fills in a report, the newest. All fills are counted.
     reopen_on_mass_status : bool, default True
         If a mass status at run time (after a reconnect) opens a new epoch, and so does an execution
-        client that is disconnected.
+        client that disconnects.
     reopen_on_synthetic_fill : bool, default True
-        If a fill at run time that the engine made up opens a new epoch, and so does one that comes
-        late where the engine had guessed.
+        If a fill at run time that the engine made up opens a new epoch, and so does one that
+        arrives late where the engine had guessed.
     allow_unreconciled : bool, default False
-        If accounts that sent no mass status may trade. Nothing of them is proven then.
+        If accounts that sent no mass status may trade. Nothing is proven about them then.
     shadow : bool, default False
         If everything is observed, published and logged, and nothing is blocked.
     heartbeat_secs : float, default 5.0
-        The seconds between two signs of life in the cache.
+        The seconds between two heartbeats in the cache.
     history_size : int, default 100
-        How many reports the cache keeps.
+        The number of reports kept in the cache.
     avg_px_tolerance : float, default 0.001
-        By how much average open prices may differ, as a part of the venue's.
+        By how much average open prices may differ, as a fraction of the venue's.
     storm_epochs : int, default 6
         How many epochs may open at run time within `storm_mins`. One more ends in a
         `RecoveryFailed`, and trading stays disabled until an operator resumes it.
@@ -99,7 +99,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
                 raise ValueError(f"`{name}` must be a positive number of {unit}, was {value}")
         if not 0 <= self.avg_px_tolerance < math.inf:
             raise ValueError(
-                "`avg_px_tolerance` must be a part of the price such as 0.001, "
+                "`avg_px_tolerance` must be a fraction of the price such as 0.001, "
                 f"was {self.avg_px_tolerance}"
             )
         for name in ("settle_ms", "max_report_fills", "history_size", "storm_epochs"):
@@ -145,8 +145,8 @@ class RecoverableStrategyConfig(
     forbid_unknown_fields=True,
 ):
     """
-    Configuration for `RecoverableStrategy` instances: that of a strategy, with unknown fields
-    refused. A plain `StrategyConfig` serves as well, with the defaults of these fields.
+    Configuration for `RecoverableStrategy` instances: a `StrategyConfig` that refuses unknown
+    fields. A plain `StrategyConfig` works too, with the defaults of these fields.
 
     Parameters
     ----------
@@ -154,15 +154,16 @@ class RecoverableStrategyConfig(
         The seconds between two checkpoints of what `on_save` returns. If ``None`` then they are
         made at a clean stop and when the strategy calls `checkpoint()`. Default 5.0.
     max_checkpoint_bytes : int, default 1_000_000
-        How large a checkpoint may be. A larger one is logged as an error, and the last one is kept.
+        The maximum size of a checkpoint. A larger one is logged as an error, and the last one is
+        kept.
     on_bad_checkpoint : {"start", "hold"}, default "hold"
-        What follows a checkpoint that cannot be read: the strategy starts without it (with the one
+        What happens if a checkpoint cannot be read: the strategy starts without it (with the one
         before, if that can be read), or its gate stays closed.
     warmup_timeout_secs : float, default 30.0
-        How long an answer to a request for warm-up data may take until the gate says so. One that
-        comes later still counts.
+        How long an answer to a request for warm-up data may take until the gate reports it. One
+        that comes later still counts.
     warmup_retry_secs : float, default 10.0
-        How long after an answer that is not fit, or none, the data are requested again.
+        How long after an unusable answer, or none, the data is requested again.
 
     Raises
     ------

@@ -35,23 +35,23 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
     node : TradingNode
         The node.
     allow_degraded : bool, default False
-        If a recovery that leaves instruments blocked ends the halt. The risk engine cannot be
+        If a recovery that leaves instruments blocked lifts the halt. The risk engine cannot be
         halted for a single instrument: strategies that are not recoverable may then trade the
         blocked ones too. Without it the halt ends when an operator has released all of them.
 
     Raises
     ------
     ValueError
-        If the risk engine is bypassed, so that it would deny nothing, or if the node has this guard
-        already.
+        If the risk engine is bypassed, so that it would deny nothing, or if the node already has
+        this guard.
 
     Notes
     -----
-    A trading state that is set meanwhile is put back to HALTED, and is what the halt ends with.
-    A HALTED that is set meanwhile looks like the guard's own: set it again afterwards.
+    A trading state that is set during the halt is put back to HALTED, and restored when the halt
+    ends. A HALTED that is set meanwhile looks like the guard's own: set it again afterwards.
 
-    What rests in the order emulator is not held back: a triggered order goes from there to the
-    execution engine, past the risk engine. Each halt lists these orders in the log.
+    Orders in the order emulator are not held back: a triggered order goes from there to the
+    execution engine, bypassing the risk engine. Each halt lists these orders in the log.
 
     """
     _Halt(node, allow_degraded)

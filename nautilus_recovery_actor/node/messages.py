@@ -2,7 +2,7 @@
 The messages on the bus: NautilusTrader custom data on the topics ``data.<TypeName>*``.
 
 They are registered for serialization, so they also reach an external Redis stream and a
-`ParquetDataCatalog`. Delivery is at least once: a consumer identifies each by
+`ParquetDataCatalog`. Delivery is at least once: a consumer deduplicates by
 ``(trader_id, epoch)``.
 """
 
@@ -36,11 +36,11 @@ class RecoveryMessage(Data):
     recovery_id : str
         A UUID for the epoch.
     epoch : int
-        The number of the recovery, one more with each.
+        The number of the recovery, counting up by one.
     report : RecoveryReport
         What was found so far.
     ts_event : int
-        UNIX timestamp (nanoseconds) of what the message reports.
+        UNIX timestamp (nanoseconds) when the event occurred.
     ts_init : int
         UNIX timestamp (nanoseconds) when the message was made.
 
@@ -66,7 +66,7 @@ class RecoveryMessage(Data):
 
     @property
     def ts_event(self) -> int:
-        """UNIX timestamp (nanoseconds) of what the message reports."""
+        """UNIX timestamp (nanoseconds) when the event occurred."""
         return self._ts_event
 
     @property
@@ -129,7 +129,7 @@ class RecoveryStarted(RecoveryMessage):
     """
     An epoch has opened: every gate closes until it ends.
 
-    Its report describes the epoch and the previous run; nothing has been compared yet. See
+    Its report describes the epoch and the previous run; nothing is compared yet. See
     `RecoveryMessage` for the parameters.
     """
 
@@ -138,7 +138,7 @@ class RecoveryStarted(RecoveryMessage):
 
 class RecoveryComplete(RecoveryMessage):
     """
-    An epoch has ended with a permission to trade, blocked instruments aside.
+    An epoch has ended with permission to trade, except for blocked instruments.
 
     See `RecoveryMessage` for the parameters.
     """
@@ -163,7 +163,7 @@ class RecoveryComplete(RecoveryMessage):
 
 class RecoveryFailed(RecoveryMessage):
     """
-    An epoch has ended without a permission to trade.
+    An epoch has ended without permission to trade.
 
     See `RecoveryMessage` for the parameters.
     """
@@ -190,8 +190,8 @@ class RecoveryOverridden(RecoveryMessage):
     """
     An operator released a blocked instrument by hand, or such a release has ended.
 
-    The `overrides` of its report are all of this epoch; those without a `ts_ended` stand. See
-    `RecoveryMessage` for the parameters.
+    The `overrides` of its report are all of this epoch's; those without a `ts_ended` are active.
+    See `RecoveryMessage` for the parameters.
     """
 
     kind = MessageKind.OVERRIDDEN

@@ -1,5 +1,5 @@
 """
-Configurations of NautilusTrader's own that a restart can rely on.
+NautilusTrader configurations that a restart can rely on.
 """
 
 from collections.abc import Iterable
@@ -41,18 +41,18 @@ def recovery_cache_config(
         Any other argument of `CacheConfig`, in place of these:
 
         - ``encoding="msgpack"``: half the size of JSON, and quicker to load. Do not change it while
-          there are stored data: the node cannot be made then.
-        - ``timestamps_as_iso8601=True``: a person can read what is stored, and to the nanosecond.
+          there is stored data: the node cannot be built then.
+        - ``timestamps_as_iso8601=True``: stored times are readable, and exact to the nanosecond.
           NautilusTrader reads both forms, so this can be changed at any time.
         - ``buffer_interval_ms=100``: writes leave in batches, so that a burst of events costs the
           node little; a kill loses at most the last 100 milliseconds, which the venue's report
-          brings back. **On 1.221 a buffered write leaves only with the next one**, however short
-          the interval, so a kill loses the last event before a quiet time (with a monitor: of its
-          last heartbeat interval). Pass ``buffer_interval_ms=None`` there.
-        - ``flush_on_start=False``: a flush deletes every key on the server, also of other traders.
-        - ``use_trader_prefix=True``: the keys of traders on one server stay apart.
+          restores. **On 1.221 a buffered write leaves only with the next one**, however short
+          the interval, so a kill loses the last event before a quiet period (with a monitor: of
+          its last heartbeat interval). Pass ``buffer_interval_ms=None`` there.
+        - ``flush_on_start=False``: a flush deletes every key on the server, for all traders.
+        - ``use_trader_prefix=True``: the keys of traders on one server are kept apart.
         - ``use_instance_id=False``: with it each start begins empty, or fails (1.221).
-        - ``persist_account_events=True``: the balances of before are what a recovery compares with.
+        - ``persist_account_events=True``: a recovery compares with the balances before.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def recovery_cache_config(
     given: dict[str, Any] = {name: part for name, part in server.items() if part is not None}
     if database is not None and given:
         raise TypeError(
-            f"recovery_cache_config() got a `database` and also {_names(given)}: give either"
+            f"recovery_cache_config() got both a `database` and {_names(given)}: give only one"
         )
     defaults: dict[str, Any] = {
         "database": database or DatabaseConfig(**given),
@@ -82,26 +82,26 @@ def recovery_cache_config(
 
 def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
     """
-    Return the configuration of an execution engine that reconciles, at the start and from then on.
+    Return the configuration of an execution engine that reconciles, at the start and at run time.
 
     Parameters
     ----------
     **overrides
         Any argument of `LiveExecEngineConfig`, in place of these:
 
-        - ``load_cache=True``: what the cache holds is what the venue's report is applied to.
+        - ``load_cache=True``: the venue's report is applied to what the cache holds.
         - ``reconciliation=True``: without it nothing is compared with the venue.
-        - ``reconciliation_lookback_mins=None``: all that the venue has. A look-back that is shorter
-          than the time away misses fills, and one that is shorter than the age of a position makes
-          1.231 invent an opening fill that it lacks (seen on a real node: made-up fills, although
-          the cache held the real ones). Set it only where the start takes too long, to more than
+        - ``reconciliation_lookback_mins=None``: everything that the venue has. A lookback shorter
+          than the time away misses fills, and one shorter than the age of a position makes 1.231
+          invent the opening fill that it lacks (seen on a real node: made-up fills, although the
+          cache held the real ones). Set it only where the start takes too long, to more than
           the longest time away and the age of the oldest position; `preflight` estimates that.
-        - ``reconciliation_startup_delay_secs=10.0``: the checks below wait so long after the
-          reconciliation, because what is still on its way looks like a difference to them.
+        - ``reconciliation_startup_delay_secs=10.0``: the checks below wait this long after
+          reconciliation, because events still in flight look like differences to them.
         - ``generate_missing_orders=True``: a position that differs from the venue's is aligned with
-          a made-up fill; without it the difference is logged and stays.
+          a made-up fill; without it the difference is logged and remains.
         - ``filter_unclaimed_external_orders=False`` and ``filter_position_reports=False``: what is
-          filtered is never compared.
+          filtered out is never compared.
         - ``open_check_interval_secs=10.0``: an order whose event was lost at run time is noticed.
           The slow end of what NautilusTrader recommends (5 to 10), for the venue's rate limits.
         - ``position_check_interval_secs=60.0``: the same for positions (30 to 60). Left out on

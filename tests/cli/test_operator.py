@@ -272,9 +272,9 @@ def test_a_stream_that_is_something_else_is_told(
     [
         (["release", "ETHUSDT", "--reason", "x"], "'ETHUSDT' is not an instrument ID"),
         (["release", ETH, "--reason", ""], "No reason: say in one line"),
-        (["release", ETH, "--reason", "x", "--minutes", "nan"], "A release of nan s: give more"),
-        (["release", ETH, "--reason", "x", "--minutes", "0"], "A release of 0 s: give more"),
-        (["release", ETH, "--reason", "x", "--minutes", "1441"], "A release of 86460 s: give"),
+        (["release", ETH, "--reason", "x", "--minutes", "nan"], "A release cannot last nan s"),
+        (["release", ETH, "--reason", "x", "--minutes", "0"], "A release cannot last 0 s"),
+        (["release", ETH, "--reason", "x", "--minutes", "1441"], "A release cannot last 86460 s"),
     ],
 )
 def test_senseless_input_is_told_before_anything_is_sent(

@@ -163,21 +163,21 @@ SENSELESS: dict[str, tuple[dict[str, Any], str]] = {
     "no operator": ({"operator": ""}, "No operator: say in one line"),
     "no instrument": ({"instrument_id": ""}, "No instrument: name one"),
     "withdraw what": (OTHERS["withdraw"] | {"instrument_id": ""}, "No instrument: name one"),
-    "no venue": (
-        {"instrument_id": "ETHUSDT"},
-        "'ETHUSDT' is not an instrument ID: give the symbol",
-    ),
-    "resume what": (OTHERS["resume"] | {"instrument_id": ETH}, "To resume concerns the whole"),
+    "no venue": ({"instrument_id": "ETHUSDT"}, "'ETHUSDT' is not an instrument ID: give symbol"),
+    "resume what": (OTHERS["resume"] | {"instrument_id": ETH}, "A resume concerns the whole"),
     "no uuid": ({"command_id": "7"}, "The command ID '7' is not a UUID"),
-    "no time": ({"secs": 0}, "A release of 0 s: give more than 0 and at most 24 hours"),
-    "negative": ({"secs": -1}, "A release of -1 s: give more than 0"),
-    "nan": ({"secs": math.nan}, "A release of nan s: give more than 0"),
-    "inf": ({"secs": math.inf}, "A release of inf s: give more than 0"),
-    "too long": ({"secs": 86_400.1}, "A release of 86400.1 s: give more than 0"),
-    "withdraw time": ({"action": "withdraw"}, "Only a release lasts: give withdraw a time of 0 s"),
+    "no time": ({"secs": 0}, "A release cannot last 0 s: give more than 0 and at most 24 hours"),
+    "negative": ({"secs": -1}, "A release cannot last -1 s: give more than 0"),
+    "nan": ({"secs": math.nan}, "A release cannot last nan s: give more than 0"),
+    "inf": ({"secs": math.inf}, "A release cannot last inf s: give more than 0"),
+    "too long": ({"secs": 86_400.1}, "A release cannot last 86400.1 s: give more than 0"),
+    "withdraw time": (
+        {"action": "withdraw"},
+        "Only a release has a duration: give withdraw a time of 0 s",
+    ),
     "resume time": (
         OTHERS["resume"] | {"secs": math.nan},
-        "Only a release lasts: give resume a time of 0 s",
+        "Only a release has a duration: give resume a time of 0 s",
     ),
 }
 

@@ -37,8 +37,8 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
             position_id="P-1",
             venue="2",
             cache="1.5",
-            detail="After reconciliation the cache holds another quantity than the venue reports: "
-            "check the venue, and correct the cache before you trade it",
+            detail="After reconciliation the cache holds a different quantity than the venue "
+            "reports: check the venue, and correct the cache before you trade it",
         ),
     )
     assert report.blocked_instruments == (BTC,)

@@ -49,7 +49,7 @@ def test_other_average_price_is_told_and_blocks_nothing() -> None:
             position_id="P-1",
             venue="100",
             cache="101",
-            detail="The quantity matches and the average open price does not: the PnL of this "
+            detail="The quantity matches, but the average open price does not: the PnL of this "
             "position is not the venue's",
         ),
     )

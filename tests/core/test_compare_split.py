@@ -43,9 +43,9 @@ def test_net_position_of_two_strategies_is_split() -> None:
             instrument_id=BTC,
             venue="2",
             cache=f"-1 of {OTHER}, 3 of {STRATEGY}",
-            detail="The venue holds one net position and several own a part of it in the cache, so "
-            "none can close just its own: let one strategy trade the instrument, or use an "
-            "account for each",
+            detail="The venue holds one net position that is owned in parts in the cache, so no "
+            "strategy can close only its own: let one strategy trade the instrument, or give each "
+            "its own account",
         ),
     )
     assert report.blocked_instruments == (BTC,)

@@ -98,7 +98,7 @@ def test_price_tolerance_is_a_part_of_the_price(value: float) -> None:
     A negative, endless or undefined tolerance is refused.
     """
     assert refusal(avg_px_tolerance=value) == (
-        f"`avg_px_tolerance` must be a part of the price such as 0.001, was {value}"
+        f"`avg_px_tolerance` must be a fraction of the price such as 0.001, was {value}"
     )
 
 

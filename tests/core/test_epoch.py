@@ -370,7 +370,7 @@ def test_a_stop_ends_an_open_epoch_once(state: RecoveryState) -> None:
     """
     over, action = decide(state, Stopped(), TIMING)
     assert action == Fail(
-        FailureReason.TIMEOUT, "Stopped before the recovery was verified: nothing of it is proven"
+        FailureReason.TIMEOUT, "Stopped before the recovery was verified: nothing is proven"
     )
     assert decide(over, Stopped(), TIMING) == (over, None)
 

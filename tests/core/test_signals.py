@@ -89,7 +89,7 @@ def test_receiver_that_raises_is_told_of_and_keeps_the_news_from_nobody() -> Non
         signal.connect(receiver)
     signals.send(signal, "sender", lambda line, e: told.append((line, e)))
     assert sorted(called) == [1, 2]
-    assert told == [("A receiver of the signal 'gate-opened' raised and was passed over", error)]
+    assert told == [("A receiver of the signal 'gate-opened' raised and was skipped", error)]
 
 
 def test_signal_without_receivers_does_nothing() -> None:

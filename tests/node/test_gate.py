@@ -327,7 +327,7 @@ def test_a_second_monitor_is_refused(venue: PaperVenue) -> None:
         async with watched(venue) as node:
             second = RecoveryMonitorActor(monitor_config(component_id="SECOND"))
             node.node.trader._has_controller = True
-            with pytest.raises(RuntimeError, match="monitor already: remove all but one") as e:
+            with pytest.raises(RuntimeError, match="a recovery monitor: remove all but one") as e:
                 node.node.trader.add_actor(second)
             assert "\n" not in str(e.value)
             event = await node.result()

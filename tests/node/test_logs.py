@@ -98,7 +98,7 @@ def test_who_reads_the_log_knows_which_orders_no_recovery_holds_back(venue: Pape
     """What rests in the node itself is named at each recovery and at each halt."""
     log = log_of(an_emulated_order_at_a_reconnect, venue)
     (told,) = [line for line in lines(log, "WARN", MONITOR) if "O-EMULATED" in line]
-    assert told.startswith("Orders that rest in the node itself are released at their trigger")
+    assert told.startswith("Emulated orders rest in the node and are sent when triggered")
     halts = lines(log, "WARN", HALT)
     assert halts[:2] == [
         "The risk engine is halted: RECOVERY_PENDING: no recovery has completed yet",

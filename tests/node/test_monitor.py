@@ -560,7 +560,7 @@ def test_a_node_that_names_the_monitor_in_its_configuration_alone_streams_it_too
     ]
     event = RecoveryComplete.from_dict(streamed[1][1])
     assert event.outcome is RecoveryOutcome.CLEAN
-    assert "import nautilus_recovery_actor before the node is made" in ran.stdout
+    assert "import nautilus_recovery_actor before the node is created" in ran.stdout
 
 
 def test_failure_can_stop_the_node(venue: PaperVenue) -> None:

@@ -40,7 +40,7 @@ def test_the_server_can_be_given_by_its_parts_or_as_a_whole() -> None:
     database = DatabaseConfig(host="db", port=6380, username="me", password="hunter2", ssl=True)
     assert recovery_cache_config("db", 6380, "me", "hunter2", True).database == database
     assert recovery_cache_config(database=database).database == database
-    with pytest.raises(TypeError, match="got a `database` and also `port`"):
+    with pytest.raises(TypeError, match="got both a `database` and `port`"):
         recovery_cache_config(port=6380, database=database)
 
 

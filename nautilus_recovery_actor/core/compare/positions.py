@@ -40,7 +40,7 @@ _COUNTED_TWICE = (
 _ADVICE = {
     Kind.INSTRUMENT_NOT_LOADED: "The venue holds a position on an instrument that the "
     "node did not load: load the instrument, or close the position at the venue",
-    Kind.POSITION_QTY_MISMATCH: "After reconciliation the cache holds another quantity "
+    Kind.POSITION_QTY_MISMATCH: "After reconciliation the cache holds a different quantity "
     "than the venue reports: check the venue, and correct the cache before you trade it",
     Kind.POSITION_NOT_AT_VENUE: "The cache holds a position that the venue did not "
     "report: check the venue, and correct the cache or the position before you trade it",
@@ -48,10 +48,10 @@ _ADVICE = {
     "and correct the cache before you trade it",
     Kind.UNCLAIMED_POSITION: "No strategy owns this position: add the instrument to the "
     "`external_order_claims` of the strategy that should, or close the position",
-    Kind.SPLIT_OWNERSHIP: "The venue holds one net position and several own a part of "
-    "it in the cache, so none can close just its own: let one strategy trade the instrument, or "
-    "use an account for each",
-    Kind.AVG_PX_MISMATCH: "The quantity matches and the average open price does not: "
+    Kind.SPLIT_OWNERSHIP: "The venue holds one net position that is owned in parts in the "
+    "cache, so no strategy can close only its own: let one strategy trade the instrument, or give "
+    "each its own account",
+    Kind.AVG_PX_MISMATCH: "The quantity matches, but the average open price does not: "
     "the PnL of this position is not the venue's",
 }
 

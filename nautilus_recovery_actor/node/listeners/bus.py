@@ -39,7 +39,7 @@ class BusListener(Listener):
             self._is_stream_logged = True
             self._log.warning(
                 "Recovery messages are streamed on the topics 'recovery.<TypeName>': import "
-                "nautilus_recovery_actor before the node is made to have 'data.<TypeName>*'"
+                "nautilus_recovery_actor before the node is created to use 'data.<TypeName>*'"
             )
         payload = self._msgbus.serializer.serialize(message)
         self._msgbus.publish(streamed_topic(message.kind), payload)

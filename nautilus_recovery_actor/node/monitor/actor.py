@@ -59,7 +59,7 @@ class RecoveryMonitorActor(Actor):
     Raises
     ------
     RuntimeError
-        On registration, if the node has a monitor already.
+        On registration, if the node already has a monitor.
 
     """
 
@@ -100,7 +100,7 @@ class RecoveryMonitorActor(Actor):
 
     def history(self) -> tuple[RecoveryReport, ...]:
         """
-        Return the last reports on record, those of runs before included, the oldest first.
+        Return the last reports on record, including those of previous runs, oldest first.
         """
         return self._journal.history()
 
@@ -116,7 +116,7 @@ class RecoveryMonitorActor(Actor):
         """
         if ASK_ENDPOINT in msgbus.endpoints():
             raise RuntimeError(
-                "The node has a recovery monitor already: "
+                "The node already has a recovery monitor: "
                 f"remove all but one from its actors (found with '{self.id}')"
             )
         super().register_base(portfolio, msgbus, cache, clock)

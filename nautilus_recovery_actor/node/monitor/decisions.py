@@ -152,7 +152,7 @@ class Decisions:
         self._journal.begin(self.recovery.epoch)
         if emulated := emulated_orders(self._cache):
             self.log.warning(
-                "Orders that rest in the node itself are released at their trigger, whatever the "
+                "Emulated orders rest in the node and are sent when triggered, whatever the "
                 f"outcome of the recovery: {', '.join(emulated)}"
             )
         if opening.is_at_runtime:

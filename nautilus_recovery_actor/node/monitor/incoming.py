@@ -104,10 +104,11 @@ class Incoming:
         try:
             for client_order_id in torn_orders(self._cache, reports):
                 self._decisions.log.warning(
-                    f"The venue has {client_order_id}, of which only the position was stored when "
-                    f"the node was killed: that is forgotten, for the engine could not add the "
-                    f"order"
+                    f"The venue has {client_order_id}, but only its position was stored when the "
+                    f"node was killed: its entry was removed, so that the engine can add the order"
                 )
                 self._cache.purge_order(client_order_id)
         except Exception as e:
-            self._decisions.log.exception("Looking for orders that a kill has torn raised", e)
+            self._decisions.log.exception(
+                "Looking for orders that were only partly stored raised", e
+            )

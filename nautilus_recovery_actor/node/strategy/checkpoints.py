@@ -86,7 +86,7 @@ class Checkpoints:
         self._last_error = error
         last = None if self._journal is None else self._journal.newest
         stays = (
-            f"the last one, number {last.sequence} of {last.ts}, stays"
+            f"the last one, number {last.sequence} of {last.ts}, is kept"
             if last
             else "there is none yet"
         )

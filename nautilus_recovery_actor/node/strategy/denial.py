@@ -45,7 +45,7 @@ class Denial:
         strategy = self._strategy
         if order.status != OrderStatus.INITIALIZED:
             strategy.log.error(
-                f"Cannot submit {order.client_order_id}: it is {order.status_string()} already"
+                f"Cannot submit {order.client_order_id}: it is already {order.status_string()}"
             )
             return
         strategy.msgbus.publish(f"{ORDER_EVENTS}{strategy.id}", order.init_event)

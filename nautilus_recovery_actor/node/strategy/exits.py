@@ -32,7 +32,7 @@ _RIVALS = frozenset({ContingencyType.OCO, ContingencyType.OUO})
 
 class ClosingOrder(NamedTuple):
     """
-    An order that closes or reduces a position, and the position id to submit it with.
+    An order that closes or reduces a position, and the position ID to submit it with.
 
     So ``self.submit_order(*self.closing_order(position))`` submits it.
     """
@@ -63,7 +63,7 @@ class Exits:
         return sorted(found, key=lambda order: (order.ts_init, order.client_order_id.value))
 
     def protection(self, position: Position) -> Protection:
-        """Return what the stops of a position come to."""
+        """Return how far its stops protect a position."""
         unproven = frozenset() if self.report is None else protection.unproven(self.report)
         return protection.protection(
             self._holding(position), [own for _, own in self._orders(position)], unproven

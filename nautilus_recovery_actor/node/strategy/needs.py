@@ -1,5 +1,5 @@
 """
-What a strategy needs to have seen before it trades (long: public docstrings).
+The data that a strategy must have seen before it trades (long: public docstrings).
 """
 
 from collections.abc import Hashable
@@ -35,7 +35,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     bar_type : BarType
         The bars to request: bars of a venue, which are not aggregated by the node itself.
     count : int, optional
-        The least number of bars.
+        The minimum number of bars.
     span : timedelta, optional
         How far back they have to reach. Time bars default to what `count` takes; all others
         need it.
@@ -44,20 +44,20 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         bars with `register_indicator_for_bars`: they would be updated twice.
     max_gap : timedelta, optional
         The longest time between two bars. Time bars default to their interval; set it where a
-        market closes, or where a venue leaves out bars without a trade. Others are not checked.
+        market closes, or where a venue omits bars without a trade. Others are not checked.
     max_age : timedelta, optional
         How long ago the last bar may be. Time bars default to two intervals and at least 10
         seconds, others to a minute.
     live_bar_type : BarType, optional
-        The live bars that continue them, if these are others, such as those that the node
-        aggregates.
+        The live bars that continue them, if they are of another type, such as those that the
+        node aggregates.
     client_id : ClientId, optional
-        The data client. By default that of the instrument's venue.
+        The data client, by default that of the instrument's venue.
 
     Raises
     ------
     ValueError
-        If what to request does not follow from them.
+        If they do not determine what to request.
 
     """
 
@@ -90,7 +90,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def interval_ns(self) -> int | None:
         """
-        The time from one bar to the next (ns), ``None`` for bars that are not of time.
+        The time from one bar to the next (ns), ``None`` for bars that are not time bars.
         """
         if not self.bar_type.spec.is_time_aggregated():
             return None
@@ -124,7 +124,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
 
     def start(self, now: int) -> int:
         """
-        Return from when on to request (UNIX ns).
+        Return the time from which to request (UNIX ns).
         """
         if self.span is not None or self.interval_ns is None:
             return now - _ns(self.span)
@@ -133,7 +133,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
 
     def rule(self, start: int) -> SeriesRule:
         """
-        Return what has to come for a request from `start` on.
+        Return the rule for the answer to a request from `start` on.
         """
         return _rule(self, start)
 
@@ -167,7 +167,7 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     span : timedelta
         How far back to request.
     count : int, optional
-        The least number of ticks.
+        The minimum number of ticks.
     indicators : tuple[Indicator, ...], default ()
         What is updated with them and, from then on, with the live ticks. Do not register these
         for ticks as well: they would be updated twice.
@@ -176,12 +176,12 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
     max_age : timedelta, optional
         How long ago the last tick may be, by default a minute.
     client_id : ClientId, optional
-        The data client. By default that of the instrument's venue.
+        The data client, by default that of the instrument's venue.
 
     Raises
     ------
     ValueError
-        If what to request does not follow from them.
+        If they do not determine what to request.
 
     """
 
@@ -222,13 +222,13 @@ class TicksNeeded(msgspec.Struct, frozen=True, kw_only=True):
 
     def start(self, now: int) -> int:
         """
-        Return from when on to request (UNIX ns).
+        Return the time from which to request (UNIX ns).
         """
         return now - _ns(self.span)
 
     def rule(self, start: int) -> SeriesRule:
         """
-        Return what has to come for a request from `start` on.
+        Return the rule for the answer to a request from `start` on.
         """
         return _rule(self, start)
 

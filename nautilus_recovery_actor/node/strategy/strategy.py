@@ -52,7 +52,7 @@ class RecoverableStrategy(Strategy):
     `submit_order_list` are answered with a native `OrderDenied`, `modify_order` with an
     `OrderModifyRejected`, both with a reason that starts with ``RECOVERY_``. So is everything that
     NautilusTrader itself submits for the strategy (`close_position`, `close_all_positions`,
-    `market_exit`). Cancels always pass. In a backtest the gate opens by itself.
+    `market_exit`). Cancels always pass. In a backtest the gate is open.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class RecoverableStrategy(Strategy):
 
     def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
         """
-        Override to take up an open position of this strategy, before trading is enabled.
+        Override to take over an open position of this strategy, before trading is enabled.
 
         Parameters
         ----------
@@ -119,16 +119,16 @@ class RecoverableStrategy(Strategy):
             The position.
         exit_orders : list[Order]
             The orders of this strategy that would reduce it: open, in flight, emulated, or held
-            back by a parent that is filled in part. On a hedged account those of its leg.
+            back by a partially filled parent. On a hedged account, those of its leg.
 
         """
 
     def on_orders_unresolved(self, orders: list[Order]) -> None:
         """
-        Override to learn which submits have no answer, before trading is enabled.
+        Override to learn which submits are unanswered, before trading is enabled.
 
-        Called if there are any, after `on_position_recovered`. Any of them can be at the venue:
-        sending one again may double it.
+        Called if there are any, after `on_position_recovered`. Any of them may be at the venue:
+        sending one again may duplicate it.
 
         Parameters
         ----------
@@ -154,16 +154,16 @@ class RecoverableStrategy(Strategy):
         """
         Override to declare the data without which this strategy must not trade.
 
-        Asked once, after the first `on_position_recovered`. They are requested, checked and applied
-        to their indicators, and each is handed to `on_historical_data`; then trading is enabled.
+        Called once, after the first `on_position_recovered`. The data is requested, checked and
+        applied to its indicators, and passed to `on_historical_data`; then trading is enabled.
         """
         return ()
 
     def on_trading_enabled(self) -> None:
         """
-        Override to begin to trade: the gate is open from here on, until it closes again.
+        Override to begin trading: the gate is open from here on, until it closes again.
 
-        Called once for each recovery that completes, so also after each re-opening at run time.
+        Called once for each recovery that completes, so also after each new epoch at run time.
         """
 
     # -- REGISTRATION AND START --
@@ -188,7 +188,7 @@ class RecoverableStrategy(Strategy):
 
     def start(self) -> None:
         """
-        Restore the state, start the strategy, and ask the monitor for what was said before.
+        Restore the state, start the strategy, and ask the monitor for its newest message.
 
         System method (not intended to be called by user code).
         """
@@ -207,7 +207,7 @@ class RecoverableStrategy(Strategy):
 
     def resume(self) -> None:
         """
-        Resume the strategy, and follow what was said while it was stopped.
+        Resume the strategy, and catch up on what was published while it was stopped.
 
         System method (not intended to be called by user code).
         """
@@ -246,8 +246,8 @@ class RecoverableStrategy(Strategy):
         Write what `on_save` returns to the cache, so that it survives a kill from here on.
 
         Call it when something has changed that must not be lost, from any thread; it does not
-        block. If nothing has changed, nothing is written. If the state cannot be kept, an error
-        says why, and the last checkpoint stays. In a backtest this does nothing.
+        block. If nothing has changed, nothing is written. If the state cannot be stored, an error
+        is logged, and the last checkpoint is kept. In a backtest this does nothing.
         """
         self.__checkpoints.write_now()
 
@@ -261,10 +261,10 @@ class RecoverableStrategy(Strategy):
 
     def load(self, state: dict[str, bytes]) -> None:
         """
-        Take the state that NautilusTrader's own `save_state` kept.
+        Take the state that NautilusTrader's own `save_state` stored.
 
-        Before the first start it waits for that, and is taken unless a checkpoint is newer, so that
-        `on_load` is called once.
+        Before the first start it is only kept, and loaded at the start unless a checkpoint is
+        newer, so that `on_load` is called once.
 
         System method (not intended to be called by user code).
         """
@@ -275,7 +275,7 @@ class RecoverableStrategy(Strategy):
 
     def is_protected(self, position: Position) -> bool:
         """
-        Return whether stops close exactly all of an open position, should the price turn.
+        Return whether stops would close exactly the whole of an open position.
 
         Parameters
         ----------
@@ -285,18 +285,18 @@ class RecoverableStrategy(Strategy):
         Returns
         -------
         bool
-            True if stop orders of this strategy that rest cover the whole quantity and could open
-            nothing on the other side. A take-profit protects nothing.
+            True if resting stop orders of this strategy cover the whole quantity and could not open
+            a position on the other side. A take-profit does not protect.
 
         Notes
         -----
         A stop is a stop-market, stop-limit or trailing-stop order of the side that reduces. It
         rests if it was accepted by the venue, or waits in the node's own emulator: not while it is
         in flight, being canceled or held back for its parent, nor once it is triggered, nor if the
-        last recovery found it not to be at the venue what the cache takes it for. On a
-        hedged account it has the position id of the leg, or may only reduce and there is no other
-        leg of that side. Stops that cancel one another count once. Stops larger than the position
-        are no protection unless they may only reduce: they would open the other side.
+        last recovery found that it differs at the venue. On a hedged account it has the position ID
+        of the leg, or is reduce-only and there is no other leg on that side. Stops that cancel one
+        another count once. Stops larger than the position do not protect unless they are
+        reduce-only: they would open the other side.
 
         """
         return self.__exits.protection(position).is_whole
@@ -313,7 +313,7 @@ class RecoverableStrategy(Strategy):
         Returns
         -------
         Quantity
-            Zero also where the stops are too large.
+            Also zero if the stops are too large.
 
         """
         unprotected = self.__exits.protection(position).unprotected
@@ -331,31 +331,31 @@ class RecoverableStrategy(Strategy):
         **fields: Any,
     ) -> ClosingOrder:
         """
-        Return an order that closes or reduces a position, and can do no more than that.
+        Return an order that closes or reduces a position, and cannot do more than that.
 
         Parameters
         ----------
         position : Position
             An open position of this strategy.
         quantity : Quantity or Decimal, optional
-            The quantity to close, by default all that no other order closes.
+            The quantity to close, by default everything that no other order closes.
         price : Price, optional
             The price of a limit order, by default none: a market order.
         trigger_price : Price, optional
             The trigger price of a stop order.
         reduce_only : bool, optional
-            If the order may only reduce, by default unless the instrument is traded spot, where
-            there is no such thing.
+            If the order is reduce-only, by default unless the instrument is spot, where that does
+            not exist.
         ignoring : Iterable[Order], default ()
             Closing orders that do not count, because they are about to be canceled, or will be
             when this one is filled.
         **fields : Any
-            More for the order factory, such as `tags` or `time_in_force`.
+            More arguments of the order factory, such as `tags` or `time_in_force`.
 
         Returns
         -------
         ClosingOrder
-            To be submitted with its position id, so that it closes that one also where an account
+            To be submitted with its position ID, so that it closes that position even if an account
             holds several.
 
         Raises
@@ -380,8 +380,8 @@ class RecoverableStrategy(Strategy):
     @property
     def unresolved_orders(self) -> list[Order]:
         """
-        The orders that this strategy submitted before the newest recovery began, and of which it is
-        not known yet whether they came to the venue.
+        The orders that this strategy submitted before the newest recovery began, and that may or
+        may not have reached the venue.
 
         An order leaves the list when the venue, or the engine's own check, answers.
         """
@@ -391,7 +391,7 @@ class RecoverableStrategy(Strategy):
     def lost_orders(self) -> tuple[LostOrder, ...]:
         """
         The orders of this strategy that the newest recovery found at the venue, and that the cache
-        never saw. The engine takes them for external ones.
+        never saw. The engine takes them for external orders.
         """
         return self.__unanswered.lost
 
@@ -425,7 +425,7 @@ class RecoverableStrategy(Strategy):
         params: dict[str, Any] | None = None,
     ) -> None:
         """
-        Submit the order list, or deny all of it while the gate is closed for one of its orders.
+        Submit the order list, or deny it as a whole while the gate is closed for one of its orders.
 
         See `Strategy.submit_order_list` for the parameters.
         """
@@ -443,7 +443,7 @@ class RecoverableStrategy(Strategy):
         params: dict[str, Any] | None = None,
     ) -> None:
         """
-        Modify the order, or reject that while the gate is closed for its instrument.
+        Modify the order, or reject the change while the gate is closed for its instrument.
 
         See `Strategy.modify_order` for the parameters.
         """
