@@ -404,9 +404,11 @@ def test_a_plain_listener_that_raises_keeps_the_news_from_no_halt(venue: PaperVe
             bus = node.node.kernel.msgbus
             for kind in (RecoveryStarted, RecoveryComplete):
                 bus.subscribe(kind.topic(), raises, priority=10)
+            states: list[TradingState] = []
+            bus.subscribe("events.risk", lambda event: states.append(event.state))
             venue.push_mass_status()
-            await node.run.until(lambda: state(node) == TradingState.HALTED)
-            await node.run.until(lambda: state(node) == TradingState.ACTIVE)
+            await node.run.until(lambda: len(states) == 2)
+            assert states == [TradingState.HALTED, TradingState.ACTIVE]
             assert node.monitor.epoch == 2
 
     asyncio.run(scenario())
