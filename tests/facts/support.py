@@ -2,6 +2,7 @@
 What the tests of NautilusTrader's own behaviour share. Nothing here is of the recovery monitor.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from collections.abc import Callable
@@ -181,6 +182,20 @@ async def trading(
     """
     async with running(node_at(venue, *components, **fields)) as run:
         yield run
+
+
+def witnessed_start(venue: PaperVenueControl) -> Witness:
+    """
+    Run a node on the venue until its trader runs, and return who heard its reconciliation.
+    """
+    seen = witness()
+
+    async def scenario() -> None:
+        async with trading(venue, seen):
+            pass
+
+    asyncio.run(scenario())
+    return seen
 
 
 async def leave_behind(

@@ -20,7 +20,7 @@ from tests.facts.support import EDITS_MASS_STATUS
 from tests.facts.support import Trader
 from tests.facts.support import node_at
 from tests.facts.support import trading
-from tests.facts.support import witness
+from tests.facts.support import witnessed_start
 
 
 @pytest.fixture
@@ -209,13 +209,7 @@ def test_a_mass_status_that_was_not_filled_by_its_methods_counts_only_where_noth
     One made by `from_dict` is as its adapter made it only for an engine that edits nothing.
     """
     venue.place("ETHUSDT-PERP", "BUY", 2)
-    seen = witness()
-
-    async def scenario() -> None:
-        async with trading(venue, seen):
-            pass
-
-    asyncio.run(scenario())
+    seen = witnessed_start(venue)
     made = seen.mass_statuses[0]
     assert internals.reports_as_made(made) is not None
     restored = ExecutionMassStatus.from_dict(made.to_dict())
@@ -227,12 +221,6 @@ def test_an_empty_mass_status_counts_as_it_is(venue: PaperVenueControl) -> None:
     """
     An adapter that has nothing to add may add nothing.
     """
-    seen = witness()
-
-    async def scenario() -> None:
-        async with trading(venue, seen):
-            pass
-
-    asyncio.run(scenario())
+    seen = witnessed_start(venue)
     empty = ExecutionMassStatus.from_dict(seen.mass_statuses[0].to_dict())
     assert internals.reports_as_made(empty) == ([], [])

@@ -20,6 +20,7 @@ from tests.facts.support import Trader
 from tests.facts.support import leave_behind
 from tests.facts.support import trading
 from tests.facts.support import witness
+from tests.facts.support import witnessed_start
 
 
 def test_a_reconciliation_fill_is_published_once_per_order_topic_and_once_per_fill_topic(
@@ -29,13 +30,7 @@ def test_a_reconciliation_fill_is_published_once_per_order_topic_and_once_per_fi
     Who subscribes to `events.order.*` and to `events.fills.*` counts a fill twice.
     """
     venue.place("ETHUSDT-PERP", "BUY", 2)
-    seen = witness()
-
-    async def scenario() -> None:
-        async with trading(venue, seen):
-            pass
-
-    asyncio.run(scenario())
+    seen = witnessed_start(venue)
     (on_order,) = [e for e in seen.order_events if isinstance(e, OrderFilled)]
     (on_fill,) = seen.on("events.fills.*")
     assert on_order is on_fill
@@ -48,13 +43,7 @@ def test_startup_publishes_each_mass_status_twice_and_the_same_object(
     """
     Once when it is applied, and once when the cached positions were asked for.
     """
-    seen = witness()
-
-    async def scenario() -> None:
-        async with trading(venue, seen):
-            pass
-
-    asyncio.run(scenario())
+    seen = witnessed_start(venue)
     first, second = seen.mass_statuses
     assert first is second
 
@@ -112,13 +101,7 @@ def test_position_events_carry_no_reconciliation_flag(venue: PaperVenueControl) 
     What changed a position is told by its fills only.
     """
     venue.place("ETHUSDT-PERP", "BUY", 2)
-    seen = witness()
-
-    async def scenario() -> None:
-        async with trading(venue, seen):
-            pass
-
-    asyncio.run(scenario())
+    seen = witnessed_start(venue)
     (event,) = seen.on("events.position.*")
     assert isinstance(event, PositionOpened)
     assert not hasattr(event, "reconciliation")

@@ -199,7 +199,7 @@ def monitor_config(**fields: Any) -> RecoveryMonitorConfig:
 
 @asynccontextmanager
 async def watched(
-    venue: PaperVenue,
+    venue: PaperVenue | None,
     valkey: EmbeddedValkey | None = None,
     *strategies: Strategy,
     trader_id: str = "TESTER-001",
@@ -210,10 +210,10 @@ async def watched(
     **fields: Any,
 ) -> AsyncIterator[Watched]:
     """
-    Run a node on the venue with a monitor and strategies, and stop it at the end.
+    Run a node with a monitor and strategies, on the venue if there is one, and stop it at the end.
     """
     config = paper_node_config(
-        [venue.exec_config(symbols=symbols, **(clients or {}))],
+        [venue.exec_config(symbols=symbols, **(clients or {}))] if venue else [],
         trader_id=trader_id,
         database=valkey.database_config() if valkey else None,
         **fields,

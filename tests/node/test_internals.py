@@ -17,19 +17,14 @@ from nautilus_trader.system.kernel import NautilusKernel
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryComplete
-from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueExecutionClient
-from nautilus_recovery_actor.testkit import paper_node
-from nautilus_recovery_actor.testkit import paper_node_config
-from nautilus_recovery_actor.testkit import running
 from tests.node.support import ACCOUNT
 from tests.node.support import Recorder
-from tests.node.support import Watched
 from tests.node.support import kinds
 from tests.node.support import may_trade
 from tests.node.support import monitor_config
@@ -225,13 +220,8 @@ def test_whether_a_node_reconciles_is_not_guessed(
 
     async def scenario() -> None:
         engine = LiveExecEngineConfig(reconciliation=is_on)
-        node = paper_node(paper_node_config(exec_engine=engine))
-        node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
-        node.trader.add_strategy(strategy := Recorder())
-        found = Watched(node, monitor)
-        async with running(node) as run:
-            found.run = run
-            event = await found.result()
+        async with watched(None, None, strategy := Recorder(), exec_engine=engine) as node:
+            event = await node.result()
             assert strategy.gate.is_open is (is_on and has_caller)
             is_closed = not (is_on and has_caller)
             assert event.report.failure is (FailureReason.NOT_RECONCILED if is_closed else None)

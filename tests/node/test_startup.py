@@ -18,7 +18,6 @@ from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import FillOrigin
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
-from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor import RecoveryStarted
@@ -26,9 +25,6 @@ from nautilus_recovery_actor import Severity
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import PaperVenue
-from nautilus_recovery_actor.testkit import paper_node
-from nautilus_recovery_actor.testkit import paper_node_config
-from nautilus_recovery_actor.testkit import running
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import Plain
@@ -333,13 +329,8 @@ def test_a_node_without_accounts_is_clean_only_if_it_reconciles(is_on: bool) -> 
 
     async def scenario() -> None:
         engine = LiveExecEngineConfig(reconciliation=is_on)
-        node = paper_node(paper_node_config(exec_engine=engine))
-        node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
-        node.trader.add_strategy(strategy := Recorder())
-        found = Watched(node, monitor)
-        async with running(node) as run:
-            found.run = run
-            event = await found.result()
+        async with watched(None, None, strategy := Recorder(), exec_engine=engine) as node:
+            event = await node.result()
             assert strategy.gate.is_open is is_on
             assert event.report.failure is (None if is_on else FailureReason.NOT_RECONCILED)
 
