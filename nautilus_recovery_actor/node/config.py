@@ -197,6 +197,11 @@ class RecoverableStrategyConfig(
             )
 
 
+def strategy_settings(config: StrategyConfig) -> RecoverableStrategyConfig:
+    """Return a strategy's own settings, the defaults for a plain configuration."""
+    return config if isinstance(config, RecoverableStrategyConfig) else RecoverableStrategyConfig()
+
+
 def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Severity]:
     """Return the severities by kind."""
     parsed = {}

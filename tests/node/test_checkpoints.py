@@ -407,7 +407,9 @@ def test_a_state_that_cannot_be_kept_is_told_once_in_one_line_and_the_last_one_s
     told = [line for line in capfd.readouterr().err.splitlines() if "No checkpoint" in line]
     assert len(told) == 1
     assert error in told[0]
-    assert re.search(r"; the last one, number \d of \d+, is kept", told[0])
+    assert re.search(
+        r"; the last one, number \d of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, is kept", told[0]
+    )
 
 
 def test_an_on_load_that_raises_keeps_the_gate_closed_and_the_checkpoint_as_it_is(

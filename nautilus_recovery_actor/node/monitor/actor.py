@@ -26,11 +26,11 @@ from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
-from nautilus_recovery_actor.node.monitor.alarms import Alarm
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming

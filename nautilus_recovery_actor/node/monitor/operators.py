@@ -9,6 +9,7 @@ from nautilus_trader.cache.base import CacheFacade
 
 from nautilus_recovery_actor.core.happenings import Answer
 from nautilus_recovery_actor.core.happenings import Commanded
+from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
@@ -33,11 +34,7 @@ class CommandDesk:
         if self.loop is None:
             self._decisions.log.error(f"Refused to {_asked(command)}: the node has not started")
             return
-        try:
-            is_here = asyncio.get_running_loop() is self.loop
-        except RuntimeError:
-            is_here = False
-        if is_here and not self._decisions.is_busy:
+        if is_running_here(self.loop) and not self._decisions.is_busy:
             self._obey(command)
         else:
             self.loop.call_soon_threadsafe(self._obey, command)

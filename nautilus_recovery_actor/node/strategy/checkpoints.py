@@ -12,18 +12,18 @@ from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
 from nautilus_recovery_actor.core.checkpoint import newest_state
-from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
+from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.node.alarms import Alarm
+from nautilus_recovery_actor.node.alarms import is_running_here
+from nautilus_recovery_actor.node.config import strategy_settings
 
 
 class Checkpoints:
     """Writes the state of a strategy, and restores it at its first start. Idle in a backtest."""
 
     def __init__(self, strategy: Strategy) -> None:
-        config = strategy.config
         self._strategy = strategy
-        self._settings = (
-            config if isinstance(config, RecoverableStrategyConfig) else RecoverableStrategyConfig()
-        )
+        self._settings = strategy_settings(strategy.config)
         self._journal: CheckpointJournal | None = None
         self._errors: list[str] = []
         self._saved: Mapping[str, bytes] | None = None
@@ -32,7 +32,7 @@ class Checkpoints:
         self.hold_reason: str | None = None
         self._last_error = ""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._on_alarm)
 
     def register(self) -> None:
         """Read what a run before has left, now that the strategy has a cache."""
@@ -52,7 +52,7 @@ class Checkpoints:
     def write_now(self) -> None:
         """Write what `on_save` returns, from any thread."""
         loop = self._loop
-        if loop is not None and loop.is_running() and not _is_running_here(loop):
+        if loop is not None and loop.is_running() and not is_running_here(loop):
             loop.call_soon_threadsafe(self._strategy.checkpoint)
         elif self.may_write:
             try:
@@ -86,7 +86,7 @@ class Checkpoints:
         self._last_error = error
         last = None if self._journal is None else self._journal.newest
         stays = (
-            f"the last one, number {last.sequence} of {last.ts}, is kept"
+            f"the last one, number {last.sequence} of {moment(last.ts)} UTC, is kept"
             if last
             else "there is none yet"
         )
@@ -129,7 +129,8 @@ class Checkpoints:
             return
         if newest is not None and state is newest.state:
             strategy.log.info(
-                f"Restored from checkpoint {newest.sequence}, made at {newest.ts}", LogColor.BLUE
+                f"Restored from checkpoint {newest.sequence}, made at {moment(newest.ts)} UTC",
+                LogColor.BLUE,
             )
         try:
             load(dict(state))
@@ -146,25 +147,16 @@ class Checkpoints:
 
     def arm(self) -> None:
         """Write at each interval from now on."""
-        # The loop's own timer: a `LiveClock` calls back on another thread
-        self.disarm()
-        if self._loop is not None and self._settings.checkpoint_secs is not None:
-            self._timer = self._loop.call_later(self._settings.checkpoint_secs, self._on_timer)
+        if self._loop is None or self._settings.checkpoint_secs is None:
+            self._alarm.cancel()  # Of a start that had a loop
+        else:
+            self._alarm.arm(self._loop, self._settings.checkpoint_secs)
 
     def disarm(self) -> None:
         """Write at no interval."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.cancel()
 
-    def _on_timer(self) -> None:
+    def _on_alarm(self) -> None:
         if self._strategy.is_running:
             self._strategy.checkpoint()
         self.arm()
-
-
-def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False

@@ -22,6 +22,7 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
 from nautilus_recovery_actor.core.names import HISTORICAL
 from nautilus_recovery_actor.core.names import HISTORICAL_BARS
+from nautilus_recovery_actor.node.config import strategy_settings
 from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
 from nautilus_recovery_actor.node.strategy.needs import Tick
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
@@ -68,8 +69,9 @@ class WarmupFeed:
         self._guard = guard
         self._on_ready = on_ready
         self._on_missed = on_missed
-        self._timeout_secs = getattr(strategy.config, "warmup_timeout_secs", 30.0)
-        self._retry_secs = getattr(strategy.config, "warmup_retry_secs", 10.0)
+        settings = strategy_settings(strategy.config)
+        self._timeout_secs = settings.warmup_timeout_secs
+        self._retry_secs = settings.warmup_retry_secs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_requested = False

@@ -1,8 +1,8 @@
 """
-One timer of the event loop that is armed again and again.
+One timer of the event loop that is armed again and again, and whether this is the loop's thread.
 
-The loop's own: a `LiveClock` calls back on another thread, also while the loop is busy (seen on
-1.221 and 1.231).
+The timer is the loop's own: a `LiveClock` calls back on another thread, also while the loop is busy
+(seen on 1.221 and 1.231).
 """
 
 import asyncio
@@ -35,3 +35,11 @@ class Alarm:
     def _on_time(self) -> None:
         self._timer = None
         self._ring()
+
+
+def is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether this is called on the thread of `loop`, while it runs."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
