@@ -53,7 +53,8 @@ gate_closed: NamedSignal = _namespace.signal(
 )
 order_denied: NamedSignal = _namespace.signal(
     "order-denied",
-    doc="Sent by a strategy with `order` and `reason`, a `str`, for an order that it denied.",
+    doc="Sent by a strategy with `order` and `reason`, a `str`, for an order that it denied, a "
+    "change that it rejected or, in shadow mode, what it would have denied or rejected.",
 )
 
 

@@ -31,6 +31,7 @@ class Action(Enum):
     CANCEL_WARM_UP = auto()
     WARN_CLOSED = auto()
     SIGNAL_CLOSED = auto()
+    # Then ask with `failed`
     CALL_FAILED = auto()
     # All that a completed recovery has to say; then ask with `informed`
     CALL_RECOVERED = auto()
@@ -104,9 +105,7 @@ class Following(Generic[M]):
         if message.kind is _COMPLETE:
             return _RECOVERED
         if message.kind is _FAILED:
-            # In shadow mode a strategy that waits to be enabled must not be held back
-            enable = [Action.CALL_ENABLED] if self.is_shadow else []
-            return [Action.CALL_FAILED, *enable]
+            return [Action.CALL_FAILED]
         return []
 
     def _take_override(self, message: M) -> list[Action]:
@@ -134,6 +133,13 @@ class Following(Generic[M]):
             return [Action.LOG_HELD]
         self._warming_up, self._override = message, None
         return _BEGIN
+
+    def failed(self, message: M, *, is_running: bool) -> list[Action]:
+        """Return what follows `CALL_FAILED`."""
+        if not self.is_shadow:
+            return []
+        # A strategy that waits to be enabled must not be held back
+        return self._enable(message.epoch) if is_running else self._inform_again(message)
 
     def wait(self, reason: str) -> None:
         """Let the gate say what the warm-up still waits for."""

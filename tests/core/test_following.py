@@ -276,10 +276,36 @@ def test_a_failure_in_shadow_mode_enables_too() -> None:
     A strategy that waits for it must not be held back.
     """
     following = new()
-    assert hear(following, failed(shadow=True)) == [Action.CALL_FAILED, Action.CALL_ENABLED]
+    message = failed(shadow=True)
+    assert hear(following, message) == [Action.CALL_FAILED]
     assert following.is_shadow
+    assert following.failed(message, is_running=True) == [Action.CALL_ENABLED]
+    assert following.failed(message, is_running=True) == []
     hear(following, started(2))
     assert not following.is_shadow
+
+
+def test_a_failure_enables_nobody_but_in_shadow_mode() -> None:
+    """
+    Not in whatever state the strategy is.
+    """
+    for is_running in (True, False):
+        following, message = new(), failed()
+        hear(following, message)
+        assert following.failed(message, is_running=is_running) == []
+        assert following.catch_up() == []
+
+
+def test_who_stops_itself_in_a_failure_in_shadow_mode_is_enabled_when_it_is_resumed() -> None:
+    """
+    It hears the failure again, as it would a completion.
+    """
+    following, message = new(), failed(shadow=True)
+    hear(following, message)
+    assert following.failed(message, is_running=False) == []
+    assert following.catch_up() == [message]
+    assert hear(following, message) == [Action.CALL_FAILED]
+    assert following.failed(message, is_running=True) == [Action.CALL_ENABLED]
 
 
 # -- OVERRIDES --

@@ -19,6 +19,7 @@ from nautilus_trader.model.orders import OrderList
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryReport
@@ -502,7 +503,8 @@ def test_signals_follow_the_gate(venue: PaperVenue) -> None:
 
     async def scenario() -> None:
         async with holding(venue, strategy) as (_, stop):
-            strategy.submit_order(strategy.market())
+            strategy.submit_order(order := strategy.market())
+            strategy.submit_order(order)  # An error: nothing is denied twice
             strategy.modify_order(stop, trigger_price=Price.from_str("1800.00"))
             assert sent == ["opened", "closed", "denied", "denied"]
 
@@ -541,5 +543,31 @@ def test_a_strategy_that_stops_itself_in_a_hook_is_not_enabled_before_it_is_resu
             strategy.resume()
             assert strategy.told[-3:] == ["complete", "position", "enabled"]
             assert strategy.gate.is_open
+
+    asyncio.run(scenario())
+
+
+def test_who_stops_in_a_failure_in_shadow_mode_is_enabled_when_it_is_resumed() -> None:
+    """What stopped is enabled by nobody, in whatever mode."""
+    strategy = Recorder()
+    original = strategy.on_recovery_failed
+    stops = [True]
+
+    def stop_once(event: RecoveryFailed) -> None:
+        original(event)
+        if stops:
+            stops.pop()
+            strategy.stop()
+
+    strategy.on_recovery_failed = stop_once  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        engine = LiveExecEngineConfig(reconciliation=False)
+        config = monitor_config(shadow=True)
+        async with watched(None, None, strategy, monitor=config, exec_engine=engine) as node:
+            await node.result()
+            assert strategy.told == ["start", "failed"]
+            strategy.resume()
+            assert strategy.told == ["start", "failed", "failed", "enabled"]
 
     asyncio.run(scenario())

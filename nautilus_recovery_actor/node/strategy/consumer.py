@@ -155,10 +155,10 @@ class Consumer:
             self._take_error(e)
 
     def guard(self, call: Callable[P, None]) -> Callable[P, None]:
-        """Return `call` so that what it raises closes the gate and reaches nobody."""
+        """Return a `call` of the warm-up that raises nothing, and closes the gate instead."""
 
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-            self._hook = "recovery"
+            self._hook = "warm-up"
             try:
                 call(*args, **kwargs)
             except Exception as e:
@@ -200,6 +200,8 @@ class Consumer:
                 assert isinstance(message, RecoveryFailed)
                 self._hook = "on_recovery_failed"
                 strategy.on_recovery_failed(message)
+                is_running = strategy.is_running
+                self._carry_out(self._following.failed(message, is_running=is_running))
             elif action is _CANCEL_WARM_UP:
                 self.warmup.cancel()
             else:

@@ -36,7 +36,8 @@ class Denial:
                 self._say_in_shadow(order, reason)
             return False
         for order in orders:
-            self._signal(order, reason)
+            if order.status == OrderStatus.INITIALIZED:
+                self._signal(order, reason)
         for order in orders:
             self._deny(order, reason)
         return True

@@ -154,8 +154,9 @@ class RecoverableStrategy(Strategy):
         """
         Override to declare the data without which this strategy must not trade.
 
-        Called once, after the first `on_position_recovered`. The data is requested, checked and
-        applied to its indicators, and passed to `on_historical_data`; then trading is enabled.
+        Called once, after the hooks of the first recovery (in a backtest at each start). The data
+        is requested, checked and applied to its indicators, and passed to `on_historical_data`;
+        then trading is enabled.
         """
         return ()
 
