@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from nautilus_trader.config import MessageBusConfig
 
+from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.journal import RecoveryJournal
@@ -145,3 +146,46 @@ def test_no_sent_message_is_changed(
             assert vars(message).keys() - values.keys() <= {"blocked_instruments"}  # Cached
 
     asyncio.run(scenario())
+
+
+class Lines:
+    """
+    A log that keeps what is written to it.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.written.append(message)
+
+    def exception(self, message: str, _: Exception) -> None:
+        self.written.append(message)
+
+
+def test_a_message_on_which_a_subscriber_raises_is_streamed_without_false_advice(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """The bus did not come to stream it, and not since this package was imported late."""
+    log, streamed = Lines(), list[bytes]()
+    is_raising = [True]
+
+    def subscriber(_: RecoveryComplete) -> None:
+        if is_raising:
+            raise RuntimeError("injected")
+
+    async def scenario() -> None:
+        bus = MessageBusConfig(database=valkey.database_config(), encoding="json")
+        async with watched(venue, message_bus=bus) as node:
+            event = await node.result()
+            msgbus = node.node.kernel.msgbus
+            msgbus.subscribe(RecoveryComplete.topic(), subscriber)
+            msgbus.subscribe("recovery.RecoveryComplete", streamed.append)
+            listener = BusListener(log, msgbus)
+            listener.hear(News(event))
+            is_raising.clear()
+            listener.hear(News(event))
+
+    asyncio.run(scenario())
+    assert log.written == ["A subscriber raised on RecoveryComplete"]
+    assert len(streamed) == 1

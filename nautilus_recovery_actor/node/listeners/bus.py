@@ -23,19 +23,21 @@ class BusListener(Listener):
     def hear(self, news: News) -> None:
         """Publish the message."""
         message = news.message
-        before = serializations()
+        before, has_raised = serializations(), False
         try:
             self._msgbus.publish(message.topic(), message)
         except Exception as e:
+            has_raised = True
             self._log.exception(f"A subscriber raised on {message.kind}", e)
         # The bus serializes a message for its external stream only
         if self._msgbus.has_backing and serializations() == before:
-            self._stream(message)
+            self._stream(message, has_raised)
 
-    def _stream(self, message: RecoveryMessage) -> None:
-        # A bus streams the types that were registered when it was made. A node that names this
-        # package in its configuration alone imports it later, so the bytes go out by themselves.
-        if not self._is_stream_logged:
+    def _stream(self, message: RecoveryMessage, has_raised: bool) -> None:
+        # A bus streams the types that were registered when it was made, unless a subscriber raises.
+        # A node that names this package in its configuration alone imports it later. So the bytes
+        # go out by themselves.
+        if not has_raised and not self._is_stream_logged:
             self._is_stream_logged = True
             self._log.warning(
                 "Recovery messages are streamed on the topics 'recovery.<TypeName>': import "
