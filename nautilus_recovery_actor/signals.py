@@ -54,7 +54,14 @@ gate_closed: NamedSignal = _namespace.signal(
 order_denied: NamedSignal = _namespace.signal(
     "order-denied",
     doc="Sent by a strategy with `order` and `reason`, a `str`, for an order that it denied, a "
-    "change that it rejected or, in shadow mode, what it would have denied or rejected.",
+    "change that it rejected or a cancel that it held back or, in shadow mode, what it would have "
+    "denied or rejected.",
+)
+exit_passed: NamedSignal = _namespace.signal(
+    "exit-passed",
+    doc="Sent with `order` and `reason`, why the gate is closed, for an order that can only reduce "
+    "a position, or a change of one, that was let pass: by a strategy, or under the halt of "
+    "`halt_until_recovered` by the node's trader ID.",
 )
 
 

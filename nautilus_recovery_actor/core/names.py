@@ -31,13 +31,17 @@ ASK_ENDPOINT = "RecoveryMonitor.ask"
 # Gates join with their handler, and leave with it
 JOIN_ENDPOINT = "RecoveryMonitor.join"
 LEAVE_ENDPOINT = "RecoveryMonitor.leave"
+# Who sends a callable here is called at once with the newest evidence of what the accounts hold
+EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
 # An `OperatorCommand` sent here, from inside the node, is obeyed at once
 COMMAND_ENDPOINT = "RecoveryMonitor.command"
 # Marks a node that `halt_until_recovered` guards
 GUARD_ENDPOINT = "RecoveryHalt.guard"
 # NautilusTrader's own
 DATA_ENGINE_REQUEST = "DataEngine.request"
+EXEC_ENGINE_EXECUTE = "ExecEngine.execute"
 EXEC_ENGINE_PROCESS = "ExecEngine.process"
+RISK_ENGINE_EXECUTE = "RiskEngine.execute"
 
 # -- TOPICS AND STREAMS --
 

@@ -32,6 +32,8 @@ class Holding(msgspec.Struct, frozen=True, gc=False):
     instrument_id: str
     # The signed quantity
     qty: Decimal
+    # Who owns it
+    strategy_id: str = ""
     # Whether it is one of several that an account can hold of the instrument: only orders with
     # its position id are known to concern it
     is_leg: bool = False
@@ -49,6 +51,8 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     # The names of NautilusTrader's order status and order type
     status: str
     kind: str
+    # Who sent it
+    strategy_id: str = ""
     # Whether it may only reduce
     is_reduce_only: bool = False
     # Whether it is a stop that was triggered, or filled in part
@@ -56,6 +60,10 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     # Whether it is not a stop as it is: a trailing one that waits for its activation, or one of a
     # quantity in the quote currency, which cannot be compared
     is_dormant: bool = False
+    # Whether its quantity is one in the quote currency
+    is_quote_quantity: bool = False
+    # Whether the last that was heard of it is that it could not be canceled
+    is_cancel_rejected: bool = False
     # Whether this run of the node made it: then it is on its way although nothing was heard
     is_new: bool = False
     # What it concerns, as far as that is known
@@ -125,14 +133,19 @@ def protection(
     )
 
 
+def committed(exits: Iterable[OwnOrder]) -> Decimal:
+    """Return how much all of `exits` could close at the worst."""
+    return sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
+
+
 def closable(
     holding: Holding, orders: Iterable[OwnOrder], increment: Decimal, wanted: Decimal | None = None
 ) -> Decimal:
     """Return the quantity of an order that closes or reduces `holding`."""
     exits = [order for order in orders if reduces(order, holding)]
     exits.sort(key=attrgetter("client_order_id"))
-    committed = sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
-    left = max(abs(holding.qty) - committed, _ZERO)
+    closing = committed(exits)
+    left = max(abs(holding.qty) - closing, _ZERO)
     left -= left % increment
     if wanted is not None and (wanted <= 0 or wanted % increment):
         raise ValueError(
@@ -144,7 +157,7 @@ def closable(
         reason = f"{left:f} can be"
         if names := ", ".join(order.client_order_id for order in exits):
             advice = "cancel what should not, or name it in `ignoring`"
-            reason = f"{committed:f} is being closed by {names}; {advice}"
+            reason = f"{closing:f} is being closed by {names}; {advice}"
         raise ValueError(
             f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): {reason}"
         )

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import RISK_EVENTS
+from nautilus_recovery_actor.node.engine_gate import EngineGate
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.observing.orders import emulated_orders
@@ -24,11 +25,14 @@ _FIRST = 1_000
 
 def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> None:
     """
-    Halt the risk engine of a node until its recovery allows trading, and whenever that is revoked.
+    Let only exits through the risk engine of a node until its recovery allows trading, and whenever
+    that is revoked.
 
-    This holds back strategies that are not a `RecoverableStrategy`: while the risk engine is halted
-    it denies every new order and rejects every modification, and lets cancels pass. Call it after
-    the node is made and before it runs; the node still needs a `RecoveryMonitorActor`.
+    This holds back strategies that are not a `RecoverableStrategy`. The trading state is REDUCING
+    meanwhile. Orders that can only reduce a position pass, as do changes that make an exit no
+    larger and no looser; every other order is denied and every other change rejected. Cancels pass,
+    except those that would leave a position naked that could not be closed. Call it after the node
+    is made and before it runs; the node still needs a `RecoveryMonitorActor`.
 
     Parameters
     ----------
@@ -47,8 +51,10 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
 
     Notes
     -----
-    A trading state that is set during the halt is put back to HALTED, and restored when the halt
-    ends. A HALTED that is set meanwhile looks like the guard's own: set it again afterwards.
+    NautilusTrader's own REDUCING lets every order pass on an instrument that is flat, and compares
+    with the net of all strategies and legs. So each order is checked before it reaches the risk
+    engine. An ACTIVE that is set meanwhile is put back to REDUCING; a HALTED is kept, also when the
+    recovery allows trading.
 
     Orders in the order emulator are not held back: a triggered order goes from there to the
     execution engine, bypassing the risk engine. Each halt lists these orders in the log.
@@ -82,6 +88,7 @@ class _Halt:
         self._is_shadow = False
         self._is_halting = False
         self._state_before = TradingState.ACTIVE
+        self._engine_gate = EngineGate(kernel, self._log, self)
         kernel.msgbus.subscribe(RISK_EVENTS, self._on_risk_event)
         for kind in MESSAGES:
             kernel.msgbus.subscribe(kind.topic(), self._on_message, priority=_FIRST)
@@ -104,13 +111,10 @@ class _Halt:
         self._apply()
 
     def _on_risk_event(self, event: TradingStateChanged) -> None:
-        if self._is_halting and event.state != TradingState.HALTED:
-            self._log.error(
-                f"Halted again (the trading state was set to {trading_state_to_str(event.state)}): "
-                f"{self._reason()}"
-            )
-            self._state_before = event.state
-            self._risk_engine.set_trading_state(TradingState.HALTED)
+        if self._is_halting and event.state == TradingState.ACTIVE:
+            self._log.error(f"Reducing only, as before: {self.reason()}")
+            self._state_before = TradingState.ACTIVE
+            self._risk_engine.set_trading_state(TradingState.REDUCING)
 
     def _apply(self) -> None:
         is_allowed = self._gate.is_open and (self._allow_degraded or not self._gate.blocked)
@@ -124,9 +128,10 @@ class _Halt:
             return
         self._state_before = self._risk_engine.trading_state
         self._is_halting = True
-        if self._state_before != TradingState.HALTED:
-            self._risk_engine.set_trading_state(TradingState.HALTED)
-        self._log.warning(f"The risk engine is halted: {self._reason()}")
+        self._engine_gate.close()
+        if self._state_before == TradingState.ACTIVE:
+            self._risk_engine.set_trading_state(TradingState.REDUCING)
+        self._log.warning(f"Only exits pass the risk engine: {self.reason()}")
         emulated = emulated_orders(self._cache)
         if emulated:
             self._log.warning(
@@ -138,16 +143,25 @@ class _Halt:
         if not self._is_halting:
             return
         self._is_halting = False
-        if self._state_before == TradingState.HALTED:
-            self._log.warning("The risk engine stays halted, as it was before the recovery")
-            return
-        self._risk_engine.set_trading_state(self._state_before)
-        self._log.info(
-            f"The risk engine is {trading_state_to_str(self._state_before)} again: "
-            f"recovery epoch {self._gate.epoch} allows trading"
-        )
+        self._engine_gate.open()
+        state = self._risk_engine.trading_state
+        if self._state_before == TradingState.ACTIVE and state == TradingState.REDUCING:
+            self._risk_engine.set_trading_state(TradingState.ACTIVE)
+            self._log.info(
+                f"The risk engine is ACTIVE again: recovery epoch {self._gate.epoch} allows trading"
+            )
+        else:
+            self._log.warning(
+                f"The risk engine stays {trading_state_to_str(state)}, as it was set by others"
+            )
 
-    def _reason(self) -> str:
+    @property
+    def epoch(self) -> int:
+        """The epoch that halted the node."""
+        return self._gate.epoch
+
+    def reason(self) -> str:
+        """Return why only exits pass."""
         if not self._gate.is_open:
             return str(self._gate.reason())
         return (

@@ -9,6 +9,7 @@ from nautilus_recovery_actor import signals
 
 NAMES = [
     "discrepancy_found",
+    "exit_passed",
     "fill_reconciled",
     "gate_closed",
     "gate_opened",
@@ -32,7 +33,7 @@ def test_signal_is_named_like_its_attribute_and_documented(name: str) -> None:
     signal = getattr(signals, name)
     assert isinstance(signal, NamedSignal)
     assert signal.name == name.replace("_", "-")
-    assert (signal.__doc__ or "").startswith("Sent by ")
+    assert (signal.__doc__ or "").startswith("Sent ")
     assert not signal.receivers
 
 

@@ -93,7 +93,7 @@ def test_a_plain_strategy_cannot_trade_before_the_node_has_recovered(venue: Pape
 
     async def scenario() -> None:
         async with halted(venue, strategy) as node:
-            assert state(node) == TradingState.HALTED
+            assert state(node) == TradingState.REDUCING
             await node.run.until(lambda: strategy.first.is_closed)
             assert strategy.first.status_string() == "DENIED"
             await node.result()
@@ -116,7 +116,7 @@ def test_a_reconnect_halts_again_until_it_is_verified(venue: PaperVenue) -> None
             strategy.submit_order(resting := strategy.limit("1500.00"))
             await node.run.until(lambda: resting.is_open)
             venue.push_mass_status()
-            await node.run.until(lambda: state(node) == TradingState.HALTED)
+            await node.run.until(lambda: state(node) == TradingState.REDUCING)
             strategy.submit_order(order := strategy.market())
             strategy.cancel_order(resting)
             await node.run.until(lambda: order.is_closed and resting.is_closed)
@@ -137,7 +137,7 @@ def test_a_failed_recovery_stays_halted(venue: PaperVenue) -> None:
         async with halted(venue, wait=False) as node:
             event = await node.result()
             assert event.reason is FailureReason.RECONCILIATION_FAILED
-            assert state(node) == TradingState.HALTED
+            assert state(node) == TradingState.REDUCING
 
     asyncio.run(scenario())
 
@@ -153,7 +153,7 @@ def test_what_stays_blocked_halts_the_node_unless_the_caller_says_otherwise(
         async with halted(venue, halt={"allow_degraded": allow_degraded}, **DEGRADED) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.DEGRADED
-            expected = TradingState.ACTIVE if allow_degraded else TradingState.HALTED
+            expected = TradingState.ACTIVE if allow_degraded else TradingState.REDUCING
             assert state(node) == expected
 
     asyncio.run(scenario())
@@ -169,7 +169,7 @@ def test_an_operator_who_releases_all_that_is_blocked_ends_the_halt(venue: Paper
             bus = node.node.kernel.msgbus
             bus.send(COMMAND_ENDPOINT, command("release", ETH.value, secs=0.3))
             assert state(node) == TradingState.ACTIVE
-            await node.run.until(lambda: state(node) == TradingState.HALTED)
+            await node.run.until(lambda: state(node) == TradingState.REDUCING)
 
     asyncio.run(scenario())
 
@@ -195,7 +195,7 @@ def test_who_sets_another_trading_state_meanwhile_is_overruled(venue: PaperVenue
     async def scenario() -> None:
         async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
             node.node.kernel.risk_engine.set_trading_state(TradingState.ACTIVE)
-            assert state(node) == TradingState.HALTED
+            assert state(node) == TradingState.REDUCING
             await node.result()
             assert state(node) == TradingState.ACTIVE
             node.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
@@ -207,17 +207,16 @@ def test_who_sets_another_trading_state_meanwhile_is_overruled(venue: PaperVenue
     asyncio.run(scenario())
 
 
-def test_a_trading_state_that_is_set_meanwhile_is_what_the_halt_ends_with(
+def test_a_halted_node_that_somebody_wants_stays_halted_after_the_recovery(
     venue: PaperVenue,
 ) -> None:
-    """Who reduces under a halt goes on reducing after it."""
+    """A kill switch that is pulled meanwhile is nobody else's to put back."""
 
     async def scenario() -> None:
         async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
-            node.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
-            assert state(node) == TradingState.HALTED
+            node.node.kernel.risk_engine.set_trading_state(TradingState.HALTED)
             await node.result()
-            assert state(node) == TradingState.REDUCING
+            assert state(node) == TradingState.HALTED
 
     asyncio.run(scenario())
 
@@ -254,7 +253,7 @@ def test_no_listener_that_raises_keeps_the_news_from_the_guard(venue: PaperVenue
             assert risk_engine.trading_state == TradingState.ACTIVE
             venue.push_mass_status()
             await run.until(lambda: actor.epoch == 2)
-            assert risk_engine.trading_state == TradingState.HALTED
+            assert risk_engine.trading_state == TradingState.REDUCING
 
     asyncio.run(scenario())
 
@@ -339,7 +338,7 @@ def test_a_message_of_another_trader_halts_nothing_and_ends_no_halt(venue: Paper
         async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
             bus = node.node.kernel.msgbus
             bus.publish(RecoveryComplete.topic(), completed("OTHER-001", epoch=9))
-            assert state(node) == TradingState.HALTED
+            assert state(node) == TradingState.REDUCING
             await node.result(2)
             assert state(node) == TradingState.ACTIVE
             report = RecoveryReport("OTHER-001", "R", 9, "mass_status")
@@ -357,10 +356,10 @@ def test_a_late_message_of_an_older_epoch_ends_no_halt(venue: PaperVenue) -> Non
         async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
             await node.result()
             venue.push_mass_status()
-            await node.run.until(lambda: state(node) == TradingState.HALTED)
+            await node.run.until(lambda: state(node) == TradingState.REDUCING)
             bus = node.node.kernel.msgbus
             bus.publish(RecoveryComplete.topic(), completed(shadow=True))
-            assert state(node) == TradingState.HALTED
+            assert state(node) == TradingState.REDUCING
 
     asyncio.run(scenario())
 
@@ -374,7 +373,7 @@ def test_within_one_epoch_a_failure_outweighs_a_completion(venue: PaperVenue) ->
         async with halted(venue, wait=False) as node:
             await node.result()
             node.node.kernel.msgbus.publish(RecoveryComplete.topic(), completed())
-            assert state(node) == TradingState.HALTED
+            assert state(node) == TradingState.REDUCING
 
     asyncio.run(scenario())
 
@@ -408,7 +407,7 @@ def test_a_plain_listener_that_raises_keeps_the_news_from_no_halt(venue: PaperVe
             bus.subscribe("events.risk", lambda event: states.append(event.state))
             venue.push_mass_status()
             await node.run.until(lambda: len(states) == 2)
-            assert states == [TradingState.HALTED, TradingState.ACTIVE]
+            assert states == [TradingState.REDUCING, TradingState.ACTIVE]
             assert node.monitor.epoch == 2
 
     asyncio.run(scenario())

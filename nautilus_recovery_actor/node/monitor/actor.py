@@ -35,6 +35,7 @@ from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
+from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
 from nautilus_recovery_actor.node.observing.start import PROBE_SECS
@@ -125,6 +126,8 @@ class RecoveryMonitorActor(Actor):
         self._observer = Observer(
             self.trader_id.value, self._intake, self._node_start, cache, msgbus, self._rules
         )
+        self._evidence = Evidence(cache, msgbus, self._intake)
+        self._evidence.open()
         self._audience = Audience(self, listeners(self, msgbus, self._journal))
         self._audience.open()
         self._decisions = Decisions(
@@ -132,13 +135,14 @@ class RecoveryMonitorActor(Actor):
             self._rules,
             self._intake,
             self._observer,
+            self._evidence,
             self._journal,
             self._audience,
             self._on_decided,
             self._shut_down,
         )
         self._heartbeats = Heartbeats(self._settings, self._journal, clock, self.log)
-        self._incoming = Incoming(self._intake, cache, self._decisions)
+        self._incoming = Incoming(self._intake, self._evidence, cache, self._decisions)
         self._desk = CommandDesk(self.trader_id.value, cache, self._decisions)
         try:
             # Epochs count on from the last, whatever raises afterwards
@@ -230,6 +234,7 @@ class RecoveryMonitorActor(Actor):
         """
         self._end()
         self._audience.close()
+        self._evidence.close()
         internals.reports_added.disconnect(self._incoming.on_reports_added)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():

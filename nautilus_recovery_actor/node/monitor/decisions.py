@@ -25,6 +25,7 @@ from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
+from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
 from nautilus_recovery_actor.node.observing.orders import emulated_orders
@@ -46,6 +47,7 @@ class Decisions:
         rules: Rules,
         intake: Intake,
         observer: Observer,
+        evidence: Evidence,
         journal: RecoveryJournal,
         audience: Audience,
         on_decided: Callable[[Recovery], None],
@@ -58,6 +60,7 @@ class Decisions:
         self._now = monitor.clock.timestamp_ns
         self._intake = intake
         self._observer = observer
+        self._evidence = evidence
         self._journal = journal
         self._audience = audience
         self._on_decided = on_decided
@@ -129,6 +132,7 @@ class Decisions:
                 report = self._describe_failure(action)
                 self.decide(happened.Described(*self.moment(), failure=action, report=report))
             case happened.End(kind, report):
+                self._attempt("keeping the evidence", self._evidence.settle, report)
                 self._intake.end(is_complete=kind is MessageKind.COMPLETE)
                 self._publish(kind, report)
             case happened.Revise(report):

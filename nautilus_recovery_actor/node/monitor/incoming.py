@@ -18,6 +18,7 @@ from nautilus_trader.model.events import OrderFilled
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
+from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.orders import torn_orders
 
@@ -28,8 +29,11 @@ Report: TypeAlias = ExecutionMassStatus | OrderStatusReport | FillReport | Posit
 class Incoming:
     """Keeps what comes in, and says what the core has to know of it, each in a guard of its own."""
 
-    def __init__(self, intake: Intake, cache: CacheFacade, decisions: Decisions) -> None:
+    def __init__(
+        self, intake: Intake, evidence: Evidence, cache: CacheFacade, decisions: Decisions
+    ) -> None:
         self._intake = intake
+        self._evidence = evidence
         self._cache = cache
         self._decisions = decisions
         self._is_change_noted = False
@@ -88,12 +92,13 @@ class Incoming:
         """Keep what a venue reported."""
         with self._decisions.guarded("reading a mass status"):
             if type(report) is ExecutionMassStatus:
+                account_id, read = report.account_id.value, self._intake.reading(report)
                 reported = happened.Reported(
-                    *self._decisions.moment(),
-                    account_id=report.account_id.value,
-                    read=self._intake.reading(report),
+                    *self._decisions.moment(), account_id=account_id, read=read
                 )
                 self._decisions.decide(reported)
+                if account_id in self._decisions.recovery.reports:
+                    self._evidence.add(account_id, read)
             elif type(report) is OrderStatusReport:
                 self._intake.add_order_report(report.venue_order_id)
 

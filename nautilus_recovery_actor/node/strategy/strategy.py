@@ -2,6 +2,7 @@
 A strategy that cannot trade before its node has recovered (long: public docstrings).
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from decimal import Decimal
@@ -10,7 +11,9 @@ from typing import Any
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
+from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.objects import Price
@@ -185,6 +188,7 @@ class RecoverableStrategy(Strategy):
         super().register(trader_id, portfolio, msgbus, cache, clock)
         self.__checkpoints.register()
         self.__exits.register()
+        self.__denial.register()
         self.__consumer.register()
 
     def start(self) -> None:
@@ -193,6 +197,7 @@ class RecoverableStrategy(Strategy):
 
         System method (not intended to be called by user code).
         """
+        self.__denial.begin()
         if self.__consumer.is_backtest:
             super().start()
             self.__denial.catch_up()
@@ -220,6 +225,7 @@ class RecoverableStrategy(Strategy):
     def _stop(self) -> None:
         # Not `stop`: a strategy that exits the market first stops later, without calling that
         super()._stop()
+        self.__denial.after_stop()
         self.__checkpoints.disarm()
         self.checkpoint()
 
@@ -411,12 +417,15 @@ class RecoverableStrategy(Strategy):
         See `Strategy.submit_order` for the parameters.
         """
         gate = self.__gate
-        if (
-            gate.is_unrestricted
-            or gate.is_open_for(order.instrument_id)
-            or not self.__denial.deny([order])
-        ):
+        if gate.is_unrestricted or gate.is_open_for(order.instrument_id):
             _submit_order(self, order, position_id, client_id, params)
+            return
+        self.__denial.submit(
+            [order],
+            position_id,
+            client_id,
+            lambda: _submit_order(self, order, position_id, client_id, params),
+        )
 
     def submit_order_list(
         self,
@@ -430,9 +439,15 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.submit_order_list` for the parameters.
         """
-        is_open = all(self.gate.is_open_for(order.instrument_id) for order in order_list.orders)
-        if is_open or not self.__denial.deny(order_list.orders):
+        if all(self.gate.is_open_for(order.instrument_id) for order in order_list.orders):
             Strategy.submit_order_list(self, order_list, position_id, client_id, params)
+            return
+        self.__denial.submit(
+            order_list.orders,
+            position_id,
+            client_id,
+            lambda: Strategy.submit_order_list(self, order_list, position_id, client_id, params),
+        )
 
     def modify_order(
         self,
@@ -448,5 +463,75 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.modify_order` for the parameters.
         """
-        if self.gate.is_open_for(order.instrument_id) or not self.__denial.reject_modify(order):
+
+        def send() -> None:
             Strategy.modify_order(self, order, quantity, price, trigger_price, client_id, params)
+
+        if self.gate.is_open_for(order.instrument_id):
+            send()
+        else:
+            self.__denial.modify(order, quantity, price, trigger_price, send)
+
+    def cancel_order(
+        self, order: Order, client_id: ClientId | None = None, params: dict[str, Any] | None = None
+    ) -> None:
+        """
+        Cancel the order, unless the gate is closed and its position would be left naked.
+
+        See `Strategy.cancel_order` for the parameters.
+        """
+        if self.gate.is_open_for(order.instrument_id):
+            Strategy.cancel_order(self, order, client_id, params)
+        else:
+            self.__denial.cancel([order], self.__canceled_by(client_id, params))
+
+    def cancel_orders(
+        self,
+        orders: list[Order],
+        client_id: ClientId | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Cancel the orders, except those without which a position would be left naked.
+
+        See `Strategy.cancel_orders` for the parameters.
+        """
+
+        def send(passing: list[Order]) -> None:
+            Strategy.cancel_orders(self, passing, client_id, params)
+
+        if all(self.gate.is_open_for(order.instrument_id) for order in orders):
+            send(orders)
+        else:
+            self.__denial.cancel(orders, send)
+
+    def cancel_all_orders(
+        self,
+        instrument_id: InstrumentId,
+        order_side: OrderSide = OrderSide.NO_ORDER_SIDE,
+        client_id: ClientId | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Cancel all orders, except those without which a position would be left naked.
+
+        See `Strategy.cancel_all_orders` for the parameters.
+        """
+
+        def send_all() -> None:
+            Strategy.cancel_all_orders(self, instrument_id, order_side, client_id, params)
+
+        if self.gate.is_open_for(instrument_id):
+            send_all()
+        else:
+            send = self.__canceled_by(client_id, params)
+            self.__denial.cancel_all(instrument_id, order_side, send_all, send)
+
+    def __canceled_by(
+        self, client_id: ClientId | None, params: dict[str, Any] | None
+    ) -> Callable[[list[Order]], None]:
+        def send(orders: list[Order]) -> None:
+            for order in orders:
+                Strategy.cancel_order(self, order, client_id, params)
+
+        return send

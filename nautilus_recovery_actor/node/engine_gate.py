@@ -1,0 +1,202 @@
+"""
+A gate before the engines of a node: only exits get through, whoever sends them.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
+
+from nautilus_trader.common.component import Logger
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.core.message import Command
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import BatchCancelOrders
+from nautilus_trader.execution.messages import CancelAllOrders
+from nautilus_trader.execution.messages import CancelOrder
+from nautilus_trader.execution.messages import ModifyOrder
+from nautilus_trader.execution.messages import SubmitOrder
+from nautilus_trader.execution.messages import SubmitOrderList
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.orders import Order
+from nautilus_trader.system.kernel import NautilusKernel
+
+from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.core.exits import Cancel
+from nautilus_recovery_actor.core.names import EXEC_ENGINE_EXECUTE
+from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
+from nautilus_recovery_actor.core.names import RISK_ENGINE_EXECUTE
+from nautilus_recovery_actor.node.answers import cancel_rejected
+from nautilus_recovery_actor.node.answers import denied
+from nautilus_recovery_actor.node.answers import modify_rejected
+from nautilus_recovery_actor.node.answers import would_leave_naked
+from nautilus_recovery_actor.node.held_back import HeldBack
+from nautilus_recovery_actor.node.way_out import WayOut
+
+
+class Halt(Protocol):
+    """Why a node is halted."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that halted it."""
+
+    def reason(self) -> str:
+        """Return why only exits pass."""
+
+
+class EngineGate:
+    """Stands at the endpoints of the risk engine and the execution engine while it is closed."""
+
+    def __init__(self, kernel: NautilusKernel, log: Logger, gate: Halt) -> None:
+        self._kernel = kernel
+        self._cache = kernel.cache
+        self._gate = gate
+        self._is_closed = False
+        self.log: Logger = log
+        self.msgbus: MessageBus = kernel.msgbus
+        self._way_out = WayOut(kernel.cache, kernel.msgbus, kernel.clock.timestamp_ns())
+        self._held_back = HeldBack(self, self._way_out)
+
+    def close(self) -> None:
+        """Let only exits pass from now on."""
+        self._move(self._kernel.risk_engine.execute, self._check_new, RISK_ENGINE_EXECUTE)
+        self._move(self._kernel.exec_engine.execute, self._check_cancels, EXEC_ENGINE_EXECUTE)
+        self._is_closed = True
+
+    def open(self) -> None:
+        """Let everything pass."""
+        self._move(self._check_new, self._kernel.risk_engine.execute, RISK_ENGINE_EXECUTE)
+        self._move(self._check_cancels, self._kernel.exec_engine.execute, EXEC_ENGINE_EXECUTE)
+        self._is_closed = False
+        self._way_out.refused.clear()
+
+    def _move(
+        self, old: Callable[[Command], None], new: Callable[[Command], None], endpoint: str
+    ) -> None:
+        self.msgbus.deregister(endpoint, old)
+        self.msgbus.register(endpoint, new)
+
+    # -- ORDERS AND CHANGES --
+
+    def _check_new(self, command: Command) -> None:
+        match command:
+            case SubmitOrder():
+                self._submit(command, [command.order])
+            case SubmitOrderList():
+                self._submit(command, command.order_list.orders)
+            case ModifyOrder():
+                self._modify(command)
+            case _:
+                self._kernel.risk_engine.execute(command)
+
+    def _submit(self, command: SubmitOrder | SubmitOrderList, orders: list[Order]) -> None:
+        def send() -> None:
+            if self._is_closed and any(map(self._is_refused_natively, orders)):
+                self._kernel.exec_engine.execute(command)
+            else:
+                self._kernel.risk_engine.execute(command)
+
+        self._held_back.submit(orders, command.position_id, command.client_id, send)
+
+    def _is_refused_natively(self, order: Order) -> bool:
+        # The risk engine compares with the net of all accounts, legs and strategies
+        portfolio, instrument_id = self._kernel.portfolio, order.instrument_id
+        if order.side == OrderSide.BUY:
+            return bool(portfolio.is_net_long(instrument_id))
+        return bool(portfolio.is_net_short(instrument_id))
+
+    def _modify(self, command: ModifyOrder) -> None:
+        order = self._cache.order(command.client_order_id)
+        changes = (command.quantity, command.price, command.trigger_price)
+        if order is None or self._held_back.may_change(order, *changes):
+            if order is not None:
+                self.let_pass(order)
+            self._kernel.risk_engine.execute(command)
+        else:
+            self._process(modify_rejected(order, self._gate.reason(), self._now()))
+
+    # -- CANCELS --
+
+    def _check_cancels(self, command: Command) -> None:
+        orders = self._canceled_by(command)
+        self._held_back.give_up(orders.__contains__)
+        orders = [one for one in orders if one.client_order_id not in self._way_out.refused]
+        if isinstance(command, CancelOrder) and not orders:
+            return
+        means = self._held_back.cancels(orders)
+        if all(one is Cancel.PASSES for one in means.values()):
+            self._kernel.exec_engine.execute(command)
+            return
+        for order in orders:
+            cancel = partial(self._cancel, command, order)
+            self._held_back.cancel(order, means[order.client_order_id], cancel)
+
+    def _canceled_by(self, command: Command) -> list[Order]:
+        match command:
+            case CancelOrder():
+                found: Iterable[Order | None] = [self._cache.order(command.client_order_id)]
+            case BatchCancelOrders():
+                found = [self._cache.order(one.client_order_id) for one in command.cancels]
+            case CancelAllOrders():
+                of = (None, command.instrument_id, command.strategy_id, command.order_side)
+                found = [one for one in self._cache.orders(*of) if not one.is_closed]
+            case _:
+                found = []
+        return [order for order in found if order is not None]
+
+    def _cancel(
+        self, command: CancelOrder | CancelAllOrders | BatchCancelOrders, order: Order
+    ) -> None:
+        self._kernel.exec_engine.execute(
+            CancelOrder(
+                trader_id=order.trader_id,
+                strategy_id=order.strategy_id,
+                instrument_id=order.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                command_id=UUID4(),
+                ts_init=self._now(),
+                client_id=command.client_id,
+                params=command.params,
+            )
+        )
+
+    # -- WHAT IS ANSWERED: a gatekeeper --
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that closed the gate."""
+        return self._gate.epoch
+
+    def is_open_for(self, _: Order) -> bool:
+        """Return whether an order needs no permission."""
+        return not self._is_closed
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something in the next turn of the event loop."""
+        self._kernel.loop.call_soon_threadsafe(call)
+
+    def let_pass(self, order: Order) -> None:
+        """Say that an order, or a change of it, passes."""
+        reason = self._gate.reason()
+        self.log.info(f"{order.client_order_id} passes, it can only reduce: {reason}")
+        sender = order.trader_id.value
+        signals.send(signals.exit_passed, sender, self.log.exception, order=order, reason=reason)
+
+    def deny(self, order: Order, reason: str | None = None) -> None:
+        """Answer that an order is not sent."""
+        self._way_out.refused.add(order.client_order_id)
+        self._process(denied(order, reason or self._gate.reason(), self._now()))
+
+    def reject_cancel(self, order: Order) -> None:
+        """Answer that an order is not canceled."""
+        reason = would_leave_naked(self._gate.reason())
+        self.log.error(f"The cancel of {order.client_order_id} was held back: {reason}")
+        self._process(cancel_rejected(order, reason, self._now()))
+
+    def _process(self, event: object) -> None:
+        self.msgbus.send(EXEC_ENGINE_PROCESS, event)
+
+    def _now(self) -> int:
+        return int(self._kernel.clock.timestamp_ns())
