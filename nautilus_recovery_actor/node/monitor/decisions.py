@@ -25,6 +25,7 @@ from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
+from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
 from nautilus_recovery_actor.node.observing.orders import emulated_orders
@@ -47,6 +48,7 @@ class Decisions:
         intake: Intake,
         observer: Observer,
         journal: RecoveryJournal,
+        lost_orders: LostOrders,
         audience: Audience,
         on_decided: Callable[[Recovery], None],
         shut_down: Callable[[str], None],
@@ -59,6 +61,7 @@ class Decisions:
         self._intake = intake
         self._observer = observer
         self._journal = journal
+        self._lost_orders = lost_orders
         self._audience = audience
         self._on_decided = on_decided
         self._shut_down = shut_down
@@ -129,7 +132,10 @@ class Decisions:
                 report = self._describe_failure(action)
                 self.decide(happened.Described(*self.moment(), failure=action, report=report))
             case happened.End(kind, report):
-                self._intake.end(is_complete=kind is MessageKind.COMPLETE)
+                if is_complete := kind is MessageKind.COMPLETE:
+                    record = self._lost_orders.record
+                    self._attempt("recording lost orders", record, report.lost_orders)
+                self._intake.end(is_complete=is_complete)
                 self._publish(kind, report)
             case happened.Revise(report):
                 self._publish(MessageKind.OVERRIDDEN, report)
