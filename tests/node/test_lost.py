@@ -149,6 +149,14 @@ def pending(client: Any) -> set[str]:
     return {lost["client_order_id"] for lost in entry(client, "lost") or ()}
 
 
+def is_alive_after(client: Any, client_order_ids: set[str]) -> bool:
+    """
+    Return whether the heartbeat is newer than orders, by more than the second of their ids.
+    """
+    heartbeat = entry(client, "heartbeat") or {"ts": 0}
+    return all(heartbeat["ts"] / 1e9 > (made_at(each) or 0) + 1 for each in client_order_ids)
+
+
 @pytest.mark.parametrize("claims", [[], [ETH]])
 def test_a_kill_in_the_hook_loses_nothing(
     venue: PaperVenue, valkey: EmbeddedValkey, claims: list[Any]
@@ -170,10 +178,9 @@ def test_a_kill_before_the_recovery_has_completed_loses_nothing(
     """The heartbeats of that run come after the lost orders, and do not vouch for them."""
     lost = sent_by(venue, valkey)
     monitor = {"settle_ms": 60_000, "verify_timeout_secs": 90.0, "heartbeat_secs": 0.1}
-    later = max(map(made_at, lost)) + 1  # type: ignore[type-var, operator]
     with process(venue, valkey, "Hanging", monitor) as killed:
         wait_until_stored(valkey, lost)
-        valkey.wait_for(lambda client: entry(client, "heartbeat")["ts"] / 1e9 > later)
+        valkey.wait_for(lambda client: is_alive_after(client, lost))
         killed.kill()
     assert asyncio.run(told(venue, valkey)) == lost
 
@@ -341,9 +348,9 @@ def test_all_orders_are_lost_when_the_database_was_flushed(
         valkey.wait_for(lambda client: not client.keys("trader-TESTER-001:orders:*"))
         with valkey.client() as client:
             client.flushall()
-        valkey.wait_for(lambda client: entry(client, "heartbeat"))
+        sent = set(venue.submitted())
+        valkey.wait_for(lambda client: is_alive_after(client, sent))
         killed.kill()
-    sent = set(venue.submitted())
     assert len(sent) == 3
     assert asyncio.run(told(venue, valkey)) == sent
     with valkey.client() as client:
