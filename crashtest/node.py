@@ -70,6 +70,8 @@ class State(msgspec.Struct, frozen=True):
         The client order ID of the entry that it was acted on with.
     fills : int, default 0
         The fills that were seen.
+    has_forgotten : bool, default False
+        Whether the present high was acted on with an entry that this knows nothing of.
 
     """
 
@@ -77,6 +79,7 @@ class State(msgspec.Struct, frozen=True):
     signal: Decimal = FIRST_PX
     entry: str = ""
     fills: int = 0
+    has_forgotten: bool = False
 
 
 class EntryAndStop(RecoverableStrategy):
@@ -106,7 +109,6 @@ class EntryAndStop(RecoverableStrategy):
         self._only_checkpoints = only_checkpoints
         self._state = State()
         self._px = FIRST_PX
-        self._forgot_an_entry = False
         self._average = ExponentialMovingAverage(20)
 
     # -- STATE --
@@ -177,7 +179,8 @@ class EntryAndStop(RecoverableStrategy):
         Count an entry that the state knows nothing of as what the present high was acted on with.
         """
         entries = {lost.client_order_id for lost in orders if lost.qty > 0}
-        self._forgot_an_entry = bool(entries - {self._state.entry})
+        if entries - {self._state.entry}:
+            self._remember(has_forgotten=True)
 
     def warmup_needs(self) -> Sequence[WarmupNeed]:
         """
@@ -220,9 +223,8 @@ class EntryAndStop(RecoverableStrategy):
     def _follow(self, px: Decimal) -> None:
         if px <= self._state.signal or not self.gate.is_open_for(INSTRUMENT_ID):
             return
-        if self._forgot_an_entry:
-            self._forgot_an_entry = False
-            self._remember(signal=px)
+        if self._state.has_forgotten:
+            self._remember(signal=px, has_forgotten=False)
         elif self._only_checkpoints:
             self._remember(signal=px)
             self._go_on_saving()

@@ -167,9 +167,11 @@ class EMACross(RecoverableStrategy):
             is_past = last <= stop if position.is_long else last >= stop
             instrument = self.cache.instrument(position.instrument_id)
             trigger_price = None if is_past else instrument.make_price(stop)  # None: at the market
-            self.submit_order(
-                *self.closing_order(position, trigger_price=trigger_price, ignoring=exits)
+            order, position_id = self.closing_order(
+                position, trigger_price=trigger_price, ignoring=exits
             )
+            self.exits[position.id] = [order]  # A release can call this again before it is answered
+            self.submit_order(order, position_id)
 
     # -- TRADING -----------------------------------------------------------------------------------
 

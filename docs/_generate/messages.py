@@ -33,6 +33,7 @@ _KEYS: dict[str, tuple[str, type | None]] = {
         "a report; `slot` is the epoch modulo `history_size`",
         report.RecoveryReport,
     ),
+    names.LOST_KEY: ("the lost orders that no strategy has taken, an array", report.LostOrder),
     names.ANSWER_KEY: ("the answer to the newest command", journal.CommandAnswer),
     names.CHECKPOINT_KEY: (
         "the state of a strategy, not JSON: `NRCP`, a version, a checksum, then msgpack",

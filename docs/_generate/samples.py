@@ -118,9 +118,15 @@ def journal() -> dict[str, bytes]:
     kept.begin(7)
     kept.beat(
         Heartbeat(
-            ts=_ENDED, epoch=7, phase=RecoveryPhase.COMPLETE, interval_secs=5.0, history_size=100
+            ts=_ENDED,
+            epoch=7,
+            phase=RecoveryPhase.COMPLETE,
+            interval_secs=5.0,
+            history_size=100,
+            ts_stored=_ENDED,
         )
     )
+    kept.record_lost(())
     kept.record(_judged(_observation()))
     given = command()
     text = f"Released {_BLOCKED} for 15 min"

@@ -11,7 +11,7 @@ The ways in, each the only place of its decision:
   what happened to each strategy.
 - `gate`: may this instrument trade, and what each message means for that. `following`: what else a
   consumer does with a message.
-- `protection`, `order_ids`, `overrides`, `liveness`, `checkpoint`, `journal`: one rule each.
+- `protection`, `order_ids`, `lost`, `overrides`, `liveness`, `checkpoint`, `journal`: a rule each.
 - `wording`: a report in words. `names`: the keys, endpoints and topics.
 
 What it answers for, each with a property test:

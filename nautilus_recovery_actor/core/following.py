@@ -60,6 +60,7 @@ class Following(Generic[M]):
         "_now",
         "_override",
         "_put_off",
+        "_released",
         "_warming_up",
         "gate",
         "is_shadow",
@@ -76,8 +77,10 @@ class Following(Generic[M]):
         # of an older epoch changes nothing
         self._warming_up: M | None = None
         self._override: M | None = None
-        # For when the consumer runs: a message, then perhaps the newest override of its epoch
+        # For when the consumer runs: a message, then perhaps the newest override of its epoch; or
+        # that alone, when it released what the consumer has not been told of
         self._put_off: list[M] = []
+        self._released: frozenset[str] = frozenset()
 
     # -- A MESSAGE CAME --
 
@@ -93,7 +96,7 @@ class Following(Generic[M]):
             return []  # What an older epoch allowed, shadow mode too, is over
         self.is_shadow = message.report.shadow
         if message.kind is _OVERRIDDEN:
-            return self._take_override(message)
+            return self._take_override(message, is_running)
 
         key = (message.kind, message.epoch)
         if key == self._informed:
@@ -108,18 +111,31 @@ class Following(Generic[M]):
             return [Action.CALL_FAILED]
         return []
 
-    def _take_override(self, message: M) -> list[Action]:
-        if self._put_off:
+    def _take_override(self, message: M, is_running: bool) -> list[Action]:
+        if self._put_off and self._put_off[0].kind is not _OVERRIDDEN:
             self._put_off[1:] = [message]
             return []
         if self._warming_up is not None:
             self._override = message  # For when the gate is open
             return []
-        return [Action.ANNOUNCE_RELEASED] if open_by(self.gate, message, self._now) else []
+        blocked = self.gate.blocked
+        is_changed = open_by(self.gate, message, self._now)
+        actions = [Action.ANNOUNCE_RELEASED] if is_changed else []
+        self._released = (self._released | blocked) - self.gate.blocked
+        if not (self._released and self.gate.is_open):
+            self._put_off = []
+        elif not is_running:
+            self._put_off = [message]
+        else:
+            self._released = frozenset()
+            actions.append(Action.CALL_ENABLED)
+        return actions
 
     def catch_up(self) -> list[M]:
         """Return what was put off, to be taken now that the consumer runs."""
         put_off, self._put_off = self._put_off, []
+        if len(put_off) > 1:
+            self._override = put_off.pop()  # For when the gate is open, so that it is enabled once
         return put_off
 
     # -- AFTER THE HOOKS AND THE WARM-UP --
@@ -131,7 +147,7 @@ class Following(Generic[M]):
         if hold is not None:
             self.gate.close(hold)
             return [Action.LOG_HELD]
-        self._warming_up, self._override = message, None
+        self._warming_up, self._released = message, frozenset()
         return _BEGIN
 
     def failed(self, message: M, *, is_running: bool) -> list[Action]:

@@ -1,11 +1,12 @@
 """
-What the monitor keeps across restarts: the epoch, the heartbeat and the last reports; and its
-answer to an operator, who reads it from outside the node.
+What the monitor keeps across restarts: the epoch, the heartbeat, the last reports and the lost
+orders; and its answer to an operator, who reads it from outside the node.
 
 Each entry is overwritten in place, so that they do not pile up in Redis.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Annotated
 from typing import Protocol
@@ -18,6 +19,8 @@ from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
+from nautilus_recovery_actor.core.names import LOST_KEY
+from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 
 
@@ -61,6 +64,9 @@ class Heartbeat(msgspec.Struct, frozen=True):
         The interval (seconds), in addition to one at each change of phase.
     history_size : int, optional
         How many reports are kept, which says where each one is.
+    ts_stored : int, optional
+        Whatever was sent before (UNIX ns) was stored, or was reported as lost. It is older than
+        `ts` until the first recovery of a run has completed.
 
     """
 
@@ -70,6 +76,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     is_stopped: bool = False
     interval_secs: float | None = None
     history_size: int | None = None
+    ts_stored: int | None = None
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
@@ -97,7 +104,7 @@ class CommandAnswer(msgspec.Struct, frozen=True):
 
 class RecoveryJournal:
     """
-    Keeps the epoch, the heartbeat and the newest reports in the cache, and so in Redis.
+    Keeps the epoch, the heartbeat, the reports and what is lost in the cache, and so in Redis.
 
     Nothing here blocks: the cache buffers what it writes. What cannot be read goes to `warn` in
     one line, and counts as absent.
@@ -124,6 +131,14 @@ class RecoveryJournal:
     def beat(self, heartbeat: Heartbeat) -> None:
         """Record a sign of life."""
         self._store.add(HEARTBEAT_KEY, msgspec.json.encode(heartbeat))
+
+    def lost(self) -> tuple[LostOrder, ...] | None:
+        """Return the lost orders that nobody has taken, ``None`` if there is no entry of them."""
+        return self._read(LOST_KEY, tuple[LostOrder, ...])
+
+    def record_lost(self, lost: Iterable[LostOrder]) -> None:
+        """Keep the lost orders that nobody has taken."""
+        self._store.add(LOST_KEY, msgspec.json.encode(tuple(lost)))
 
     def answer(self, answer: CommandAnswer) -> None:
         """Answer a command, in place of the answer before."""

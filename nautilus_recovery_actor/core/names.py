@@ -7,6 +7,7 @@ The names by which processes and components find each other, each in this one pl
 EPOCH_KEY = "recovery:epoch"
 HEARTBEAT_KEY = "recovery:heartbeat"
 ANSWER_KEY = "recovery:answer"
+LOST_KEY = "recovery:lost"
 HISTORY_KEY = "recovery:history:{slot}"
 CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}"
 DAMAGED_CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}:damaged"
@@ -33,6 +34,9 @@ JOIN_ENDPOINT = "RecoveryMonitor.join"
 LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 # Who sends a callable here is called at once with the newest evidence of what the accounts hold
 EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
+# Lost orders are sent here by the strategy that has taken them, whose endpoint says that it does
+TAKEN_ENDPOINT = "RecoveryMonitor.taken"
+TAKER_ENDPOINT = "RecoveryTaker.{strategy_id}"
 # An `OperatorCommand` sent here, from inside the node, is obeyed at once
 COMMAND_ENDPOINT = "RecoveryMonitor.command"
 # Marks a node that `halt_until_recovered` guards

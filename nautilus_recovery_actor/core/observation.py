@@ -44,6 +44,8 @@ class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     filled_qty: Decimal | None = None
     px: Decimal | None = None
     trigger_px: Decimal | None = None
+    # When the venue accepted it (UNIX ns, the venue's clock)
+    ts_accepted: int = 0
 
 
 _P = TypeVar("_P", VenuePosition, "CachedPosition")
@@ -212,7 +214,7 @@ class Observation(msgspec.Struct, frozen=True):
     carried: tuple[Discrepancy, ...] = ()
     # What was found when this epoch was checked before
     earlier: tuple[Discrepancy, ...] = ()
-    # The orders reported that a strategy of this node sent and the cache never saw
+    # The orders that a run before lost and no strategy has taken
     lost_orders: tuple[LostOrder, ...] = ()
     # The orders that reconciliation ended, in the order in which it first ended them
     ended: tuple[EndedOrder, ...] = ()

@@ -39,6 +39,19 @@ def made_at(client_order_id: str) -> float | None:
     return made.timestamp()
 
 
+def rank(client_order_id: str) -> tuple[float, int, str] | None:
+    """
+    Return what the ids of one strategy are sorted by, ``None`` for one that tells no order.
+
+    They differ in their second and their count alone. An execution algorithm may spawn an order
+    long after the one that its id begins with.
+    """
+    made = made_at(client_order_id)
+    if made is None or _SPAWNED.search(client_order_id):
+        return None
+    return made, len(client_order_id), client_order_id
+
+
 class OrderIdForms:
     """The forms that the client order ids of a trader's strategies have."""
 
@@ -65,6 +78,8 @@ class OrderIdForms:
 
 
 _TIME = re.compile(r"O-?([0-9]{8})-?([0-9]{6})")
+
+_SPAWNED = re.compile(r"-E\d+$")
 
 _COUNT = re.compile(r"[1-9]\d*")
 

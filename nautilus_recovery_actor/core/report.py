@@ -126,10 +126,12 @@ class ReconciledFill(msgspec.Struct, frozen=True, gc=False):
 
 class LostOrder(msgspec.Struct, frozen=True, gc=False):
     """
-    An order of a strategy's own that the cache never saw: it was sent, and the node was killed
-    before its database had it.
+    An order of a strategy's own that was sent and never stored: the node was killed before its
+    database had it.
 
     It is recognized by the form of its client order ID. The engine takes it for an external one.
+    It is in every report until the strategy has taken it: until its `on_orders_lost` has returned,
+    and its checkpoint was written. What was purged is not lost.
 
     Parameters
     ----------
@@ -425,8 +427,8 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         The instruments that operators released since the epoch ended, each also in
         `blocked_instruments`.
     lost_orders : tuple[LostOrder, ...]
-        Orders at the venue that a strategy of this node sent and the cache never saw: open, or
-        added to the cache by this recovery.
+        Orders that a strategy sent and that were never stored, as long as the strategy has not
+        taken them.
     strategies : tuple[StrategyRecovery, ...]
         What happened to each strategy that held something, or to which something happened.
     balances : tuple[BalanceChange, ...]

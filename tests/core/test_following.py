@@ -23,6 +23,8 @@ from tests.core.builders import ETH
 NOW = 1_000
 CLOSED = [Action.WARN_CLOSED, Action.SIGNAL_CLOSED]
 OPENED = [Action.ANNOUNCE_OPENED, Action.CALL_ENABLED]
+RELEASED = [Action.ANNOUNCE_RELEASED, Action.CALL_ENABLED]
+RELEASED_AND_OPENED = [Action.ANNOUNCE_OPENED, *RELEASED]
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -170,13 +172,17 @@ def test_what_comes_while_the_strategy_does_not_run_is_put_off() -> None:
 
 def test_the_newest_override_is_put_off_with_its_result() -> None:
     """
-    It is taken after it, and those before it are not.
+    It is taken after it, and those before it are not; the strategy is enabled once.
     """
     following, message = new(), complete(1, ETH, BTC)
     hear(following, message, is_running=False)
     hear(following, overridden(1, ETH), is_running=False)
-    hear(following, newest := overridden(1, BTC), is_running=False)
-    assert following.catch_up() == [message, newest]
+    hear(following, overridden(1, BTC), is_running=False)
+    assert following.catch_up() == [message]
+    hear(following, message)
+    following.informed(message, is_running=True)
+    assert following.warmed_up(is_running=True) == RELEASED_AND_OPENED
+    assert following.gate.blocked == {ETH}
 
 
 @pytest.mark.parametrize("stops_in", ["hook", "warm-up"])
@@ -204,11 +210,10 @@ def test_a_release_during_a_warm_up_that_is_put_off_is_not_lost() -> None:
     released = overridden(1, ETH)
     hear(following, released, is_running=False)
     assert following.warmed_up(is_running=False) == []
-    message, override = following.catch_up()
+    (message,) = following.catch_up()
     hear(following, message)
     following.informed(message, is_running=True)
-    assert hear(following, override) == []
-    following.warmed_up(is_running=True)
+    assert following.warmed_up(is_running=True) == RELEASED_AND_OPENED
     assert following.gate.is_open_for(ETH)
 
 
@@ -316,11 +321,69 @@ def test_a_release_under_an_open_gate_is_announced_if_it_changes_anything() -> N
     The same one again does not, nor one that has ended.
     """
     following = enabled(1, ETH, BTC)
-    assert hear(following, overridden(1, ETH)) == [Action.ANNOUNCE_RELEASED]
+    assert hear(following, overridden(1, ETH)) == RELEASED
     assert following.gate.blocked == {BTC}
     assert hear(following, overridden(1, ETH)) == []
     assert hear(following, overridden(1, ETH, until=NOW)) == [Action.ANNOUNCE_RELEASED]
     assert following.gate.blocked == {ETH, BTC}
+    assert hear(following, overridden(1, ETH)) == RELEASED
+
+
+def test_a_release_that_lasts_longer_or_is_withdrawn_enables_nothing() -> None:
+    """
+    Only what may be traded again is news to the strategy.
+    """
+    following = enabled(1, ETH, BTC)
+    hear(following, overridden(1, ETH))
+    assert hear(following, overridden(1, ETH, until=3 * NOW)) == [Action.ANNOUNCE_RELEASED]
+    assert hear(following, overridden(1, ETH, BTC)) == RELEASED
+    assert hear(following, overridden(1, BTC)) == [Action.ANNOUNCE_RELEASED]
+    assert following.gate.blocked == {ETH}
+
+
+def test_who_was_stopped_during_a_release_is_enabled_once_when_it_is_resumed() -> None:
+    """
+    The gate lets the instrument pass at once; several releases are one.
+    """
+    following = enabled(1, ETH, BTC)
+    announced = [Action.ANNOUNCE_RELEASED]
+    assert hear(following, overridden(1, ETH), is_running=False) == announced
+    assert following.gate.is_open_for(ETH)
+    assert hear(following, newest := overridden(1, ETH, BTC), is_running=False) == announced
+    assert following.catch_up() == [newest]
+    assert hear(following, newest) == [Action.CALL_ENABLED]
+    assert following.catch_up() == []
+    assert hear(following, newest) == []
+
+
+@pytest.mark.parametrize("ends_with", ["withdrawal", "epoch"])
+def test_a_release_that_is_over_enables_nobody_who_is_resumed(ends_with: str) -> None:
+    """
+    It was withdrawn, or the next epoch opened: that one enables.
+    """
+    following = enabled(1, ETH)
+    hear(following, overridden(1, ETH), is_running=False)
+    if ends_with == "withdrawal":
+        hear(following, overridden(1), is_running=False)
+        assert following.catch_up() == []
+        return
+    hear(following, message := complete(2, ETH), is_running=False)
+    assert following.catch_up() == [message]
+    hear(following, message)
+    following.informed(message, is_running=True)
+    assert following.warmed_up(is_running=True) == OPENED
+    assert hear(following, overridden(2)) == []
+
+
+def test_a_release_enables_nobody_whose_gate_is_closed() -> None:
+    """
+    A hook raised: the next recovery opens it.
+    """
+    following = enabled(1, ETH)
+    hear(following, overridden(1, ETH), is_running=False)
+    following.raised("S.on_bar", KeyError("x"))
+    assert hear(following, overridden(1, ETH, until=3 * NOW)) == []
+    assert following.catch_up() == []
 
 
 def test_a_release_during_the_warm_up_waits_for_the_gate() -> None:
@@ -331,11 +394,7 @@ def test_a_release_during_the_warm_up_waits_for_the_gate() -> None:
     assert hear(following, overridden(1, ETH)) == []
     assert hear(following, overridden(1, BTC)) == []
     assert not following.gate.is_open
-    assert following.warmed_up(is_running=True) == [
-        Action.ANNOUNCE_OPENED,
-        Action.ANNOUNCE_RELEASED,
-        Action.CALL_ENABLED,
-    ]
+    assert following.warmed_up(is_running=True) == RELEASED_AND_OPENED
     assert following.gate.blocked == {ETH}
 
 

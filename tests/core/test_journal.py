@@ -11,7 +11,9 @@ from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
+from nautilus_recovery_actor.core.names import LOST_KEY
 from tests.core.builders import full_report
+from tests.core.builders import lost_order
 
 
 class Memory:
@@ -44,10 +46,11 @@ def test_keys_are_the_ones_that_stored_data_has() -> None:
     """
     The keys are part of what is stored, so they do not change.
     """
-    assert (ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, slot(7)) == (
+    assert (ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, slot(7)) == (
         "recovery:answer",
         "recovery:epoch",
         "recovery:heartbeat",
+        "recovery:lost",
         "recovery:history:7",
     )
 
@@ -60,7 +63,21 @@ def test_empty_store_has_no_past() -> None:
     assert kept.last_epoch() == 0
     assert kept.heartbeat() is None
     assert kept.history() == ()
+    assert kept.lost() is None
     assert (store.entries, warnings) == ({}, [])
+
+
+def test_lost_orders_are_read_back_and_none_of_them_is_not_the_same_as_no_entry() -> None:
+    """
+    An entry that cannot be read counts as absent.
+    """
+    kept, store, warnings = journal()
+    for lost in ((), (lost_order(), lost_order(strategy_id="B-1"))):
+        kept.record_lost(lost)
+        assert kept.lost() == lost
+    store.add(LOST_KEY, b'[{"strategy_id": 1}]')
+    assert kept.lost() is None
+    assert len(warnings) == 1
 
 
 def test_epoch_is_read_from_its_key() -> None:
@@ -106,15 +123,18 @@ def test_history_keeps_the_newest_reports_the_oldest_first() -> None:
 @given(st.lists(st.integers(0, 10_000), max_size=30), st.integers(0, 5))
 def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
     """
-    However many epochs there are, the keys are those of the epoch, the heartbeat, the answer and
-    one for each slot.
+    However many epochs there are, the keys are those of the epoch, the heartbeat, the lost orders,
+    the answer and one for each slot.
     """
     kept, store, warnings = journal(size=size)
-    allowed = {ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY} | {slot(number) for number in range(size)}
+    allowed = {ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY} | {
+        slot(number) for number in range(size)
+    }
     for epoch in epochs:
         kept.begin(epoch)
         kept.beat(Heartbeat(epoch, epoch, RecoveryPhase.PENDING))
         kept.record(full_report(epoch))
+        kept.record_lost([lost_order()])
         kept.answer(CommandAnswer(f"c-{epoch}", True, "done", epoch))
         assert set(store.entries) <= allowed
     assert len(kept.history()) <= size

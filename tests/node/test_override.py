@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import MessageBusConfig
+from nautilus_trader.config import StrategyConfig
+from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.objects import Price
+from nautilus_trader.model.orders import Order
+from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import OperatorCommand
@@ -28,6 +34,7 @@ from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
 from nautilus_recovery_actor.testkit import running
+from tests import scenes
 from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
@@ -465,6 +472,70 @@ def test_a_strategy_that_is_stopped_meanwhile_is_told_when_it_resumes(phantom: P
             strategy.resume()
             assert strategy.gate.is_open_for(ETH)
             assert strategy.told == ["start", *["complete", "enabled"] * 2]
+
+    asyncio.run(scenario())
+
+
+class Protecting(Recorder):
+    """
+    Places its stop as the README says, and a bid while it has none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(StrategyConfig(**scenes.TRADER))
+        self.exits: dict[PositionId, list[Order]] = {}
+
+    def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
+        self.exits[position.id] = exit_orders
+
+    def on_trading_enabled(self) -> None:
+        super().on_trading_enabled()
+        for position in self.cache.positions_open(strategy_id=self.id):
+            if self.is_protected(position):
+                continue
+            exits = self.exits.get(position.id, [])
+            for order in exits:
+                self.cancel_order(order)
+            stop = self.closing_order(position, trigger_price=Price(1700, 2), ignoring=exits)
+            self.submit_order(*stop)
+        if not self.cache.orders_open(strategy_id=self.id, side=OrderSide.BUY):
+            self.submit_order(self.limit("1500.00"))
+
+
+def test_what_could_not_be_sent_while_an_instrument_was_blocked_is_sent_after_its_release(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """The strategy is enabled again, once for a release, and once for all while it is stopped."""
+    strategy = Protecting()
+
+    async def scenario() -> None:
+        await scenes.leave_trades(venue, valkey, "TESTER-001", "+2")
+        venue.set_position("ETHUSDT-PERP", 3, 1900)
+        async with blocked(venue, strategy, valkey=valkey) as node:
+            event = await node.result()
+            assert event.blocked_instruments == {ETH.value}
+            assert strategy.told == ["start", "complete", "enabled"]
+            assert strategy.denied
+            (position,) = strategy.cache.positions_open(strategy_id=strategy.id)
+
+            release(node)
+            assert strategy.told == ["start", "complete", "enabled", "enabled"]
+            await node.run.until(lambda: strategy.is_protected(position))
+            await node.run.until(lambda: strategy.cache.orders_open_count(side=OrderSide.BUY) == 1)
+            assert strategy.cache.orders_open_count(side=OrderSide.SELL) == 1
+            bus = node.node.kernel.msgbus
+            release(node, secs=90.0)
+            bus.send(COMMAND_ENDPOINT, command("withdraw", ETH.value))
+            assert strategy.told.count("enabled") == 2
+
+            strategy.stop()
+            release(node)
+            release(node, secs=90.0)
+            assert strategy.told.count("enabled") == 2
+            strategy.resume()
+            assert strategy.told.count("enabled") == 3
+            assert strategy.gate.is_open_for(ETH)
+            assert strategy.cache.orders_open_count() == 2
 
     asyncio.run(scenario())
 

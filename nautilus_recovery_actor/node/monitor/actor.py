@@ -1,5 +1,5 @@
 """
-The monitor on the node: its registration, and its life with the trader.
+The monitor on the node: its registration, its life with the trader (long: public docstrings).
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
+from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
@@ -123,13 +124,19 @@ class RecoveryMonitorActor(Actor):
         super().register_base(portfolio, msgbus, cache, clock)
         self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
         self._intake = Intake(ts_registered=clock.timestamp_ns())
+        trader_id, ts_registered = self.trader_id.value, self._intake.ts_registered
+        self._lost_orders = LostOrders(
+            trader_id, ts_registered, cache, msgbus, self._journal, self.log
+        )
+        find_lost = self._lost_orders.find
         self._observer = Observer(
-            self.trader_id.value, self._intake, self._node_start, cache, msgbus, self._rules
+            trader_id, self._intake, self._node_start, cache, find_lost, self._rules
         )
         self._evidence = Evidence(cache, msgbus, self._intake)
         self._evidence.open()
         self._audience = Audience(self, listeners(self, msgbus, self._journal))
         self._audience.open()
+        self._lost_orders.open()
         self._decisions = Decisions(
             self,
             self._rules,
@@ -137,19 +144,23 @@ class RecoveryMonitorActor(Actor):
             self._observer,
             self._evidence,
             self._journal,
+            self._lost_orders,
             self._audience,
             self._on_decided,
             self._shut_down,
         )
-        self._heartbeats = Heartbeats(self._settings, self._journal, clock, self.log)
+        self._heartbeats = Heartbeats(
+            self._settings, self._journal, clock, self.log, self._lost_orders.ts_stored
+        )
         self._incoming = Incoming(self._intake, self._evidence, cache, self._decisions)
-        self._desk = CommandDesk(self.trader_id.value, cache, self._decisions)
+        self._desk = CommandDesk(trader_id, cache, self._decisions)
         try:
             # Epochs count on from the last, whatever raises afterwards
             self._decisions.recovery = Recovery(
-                epoch=self._journal.last_epoch() + 1, ts_started=self._intake.ts_registered
+                epoch=self._journal.last_epoch() + 1, ts_started=ts_registered
             )
             self._intake.last_heartbeat = self._journal.heartbeat()
+            self._lost_orders.restore(self._intake.last_heartbeat)
             internals.keep_reports_as_made()
             internals.warn(self.log, internals.missing_at_registration())
             internals.reports_added.connect(self._incoming.on_reports_added)
@@ -179,6 +190,7 @@ class RecoveryMonitorActor(Actor):
         with self._decisions.guarded("opening the recovery"):
             self._loop = self._desk.loop = self._incoming.loop = loop
             self._node_start.begin(loop)
+            self._lost_orders.begin()
             self._decisions.decide(happened.KernelStarted(*self._decisions.moment()))
         if self._loop is not None:
             self._beat()
@@ -235,6 +247,7 @@ class RecoveryMonitorActor(Actor):
         self._end()
         self._audience.close()
         self._evidence.close()
+        self._lost_orders.close()
         internals.reports_added.disconnect(self._incoming.on_reports_added)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():

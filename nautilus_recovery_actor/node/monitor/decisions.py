@@ -25,6 +25,7 @@ from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
+from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
@@ -49,6 +50,7 @@ class Decisions:
         observer: Observer,
         evidence: Evidence,
         journal: RecoveryJournal,
+        lost_orders: LostOrders,
         audience: Audience,
         on_decided: Callable[[Recovery], None],
         shut_down: Callable[[str], None],
@@ -62,6 +64,7 @@ class Decisions:
         self._observer = observer
         self._evidence = evidence
         self._journal = journal
+        self._lost_orders = lost_orders
         self._audience = audience
         self._on_decided = on_decided
         self._shut_down = shut_down
@@ -133,7 +136,10 @@ class Decisions:
                 self.decide(happened.Described(*self.moment(), failure=action, report=report))
             case happened.End(kind, report):
                 self._attempt("keeping the evidence", self._evidence.settle, report)
-                self._intake.end(is_complete=kind is MessageKind.COMPLETE)
+                if is_complete := kind is MessageKind.COMPLETE:
+                    record = self._lost_orders.record
+                    self._attempt("recording lost orders", record, report.lost_orders)
+                self._intake.end(is_complete=is_complete)
                 self._publish(kind, report)
             case happened.Revise(report):
                 self._publish(MessageKind.OVERRIDDEN, report)

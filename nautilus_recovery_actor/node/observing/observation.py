@@ -2,12 +2,16 @@
 All that was seen of an epoch, as the core judges it.
 """
 
+from collections.abc import Callable
+from collections.abc import Iterable
+
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.common.component import MessageBus
 
 from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.observing.accounts import account_states
 from nautilus_recovery_actor.node.observing.accounts import balances
@@ -19,7 +23,6 @@ from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.orders import cached_orders
 from nautilus_recovery_actor.node.observing.orders import ended_orders
-from nautilus_recovery_actor.node.observing.orders import lost_orders
 from nautilus_recovery_actor.node.observing.positions import cached_positions
 from nautilus_recovery_actor.node.observing.reports import loaded_instruments
 from nautilus_recovery_actor.node.observing.start import NodeStart
@@ -34,14 +37,14 @@ class Observer:
         intake: Intake,
         node_start: NodeStart,
         cache: CacheFacade,
-        msgbus: MessageBus,
+        find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
         rules: Rules,
     ) -> None:
         self._trader_id = trader_id
         self._intake = intake
         self._node_start = node_start
         self._cache = cache
-        self._msgbus = msgbus
+        self._find_lost = find_lost
         self._rules = rules
 
     def disconnected(self) -> frozenset[str]:
@@ -119,7 +122,5 @@ class Observer:
             contracts=contracts(cache, (*new, *intake.live_fills)),
             balances_before=intake.balances_before,
             balances_after=balances(cache),
-            lost_orders=lost_orders(
-                cache, self._msgbus, self._trader_id, intake.ts_registered, reports, new
-            ),
+            lost_orders=self._find_lost(reports),
         )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
 
+import msgspec
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.enums import OrderSide
@@ -25,13 +25,15 @@ from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
 
+from nautilus_recovery_actor.core.lost import Losses
+from nautilus_recovery_actor.core.lost import Trace
+from nautilus_recovery_actor.core.lost import key
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
-from nautilus_recovery_actor.node.internals import strategy_ids
 
 
 # Venues move the trigger of these, and nobody informs the node
@@ -178,64 +180,83 @@ def _ended_order(order: Order, status_before: str | None) -> EndedOrder:
 
 def lost_orders(
     cache: CacheFacade,
-    msgbus: MessageBus,
-    trader_id: str,
+    forms: OrderIdForms,
     ts_registered: int,
     reports: Iterable[VenueReport],
-    events: Iterable[OrderEvent],
+    losses: Losses,
 ) -> tuple[LostOrder, ...]:
     """
-    Return the orders that a venue reported and that a run before sent without leaving a trace.
+    Return the orders that a run before sent without leaving a trace, and that nobody has taken.
     """
-    reports = [report for report in reports if report.orders]
-    if not reports:
-        return ()
-    forms = OrderIdForms(trader_id, strategy_ids(msgbus))
-    taken_up = {event.client_order_id for event in events}
-    return tuple(
+    seen = (
         lost
         for report in reports
         for order in report.orders
-        for lost in _lost(cache, forms, taken_up, ts_registered, report, order)
+        for lost in _lost(cache, forms, ts_registered, report, order, losses)
     )
+    pending = (_as_cached(cache, lost) for lost in losses.pending.values())
+    return tuple({key(lost): lost for lost in (*pending, *seen)}.values())
 
 
 def _lost(
     cache: CacheFacade,
     forms: OrderIdForms,
-    taken_up: Container[ClientOrderId],
     ts_registered: int,
     report: VenueReport,
     order: VenueOrder,
+    losses: Losses,
 ) -> Iterator[LostOrder]:
-    owners = forms.owners(order.client_order_id or "")
+    client_order_id = order.client_order_id or ""
+    owners = forms.owners(client_order_id)
     if not owners:
         return
-    client_order_id = ClientOrderId(order.client_order_id)
-    cached = cache.order(client_order_id)
-    is_taken_up = client_order_id in taken_up
-    if cached is None:
-        is_lost = order.is_open  # An old one may have been purged
-    elif cached.strategy_id.value in owners:
-        # Claimed, by `external_order_claims`: from the next start on it is like any other
-        is_lost = is_taken_up and not is_placed_here(cached, ts_registered)
-    else:
-        is_lost = is_taken_up or order.is_open
-    if not is_lost:
+    cached = cache.order(ClientOrderId(client_order_id))
+    if is_placed_here(cached, ts_registered):
         return
+    # Some adapters make up that time when they report
+    ts_accepted = order.ts_accepted if order.ts_accepted < ts_registered else 0
     sign = -1 if order.side == "SELL" else 1
     for owner in owners:
-        yield LostOrder(
-            strategy_id=owner,
-            account_id=report.account_id,
-            instrument_id=order.instrument_id,
-            client_order_id=client_order_id.value,
-            venue_order_id=order.venue_order_id,
-            status=order.status,
-            qty=sign * (order.qty or _ZERO),
-            filled_qty=sign * (order.filled_qty or _ZERO),
-            booked_under=None if cached is None else cached.strategy_id.value,
-        )
+        if losses.is_lost(client_order_id, owner, ts_accepted):
+            yield LostOrder(
+                strategy_id=owner,
+                account_id=report.account_id,
+                instrument_id=order.instrument_id,
+                client_order_id=client_order_id,
+                venue_order_id=order.venue_order_id,
+                status=order.status,
+                qty=sign * (order.qty or _ZERO),
+                filled_qty=sign * (order.filled_qty or _ZERO),
+                booked_under=None if cached is None else cached.strategy_id.value,
+            )
+
+
+def _as_cached(cache: CacheFacade, lost: LostOrder) -> LostOrder:
+    order = cache.order(ClientOrderId(lost.client_order_id))
+    if order is None:
+        return lost
+    sign = 1 if order.side == OrderSide.BUY else -1
+    return msgspec.structs.replace(
+        lost,
+        status=OrderStatus(order.status).name,
+        filled_qty=sign * order.filled_qty.as_decimal(),
+        booked_under=order.strategy_id.value,
+    )
+
+
+def traces(cache: CacheFacade) -> Iterator[Trace]:
+    """Return the events of restored orders and positions that no reconciliation created."""
+    for order in cache.orders():
+        if is_placed_here(order, 0):
+            yield from _traces(order.events)
+    for position in cache.positions():
+        yield from _traces(position.events)
+
+
+def _traces(events: Iterable[OrderEvent]) -> Iterator[Trace]:
+    for event in events:
+        if not event.reconciliation:
+            yield Trace(event.ts_init, event.strategy_id.value, event.client_order_id.value)
 
 
 def torn_orders(

@@ -79,6 +79,7 @@ def _venue_order(report: OrderStatusReport) -> VenueOrder:
         filled_qty=report.filled_qty.as_decimal(),
         px=_decimal(report.price),
         trigger_px=None if report.order_type in TRAILING else _decimal(report.trigger_price),
+        ts_accepted=report.ts_accepted,
     )
 
 

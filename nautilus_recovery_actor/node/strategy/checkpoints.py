@@ -49,16 +49,17 @@ class Checkpoints:
         """Whether the strategy has taken up its last state, which it may then replace."""
         return self._journal is not None and self._is_restored and self.hold_reason is None
 
-    def write_now(self) -> None:
-        """Write what `on_save` returns, from any thread."""
+    def write_now(self) -> bool:
+        """Write what `on_save` returns, from any thread, and return whether it is written now."""
         loop = self._loop
         if loop is not None and loop.is_running() and not is_running_here(loop):
             loop.call_soon_threadsafe(self._strategy.checkpoint)
         elif self.may_write:
             try:
-                self._write(self._strategy.on_save())
+                return self._write(self._strategy.on_save())
             except Exception as e:
                 self._log_error(f"No checkpoint was written: `on_save` raised {e!r}")
+        return False
 
     def save(self, save: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
         """Return the state for the native `save_state`, and write it too."""
@@ -70,7 +71,7 @@ class Checkpoints:
             self._write(state, is_saved=True)
         return state
 
-    def _write(self, state: dict[str, bytes], *, is_saved: bool = False) -> None:
+    def _write(self, state: dict[str, bytes], *, is_saved: bool = False) -> bool:
         assert self._journal is not None
         try:
             if is_saved:
@@ -79,6 +80,8 @@ class Checkpoints:
             self._last_error = ""
         except Exception as e:
             self._log_error(f"No checkpoint was written: {e}")
+            return False
+        return True
 
     def _log_error(self, error: str) -> None:
         if error == self._last_error:

@@ -24,6 +24,8 @@ from nautilus_recovery_actor.core.following import Action
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import LEAVE_ENDPOINT
+from nautilus_recovery_actor.core.names import TAKEN_ENDPOINT
+from nautilus_recovery_actor.core.names import TAKER_ENDPOINT
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryComplete
@@ -115,6 +117,7 @@ class Consumer:
             return
         for kind in MESSAGES:
             self._strategy.msgbus.subscribe(kind.topic(), self._on_message)
+        self._strategy.msgbus.register(self._taker, self._on_message)
 
     def join(self) -> None:
         """Ask the monitor for what was said before, and be informed first from now on."""
@@ -141,8 +144,14 @@ class Consumer:
             return
         for kind in MESSAGES:
             msgbus.unsubscribe(kind.topic(), self._on_message)
+        if self._taker in msgbus.endpoints():
+            msgbus.deregister(self._taker, self._on_message)
         if LEAVE_ENDPOINT in msgbus.endpoints():
             msgbus.send(LEAVE_ENDPOINT, self._on_message)
+
+    @property
+    def _taker(self) -> str:
+        return TAKER_ENDPOINT.format(strategy_id=self._strategy.id.value)
 
     def _on_message(self, message: RecoveryMessage) -> None:
         # A stream from outside may bring the messages of other nodes
@@ -260,6 +269,9 @@ class Consumer:
         if event.report.lost_orders and (lost := unanswered.lost):
             self._hook = "on_orders_lost"
             strategy.on_orders_lost(lost)
+            # Until what it made of them is stored they are lost again after a kill
+            if self._checkpoints.write_now() and TAKEN_ENDPOINT in strategy.msgbus.endpoints():
+                strategy.msgbus.send(TAKEN_ENDPOINT, lost)
 
     def _send(self, signal: NamedSignal) -> None:
         if signal.receivers:

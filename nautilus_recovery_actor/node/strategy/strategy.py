@@ -144,7 +144,9 @@ class RecoverableStrategy(Strategy):
         """
         Override to learn which orders of this strategy the cache lost, before trading is enabled.
 
-        Called if there are any, after `on_orders_unresolved`.
+        Called if there are any, after `on_orders_unresolved`, in every recovery until this has
+        returned and a checkpoint was written right after it: what `on_save` returns has to contain
+        what was made of them. A kill in between means that an order is named again.
 
         Parameters
         ----------
@@ -167,7 +169,9 @@ class RecoverableStrategy(Strategy):
         """
         Override to begin trading: the gate is open from here on, until it closes again.
 
-        Called once for each recovery that completes, so also after each new epoch at run time.
+        Called once for each recovery that completes, so also after each new epoch at run time; and
+        again whenever an operator has released an instrument that was blocked. What is already
+        there must not be sent again.
         """
 
     # -- REGISTRATION AND START --
@@ -397,8 +401,9 @@ class RecoverableStrategy(Strategy):
     @property
     def lost_orders(self) -> tuple[LostOrder, ...]:
         """
-        The orders of this strategy that the newest recovery found at the venue, and that the cache
-        never saw. The engine takes them for external orders.
+        The orders of this strategy that were sent and never stored, as the newest recovery reported
+        them: those that it found at the venue, and those of earlier ones that were not taken since.
+        The engine takes them for external orders.
         """
         return self.__unanswered.lost
 

@@ -27,7 +27,7 @@ class UnansweredOrders:
 
     @property
     def lost(self) -> tuple[LostOrder, ...]:
-        """The orders at the venue that the cache never saw."""
+        """The orders that it lost, as the newest report has them."""
         if self.report is None or not self.report.lost_orders:
             return ()
         own = self._strategy.id.value

@@ -1,0 +1,98 @@
+"""
+The orders that the runs before have lost, kept until their strategies have taken them.
+"""
+
+from collections.abc import Iterable
+
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.common.component import Logger
+from nautilus_trader.common.component import MessageBus
+
+from nautilus_recovery_actor.core import lost
+from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.names import TAKEN_ENDPOINT
+from nautilus_recovery_actor.core.names import TAKER_ENDPOINT
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.order_ids import OrderIdForms
+from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.node.internals import strategy_ids
+from nautilus_recovery_actor.node.observing.orders import lost_orders
+from nautilus_recovery_actor.node.observing.orders import traces
+
+
+class LostOrders:
+    """
+    Finds what is lost, and writes down what no strategy has taken.
+
+    After a kill between any two of these writes nothing is forgotten: the entry with what was
+    found, the heartbeat that says so, the checkpoint of a strategy that has taken it, and the entry
+    without it.
+    """
+
+    def __init__(
+        self,
+        trader_id: str,
+        ts_registered: int,
+        cache: CacheFacade,
+        msgbus: MessageBus,
+        journal: RecoveryJournal,
+        log: Logger,
+    ) -> None:
+        self._trader_id = trader_id
+        self._ts_registered = ts_registered
+        self._cache = cache
+        self._msgbus = msgbus
+        self._journal = journal
+        self._log = log
+        self._losses = lost.Losses()
+
+    def open(self) -> None:
+        """Register the endpoint where strategies say what they have taken."""
+        self._msgbus.register(TAKEN_ENDPOINT, self._take)
+
+    def close(self) -> None:
+        """Deregister it."""
+        self._msgbus.deregister(TAKEN_ENDPOINT, self._take)
+
+    def restore(self, heartbeat: Heartbeat | None) -> None:
+        """Read what the runs before have left, before it is reconciled."""
+        entry = self._journal.lost()
+        self._losses = lost.Losses(
+            stored=lost.stored(heartbeat, entry is not None, traces(self._cache)),
+            pending={lost.key(one): one for one in entry or ()},
+        )
+
+    def begin(self) -> None:
+        """Make the entry that says that the database was not flushed, before any heartbeat."""
+        if self._journal.lost() is None:
+            self._journal.record_lost(())
+
+    def ts_stored(self, ts: int) -> int:
+        """Return what a heartbeat at `ts` says of what was stored."""
+        return self._losses.ts_stored(ts)
+
+    def find(self, reports: Iterable[VenueReport]) -> tuple[LostOrder, ...]:
+        """Return what is lost, by what venues report and by what is pending."""
+        forms = OrderIdForms(self._trader_id, strategy_ids(self._msgbus))
+        return lost_orders(self._cache, forms, self._ts_registered, reports, self._losses)
+
+    def record(self, found: Iterable[LostOrder]) -> None:
+        """Keep what a recovery that completes has found, before anybody hears of it."""
+        present, endpoints = strategy_ids(self._msgbus), self._msgbus.endpoints()
+        takers = {id_: TAKER_ENDPOINT.format(strategy_id=id_) in endpoints for id_ in present}
+        found = tuple(found)
+        # A strategy that is not recoverable takes nothing: it has no hook
+        nobodys = [one for one in found if not takers.get(one.strategy_id, True)]
+        self._change(self._losses.recorded(found, self._ts_registered).without(nobodys))
+
+    def _take(self, taken: tuple[LostOrder, ...]) -> None:
+        try:
+            self._change(self._losses.without(taken))
+        except Exception as e:  # They are reported again
+            self._log.exception("The recovery monitor raised while recording what was taken", e)
+
+    def _change(self, losses: lost.Losses) -> None:
+        if losses.pending != self._losses.pending:
+            self._journal.record_lost(losses.pending.values())
+        self._losses = losses
