@@ -218,10 +218,11 @@ def _lost(
         is_lost = order.is_open  # An old one may have been purged
     elif cached.strategy_id.value in owners:
         # Claimed, by `external_order_claims`: from the next start on it is like any other
-        is_lost = is_taken_up and not is_placed_here(cached, ts_registered)
+        is_lost = is_taken_up
     else:
         is_lost = is_taken_up or order.is_open
-    if not is_lost:
+    # What was sent to close a position of nobody is nobody's too
+    if not is_lost or is_placed_here(cached, ts_registered):
         return
     sign = -1 if order.side == "SELL" else 1
     for owner in owners:
