@@ -153,7 +153,7 @@ class EMACross(RecoverableStrategy):
         """
         Give each position that is not protected one stop, in place of what is left of its bracket.
         """
-        for position in self.cache.positions_open(strategy_id=self.id):
+        for position in self.held_positions():
             if self.is_protected(position) or not self.gate.is_open_for(position.instrument_id):
                 continue
             self.log.warning(f"{self.unprotected_quantity(position)} of {position} has no stop")
@@ -196,7 +196,7 @@ class EMACross(RecoverableStrategy):
         """
         Return whether a position or an order exists; exits without a position are canceled.
         """
-        if self.cache.positions_open(strategy_id=self.id):
+        if self.held_positions():
             return True
         orders = [
             order

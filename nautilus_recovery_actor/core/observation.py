@@ -197,6 +197,8 @@ class Observation(msgspec.Struct, frozen=True):
     # The open positions of the cache when the epoch opened, and now
     before: tuple[CachedPosition, ...] = ()
     after: tuple[CachedPosition, ...] = ()
+    # The strategy that is handed what no strategy owns, for each instrument that one claims
+    claims: Mapping[str, str] = {}
     # The orders of the cache that are open or in flight now, and those that a venue reported
     orders: tuple[CachedOrder, ...] = ()
     # The newest mass status of each account, as its adapter made it

@@ -33,6 +33,7 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 
 
 class Reach(NamedTuple):
@@ -203,11 +204,12 @@ def clients(exec_engine: ExecutionEngine) -> tuple[ExecutionClient, ...] | None:
 def strategy_ids(msgbus: MessageBus) -> tuple[str, ...]:
     """Return the strategies of a node."""
     # Each subscribes to its own events when it is registered, and nothing else names them to an
-    # actor
+    # actor. Some also listen to what becomes of orders that no strategy owns.
     return tuple(
-        topic.removeprefix(ORDER_EVENTS)
+        strategy_id
         for topic in msgbus.topics()
         if topic.startswith(ORDER_EVENTS) and "*" not in topic
+        if (strategy_id := topic.removeprefix(ORDER_EVENTS)) not in UNCLAIMED_STRATEGIES
     )
 
 

@@ -3,6 +3,7 @@ Small observations and reports, with a value for everything that a test does not
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from decimal import Decimal
 
 from nautilus_recovery_actor.core import verdict
@@ -192,6 +193,7 @@ def observation(
     earlier: Iterable[Discrepancy] = (),
     reported_events: int = 0,
     lost_orders: Iterable[LostOrder] = (),
+    claims: Mapping[str, str] | None = None,
 ) -> Observation:
     fills = tuple(fills)
     return Observation(
@@ -217,6 +219,7 @@ def observation(
         carried=tuple(carried),
         earlier=tuple(earlier),
         lost_orders=tuple(lost_orders),
+        claims=claims or {},
     )
 
 

@@ -16,6 +16,13 @@ from tests.core.builders import venue_position
 from tests.core.builders import venue_report
 
 
+ADVICE = (
+    "The legs of a hedged position differ: if client and account have different position modes, "
+    "correct that; if not, close it at the venue, let the node book that, stop it, delete every "
+    "`positions:` entry of the instrument from Redis, and start"
+)
+
+
 def test_legs_that_cancel_out_and_are_not_held_are_mismatches() -> None:
     """
     LONG 2 and SHORT 2 at the venue against nothing in the cache is not flat against flat.
@@ -31,8 +38,7 @@ def test_legs_that_cancel_out_and_are_not_held_are_mismatches() -> None:
             position_id=leg,
             venue=qty,
             cache="not held",
-            detail="The legs of a hedged position differ: check the venue, and correct the cache "
-            "before you trade it",
+            detail=ADVICE,
         )
         for leg, qty in (("L", "2"), ("S", "-2"))
     )
@@ -192,7 +198,4 @@ def test_legs_without_ids_are_told_with_what_the_cache_holds(held: list[str], ca
     (one,) = found(observed)
     assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
     assert (one.position_id, one.venue, one.cache) == (None, "-2, 2", cache)
-    assert one.detail == (
-        "The legs of a hedged position differ: check the venue, and correct the cache before you "
-        "trade it"
-    )
+    assert one.detail == ADVICE

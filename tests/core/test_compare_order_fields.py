@@ -42,8 +42,8 @@ OTHERS: dict[str, Any] = {
     "trigger_px": Decimal("99.1"),
 }
 DETAIL = (
-    "The order at the venue is not what the cache holds: check the venue, cancel the order there, "
-    "and place it again"
+    "The order at the venue is not what the cache holds: cancel it at the venue, stop the node, "
+    "delete `orders:O-1` from Redis, and start, and place it again"
 )
 
 
@@ -251,7 +251,7 @@ def test_second_order_under_one_client_order_id_is_unknown(known: str, unknown: 
         )
         (one,) = found(observed)
         assert (one.kind.value, one.client_order_id) == ("ORDER_NOT_IN_CACHE", "O-1")
-        assert one.detail.startswith(f"The venue holds order {unknown}, which the cache")
+        assert one.detail.startswith(f"The cache does not know order {unknown}: ")
 
 
 def test_second_order_of_which_the_cache_knows_neither_number_is_told() -> None:

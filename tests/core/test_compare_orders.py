@@ -61,8 +61,8 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
             client_order_id="O-1",
             venue="ACCEPTED",
             cache="unknown",
-            detail="The venue holds order V-1, which the cache does not know: cancel it at the "
-            "venue, or restart the node so that it is reconciled",
+            detail="The cache does not know order V-1: cancel it at the venue, and restart the "
+            "node",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -149,8 +149,9 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             client_order_id="O-1",
             venue="no report",
             cache="TRIGGERED",
-            detail="The cache holds an open order that the venue did not report, so it protects "
-            "nothing: check the venue, then cancel the order in the cache or place it again",
+            detail="The venue did not report this order, so it protects nothing: if it is not "
+            "there, stop the node, delete `orders:O-1` from Redis, and start, then place it again "
+            "if it is needed",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -176,8 +177,8 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
             client_order_id="O-1",
             venue="CANCELED",
             cache="TRIGGERED",
-            detail="The order at the venue is not what the cache holds: check the venue, cancel "
-            "the order there, and place it again",
+            detail="The order is over at the venue (CANCELED) and protects nothing: stop the "
+            "node, delete `orders:O-1` from Redis, and start, then place what is needed",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -225,6 +226,13 @@ def test_order_without_an_answer_is_in_flight(
     A command sent before the restart, whose order is not open at the venue, is told as in flight.
     """
     sent = cached_order(status="SUBMITTED", is_open=is_open, is_inflight=True)
+    detail = (
+        "The order is over at the venue (REJECTED) and protects nothing: stop the node, delete "
+        "`orders:O-1` from Redis, and start, then place what is needed"
+        if orders
+        else "Sent before the restart and still unanswered: look for it at the venue; once the "
+        "engine has given it up, restart the node"
+    )
     report = judge(
         observation(
             reports=[venue_report(orders=orders)],  # type: ignore[arg-type]
@@ -241,7 +249,7 @@ def test_order_without_an_answer_is_in_flight(
             client_order_id="O-1",
             venue=venue,
             cache="SUBMITTED",
-            detail="Sent before the restart and still unanswered: look for it at the venue",
+            detail=detail,
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -335,3 +343,18 @@ def test_order_that_the_venue_replaced_is_open_in_either_order_of_its_reports() 
             reports=[venue_report(orders=orders)], orders=[cached_order("O-1", "V-2")]
         )
         assert found(observed) == []
+
+
+def test_an_order_that_is_over_in_the_cache_only_is_cancelled_at_the_venue() -> None:
+    """
+    Deleting it from Redis would let it come back as an order of nobody.
+    """
+    (one,) = found(
+        observation(
+            reports=[venue_report(orders=[venue_order()])],
+            orders=[cached_order(status="REJECTED", is_open=False)],
+        )
+    )
+    assert one.detail == (
+        "The order is over in the cache only: cancel it at the venue, and restart the node"
+    )

@@ -37,8 +37,9 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
             position_id="P-1",
             venue="2",
             cache="1.5",
-            detail="After reconciliation the cache holds a different quantity than the venue "
-            "reports: check the venue, and correct the cache before you trade it",
+            detail="After reconciliation cache and venue hold different quantities: check the "
+            "venue, then close it at the venue, let the node book that, stop it, delete every "
+            "`positions:` entry of the instrument from Redis, and start",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -142,8 +143,9 @@ def test_position_that_the_venue_left_out_is_not_proven() -> None:
             position_id=position_id,
             venue="no report",
             cache=qty,
-            detail="The cache holds a position that the venue did not report: check the venue, "
-            "and correct the cache or the position before you trade it",
+            detail="The venue did not report this position: if it is flat there, stop the node, "
+            f"delete `positions:{position_id}` from Redis, and start; if not, restart the node, so "
+            "that the venue reports again",
         )
         for position_id, qty in (("P-1", "2"), ("P-2", "-0.5"))
     )
@@ -265,8 +267,8 @@ def test_position_that_nobody_owns_is_warned_of_and_blocks_nothing(owner: str) -
             position_id="P-1",
             venue="2",
             cache=f"2 of {owner}",
-            detail="No strategy owns this position: add the instrument to the "
-            "`external_order_claims` of the strategy that should, or close the position",
+            detail="No strategy owns this position: name the instrument in the "
+            "`external_order_claims` of a RecoverableStrategy, or close it with `closing_order`",
         ),
     )
     assert report.blocked_instruments == ()
@@ -297,5 +299,29 @@ def test_parts_of_one_side_are_a_net_position(told: list[str], held: list[str]) 
     observed = observation(
         reports=[venue_report([venue_position(qty) for qty in told])],
         after=[cached_position(qty, position_id=f"P-{n}") for n, qty in enumerate(held)],
+    )
+    assert found(observed) == []
+
+
+def test_a_part_of_nobody_that_the_venue_does_not_hold_is_named() -> None:
+    """
+    Without it the cache equals the venue's report.
+    """
+    held = [cached_position("2"), cached_position("-2", position_id="P-2", strategy_id="EXTERNAL")]
+    observed = observation(reports=[venue_report([venue_position("2")])], after=held)
+    (one,) = (o for o in found(observed) if o.kind is DiscrepancyKind.POSITION_QTY_MISMATCH)
+    assert one.detail == (
+        "The venue does not hold the -2 of EXTERNAL: check the venue, then stop the node, delete "
+        "`positions:P-2` from Redis, and start"
+    )
+
+
+def test_a_claimed_position_of_nobody_is_no_difference() -> None:
+    """
+    The strategy that claims its instrument is handed it.
+    """
+    held = [cached_position("2", strategy_id="EXTERNAL")]
+    observed = observation(
+        reports=[venue_report([venue_position("2")])], after=held, claims={BTC: "Trend-001"}
     )
     assert found(observed) == []

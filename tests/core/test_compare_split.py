@@ -43,9 +43,9 @@ def test_net_position_of_two_strategies_is_split() -> None:
             instrument_id=BTC,
             venue="2",
             cache=f"-1 of {OTHER}, 3 of {STRATEGY}",
-            detail="The venue holds one net position that is owned in parts in the cache, so no "
-            "strategy can close only its own: let one strategy trade the instrument, or give each "
-            "its own account",
+            detail="No order closes one of contrary parts alone: close it at the venue, let the "
+            "node book that, stop it, delete every `positions:` entry of the instrument from "
+            "Redis, and start",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -163,3 +163,51 @@ def test_a_part_that_no_order_can_close_splits_nothing(part: str, expected: list
     held = [cached_position("2"), cached_position(part, position_id="P-2", strategy_id=OTHER)]
     reported = venue_report([venue_position(Decimal(2) + Decimal(part))])
     assert kinds(observation(reports=[reported], after=held)) == expected
+
+
+@pytest.mark.parametrize("owner", ["EXTERNAL", "INTERNAL-DIFF"])
+@pytest.mark.parametrize(
+    ("part", "claimant", "expected"),
+    [
+        ("1", STRATEGY, []),
+        ("1", OTHER, ["SPLIT_OWNERSHIP"]),
+        ("1", None, ["SPLIT_OWNERSHIP", "UNCLAIMED_POSITION"]),
+        ("-1", STRATEGY, ["SPLIT_OWNERSHIP"]),
+    ],
+)
+def test_a_part_of_nobody_that_the_owner_claims_splits_nothing(
+    owner: str, part: str, claimant: str | None, expected: list[str]
+) -> None:
+    """
+    It is handed both and can close each, unless the venue would see one close the other.
+    """
+    held = [cached_position("2"), cached_position(part, position_id="P-2", strategy_id=owner)]
+    observed = observation(
+        reports=[venue_report([venue_position(2 + Decimal(part))])],
+        after=held,
+        claims={} if claimant is None else {BTC: claimant},
+    )
+    assert sorted(kinds(observed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("owners", "advice"),
+    [
+        (
+            (STRATEGY, "EXTERNAL"),
+            f"Name the instrument in the `external_order_claims` of {STRATEGY}",
+        ),
+        ((STRATEGY, OTHER), "Several strategies hold parts of one net position: close"),
+        ((STRATEGY, OTHER, "EXTERNAL"), "Several strategies hold parts of one net position"),
+    ],
+)
+def test_the_advice_on_parts_depends_on_who_holds_them(
+    owners: tuple[str, ...], advice: str
+) -> None:
+    """
+    A part of nobody can be claimed, one of another strategy has to be closed.
+    """
+    held = [cached_position("1", position_id=f"P-{owner}", strategy_id=owner) for owner in owners]
+    observed = observation(reports=[venue_report([venue_position(str(len(owners)))])], after=held)
+    (split,) = (o for o in found(observed) if o.kind is DiscrepancyKind.SPLIT_OWNERSHIP)
+    assert split.detail.startswith(advice)

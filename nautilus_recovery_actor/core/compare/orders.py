@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from nautilus_recovery_actor.core.compare import advice
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import Observation
@@ -18,18 +19,6 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 
 _COMPARED = ("side", "qty", "filled_qty", "px", "trigger_px")
-_ADVICE = {
-    Kind.INSTRUMENT_NOT_LOADED: "The venue holds order {} on an instrument that the "
-    "node did not load: load the instrument, or cancel the order at the venue",
-    Kind.ORDER_NOT_IN_CACHE: "The venue holds order {}, which the cache does not know: "
-    "cancel it at the venue, or restart the node so that it is reconciled",
-    Kind.ORDER_NOT_AT_VENUE: "The cache holds an open order that the venue did not "
-    "report, so it protects nothing: check the venue, then cancel the order in the cache or place "
-    "it again",
-    Kind.ORDER_MISMATCH: "The order at the venue is not what the cache holds: check the "
-    "venue, cancel the order there, and place it again",
-    Kind.INFLIGHT_ORDER: "Sent before the restart and still unanswered: look for it at the venue",
-}
 
 
 def order_discrepancies(
@@ -87,16 +76,16 @@ class _Subject(msgspec.Struct, frozen=True):
 
     def unknown_order(self, order: VenueOrder) -> Discrepancy:
         if order.instrument_id in self.instruments:
-            return self._differs(Kind.ORDER_NOT_IN_CACHE, order, order.status, "unknown")
+            return self._differs(Kind.ORDER_NOT_IN_CACHE, order, None, order.status, "unknown")
         cache = "instrument not loaded"
-        return self._differs(Kind.INSTRUMENT_NOT_LOADED, order, order.status, cache)
+        return self._differs(Kind.INSTRUMENT_NOT_LOADED, order, None, order.status, cache)
 
     def known_order(self, order: VenueOrder, known: CachedOrder) -> Iterator[Discrepancy]:
         if order.is_open and order.instrument_id not in self.instruments:
             yield self.unknown_order(order)
             return
         if known.is_inflight and (not order.is_open or order.status == known.status == "SUBMITTED"):
-            yield self._differs(Kind.INFLIGHT_ORDER, known, order.status, known.status)
+            yield self._differs(Kind.INFLIGHT_ORDER, order, known, order.status, known.status)
             return
         if not order.is_open and not known.is_open:
             return
@@ -114,23 +103,31 @@ class _Subject(msgspec.Struct, frozen=True):
                 venue.append(f"{name} {there}")
                 cache.append(f"{name} {here}")
         if venue:
-            yield self._differs(Kind.ORDER_MISMATCH, known, ", ".join(venue), ", ".join(cache))
+            there, here = ", ".join(venue), ", ".join(cache)
+            yield self._differs(Kind.ORDER_MISMATCH, order, known, there, here)
 
     def unreported_order(self, known: CachedOrder) -> Iterator[Discrepancy]:
         if known.is_inflight:
-            yield self._differs(Kind.INFLIGHT_ORDER, known, "no report", known.status)
+            yield self._differs(Kind.INFLIGHT_ORDER, None, known, "no report", known.status)
         elif known.is_open:
-            yield self._differs(Kind.ORDER_NOT_AT_VENUE, known, "no report", known.status)
+            yield self._differs(Kind.ORDER_NOT_AT_VENUE, None, known, "no report", known.status)
 
     def _differs(
-        self, kind: Kind, order: VenueOrder | CachedOrder, venue: str, cache: str
+        self,
+        kind: Kind,
+        order: VenueOrder | None,
+        known: CachedOrder | None,
+        venue: str,
+        cache: str,
     ) -> Discrepancy:
+        subject = known or order
+        assert subject is not None
         return self.policy.difference(
             kind,
             self.report.account_id,
-            order.instrument_id,
-            client_order_id=order.client_order_id or order.venue_order_id,
+            subject.instrument_id,
+            client_order_id=subject.client_order_id or subject.venue_order_id,
             venue=venue,
             cache=cache,
-            detail=_ADVICE[kind].format(order.venue_order_id),
+            detail=advice.on_order(kind, order, known),
         )

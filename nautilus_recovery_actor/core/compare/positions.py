@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from nautilus_recovery_actor.core.compare import advice
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -37,23 +38,6 @@ _COUNTED_TWICE = (
     "The engine guessed what was filled, and then a fill arrived that is older than the report, so "
     "it may be counted twice: check the venue; the next mass status is verified"
 )
-_ADVICE = {
-    Kind.INSTRUMENT_NOT_LOADED: "The venue holds a position on an instrument that the "
-    "node did not load: load the instrument, or close the position at the venue",
-    Kind.POSITION_QTY_MISMATCH: "After reconciliation the cache holds a different quantity "
-    "than the venue reports: check the venue, and correct the cache before you trade it",
-    Kind.POSITION_NOT_AT_VENUE: "The cache holds a position that the venue did not "
-    "report: check the venue, and correct the cache or the position before you trade it",
-    Kind.HEDGE_LEG_MISMATCH: "The legs of a hedged position differ: check the venue, "
-    "and correct the cache before you trade it",
-    Kind.UNCLAIMED_POSITION: "No strategy owns this position: add the instrument to the "
-    "`external_order_claims` of the strategy that should, or close the position",
-    Kind.SPLIT_OWNERSHIP: "The venue holds one net position that is owned in parts in the "
-    "cache, so no strategy can close only its own: let one strategy trade the instrument, or give "
-    "each its own account",
-    Kind.AVG_PX_MISMATCH: "The quantity matches, but the average open price does not: "
-    "the PnL of this position is not the venue's",
-}
 
 
 def position_discrepancies(
@@ -85,6 +69,7 @@ def position_discrepancies(
             venue=venue[instrument_id],
             late=late[instrument_id],
             crossing=crossing[instrument_id],
+            claimant=observation.claims.get(instrument_id),
             size_increment=observation.instruments.get(instrument_id),
             is_aligned=instrument_id in aligned,
             is_guessed=(account_id, instrument_id) in origins.guessed
@@ -119,6 +104,7 @@ class _Subject(msgspec.Struct, frozen=True):
     venue: list[VenuePosition]
     late: list[ObservedFill]
     crossing: list[ObservedFill]
+    claimant: str | None  # The strategy that is handed what no strategy owns
     size_increment: Decimal | None  # None if the node has not loaded the instrument
     is_aligned: bool  # By a synthetic fill
     is_guessed: bool  # What was filled, while a late fill is older than the report
@@ -158,13 +144,14 @@ class _Subject(msgspec.Struct, frozen=True):
     ) -> Discrepancy:
         # What no order can trade blocks nothing
         is_dust = by is not None and self.is_dust(by)
+        detail = detail or advice.on_position(kind, position_id, self.cached, self.expected)
         return self.policy.difference(
             kind,
             self.account_id,
             self.instrument_id,
             venue=venue,
             cache=cache,
-            detail=_DUST if is_dust else detail or _ADVICE[kind],
+            detail=_DUST if is_dust else detail,
             position_id=position_id,
             is_harmless=is_dust,
         )
@@ -271,7 +258,7 @@ def _unnamed_legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
 def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
     is_net = subject.venue and not (subject.has_named_legs or subject.has_unnamed_legs)
     for position in subject.cached:
-        if position.strategy_id in UNCLAIMED_STRATEGIES:
+        if position.strategy_id in UNCLAIMED_STRATEGIES and subject.claimant is None:
             yield subject.differs(
                 Kind.UNCLAIMED_POSITION,
                 subject.reported,
@@ -282,9 +269,16 @@ def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
         ("EXTERNAL" if p.strategy_id in UNCLAIMED_STRATEGIES else p.strategy_id, p.qty)
         for p in subject.cached
     )
-    parts = [f"{qty} of {owner}" for owner, qty in sorted(sums.items()) if not subject.is_dust(qty)]
-    if is_net and len(parts) > 1:
-        yield subject.differs(Kind.SPLIT_OWNERSHIP, subject.reported, ", ".join(parts))
+    parts = {owner: qty for owner, qty in sorted(sums.items()) if not subject.is_dust(qty)}
+    if not is_net or len(parts) <= 1:
+        return
+    # Whoever is handed all of it can close each part, unless the parts are contrary
+    is_contrary = min(parts.values()) < 0 < max(parts.values())
+    if is_contrary or parts.keys() != {"EXTERNAL", subject.claimant}:
+        cache = ", ".join(f"{qty} of {owner}" for owner, qty in parts.items())
+        yield subject.differs(
+            Kind.SPLIT_OWNERSHIP, subject.reported, cache, detail=advice.on_owners(parts)
+        )
 
 
 def _average_prices_differ(subject: _Subject) -> Iterator[Discrepancy]:

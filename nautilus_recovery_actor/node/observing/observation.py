@@ -108,6 +108,7 @@ class Observer:
             instruments=loaded_instruments(cache, reports),
             before=intake.before,
             after=cached_positions(cache),
+            claims=self._node_start.claims,
             orders=cached_orders(cache, reports, late, intake.restored),
             reports=reports,
             events=len(intake.flagged),

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.node.internals import Reach
 from nautilus_recovery_actor.node.internals import calling_kernel
 from nautilus_recovery_actor.node.internals import missing_at_start
 from nautilus_recovery_actor.node.internals import starting_kernel
+from nautilus_recovery_actor.node.strategy.strategy import RecoverableStrategy
 
 
 # The kernel informs nobody when it aborts its start, so that is looked for at this interval
@@ -34,6 +35,17 @@ class NodeStart:
     def exec_engine(self) -> ExecutionEngine | None:
         """The execution engine of the node, ``None`` if it could not be seen."""
         return None if self._kernel is None else self._kernel.exec_engine
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """The strategy that is handed what no strategy owns of an instrument that it claims."""
+        strategies = () if self._kernel is None else self._kernel.trader.strategies()
+        return {
+            instrument_id.value: strategy.id.value
+            for strategy in strategies
+            if isinstance(strategy, RecoverableStrategy)
+            for instrument_id in strategy.external_order_claims
+        }
 
     @property
     def is_stopped(self) -> bool:

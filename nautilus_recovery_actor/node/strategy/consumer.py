@@ -244,7 +244,7 @@ class Consumer:
         self._exits.report = self._unanswered.report = event.report
         self._hook = "on_recovery_complete"
         strategy.on_recovery_complete(event)
-        if held := strategy.cache.positions_open(strategy_id=strategy.id):
+        if held := self._exits.held():
             self._recover_positions(held)
         if is_running := strategy.is_running:
             self._recover_orders(event)
@@ -253,7 +253,7 @@ class Consumer:
         self._carry_out(self._following.informed(event, is_running=is_running, hold=hold))
 
     def _recover_positions(self, held: list[Position]) -> None:
-        for position in sorted(held, key=lambda position: position.id.value):
+        for position in held:
             if self._strategy.is_running:
                 exit_orders = self._exits.of(position)
                 self._hook = f"on_position_recovered of position {position.id}"

@@ -8,19 +8,30 @@ from typing import Any
 from typing import NamedTuple
 
 from nautilus_trader.model.enums import InstrumentClass
+from nautilus_trader.model.events import OrderEvent
+from nautilus_trader.model.events import OrderInitialized
+from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import StrategyId
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
 from nautilus_trader.model.orders import Order
+from nautilus_trader.model.orders import OrderUnpacker
 from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core import protection
+from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.names import POSITION_EVENTS
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import Protection
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.observing.exits import holding
 from nautilus_recovery_actor.node.observing.exits import own_order
+
+
+_UNCLAIMED = tuple(StrategyId(name) for name in sorted(UNCLAIMED_STRATEGIES))
 
 
 class ClosingOrder(NamedTuple):
@@ -37,17 +48,33 @@ class ClosingOrder(NamedTuple):
 class Exits:
     """The orders of a strategy that reduce its positions, by what the cache holds now."""
 
-    __slots__ = ("_strategy", "_ts_registered", "report")
+    __slots__ = ("_made", "_strategy", "_topics", "_ts_registered", "report")
 
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
         self._ts_registered = 0
+        # The orders made for a position that no strategy owns
+        self._made: set[ClientOrderId] = set()
+        self._topics: tuple[str, ...] = ()
         # Of the newest recovery that completed: it says which orders are not proven
         self.report: RecoveryReport | None = None
 
     def register(self) -> None:
-        """Take the time from which on orders are of this run."""
+        """Take the time from which on orders are of this run, and listen to what is claimed."""
         self._ts_registered = self._strategy.clock.timestamp_ns()
+        if self._strategy.external_order_claims:
+            self._listen()
+
+    def held(self) -> list[Position]:
+        """Return the open positions of the strategy, and those that it claims of no strategy."""
+        strategy = self._strategy
+        held = strategy.cache.positions_open(strategy_id=strategy.id)
+        for instrument_id in strategy.external_order_claims:
+            for owner in _UNCLAIMED:
+                held += strategy.cache.positions_open(
+                    instrument_id=instrument_id, strategy_id=owner
+                )
+        return sorted(held, key=lambda position: position.id.value)
 
     def of(self, position: Position) -> list[Order]:
         """Return the orders that would reduce a position, in the order in which they were made."""
@@ -74,7 +101,8 @@ class Exits:
     ) -> ClosingOrder:
         """Return an order that can do no more than close a position."""
         strategy = self._strategy
-        if position.is_closed or position.strategy_id != strategy.id:
+        is_own = position.strategy_id == strategy.id
+        if position.is_closed or not (is_own or position.strategy_id in _UNCLAIMED):
             owner = "is closed" if position.is_closed else f"belongs to {position.strategy_id}"
             raise ValueError(f"Cannot close position {position.id} as {strategy.id}: it {owner}")
         instrument = strategy.cache.instrument(position.instrument_id)
@@ -107,14 +135,50 @@ class Exits:
             (False, True): strategy.order_factory.stop_market,
             (True, True): strategy.order_factory.stop_limit,
         }[price is not None, trigger_price is not None]
-        return ClosingOrder(make(**fields), position.id)
+        order = make(**fields)
+        return ClosingOrder(order if is_own else self._for_owner(order, position), position.id)
+
+    def _for_owner(self, order: Order, position: Position) -> Order:
+        # On a netting account 1.231 denies an order whose position id is not of its own strategy
+        values = OrderInitialized.to_dict(order.init_event)
+        values["strategy_id"] = position.strategy_id.value
+        self._listen()
+        self._made.add(order.client_order_id)
+        return OrderUnpacker.from_init(OrderInitialized.from_dict(values))
+
+    def _listen(self) -> None:
+        # What becomes of an order is published under its owner, which is nobody
+        if not self._topics:
+            self._topics = tuple(
+                f"{events}{owner}"
+                for events in (ORDER_EVENTS, POSITION_EVENTS)
+                for owner in _UNCLAIMED
+            )
+            for topic in self._topics:
+                self._strategy.msgbus.subscribe(topic, self._pass_on)
+
+    def dispose(self) -> None:
+        """Listen no more."""
+        for topic in self._topics:
+            self._strategy.msgbus.unsubscribe(topic, self._pass_on)
+        self._topics = ()
+
+    def _pass_on(self, event: Any) -> None:
+        is_made = isinstance(event, OrderEvent) and event.client_order_id in self._made
+        if is_made or event.instrument_id in self._strategy.external_order_claims:
+            self._strategy.handle_event(event)
 
     def _orders(self, position: Position) -> list[tuple[Order, OwnOrder]]:
         # Not by status: what was just submitted is in no index of the cache but this
-        cache = self._strategy.cache
-        orders = cache.orders(
-            instrument_id=position.instrument_id, strategy_id=position.strategy_id
-        )
+        cache, strategy_id = self._strategy.cache, self._strategy.id
+        instrument_id, owner = position.instrument_id, position.strategy_id
+        orders = cache.orders(instrument_id=instrument_id, strategy_id=owner)
+        if owner != strategy_id:
+            orders += [
+                order
+                for order in cache.orders(instrument_id=instrument_id, strategy_id=strategy_id)
+                if cache.position_id(order.client_order_id) == position.id
+            ]
         return [
             (order, own_order(cache, order, self._ts_registered))
             for order in orders

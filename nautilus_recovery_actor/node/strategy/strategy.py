@@ -114,14 +114,16 @@ class RecoverableStrategy(Strategy):
 
     def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
         """
-        Override to take over an open position of this strategy, before trading is enabled.
+        Override to take over an open position, before trading is enabled.
+
+        Called for each of `held_positions`.
 
         Parameters
         ----------
         position : Position
             The position.
         exit_orders : list[Order]
-            The orders of this strategy that would reduce it: open, in flight, emulated, or held
+            The orders of its owner that would reduce it: open, in flight, emulated, or held
             back by a partially filled parent. On a hedged account, those of its leg.
 
         """
@@ -241,6 +243,7 @@ class RecoverableStrategy(Strategy):
         """
         super().dispose()
         self.__checkpoints.disarm()
+        self.__exits.dispose()
         self.__consumer.dispose()
 
     def indicators_initialized(self) -> bool:
@@ -284,6 +287,16 @@ class RecoverableStrategy(Strategy):
 
     # -- POSITIONS AND THEIR EXITS --
 
+    def held_positions(self) -> list[Position]:
+        """
+        Return the open positions that are in the hands of this strategy, by position ID.
+
+        Its own, and those that the cache holds under ``EXTERNAL`` (on 1.221 also
+        ``INTERNAL-DIFF``) on the instruments of its `external_order_claims`. NautilusTrader looks
+        at the claims only when it creates an order: what was stored before stays ``EXTERNAL``'s.
+        """
+        return self.__exits.held()
+
     def is_protected(self, position: Position) -> bool:
         """
         Return whether stops would close exactly the whole of an open position.
@@ -291,12 +304,12 @@ class RecoverableStrategy(Strategy):
         Parameters
         ----------
         position : Position
-            An open position of this strategy.
+            An open position: see `held_positions`.
 
         Returns
         -------
         bool
-            True if resting stop orders of this strategy cover the whole quantity and could not open
+            True if resting stop orders of its owner cover the whole quantity and could not open
             a position on the other side. A take-profit does not protect.
 
         Notes
@@ -319,7 +332,7 @@ class RecoverableStrategy(Strategy):
         Parameters
         ----------
         position : Position
-            An open position of this strategy.
+            An open position: see `held_positions`.
 
         Returns
         -------
@@ -347,7 +360,9 @@ class RecoverableStrategy(Strategy):
         Parameters
         ----------
         position : Position
-            An open position of this strategy.
+            An open position of this strategy, or one that the cache holds under ``EXTERNAL`` or
+            ``INTERNAL-DIFF``: the order that closes it is its owner's too, and what becomes of the
+            order is passed to this strategy.
         quantity : Quantity or Decimal, optional
             The quantity to close, by default everything that no other order closes.
         price : Price, optional
