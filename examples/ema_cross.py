@@ -31,7 +31,6 @@ from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
-from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.objects import Money
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
@@ -40,7 +39,6 @@ from nautilus_recovery_actor import BarsNeeded
 from nautilus_recovery_actor import LostOrder
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
-from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import testkit
@@ -85,7 +83,6 @@ class EMACross(RecoverableStrategy):
         self.fast = ExponentialMovingAverage(config.fast_period)
         self.slow = ExponentialMovingAverage(config.slow_period)
         self.side: OrderSide | None = None  # Of the last cross that was dealt with
-        self.exits: dict[PositionId, list[Order]] = {}
         self.unsent: set[ClientOrderId] = set()
 
     # -- WHAT IS GIVEN BACK, IN THIS ORDER ---------------------------------------------------------
@@ -108,17 +105,11 @@ class EMACross(RecoverableStrategy):
         """
         self.log.error(f"Not trading: {event.reason}, {event.message}")
 
-    def on_recovery_complete(self, event: RecoveryComplete) -> None:  # noqa: ARG002
-        """
-        Forget the positions of the recovery before.
-        """
-        self.exits.clear()
-
     def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
         """
         Take up a position with what is left of its bracket.
         """
-        self.exits[position.id] = exit_orders
+        self.log.info(f"Took up {position} with {len(exit_orders)} exits")
 
     def on_orders_unresolved(self, orders: list[Order]) -> None:
         """
@@ -154,10 +145,10 @@ class EMACross(RecoverableStrategy):
         Give each position that is not protected one stop, in place of what is left of its bracket.
         """
         for position in self.held_positions():
-            if self.is_protected(position) or not self.gate.is_open_for(position.instrument_id):
+            if self.is_protected(position):
                 continue
             self.log.warning(f"{self.unprotected_quantity(position)} of {position} has no stop")
-            exits = [order for order in self.exits.get(position.id, ()) if not order.is_closed]
+            exits = self.exit_orders(position)
             for order in exits:
                 self.cancel_order(order)
             px = Decimal(str(position.avg_px_open))
@@ -167,11 +158,9 @@ class EMACross(RecoverableStrategy):
             is_past = last <= stop if position.is_long else last >= stop
             instrument = self.cache.instrument(position.instrument_id)
             trigger_price = None if is_past else instrument.make_price(stop)  # None: at the market
-            order, position_id = self.closing_order(
-                position, trigger_price=trigger_price, ignoring=exits
+            self.submit_order(
+                *self.closing_order(position, trigger_price=trigger_price, ignoring=exits)
             )
-            self.exits[position.id] = [order]  # A release can call this again before it is answered
-            self.submit_order(order, position_id)
 
     # -- TRADING -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import RISK_EVENTS
-from nautilus_recovery_actor.node.engine_gate import EngineGate
+from nautilus_recovery_actor.node.exits.engine_gate import EngineGate
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.observing.orders import emulated_orders

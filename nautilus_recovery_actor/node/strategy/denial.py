@@ -25,14 +25,14 @@ from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.exits import Cancel
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
-from nautilus_recovery_actor.node.answers import cancel_rejected
-from nautilus_recovery_actor.node.answers import denied
-from nautilus_recovery_actor.node.answers import modify_rejected
-from nautilus_recovery_actor.node.answers import would_leave_naked
-from nautilus_recovery_actor.node.held_back import HeldBack
+from nautilus_recovery_actor.node.exits.answers import cancel_rejected
+from nautilus_recovery_actor.node.exits.answers import denied
+from nautilus_recovery_actor.node.exits.answers import modify_rejected
+from nautilus_recovery_actor.node.exits.answers import would_leave_naked
+from nautilus_recovery_actor.node.exits.held_back import HeldBack
+from nautilus_recovery_actor.node.exits.way_out import WayOut
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.strategy.telling import Telling
-from nautilus_recovery_actor.node.way_out import WayOut
 
 
 class Denial:

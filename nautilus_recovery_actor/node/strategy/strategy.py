@@ -53,9 +53,11 @@ class RecoverableStrategy(Strategy):
     Subclass it instead of `Strategy`; nothing else has to change, and `on_start` need not call
     `super().on_start()`. While `gate` is closed for an instrument, `submit_order` and
     `submit_order_list` are answered with a native `OrderDenied`, `modify_order` with an
-    `OrderModifyRejected`, both with a reason that starts with ``RECOVERY_``. So is everything that
-    NautilusTrader itself submits for the strategy (`close_position`, `close_all_positions`,
-    `market_exit`). Cancels always pass. In a backtest the gate is open.
+    `OrderModifyRejected`, both with a reason that starts with ``RECOVERY_``. Exits pass: orders
+    that can only reduce a position, so that `close_position`, `close_all_positions` and
+    `market_exit` still end flat, and changes that make an exit no larger and no looser. Cancels
+    pass, unless a position that could not be closed would be left naked. In a backtest the gate is
+    open.
 
     Parameters
     ----------
@@ -343,6 +345,23 @@ class RecoverableStrategy(Strategy):
         unprotected = self.__exits.protection(position).unprotected
         return Quantity(unprotected, position.size_precision)
 
+    def exit_orders(self, position: Position) -> list[Order]:
+        """
+        Return the orders that would reduce an open position, as `on_position_recovered` gets them.
+
+        Parameters
+        ----------
+        position : Position
+            An open position that this strategy holds, see `held_positions`.
+
+        Returns
+        -------
+        list[Order]
+            In the order in which they were made.
+
+        """
+        return self.__exits.of(position)
+
     def closing_order(
         self,
         position: Position,
@@ -432,7 +451,8 @@ class RecoverableStrategy(Strategy):
         params: dict[str, Any] | None = None,
     ) -> None:
         """
-        Submit the order, or deny it while the gate is closed for its instrument.
+        Submit the order, or deny it while the gate is closed for its instrument, unless it can only
+        reduce a position.
 
         See `Strategy.submit_order` for the parameters.
         """
@@ -455,7 +475,8 @@ class RecoverableStrategy(Strategy):
         params: dict[str, Any] | None = None,
     ) -> None:
         """
-        Submit the order list, or deny it as a whole while the gate is closed for one of its orders.
+        Submit the order list, or deny it as a whole while the gate is closed for one of its orders
+        that is no exit.
 
         See `Strategy.submit_order_list` for the parameters.
         """
@@ -479,7 +500,8 @@ class RecoverableStrategy(Strategy):
         params: dict[str, Any] | None = None,
     ) -> None:
         """
-        Modify the order, or reject the change while the gate is closed for its instrument.
+        Modify the order, or reject the change while the gate is closed for its instrument, unless
+        it makes an exit no larger and no looser.
 
         See `Strategy.modify_order` for the parameters.
         """

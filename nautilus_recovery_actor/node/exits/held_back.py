@@ -28,7 +28,7 @@ from nautilus_recovery_actor.core.exits import Cancel
 from nautilus_recovery_actor.core.exits import Passage
 from nautilus_recovery_actor.core.exits import close_whole
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
-from nautilus_recovery_actor.node.way_out import WayOut
+from nautilus_recovery_actor.node.exits.way_out import WayOut
 
 
 _ANSWERS = (OrderCanceled, OrderCancelRejected, OrderExpired, OrderFilled, OrderRejected)

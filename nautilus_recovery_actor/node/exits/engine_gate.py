@@ -26,12 +26,12 @@ from nautilus_recovery_actor.core.exits import Cancel
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_EXECUTE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import RISK_ENGINE_EXECUTE
-from nautilus_recovery_actor.node.answers import cancel_rejected
-from nautilus_recovery_actor.node.answers import denied
-from nautilus_recovery_actor.node.answers import modify_rejected
-from nautilus_recovery_actor.node.answers import would_leave_naked
-from nautilus_recovery_actor.node.held_back import HeldBack
-from nautilus_recovery_actor.node.way_out import WayOut
+from nautilus_recovery_actor.node.exits.answers import cancel_rejected
+from nautilus_recovery_actor.node.exits.answers import denied
+from nautilus_recovery_actor.node.exits.answers import modify_rejected
+from nautilus_recovery_actor.node.exits.answers import would_leave_naked
+from nautilus_recovery_actor.node.exits.held_back import HeldBack
+from nautilus_recovery_actor.node.exits.way_out import WayOut
 
 
 class Halt(Protocol):
