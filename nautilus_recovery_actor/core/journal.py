@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 
 
@@ -61,6 +62,10 @@ class Heartbeat(msgspec.Struct, frozen=True):
         The interval (seconds), in addition to one at each change of phase.
     history_size : int, optional
         How many reports are kept, which says where each one is.
+    unprotected : tuple[Discrepancy, ...], optional
+        The first few open positions that no stop covers, ``None`` if they were not looked for.
+    unprotected_more : int, default 0
+        How many more there are.
 
     """
 
@@ -70,6 +75,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
     is_stopped: bool = False
     interval_secs: float | None = None
     history_size: int | None = None
+    unprotected: tuple[Discrepancy, ...] | None = None
+    unprotected_more: int = 0
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):

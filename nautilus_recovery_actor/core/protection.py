@@ -11,6 +11,7 @@ from operator import attrgetter
 
 import msgspec
 
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 
 
@@ -32,6 +33,8 @@ class Holding(msgspec.Struct, frozen=True, gc=False):
     instrument_id: str
     # The signed quantity
     qty: Decimal
+    # Who owns it
+    strategy_id: str = ""
     # Whether it is one of several that an account can hold of the instrument: only orders with
     # its position id are known to concern it
     is_leg: bool = False
@@ -49,6 +52,8 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     # The names of NautilusTrader's order status and order type
     status: str
     kind: str
+    # Who sent it
+    strategy_id: str = ""
     # Whether it may only reduce
     is_reduce_only: bool = False
     # Whether it is a stop that was triggered, or filled in part
@@ -56,6 +61,10 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     # Whether it is not a stop as it is: a trailing one that waits for its activation, or one of a
     # quantity in the quote currency, which cannot be compared
     is_dormant: bool = False
+    # Whether its quantity is one in the quote currency
+    is_quote_quantity: bool = False
+    # Whether the last that was heard of it is that it could not be canceled
+    is_cancel_rejected: bool = False
     # Whether this run of the node made it: then it is on its way although nothing was heard
     is_new: bool = False
     # What it concerns, as far as that is known
@@ -67,6 +76,11 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     is_child: bool = False
     # The orders that are canceled, or reduced by as much, when it is filled
     rivals: frozenset[str] = frozenset()
+    # What it is for
+    instrument_id: str = ""
+    # Whether the order that releases it is over, and whether it is on the other side of that one
+    is_parent_over: bool = False
+    is_opposite: bool = False
 
 
 class Protection(msgspec.Struct, frozen=True, gc=False):
@@ -110,7 +124,7 @@ def protection(
     stops = [
         order
         for order in orders
-        if reduces(order, holding) and _is_stop(order) and order.client_order_id not in unproven
+        if reduces(order, holding) and is_stop(order) and order.client_order_id not in unproven
     ]
     held = abs(holding.qty)
     covered = most = unbound = _ZERO
@@ -125,14 +139,19 @@ def protection(
     )
 
 
+def committed(exits: Iterable[OwnOrder]) -> Decimal:
+    """Return how much all of `exits` could close at the worst."""
+    return sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
+
+
 def closable(
     holding: Holding, orders: Iterable[OwnOrder], increment: Decimal, wanted: Decimal | None = None
 ) -> Decimal:
     """Return the quantity of an order that closes or reduces `holding`."""
     exits = [order for order in orders if reduces(order, holding)]
     exits.sort(key=attrgetter("client_order_id"))
-    committed = sum((max(abs(order.leaves) for order in group) for group in _rivals(exits)), _ZERO)
-    left = max(abs(holding.qty) - committed, _ZERO)
+    closing = committed(exits)
+    left = max(abs(holding.qty) - closing, _ZERO)
     left -= left % increment
     if wanted is not None and (wanted <= 0 or wanted % increment):
         raise ValueError(
@@ -144,7 +163,7 @@ def closable(
         reason = f"{left:f} can be"
         if names := ", ".join(order.client_order_id for order in exits):
             advice = "cancel what should not, or name it in `ignoring`"
-            reason = f"{committed:f} is being closed by {names}; {advice}"
+            reason = f"{closing:f} is being closed by {names}; {advice}"
         raise ValueError(
             f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): {reason}"
         )
@@ -155,31 +174,33 @@ def unproven(report: RecoveryReport) -> frozenset[str]:
     """Return the orders that the venue is not known to hold as the cache does."""
     if not report.discrepancies:  # Each strategy asks
         return frozenset()
+    return unproven_by(report.discrepancies)
+
+
+def unproven_by(differences: Iterable[Discrepancy]) -> frozenset[str]:
+    """Return the orders that the venue does not hold as the cache does."""
     return frozenset(
         found.client_order_id
-        for found in report.discrepancies
-        if found.client_order_id is not None and not found.resolved
+        for found in differences
+        if found.client_order_id is not None and found.kind.is_difference and not found.resolved
     )
 
 
-def _is_stop(order: OwnOrder) -> bool:
+def is_stop(order: OwnOrder) -> bool:
+    """Return whether an order rests as a stop."""
     is_waiting = order.kind in _LIMIT_STOPS and not order.is_triggered
-    is_stop = order.kind in _MARKET_STOPS or is_waiting
-    return order.status in _RESTING and is_stop and not order.is_dormant
+    is_of_kind = order.kind in _MARKET_STOPS or is_waiting
+    return order.status in _RESTING and is_of_kind and not order.is_dormant
 
 
 def _rivals(orders: Iterable[OwnOrder]) -> list[list[OwnOrder]]:
     # Of orders that cancel one another only one counts
-    groups: list[list[OwnOrder]] = []
+    orders = list(orders)
+    groups = {order.client_order_id: [order] for order in orders}
     for order in orders:
-        group, others = [order], []
-        for other in groups:
-            if any(
-                order.client_order_id in rival.rivals or rival.client_order_id in order.rivals
-                for rival in other
-            ):
-                group += other
-            else:
-                others.append(other)
-        groups = [*others, group]
-    return groups
+        for rival in order.rivals & groups.keys():
+            one, other = groups[order.client_order_id], groups[rival]
+            if one is not other:
+                one += other
+                groups.update((member.client_order_id, one) for member in other)
+    return list({id(group): group for group in groups.values()}.values())

@@ -137,7 +137,7 @@ class RecoveryMonitorActor(Actor):
             self._on_decided,
             self._shut_down,
         )
-        self._heartbeats = Heartbeats(self._settings, self._journal, clock, self.log)
+        self._heartbeats = Heartbeats(self._settings, self._journal, self._intake, self)
         self._incoming = Incoming(self._intake, cache, self._decisions)
         self._desk = CommandDesk(self.trader_id.value, cache, self._decisions)
         try:
@@ -254,6 +254,7 @@ class RecoveryMonitorActor(Actor):
             self._decisions.decide(happened.BacktestStarted(*self._decisions.moment()))
 
     def _on_decided(self, recovery: Recovery) -> None:
+        self._heartbeats.take(recovery.report)
         if self._pulse.is_armed:
             self._heartbeats.write_if_changed(self.epoch, self.phase)
         self._arm(recovery)
@@ -290,7 +291,7 @@ class RecoveryMonitorActor(Actor):
     def _beat(self) -> None:
         assert self._loop is not None
         self._pulse.arm(self._loop, self._settings.heartbeat_secs)
-        self._heartbeats.write(self.epoch, self.phase)
+        self._heartbeats.beat(self._loop, self.epoch, self.phase)
         with self._decisions.guarded("looking at the connections"):
             self._decisions.decide(
                 happened.Looked(

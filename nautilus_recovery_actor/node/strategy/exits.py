@@ -7,11 +7,8 @@ from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
-from nautilus_trader.model.enums import ContingencyType
 from nautilus_trader.model.enums import InstrumentClass
-from nautilus_trader.model.enums import OrderSide
-from nautilus_trader.model.enums import OrderStatus
-from nautilus_trader.model.enums import OrderType
+from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
@@ -20,14 +17,16 @@ from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core import protection
-from nautilus_recovery_actor.core.protection import Holding
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import Protection
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.observing.orders import account_of
+from nautilus_recovery_actor.node.observing.exits import holding
+from nautilus_recovery_actor.node.observing.exits import own_order
 
 
-_RIVALS = frozenset({ContingencyType.OCO, ContingencyType.OUO})
+# An enum's attribute costs more than a comparison, and each strategy asks
+_ORPHAN_EXIT = DiscrepancyKind.ORPHAN_EXIT
 
 
 class ClosingOrder(NamedTuple):
@@ -58,16 +57,29 @@ class Exits:
 
     def of(self, position: Position) -> list[Order]:
         """Return the orders that would reduce a position, in the order in which they were made."""
-        holding = self._holding(position)
-        found = [order for order, own in self._orders(position) if protection.reduces(own, holding)]
+        held = holding(self._strategy.cache, position)
+        found = [order for order, own in self._orders(position) if protection.reduces(own, held)]
         return sorted(found, key=lambda order: (order.ts_init, order.client_order_id.value))
 
     def protection(self, position: Position) -> Protection:
         """Return how far its stops protect a position."""
+        held = holding(self._strategy.cache, position)
         unproven = frozenset() if self.report is None else protection.unproven(self.report)
-        return protection.protection(
-            self._holding(position), [own for _, own in self._orders(position)], unproven
-        )
+        return protection.protection(held, [own for _, own in self._orders(position)], unproven)
+
+    def orphans(self) -> list[Order]:
+        """Return the open orders that have outlived their positions, by the newest recovery."""
+        if self.report is None:
+            return []
+        found = [
+            self._strategy.cache.order(ClientOrderId(one.client_order_id))
+            for one in self.report.discrepancies
+            if one.kind is _ORPHAN_EXIT and not one.resolved
+        ]
+        own = self._strategy.id
+        return [
+            one for one in found if one is not None and one.strategy_id == own and not one.is_closed
+        ]
 
     def closing_order(
         self,
@@ -92,7 +104,7 @@ class Exits:
             )
         ignored = {order.client_order_id.value for order in ignoring}
         closed = protection.closable(
-            self._holding(position),
+            holding(self._strategy.cache, position),
             [own for _, own in self._orders(position) if own.client_order_id not in ignored],
             instrument.size_increment.as_decimal(),
             quantity.as_decimal() if isinstance(quantity, Quantity) else quantity,
@@ -117,57 +129,14 @@ class Exits:
         }[price is not None, trigger_price is not None]
         return ClosingOrder(make(**fields), position.id)
 
-    def _holding(self, position: Position) -> Holding:
-        # The engine names a net position so; a leg has the venue's name or a number
-        net_id = f"{position.instrument_id}-{position.strategy_id}"
-        beside = self._strategy.cache.positions_open(
-            instrument_id=position.instrument_id,
-            strategy_id=position.strategy_id,
-            side=position.side,
-        )
-        return Holding(
-            position_id=position.id.value,
-            account_id=position.account_id.value,
-            instrument_id=position.instrument_id.value,
-            qty=position.signed_decimal_qty(),
-            is_leg=position.id.value != net_id,
-            is_only_leg=all(
-                other.id == position.id or other.account_id != position.account_id
-                for other in beside
-            ),
-        )
-
     def _orders(self, position: Position) -> list[tuple[Order, OwnOrder]]:
         # Not by status: what was just submitted is in no index of the cache but this
-        orders = self._strategy.cache.orders(
+        cache = self._strategy.cache
+        orders = cache.orders(
             instrument_id=position.instrument_id, strategy_id=position.strategy_id
         )
-        return [(order, self._own_order(order)) for order in orders if not order.is_closed]
-
-    def _own_order(self, order: Order) -> OwnOrder:
-        cache = self._strategy.cache
-        position_id = cache.position_id(order.client_order_id)
-        is_child = order.parent_order_id is not None
-        parent = cache.order(order.parent_order_id) if is_child else None
-        leaves = order.leaves_qty.as_decimal()
-        return OwnOrder(
-            client_order_id=order.client_order_id.value,
-            leaves=leaves if order.side == OrderSide.BUY else -leaves,
-            status=OrderStatus(order.status).name,
-            kind=OrderType(order.order_type).name,
-            is_reduce_only=order.is_reduce_only,
-            is_triggered=bool(getattr(order, "is_triggered", False)) or order.filled_qty > 0,
-            is_dormant=order.is_quote_quantity
-            or (
-                getattr(order, "activation_price", None) is not None
-                and not getattr(order, "is_activated", False)
-            ),
-            is_new=order.ts_init >= self._ts_registered,
-            account_id=account_of(order),
-            position_id=None if position_id is None else position_id.value,
-            parent_filled=None if parent is None else parent.filled_qty.as_decimal(),
-            is_child=is_child,
-            rivals=frozenset(linked.value for linked in order.linked_order_ids or ())
-            if order.contingency_type in _RIVALS
-            else frozenset(),
-        )
+        return [
+            (order, own_order(cache, order, self._ts_registered))
+            for order in orders
+            if not order.is_closed
+        ]

@@ -25,7 +25,7 @@ from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 
 
-_MAX_HEARTBEAT_BYTES = 4_096
+_MAX_HEARTBEAT_BYTES = 16_384
 _SAMPLES = 3
 _SCANNED_KEYS = 10_000
 _BATCH = 1_000
