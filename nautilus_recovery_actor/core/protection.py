@@ -127,16 +127,20 @@ def protection(
         if reduces(order, holding) and is_stop(order) and order.client_order_id not in unproven
     ]
     held = abs(holding.qty)
-    covered = most = unbound = _ZERO
+    most = unbound = _ZERO
     for group in _rivals(stops):
-        covered += min(abs(order.leaves) for order in group)
         most += max(abs(order.leaves) for order in group)
         unbound += max(_ZERO if order.is_reduce_only else abs(order.leaves) for order in group)
     return Protection(
-        unprotected=max(held - covered, _ZERO),
+        unprotected=max(held - covered(stops), _ZERO),
         # At the worst, those that may only reduce have left nothing for the others
         excess=min(unbound, max(most - held, _ZERO)),
     )
+
+
+def covered(stops: Iterable[OwnOrder]) -> Decimal:
+    """Return how much all of `stops` close at the least."""
+    return sum((min(abs(order.leaves) for order in group) for group in _rivals(stops)), _ZERO)
 
 
 def committed(exits: Iterable[OwnOrder]) -> Decimal:

@@ -55,15 +55,17 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
         logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
     told: Counter[DiscrepancyKind] = Counter()
+    untold: Counter[tuple[Severity, DiscrepancyKind]] = Counter()
     for found in report.discrepancies:
         told[found.kind] += 1
         if found.kind.is_difference or told[found.kind] <= _MAX_LINES:
             logged.append((severity_of(found), discrepancy_line(found)))
-    for kind, count in told.items():
-        if not kind.is_difference and count > _MAX_LINES:
-            line = f"More {kind}, only in the report: {count - _MAX_LINES}"
-            logged.append((kind.default_severity, line))
-    return logged
+        else:
+            untold[severity_of(found), found.kind] += 1
+    return logged + [
+        (worth, f"More of {kind}, only in the report: {count}")
+        for (worth, kind), count in untold.items()
+    ]
 
 
 def blocks(report: RecoveryReport) -> list[str]:

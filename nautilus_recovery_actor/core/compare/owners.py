@@ -3,14 +3,12 @@ What somebody has to know, whoever owns it: positions that no stop covers, exits
 their positions, and what belongs to a strategy that the node does not run.
 """
 
-from collections import Counter
 from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
-
-import msgspec
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -19,8 +17,8 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.core.protection import covered
 from nautilus_recovery_actor.core.protection import is_stop
-from nautilus_recovery_actor.core.protection import protection
 from nautilus_recovery_actor.core.protection import reduces
 from nautilus_recovery_actor.core.report import Discrepancy
 
@@ -40,8 +38,13 @@ def concerns(
     observation: Observation, unproven: frozenset[str], policy: Policy
 ) -> Iterator[Discrepancy]:
     """Yield what somebody has to know; the venue is not known to hold the orders `unproven`."""
+    positions, orders, increments = (
+        observation.after,
+        observation.live_orders,
+        observation.instruments,
+    )
     for found in unprotected(
-        observation.after, observation.live_orders, policy, unproven, observation.instruments
+        positions, orders, policy, unproven, lambda one: increments.get(one, _ZERO)
     ):
         if found is not None:
             yield found
@@ -58,82 +61,93 @@ def unprotected(
     orders: Iterable[OwnOrder],
     policy: Policy,
     unproven: frozenset[str],
-    increments: Mapping[str, Decimal],
+    increment: Callable[[str], Decimal],
 ) -> Iterator[Discrepancy | None]:
-    """Yield each position that stops do not cover, and ``None`` wherever a host may pause."""
+    """
+    Yield each position that stops do not cover, and ``None`` wherever a host may pause.
+
+    The positions are read before the orders. What is smaller than the `increment` of its instrument
+    no order can close.
+    """
     sides: dict[tuple[str, str, bool], list[CachedPosition]] = defaultdict(list)
     for position in positions:
         sides[position.account_id, position.instrument_id, position.qty > 0].append(position)
         yield None
     stops: dict[tuple[str, bool], list[OwnOrder]] = defaultdict(list)
+    ids: set[str] = set()
+    rivals: set[str] = set()
     for order in orders:
         if is_stop(order) and order.client_order_id not in unproven:
             stops[order.instrument_id, order.leaves < 0].append(order)
+            ids.add(order.client_order_id)
+            rivals |= order.rivals
         yield None
     for (account_id, instrument_id, is_long), held in sides.items():
         side = _Side(account_id, held)
         for order in stops[instrument_id, is_long]:
-            side.add(order)
+            is_alone = order.client_order_id not in rivals and ids.isdisjoint(order.rivals)
+            side.add(order, is_alone=is_alone)
             yield None
         is_covered = side.is_net_covered()
         for position in held:
-            missing = _ZERO
-            if not (is_covered and side.is_net(position)):
-                missing = side.unprotected(position)
-            yield (
-                _unprotected(position, missing, policy)
-                if missing > 0 and missing >= increments.get(instrument_id, _ZERO)
-                else None
-            )
+            missing = _ZERO if is_covered and _is_net(position) else side.missing(position)
+            is_told = missing > 0 and missing >= increment(instrument_id)
+            yield _unprotected(position, missing, policy) if is_told else None
+
+
+_NET = ""
 
 
 class _Side:
-    # The positions of one account on one side of an instrument, and the stops that may cover them
+    # The positions of one account on one side of an instrument, and what stops cover of them
 
     def __init__(self, account_id: str, held: list[CachedPosition]) -> None:
         self._account_id = account_id
-        self._nets = [position for position in held if _is_net(position)]
-        self._legs = {position.position_id for position in held if not _is_net(position)}
-        self._net_ids = {None, *(position.position_id for position in self._nets)}
-        self._owners = Counter(position.strategy_id for position in held)
-        # By leg, or by owner
-        self._bound: dict[str, list[OwnOrder]] = defaultdict(list)
-        self._free: dict[str, list[OwnOrder]] = defaultdict(list)
+        owned: dict[str, list[CachedPosition]] = defaultdict(list)
+        for position in held:
+            owned[position.strategy_id].append(position)
+        self._held = {one.position_id: _holding(one) for one in held}
+        nets = [one for one in self._held.values() if not one.is_leg]
+        self._net, self._net_qty = next(iter(nets), None), sum((one.qty for one in nets), _ZERO)
+        # What a stop without a position id is for: the net position of its owner, or his only leg
+        self._usual = {
+            owner: [one.position_id for one in own if _is_net(one) or len(own) == 1]
+            for owner, own in owned.items()
+        }
+        # By position: the quantity of all stops, and those that cancel one another
+        self._covered: dict[str, Decimal] = defaultdict(Decimal)
+        self._rivals: dict[str, list[OwnOrder]] = defaultdict(list)
 
-    def add(self, order: OwnOrder) -> None:
-        if order.account_id not in (None, self._account_id):
-            return
-        if order.position_id in self._legs:
-            self._bound[order.position_id or ""].append(order)
-        elif order.position_id in self._net_ids:
-            self._free[order.strategy_id].append(order)
-
-    def is_net(self, position: CachedPosition) -> bool:
-        return position.position_id not in self._legs
+    def add(self, order: OwnOrder, *, is_alone: bool) -> None:
+        for key in self._concerned(order):
+            if is_alone:
+                self._covered[key] += abs(order.leaves)
+            else:
+                self._rivals[key].append(order)
 
     def is_net_covered(self) -> bool:
         # The venue holds one position, which all stops reduce, whoever placed them
-        if not self._nets:
-            return False
-        qty = sum((position.qty for position in self._nets), _ZERO)
-        held = msgspec.structs.replace(_holding(self._nets[0]), qty=qty)
-        orders = (
-            order
-            if order.position_id is None
-            else msgspec.structs.replace(order, position_id=held.position_id)
-            for orders in self._free.values()
-            for order in orders
-        )
-        return not protection(held, orders).unprotected
+        return self._by_stops(_NET) >= abs(self._net_qty)
 
-    def unprotected(self, position: CachedPosition) -> Decimal:
-        orders = [*self._bound[position.position_id]]
-        if self.is_net(position) or self._owners[position.strategy_id] == 1:
-            orders += self._free[position.strategy_id]
-        if not self.is_net(position) and self._owners.total() == 1:
-            others = self._free.keys() - {position.strategy_id}
-            orders += [order for owner in others for order in self._free[owner]]
-        return protection(_holding(position), orders).unprotected
+    def missing(self, position: CachedPosition) -> Decimal:
+        return max(abs(position.qty) - self._by_stops(position.position_id), _ZERO)
+
+    def _by_stops(self, key: str) -> Decimal:
+        return self._covered[key] + covered(self._rivals[key])
+
+    def _concerned(self, order: OwnOrder) -> Iterator[str]:
+        if order.account_id not in (None, self._account_id):
+            return
+        named = self._held.get(order.position_id or _NET)
+        if named is None and order.position_id is not None:
+            return  # It is for another one
+        usual = self._held if len(self._held) == 1 else self._usual.get(order.strategy_id, ())
+        for key in usual if named is None else (named.position_id,):
+            if reduces(order, self._held[key]):
+                yield key
+        net = named or self._net
+        if net is not None and not net.is_leg and reduces(order, net):
+            yield _NET
 
 
 def _is_net(position: CachedPosition) -> bool:
@@ -234,8 +248,8 @@ def _absent_strategies(
         account_id, instrument_id, strategy_id = place
         held, live = positions[place], orders[place]
         parts = [_held(position) for position in held[:_NAMED]]
-        if more := len(held) - _NAMED if len(held) > _NAMED else 0:
-            parts.append(f"{more} more")
+        if len(held) > _NAMED:
+            parts.append(f"{len(held) - _NAMED} more")
         if live:
             parts.append(f"{len(live)} order{'s' if len(live) > 1 else ''}")
         name, _, tag = strategy_id.rpartition("-")
@@ -249,6 +263,16 @@ def _absent_strategies(
             cache=f"{', '.join(parts)} {instrument_id} of {strategy_id}",
             detail=_ABSENT.format(name, tag),
         )
+        for position in held:
+            yield policy.difference(
+                Kind.UNCLAIMED_POSITION,
+                account_id,
+                instrument_id,
+                position_id=position.position_id,
+                cache=f"{position.qty} of {strategy_id}",
+                venue="not compared",
+                detail="Its strategy is not on this node: see ABSENT_STRATEGY",
+            )
 
 
 def _held(position: CachedPosition) -> str:

@@ -37,7 +37,6 @@ _COUNTED_TWICE = (
     "The engine guessed what was filled, and then a fill arrived that is older than the report, so "
     "it may be counted twice: check the venue; the next mass status is verified"
 )
-_OWNER_ABSENT = "The strategy that owns this position is not on this node: see ABSENT_STRATEGY"
 _ADVICE = {
     Kind.INSTRUMENT_NOT_LOADED: "The venue holds a position on an instrument that the "
     "node did not load: load the instrument, or close the position at the venue",
@@ -87,7 +86,6 @@ def position_discrepancies(
             late=late[instrument_id],
             crossing=crossing[instrument_id],
             size_increment=observation.instruments.get(instrument_id),
-            strategies=observation.strategies,
             is_aligned=instrument_id in aligned,
             is_guessed=(account_id, instrument_id) in origins.guessed
             and any(fill.ts_event <= report.ts for fill in late[instrument_id]),
@@ -122,7 +120,6 @@ class _Subject(msgspec.Struct, frozen=True):
     late: list[ObservedFill]
     crossing: list[ObservedFill]
     size_increment: Decimal | None  # None if the node has not loaded the instrument
-    strategies: frozenset[str] | None  # Of the node, None if unknown
     is_aligned: bool  # By a synthetic fill
     is_guessed: bool  # What was filled, while a late fill is older than the report
 
@@ -145,10 +142,6 @@ class _Subject(msgspec.Struct, frozen=True):
     @property
     def reported(self) -> str:
         return ", ".join(map(str, sorted(p.qty for p in self.venue))) or "no report"
-
-    def runs(self, strategy_id: str) -> bool:
-        known = self.strategies
-        return known is None or strategy_id in known or strategy_id in UNCLAIMED_STRATEGIES
 
     def is_dust(self, qty: Decimal) -> bool:
         return abs(qty) < (self.size_increment or _ZERO)
@@ -278,14 +271,12 @@ def _unnamed_legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
 def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
     is_net = subject.venue and not (subject.has_named_legs or subject.has_unnamed_legs)
     for position in subject.cached:
-        is_absent = not subject.runs(position.strategy_id)
-        if is_absent or position.strategy_id in UNCLAIMED_STRATEGIES:
+        if position.strategy_id in UNCLAIMED_STRATEGIES:
             yield subject.differs(
                 Kind.UNCLAIMED_POSITION,
                 subject.reported,
                 f"{position.qty} of {position.strategy_id}",
                 position.position_id,
-                detail=_OWNER_ABSENT if is_absent else "",
             )
     sums = _sums(
         ("EXTERNAL" if p.strategy_id in UNCLAIMED_STRATEGIES else p.strategy_id, p.qty)

@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from operator import attrgetter
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Logger
+from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.compare.owners import unprotected
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
+from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import unproven
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -88,18 +92,29 @@ class Unprotected:
 
     def _begun(self) -> Iterator[Discrepancy | None]:
         self._intake.has_news, self._so_far = False, []
-        cache, ts_registered = self._cache, self._intake.ts_registered
-        positions = cache.positions_open()
-        held = {position.instrument_id for position in positions}
-        instruments = [one for one in map(cache.instrument, held) if one is not None]
-        orders = (*cache.orders_open(), *cache.orders_emulated()) if held else ()
+        held: set[InstrumentId] = set()
         return unprotected(
-            map(cached_position, positions),
-            (own_order(cache, one, ts_registered) for one in orders if one.instrument_id in held),
-            self._policy,
-            self._unproven,
-            {one.id.value: one.size_increment.as_decimal() for one in instruments},
+            self._positions(held), self._orders(held), self._policy, self._unproven, self._increment
         )
+
+    # Each is looked up in its turn: all of them at once take longer than the loop may be held
+
+    def _positions(self, held: set[InstrumentId]) -> Iterator[CachedPosition]:
+        for position in map(self._cache.position, tuple(self._cache.position_open_ids())):
+            if position is not None and position.is_open:
+                held.add(position.instrument_id)
+                yield cached_position(position)
+
+    def _orders(self, held: set[InstrumentId]) -> Iterator[OwnOrder]:
+        cache = self._cache
+        for order_id in (*cache.client_order_ids_open(), *cache.client_order_ids_emulated()):
+            order = cache.order(order_id)
+            if order is not None and order.instrument_id in held:
+                yield own_order(cache, order, self._intake.ts_registered)
+
+    def _increment(self, instrument_id: str) -> Decimal:
+        instrument = self._cache.instrument(InstrumentId.from_str(instrument_id))
+        return Decimal(0) if instrument is None else instrument.size_increment.as_decimal()
 
     def _is_done(self, steps: Iterator[Discrepancy | None]) -> bool:
         end = time.perf_counter_ns() + _SLICE
