@@ -118,7 +118,12 @@ def journal() -> dict[str, bytes]:
     kept.begin(7)
     kept.beat(
         Heartbeat(
-            ts=_ENDED, epoch=7, phase=RecoveryPhase.COMPLETE, interval_secs=5.0, history_size=100
+            ts=_ENDED,
+            epoch=7,
+            phase=RecoveryPhase.COMPLETE,
+            interval_secs=5.0,
+            history_size=100,
+            unprotected=(),
         )
     )
     kept.record(_judged(_observation()))
