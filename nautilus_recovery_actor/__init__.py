@@ -5,6 +5,7 @@ Proof that a NautilusTrader node has recovered, before any of its strategies tra
 from importlib.util import find_spec as _find_spec
 
 from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.core import wording as narrate
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -92,6 +93,7 @@ __all__ = [
     "StrategyRecovery",
     "TicksNeeded",
     "halt_until_recovered",
+    "narrate",
     "preflight",
     "recovery_cache_config",
     "recovery_exec_engine_config",

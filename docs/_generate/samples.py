@@ -124,6 +124,7 @@ def journal() -> dict[str, bytes]:
             interval_secs=5.0,
             history_size=100,
             ts_stored=_ENDED,
+            unprotected=(),
         )
     )
     kept.record_lost(())

@@ -75,13 +75,15 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     newest = f", the newest {kept} in full" if kept < total else ""
     yield from _part(f"{wording.fills(report)}{newest}", map(_fill_line, report.fills))
     yield from _part("Lost orders", map(wording.lost_line, report.lost_orders))
-    yield from _part(
-        wording.differences(report),
-        (
-            f"{wording.severity_of(found)} {wording.discrepancy_line(found)}"
-            for found in report.discrepancies
-        ),
-    )
+    for title, is_difference in ((wording.differences, True), (wording.concerns, False)):
+        yield from _part(
+            title(report),
+            (
+                f"{wording.severity_of(found)} {wording.discrepancy_line(found)}"
+                for found in report.discrepancies
+                if found.kind.is_difference is is_difference
+            ),
+        )
     yield from _part("Blocked", report.blocked_instruments)
     yield from _part("Released by an operator", map(wording.release_line, report.overrides))
     yield from _part("Balances", map(wording.balance_line, report.balances))

@@ -102,5 +102,7 @@ def show(found: "NodeStatus") -> None:
         until = found.released_until.get(instrument_id)
         released = "" if until is None else f", released until {moment(until)} UTC"
         say(one_line(f"Blocked: {instrument_id}{released}"))
+    if found.unprotected:
+        say(one_line(wording.unprotected(found.unprotected, found.unprotected_more)))
     if found.is_shadow:
         say(wording.SHADOW)

@@ -96,7 +96,7 @@ class Severity(StrEnum):
 
 class DiscrepancyKind(StrEnum):
     """
-    How the cache differs from the venue's report.
+    How the cache differs from the venue's report, or what else somebody has to know.
 
     ``POSITION_QTY_MISMATCH``: both hold the position, with different quantities.
     ``HEDGE_LEG_MISMATCH``: the legs of a hedged position differ, whatever their net quantity.
@@ -111,6 +111,9 @@ class DiscrepancyKind(StrEnum):
     ``INFLIGHT_ORDER``: sent before the restart, and still unanswered.
     ``NO_MASS_STATUS``: an account that must report has not reported.
     ``AVG_PX_MISMATCH``: equal in quantity, with a different average open price.
+    ``UNPROTECTED_POSITION``: in the cache, and stops do not cover it.
+    ``ORPHAN_EXIT``: an open order that has outlived the position that it would have closed.
+    ``ABSENT_STRATEGY``: a position or an order of a strategy that this node does not run.
     """
 
     POSITION_QTY_MISMATCH = "POSITION_QTY_MISMATCH"
@@ -125,6 +128,20 @@ class DiscrepancyKind(StrEnum):
     INFLIGHT_ORDER = "INFLIGHT_ORDER"
     NO_MASS_STATUS = "NO_MASS_STATUS"
     AVG_PX_MISMATCH = "AVG_PX_MISMATCH"
+    UNPROTECTED_POSITION = "UNPROTECTED_POSITION"
+    ORPHAN_EXIT = "ORPHAN_EXIT"
+    ABSENT_STRATEGY = "ABSENT_STRATEGY"
+
+    @property
+    def is_difference(self) -> bool:
+        """
+        Whether it means that venue and cache differ, or that it is unknown if they do.
+        """
+        return self not in (
+            DiscrepancyKind.UNPROTECTED_POSITION,
+            DiscrepancyKind.ORPHAN_EXIT,
+            DiscrepancyKind.ABSENT_STRATEGY,
+        )
 
     @property
     def default_severity(self) -> Severity:
@@ -132,9 +149,13 @@ class DiscrepancyKind(StrEnum):
         The severity of this kind where the configuration does not override it.
         """
         match self:
-            case DiscrepancyKind.UNCLAIMED_POSITION:
+            case (
+                DiscrepancyKind.UNCLAIMED_POSITION
+                | DiscrepancyKind.ORPHAN_EXIT
+                | DiscrepancyKind.ABSENT_STRATEGY
+            ):
                 return Severity.WARN
-            case DiscrepancyKind.AVG_PX_MISMATCH:
+            case DiscrepancyKind.AVG_PX_MISMATCH | DiscrepancyKind.UNPROTECTED_POSITION:
                 return Severity.INFO
             case _:
                 return Severity.BLOCK

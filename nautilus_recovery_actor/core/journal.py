@@ -20,6 +20,7 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import LOST_KEY
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 
@@ -67,6 +68,10 @@ class Heartbeat(msgspec.Struct, frozen=True):
     ts_stored : int, optional
         Whatever was sent before (UNIX ns) was stored, or was reported as lost. It is older than
         `ts` until the first recovery of a run has completed.
+    unprotected : tuple[Discrepancy, ...], optional
+        The first few open positions that no stop covers, ``None`` if they were not looked for.
+    unprotected_more : int, default 0
+        How many more there are.
 
     """
 
@@ -77,6 +82,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
     interval_secs: float | None = None
     history_size: int | None = None
     ts_stored: int | None = None
+    unprotected: tuple[Discrepancy, ...] | None = None
+    unprotected_more: int = 0
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):

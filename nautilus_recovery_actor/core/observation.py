@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
+from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
@@ -201,6 +202,12 @@ class Observation(msgspec.Struct, frozen=True):
     claims: Mapping[str, str] = {}
     # The orders of the cache that are open or in flight now, and those that a venue reported
     orders: tuple[CachedOrder, ...] = ()
+    # The orders that are alive, as they may close a position, whoever owns them
+    live_orders: tuple[OwnOrder, ...] = ()
+    # The positions that are over and to which one of them is tied, at their largest
+    closed: tuple[CachedPosition, ...] = ()
+    # The strategies of the node, ``None`` if they are not known
+    strategies: frozenset[str] | None = None
     # The newest mass status of each account, as its adapter made it
     reports: tuple[VenueReport, ...] = ()
     # The number of flagged order events, fills among them
@@ -234,6 +241,7 @@ def in_reading_order(observation: Observation) -> Observation:
         before=_sorted_positions(observation.before),
         after=_sorted_positions(observation.after),
         orders=tuple(sorted(observation.orders, key=attrgetter("client_order_id"))),
+        live_orders=tuple(sorted(observation.live_orders, key=attrgetter("client_order_id"))),
         reports=tuple(
             msgspec.structs.replace(
                 report,

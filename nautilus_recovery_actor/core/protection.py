@@ -11,6 +11,7 @@ from operator import attrgetter
 
 import msgspec
 
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 
 
@@ -75,6 +76,11 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False):
     is_child: bool = False
     # The orders that are canceled, or reduced by as much, when it is filled
     rivals: frozenset[str] = frozenset()
+    # What it is for
+    instrument_id: str = ""
+    # Whether the order that releases it is over, and whether it is on the other side of that one
+    is_parent_over: bool = False
+    is_opposite: bool = False
 
 
 class Protection(msgspec.Struct, frozen=True, gc=False):
@@ -118,19 +124,23 @@ def protection(
     stops = [
         order
         for order in orders
-        if reduces(order, holding) and _is_stop(order) and order.client_order_id not in unproven
+        if reduces(order, holding) and is_stop(order) and order.client_order_id not in unproven
     ]
     held = abs(holding.qty)
-    covered = most = unbound = _ZERO
+    most = unbound = _ZERO
     for group in _rivals(stops):
-        covered += min(abs(order.leaves) for order in group)
         most += max(abs(order.leaves) for order in group)
         unbound += max(_ZERO if order.is_reduce_only else abs(order.leaves) for order in group)
     return Protection(
-        unprotected=max(held - covered, _ZERO),
+        unprotected=max(held - covered(stops), _ZERO),
         # At the worst, those that may only reduce have left nothing for the others
         excess=min(unbound, max(most - held, _ZERO)),
     )
+
+
+def covered(stops: Iterable[OwnOrder]) -> Decimal:
+    """Return how much all of `stops` close at the least."""
+    return sum((min(abs(order.leaves) for order in group) for group in _rivals(stops)), _ZERO)
 
 
 def committed(exits: Iterable[OwnOrder]) -> Decimal:
@@ -168,31 +178,33 @@ def unproven(report: RecoveryReport) -> frozenset[str]:
     """Return the orders that the venue is not known to hold as the cache does."""
     if not report.discrepancies:  # Each strategy asks
         return frozenset()
+    return unproven_by(report.discrepancies)
+
+
+def unproven_by(differences: Iterable[Discrepancy]) -> frozenset[str]:
+    """Return the orders that the venue does not hold as the cache does."""
     return frozenset(
         found.client_order_id
-        for found in report.discrepancies
-        if found.client_order_id is not None and not found.resolved
+        for found in differences
+        if found.client_order_id is not None and found.kind.is_difference and not found.resolved
     )
 
 
-def _is_stop(order: OwnOrder) -> bool:
+def is_stop(order: OwnOrder) -> bool:
+    """Return whether an order rests as a stop."""
     is_waiting = order.kind in _LIMIT_STOPS and not order.is_triggered
-    is_stop = order.kind in _MARKET_STOPS or is_waiting
-    return order.status in _RESTING and is_stop and not order.is_dormant
+    is_of_kind = order.kind in _MARKET_STOPS or is_waiting
+    return order.status in _RESTING and is_of_kind and not order.is_dormant
 
 
 def _rivals(orders: Iterable[OwnOrder]) -> list[list[OwnOrder]]:
     # Of orders that cancel one another only one counts
-    groups: list[list[OwnOrder]] = []
+    orders = list(orders)
+    groups = {order.client_order_id: [order] for order in orders}
     for order in orders:
-        group, others = [order], []
-        for other in groups:
-            if any(
-                order.client_order_id in rival.rivals or rival.client_order_id in order.rivals
-                for rival in other
-            ):
-                group += other
-            else:
-                others.append(other)
-        groups = [*others, group]
-    return groups
+        for rival in order.rivals & groups.keys():
+            one, other = groups[order.client_order_id], groups[rival]
+            if one is not other:
+                one += other
+                groups.update((member.client_order_id, one) for member in other)
+    return list({id(group): group for group in groups.values()}.values())

@@ -103,7 +103,7 @@ def _described(observation: Observation, found: Origins, policy: Policy) -> Reco
     resolved = (
         msgspec.structs.replace(one, resolved=True)
         for one in observation.earlier
-        if _subject(one) not in subjects
+        if one.kind.is_difference and _subject(one) not in subjects
     )
     fills = [one for one in found.fills if one[0].index >= observation.reported_events]
     newest = fills[max(len(fills) - policy.max_report_fills, 0) :]
@@ -149,7 +149,10 @@ def _proof(observation: Observation, report: RecoveryReport) -> str:
 
 
 def _remaining(report: RecoveryReport) -> int:
-    return sum(not found.resolved for found in report.discrepancies)
+    return sum(
+        (found.kind.is_difference and not found.resolved) or found.is_blocking
+        for found in report.discrepancies
+    )
 
 
 def _reading_order(found: Discrepancy) -> tuple[str, ...]:

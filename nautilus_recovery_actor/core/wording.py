@@ -2,9 +2,12 @@
 A report in words. The node's log, the command line and the demo all say these sentences.
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Sequence
 from decimal import Decimal
 
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import Discrepancy
@@ -25,6 +28,8 @@ SHADOW = "In shadow mode: nothing is blocked"
 
 # With Redis lost, every order that the venue still reports is one
 _MAX_LOST_LINES = 20
+# As many positions may be without a stop as there are
+_MAX_LINES = 20
 _MAX_NAMES = 5
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
@@ -49,8 +54,18 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     logged += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
         logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
-    logged += [(severity_of(found), discrepancy_line(found)) for found in report.discrepancies]
-    return logged
+    told: Counter[DiscrepancyKind] = Counter()
+    untold: Counter[tuple[Severity, DiscrepancyKind]] = Counter()
+    for found in report.discrepancies:
+        told[found.kind] += 1
+        if found.kind.is_difference or told[found.kind] <= _MAX_LINES:
+            logged.append((severity_of(found), discrepancy_line(found)))
+        else:
+            untold[severity_of(found), found.kind] += 1
+    return logged + [
+        (worth, f"More of {kind}, only in the report: {count}")
+        for (worth, kind), count in untold.items()
+    ]
 
 
 def blocks(report: RecoveryReport) -> list[str]:
@@ -131,11 +146,25 @@ def fills(report: RecoveryReport) -> str:
 
 def differences(report: RecoveryReport) -> str:
     """Return how many differences there are of each severity, and how many went away."""
-    standing = [found.severity for found in report.discrepancies if not found.resolved]
+    found = [one for one in report.discrepancies if one.kind.is_difference]
+    standing = [one.severity for one in found if not one.resolved]
     counted = [f"{count} {one}" for one in _WORST_FIRST if (count := standing.count(one))]
-    if resolved := len(report.discrepancies) - len(standing):
+    if resolved := len(found) - len(standing):
         counted.append(f"{resolved} resolved")
     return f"Differences: {', '.join(counted) or 'none'}"
+
+
+def concerns(report: RecoveryReport) -> str:
+    """Return how many of what is no difference somebody has to know."""
+    counts = Counter(one.kind for one in report.discrepancies if not one.kind.is_difference)
+    counted = (f"{count} {kind}" for kind, count in counts.items())
+    return f"Also found: {', '.join(counted) or 'nothing'}"
+
+
+def unprotected(found: Sequence[Discrepancy], more: int = 0) -> str:
+    """Return the positions that no stop covers, the first few, and how many there are besides."""
+    named = "; ".join(f"{one.cache} ({one.account_id}), {one.venue}" for one in found)
+    return f"Unprotected: {named}{f'; and {more} more' if more else ''}"
 
 
 def blocked(report: RecoveryReport) -> str:
@@ -148,8 +177,10 @@ def summary(report: RecoveryReport) -> str:
     sentences = [absence(report)]
     if report.fill_counts:
         sentences.append(fills(report))
-    if report.discrepancies:
+    if any(found.kind.is_difference for found in report.discrepancies):
         sentences.append(differences(report))
+    if not all(found.kind.is_difference for found in report.discrepancies):
+        sentences.append(concerns(report))
     if report.lost_orders:
         sentences.append(f"Lost orders: {len(report.lost_orders)}")
     if report.blocked_instruments:
@@ -236,13 +267,13 @@ def discrepancy_line(found: Discrepancy) -> str:
 
 
 def difference(found: Discrepancy) -> str:
-    """Return what differs."""
+    """Return what differs, or what somebody has to know besides."""
     subject = found.client_order_id or found.position_id or found.instrument_id
     resolved = "Resolved: " if found.resolved else ""
-    return (
-        f"{resolved}{found.kind} {subject or found.account_id} ({found.account_id}): "
-        f"venue {found.venue or '-'}, cache {found.cache or '-'}"
-    )
+    start = f"{resolved}{found.kind} {subject or found.account_id} ({found.account_id or '-'})"
+    if not found.kind.is_difference:
+        return f"{start}: {found.cache}, {found.venue}"
+    return f"{start}: venue {found.venue or '-'}, cache {found.cache or '-'}"
 
 
 def release_line(one: Override) -> str:

@@ -80,7 +80,13 @@ def _when_fills_are_reported(record: ActRecord) -> Iterator[Check]:
 def _when_fills_are_lost(record: ActRecord) -> Iterator[Check]:
     report, belief = record.report, record.belief
     denied, passed = (_bid(record, instrument_id) for instrument_id in scene.BIDS)
-    kinds = sorted([DiscrepancyKind.ORDER_NOT_AT_VENUE, DiscrepancyKind.POSITION_NOT_AT_VENUE])
+    kinds = sorted(
+        [
+            DiscrepancyKind.ORDER_NOT_AT_VENUE,
+            DiscrepancyKind.POSITION_NOT_AT_VENUE,
+            DiscrepancyKind.UNPROTECTED_POSITION,
+        ]
+    )
     open_orders = belief.orders_open if belief else ()
     believed = words.position(belief.net_position) if belief else _NOTHING
     yield Check("position in the node", _LONG, believed)

@@ -5,6 +5,7 @@ Small observations and reports, with a value for everything that a test does not
 from collections.abc import Iterable
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
@@ -21,6 +22,7 @@ from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import Discrepancy
@@ -146,6 +148,37 @@ def cached_order(
     )
 
 
+def own_order(
+    client_order_id: str = "O-1", leaves: str | Decimal = "-1", **fields: Any
+) -> OwnOrder:
+    """
+    Return an order that is alive: a reduce-only stop unless it says otherwise.
+    """
+    values: dict[str, Any] = {
+        "status": "ACCEPTED",
+        "kind": "STOP_MARKET",
+        "strategy_id": STRATEGY,
+        "is_reduce_only": True,
+        "account_id": ACCOUNT,
+        "instrument_id": BTC,
+    }
+    return OwnOrder(client_order_id=client_order_id, leaves=Decimal(leaves), **{**values, **fields})
+
+
+def stop_of(position: CachedPosition) -> OwnOrder:
+    """
+    Return the stop that protects a position.
+    """
+    return own_order(
+        f"STOP-{position.position_id}",
+        -position.qty,
+        strategy_id=position.strategy_id,
+        account_id=position.account_id,
+        instrument_id=position.instrument_id,
+        position_id=position.position_id,
+    )
+
+
 def fill(
     qty: str | Decimal = "1",
     index: int = 0,
@@ -194,8 +227,16 @@ def observation(
     reported_events: int = 0,
     lost_orders: Iterable[LostOrder] = (),
     claims: Mapping[str, str] | None = None,
+    live_orders: Iterable[OwnOrder] | None = None,
+    closed: Iterable[CachedPosition] = (),
+    strategies: Iterable[str] | None = None,
 ) -> Observation:
-    fills = tuple(fills)
+    """
+    Return an observation, in which each position has its stop unless `live_orders` are given.
+    """
+    fills, after = tuple(fills), tuple(after)
+    if live_orders is None:
+        live_orders = map(stop_of, after)
     return Observation(
         trader_id="TRADER-001",
         recovery_id="f6b2c6f0-0000-4000-8000-000000000001",
@@ -211,6 +252,9 @@ def observation(
         before=tuple(before),
         after=tuple(after),
         orders=tuple(orders),
+        live_orders=tuple(live_orders),
+        closed=tuple(closed),
+        strategies=None if strategies is None else frozenset(strategies),
         reports=tuple(reports),
         events=len(fills) if events is None else events,
         fills=fills,

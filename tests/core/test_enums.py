@@ -23,7 +23,8 @@ from nautilus_recovery_actor.core.enums import Severity
             (
                 "POSITION_QTY_MISMATCH HEDGE_LEG_MISMATCH POSITION_NOT_AT_VENUE "
                 "INSTRUMENT_NOT_LOADED UNCLAIMED_POSITION SPLIT_OWNERSHIP ORDER_NOT_IN_CACHE "
-                "ORDER_NOT_AT_VENUE ORDER_MISMATCH INFLIGHT_ORDER NO_MASS_STATUS AVG_PX_MISMATCH"
+                "ORDER_NOT_AT_VENUE ORDER_MISMATCH INFLIGHT_ORDER NO_MASS_STATUS AVG_PX_MISMATCH "
+                "UNPROTECTED_POSITION ORPHAN_EXIT ABSENT_STRATEGY"
             ),
         ),
     ],
@@ -42,10 +43,13 @@ def test_word_reads_as_its_name_everywhere(enum: type[RecoveryPhase], names: str
 
 def test_severity_is_block_unless_it_is_said_otherwise() -> None:
     """
-    Only two kinds do not block by default.
+    What is no difference, and two kinds of difference, do not block by default.
     """
     milder = {k: k.default_severity for k in DiscrepancyKind if k.default_severity != "BLOCK"}
     assert milder == {
         DiscrepancyKind.UNCLAIMED_POSITION: Severity.WARN,
         DiscrepancyKind.AVG_PX_MISMATCH: Severity.INFO,
+        DiscrepancyKind.UNPROTECTED_POSITION: Severity.INFO,
+        DiscrepancyKind.ORPHAN_EXIT: Severity.WARN,
+        DiscrepancyKind.ABSENT_STRATEGY: Severity.WARN,
     }

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -12,6 +13,7 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import LOST_KEY
+from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 from tests.core.builders import lost_order
 
@@ -280,3 +282,16 @@ def test_deeply_nested_entry_is_one_warning_and_no_exception() -> None:
     kept, _, warnings = journal({slot(0): deep})
     assert kept.last_epoch() == 0
     assert len(warnings) == 1
+
+
+def test_positions_without_a_stop_are_kept_and_an_older_heartbeat_says_nothing_of_them() -> None:
+    """
+    Who does not know them reads the rest.
+    """
+    kept, _, _ = journal({})
+    naked = discrepancy(kind=DiscrepancyKind.UNPROTECTED_POSITION)
+    beat = Heartbeat(1, 7, RecoveryPhase.COMPLETE, unprotected=(naked,), unprotected_more=3)
+    kept.beat(beat)
+    assert kept.heartbeat() == beat
+    kept, _, _ = journal({HEARTBEAT_KEY: b'{"ts":1,"epoch":7,"phase":"COMPLETE"}'})
+    assert kept.heartbeat() == Heartbeat(1, 7, RecoveryPhase.COMPLETE, unprotected=None)

@@ -66,6 +66,37 @@ def test_clean_recovery_is_one_line() -> None:
     ]
 
 
+def test_what_is_no_difference_is_counted_by_itself_and_many_are_one_line() -> None:
+    """
+    Differences are what venue and cache do not agree on; more than a few are in the report alone.
+    """
+    naked = [
+        msgspec.structs.replace(
+            discrepancy(DiscrepancyKind.UNPROTECTED_POSITION, Severity.INFO, position_id=f"P-{n}"),
+            venue="no stop at the venue",
+            cache=f"LONG 1 {BTC} of {STRATEGY}",
+            detail="Place a stop",
+        )
+        for n in range(22)
+    ]
+    orphan = discrepancy(
+        DiscrepancyKind.ORPHAN_EXIT, Severity.WARN, account_id="", client_order_id="O-1"
+    )
+    found = report(discrepancies=(*naked, orphan))
+    first, *told = wording.lines(found)
+    assert first == (Severity.INFO, "Recovery epoch 7 CLEAN: Nothing was changed")
+    held = f"UNPROTECTED_POSITION P-0 ({ACCOUNT}): LONG 1 {BTC} of {STRATEGY}"
+    assert told[0] == (Severity.INFO, f"{held}, no stop at the venue. Place a stop")
+    assert told[20:] == [
+        (Severity.WARN, "ORPHAN_EXIT O-1 (-): 1, 2. Look at the venue"),
+        (Severity.INFO, "More of UNPROTECTED_POSITION, only in the report: 2"),
+    ]
+    assert wording.differences(found) == "Differences: none"
+    assert wording.summary(found) == (
+        "No earlier run on record. Also found: 22 UNPROTECTED_POSITION, 1 ORPHAN_EXIT"
+    )
+
+
 def test_blocked_instruments_make_the_first_line_a_warning() -> None:
     """
     A degraded recovery is warned of.

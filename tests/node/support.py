@@ -26,6 +26,7 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor import Discrepancy
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import OperatorCommand
 from nautilus_recovery_actor import RecoverableStrategy
@@ -250,9 +251,16 @@ def command(action: Any, instrument_id: str = "", **fields: Any) -> OperatorComm
 
 def kinds(event: RecoveryMessage) -> set[DiscrepancyKind]:
     """
-    Return the kinds of what a report found.
+    Return the kinds of what differs between venue and cache.
     """
-    return {found.kind for found in event.report.discrepancies}
+    return {found.kind for found in differences(event)}
+
+
+def differences(event: RecoveryMessage) -> list[Discrepancy]:
+    """
+    Return what differs between venue and cache.
+    """
+    return [found for found in event.report.discrepancies if found.kind.is_difference]
 
 
 async def may_trade(node: Watched, venue: PaperVenueControl, strategy: Recorder) -> bool:

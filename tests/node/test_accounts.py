@@ -35,6 +35,7 @@ from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
 from tests.node.support import command
+from tests.node.support import differences
 from tests.node.support import monitor_config
 
 
@@ -122,14 +123,15 @@ def test_a_broker_that_routes_to_other_venues_is_compared_by_its_account(
             assert account.account_id == "BROKER-001"
             if is_lost:
                 assert event.blocked_instruments == {NYSE_ETH.value}
-                kinds = [found.kind for found in event.report.discrepancies]
+                kinds = [found.kind for found in differences(event)]
                 assert kinds == [DiscrepancyKind.POSITION_NOT_AT_VENUE]
             else:
-                assert event.report.discrepancies == ()
+                assert differences(event) == []
                 (change,) = event.report.positions
                 assert (change.qty_after, change.qty_venue) == (2, 2)
 
-        asyncio.run(recover(clients, check=check, **fields))
+        heir = Recorder(StrategyConfig(order_id_tag="1"))
+        asyncio.run(recover(clients, heir, check=check, **fields))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_dust_is_told_and_blocks_nothing(
         event = await node.result(2)
         assert node.node.kernel.portfolio.net_position(ETH) == 2
         assert event.blocked_instruments == blocked
-        assert [found.kind for found in event.report.discrepancies] == kinds
+        assert [found.kind for found in differences(event)] == kinds
 
     clients = [venue.exec_config(symbols=("ETHUSDT-PERP",))]
     asyncio.run(recover(clients, strategy, check=check, exec_engine=engine))

@@ -25,6 +25,7 @@ from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueExecutionClient
 from tests.node.support import ACCOUNT
 from tests.node.support import Recorder
+from tests.node.support import differences
 from tests.node.support import kinds
 from tests.node.support import may_trade
 from tests.node.support import monitor_config
@@ -102,7 +103,7 @@ def test_a_mass_status_that_may_have_been_edited_proves_nothing(
                 assert event.outcome is RecoveryOutcome.ADJUSTED
                 return
             assert event.reason is FailureReason.NOT_RECONCILED
-            (found,) = event.report.discrepancies
+            (found,) = differences(event)
             assert (found.kind, found.account_id) == (DiscrepancyKind.NO_MASS_STATUS, ACCOUNT)
             assert found.is_blocking
             assert "may have edited the mass status of PAPER-001" in found.detail

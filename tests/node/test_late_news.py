@@ -37,6 +37,7 @@ from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import differences
 from tests.node.support import monitor_config
 from tests.node.support import other_mass_status
 from tests.node.support import watched
@@ -80,7 +81,7 @@ def test_what_a_strategy_asks_for_is_no_news_of_an_order(
     async def after() -> None:
         async with watched(venue, valkey, strategy := kind(NAME)) as node:
             event = await node.result()
-            (found,) = event.report.discrepancies
+            (found,) = differences(event)
             assert found.kind in (
                 DiscrepancyKind.ORDER_NOT_AT_VENUE,
                 DiscrepancyKind.INFLIGHT_ORDER,
@@ -192,7 +193,7 @@ def test_a_fill_that_the_engine_had_guessed_already_is_not_taken_for_a_new_one(
             event = await node.result(3 if is_after else 2)
             assert event.outcome is RecoveryOutcome.DEGRADED
             assert event.blocked_instruments == {ETH.value}
-            (found,) = event.report.discrepancies
+            (found,) = differences(event)
             assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
             assert "counted twice" in found.detail
 
@@ -221,7 +222,7 @@ def test_a_guess_is_remembered_while_another_account_reports(
             late_fill(node, order, traded)
             event = await node.result(3 if is_open else 4)
             assert event.blocked_instruments == {ETH.value}
-            (found,) = event.report.discrepancies
+            (found,) = differences(event)
             assert "counted twice" in found.detail
 
             epoch = node.monitor.epoch
@@ -247,9 +248,7 @@ def test_a_restored_order_is_older_than_the_report_whatever_the_clocks_say(
     async def after() -> None:
         async with watched(venue, valkey, wait=False) as node:
             event = await node.result()
-            assert [d.kind for d in event.report.discrepancies] == [
-                DiscrepancyKind.ORDER_NOT_AT_VENUE
-            ]
+            assert [d.kind for d in differences(event)] == [DiscrepancyKind.ORDER_NOT_AT_VENUE]
 
     order_id = asyncio.run(before())
     venue.set_faults(hide_orders=(order_id,))

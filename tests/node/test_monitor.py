@@ -41,6 +41,7 @@ from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ETH
 from tests.node.support import Recorder
+from tests.node.support import differences
 from tests.node.support import monitor_config
 from tests.node.support import other_mass_status
 from tests.node.support import position_report
@@ -219,7 +220,8 @@ def test_signals_tell_the_recovery_and_one_that_raises_harms_nothing(venue: Pape
     assert sent[0] == "started event"
     assert sent[1] == "completed event"
     assert sent.count("fill fill") == 1
-    assert sent.count("discrepancy discrepancy") == 2  # The unknown position, the unclaimed one
+    # The unknown position, the unclaimed one, and that this one has no stop
+    assert sent.count("discrepancy discrepancy") == 3
 
 
 def test_a_reconnect_closes_the_gate_until_it_is_verified(venue: PaperVenue) -> None:
@@ -307,7 +309,7 @@ def test_a_mass_status_that_a_fill_overtook_proves_nothing_it_was_aligned_to(
                 assert event.blocked_instruments == {ETH.value}
             else:
                 assert strategy.portfolio.net_position(ETH) == 2
-                assert event.report.discrepancies == ()
+                assert differences(event) == []
 
     asyncio.run(scenario())
 
@@ -601,7 +603,7 @@ def test_a_trade_that_is_told_again_at_a_reconnect_counts_once(venue: PaperVenue
             bus.publish(f"events.order.{strategy.id}", again)
             bus.send("ExecEngine.reconcile_execution_mass_status", status)
             event = await node.result(2)
-            assert event.report.discrepancies == ()
+            assert differences(event) == []
             assert event.report.fill_counts == {}
             (change,) = event.report.positions
             assert (change.qty_before, change.qty_after) == (2, 2)

@@ -19,6 +19,7 @@ from tests import scenes
 from tests.facts.support import ADJUSTS_FILLS
 from tests.facts.support import REPAIRS_HEDGE_LEGS
 from tests.node.support import ETH
+from tests.node.support import differences
 from tests.node.support import heir
 from tests.node.support import kinds
 from tests.node.support import may_trade
@@ -90,8 +91,8 @@ def test_equal_and_opposite_hedge_legs_are_not_flat(venue: PaperVenue) -> None:
             if REPAIRS_HEDGE_LEGS:
                 assert event.outcome is RecoveryOutcome.DEGRADED
                 assert kinds(event) == {DiscrepancyKind.HEDGE_LEG_MISMATCH}
-                legs = {d.position_id: d.venue for d in event.report.discrepancies}
-                assert [leg.rpartition("-")[2] for leg in legs] == ["LONG", "SHORT"]
+                legs = [str(d.position_id).rpartition("-")[2] for d in differences(event)]
+                assert legs == ["LONG", "SHORT"]
                 assert event.blocked_instruments == {ETH.value}
             else:
                 assert isinstance(event, RecoveryFailed)
@@ -143,7 +144,7 @@ def test_a_bid_that_the_cache_dropped_is_found(venue: PaperVenue, valkey: Embedd
             if ADJUSTS_FILLS:
                 assert event.outcome is RecoveryOutcome.DEGRADED
                 assert DiscrepancyKind.ORDER_NOT_IN_CACHE in kinds(event)
-                assert bid in {d.client_order_id for d in event.report.discrepancies}
+                assert bid in {d.client_order_id for d in differences(event)}
             else:
                 assert event.outcome is RecoveryOutcome.ADJUSTED
             assert event.blocked_instruments == ({ETH.value} if ADJUSTS_FILLS else set())
@@ -163,7 +164,7 @@ def test_each_of_fourteen_bids_that_the_cache_dropped_is_found(venue: PaperVenue
             event = await node.result()
             unknown = {
                 d.client_order_id
-                for d in event.report.discrepancies
+                for d in differences(event)
                 if d.kind is DiscrepancyKind.ORDER_NOT_IN_CACHE
             }
             assert unknown == (bids if ADJUSTS_FILLS else set())
@@ -187,7 +188,7 @@ def test_a_bid_that_was_filled_meanwhile_and_stayed_open_is_blocked(
             event = await node.result()
             if ADJUSTS_FILLS:
                 assert event.outcome is RecoveryOutcome.DEGRADED
-                assert filled in {d.client_order_id for d in event.report.discrepancies}
+                assert filled in {d.client_order_id for d in differences(event)}
             else:
                 assert event.outcome is RecoveryOutcome.ADJUSTED
                 assert event.report.fill_counts == {FillOrigin.VENUE: 1}
@@ -224,7 +225,7 @@ def test_an_order_whose_outcome_is_unknown_holds_its_instrument(
         async with watched(venue, valkey, strategy := heir(), monitor=SOON) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.DEGRADED
-            (found,) = event.report.discrepancies
+            (found,) = differences(event)
             assert found.kind is DiscrepancyKind.INFLIGHT_ORDER
             assert found.client_order_id == order_id
             assert event.blocked_instruments == {ETH.value}

@@ -23,6 +23,7 @@ from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import differences
 from tests.node.support import heir
 from tests.node.support import kinds
 from tests.node.support import may_trade
@@ -61,7 +62,7 @@ def test_one_of_two_venues_is_named_and_the_next_start_is_adjusted(
                 assert event.reason is reason
                 silent = {
                     d.account_id
-                    for d in event.report.discrepancies
+                    for d in differences(event)
                     if d.kind is DiscrepancyKind.NO_MASS_STATUS
                 }
                 assert other.account_id in silent

@@ -30,12 +30,13 @@ from tests.node.support import ETH
 from tests.node.support import Plain
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import differences
 from tests.node.support import monitor_config
 from tests.node.support import watched
 
 
 def kinds(event: RecoveryComplete) -> dict[DiscrepancyKind, Severity]:
-    return {found.kind: found.severity for found in event.report.discrepancies}
+    return {found.kind: found.severity for found in differences(event)}
 
 
 def test_with_nothing_to_recover_the_outcome_is_clean_and_the_gate_opens(venue: PaperVenue) -> None:
@@ -177,7 +178,7 @@ def test_a_mismatch_that_the_engine_is_told_to_ignore_is_degraded(venue: PaperVe
         ) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.DEGRADED
-            (found,) = event.report.discrepancies
+            (found,) = differences(event)
             assert found.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
             assert (Decimal(found.venue), Decimal(found.cache)) == (Decimal(3), Decimal(0))
             assert event.blocked_instruments == {ETH.value}
@@ -283,7 +284,7 @@ def test_a_plain_strategy_hears_the_result_on_the_bus_and_trades_as_ever(venue: 
             assert node.terminals == []
             event = await node.result()
             assert event.outcome is not RecoveryOutcome.DEGRADED
-            assert event.report.discrepancies == ()
+            assert differences(event) == []
 
     asyncio.run(scenario())
 
@@ -309,7 +310,7 @@ def test_the_cache_restored_and_an_unchanged_venue_are_clean(
     async def after() -> None:
         async with watched(venue, valkey, second) as node:
             event = await node.result()
-            assert event.report.discrepancies == ()
+            assert differences(event) == []
             assert event.outcome is RecoveryOutcome.CLEAN
             assert event.epoch == 2
             assert event.report.clean_shutdown is True

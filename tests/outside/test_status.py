@@ -3,10 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.outside.record.entries import Broken
@@ -187,6 +191,36 @@ def test_what_an_operator_released_does_not_close_a_strict_probe() -> None:
         part = msgspec.structs.replace(DEGRADED, overrides=(one, other))
         assert found(beat(), part, is_strict=True).state is State.CLOSED
         assert found(beat(), part).released_until == {"A": NOW + SEC}
+
+
+def naked(position_id: str) -> Discrepancy:
+    return Discrepancy(
+        kind=DiscrepancyKind.UNPROTECTED_POSITION,
+        severity=Severity.INFO,
+        account_id="A-1",
+        instrument_id="A",
+        position_id=position_id,
+        venue="no stop at the venue",
+        cache=f"LONG 1 A of {position_id}",
+    )
+
+
+def test_positions_without_a_stop_are_those_of_the_heartbeat() -> None:
+    """
+    They are newer than the report, which counts only if the heartbeat says nothing of them.
+    """
+    many = tuple(naked(f"P-{number}") for number in range(7))
+    told = msgspec.structs.replace(CLEAN, discrepancies=many)
+    now = found(beat(unprotected=[], unprotected_more=0), told)
+    assert (now.unprotected, now.unprotected_more) == ((), 0)
+    now = found(beat(unprotected=many[:1], unprotected_more=3), told)
+    assert (now.unprotected, now.unprotected_more) == (many[:1], 3)
+    assert wording.unprotected(now.unprotected, now.unprotected_more) == (
+        "Unprotected: LONG 1 A of P-0 (A-1), no stop at the venue; and 3 more"
+    )
+    now = found(beat(), told)
+    assert (now.unprotected, now.unprotected_more) == (many[:5], 2)
+    assert found(beat(), None).unprotected == ()
 
 
 def test_the_report_of_another_epoch_tells_nothing_of_this_one() -> None:

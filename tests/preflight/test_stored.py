@@ -15,6 +15,7 @@ import pytest
 import redis
 from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
+from nautilus_trader.config import StrategyConfig
 from nautilus_trader.core.uuid import UUID4
 
 from nautilus_recovery_actor import RecoveryMonitorActor
@@ -32,13 +33,17 @@ from nautilus_recovery_actor.testkit import paper_node_config
 from nautilus_recovery_actor.testkit import running
 from tests.node.support import Recorder
 from tests.node.support import monitor_config
+from tests.preflight.nodes import ETH
 from tests.preflight.nodes import actor
 from tests.preflight.nodes import found
 from tests.preflight.nodes import good
+from tests.preflight.nodes import strategy
 
 
 KEY = "trader-CHECKED-001"
 MIN_NS = 60_000_000_000
+# As the configuration names its strategy
+LEAVER: dict[str, Any] = {"strategy_id": "Trades", "order_id_tag": "001"}
 
 
 def beat(valkey: EmbeddedValkey, mins_ago: float, key: str = KEY) -> None:
@@ -77,10 +82,10 @@ def leave_an_order(
         )
         restored = len(node.cache.orders())
         node.trader.add_actor(RecoveryMonitorActor(monitor_config()))
-        node.trader.add_strategy(strategy := Recorder())
+        node.trader.add_strategy(leaver := Recorder(StrategyConfig(**LEAVER)))
         async with running(node) as run:
-            await run.until(lambda: strategy.gate.is_open)
-            strategy.submit_order(order := strategy.market())
+            await run.until(lambda: leaver.gate.is_open)
+            leaver.submit_order(order := leaver.market())
             await run.until(lambda: order.is_closed)
         return restored
 
@@ -345,6 +350,26 @@ def test_entries_that_may_not_be_read_are_told(venue: PaperVenue, valkey: Embedd
     assert "MEMORY USAGE" in told["ENTRIES_NOT_READ"].message
 
 
+def test_what_is_stored_of_a_strategy_that_is_not_configured_is_told(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """
+    It was renamed, or has another tag. Without any strategy in it a configuration does not say.
+    """
+    leave_an_order(venue, valkey)
+    database = valkey.database_config()
+    assert found(good(database)) == {}
+    other = strategy(tag="002", instrument_id=ETH, external_order_claims=[ETH])
+    finding = found(good(database, strategies=[other]))["STRATEGY_ABSENT"]
+    assert (finding.subject, finding.message) == (
+        "Trades-001",
+        "It is not in the configuration, and 1 open position of it is stored: ETHUSDT-PERP.PAPER.",
+    )
+    assert "STRATEGY_ABSENT" not in found(good(database, strategies=[]))
+    broken = strategy(kind="Nothing")
+    assert "STRATEGY_ABSENT" not in found(good(database, strategies=[other, broken]))
+
+
 def test_every_rule_of_stored_data_is_shown_here() -> None:
     """
     No rule is left without stored data that show it.
@@ -359,5 +384,6 @@ def test_every_rule_of_stored_data_is_shown_here() -> None:
         "REDIS_CLIENT_MISSING",  # In `test_without_redis`
         "SLOW_START",
         "STARTUP_TIMEOUT_TOO_SHORT",
+        "STRATEGY_ABSENT",
         "STORED_DATA_UNREADABLE",
     }

@@ -5,12 +5,14 @@ What differs between the venues' reports and the cache, and what no report has p
 from collections.abc import Iterator
 
 from nautilus_recovery_actor.core.compare.orders import order_discrepancies
+from nautilus_recovery_actor.core.compare.owners import concerns
 from nautilus_recovery_actor.core.compare.positions import position_discrepancies
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.origins import Origins
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.protection import unproven_by
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
@@ -27,7 +29,15 @@ _EDITED = (
 def discrepancies(
     observation: Observation, origins: Origins, policy: Policy
 ) -> Iterator[Discrepancy]:
-    """Yield every difference, in no particular order."""
+    """Yield every difference, and what is of concern besides, in no particular order."""
+    found = list(_differences(observation, origins, policy))
+    yield from found
+    yield from concerns(observation, unproven_by(found), policy)
+
+
+def _differences(
+    observation: Observation, origins: Origins, policy: Policy
+) -> Iterator[Discrepancy]:
     yield from _unproven(observation, origins, policy)
     for report in observation.reports:
         yield from position_discrepancies(observation, report, origins, policy)
@@ -51,6 +61,7 @@ def _unproven(observation: Observation, origins: Origins, policy: Policy) -> Ite
         found
         for found in observation.carried
         if found.account_id not in reported
+        and found.kind.is_difference
         and not found.resolved
         and (found.instrument_id or found.account_id not in required)
     ]

@@ -150,7 +150,7 @@ class RecoveryMonitorActor(Actor):
             self._shut_down,
         )
         self._heartbeats = Heartbeats(
-            self._settings, self._journal, clock, self.log, self._lost_orders.ts_stored
+            self._settings, self._journal, self._intake, self, self._lost_orders.ts_stored
         )
         self._incoming = Incoming(self._intake, self._evidence, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
@@ -272,6 +272,7 @@ class RecoveryMonitorActor(Actor):
             self._decisions.decide(happened.BacktestStarted(*self._decisions.moment()))
 
     def _on_decided(self, recovery: Recovery) -> None:
+        self._heartbeats.take(recovery.report)
         if self._pulse.is_armed:
             self._heartbeats.write_if_changed(self.epoch, self.phase)
         self._arm(recovery)
@@ -308,7 +309,7 @@ class RecoveryMonitorActor(Actor):
     def _beat(self) -> None:
         assert self._loop is not None
         self._pulse.arm(self._loop, self._settings.heartbeat_secs)
-        self._heartbeats.write(self.epoch, self.phase)
+        self._heartbeats.beat(self._loop, self.epoch, self.phase)
         with self._decisions.guarded("looking at the connections"):
             self._decisions.decide(
                 happened.Looked(

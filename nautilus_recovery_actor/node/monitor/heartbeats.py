@@ -2,15 +2,18 @@
 The monitor's signs of life, in the cache and so in Redis.
 """
 
+import asyncio
 from collections.abc import Callable
 
-from nautilus_trader.common.component import Clock
-from nautilus_trader.common.component import Logger
+from nautilus_trader.common.actor import Actor
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.node.monitor.unprotected import Unprotected
+from nautilus_recovery_actor.node.observing.intake import Intake
 
 
 class Heartbeats:
@@ -20,16 +23,33 @@ class Heartbeats:
         self,
         config: RecoveryMonitorConfig,
         journal: RecoveryJournal,
-        clock: Clock,
-        log: Logger,
+        intake: Intake,
+        monitor: Actor,
         ts_stored: Callable[[int], int],
     ) -> None:
         self._config = config
         self._journal = journal
-        self._clock = clock
-        self._log = log
+        self._clock = monitor.clock
+        self._log = monitor.log
         self._ts_stored = ts_stored
+        self._unprotected = Unprotected(
+            monitor.cache, intake, config.rules().policy, monitor.log, self._on_looked
+        )
+        self._is_over = False
         self._written: tuple[int, RecoveryPhase] | None = None
+
+    def take(self, report: RecoveryReport | None) -> None:
+        """Take the report of the current epoch, ``None`` if it goes on."""
+        self._unprotected.take(report)
+
+    def beat(self, loop: asyncio.AbstractEventLoop, epoch: int, phase: RecoveryPhase) -> None:
+        """Look at the positions and write it; once more if looking takes longer than that."""
+        self._unprotected.look(loop)
+        self.write(epoch, phase)
+
+    def _on_looked(self) -> None:
+        if self._written is not None and not self._is_over:
+            self.write(*self._written)
 
     def write_if_changed(self, epoch: int, phase: RecoveryPhase) -> None:
         """Write it unless it says so: whoever looks must not trust an old permission."""
@@ -40,6 +60,8 @@ class Heartbeats:
         """Write it. That it cannot be written changes no outcome."""
         self._written = (epoch, phase)
         ts = self._clock.timestamp_ns()
+        self._is_over = is_stopped
+        named, more = self._unprotected.first_few()
         heartbeat = Heartbeat(
             ts=ts,
             epoch=epoch,
@@ -48,6 +70,8 @@ class Heartbeats:
             interval_secs=self._config.heartbeat_secs,
             history_size=self._config.history_size,
             ts_stored=self._ts_stored(ts),
+            unprotected=named,
+            unprotected_more=more,
         )
         try:
             self._journal.beat(heartbeat)

@@ -2,6 +2,9 @@
 The positions of the cache and the orders that may close them, as the core reads them.
 """
 
+from collections.abc import Iterable
+
+import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.enums import ContingencyType
 from nautilus_trader.model.enums import OrderSide
@@ -11,12 +14,34 @@ from nautilus_trader.model.events import OrderCancelRejected
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
+from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.node.observing.orders import account_of
+from nautilus_recovery_actor.node.observing.positions import cached_position
 
 
 _RIVALS = frozenset({ContingencyType.OCO, ContingencyType.OUO})
+
+
+def live_orders(cache: CacheFacade) -> list[Order]:
+    """Return the orders that rest or are on their way, at a venue or in the node's emulator."""
+    orders = (*cache.orders_open(), *cache.orders_inflight(), *cache.orders_emulated())
+    return list({order.client_order_id: order for order in orders}.values())
+
+
+def closed_positions(cache: CacheFacade, orders: Iterable[Order]) -> tuple[CachedPosition, ...]:
+    """Return the positions that are over and to which one of `orders` is tied, at their largest."""
+    ids = {cache.position_id(order.client_order_id) for order in orders} - {None}
+    found = map(cache.position, ids)
+    return tuple(
+        msgspec.structs.replace(
+            cached_position(position),
+            qty=position.peak_qty.as_decimal() * (1 if position.entry == OrderSide.BUY else -1),
+        )
+        for position in found
+        if position is not None and position.is_closed
+    )
 
 
 def is_net(position: Position) -> bool:
@@ -72,4 +97,7 @@ def own_order(cache: CacheFacade, order: Order, ts_registered: int) -> OwnOrder:
         rivals=frozenset(linked.value for linked in order.linked_order_ids or ())
         if order.contingency_type in _RIVALS
         else frozenset(),
+        instrument_id=order.instrument_id.value,
+        is_parent_over=is_child and (parent is None or parent.is_closed),
+        is_opposite=parent is not None and parent.side != order.side,
     )

@@ -18,6 +18,9 @@ from nautilus_recovery_actor.node.observing.accounts import balances
 from nautilus_recovery_actor.node.observing.accounts import connections
 from nautilus_recovery_actor.node.observing.accounts import contracts
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.observing.exits import closed_positions
+from nautilus_recovery_actor.node.observing.exits import live_orders
+from nautilus_recovery_actor.node.observing.exits import own_order
 from nautilus_recovery_actor.node.observing.fills import observed_fills
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
@@ -91,6 +94,7 @@ class Observer:
         made_up = intake.made_up_fills(cache, reported)
         heartbeat = intake.last_heartbeat
         new = intake.flagged[intake.reported_events :]
+        live = live_orders(cache)
         return Observation(
             trader_id=self._trader_id,
             recovery_id=intake.recovery_id,
@@ -110,6 +114,9 @@ class Observer:
             after=cached_positions(cache),
             claims=self._node_start.claims,
             orders=cached_orders(cache, reports, late, intake.restored),
+            live_orders=tuple(own_order(cache, order, intake.ts_registered) for order in live),
+            closed=closed_positions(cache, live),
+            strategies=self._node_start.strategies,
             reports=reports,
             events=len(intake.flagged),
             fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),

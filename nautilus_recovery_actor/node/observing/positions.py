@@ -11,6 +11,7 @@ from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
@@ -18,16 +19,18 @@ from nautilus_recovery_actor.node.observing.fills import repeated_fills
 
 def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
     """Return the open positions of the cache."""
-    return tuple(
-        CachedPosition(
-            account_id=position.account_id.value,
-            instrument_id=position.instrument_id.value,
-            position_id=position.id.value,
-            strategy_id=position.strategy_id.value,
-            qty=position.signed_decimal_qty(),
-            avg_px=Decimal(str(position.avg_px_open)),
-        )
-        for position in cache.positions_open()
+    return tuple(map(cached_position, cache.positions_open()))
+
+
+def cached_position(position: Position) -> CachedPosition:
+    """Return a position as it is."""
+    return CachedPosition(
+        account_id=position.account_id.value,
+        instrument_id=position.instrument_id.value,
+        position_id=position.id.value,
+        strategy_id=position.strategy_id.value,
+        qty=position.signed_decimal_qty(),
+        avg_px=Decimal(str(position.avg_px_open)),
     )
 
 

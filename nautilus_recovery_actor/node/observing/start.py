@@ -48,6 +48,13 @@ class NodeStart:
         }
 
     @property
+    def strategies(self) -> frozenset[str] | None:
+        """The strategies of the node, ``None`` if they could not be seen."""
+        if self._kernel is None:
+            return None
+        return frozenset(strategy_id.value for strategy_id in self._kernel.trader.strategy_ids())
+
+    @property
     def is_stopped(self) -> bool:
         """Whether the node is known to have been stopped."""
         return self._kernel is not None and not self._kernel.is_running()

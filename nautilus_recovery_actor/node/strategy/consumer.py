@@ -55,6 +55,7 @@ class Recovering(Protocol):
     on_recovery_complete: Callable[[RecoveryComplete], None]
     on_recovery_failed: Callable[[RecoveryFailed], None]
     on_position_recovered: Callable[[Position, list[Order]], None]
+    on_orphan_exits: Callable[[list[Order]], None]
     on_orders_unresolved: Callable[[list[Order]], None]
     on_orders_lost: Callable[[tuple[LostOrder, ...]], None]
     warmup_needs: Callable[[], Sequence[WarmupNeed]]
@@ -261,6 +262,9 @@ class Consumer:
 
     def _recover_orders(self, event: RecoveryComplete) -> None:
         strategy, unanswered = self._strategy, self._unanswered
+        if event.report.discrepancies and (orphans := self._exits.orphans()):
+            self._hook = "on_orphan_exits"
+            strategy.on_orphan_exits(orphans)
         if unresolved := unanswered.unresolved:
             names = ", ".join(order.client_order_id.value for order in unresolved)
             strategy.log.warning(f"Submitted before the recovery and still unanswered: {names}")

@@ -21,6 +21,7 @@ from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core import protection
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.names import POSITION_EVENTS
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -32,6 +33,8 @@ from nautilus_recovery_actor.node.observing.exits import own_order
 
 
 _UNCLAIMED = tuple(StrategyId(name) for name in sorted(UNCLAIMED_STRATEGIES))
+# An enum's attribute costs more than a comparison, and each strategy asks
+_ORPHAN_EXIT = DiscrepancyKind.ORPHAN_EXIT
 
 
 class ClosingOrder(NamedTuple):
@@ -87,6 +90,20 @@ class Exits:
         held = holding(self._strategy.cache, position)
         unproven = frozenset() if self.report is None else protection.unproven(self.report)
         return protection.protection(held, [own for _, own in self._orders(position)], unproven)
+
+    def orphans(self) -> list[Order]:
+        """Return the open orders that have outlived their positions, by the newest recovery."""
+        if self.report is None:
+            return []
+        found = [
+            self._strategy.cache.order(ClientOrderId(one.client_order_id))
+            for one in self.report.discrepancies
+            if one.kind is _ORPHAN_EXIT and not one.resolved
+        ]
+        own = self._strategy.id
+        return [
+            one for one in found if one is not None and one.strategy_id == own and not one.is_closed
+        ]
 
     def closing_order(
         self,

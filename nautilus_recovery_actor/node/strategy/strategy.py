@@ -130,11 +130,26 @@ class RecoverableStrategy(Strategy):
 
         """
 
+    def on_orphan_exits(self, orders: list[Order]) -> None:
+        """
+        Override to cancel exits that have outlived their positions, before trading is enabled.
+
+        Called if there are any, after `on_position_recovered`. Cancels pass a closed gate.
+
+        Parameters
+        ----------
+        orders : list[Order]
+            The open orders of this strategy that could only reduce a position which is no longer
+            there: a stop whose take-profit was filled, for example. One that is not reduce-only
+            would open a new position.
+
+        """
+
     def on_orders_unresolved(self, orders: list[Order]) -> None:
         """
         Override to learn which submits are unanswered, before trading is enabled.
 
-        Called if there are any, after `on_position_recovered`. Any of them may be at the venue:
+        Called if there are any, after `on_orphan_exits`. Any of them may be at the venue:
         sending one again may duplicate it.
 
         Parameters

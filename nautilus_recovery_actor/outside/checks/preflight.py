@@ -31,6 +31,7 @@ from nautilus_recovery_actor.outside.checks.stored_rules import ENTRIES_NOT_READ
 from nautilus_recovery_actor.outside.checks.stored_rules import REDIS_CLIENT_MISSING
 from nautilus_recovery_actor.outside.checks.stored_rules import STORED_DATA_UNREADABLE
 from nautilus_recovery_actor.outside.checks.stored_rules import entry_findings
+from nautilus_recovery_actor.outside.checks.stored_rules import owner_findings
 from nautilus_recovery_actor.outside.checks.stored_rules import stored_findings
 from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findings
 
@@ -153,7 +154,7 @@ def _server_findings(
     from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_login  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_server  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.stored_facts import read_broken  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.checks.stored_facts import read_inventory  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.stored_facts import read_stored  # noqa: PLC0415
 
     cache: Any = config.cache
@@ -183,9 +184,13 @@ def _server_findings(
         return
     yield from stored_findings(node, stored)
     try:
-        yield from entry_findings(where, read_broken(url, namespace, timeout_secs))
+        inventory = read_inventory(url, namespace, timeout_secs)
     except Exception as e:
         yield ENTRIES_NOT_READ.found(where, redact(e))
+        return
+    if inventory is not None:
+        yield from entry_findings(where, inventory.broken)
+        yield from owner_findings(node, inventory)
 
 
 def _secrets(config: Any) -> Iterator[str]:

@@ -22,10 +22,10 @@ from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.store import reader
-from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
+from nautilus_recovery_actor.outside.store.inventory import Inventory
 
 
-_MAX_HEARTBEAT_BYTES = 4_096
+_MAX_HEARTBEAT_BYTES = 16_384
 _SAMPLES = 3
 _SCANNED_KEYS = 10_000
 _BATCH = 1_000
@@ -51,13 +51,12 @@ def read_stored(
         )
 
 
-def read_broken(
+def read_inventory(
     url: str, namespace: Namespace, timeout_secs: float = redis_server.SOCKET_SECS
-) -> tuple[BrokenEntry, ...]:
-    """Return the entries of a trader that a node cannot load."""
+) -> Inventory | None:
+    """Return what the next start would restore, and what it could not load."""
     with redis_server.connect(url, timeout_secs) as client:
-        inventory = _within(timeout_secs, lambda: reader.read(client, namespace))
-    return () if inventory is None else inventory.broken
+        return _within(timeout_secs, lambda: reader.read(client, namespace))
 
 
 def _within(timeout_secs: float, read: Callable[[], _Found]) -> _Found:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.checks.start_cost import start_secs
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
+from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.text import roughly
 
 
@@ -75,6 +78,12 @@ ENTRY_LEFT_OUT = Rule(
     consequence="The node starts without it: an order, a position or an instrument is missing.",
     remedy="List all with `nautilus-recovery inspect`, and look at the venue for what is missing.",
 )
+STRATEGY_ABSENT = Rule(
+    code="STRATEGY_ABSENT",
+    severity=Severity.WARN,
+    consequence="Nobody on the node manages them: no stop is moved and no position is closed.",
+    remedy="Add a strategy with that ID (strategy_id, order_id_tag), or close and cancel first.",
+)
 ENTRIES_NOT_READ = Rule(
     code="ENTRIES_NOT_READ",
     severity=Severity.INFO,
@@ -106,6 +115,28 @@ def entry_findings(where: str, broken: Sequence[BrokenEntry]) -> Iterator[Findin
             named = "; ".join(f"{entry.key}: {entry.why}" for entry in entries[:_NAMED_ENTRIES])
             more = len(entries) - _NAMED_ENTRIES
             yield rule.found(where, f"{named}{f'; and {more:,} more' if more > 0 else ''}.")
+
+
+def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
+    """Return what is stored of strategies that a configuration which names any does not have."""
+    known = {strategy.name for strategy in node.strategies}
+    if not known or node.unusable_strategies:
+        return
+    for strategy_id, positions, orders in inventory.by_strategy():
+        if strategy_id in known or strategy_id in UNCLAIMED_STRATEGIES:
+            continue
+        parts = [count(len(positions), "open position")] if positions else []
+        parts += [count(len(orders), "order")] if orders else []
+        touched = {position.instrument_id for position in positions}
+        instruments = sorted(touched | {order.instrument_id for order in orders})
+        named = ", ".join(instruments[:_NAMED_ENTRIES])
+        more = len(instruments) - _NAMED_ENTRIES
+        yield STRATEGY_ABSENT.found(
+            strategy_id,
+            f"It is not in the configuration, and {' and '.join(parts)} of it "
+            f"{'are' if len(positions) + len(orders) > 1 else 'is'} stored: "
+            f"{named}{f' and {more} more' if more > 0 else ''}.",
+        )
 
 
 def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ from nautilus_recovery_actor.outside.redis_server import literal
 _Value = TypeVar("_Value")
 
 MAX_REPORT_BYTES = 64 * 1024 * 1024
-_MAX_STAMP_BYTES = 4096  # Of the epoch, and of the heartbeat
+_MAX_STAMP_BYTES = 16_384  # Of the epoch, and of the heartbeat
 
 # How many slots are asked for at once, and how many at most: the monitor fills them from 1 on
 _SLOTS = 1000

@@ -9,18 +9,22 @@ import msgspec
 
 from nautilus_recovery_actor.core import overrides
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import Liveness
 from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.record.entries import Record
 
 
 _NS = 1_000_000_000
+_NAMED = 5
 
 _NEVER = (
     "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
@@ -75,6 +79,9 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     blocked_instruments: tuple[str, ...] = ()
     # Which of these an operator has released, and until when (UNIX ns)
     released_until: Mapping[str, int] = {}
+    # The first few open positions that no stop covers, by the heartbeat, and how many more
+    unprotected: tuple[Discrepancy, ...] = ()
+    unprotected_more: int = 0
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
@@ -102,6 +109,7 @@ def node_status(
         phase = RecoveryPhase.RECONCILING  # A newer one has begun than that of the heartbeat
     blocked = report.blocked_instruments if report else ()
     released = {} if report is None else overrides.active(report, now)
+    unprotected, more = _unprotected(beat, report)
     found = NodeStatus(
         trader_id=trader_id,
         state=State.CLOSED,
@@ -116,10 +124,23 @@ def node_status(
         message=report.message if report else "",
         blocked_instruments=blocked,
         released_until={key: until for key, until in released.items() if key in blocked},
+        unprotected=unprotected,
+        unprotected_more=more,
         is_shadow=report is not None and report.shadow,
     )
     state, reason = _state(found, life, report, is_strict=is_strict)
     return msgspec.structs.replace(found, state=state, reason=reason)
+
+
+def _unprotected(
+    beat: Heartbeat, report: RecoveryReport | None
+) -> tuple[tuple[Discrepancy, ...], int]:
+    if beat.unprotected is not None:
+        return beat.unprotected, beat.unprotected_more
+    # Of a monitor that does not look between recoveries
+    found = () if report is None else report.discrepancies
+    found = tuple(one for one in found if one.kind is DiscrepancyKind.UNPROTECTED_POSITION)
+    return found[:_NAMED], max(len(found) - _NAMED, 0)
 
 
 def _state(
