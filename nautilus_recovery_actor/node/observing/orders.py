@@ -217,8 +217,9 @@ def _lost(
     if cached is None:
         is_lost = order.is_open  # An old one may have been purged
     elif cached.strategy_id.value in owners:
-        # Claimed, by `external_order_claims`: from the next start on it is like any other
-        is_lost = is_taken_up and not is_placed_here(cached, ts_registered)
+        # Claimed, by `external_order_claims`: what this run restored is like any other
+        is_new = cached.ts_init >= ts_registered
+        is_lost = is_taken_up and is_new and not is_placed_here(cached, ts_registered)
     else:
         is_lost = is_taken_up or order.is_open
     if not is_lost:
