@@ -78,7 +78,7 @@ def once(submitted: Sequence[str], entries: Mapping[str, str], bids: Sequence[st
     return "; ".join(wrong)
 
 
-def blocked(sent: Sequence[Order], cause: str) -> str:
+def blocked(sent: Sequence[Order], cause: str, blocking: Sequence[object] = ()) -> str:
     """
     Return what is wrong with an instrument that stayed blocked.
 
@@ -88,11 +88,13 @@ def blocked(sent: Sequence[Order], cause: str) -> str:
         The orders that were submitted meanwhile.
     cause : str
         The known fault that it is blocked for, see `faults`.
+    blocking : Sequence[object], default ()
+        What the recovery says it is blocked for.
 
     """
     if entries := [order.client_order_id or "" for order in sent if not order.reduce_only]:
         return f"{', '.join(entries)} came while the instrument was blocked"
-    return "" if cause else "the instrument was blocked without a known cause"
+    return "" if cause else f"the instrument was blocked without a known cause: {blocking}"
 
 
 def protected(held: Decimal, stops: Decimal) -> str:

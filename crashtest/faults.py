@@ -1,10 +1,14 @@
 """
-What NautilusTrader's engine is known to get wrong, recognized by its signature.
+What NautilusTrader is known to get wrong, recognized by its signature.
 
-When it adjusts a mass status (1.231), it leaves out what ended before the present position opened.
-An order that the cache restored as open, and that ended while no node lived, then stays open in the
-cache. If it was filled, the engine makes up what it filled, and counts it again when it finds the
-order.
+When its engine adjusts a mass status (1.231), it leaves out what ended before the present position
+opened. An order that the cache restored as open, and that ended while no node lived, then stays
+open in the cache. If it was filled, the engine makes up what it filled, and counts it again when it
+finds the order.
+
+It writes a fill twice, with the order and then with the position. After a kill between the two the
+order has the fill and the position lacks it; the engine takes the order for one that it made to
+repair the position, and leaves that as it is.
 """
 
 from collections.abc import Collection
@@ -12,6 +16,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from typing import NamedTuple
 
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor.testkit.records import Fill
@@ -21,6 +26,27 @@ from nautilus_recovery_actor.testkit.records import OrderState
 
 _ENDED = (OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED)
 DROPPED = "the engine drops what ended before a newer position opened"
+TORN = "the kill came between the two writes of a fill, and the engine does not repair the position"
+
+
+class Evidence(NamedTuple):
+    """
+    What there is at the venue and in the cache when an instrument is blocked.
+
+    Parameters
+    ----------
+    ended : Mapping[str, OrderState]
+        See `dropped`.
+    torn : Decimal
+        What the orders in the cache have filled, signed, and the positions lack, as restored.
+    missing : Decimal
+        What is held, less what the cache holds.
+
+    """
+
+    ended: Mapping[str, OrderState]
+    torn: Decimal
+    missing: Decimal
 
 
 def dropped(
@@ -50,7 +76,7 @@ def dropped(
     }
 
 
-def known_fault(blocking: Sequence[Mapping[str, Any]], ended: Mapping[str, OrderState]) -> str:
+def known_fault(blocking: Sequence[Mapping[str, Any]], evidence: Evidence) -> str:
     """
     Return the fault that explains all that blocks, or nothing.
 
@@ -58,21 +84,23 @@ def known_fault(blocking: Sequence[Mapping[str, Any]], ended: Mapping[str, Order
     ----------
     blocking : Sequence[Mapping[str, Any]]
         The discrepancies that block, each with its kind and client order ID.
-    ended : Mapping[str, OrderState]
-        See `dropped`.
+    evidence : Evidence
+        What there is.
 
     """
-    is_known = bool(blocking) and all(_is_of(found, ended) for found in blocking)
-    return DROPPED if is_known else ""
+    known = {_fault(found, evidence) for found in blocking}
+    return "" if "" in known else ", and ".join(sorted(known))
 
 
-def _is_of(found: Mapping[str, Any], ended: Mapping[str, OrderState]) -> bool:
+def _fault(found: Mapping[str, Any], evidence: Evidence) -> str:
     match found["kind"]:
-        case DiscrepancyKind.ORDER_MISMATCH:
-            return found["order_id"] in ended
-        case DiscrepancyKind.POSITION_QTY_MISMATCH:
-            return OrderState.FILLED in ended.values()
-    return False
+        case DiscrepancyKind.ORDER_MISMATCH if found["order_id"] in evidence.ended:
+            return DROPPED
+        case DiscrepancyKind.POSITION_QTY_MISMATCH if evidence.torn:
+            return TORN if evidence.torn == evidence.missing else ""
+        case DiscrepancyKind.POSITION_QTY_MISMATCH if OrderState.FILLED in evidence.ended.values():
+            return DROPPED
+    return ""
 
 
 def _opened(fills: Sequence[Fill]) -> int:

@@ -4,14 +4,17 @@ The node that is killed, and the one without a monitor that it is compared with.
 
 from decimal import Decimal
 
+from nautilus_trader.cache.cache import Cache
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.live.node import TradingNode
+from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
+from crashtest.state import STRATEGY_ID
 from crashtest.strategy import INSTRUMENT_ID
-from crashtest.strategy import STRATEGY_ID
 from crashtest.strategy import SYMBOL
 from crashtest.strategy import EntryAndStop
 from crashtest.strategy import flatten
@@ -141,5 +144,24 @@ def _node(port: int, redis_port: int) -> TradingNode:
     )
     cache = trading_node.cache  # As it was restored: nothing is reconciled yet
     alive = [*cache.orders_open(), *cache.orders_inflight()]
-    emit("loaded", alive=[order.client_order_id for order in alive])
+    emit("loaded", alive=[order.client_order_id for order in alive], torn=_torn(cache))
     return trading_node
+
+
+def _torn(cache: Cache) -> Decimal:
+    return sum(
+        (
+            fill.last_qty.as_decimal() * (1 if fill.is_buy else -1)
+            for order in cache.orders()
+            for fill in order.events
+            if type(fill) is OrderFilled and not _has(cache.position(fill.position_id), fill)
+        ),
+        Decimal(0),
+    )
+
+
+def _has(position: Position | None, fill: OrderFilled) -> bool:
+    if position is None:
+        return False
+    # What was filled before it opened again was of the position before it
+    return fill.trade_id in position.trade_ids or fill.ts_event < position.ts_opened

@@ -10,8 +10,6 @@ from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
-import msgspec
-
 from crashtest import claims
 from crashtest import faults
 from crashtest.claims import Claims
@@ -21,12 +19,10 @@ from crashtest.market import Seen
 from crashtest.plan import Kill
 from crashtest.plan import Moment
 from crashtest.plan import Stop
-from crashtest.strategy import FIRST_PX
-from crashtest.strategy import STRATEGY_ID
+from crashtest.state import BLANK
+from crashtest.state import FIRST_PX
+from crashtest.state import stored_state
 from crashtest.strategy import SYMBOL
-from crashtest.strategy import State
-from nautilus_recovery_actor.core.checkpoint import decode
-from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import NodeProcessError
@@ -35,10 +31,8 @@ from nautilus_recovery_actor.testkit import PaperVenueError
 from nautilus_recovery_actor.testkit import ValkeyError
 
 
-_BLANK: dict[str, Any] = msgspec.to_builtins(State())
 _SLOW_SECS = 1.0
 _ENDS_A_TURN = ("protected", "denied", "refused")
-_STATE_KEY = f"trader-TESTER-001:general:{CHECKPOINT_KEY}"
 
 
 class Result(NamedTuple):
@@ -92,7 +86,7 @@ class CrashTest:
         self._valkey = valkey
         self._px = FIRST_PX
         self._entries: dict[str, str] = {}
-        self._saved = [_BLANK]
+        self._saved = [BLANK]
         self._alive: set[str] = set()
         self._seen_version = 0
         self._nodes: ExitStack
@@ -150,7 +144,7 @@ class CrashTest:
         self._venue.set_price(SYMBOL, self._px)
         if kill.moment is Moment.CHECKPOINT:
             wanted = process.wait_for("restored")["state"]["version"] + kill.checkpoints
-            self._valkey.wait_for(lambda _: self._stored()["version"] >= wanted)
+            self._valkey.wait_for(lambda _: stored_state(self._valkey)["version"] >= wanted)
             return
 
         decided = process.wait_for(
@@ -179,7 +173,7 @@ class CrashTest:
 
     def _kill(self, process: NodeProcess, delay_ms: int) -> None:
         time.sleep(delay_ms / 1_000)
-        self._seen_version = self._stored()["version"]
+        self._seen_version = stored_state(self._valkey)["version"]
         process.kill()
         self._venue.wait_for_connections(0)
         self._note(process)
@@ -201,7 +195,7 @@ class CrashTest:
         naked = self._stop(kill) if kill.stop else ""
         outcomes, fault, error = [], "", ""
         for _ in range(2):
-            stored, seen = self._stored(), self._market.look()
+            stored, seen = stored_state(self._valkey), self._market.look()
             process = self._node(next_kill)
             process.wait_for("started")
             if kill.is_answer_late:
@@ -213,8 +207,8 @@ class CrashTest:
             # The engine has it wrong and the monitor has seen it: an operator looks, and restarts
             process.wait_for(lambda fact: fact["fact"] in _ENDS_A_TURN)
             self._kill(process, 0)
-            fault = self._fault(recovered["blocking"])
-            error = error or claims.blocked(self._market.sent(seen), fault)
+            fault = self._fault(process, recovered["blocking"], Decimal(enabled["qty"]))
+            error = error or claims.blocked(self._market.sent(seen), fault, recovered["blocking"])
             naked = naked or self._no_less_protected(seen, Decimal(enabled["qty"]))
         found = self._check(process, stored, seen, Decimal(enabled["qty"]), is_open=is_open)
         secs = time.monotonic() - start
@@ -279,22 +273,16 @@ class CrashTest:
             position=claims.position(cached, held),
         )
 
-    def _fault(self, blocking: list[dict[str, Any]]) -> str:
+    def _fault(self, process: NodeProcess, blocking: list[dict[str, Any]], cached: Decimal) -> str:
         state = self._venue.state()
-        ended = faults.dropped(self._alive, state.orders, state.fills)
-        return faults.known_fault(blocking, ended)
+        evidence = faults.Evidence(
+            ended=faults.dropped(self._alive, state.orders, state.fills),
+            torn=Decimal(process.wait_for("loaded")["torn"]),
+            missing=self._market.cover().held - cached,
+        )
+        return faults.known_fault(blocking, evidence)
 
     def _no_less_protected(self, seen: Seen, cached: Decimal) -> str:
         cover = self._market.cover()
         natively = min(seen.cover.naked, claims.unseen(cover.held, cached))
         return claims.no_less_protected(seen.cover, cover, natively, self._market.canceled(seen))
-
-    def _stored(self) -> dict[str, Any]:
-        with self._valkey.client() as client:
-            keys = [_STATE_KEY.format(strategy_id=STRATEGY_ID, slot=slot) for slot in (0, 1)]
-            slots = [decode(data) for key in keys if (data := client.get(key)) is not None]
-        if not slots:
-            return _BLANK
-        newest = max(slots, key=lambda checkpoint: (checkpoint.run, checkpoint.sequence))
-        state: dict[str, Any] = msgspec.json.decode(newest.state["state"])
-        return state

@@ -1,6 +1,5 @@
 """
-The strategy that is killed (long: what it is told and what it does with it, in one class): it
-enters, protects what it holds, and emits what happens to it.
+The strategy that is killed: it enters, protects what it holds, and emits what happens to it.
 """
 
 import asyncio
@@ -26,6 +25,8 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
+from crashtest.state import FIRST_PX
+from crashtest.state import State
 from nautilus_recovery_actor import BarsNeeded
 from nautilus_recovery_actor import LostOrder
 from nautilus_recovery_actor import RecoverableStrategy
@@ -40,37 +41,12 @@ from nautilus_recovery_actor.testkit import emit
 SYMBOL = "ETHUSDT-PERP"
 INSTRUMENT_ID = InstrumentId.from_str(f"{SYMBOL}.PAPER")
 BARS = BarType.from_str(f"{INSTRUMENT_ID}-1-MINUTE-LAST-EXTERNAL")
-STRATEGY_ID = "EntryAndStop-001"
-FIRST_PX = Decimal("2000.00")
 ENTRY_PX = Decimal("1950.00")
 STOP_PX = Decimal("1900.00")
 
 _PAUSE_SECS = 0.01  # Within the delay of a kill, so that one comes before and another after
 _ENDS_A_WAIT = (OrderAccepted, OrderCanceled, OrderRejected)
 _BALLAST_BYTES = 50_000  # A checkpoint that takes a while to write
-
-
-class State(msgspec.Struct, frozen=True):
-    """
-    What the strategy must not forget.
-
-    Parameters
-    ----------
-    version : int, default 0
-        One more with each change.
-    signal : Decimal, default ``FIRST_PX``
-        The last price that was acted on.
-    entry : str, default ""
-        The client order ID of the entry that it was acted on with.
-    fills : int, default 0
-        The fills that were seen.
-
-    """
-
-    version: int = 0
-    signal: Decimal = FIRST_PX
-    entry: str = ""
-    fills: int = 0
 
 
 def held_by(strategy: Strategy) -> Decimal:

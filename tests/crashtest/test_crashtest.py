@@ -179,28 +179,33 @@ def test_what_the_engine_drops_ended_before_the_present_position_opened(
     assert faults.dropped({"S-1"}, [known], [fill(ts, qty) for ts, qty in fills]) == expected
 
 
+CANCELED, FILLED = {"S-1": OrderState.CANCELED}, {"S-1": OrderState.FILLED}
+WRONG_ORDER, WRONG_POSITION = ("ORDER_MISMATCH", "S-1"), ("POSITION_QTY_MISMATCH", None)
+
+
 @pytest.mark.parametrize(
-    ("blocking", "ended", "is_known"),
+    ("blocking", "ended", "torn", "expected"),
     [
-        ([("ORDER_MISMATCH", "S-1")], {"S-1": OrderState.CANCELED}, True),
-        ([("POSITION_QTY_MISMATCH", None)], {"S-1": OrderState.FILLED}, True),
-        ([("POSITION_QTY_MISMATCH", None)], {"S-1": OrderState.CANCELED}, False),
-        ([("ORDER_MISMATCH", "S-2")], {"S-1": OrderState.CANCELED}, False),
-        ([("ORDER_NOT_AT_VENUE", "S-1")], {"S-1": OrderState.CANCELED}, False),
-        (
-            [("ORDER_MISMATCH", "S-1"), ("ORDER_NOT_IN_CACHE", "O-1")],
-            {"S-1": OrderState.CANCELED},
-            False,
-        ),
-        ([], {"S-1": OrderState.CANCELED}, False),
+        ([WRONG_ORDER], CANCELED, 0, faults.DROPPED),
+        ([WRONG_POSITION], FILLED, 0, faults.DROPPED),
+        ([WRONG_POSITION], CANCELED, 0, ""),
+        ([("ORDER_MISMATCH", "S-2")], CANCELED, 0, ""),
+        ([("ORDER_NOT_AT_VENUE", "S-1")], CANCELED, 0, ""),
+        ([WRONG_ORDER, ("ORDER_NOT_IN_CACHE", "O-1")], CANCELED, 0, ""),
+        ([WRONG_POSITION], {}, 2, faults.TORN),
+        ([WRONG_POSITION], {}, 1, ""),  # It is not what is missing
+        ([WRONG_POSITION], {}, 0, ""),
+        ([WRONG_ORDER, WRONG_POSITION], CANCELED, 2, f"{faults.DROPPED}, and {faults.TORN}"),
+        ([], CANCELED, 2, ""),
     ],
 )
-def test_a_fault_of_the_engine_is_known_only_if_it_explains_all_that_blocks(
-    blocking: list[tuple[str, str | None]], ended: dict[str, OrderState], is_known: bool
+def test_a_fault_is_known_only_if_it_explains_all_that_blocks(
+    blocking: list[tuple[str, str | None]], ended: dict[str, OrderState], torn: int, expected: str
 ) -> None:
     """Anything else fails the crash test."""
     found = [{"kind": kind, "order_id": order_id} for kind, order_id in blocking]
-    assert bool(faults.known_fault(found, ended)) is is_known
+    evidence = faults.Evidence(ended, Decimal(torn), missing=Decimal(2))
+    assert faults.known_fault(found, evidence) == expected
 
 
 @pytest.mark.parametrize(
