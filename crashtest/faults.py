@@ -93,11 +93,12 @@ def known_fault(blocking: Sequence[Mapping[str, Any]], evidence: Evidence) -> st
 
 
 def _fault(found: Mapping[str, Any], evidence: Evidence) -> str:
+    is_torn = bool(evidence.torn) and evidence.torn == evidence.missing
     match found["kind"]:
         case DiscrepancyKind.ORDER_MISMATCH if found["order_id"] in evidence.ended:
             return DROPPED
-        case DiscrepancyKind.POSITION_QTY_MISMATCH if evidence.torn:
-            return TORN if evidence.torn == evidence.missing else ""
+        case DiscrepancyKind.POSITION_QTY_MISMATCH if is_torn:
+            return TORN
         case DiscrepancyKind.POSITION_QTY_MISMATCH if OrderState.FILLED in evidence.ended.values():
             return DROPPED
     return ""

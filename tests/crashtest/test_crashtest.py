@@ -188,6 +188,7 @@ WRONG_ORDER, WRONG_POSITION = ("ORDER_MISMATCH", "S-1"), ("POSITION_QTY_MISMATCH
     [
         ([WRONG_ORDER], CANCELED, 0, faults.DROPPED),
         ([WRONG_POSITION], FILLED, 0, faults.DROPPED),
+        ([WRONG_POSITION], FILLED, -1, faults.DROPPED),  # A restart later: what it made up is torn
         ([WRONG_POSITION], CANCELED, 0, ""),
         ([("ORDER_MISMATCH", "S-2")], CANCELED, 0, ""),
         ([("ORDER_NOT_AT_VENUE", "S-1")], CANCELED, 0, ""),
@@ -206,6 +207,13 @@ def test_a_fault_is_known_only_if_it_explains_all_that_blocks(
     found = [{"kind": kind, "order_id": order_id} for kind, order_id in blocking]
     evidence = faults.Evidence(ended, Decimal(torn), missing=Decimal(2))
     assert faults.known_fault(found, evidence) == expected
+
+
+def test_a_position_that_lacks_nothing_is_not_torn() -> None:
+    """What blocks it has another cause, which is not known."""
+    found = [{"kind": "POSITION_QTY_MISMATCH", "order_id": None}]
+    evidence = faults.Evidence({}, torn=Decimal(0), missing=Decimal(0))
+    assert faults.known_fault(found, evidence) == ""
 
 
 @pytest.mark.parametrize(
