@@ -35,8 +35,8 @@ bench: $(BIN)/.installed ## Measure what the monitor costs
 ratios: $(BIN)/.installed ## Check that it is no slower, by ratios that a busy machine keeps
 	$(BIN)/python -m benchmarks --ratios
 
-crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart
-	$(BIN)/python -m crashtest
+crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart (SEEDS=1-10)
+	$(BIN)/python -m crashtest --seeds $(or $(SEEDS),1)
 
 fuzz: $(BIN)/.fuzz ## Feed what reads Redis with damaged values for a minute (SECS=60)
 	$(BIN)/python -m fuzzing $(or $(SECS),60)

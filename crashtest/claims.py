@@ -9,6 +9,11 @@ from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
+from nautilus_recovery_actor.testkit.records import Order
+
+
+_ZERO = Decimal(0)
+
 
 class Claims(NamedTuple):
     """
@@ -20,6 +25,8 @@ class Claims(NamedTuple):
         No entry came to the venue twice: of each signal there is one.
     protected : str
         The stops at the venue cover the position there, and no more than that.
+    exits : str
+        At no time was the position less protected than a node without a monitor leaves it.
     state : str
         The state is that of the newest checkpoint that was stored.
     position : str
@@ -29,8 +36,25 @@ class Claims(NamedTuple):
 
     once: str = ""
     protected: str = ""
+    exits: str = ""
     state: str = ""
     position: str = ""
+
+
+class Cover(NamedTuple):
+    """
+    A position at the venue, and what its stops cover.
+    """
+
+    held: Decimal
+    stops: Decimal
+
+    @property
+    def naked(self) -> Decimal:
+        """
+        Return what no stop covers.
+        """
+        return max(self.held - self.stops, _ZERO)
 
 
 def once(submitted: Sequence[str], entries: Mapping[str, str], bids: Sequence[str]) -> str:
@@ -54,23 +78,23 @@ def once(submitted: Sequence[str], entries: Mapping[str, str], bids: Sequence[st
     return "; ".join(wrong)
 
 
-def blocked(sent: Sequence[str], cached: Decimal, held: Decimal) -> str:
+def blocked(sent: Sequence[Order], cause: str, blocking: Sequence[object] = ()) -> str:
     """
     Return what is wrong with an instrument that stayed blocked.
 
     Parameters
     ----------
-    sent : Sequence[str]
-        The client order IDs that were submitted meanwhile.
-    cached : Decimal
-        The position that the cache held.
-    held : Decimal
-        The position at the venue.
+    sent : Sequence[Order]
+        The orders that were submitted meanwhile.
+    cause : str
+        The known fault that it is blocked for, see `faults`.
+    blocking : Sequence[object], default ()
+        What the recovery says it is blocked for.
 
     """
-    if sent:
-        return f"{', '.join(sent)} came while the instrument was blocked"
-    return f"blocked, though {held} is held here and there" if cached == held else ""
+    if entries := [order.client_order_id or "" for order in sent if not order.reduce_only]:
+        return f"{', '.join(entries)} came while the instrument was blocked"
+    return "" if cause else f"the instrument was blocked without a known cause: {blocking}"
 
 
 def protected(held: Decimal, stops: Decimal) -> str:
@@ -78,6 +102,37 @@ def protected(held: Decimal, stops: Decimal) -> str:
     Return what is wrong with the quantity of the stops at the venue.
     """
     return "" if held == stops else f"{held} is held, stops cover {stops}"
+
+
+def unseen(held: Decimal, cached: Decimal) -> Decimal:
+    """
+    Return what a strategy does not see of a long position, and so natively leaves naked.
+    """
+    return max(held - max(cached, _ZERO), _ZERO)
+
+
+def no_less_protected(
+    before: Cover, after: Cover, natively: Decimal, canceled: Sequence[str]
+) -> str:
+    """
+    Return what is wrong with the protection that a node left.
+
+    Parameters
+    ----------
+    before : Cover
+        What was held and covered when the node started.
+    after : Cover
+        What was when its strategy had had its turn.
+    natively : Decimal
+        What a node without a monitor would have left naked.
+    canceled : Sequence[str]
+        The stops that were canceled meanwhile.
+
+    """
+    if after.naked <= natively:
+        return ""
+    lost = f", canceled: {', '.join(canceled)}" if canceled else ""
+    return f"{after.naked} of {after.held} is naked ({before.naked} of {before.held} was){lost}"
 
 
 def state(

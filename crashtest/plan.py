@@ -40,6 +40,16 @@ class Meanwhile(StrEnum):
     TRIGGERS_STOPS = "triggers stops"
 
 
+class Stop(StrEnum):
+    """
+    When a node that ends flat is asked to stop, between a kill and the restart after it.
+    """
+
+    NEVER = ""
+    IN_RECOVERY = "in recovery"
+    WHEN_ENABLED = "when enabled"
+
+
 class Kill(NamedTuple):
     """
     One kill.
@@ -62,6 +72,11 @@ class Kill(NamedTuple):
         What the venue does then.
     is_answer_late : bool
         If the venue answers what it was sent only when a node is back.
+    replaces_exits : bool
+        If the strategy before it takes over a position by replacing its exits, not by adding to
+        them.
+    stop : Stop
+        If a node is stopped before the one that is checked, and when.
 
     """
 
@@ -73,6 +88,8 @@ class Kill(NamedTuple):
     checkpoints: int
     meanwhile: Meanwhile
     is_answer_late: bool
+    replaces_exits: bool
+    stop: Stop
 
 
 def plan(seed: int, kills: int) -> list[Kill]:
@@ -91,8 +108,9 @@ def plan(seed: int, kills: int) -> list[Kill]:
     list[Kill]
 
     """
-    random = Random(seed)
-    return [_kill(random, *drawn) for drawn in islice(zip(count(1), _moments(random)), kills)]
+    random, exits = Random(seed), Random(f"{seed} exits")
+    moments = islice(zip(count(1), _moments(random)), kills)
+    return [_kill(random, exits, *drawn) for drawn in moments]
 
 
 def _moments(random: Random) -> Iterator[Moment]:
@@ -100,9 +118,12 @@ def _moments(random: Random) -> Iterator[Moment]:
         yield from random.sample(list(Moment), len(Moment))
 
 
-def _kill(random: Random, number: int, moment: Moment) -> Kill:
+def _kill(random: Random, exits: Random, number: int, moment: Moment) -> Kill:
     thousandths = random.randint(2, 2_000)
-    is_late = random.random() < 0.5
+    is_late = random.random() < 0.5 and moment is Moment.BEFORE_ACCEPT
+    replaces_exits = exits.random() < 0.5
+    # What is not answered yet cannot be canceled: a stop would leave it
+    stop = Stop.NEVER if exits.random() < 0.8 or is_late else exits.choice(list(Stop)[1:])
     return Kill(
         number=number,
         moment=moment,
@@ -111,5 +132,7 @@ def _kill(random: Random, number: int, moment: Moment) -> Kill:
         part=Decimal(random.randint(1, thousandths - 1)) / 1_000,
         checkpoints=random.randint(1, 30),
         meanwhile=random.choice(list(Meanwhile)),
-        is_answer_late=is_late and moment is Moment.BEFORE_ACCEPT,
+        is_answer_late=is_late,
+        replaces_exits=replaces_exits,
+        stop=stop,
     )

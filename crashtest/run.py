@@ -10,20 +10,19 @@ from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
-import msgspec
-
 from crashtest import claims
+from crashtest import faults
 from crashtest.claims import Claims
-from crashtest.node import FIRST_PX
-from crashtest.node import STOP_PX
-from crashtest.node import STRATEGY_ID
-from crashtest.node import SYMBOL
-from crashtest.node import State
+from crashtest.market import TICK
+from crashtest.market import Market
+from crashtest.market import Seen
 from crashtest.plan import Kill
-from crashtest.plan import Meanwhile
 from crashtest.plan import Moment
-from nautilus_recovery_actor.core.checkpoint import decode
-from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
+from crashtest.plan import Stop
+from crashtest.state import BLANK
+from crashtest.state import FIRST_PX
+from crashtest.state import stored_state
+from crashtest.strategy import SYMBOL
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import NodeProcessError
@@ -32,36 +31,28 @@ from nautilus_recovery_actor.testkit import PaperVenueError
 from nautilus_recovery_actor.testkit import ValkeyError
 
 
-_BLANK: dict[str, Any] = msgspec.to_builtins(State())
-_TICK = Decimal("0.01")
 _SLOW_SECS = 1.0
-_STATE_KEY = f"trader-TESTER-001:general:{CHECKPOINT_KEY}"
+_ENDS_A_TURN = ("protected", "denied", "refused")
 
 
 class Result(NamedTuple):
     """
     What came of one kill.
-
-    Parameters
-    ----------
-    kill : Kill
-        The kill.
-    outcome : str
-        The outcome of the recovery after it; of two, if the instrument was blocked after the first.
-    claims : Claims
-        What is wrong then.
-    secs : float
-        The seconds from the restart until all was checked.
-    error : str, default ""
-        What else is wrong.
-
     """
 
     kill: Kill
+    # Of the recovery after it; of two, if the instrument was blocked after the first
     outcome: str
+    # What is wrong then
     claims: Claims
+    # From the restart until all was checked
     secs: float
+    # What else is wrong
     error: str = ""
+    # The known fault of the engine that it met, see `faults`
+    fault: str = ""
+    # Whether the instrument stays blocked because of that
+    is_stuck: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -71,54 +62,40 @@ class Result(NamedTuple):
         return not self.error and not any(self.claims)
 
 
-def run(kills: Sequence[Kill]) -> Iterator[Result]:
+def run(kills: Sequence[Kill], *, stops_natively: bool = False) -> Iterator[Result]:
     """
-    Return the results one by one. After one that is not good, a new venue and server are used.
-
-    Parameters
-    ----------
-    kills : Sequence[Kill]
-        The plan.
-
-    Returns
-    -------
-    Iterator[Result]
-
+    Return the results one by one. After one that is not good, or is stuck, a new venue and server
+    are used.
     """
     while kills:
         with PaperVenue() as venue, EmbeddedValkey() as valkey:
-            for result in CrashTest(venue, valkey).run(kills):
+            for result in CrashTest(venue, valkey, stops_natively=stops_natively).run(kills):
                 kills = kills[1:]
                 yield result
 
 
 class CrashTest:
     """
-    One venue and one server, and the nodes that live and die on them one after the other.
-
-    Parameters
-    ----------
-    venue : PaperVenue
-        The venue.
-    valkey : EmbeddedValkey
-        The server, empty.
-
+    One venue and one empty server, and the nodes that live and die on them one after the other.
     """
 
-    def __init__(self, venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    def __init__(self, venue: PaperVenue, valkey: EmbeddedValkey, *, stops_natively: bool) -> None:
+        self._stops_natively = stops_natively
         self._venue = venue
+        self._market = Market(venue)
         self._valkey = valkey
         self._px = FIRST_PX
         self._entries: dict[str, str] = {}
-        self._saved = [_BLANK]
+        self._saved = [BLANK]
+        self._alive: set[str] = set()
         self._seen_version = 0
         self._nodes: ExitStack
         venue.set_price(SYMBOL, self._px)
 
     def run(self, kills: Sequence[Kill]) -> Iterator[Result]:
         """
-        Return the results one by one, until one is not good: what comes after it could tell nothing
-        new.
+        Return the results one by one, until one is not good or is stuck: what comes after it could
+        tell nothing new.
         """
         with ExitStack() as self._nodes:
             process = self._node(kills[0])
@@ -129,20 +106,26 @@ class CrashTest:
                 except (NodeProcessError, PaperVenueError, ValkeyError) as e:
                     result = Result(kill, "none", Claims(), 0.0, str(e))
                 yield result
-                if not result.is_good:
+                if result.is_stuck or not result.is_good:
                     return
 
     # -- BEFORE A KILL --
 
-    def _node(self, kill: Kill) -> NodeProcess:
+    def _start(self, factory: str, **fields: Any) -> NodeProcess:
+        port, redis_port = self._venue.port, self._valkey.port
         process = NodeProcess(
-            "crashtest.node:node",
-            port=self._venue.port,
-            redis_port=self._valkey.port,
-            qty=str(kill.qty),
-            only_checkpoints=kill.moment is Moment.CHECKPOINT,
+            f"crashtest.node:{factory}", port=port, redis_port=redis_port, **fields
         )
         return self._nodes.enter_context(process)
+
+    def _node(self, kill: Kill, *, flattens: bool = False) -> NodeProcess:
+        return self._start(
+            "node",
+            qty=str(kill.qty),
+            only_checkpoints=kill.moment is Moment.CHECKPOINT,
+            replaces_exits=kill.replaces_exits,
+            flattens=flattens,
+        )
 
     def _kill_at_its_moment(self, process: NodeProcess, kill: Kill) -> None:
         process.wait_for("enabled")
@@ -152,19 +135,22 @@ class CrashTest:
             self._kill_in_warm_up(kill)
         if not kill.is_answer_late:
             self._venue.release()
-        self._go_on(kill.meanwhile)
+        self._market.go_on(kill.meanwhile, self._px)
 
     def _wait_for_moment(self, process: NodeProcess, kill: Kill) -> None:
         if kill.moment is Moment.BEFORE_ACCEPT:
             self._venue.set_faults(hold_acks=True)
-        self._px += _TICK
+        self._px += TICK
         self._venue.set_price(SYMBOL, self._px)
         if kill.moment is Moment.CHECKPOINT:
             wanted = process.wait_for("restored")["state"]["version"] + kill.checkpoints
-            self._valkey.wait_for(lambda _: self._stored()["version"] >= wanted)
+            self._valkey.wait_for(lambda _: stored_state(self._valkey)["version"] >= wanted)
             return
 
-        entry = self._decided_on(process, self._px)
+        decided = process.wait_for(
+            lambda fact: fact["fact"] == "decided" and Decimal(fact["signal"]) == self._px
+        )
+        entry: str = decided["order_id"]
         match kill.moment:
             case Moment.BEFORE_ACCEPT:
                 self._venue.wait_for_order(entry, "HELD")
@@ -178,13 +164,6 @@ class CrashTest:
                     lambda fact: fact["fact"] == "filled" and fact["order_id"] == entry
                 )
 
-    def _decided_on(self, process: NodeProcess, signal: Decimal) -> str:
-        fact = process.wait_for(
-            lambda fact: fact["fact"] == "decided" and Decimal(fact["signal"]) == signal
-        )
-        order_id: str = fact["order_id"]
-        return order_id
-
     def _kill_in_warm_up(self, kill: Kill) -> None:
         self._venue.set_history(delay_secs=_SLOW_SECS)
         process = self._node(kill)
@@ -194,7 +173,7 @@ class CrashTest:
 
     def _kill(self, process: NodeProcess, delay_ms: int) -> None:
         time.sleep(delay_ms / 1_000)
-        self._seen_version = self._stored()["version"]
+        self._seen_version = stored_state(self._valkey)["version"]
         process.kill()
         self._venue.wait_for_connections(0)
         self._note(process)
@@ -205,86 +184,105 @@ class CrashTest:
                 self._entries[fact["order_id"]] = fact["signal"]
             elif fact["fact"] == "saved":
                 self._saved.append(fact["state"])
+            elif fact["fact"] == "loaded":
+                self._alive |= set(fact["alive"])
 
     # -- AFTER IT --
 
-    def _go_on(self, meanwhile: Meanwhile) -> None:
-        venue = self._venue
-        still_open = [order for order in venue.state().orders if order.state.is_open]
-        entries = [order for order in still_open if order.side == "BUY"]
-        stops = [order.venue_order_id for order in still_open if order.side == "SELL"]
-        match meanwhile:
-            case Meanwhile.FILLS_ENTRIES:
-                for order in entries:
-                    venue.fill(order.venue_order_id)
-            case Meanwhile.FILLS_PARTS:
-                for order in entries:
-                    half = (order.leaves_qty / 2).quantize(Decimal("0.001"))
-                    if half:
-                        venue.fill(order.venue_order_id, half)
-            case Meanwhile.CANCELS_ENTRIES if entries:
-                venue.cancel(*(order.venue_order_id for order in entries))
-            case Meanwhile.CANCELS_STOPS if stops:
-                venue.cancel(*stops)
-            case Meanwhile.TRIGGERS_STOPS:
-                venue.set_price(SYMBOL, STOP_PX - _TICK)
-                venue.set_price(SYMBOL, self._px)
-
     def _recover(self, kill: Kill, next_kill: Kill) -> tuple[NodeProcess, Result]:
         start = time.monotonic()
-        stored, sent = self._stored(), self._venue.submitted()
-        process = self._node(next_kill)
-        process.wait_for("started")
-        if kill.is_answer_late:
-            self._venue.release()
-        enabled = process.wait_for("enabled")
-        outcome = process.wait_for("recovered")["outcome"]
-        if not enabled["is_open"]:
+        self._alive.clear()
+        naked = self._stop(kill) if kill.stop else ""
+        outcomes, fault, error = [], "", ""
+        for _ in range(2):
+            stored, seen = stored_state(self._valkey), self._market.look()
+            process = self._node(next_kill)
+            process.wait_for("started")
+            if kill.is_answer_late:
+                self._venue.release()
+            enabled, recovered = process.wait_for("enabled"), process.wait_for("recovered")
+            outcomes.append(recovered["outcome"])
+            if is_open := enabled["is_open"]:
+                break
             # The engine has it wrong and the monitor has seen it: an operator looks, and restarts
+            process.wait_for(lambda fact: fact["fact"] in _ENDS_A_TURN)
             self._kill(process, 0)
-            blocked = claims.blocked(
-                sent=self._venue.submitted()[len(sent) :],
-                cached=Decimal(enabled["qty"]),
-                held=self._held(),
-            )
-            stored, process = self._stored(), self._node(next_kill)
-            enabled = process.wait_for("enabled")
-            outcome = f"{outcome}, {process.wait_for('recovered')['outcome']}"
-        else:
-            blocked = ""
-        found = self._check(process, stored, Decimal(enabled["qty"]))
-        return process, Result(kill, outcome, found, time.monotonic() - start, blocked)
+            fault = self._fault(process, recovered["blocking"], Decimal(enabled["qty"]))
+            error = error or claims.blocked(self._market.sent(seen), fault, recovered["blocking"])
+            naked = naked or self._no_less_protected(seen, Decimal(enabled["qty"]))
+        found = self._check(process, stored, seen, Decimal(enabled["qty"]), is_open=is_open)
+        secs = time.monotonic() - start
+        found = found._replace(exits=naked or found.exits)
+        outcome = ", ".join(outcomes)
+        return process, Result(kill, outcome, found, secs, error, fault, is_stuck=not is_open)
 
-    def _check(self, process: NodeProcess, stored: dict[str, Any], cached: Decimal) -> Claims:
-        held, naked = self._held(), ""
-        try:
-            process.wait_for("protected", timeout_secs=10.0)
-        except NodeProcessError as e:
-            naked = str(e)
+    def _stop(self, kill: Kill) -> str:
+        seen = self._market.look()
+        process = self._node_to_be_stopped(kill)
+        process.stop()
+        self._venue.set_history()
+        self._venue.wait_for_connections(0)
         self._note(process)
-        orders = self._venue.state().orders
-        stops = sum(
-            (o.leaves_qty for o in orders if o.state.is_open and o.side == "SELL"), Decimal(0)
+        cached = Decimal(process.wait_for("stopping")["qty"])
+        natively = claims.unseen(seen.cover.held, cached)
+        return claims.no_less_protected(
+            seen.cover, self._market.cover(), natively, self._market.canceled(seen)
         )
-        bids = [o.client_order_id or "" for o in orders if o.side == "BUY"]
+
+    def _node_to_be_stopped(self, kill: Kill) -> NodeProcess:
+        if kill.stop is Stop.IN_RECOVERY:
+            self._venue.set_history(delay_secs=_SLOW_SECS)
+        process = (
+            self._start("native_node") if self._stops_natively else self._node(kill, flattens=True)
+        )
+        if self._stops_natively or kill.stop is Stop.IN_RECOVERY:
+            process.wait_for("started")
+        elif process.wait_for("enabled")["is_open"]:
+            process.wait_for("protected")
+        else:
+            process.wait_for(lambda fact: fact["fact"] in _ENDS_A_TURN)
+        return process
+
+    def _check(
+        self,
+        process: NodeProcess,
+        stored: dict[str, Any],
+        seen: Seen,
+        cached: Decimal,
+        *,
+        is_open: bool,
+    ) -> Claims:
+        held, naked = self._market.cover().held, ""
+        if is_open:
+            try:
+                process.wait_for("protected", timeout_secs=10.0)
+            except NodeProcessError as e:
+                naked = str(e)
+        self._note(process)
+        bids = [o.client_order_id or "" for o in self._venue.state().orders if o.side == "BUY"]
         restored = process.wait_for("restored")["state"]
-        return Claims(
+        found = Claims(
             once=claims.once(self._venue.submitted(), self._entries, bids),
-            protected=claims.protected(self._held(), stops) or naked,
+            exits=self._no_less_protected(seen, cached),
             state=claims.state(restored, stored, self._seen_version, self._saved),
+        )
+        if not is_open:
+            return found
+        return found._replace(
+            protected=claims.protected(*self._market.cover()) or naked,
             position=claims.position(cached, held),
         )
 
-    def _held(self) -> Decimal:
-        positions = self._venue.state().positions
-        return sum((p.qty for p in positions if p.symbol == SYMBOL), Decimal(0))
+    def _fault(self, process: NodeProcess, blocking: list[dict[str, Any]], cached: Decimal) -> str:
+        state = self._venue.state()
+        evidence = faults.Evidence(
+            ended=faults.dropped(self._alive, state.orders, state.fills),
+            torn=Decimal(process.wait_for("loaded")["torn"]),
+            missing=self._market.cover().held - cached,
+        )
+        return faults.known_fault(blocking, evidence)
 
-    def _stored(self) -> dict[str, Any]:
-        with self._valkey.client() as client:
-            keys = [_STATE_KEY.format(strategy_id=STRATEGY_ID, slot=slot) for slot in (0, 1)]
-            slots = [decode(data) for key in keys if (data := client.get(key)) is not None]
-        if not slots:
-            return _BLANK
-        newest = max(slots, key=lambda checkpoint: (checkpoint.run, checkpoint.sequence))
-        state: dict[str, Any] = msgspec.json.decode(newest.state["state"])
-        return state
+    def _no_less_protected(self, seen: Seen, cached: Decimal) -> str:
+        cover = self._market.cover()
+        natively = min(seen.cover.naked, claims.unseen(cover.held, cached))
+        return claims.no_less_protected(seen.cover, cover, natively, self._market.canceled(seen))

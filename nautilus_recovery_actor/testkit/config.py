@@ -25,6 +25,8 @@ class PaperVenueExecClientConfig(LiveExecClientConfig, kw_only=True, frozen=True
         The symbols whose instruments are loaded.
     oms_type : str, {'NETTING', 'HEDGING'}, default "NETTING"
         How the account holds positions.
+    account_type : str, {'MARGIN', 'CASH'}, default "MARGIN"
+        What kind of account the client has.
     is_venue_client : bool, default True
         If the client is registered for its venue. NautilusTrader allows one client per venue:
         for a second account on the same venue set False, and it becomes the default client.
@@ -49,6 +51,7 @@ class PaperVenueExecClientConfig(LiveExecClientConfig, kw_only=True, frozen=True
     account_id: str = "PAPER-001"
     symbols: tuple[str, ...] = ()
     oms_type: str = "NETTING"
+    account_type: str = "MARGIN"
     is_venue_client: bool = True
     live_fill_reports: bool = False
     add_instruments: bool = True

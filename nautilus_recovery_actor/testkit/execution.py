@@ -89,7 +89,7 @@ class PaperVenueExecutionClient(LiveExecutionClient):
             client_id=ClientId(name),
             venue=Venue(config.venue) if config.is_venue_client else None,
             oms_type=OmsType[config.oms_type],
-            account_type=AccountType.MARGIN,
+            account_type=AccountType[config.account_type],
             base_currency=None,
             instrument_provider=configured_provider(config),
             msgbus=msgbus,

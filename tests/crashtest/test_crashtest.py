@@ -12,13 +12,55 @@ from typing import Any
 import pytest
 
 from crashtest import claims
+from crashtest import faults
+from crashtest.claims import Cover
 from crashtest.plan import MAX_DELAY_MS
 from crashtest.plan import Meanwhile
 from crashtest.plan import Moment
+from crashtest.plan import Stop
 from crashtest.plan import plan
+from nautilus_recovery_actor.testkit.records import Fill
+from nautilus_recovery_actor.testkit.records import Leg
+from nautilus_recovery_actor.testkit.records import Order
+from nautilus_recovery_actor.testkit.records import OrderState
+from nautilus_recovery_actor.testkit.records import Side
 
 
 STATE: dict[str, Any] = {"version": 3, "signal": "2000.01"}
+
+
+def order(client_order_id: str, side: Side = Side.BUY, **fields: Any) -> Order:
+    """
+    Return an order of the venue.
+    """
+    defaults: dict[str, Any] = {
+        "symbol": "ETHUSDT-PERP",
+        "qty": Decimal(1),
+        "venue_order_id": client_order_id,
+        "state": OrderState.ACCEPTED,
+        "ts_accepted": 1,
+        "ts_last": 1,
+    }
+    return Order(client_order_id=client_order_id, side=side, **{**defaults, **fields})
+
+
+def fill(ts: int, qty: int) -> Fill:
+    """
+    Return a fill of the venue, of a signed quantity.
+    """
+    return Fill(
+        trade_id=str(ts),
+        venue_order_id="V-1",
+        symbol="ETHUSDT-PERP",
+        side=Side.BUY if qty > 0 else Side.SELL,
+        qty=Decimal(abs(qty)),
+        px=Decimal(2000),
+        fee=Decimal(0),
+        currency="USDT",
+        is_maker=True,
+        leg=Leg.NET,
+        ts=ts,
+    )
 
 
 def test_a_seed_makes_one_plan() -> None:
@@ -40,6 +82,9 @@ def test_each_six_kills_have_six_moments_and_fifty_have_all_that_can_happen(seed
         assert 0 < kill.part < kill.qty
         assert 0 <= kill.delay_ms <= MAX_DELAY_MS
         assert kill.moment is Moment.BEFORE_ACCEPT or not kill.is_answer_late
+        assert not (kill.is_answer_late and kill.stop)
+    assert {kill.stop for kill in kills} == set(Stop)
+    assert {kill.replaces_exits for kill in kills} == {True, False}
     assert len({kill.delay_ms for kill in kills}) > 10
 
 
@@ -60,18 +105,20 @@ def test_an_entry_that_came_twice_is_found(
 
 
 @pytest.mark.parametrize(
-    ("sent", "cached", "wrong"),
+    ("sent", "cause", "wrong"),
     [
-        ([], "1", ""),
-        (["O-2", "S-2"], "1", "O-2, S-2 came while the instrument was blocked"),
-        ([], "2.0", "blocked, though 2 is held here and there"),
+        ([], "a fault", ""),
+        ([order("S-2", Side.SELL, reduce_only=True)], "a fault", ""),
+        ([order("O-2"), order("S-2", Side.SELL)], "a fault", "O-2, S-2 came while the instrument"),
+        ([], "", "the instrument was blocked without a known cause"),
     ],
 )
-def test_what_is_blocked_sends_nothing_and_has_a_cause(
-    sent: list[str], cached: str, wrong: str
+def test_what_is_blocked_sends_only_exits_and_has_a_known_cause(
+    sent: list[Order], cause: str, wrong: str
 ) -> None:
-    """The engine really has the position wrong, and nothing goes out because of it."""
-    assert claims.blocked(sent, Decimal(cached), Decimal(2)) == wrong
+    """The engine really has it wrong, and nothing that could increase a position goes out."""
+    assert claims.blocked(sent, cause).startswith(wrong)
+    assert bool(claims.blocked(sent, cause)) is bool(wrong)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +129,91 @@ def test_stops_that_do_not_cover_the_position_are_found(held: str, stops: str, w
     """Too few and too many are both wrong."""
     assert claims.protected(Decimal(held), Decimal(stops)).startswith(wrong)
     assert bool(claims.protected(Decimal(held), Decimal(stops))) is bool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("stops", "natively", "wrong"),
+    [
+        ("2", "0", ""),
+        ("1.5", "0.5", ""),
+        ("1.5", "0", "0.5 of 2 is naked (0 of 1 was)"),
+        ("0", "0", "2 of 2 is naked (0 of 1 was), canceled: S-1"),
+    ],
+)
+def test_what_is_less_protected_than_natively_is_found(
+    stops: str, natively: str, wrong: str
+) -> None:
+    """And which stops were canceled."""
+    before, after = Cover(Decimal(1), Decimal(1)), Cover(Decimal(2), Decimal(stops))
+    canceled = ["S-1"] if stops == "0" else []
+    assert claims.no_less_protected(before, after, Decimal(natively), canceled) == wrong
+
+
+@pytest.mark.parametrize(
+    ("cached", "unseen"), [("2", "0"), ("0.5", "1.5"), ("-3", "2"), ("3", "0")]
+)
+def test_natively_what_the_cache_lacks_is_not_protected(cached: str, unseen: str) -> None:
+    """Nor is what it holds the wrong way round."""
+    assert claims.unseen(Decimal(2), Decimal(cached)) == Decimal(unseen)
+
+
+STOP_CANCELED = order("S-1", Side.SELL, state=OrderState.CANCELED, ts_last=15)
+STOP_FILLED = order("S-1", Side.SELL, state=OrderState.FILLED, ts_last=15)
+
+
+@pytest.mark.parametrize(
+    ("known", "fills", "expected"),
+    [
+        (STOP_FILLED, [(10, 2), (15, -2), (20, 1)], {"S-1": OrderState.FILLED}),
+        (STOP_CANCELED, [(10, 2), (12, -2), (20, 1)], {"S-1": OrderState.CANCELED}),
+        (STOP_CANCELED, [(10, 2), (12, -3)], {}),  # The position is older
+        (STOP_FILLED, [(10, 2), (15, -2)], {}),  # There is none
+        (order("S-1", Side.SELL, ts_last=15), [(20, 1)], {}),  # Open
+        (order("S-2", state=OrderState.FILLED, ts_last=15), [(20, 1)], {}),  # The cache knows
+    ],
+)
+def test_what_the_engine_drops_ended_before_the_present_position_opened(
+    known: Order, fills: list[tuple[int, int]], expected: dict[str, OrderState]
+) -> None:
+    """And was restored as if it were still open."""
+    assert faults.dropped({"S-1"}, [known], [fill(ts, qty) for ts, qty in fills]) == expected
+
+
+CANCELED, FILLED = {"S-1": OrderState.CANCELED}, {"S-1": OrderState.FILLED}
+WRONG_ORDER, WRONG_POSITION = ("ORDER_MISMATCH", "S-1"), ("POSITION_QTY_MISMATCH", None)
+
+
+@pytest.mark.parametrize(
+    ("blocking", "ended", "torn", "expected"),
+    [
+        ([WRONG_ORDER], CANCELED, 0, faults.DROPPED),
+        ([WRONG_POSITION], FILLED, 0, faults.DROPPED),
+        ([WRONG_POSITION], FILLED, -1, faults.DROPPED),  # A restart later: what it made up is torn
+        ([WRONG_POSITION], CANCELED, 0, ""),
+        ([("ORDER_MISMATCH", "S-2")], CANCELED, 0, ""),
+        ([("ORDER_NOT_AT_VENUE", "S-1")], CANCELED, 0, ""),
+        ([WRONG_ORDER, ("ORDER_NOT_IN_CACHE", "O-1")], CANCELED, 0, ""),
+        ([WRONG_POSITION], {}, 2, faults.TORN),
+        ([WRONG_POSITION], {}, 1, ""),  # It is not what is missing
+        ([WRONG_POSITION], {}, 0, ""),
+        ([WRONG_ORDER, WRONG_POSITION], CANCELED, 2, f"{faults.DROPPED}, and {faults.TORN}"),
+        ([], CANCELED, 2, ""),
+    ],
+)
+def test_a_fault_is_known_only_if_it_explains_all_that_blocks(
+    blocking: list[tuple[str, str | None]], ended: dict[str, OrderState], torn: int, expected: str
+) -> None:
+    """Anything else fails the crash test."""
+    found = [{"kind": kind, "order_id": order_id} for kind, order_id in blocking]
+    evidence = faults.Evidence(ended, Decimal(torn), missing=Decimal(2))
+    assert faults.known_fault(found, evidence) == expected
+
+
+def test_a_position_that_lacks_nothing_is_not_torn() -> None:
+    """What blocks it has another cause, which is not known."""
+    found = [{"kind": "POSITION_QTY_MISMATCH", "order_id": None}]
+    evidence = faults.Evidence({}, torn=Decimal(0), missing=Decimal(0))
+    assert faults.known_fault(found, evidence) == ""
 
 
 @pytest.mark.parametrize(
@@ -106,10 +238,16 @@ def test_a_position_that_the_venue_does_not_hold_is_found() -> None:
     assert claims.position(Decimal(1), Decimal(2)) == "the cache holds 1, the venue 2"
 
 
-def test_a_node_killed_once_at_each_moment_recovers_each_time() -> None:
+@pytest.mark.parametrize(
+    ("seed", "options"),
+    [("29", ()), ("3", ("--native-stops",))],  # Both with stops; natively also in a recovery
+)
+def test_a_node_killed_once_at_each_moment_recovers_each_time(
+    seed: str, options: tuple[str, ...]
+) -> None:
     """On real nodes: no order twice, nothing naked, the state and the position as they were."""
     ended = subprocess.run(
-        [sys.executable, "-m", "crashtest", "--seed", "3", "--kills", "6"],
+        [sys.executable, "-m", "crashtest", "--seeds", seed, "--kills", "6", *options],
         capture_output=True,
         text=True,
         timeout=100,
@@ -117,8 +255,9 @@ def test_a_node_killed_once_at_each_moment_recovers_each_time() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert ended.stderr == ""
-    rows = re.findall(r"^ +\d .* ok +ok +ok +ok +\d+\.\d$", ended.stdout, re.MULTILINE)
+    rows = re.findall(r"^ +\d .* ok +ok +ok +ok +ok +\d+\.\d$", ended.stdout, re.MULTILINE)
     assert len(rows) == 6, ended.stdout
     assert all(any(f" {moment} " in row for row in rows) for moment in Moment)
+    assert any("stopped" in row for row in rows)
     assert "6 of 6 kills ended as they should" in ended.stdout
     assert ended.returncode == 0

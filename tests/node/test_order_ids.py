@@ -14,6 +14,7 @@ from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.enums import TriggerType
+from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor import DiscrepancyKind
@@ -197,6 +198,27 @@ def test_a_lost_order_that_its_strategy_claims_is_told_once(
 
     asyncio.run(run(*(order.client_order_id for order in sent.values())))
     asyncio.run(run())
+
+
+def test_an_order_of_which_only_the_beginning_was_stored_is_never_lost(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """Its submit was not stored: the next run takes it up, and another run its fill."""
+    sent = kill_sender(venue, valkey, is_buffered=False)["bid"]
+    with valkey.client() as client:
+        client.ltrim(f"trader-TESTER-001:orders:{sent.client_order_id}", 0, 0)
+
+    async def run(status: str) -> None:
+        strategy = Unaccounted(external_order_claims=[ETH])
+        async with watched(venue, valkey, strategy) as node:
+            await node.result()
+            order = node.node.cache.order(ClientOrderId(sent.client_order_id))
+            assert order.status_string() == status
+            assert strategy.lost == []
+
+    asyncio.run(run("ACCEPTED"))
+    venue.fill(sent.client_order_id)
+    asyncio.run(run("FILLED"))
 
 
 def test_a_lost_order_that_the_engine_filters_out_is_told_too(

@@ -15,7 +15,9 @@ from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.events import OrderDenied
 from nautilus_trader.model.events import OrderModifyRejected
+from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import OrderListId
+from nautilus_trader.model.objects import Currency
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.orders import OrderList
 from nautilus_trader.trading.strategy import Strategy
@@ -539,6 +541,36 @@ def test_nothing_is_held_back_in_shadow_mode(venue: PaperVenue) -> None:
             strategy.cancel_order(stop)
             await quiet(node)
             assert stop.status_string() == "CANCELED"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("balance", "gets_out"), [("2", True), ("1.9", False)])
+def test_on_a_cash_account_the_balance_is_the_evidence(
+    venue: PaperVenue, balance: str, gets_out: bool
+) -> None:
+    """Venues report no positions there: what is held is in the balances."""
+    strategy = recoverable(flag=False)
+
+    async def scenario() -> None:
+        clients = {"account_type": "CASH"}
+        venue.open_account()
+        venue.set_balance(10, currency="ETH")
+        async with acting(venue, strategy, monitor=SHORT_CHECK, clients=clients) as node:
+            strategy.enter()
+            stop = strategy.protect()
+            await quiet(node)
+            await unreported(node, venue, strategy)
+            venue.set_balance(balance, currency="ETH")
+            account = node.node.cache.account(AccountId("PAPER-001"))
+            ether = Currency.from_str("ETH")
+            await node.run.until(
+                lambda: account.balance_total(ether).as_decimal() == Decimal(balance)
+            )
+            cancels_and_closes(strategy)
+            await quiet(node)
+            assert stop.status_string() == ("CANCELED" if gets_out else "ACCEPTED")
+        assert end_of(venue) == ((ZERO, ZERO) if gets_out else (TWO, TWO))
 
     asyncio.run(scenario())
 

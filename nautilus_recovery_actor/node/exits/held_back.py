@@ -170,9 +170,13 @@ class HeldBack:
         for one in sorted(answered, key=_urgency):
             self._keeper.soon(partial(self._submit, one.submit))  # The strategy hears of it first
         if not self._waiting:
-            for topic in self._topics:
-                self._keeper.msgbus.unsubscribe(topic, self._on_event)
-            self._topics.clear()
+            self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        for topic in self._topics:
+            self._keeper.msgbus.unsubscribe(topic, self._on_event)
+        self._topics.clear()
 
     def give_up(self, is_canceled: Callable[[Order], bool]) -> None:
         """

@@ -1,5 +1,5 @@
 """
-How a strategy hears of the recovery: what `core.following` decides is carried out here.
+How a strategy hears of the recovery, decided by `core.following` (long: all actions in one place).
 """
 
 from collections.abc import Callable
@@ -24,7 +24,6 @@ from nautilus_recovery_actor.core.following import Action
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import LEAVE_ENDPOINT
-from nautilus_recovery_actor.core.names import TAKEN_ENDPOINT
 from nautilus_recovery_actor.core.names import TAKER_ENDPOINT
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.node.messages import MESSAGES
@@ -247,10 +246,9 @@ class Consumer:
         strategy.on_recovery_complete(event)
         if held := self._exits.held():
             self._recover_positions(held)
-        if is_running := strategy.is_running:
+        if strategy.is_running:
             self._recover_orders(event)
-            is_running = strategy.is_running
-        hold = self._checkpoints.hold_reason
+        is_running, hold = strategy.is_running, self._checkpoints.hold_reason
         self._carry_out(self._following.informed(event, is_running=is_running, hold=hold))
 
     def _recover_positions(self, held: list[Position]) -> None:
@@ -274,8 +272,8 @@ class Consumer:
             self._hook = "on_orders_lost"
             strategy.on_orders_lost(lost)
             # Until what it made of them is stored they are lost again after a kill
-            if self._checkpoints.write_now() and TAKEN_ENDPOINT in strategy.msgbus.endpoints():
-                strategy.msgbus.send(TAKEN_ENDPOINT, lost)
+            if self._checkpoints.write_now():
+                unanswered.take(lost)
 
     def _send(self, signal: NamedSignal) -> None:
         if signal.receivers:

@@ -44,6 +44,7 @@ class Denial:
         self._telling = Telling(strategy)
         self._shadowed: set[ClientOrderId] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._held_back: HeldBack
 
     def register(self) -> None:
         """Take what the strategy has from now on."""
@@ -67,6 +68,11 @@ class Denial:
     def after_stop(self) -> None:
         """Tell the strategy what was answered in its `on_stop`."""
         self._telling.after_stop()
+
+    def dispose(self) -> None:
+        """Listen no more."""
+        if hasattr(self, "_held_back"):  # It was registered
+            self._held_back.close()
 
     # -- WHAT IS ASKED --
 

@@ -261,6 +261,7 @@ class RecoverableStrategy(Strategy):
         super().dispose()
         self.__checkpoints.disarm()
         self.__exits.dispose()
+        self.__denial.dispose()
         self.__consumer.dispose()
 
     def indicators_initialized(self) -> bool:

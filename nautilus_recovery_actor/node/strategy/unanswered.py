@@ -6,6 +6,7 @@ from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor.core.names import TAKEN_ENDPOINT
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 
@@ -32,6 +33,12 @@ class UnansweredOrders:
             return ()
         own = self._strategy.id.value
         return tuple(lost for lost in self.report.lost_orders if lost.strategy_id == own)
+
+    def take(self, lost: tuple[LostOrder, ...]) -> None:
+        """Say that the strategy has taken lost orders, and that this is stored."""
+        msgbus = self._strategy.msgbus
+        if TAKEN_ENDPOINT in msgbus.endpoints():
+            msgbus.send(TAKEN_ENDPOINT, lost)
 
     @property
     def unresolved(self) -> list[Order]:
