@@ -68,7 +68,7 @@ def once(submitted: Sequence[str], entries: Mapping[str, str], bids: Sequence[st
     entries : Mapping[str, str]
         The signals of the entries that were decided on, by client order ID.
     bids : Sequence[str]
-        The client order IDs of the venue's orders that buy.
+        The client order IDs of the venue's orders that buy and could open a position.
 
     """
     wrong = [f"{order_id} came {n} times" for order_id, n in Counter(submitted).items() if n > 1]

@@ -104,5 +104,10 @@ def show(found: "NodeStatus") -> None:
         say(one_line(f"Blocked: {instrument_id}{released}"))
     if found.unprotected:
         say(one_line(wording.unprotected(found.unprotected, found.unprotected_more)))
+    if found.orphan_exits:
+        say(one_line(f"Exits without a position: {wording.concerned(found.orphan_exits)}"))
+    if found.absent_strategies:
+        named = wording.concerned(found.absent_strategies)
+        say(one_line(f"Of strategies that the node does not run: {named}"))
     if found.is_shadow:
         say(wording.SHADOW)

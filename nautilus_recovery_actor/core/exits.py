@@ -45,6 +45,8 @@ class Passage(msgspec.Struct, frozen=True):
     awaits: frozenset[str] = frozenset()
     # Whether it is refused only because of other exits of its owner, which may yet cancel them
     is_obstructed: bool = False
+    # Whether it would reduce a position at all
+    is_exit: bool = True
 
     @property
     def is_free(self) -> bool:
@@ -65,9 +67,16 @@ class Cancel(IntEnum):
     LEAVES_NAKED = auto()
 
 
-def passage(order: OwnOrder, held: Held, beside: Iterable[OwnOrder] = ()) -> Passage:
+def passage(
+    order: OwnOrder,
+    held: Held,
+    beside: Iterable[OwnOrder] = (),
+    going: frozenset[str] = frozenset(),
+) -> Passage:
     """
     Return whether `order` can only reduce `held`, whatever else is sent with it or on its way.
+
+    The orders `going` count as being canceled.
 
     A venue sees to it that reduce-only orders only reduce: each may be as large as the position.
     All others together never exceed what both the cache and the venue hold.
@@ -76,7 +85,8 @@ def passage(order: OwnOrder, held: Held, beside: Iterable[OwnOrder] = ()) -> Pas
     if order.is_quote_quantity:
         return Passage("a quantity in the quote currency cannot be compared with the position")
     if order.leaves * holding.qty >= 0:
-        return Passage(f"it does not reduce position {holding.position_id} ({holding.qty:+f})")
+        refusal = f"it does not reduce position {holding.position_id} ({holding.qty:+f})"
+        return Passage(refusal, is_exit=False)
     others = [
         one
         for one in (*held.orders, *beside)
@@ -92,7 +102,11 @@ def passage(order: OwnOrder, held: Held, beside: Iterable[OwnOrder] = ()) -> Pas
     every = own if held.is_leg_at_venue else [one for one in others if _closes(one, holding)]
     if _fits(order, own, abs(holding.qty)) and _fits(order, every, room):
         return Passage()
-    pending = {one.client_order_id for one in every if one.status == "PENDING_CANCEL"}
+    pending = {
+        one.client_order_id
+        for one in every
+        if one.status == "PENDING_CANCEL" or one.client_order_id in going
+    }
     rest = [one for one in every if one.client_order_id not in pending]
     kept = [one for one in own if one.client_order_id not in pending]
     if pending and _fits(order, kept, abs(holding.qty)) and _fits(order, rest, room):
@@ -126,15 +140,14 @@ def may_change(
         return order.is_reduce_only and not is_looser and abs(changed.leaves) <= abs(order.leaves)
     if abs(changed.leaves) > abs(order.leaves):
         return passage(changed, held).is_free
-    after = [
-        changed if one.client_order_id == order.client_order_id else one for one in held.orders
-    ]
+    before = own_exits(held)
+    after = [changed if one.client_order_id == order.client_order_id else one for one in before]
     uncovered = protection(held.holding, after).unprotected
-    if uncovered <= protection(held.holding, held.orders).unprotected:
+    if uncovered <= protection(held.holding, before).unprotected:
         return True
     if is_refused:
         return False
-    return _is_closable(held, after) or (order.is_reduce_only and held.is_flag_binding)
+    return _room(held) >= abs(held.holding.qty) or (order.is_reduce_only and held.is_flag_binding)
 
 
 def is_looser(
@@ -157,11 +170,12 @@ def is_looser(
 def cancel(order_id: str, going: frozenset[str], held: Held) -> Cancel:
     """Return what it means for a position that an order is canceled, and others with it."""
     holding = held.holding
-    kept = [one for one in held.orders if one.client_order_id not in going]
+    own = own_exits(held)
+    kept = [one for one in own if one.client_order_id not in going]
     # What is on its way to the venue will rest there, and before an engine a cancel is pending
     resting = [
         msgspec.structs.replace(one, status="ACCEPTED") if one.client_order_id in going else one
-        for one in held.orders
+        for one in own
     ]
     # A stop that is not proven may be there, so it is worth keeping, and no reason to go without
     alone = [one for one in resting if one.client_order_id == order_id]
@@ -169,19 +183,35 @@ def cancel(order_id: str, going: frozenset[str], held: Held) -> Cancel:
     after = protection(holding, kept, held.unproven).unprotected
     if after <= before or protection(holding, alone).unprotected == abs(holding.qty):
         return Cancel.PASSES
-    if _is_closable(held, kept):
+    if _is_closable(held, going):
         return Cancel.CLOSABLE
     return Cancel.DEPENDS if held.is_flag_binding else Cancel.LEAVES_NAKED
 
 
-def _is_closable(held: Held, orders: Iterable[OwnOrder]) -> bool:
-    # Whatever its owner may cancel first
-    holding, orders = held.holding, list(orders)
-    foreign = [
-        one for one in orders if one.strategy_id != holding.strategy_id and _closes(one, holding)
+def own_exits(held: Held) -> list[OwnOrder]:
+    """Return the orders that the owner of a position has for it: nobody else's protect it."""
+    holding = held.holding
+    return [
+        one
+        for one in held.orders
+        if one.strategy_id == holding.strategy_id or one.position_id == holding.position_id
     ]
+
+
+def _is_closable(held: Held, going: frozenset[str]) -> bool:
+    # By an order of any kind, once the orders `going` are gone
+    holding = held.holding
     size = abs(holding.qty)
-    return on_its_way(holding, orders) >= size or _room(held) - committed(foreign) >= size
+    if on_its_way(holding, held.orders) >= size:
+        return True
+    rest = [
+        one
+        for one in held.orders
+        if one.client_order_id not in going
+        and one.status != "PENDING_CANCEL"
+        and _closes(one, holding)
+    ]
+    return _room(held) - committed(rest) >= size
 
 
 def close_whole(size: Decimal, exits: Iterable[Decimal]) -> bool:

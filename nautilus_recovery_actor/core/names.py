@@ -45,7 +45,11 @@ GUARD_ENDPOINT = "RecoveryHalt.guard"
 DATA_ENGINE_REQUEST = "DataEngine.request"
 EXEC_ENGINE_EXECUTE = "ExecEngine.execute"
 EXEC_ENGINE_PROCESS = "ExecEngine.process"
+EMULATOR_EXECUTE = "OrderEmulator.execute"
 RISK_ENGINE_EXECUTE = "RiskEngine.execute"
+
+# How each reason begins that a gate gives for an answer
+DENIED = "RECOVERY_"
 
 # -- TOPICS AND STREAMS --
 

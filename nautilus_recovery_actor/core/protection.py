@@ -1,7 +1,7 @@
 """
 Which orders would reduce a position, how much of it they protect, and what may still be closed.
 
-Everything here is pure and takes plain values; `node.strategy.exits` reads them from
+Everything here is pure and takes plain values; `node.observing.exits` reads them from
 NautilusTrader's objects.
 """
 

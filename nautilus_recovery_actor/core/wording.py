@@ -167,6 +167,11 @@ def unprotected(found: Sequence[Discrepancy], more: int = 0) -> str:
     return f"Unprotected: {named}{f'; and {more} more' if more else ''}"
 
 
+def concerned(found: Sequence[Discrepancy]) -> str:
+    """Return whom or what concerns are about, the first few."""
+    return _names(tuple(f"{one.cache} ({one.account_id})" for one in found))
+
+
 def blocked(report: RecoveryReport) -> str:
     """Return the instruments that are blocked, the first few by name."""
     return f"Blocked: {_names(report.blocked_instruments)}"

@@ -84,7 +84,7 @@ def verb(answer: Answer) -> str:
 def is_safe(report: RecoveryReport) -> str:
     """Return whether the node may trade."""
     if report.outcome is None:
-        return "NO. Every order is denied"
+        return "NO. Only exits pass"
     if report.blocked_instruments:
         return f"ONLY IN PART. {wording.blocked(report)}"
     return "YES. Every instrument may trade"

@@ -1,5 +1,5 @@
 """
-The engine-wide guard: the risk engine is halted until the recovery allows trading.
+The engine-wide guard: only exits pass until the recovery allows trading.
 """
 
 from nautilus_trader.common.component import Logger
@@ -112,7 +112,9 @@ class _Halt:
 
     def _on_risk_event(self, event: TradingStateChanged) -> None:
         if self._is_halting and event.state == TradingState.ACTIVE:
-            self._log.error(f"Reducing only, as before: {self.reason()}")
+            self._log.error(
+                f"REDUCING again (the trading state was set to ACTIVE): {self.reason()}"
+            )
             self._state_before = TradingState.ACTIVE
             self._risk_engine.set_trading_state(TradingState.REDUCING)
 
@@ -152,7 +154,7 @@ class _Halt:
             )
         else:
             self._log.warning(
-                f"The risk engine stays {trading_state_to_str(state)}, as it was set by others"
+                f"The risk engine stays {trading_state_to_str(state)}, as somebody else has set it"
             )
 
     @property

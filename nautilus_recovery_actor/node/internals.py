@@ -31,8 +31,11 @@ from nautilus_trader.system.kernel import NautilusKernel
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
+from nautilus_recovery_actor.core.names import EMULATOR_EXECUTE
+from nautilus_recovery_actor.core.names import EXEC_ENGINE_EXECUTE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.names import RISK_ENGINE_EXECUTE
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 
 
@@ -304,6 +307,12 @@ REJECTIONS = Reach(
     "a strategy whose change of an order is refused while the node recovers is not informed of it",
     lambda kernel: EXEC_ENGINE_PROCESS in kernel.msgbus.endpoints(),
 )
+_COMMANDED = {RISK_ENGINE_EXECUTE, EXEC_ENGINE_EXECUTE, EMULATOR_EXECUTE}
+COMMANDS = Reach(
+    f"the message bus endpoints {', '.join(f'`{name}`' for name in sorted(_COMMANDED))}",
+    "`halt_until_recovered` checks no command: only the trading state REDUCING holds orders back",
+    lambda kernel: set(kernel.msgbus.endpoints()) >= _COMMANDED,
+)
 DATA_REQUESTS = Reach(
     f"the message bus endpoint `{DATA_ENGINE_REQUEST}`",
     "no history arrives, so strategies that need a warm-up stay closed",
@@ -328,5 +337,5 @@ STOP = Reach(
 )
 
 AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS, STOP)
-IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, DATA_REQUESTS)
+IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, COMMANDS, DATA_REQUESTS)
 REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG, ON_START)

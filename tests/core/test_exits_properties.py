@@ -155,7 +155,7 @@ class World:
 
 class Guarded(World):
     """
-    A node whose gate is closed: the core decides, as `node.strategy.denial` asks it.
+    A node whose gate is closed: the core decides, as `node.exits.held_back` asks it.
     """
 
     def __init__(self, *, is_proven: bool, is_flag_binding: bool) -> None:
@@ -185,6 +185,8 @@ class Guarded(World):
             self.obstructed.append(order)
         elif found.refusal:
             self.was_refused = True
+            for qty in useful if is_turn_over else []:
+                self.used.remove(qty)
         elif found.awaits:
             self.used += useful
             self.waiting.append((order, found.awaits))
@@ -223,6 +225,12 @@ class Guarded(World):
 
     def end_turn(self) -> None:
         put_off, self.put_off = self.put_off, []
+        obstructed, self.obstructed = self.obstructed, []
+        for order in obstructed:
+            if passage(order, self.held, going=frozenset(put_off)).refusal:
+                self.decide(order, is_turn_over=True)
+            else:
+                self.obstructed.append(order)
         for order_id in put_off:
             is_flagged = self.orders[order_id].is_reduce_only
             if close_whole(self.qty, self.used) or (is_flagged and not self.was_refused):

@@ -240,7 +240,7 @@ def test_a_position_that_the_venue_does_not_hold_is_found() -> None:
 
 @pytest.mark.parametrize(
     ("seed", "options"),
-    [("29", ()), ("3", ("--native-stops",))],  # Both with stops; natively also in a recovery
+    [("3", ()), ("3", ("--native-stops",))],  # With stops in a recovery, ours and natively
 )
 def test_a_node_killed_once_at_each_moment_recovers_each_time(
     seed: str, options: tuple[str, ...]

@@ -48,7 +48,7 @@ def test_a_failed_recovery_is_shown_as_unsafe(act: Act) -> None:
     assert isinstance(console.file, io.StringIO)
     told = " ".join(console.file.getvalue().replace("│", " ").split())
 
-    assert "Safe to trade? NO. Every order is denied" in told
+    assert "Safe to trade? NO. Only exits pass" in told
     assert "What is wrong NOT_RECONCILED" in told
     assert "What to do No mass status from PAPER-001: switch `reconciliation` on" in told
 

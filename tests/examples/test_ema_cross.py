@@ -142,7 +142,7 @@ def test_after_a_kill_it_has_its_position_and_bracket_and_sends_no_other(
             (position,) = strategy.cache.positions_open()
             assert position.signed_decimal_qty() == held.qty
             assert strategy.is_protected(position)
-            (exits,) = strategy.exits.values()
+            exits = strategy.exit_orders(position)
             assert {order.client_order_id.value for order in exits} == set(sent[1:])
             await next_cross(strategy, run)
             assert strategy.is_protected(position)
@@ -214,8 +214,9 @@ def test_a_bracket_that_was_never_answered_is_not_sent_again(
             await next_cross(strategy, run)
 
     asyncio.run(after())
-    assert venue.submitted() == sent
-    assert len(sent) == 3
+    # While it is not proven, its stop may be replaced: there is one entry, as before
+    assert venue.submitted()[:3] == sent
+    assert len([order for order in venue.state().orders if not order.reduce_only]) == 1
 
 
 def test_a_bracket_that_was_never_sent_is_no_reason_to_wait(

@@ -127,6 +127,29 @@ def rejections(venue: PaperVenueControl) -> None:
     at_a_running_node(venue, check)
 
 
+def commands(venue: PaperVenueControl) -> None:
+    passed: list[str] = []
+
+    def check(node: Any, _: Asker) -> None:
+        kernel = node.kernel
+        assert internals.COMMANDS.is_there(kernel)
+        trader = Trader()
+        for endpoint, engine in (
+            ("RiskEngine.execute", kernel.risk_engine),
+            ("ExecEngine.execute", kernel.exec_engine),
+        ):
+            kernel.msgbus.deregister(endpoint, engine.execute)
+            kernel.msgbus.register(endpoint, lambda _, endpoint=endpoint: passed.append(endpoint))
+        trader.register(
+            kernel.trader_id, kernel.portfolio, kernel.msgbus, kernel.cache, kernel.clock
+        )
+        trader.submit_order(order := trader.limit())
+        trader.cancel_order(order)
+
+    at_a_running_node(venue, check)
+    assert passed == ["RiskEngine.execute", "ExecEngine.execute"]
+
+
 def data_requests(venue: PaperVenueControl) -> None:
     def check(node: Any, _: Asker) -> None:
         assert internals.DATA_REQUESTS.is_there(node.kernel)
@@ -185,6 +208,7 @@ FACTS = {
     internals.CLIENTS: clients,
     internals.STRATEGY_TOPICS: strategy_topics,
     internals.REJECTIONS: rejections,
+    internals.COMMANDS: commands,
     internals.DATA_REQUESTS: data_requests,
     internals.NODE_CONFIG: node_config,
     internals.ON_START: on_start,

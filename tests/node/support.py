@@ -35,6 +35,7 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOverridden
+from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -260,7 +261,14 @@ def differences(event: RecoveryMessage) -> list[Discrepancy]:
     """
     Return what differs between venue and cache.
     """
-    return [found for found in event.report.discrepancies if found.kind.is_difference]
+    return differing(event.report)
+
+
+def differing(report: RecoveryReport) -> list[Discrepancy]:
+    """
+    Return what a report says that differs.
+    """
+    return [found for found in report.discrepancies if found.kind.is_difference]
 
 
 async def may_trade(node: Watched, venue: PaperVenueControl, strategy: Recorder) -> bool:

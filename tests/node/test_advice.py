@@ -26,6 +26,7 @@ from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
 from tests.node.support import command
+from tests.node.support import differing
 from tests.node.support import heir
 from tests.node.support import watched
 from tests.scenes import SYMBOL
@@ -123,7 +124,7 @@ def test_a_position_that_is_flat_at_the_venue_is_deleted(
         for _ in range(2):
             report = await start(venue, valkey)
             assert is_free(report)
-            assert report.discrepancies == ()
+            assert differing(report) == []
 
     asyncio.run(scenario())
 
@@ -160,7 +161,7 @@ def test_a_part_that_was_made_up_is_deleted(
         assert advised.detail.startswith("The venue does not hold the -2.000 of EXTERNAL")
         delete(valkey, advised)
         for _ in range(2):
-            assert (await start(venue, valkey)).discrepancies == ()
+            assert differing(await start(venue, valkey)) == []
 
     asyncio.run(scenario())
 
@@ -204,7 +205,7 @@ def test_what_no_single_entry_corrects_is_closed_at_the_venue_and_forgotten(
         for _ in range(2):
             report = await start(venue, valkey, None, heir(**claims))
             assert is_free(report)
-            assert report.discrepancies == ()
+            assert differing(report) == []
 
     asyncio.run(scenario())
 
@@ -256,7 +257,7 @@ def test_a_part_of_nobody_is_claimed(venue: PaperVenue, valkey: EmbeddedValkey) 
         assert "`external_order_claims` of TRADER-001" in advised.detail
         report = await start(venue, valkey, None, trader)
         assert is_free(report)
-        assert report.discrepancies == ()
+        assert differing(report) == []
 
     asyncio.run(scenario())
     held = sorted((p.strategy_id.value, p.signed_decimal_qty()) for p, _ in trader.recovered)
@@ -295,7 +296,7 @@ def test_a_part_of_nobody_is_closed_from_the_node(
         )
         report = await start(venue, valkey)
         assert is_free(report)
-        assert report.discrepancies == ()
+        assert differing(report) == []
 
     asyncio.run(scenario())
 
@@ -321,7 +322,7 @@ def test_all_parts_but_one_are_closed_from_the_node(
         assert "close all but one from the node" in found(report, Kind.SPLIT_OWNERSHIP).detail
         report = await start(venue, valkey)
         assert is_free(report)
-        assert report.discrepancies == ()
+        assert differing(report) == []
 
     asyncio.run(scenario())
 
@@ -341,12 +342,12 @@ def test_an_order_that_is_gone_at_the_venue_is_deleted(
         delete(valkey, found(await start(venue, valkey), Kind.ORDER_NOT_AT_VENUE))
         report = await start(venue, valkey)
         assert is_free(report)
-        assert report.discrepancies == ()
+        assert differing(report) == []
 
     asyncio.run(scenario())
 
 
-def test_an_order_that_the_cache_does_not_know_is_cancelled_at_the_venue(
+def test_an_order_that_the_cache_does_not_know_is_canceled_at_the_venue(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """And then the next report lacks it."""
@@ -366,7 +367,7 @@ def test_an_order_that_the_cache_does_not_know_is_cancelled_at_the_venue(
 def test_an_order_whose_news_the_engine_dropped_is_over_at_the_venue_and_deleted(
     venue: PaperVenue, valkey: EmbeddedValkey, ending: str
 ) -> None:
-    """One that still rests there is cancelled first."""
+    """One that still rests there is canceled first."""
 
     async def scenario() -> None:
         *_, lost, bid = await scenes.leave_trades(
@@ -388,12 +389,12 @@ def test_an_order_whose_news_the_engine_dropped_is_over_at_the_venue_and_deleted
         for _ in range(2):
             report = await start(venue, valkey, None, heir(**CLAIMS))
             assert is_free(report)
-            assert report.discrepancies == ()
+            assert differing(report) == []
 
     asyncio.run(scenario())
 
 
-def test_an_order_that_the_engine_gave_up_is_cancelled_at_the_venue(
+def test_an_order_that_the_engine_gave_up_is_canceled_at_the_venue(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """It was accepted after all, and the cache calls it rejected."""
@@ -414,7 +415,7 @@ def test_an_order_that_the_engine_gave_up_is_cancelled_at_the_venue(
         venue.cancel()
         report = await start(venue, valkey)
         assert is_free(report)
-        assert report.discrepancies == ()
+        assert differing(report) == []
 
     asyncio.run(scenario())
 
@@ -435,7 +436,7 @@ def test_an_order_in_flight_that_the_engine_gives_up_blocks_no_more(
         await start(venue, valkey, give_up, exec_engine=scenes.IMPATIENT)
         report = await start(venue, valkey)
         assert is_free(report)
-        assert report.discrepancies == ()
+        assert differing(report) == []
 
     asyncio.run(scenario())
 

@@ -21,6 +21,7 @@ from tests import scenes
 from tests.node.support import ETH
 from tests.node.support import Plain
 from tests.node.support import Recorder
+from tests.node.support import differing
 from tests.node.support import kinds
 from tests.node.support import watched
 from tests.scenes import SYMBOL
@@ -83,13 +84,13 @@ def test_a_position_of_nobody_is_closed_by_a_closing_order(
             venue.push_mass_status()
             event = await node.result(2)
             assert event.outcome is RecoveryOutcome.CLEAN
-            assert event.report.discrepancies == ()
+            assert differing(event.report) == []
             with pytest.raises(ValueError, match="is closed"):
                 trader.closing_order(position)
         async with watched(venue, valkey, Keeper()) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.CLEAN
-            assert event.report.discrepancies == ()
+            assert differing(event.report) == []
             assert node.node.cache.positions_open() == []
             (position,) = node.node.cache.positions()
             assert position.realized_pnl.as_decimal() == gain
@@ -140,7 +141,7 @@ def test_a_stop_for_a_position_of_nobody_outlives_a_restart(
         async with watched(venue, valkey, heir) as node:
             report = (await node.result()).report
             assert report.lost_orders == ()
-            assert report.discrepancies == ()
+            assert differing(report) == []
             ((held, exits),) = heir.recovered
             assert [order.client_order_id for order in exits] == [stop.client_order_id]
             assert heir.is_protected(held)
@@ -179,7 +180,7 @@ def test_a_claim_after_the_position_was_stored_hands_it_over(
         async with watched(venue, valkey, trader) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.CLEAN
-            assert event.report.discrepancies == ()
+            assert differing(event.report) == []
             await node.run.until(lambda: "enabled" in trader.told)
             ((position, (stop,)),) = trader.recovered
             assert position.strategy_id.value == "EXTERNAL"
@@ -195,7 +196,7 @@ def test_a_claim_after_the_position_was_stored_hands_it_over(
         async with watched(venue, valkey, claiming()) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.CLEAN
-            assert event.report.discrepancies == ()
+            assert differing(event.report) == []
 
     asyncio.run(scenario())
     assert [position.qty for position in venue.state().positions if position.qty] == []
@@ -250,7 +251,7 @@ def test_what_comes_after_the_claim_is_the_strategys_own(
         venue.place(SYMBOL, "BUY", 1)
         async with watched(venue, valkey, trader) as node:
             event = await node.result()
-            assert event.report.discrepancies == ()
+            assert differing(event.report) == []
             held = {p.strategy_id.value: p.signed_decimal_qty() for p in trader.held_positions()}
             assert held == {"EXTERNAL": 2, "TRADER-001": 1}
             await node.run.until(lambda: "enabled" in trader.told)

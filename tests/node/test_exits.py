@@ -4,7 +4,6 @@ What a strategy gets back after a kill: its positions, the exits that protect th
 
 import asyncio
 from collections.abc import AsyncIterator
-from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -99,13 +98,6 @@ def come_back(
 
     asyncio.run(after())
     return heir
-
-
-@pytest.fixture
-def hedging() -> Iterator[PaperVenue]:
-    with PaperVenue(oms="HEDGING") as paper:
-        paper.set_price(SYMBOL, 2000)
-        yield paper
 
 
 NET = "ETHUSDT-PERP.PAPER-HOLDER-001"

@@ -101,8 +101,8 @@ def test_who_reads_the_log_knows_which_orders_no_recovery_holds_back(venue: Pape
     assert told.startswith("Emulated orders rest in the node and are sent when triggered")
     halts = lines(log, "WARN", HALT)
     assert halts[:2] == [
-        "The risk engine is halted: RECOVERY_PENDING: no recovery has completed yet",
-        "The risk engine is halted: RECOVERY_IN_PROGRESS: recovery epoch 2 has not completed",
+        "Only exits pass the risk engine: RECOVERY_PENDING: no recovery has completed yet",
+        "Only exits pass the risk engine: RECOVERY_IN_PROGRESS: recovery epoch 2 has not completed",
     ]
     (emulated,) = halts[2:]
     assert emulated == (
@@ -212,7 +212,7 @@ def test_who_is_overruled_reads_why(venue: PaperVenue) -> None:
     """A trading state that is set under a failed recovery is taken back, with the failure."""
     (told,) = lines(log_of(a_state_that_is_overruled, venue), "ERROR", HALT)
     assert told.startswith(
-        "Halted again (the trading state was set to ACTIVE): "
+        "REDUCING again (the trading state was set to ACTIVE): "
         "RECOVERY_FAILED: RECONCILIATION_FAILED: "
     )
 
@@ -234,7 +234,7 @@ async def halts_that_last(venue: Any) -> None:
     fields: dict[str, Any] = {"exec_engine": NOTHING_MADE_UP, "log_level": "INFO"}
     async with halted(venue, **fields) as found:
         await found.result()
-        found.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
+        found.node.kernel.risk_engine.set_trading_state(TradingState.ACTIVE)
 
 
 def test_a_halt_that_lasts_says_what_it_waits_for(venue: PaperVenue) -> None:
@@ -244,11 +244,11 @@ def test_a_halt_that_lasts_says_what_it_waits_for(venue: PaperVenue) -> None:
     log = log_of(halts_that_last, venue)
     (missing,) = [line for line in lines(log, "WARN", HALT) if "no RecoveryMonitorActor" in line]
     assert missing.startswith("The node has no RecoveryMonitorActor yet: it stays halted until")
-    stays = "The risk engine stays halted, as it was before the recovery"
+    stays = "The risk engine stays HALTED, as somebody else has set it"
     assert lines(log, "WARN", HALT).count(stays) == 1
     (overruled,) = lines(log, "ERROR", HALT)
     assert overruled == (
-        "Halted again (the trading state was set to REDUCING): "
+        "REDUCING again (the trading state was set to ACTIVE): "
         f"RECOVERY_BLOCKED: {ETH} since recovery epoch 1"
     )
 

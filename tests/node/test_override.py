@@ -12,10 +12,7 @@ from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
-from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.objects import Price
-from nautilus_trader.model.orders import Order
-from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import OperatorCommand
@@ -483,17 +480,13 @@ class Protecting(Recorder):
 
     def __init__(self) -> None:
         super().__init__(StrategyConfig(**scenes.TRADER))
-        self.exits: dict[PositionId, list[Order]] = {}
-
-    def on_position_recovered(self, position: Position, exit_orders: list[Order]) -> None:
-        self.exits[position.id] = exit_orders
 
     def on_trading_enabled(self) -> None:
         super().on_trading_enabled()
-        for position in self.cache.positions_open(strategy_id=self.id):
+        for position in self.held_positions():
             if self.is_protected(position):
                 continue
-            exits = self.exits.get(position.id, [])
+            exits = self.exit_orders(position)
             for order in exits:
                 self.cancel_order(order)
             stop = self.closing_order(position, trigger_price=Price(1700, 2), ignoring=exits)
@@ -514,15 +507,16 @@ def test_what_could_not_be_sent_while_an_instrument_was_blocked_is_sent_after_it
         async with blocked(venue, strategy, valkey=valkey) as node:
             event = await node.result()
             assert event.blocked_instruments == {ETH.value}
-            assert strategy.told == ["start", "complete", "enabled"]
+            assert strategy.told == ["start", "complete", "position", "enabled"]
             assert strategy.denied
             (position,) = strategy.cache.positions_open(strategy_id=strategy.id)
 
             release(node)
-            assert strategy.told == ["start", "complete", "enabled", "enabled"]
+            assert strategy.told == ["start", "complete", "position", "enabled", "enabled"]
             await node.run.until(lambda: strategy.is_protected(position))
             await node.run.until(lambda: strategy.cache.orders_open_count(side=OrderSide.BUY) == 1)
-            assert strategy.cache.orders_open_count(side=OrderSide.SELL) == 1
+            # A stop that was still on its way has been replaced
+            await node.run.until(lambda: strategy.cache.orders_open_count(side=OrderSide.SELL) == 1)
             bus = node.node.kernel.msgbus
             release(node, secs=90.0)
             bus.send(COMMAND_ENDPOINT, command("withdraw", ETH.value))
@@ -535,7 +529,7 @@ def test_what_could_not_be_sent_while_an_instrument_was_blocked_is_sent_after_it
             strategy.resume()
             assert strategy.told.count("enabled") == 3
             assert strategy.gate.is_open_for(ETH)
-            assert strategy.cache.orders_open_count() == 2
+            await node.run.until(lambda: strategy.cache.orders_open_count() == 2)
 
     asyncio.run(scenario())
 

@@ -5,12 +5,12 @@ ends naked, and nothing grows.
 
 import asyncio
 from collections.abc import Callable
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from nautilus_trader.config import StrategyConfig
+from nautilus_trader.model.data import BarType
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.events import OrderDenied
@@ -22,6 +22,7 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.model.orders import OrderList
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor import BarsNeeded
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import signals
@@ -43,13 +44,6 @@ ZERO, TWO = Decimal(0), Decimal(2)
 # A difference that blocks is checked again until then, and the epoch stays open
 LONG_CHECK = {"verify_timeout_secs": 60.0}
 SHORT_CHECK = {"verify_timeout_secs": 0.1}
-
-
-@pytest.fixture
-def hedging() -> Iterator[PaperVenue]:
-    with PaperVenue(oms="HEDGING") as paper:
-        paper.set_price(SYMBOL, 2000)
-        yield paper
 
 
 # -- WHY A GATE IS CLOSED --
@@ -249,6 +243,33 @@ def test_a_halted_node_holds_a_cancel_back_that_would_leave_a_position_naked(
     asyncio.run(scenario())
 
 
+def test_what_one_strategy_sends_does_not_count_for_the_position_of_another(
+    venue: PaperVenue,
+) -> None:
+    """The first is denied its close and keeps its stop, whatever the second closes of its own."""
+    first = exiting(PlainActs, StrategyConfig, flag=False)
+    second = exiting(PlainActs, StrategyConfig, flag=True, tag="002")
+
+    async def scenario() -> None:
+        async with acting(venue, first, monitor=SHORT_CHECK, halt=True, more=(second,)) as node:
+            for strategy in (first, second):
+                strategy.enter()
+            await quiet(node)
+            stop = first.protect()
+            await quiet(node)
+            venue.set_faults(hide_positions=(SYMBOL,))
+            venue.push_mass_status()
+            await node.result(2)
+            cancels_and_closes(first)
+            second.close_all_positions(ETH)
+            await quiet(node)
+            assert stop.status_string() == "ACCEPTED"
+            assert len(canceled_rejections(first)) == 1
+        assert end_of(venue) == (TWO, TWO)
+
+    asyncio.run(scenario())
+
+
 def test_a_halted_node_rejects_a_change_that_loosens_and_lets_one_that_tightens_pass(
     venue: PaperVenue,
 ) -> None:
@@ -366,6 +387,60 @@ def test_a_strategy_gets_out_for_whatever_reason_its_gate_is_closed(
         ((order, reason),) = passed
         assert (order.order_type, order.side) == (OrderType.MARKET, OrderSide.SELL)
         assert reason.startswith("RECOVERY_")
+
+    asyncio.run(scenario())
+
+
+def raises_in_a_hook(strategy: Any) -> str:
+    def hook(_: object) -> None:
+        raise RuntimeError("no")
+
+    strategy.on_recovery_complete = hook
+    return "RECOVERY_HOOK_RAISED"
+
+
+def waits_for_data(strategy: Any) -> str:
+    bars = BarType.from_str(f"{ETH}-1-MINUTE-LAST-EXTERNAL")
+    strategy.warmup_needs = lambda: [BarsNeeded(bar_type=bars, count=5)]
+    return "RECOVERY_WARMUP"
+
+
+@pytest.mark.parametrize("closes", [raises_in_a_hook, waits_for_data])
+@pytest.mark.parametrize("flag", [True, False], ids=["reduce-only", "unflagged"])
+def test_a_strategy_that_was_never_enabled_gets_out(
+    venue: PaperVenue, closes: Callable[[Any], str], flag: bool
+) -> None:
+    """What it has taken up of the venue, after a hook that raised and in a warm-up."""
+    venue.open_account()
+    venue.place(SYMBOL, "BUY", 2)
+    strategy = recoverable(flag=flag, external_order_claims=[ETH])
+    reason = closes(strategy)
+
+    async def scenario() -> None:
+        async with acting(venue, strategy) as node:
+            assert strategy.gate.reason().startswith(reason)
+            strategy.protect()
+            await quiet(node)
+            assert end_of(venue) == (TWO, TWO)
+            cancels_and_closes(strategy)
+            await quiet(node)
+        assert end_of(venue) == (ZERO, ZERO)
+
+    asyncio.run(scenario())
+
+
+def test_a_strategy_gets_out_in_its_start(venue: PaperVenue) -> None:
+    """Before any recovery has completed: what the node has reconciled is evidence."""
+    venue.open_account()
+    venue.place(SYMBOL, "BUY", 2)
+    strategy = recoverable(external_order_claims=[ETH])
+    strategy.on_start = lambda: cancels_and_closes(strategy)
+
+    async def scenario() -> None:
+        async with acting(venue, strategy) as node:
+            await quiet(node)
+        assert end_of(venue) == (ZERO, ZERO)
+        assert strategy.told(OrderDenied) == []
 
     asyncio.run(scenario())
 
@@ -522,6 +597,26 @@ def test_a_strategy_that_uses_the_flag_may_cancel_what_nothing_proves(venue: Pap
             strategy.protect(px="1950")
             await quiet(node)
         assert end_of(venue) == (TWO, TWO)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("flag", [True, False], ids=["reduce-only", "unflagged"])
+def test_an_entry_that_was_denied_holds_no_cancel_back(venue: PaperVenue, flag: bool) -> None:
+    """It says nothing of how the strategy would close."""
+    strategy = recoverable(flag=flag)
+
+    async def scenario() -> None:
+        async with acting(venue, strategy, monitor=SHORT_CHECK) as node:
+            strategy.enter()
+            stop = strategy.protect()
+            await quiet(node)
+            await blocked(node, venue, strategy)
+            assert strategy.enter().status_string() == "DENIED"
+            strategy.cancel_order(stop)
+            await quiet(node)
+            assert stop.status_string() == "CANCELED"
+            assert canceled_rejections(strategy) == []
 
     asyncio.run(scenario())
 

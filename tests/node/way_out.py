@@ -4,7 +4,6 @@ What the tests of the way out share: positions with their stops, gates that clos
 
 import asyncio
 from collections.abc import AsyncIterator
-from collections.abc import Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -50,7 +49,6 @@ class Acts:
     What a strategy of either kind does in these tests, on a position of two.
     """
 
-    sells = OrderSide.SELL
     flag = True
     leg: PositionId | None = None
 
@@ -222,11 +220,17 @@ async def acting(
     monitor: dict[str, Any] | None = None,
     clients: dict[str, Any] | None = None,
     more: tuple[Strategy, ...] = (),
+    beside: Any = None,
+    has_data: bool = False,
 ) -> AsyncIterator[Watched]:
     """
     Run a node with a strategy that has been enabled, if there is somebody to do so.
     """
-    config = paper_node_config([venue.exec_config(symbols=(SYMBOL,), **(clients or {}))])
+    first = venue.exec_config(symbols=(SYMBOL,), **(clients or {}))
+    config = paper_node_config(
+        [first, *([beside] if beside is not None else [])],
+        [venue.data_config(symbols=(SYMBOL,))] if has_data else [],
+    )
     node = paper_node(config)
     actor = RecoveryMonitorActor(monitor_config(**(monitor or {})))
     if has_monitor:
@@ -243,13 +247,6 @@ async def acting(
         yield found
 
 
-def closing_again(**fields: Any) -> dict[str, Any]:
-    """
-    Return settings with which an epoch that opens at run time stays open.
-    """
-    return {"settle_ms": 20_000, "verify_timeout_secs": 60.0, **fields}
-
-
 def legs(account_id: str = "PAPER-001") -> tuple[PositionId, PositionId]:
     """
     Return the IDs of the legs of a hedged account.
@@ -262,6 +259,3 @@ def canceled_rejections(strategy: Any) -> list[str]:
     Return why cancels were rejected.
     """
     return [event.reason for event in strategy.told(OrderCancelRejected)]
-
-
-Sequence = Callable[[Any], None]

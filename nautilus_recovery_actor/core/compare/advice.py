@@ -1,7 +1,7 @@
 """
 What leads out of a difference, by its kind and by what venue and cache say of it.
 
-`tests/node/test_advice.py` follows each to a start that blocks nothing.
+`tests/node/test_advice.py` follows what can be followed to a start that blocks nothing.
 """
 
 from collections.abc import Mapping

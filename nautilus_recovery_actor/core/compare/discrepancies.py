@@ -12,7 +12,6 @@ from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.origins import Origins
 from nautilus_recovery_actor.core.policy import Policy
-from nautilus_recovery_actor.core.protection import unproven_by
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
@@ -32,7 +31,7 @@ def discrepancies(
     """Yield every difference, and what is of concern besides, in no particular order."""
     found = list(_differences(observation, origins, policy))
     yield from found
-    yield from concerns(observation, unproven_by(found), policy)
+    yield from concerns(observation, found, policy)
 
 
 def _differences(

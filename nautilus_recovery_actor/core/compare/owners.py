@@ -1,14 +1,19 @@
 """
-What somebody has to know, whoever owns it: positions that no stop covers, exits that have outlived
-their positions, and what belongs to a strategy that the node does not run.
+What somebody has to know, whoever owns it (long: three concerns, one look at positions and orders).
+
+Positions that no stop covers, exits that have outlived their positions, and what belongs to a
+strategy that the node does not run.
 """
 
 from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
+
+import msgspec
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -20,13 +25,26 @@ from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import covered
 from nautilus_recovery_actor.core.protection import is_stop
 from nautilus_recovery_actor.core.protection import reduces
+from nautilus_recovery_actor.core.protection import unproven_by
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
 _ZERO = Decimal(0)
 _OPEN = frozenset({"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", "PENDING_UPDATE", "EMULATED"})
 _NAMED = 3
+# Where these stand, a position may be another one than the cache says
+_UNSETTLING = frozenset(
+    {
+        Kind.NO_MASS_STATUS,
+        Kind.POSITION_NOT_AT_VENUE,
+        Kind.POSITION_QTY_MISMATCH,
+        Kind.HEDGE_LEG_MISMATCH,
+        Kind.SPLIT_OWNERSHIP,
+    }
+)
+_NO_STOP = "no stop at the venue"
 _UNPROTECTED = "Place a stop, or close the position"
+_UNSETTLED = "How large it is is not settled: see {} first"
 _ORPHAN = "It has outlived its position and {}: cancel it"
 _ABSENT = (
     'Start a strategy with that ID (strategy_id="{}", order_id_tag="{}"), or cancel and close at '
@@ -35,9 +53,15 @@ _ABSENT = (
 
 
 def concerns(
-    observation: Observation, unproven: frozenset[str], policy: Policy
+    observation: Observation, differences: Collection[Discrepancy], policy: Policy
 ) -> Iterator[Discrepancy]:
-    """Yield what somebody has to know; the venue is not known to hold the orders `unproven`."""
+    """Yield what somebody has to know besides the `differences` between venue and cache."""
+    unproven = unproven_by(differences)
+    unsettled = {
+        (found.account_id, found.instrument_id): found.kind
+        for found in differences
+        if found.kind in _UNSETTLING and not found.resolved
+    }
     positions, orders, increments = (
         observation.after,
         observation.live_orders,
@@ -47,7 +71,10 @@ def concerns(
         positions, orders, policy, unproven, lambda one: increments.get(one, _ZERO)
     ):
         if found is not None:
-            yield found
+            kind = unsettled.get((found.account_id, found.instrument_id)) or unsettled.get(
+                (found.account_id, "")
+            )
+            yield found if kind is None else _unsettled(found, kind)
     yield from _orphan_exits(observation, unproven, policy)
     if observation.strategies is not None:
         yield from _absent_strategies(observation, observation.strategies, policy)
@@ -174,10 +201,16 @@ def _unprotected(position: CachedPosition, missing: Decimal, policy: Policy) -> 
         position.account_id,
         position.instrument_id,
         position_id=position.position_id,
-        venue="no stop at the venue" if missing == held else covered,
+        venue=_NO_STOP if missing == held else covered,
         cache=f"{_held(position)} {position.instrument_id} of {position.strategy_id}",
         detail=_UNPROTECTED,
     )
+
+
+def _unsettled(found: Discrepancy, kind: Kind) -> Discrepancy:
+    # Whoever placed a stop for a position that is not there would open one
+    venue = "no stop known" if found.venue == _NO_STOP else found.venue
+    return msgspec.structs.replace(found, venue=venue, detail=_UNSETTLED.format(kind))
 
 
 # -- EXITS WITHOUT A POSITION --

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from functools import partial
 from typing import Protocol
+from typing import TypeAlias
 
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.component import MessageBus
@@ -18,11 +19,14 @@ from nautilus_trader.execution.messages import ModifyOrder
 from nautilus_trader.execution.messages import SubmitOrder
 from nautilus_trader.execution.messages import SubmitOrderList
 from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import TradingState
+from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.orders import Order
 from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.exits import Cancel
+from nautilus_recovery_actor.core.names import EMULATOR_EXECUTE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_EXECUTE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import RISK_ENGINE_EXECUTE
@@ -30,8 +34,12 @@ from nautilus_recovery_actor.node.exits.answers import cancel_rejected
 from nautilus_recovery_actor.node.exits.answers import denied
 from nautilus_recovery_actor.node.exits.answers import modify_rejected
 from nautilus_recovery_actor.node.exits.answers import would_leave_naked
+from nautilus_recovery_actor.node.exits.held_back import CAME_TOO_LATE
 from nautilus_recovery_actor.node.exits.held_back import HeldBack
 from nautilus_recovery_actor.node.exits.way_out import WayOut
+
+
+Execute: TypeAlias = Callable[[Command], None]
 
 
 class Halt(Protocol):
@@ -46,7 +54,7 @@ class Halt(Protocol):
 
 
 class EngineGate:
-    """Stands at the endpoints of the risk engine and the execution engine while it is closed."""
+    """Stands at the endpoints of the engines and the emulator while it is closed."""
 
     def __init__(self, kernel: NautilusKernel, log: Logger, gate: Halt) -> None:
         self._kernel = kernel
@@ -57,79 +65,105 @@ class EngineGate:
         self.msgbus: MessageBus = kernel.msgbus
         self._way_out = WayOut(kernel.cache, kernel.msgbus, kernel.clock.timestamp_ns())
         self._held_back = HeldBack(self, self._way_out)
+        self._endpoints: tuple[tuple[str, Execute, Execute], ...] = (
+            (RISK_ENGINE_EXECUTE, kernel.risk_engine.execute, self._check_risk),
+            (EXEC_ENGINE_EXECUTE, kernel.exec_engine.execute, self._check_exec),
+            (EMULATOR_EXECUTE, kernel.emulator.execute, self._check_emulator),
+        )
 
     def close(self) -> None:
         """Let only exits pass from now on."""
-        self._move(self._kernel.risk_engine.execute, self._check_new, RISK_ENGINE_EXECUTE)
-        self._move(self._kernel.exec_engine.execute, self._check_cancels, EXEC_ENGINE_EXECUTE)
+        for endpoint, native, checked in self._endpoints:
+            self.msgbus.deregister(endpoint, native)
+            self.msgbus.register(endpoint, checked)
         self._is_closed = True
 
     def open(self) -> None:
         """Let everything pass."""
-        self._move(self._check_new, self._kernel.risk_engine.execute, RISK_ENGINE_EXECUTE)
-        self._move(self._check_cancels, self._kernel.exec_engine.execute, EXEC_ENGINE_EXECUTE)
+        for endpoint, native, checked in self._endpoints:
+            self.msgbus.deregister(endpoint, checked)
+            self.msgbus.register(endpoint, native)
         self._is_closed = False
         self._way_out.refused.clear()
 
-    def _move(
-        self, old: Callable[[Command], None], new: Callable[[Command], None], endpoint: str
-    ) -> None:
-        self.msgbus.deregister(endpoint, old)
-        self.msgbus.register(endpoint, new)
+    def _check_risk(self, command: Command) -> None:
+        self._check(command, self._kernel.risk_engine.execute)
+
+    def _check_exec(self, command: Command) -> None:
+        execute = self._kernel.exec_engine.execute
+        # What the risk engine let pass, or the emulator releases, was checked before
+        is_checked = isinstance(command, SubmitOrder | SubmitOrderList | ModifyOrder)
+        execute(command) if is_checked else self._check(command, execute)
+
+    def _check_emulator(self, command: Command) -> None:
+        self._check(command, self._kernel.emulator.execute)
+
+    def _check(self, command: Command, execute: Execute) -> None:
+        match command:
+            case SubmitOrder():
+                self._submit(command, [command.order], execute)
+            case SubmitOrderList():
+                self._submit(command, command.order_list.orders, execute)
+            case ModifyOrder():
+                self._modify(command, execute)
+            case CancelOrder() | CancelAllOrders() | BatchCancelOrders():
+                self._check_cancels(command, execute)
+            case _:
+                execute(command)
 
     # -- ORDERS AND CHANGES --
 
-    def _check_new(self, command: Command) -> None:
-        match command:
-            case SubmitOrder():
-                self._submit(command, [command.order])
-            case SubmitOrderList():
-                self._submit(command, command.order_list.orders)
-            case ModifyOrder():
-                self._modify(command)
-            case _:
-                self._kernel.risk_engine.execute(command)
-
-    def _submit(self, command: SubmitOrder | SubmitOrderList, orders: list[Order]) -> None:
+    def _submit(
+        self, command: SubmitOrder | SubmitOrderList, orders: list[Order], execute: Execute
+    ) -> None:
         def send() -> None:
             if self._is_closed and any(map(self._is_refused_natively, orders)):
                 self._kernel.exec_engine.execute(command)
             else:
-                self._kernel.risk_engine.execute(command)
+                execute(command)
 
         self._held_back.submit(orders, command.position_id, command.client_id, send)
 
     def _is_refused_natively(self, order: Order) -> bool:
         # The risk engine compares with the net of all accounts, legs and strategies
+        if self._kernel.risk_engine.trading_state != TradingState.REDUCING:
+            return False
+        if order.emulation_trigger != TriggerType.NO_TRIGGER:
+            return False  # The emulator bypasses it
         portfolio, instrument_id = self._kernel.portfolio, order.instrument_id
         if order.side == OrderSide.BUY:
             return bool(portfolio.is_net_long(instrument_id))
         return bool(portfolio.is_net_short(instrument_id))
 
-    def _modify(self, command: ModifyOrder) -> None:
+    def _modify(self, command: ModifyOrder, execute: Execute) -> None:
         order = self._cache.order(command.client_order_id)
         changes = (command.quantity, command.price, command.trigger_price)
-        if order is None or self._held_back.may_change(order, *changes):
-            if order is not None:
-                self.let_pass(order)
-            self._kernel.risk_engine.execute(command)
+        if order is None or order.is_closed:
+            execute(command)
+        elif self._held_back.may_change(order, *changes):
+            self.let_pass(order)
+            execute(command)
         else:
             self._process(modify_rejected(order, self._gate.reason(), self._now()))
 
     # -- CANCELS --
 
-    def _check_cancels(self, command: Command) -> None:
+    def _check_cancels(
+        self, command: CancelOrder | CancelAllOrders | BatchCancelOrders, execute: Execute
+    ) -> None:
         orders = self._canceled_by(command)
         self._held_back.give_up(orders.__contains__)
-        orders = [one for one in orders if one.client_order_id not in self._way_out.refused]
-        if isinstance(command, CancelOrder) and not orders:
+        given_up = self._way_out.refused
+        if isinstance(command, CancelOrder) and command.client_order_id in given_up:
             return
+        orders = [one for one in orders if one.client_order_id not in given_up]
         means = self._held_back.cancels(orders)
         if all(one is Cancel.PASSES for one in means.values()):
-            self._kernel.exec_engine.execute(command)
+            self._held_back.note_canceled(orders)
+            execute(command)
             return
         for order in orders:
-            cancel = partial(self._cancel, command, order)
+            cancel = partial(self._cancel, command, order, execute)
             self._held_back.cancel(order, means[order.client_order_id], cancel)
 
     def _canceled_by(self, command: Command) -> list[Order]:
@@ -146,9 +180,12 @@ class EngineGate:
         return [order for order in found if order is not None]
 
     def _cancel(
-        self, command: CancelOrder | CancelAllOrders | BatchCancelOrders, order: Order
+        self,
+        command: CancelOrder | CancelAllOrders | BatchCancelOrders,
+        order: Order,
+        execute: Execute,
     ) -> None:
-        self._kernel.exec_engine.execute(
+        execute(
             CancelOrder(
                 trader_id=order.trader_id,
                 strategy_id=order.strategy_id,
@@ -184,10 +221,12 @@ class EngineGate:
         sender = order.trader_id.value
         signals.send(signals.exit_passed, sender, self.log.exception, order=order, reason=reason)
 
-    def deny(self, order: Order, reason: str | None = None) -> None:
-        """Answer that an order is not sent."""
+    def deny(self, order: Order, reason: str | None = None, *, refusal: str = "") -> None:
+        """Answer that an order is not sent; `refusal` is why it is no exit that passes."""
         self._way_out.refused.add(order.client_order_id)
-        self._process(denied(order, reason or self._gate.reason(), self._now()))
+        reason = reason or (self._gate.reason() if self._is_closed else CAME_TOO_LATE)
+        reason = f"{reason}; {refusal}" if refusal else reason
+        self._process(denied(order, reason, self._now()))
 
     def reject_cancel(self, order: Order) -> None:
         """Answer that an order is not canceled."""

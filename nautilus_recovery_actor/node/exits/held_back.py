@@ -3,9 +3,12 @@ What is held back at a closed gate, and for how long: exits until the cancels be
 answered, and whatever depends on what follows until the turn of the event loop is over.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Iterable
+from decimal import Decimal
 from functools import partial
+from functools import wraps
+from threading import RLock
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
@@ -13,12 +16,8 @@ from typing import Protocol
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.model.enums import OrderType
-from nautilus_trader.model.events import OrderCanceled
-from nautilus_trader.model.events import OrderCancelRejected
 from nautilus_trader.model.events import OrderEvent
-from nautilus_trader.model.events import OrderExpired
-from nautilus_trader.model.events import OrderFilled
-from nautilus_trader.model.events import OrderRejected
+from nautilus_trader.model.events import OrderPendingCancel
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
@@ -31,7 +30,14 @@ from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.node.exits.way_out import WayOut
 
 
-_ANSWERS = (OrderCanceled, OrderCancelRejected, OrderExpired, OrderFilled, OrderRejected)
+def _alone(method: Callable[..., None]) -> Callable[..., None]:
+    # Timers call on another thread, while the event loop may be at it
+    @wraps(method)
+    def alone(self: "HeldBack", *args: Any, **kwargs: Any) -> None:
+        with self.lock:
+            method(self, *args, **kwargs)
+
+    return alone
 
 
 class Gatekeeper(Protocol):
@@ -53,8 +59,8 @@ class Gatekeeper(Protocol):
     def let_pass(self, order: Order) -> None:
         """Say that an order, or a change of it, passes."""
 
-    def deny(self, order: Order, reason: str | None = None) -> None:
-        """Answer that an order is not sent."""
+    def deny(self, order: Order, reason: str | None = None, *, refusal: str = "") -> None:
+        """Answer that an order is not sent; `refusal` is why it is no exit that passes."""
 
     def reject_cancel(self, order: Order) -> None:
         """Answer that an order is not canceled."""
@@ -73,6 +79,7 @@ class _Waiting(NamedTuple):
 
 
 CANCELED_WAITING = "RECOVERY_CANCELED: it waited at the closed gate and was canceled"
+CAME_TOO_LATE = "RECOVERY_CANCELED: it waited at the closed gate, and there is less to close now"
 
 
 def _urgency(waiting: _Waiting) -> int:
@@ -85,29 +92,35 @@ class HeldBack:
     """The orders and cancels of a closed gate that are not answered at once."""
 
     def __init__(self, keeper: Gatekeeper, way_out: WayOut) -> None:
+        self.lock = RLock()
         self._keeper = keeper
         self._way_out = way_out
         self._waiting: list[_Waiting] = []
         self._topics: set[str] = set()
         self._obstructed: list[_Submit] = []
         self._put_off: dict[ClientOrderId, tuple[Order, Callable[[], None]]] = {}
-        # What was sent in this turn to close or protect, by instrument; and the instruments of
-        # which an exit was refused and none let pass since, with the epoch
-        self._used: defaultdict[str, list[Order]] = defaultdict(list)
-        self._refused: dict[str, int] = {}
+        # What was sent in this turn to close or protect a position; and the positions of which an
+        # exit was refused and none let pass since, with the epoch
+        self._used: list[tuple[Order, PositionId]] = []
+        self._refused: dict[PositionId, int] = {}
 
     # -- ORDERS --
 
     def passage(
-        self, orders: list[Order], position_id: PositionId | None, client_id: ClientId | None
+        self,
+        orders: list[Order],
+        position_id: PositionId | None,
+        client_id: ClientId | None,
+        going: frozenset[str] = frozenset(),
     ) -> Passage:
-        """Return whether orders can only reduce."""
+        """Return whether orders can only reduce, once the orders `going` are canceled."""
         try:
-            return self._way_out.passage(orders, position_id, client_id)
+            return self._way_out.passage(orders, position_id, client_id, going)
         except Exception as e:
             self._keeper.log.exception("Looking whether an order only reduces raised", e)
-            return Passage("whether it only reduces is unknown")
+            return Passage("whether it only reduces is unknown", is_exit=False)
 
+    @_alone
     def submit(
         self,
         orders: list[Order],
@@ -118,38 +131,54 @@ class HeldBack:
         """Send orders that can only reduce, now or when that is known, or deny them."""
         self._submit(_Submit(orders, position_id, client_id, send))
 
-    def _submit(self, submit: _Submit, *, is_turn_over: bool = False) -> None:
+    @_alone
+    def _submit(
+        self, submit: _Submit, *, is_turn_over: bool = False, has_waited: bool = False
+    ) -> None:
         orders, position_id, client_id, send = submit
-        held_back = [order for order in orders if not self._keeper.is_open_for(order)]
-        places = {order.instrument_id.value for order in held_back}
-        # A limit order neither closes a position at once nor protects it
-        useful = [one for one in held_back if one.order_type != OrderType.LIMIT]
+        # What has waited may be too late, also at a gate that is open by now
+        held_back = [order for order in orders if has_waited or not self._keeper.is_open_for(order)]
         passage = self.passage(held_back, position_id, client_id)
+        closes = self._closes(held_back, position_id) if passage.is_exit else {}
         if passage.is_obstructed and not is_turn_over:
             # What obstructs it may be canceled in the same breath
-            self._use(useful)
+            self._use(closes)
             self._obstructed.append(submit)
             self._keeper.soon(self._end_turn)
         elif passage.refusal:
-            self._refused |= dict.fromkeys(places, self._keeper.epoch)
+            self._refused |= dict.fromkeys(closes.values(), self._keeper.epoch)
+            self._used = [one for one in self._used if one[0] not in orders]
             for order in orders:
-                self._keeper.deny(order)
+                self._keeper.deny(order, refusal=passage.refusal if passage.is_exit else "")
         elif passage.awaits:
-            self._use(useful)
+            self._use(closes)
             self._wait(submit, passage.awaits)
         else:
-            self._use(useful)
-            for order in useful:
-                self._refused.pop(order.instrument_id.value, None)
+            self._use(closes)
+            for order, position in closes.items():
+                if order.order_type != OrderType.LIMIT:
+                    self._refused.pop(position, None)
             for order in held_back:
                 self._keeper.let_pass(order)
             send()
 
-    def _use(self, orders: list[Order]) -> None:
-        if orders and not self._used:
-            self._keeper.soon(self._end_turn)
+    def _closes(
+        self, orders: list[Order], position_id: PositionId | None
+    ) -> dict[Order, PositionId]:
+        closes: dict[Order, PositionId] = {}
         for order in orders:
-            self._used[order.instrument_id.value].append(order)
+            position = self._way_out.closed_by(order, position_id)
+            if position is not None:
+                closes[order] = position
+        return closes
+
+    def _use(self, closes: dict[Order, PositionId]) -> None:
+        # A limit order neither closes a position at once nor protects it
+        used = [one for one in closes.items() if one[0].order_type != OrderType.LIMIT]
+        is_first = not self._used
+        self._used += used
+        if used and is_first:
+            self._keeper.soon(self._end_turn)
 
     def _wait(self, submit: _Submit, awaits: frozenset[str]) -> None:
         names = ", ".join(order.client_order_id.value for order in submit.orders)
@@ -161,23 +190,37 @@ class HeldBack:
                 self._topics.add(topic)
                 self._keeper.msgbus.subscribe(topic, self._on_event)
 
+    @_alone
     def _on_event(self, event: OrderEvent) -> None:
-        if not isinstance(event, _ANSWERS):
-            return
+        if isinstance(event, OrderPendingCancel):
+            return  # Whatever else comes may be the answer
         asked = event.client_order_id.value
         answered = [one for one in self._waiting if asked in one.awaits]
         self._waiting = [one for one in self._waiting if asked not in one.awaits]
         for one in sorted(answered, key=_urgency):
-            self._keeper.soon(partial(self._submit, one.submit))  # The strategy hears of it first
+            # The strategy hears of it first
+            self._keeper.soon(partial(self._submit, one.submit, has_waited=True))
         if not self._waiting:
-            self.close()
+            self._close()
 
-    def close(self) -> None:
-        """Listen no more."""
+    def dispose(self) -> None:
+        """Answer what waits, and listen no more."""
+        submits = [*self._obstructed, *(one.submit for one in self._waiting)]
+        put_off, self._put_off = self._put_off, {}
+        self._obstructed, self._waiting = [], []
+        for submit in submits:
+            for order in submit.orders:
+                self._keeper.deny(order, CANCELED_WAITING)
+        for order, _ in put_off.values():
+            self._keeper.reject_cancel(order)
+        self._close()
+
+    def _close(self) -> None:
         for topic in self._topics:
             self._keeper.msgbus.unsubscribe(topic, self._on_event)
         self._topics.clear()
 
+    @_alone
     def give_up(self, is_canceled: Callable[[Order], bool]) -> None:
         """
         Deny the orders that are canceled while they wait, with those that go with them.
@@ -196,8 +239,7 @@ class HeldBack:
         self._waiting = [one for one in self._waiting if not is_given_up(one.submit)]
         for submit in filter(is_given_up, held_back):
             for order in submit.orders:
-                used = self._used[order.instrument_id.value]
-                used[:] = [one for one in used if one is not order]
+                self._used = [one for one in self._used if one[0] is not order]
                 self._keeper.deny(order, CANCELED_WAITING)
 
     # -- CHANGES --
@@ -205,8 +247,8 @@ class HeldBack:
     def may_change(self, order: Order, *changes: Any) -> bool:
         """Return whether a change of an exit makes it no larger and no looser."""
         try:
-            place = order.instrument_id.value
-            is_refused = bool(self._used[place]) or self._is_refused(place)
+            positions = self._way_out.protected_by(order)
+            is_refused = self._is_refused(positions) or any(map(self._used_for, positions))
             return self._way_out.may_change(order, *changes, is_refused=is_refused)
         except Exception as e:
             self._keeper.log.exception("Looking whether a change only reduces raised", e)
@@ -222,11 +264,12 @@ class HeldBack:
             self._keeper.log.exception("Looking what a cancel would leave naked raised", e)
             return dict.fromkeys((order.client_order_id for order in orders), Cancel.PASSES)
         for order in orders:
-            is_refused = self._is_refused(order.instrument_id.value)
             if means[order.client_order_id] is Cancel.CLOSABLE:
+                is_refused = self._is_refused(self._way_out.protected_by(order))
                 means[order.client_order_id] = Cancel.DEPENDS if is_refused else Cancel.PASSES
         return means
 
+    @_alone
     def cancel(self, order: Order, means: Cancel, send: Callable[[], None]) -> None:
         """Cancel an order, now or when the turn is over, or answer that it is held back."""
         match means:
@@ -236,24 +279,58 @@ class HeldBack:
             case Cancel.LEAVES_NAKED:
                 self._keeper.reject_cancel(order)
             case _:
+                self.note_canceled([order])
                 send()
 
-    def _is_refused(self, place: str) -> bool:
-        return self._refused.get(place) == self._keeper.epoch
+    def note_canceled(self, orders: Iterable[Order]) -> None:
+        """Note orders whose cancel was let pass: their status may say so later."""
+        self._way_out.note_canceled(orders)
 
+    def _is_refused(self, positions: Iterable[PositionId]) -> bool:
+        return any(self._refused.get(one) == self._keeper.epoch for one in positions)
+
+    def _used_for(self, position: PositionId) -> list[Decimal]:
+        return [order.quantity.as_decimal() for order, used in self._used if used == position]
+
+    @_alone
     def _end_turn(self) -> None:
         put_off, self._put_off = self._put_off, {}
+        self._give_up_obstructed(frozenset(one.value for one in put_off))
         for order, send in put_off.values():
-            place = order.instrument_id.value
-            # A position that the newest evidence does not have can only be closed or protected by
-            # what is reduce-only, and whether a strategy uses that is seen from what it sends
-            is_flagged = order.is_reduce_only and not self._is_refused(place)
-            sent = [exit_order.quantity.as_decimal() for exit_order in self._used[place]]
-            if is_flagged or close_whole(self._way_out.protected_by(order), sent):
-                send()
-            else:
-                self._keeper.reject_cancel(order)
+            self._guarded(partial(self._end_cancel, order, send))
         obstructed, self._obstructed = self._obstructed, []
         for submit in obstructed:
-            self._submit(submit, is_turn_over=True)
+            self._guarded(partial(self._submit, submit, is_turn_over=True))
         self._used.clear()
+
+    def _give_up_obstructed(self, going: frozenset[str]) -> None:
+        # What does not pass even without the orders that are about to be canceled takes care of
+        # nothing
+        obstructed, self._obstructed = self._obstructed, []
+        for submit in obstructed:
+            found = self.passage(submit.orders, submit.position_id, submit.client_id, going)
+            if found.refusal:
+                self._guarded(partial(self._submit, submit, is_turn_over=True))
+            else:
+                self._obstructed.append(submit)
+
+    def _end_cancel(self, order: Order, send: Callable[[], None]) -> None:
+        positions = self._way_out.protected_by(order)
+        # A position that the newest evidence does not have can only be closed or protected by what
+        # is reduce-only, and whether a strategy uses that is seen from what it sends
+        is_flagged = order.is_reduce_only and not self._is_refused(positions)
+        is_whole = all(
+            close_whole(qty, self._used_for(position)) for position, qty in positions.items()
+        )
+        if is_flagged or is_whole or self._keeper.is_open_for(order):
+            self.note_canceled([order])
+            send()
+        else:
+            self._keeper.reject_cancel(order)
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        # What raises here must not keep the others from being answered
+        try:
+            call()
+        except Exception as e:
+            self._keeper.log.exception("What was held back at the closed gate raised", e)

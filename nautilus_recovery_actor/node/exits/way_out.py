@@ -40,11 +40,18 @@ class WayOut:
         self._cache = cache
         self._msgbus = msgbus
         self._ts_registered = ts_registered
-        # Orders that were refused, and of which the cache has not heard yet
+        # What the cache has not heard of yet: orders that were refused, orders whose cancel was let
+        # pass, and the quantities that are left of those whose change was
         self.refused: set[ClientOrderId] = set()
+        self._canceling: dict[ClientOrderId, Order] = {}
+        self._changing: dict[ClientOrderId, Decimal] = {}
 
     def passage(
-        self, orders: list[Order], position_id: PositionId | None, client_id: ClientId | None
+        self,
+        orders: list[Order],
+        position_id: PositionId | None,
+        client_id: ClientId | None,
+        going: frozenset[str] = frozenset(),
     ) -> Passage:
         """Return whether all of `orders`, sent together, can only reduce what their owner holds."""
         awaits: frozenset[str] = frozenset()
@@ -52,16 +59,17 @@ class WayOut:
         for order in orders:
             position = self._position(order, position_id)
             if position is None:
-                return Passage("there is no position that it would reduce")
+                return Passage("there is no position that it would reduce", is_exit=False)
             if not self._is_routed_to(position, client_id):
-                return Passage(f"it may go to another account than {position.account_id}")
+                refusal = f"it may go to another account than {position.account_id}"
+                return Passage(refusal, is_exit=False)
             beside = [
                 self._candidate(other, position)
                 for other in orders
                 if other is not order and other.instrument_id == order.instrument_id
             ]
             candidate = self._candidate(order, position)
-            found = exits.passage(candidate, self._held(position), beside)
+            found = exits.passage(candidate, self._held(position), beside, going)
             if found.refusal and not found.is_obstructed:
                 return found
             obstructed = found if found.refusal else obstructed
@@ -87,34 +95,49 @@ class WayOut:
         px = (_decimal(order.price if order.has_price else None), _decimal(price))
         trigger = order.trigger_price if order.has_trigger_price else None
         trigger_px = (_decimal(trigger), _decimal(trigger_price))
-        return exits.may_change(
+        may_change = exits.may_change(
             own,
             msgspec.structs.replace(own, leaves=leaves),
             None if position is None else self._held(position),
             is_looser=exits.is_looser(own, px, trigger_px),
             is_refused=is_refused,
         )
+        if may_change:
+            self._changing[order.client_order_id] = leaves
+        return may_change
 
     def cancels(self, orders: Iterable[Order]) -> dict[ClientOrderId, Cancel]:
         """Return what it means for the positions of their owners that `orders` are canceled."""
         orders = list(orders)
         going = frozenset(order.client_order_id.value for order in orders)
         found = {order.client_order_id: Cancel.PASSES for order in orders}
+        held: dict[PositionId, Held] = {}
         for order in orders:
             for position in self._protected_by(order):
-                means = exits.cancel(order.client_order_id.value, going, self._held(position))
+                if position.id not in held:
+                    held[position.id] = self._held(position)
+                means = exits.cancel(order.client_order_id.value, going, held[position.id])
                 found[order.client_order_id] = max(found[order.client_order_id], means)
         return found
+
+    def note_canceled(self, orders: Iterable[Order]) -> None:
+        """Note orders whose cancel was let pass."""
+        alive = {key: one for key, one in self._canceling.items() if not one.is_closed}
+        self._canceling = alive | {order.client_order_id: order for order in orders}
 
     def owners(self, client_order_ids: Iterable[str]) -> set[str]:
         """Return whose orders they are."""
         orders = (self._cache.order(ClientOrderId(one)) for one in client_order_ids)
         return {order.strategy_id.value for order in orders}
 
-    def protected_by(self, order: Order) -> Decimal:
-        """Return the quantity of the positions that an order protects."""
-        held = self._protected_by(order)
-        return sum((position.quantity.as_decimal() for position in held), Decimal(0))
+    def protected_by(self, order: Order) -> dict[PositionId, Decimal]:
+        """Return the quantities of the positions that an order protects."""
+        return {one.id: one.quantity.as_decimal() for one in self._protected_by(order)}
+
+    def closed_by(self, order: Order, position_id: PositionId | None) -> PositionId | None:
+        """Return the position that an order would reduce, ``None`` if there is none."""
+        position = self._position(order, position_id)
+        return None if position is None else position.id
 
     def _protected_by(self, order: Order) -> list[Position]:
         held = self._positions(order)
@@ -149,14 +172,14 @@ class WayOut:
     def _is_routed_to(self, position: Position, client_id: ClientId | None) -> bool:
         if len(self._cache.accounts()) <= 1:
             return True
-        opened_by = self._cache.client_id(position.opening_order_id)
-        if client_id is not None:
-            return client_id.value in (
-                position.account_id.get_issuer(),
-                None if opened_by is None else opened_by.value,
-            )
         account = self._cache.account_for_venue(position.instrument_id.venue)
-        return opened_by is None and (account is None or account.id == position.account_id)
+        is_usual = account is not None and account.id == position.account_id
+        if client_id is None:
+            return is_usual  # Where an order without a client goes
+        opened_by = self._cache.client_id(position.opening_order_id)
+        if opened_by is not None:
+            return bool(client_id == opened_by)
+        return bool(client_id.value == position.account_id.get_issuer())
 
     def _held(self, position: Position) -> Held:
         cache = self._cache
@@ -168,7 +191,7 @@ class WayOut:
             holding=holding(cache, position),
             # Not by status: what was just submitted is in no index of the cache but this
             orders=tuple(
-                own_order(cache, order, self._ts_registered)
+                self._live(order)
                 for order in cache.orders(instrument_id=position.instrument_id)
                 if not (order.is_closed or order.client_order_id in self.refused)
                 and account_of(order) in (None, account_id)
@@ -179,6 +202,16 @@ class WayOut:
             and instrument.instrument_class != InstrumentClass.SPOT,
             unproven=frozenset() if evidence is None else evidence.unproven,
         )
+
+    def _live(self, order: Order) -> OwnOrder:
+        own = own_order(self._cache, order, self._ts_registered)
+        if order.client_order_id in self._canceling and not own.is_cancel_rejected:
+            own = msgspec.structs.replace(own, status="PENDING_CANCEL")
+        if order.is_pending_update and order.client_order_id in self._changing:
+            # The larger one may be what is filled
+            leaves = max(own.leaves, self._changing[order.client_order_id], key=abs)
+            own = msgspec.structs.replace(own, leaves=leaves)
+        return own
 
     def _candidate(self, order: Order, position: Position) -> OwnOrder:
         own = own_order(self._cache, order, self._ts_registered)

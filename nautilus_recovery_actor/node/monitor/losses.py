@@ -74,17 +74,27 @@ class LostOrders:
 
     def find(self, reports: Iterable[VenueReport]) -> tuple[LostOrder, ...]:
         """Return what is lost, by what venues report and by what is pending."""
+        reports = [report for report in reports if report.orders]
+        if not (reports or self._losses.pending):
+            return ()
         forms = OrderIdForms(self._trader_id, strategy_ids(self._msgbus))
         return lost_orders(self._cache, forms, self._ts_registered, reports, self._losses)
 
     def record(self, found: Iterable[LostOrder]) -> None:
         """Keep what a recovery that completes has found, before anybody hears of it."""
-        present, endpoints = strategy_ids(self._msgbus), self._msgbus.endpoints()
-        takers = {id_: TAKER_ENDPOINT.format(strategy_id=id_) in endpoints for id_ in present}
         found = tuple(found)
         # A strategy that is not recoverable takes nothing: it has no hook
-        nobodys = [one for one in found if not takers.get(one.strategy_id, True)]
+        plain = self._without_hook() if found else set()
+        nobodys = [one for one in found if one.strategy_id in plain]
         self._change(self._losses.recorded(found, self._ts_registered).without(nobodys))
+
+    def _without_hook(self) -> set[str]:
+        endpoints = set(self._msgbus.endpoints())
+        return {
+            strategy_id
+            for strategy_id in strategy_ids(self._msgbus)
+            if TAKER_ENDPOINT.format(strategy_id=strategy_id) not in endpoints
+        }
 
     def _take(self, taken: tuple[LostOrder, ...]) -> None:
         try:

@@ -14,6 +14,7 @@ from nautilus_trader.model.events import OrderCancelRejected
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
+from nautilus_recovery_actor.core.names import DENIED
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
@@ -88,7 +89,7 @@ def own_order(cache: CacheFacade, order: Order, ts_registered: int) -> OwnOrder:
             and not getattr(order, "is_activated", False)
         ),
         is_quote_quantity=order.is_quote_quantity,
-        is_cancel_rejected=type(order.last_event) is OrderCancelRejected,
+        is_cancel_rejected=_is_cancel_rejected(order),
         is_new=order.ts_init >= ts_registered,
         account_id=account_of(order),
         position_id=None if position_id is None else position_id.value,
@@ -101,3 +102,9 @@ def own_order(cache: CacheFacade, order: Order, ts_registered: int) -> OwnOrder:
         is_parent_over=is_child and (parent is None or parent.is_closed),
         is_opposite=parent is not None and parent.side != order.side,
     )
+
+
+def _is_cancel_rejected(order: Order) -> bool:
+    # By the venue, and not by a gate
+    last = order.last_event
+    return type(last) is OrderCancelRejected and not last.reason.startswith(DENIED)

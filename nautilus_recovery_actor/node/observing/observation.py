@@ -94,7 +94,9 @@ class Observer:
         made_up = intake.made_up_fills(cache, reported)
         heartbeat = intake.last_heartbeat
         new = intake.flagged[intake.reported_events :]
-        live = live_orders(cache)
+        after, live = cached_positions(cache), live_orders(cache)
+        # Whose they are matters only if there is anything, and there may be a thousand strategies
+        is_owned = bool(after or live)
         return Observation(
             trader_id=self._trader_id,
             recovery_id=intake.recovery_id,
@@ -111,12 +113,12 @@ class Observer:
             accounts=account_states(cache, exec_engine),
             instruments=loaded_instruments(cache, reports),
             before=intake.before,
-            after=cached_positions(cache),
-            claims=self._node_start.claims,
+            after=after,
+            claims=self._node_start.claims if is_owned else {},
             orders=cached_orders(cache, reports, late, intake.restored),
             live_orders=tuple(own_order(cache, order, intake.ts_registered) for order in live),
             closed=closed_positions(cache, live),
-            strategies=self._node_start.strategies,
+            strategies=self._node_start.strategies if is_owned else None,
             reports=reports,
             events=len(intake.flagged),
             fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),

@@ -29,6 +29,7 @@ from nautilus_recovery_actor.node.exits.answers import cancel_rejected
 from nautilus_recovery_actor.node.exits.answers import denied
 from nautilus_recovery_actor.node.exits.answers import modify_rejected
 from nautilus_recovery_actor.node.exits.answers import would_leave_naked
+from nautilus_recovery_actor.node.exits.held_back import CAME_TOO_LATE
 from nautilus_recovery_actor.node.exits.held_back import HeldBack
 from nautilus_recovery_actor.node.exits.way_out import WayOut
 from nautilus_recovery_actor.node.messages import RecoveryMessage
@@ -44,15 +45,15 @@ class Denial:
         self._telling = Telling(strategy)
         self._shadowed: set[ClientOrderId] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._held_back: HeldBack
+        self._ts_registered = 0
+        self._desk: HeldBack | None = None
 
     def register(self) -> None:
         """Take what the strategy has from now on."""
         strategy = self._strategy
         self.log: Logger = strategy.log
         self.msgbus: MessageBus = strategy.msgbus
-        now = strategy.clock.timestamp_ns()
-        self._held_back = HeldBack(self, WayOut(strategy.cache, strategy.msgbus, now))
+        self._ts_registered = self._now()
 
     def begin(self) -> None:
         """Take the event loop on which the strategy starts."""
@@ -70,9 +71,18 @@ class Denial:
         self._telling.after_stop()
 
     def dispose(self) -> None:
-        """Listen no more."""
-        if hasattr(self, "_held_back"):  # It was registered
-            self._held_back.close()
+        """Deny what waits, and listen no more."""
+        if self._desk is not None:
+            self._desk.dispose()
+
+    @property
+    def _held_back(self) -> HeldBack:
+        # Of a thousand strategies few ask for anything at a closed gate
+        if self._desk is None:
+            strategy = self._strategy
+            way_out = WayOut(strategy.cache, strategy.msgbus, self._ts_registered)
+            self._desk = HeldBack(self, way_out)
+        return self._desk
 
     # -- WHAT IS ASKED --
 
@@ -105,7 +115,9 @@ class Denial:
         send: Callable[[], None],
     ) -> None:
         """Send a change that makes an exit no larger and no looser, or reject it."""
-        if self._held_back.may_change(order, quantity, price, trigger_price):
+        if order.is_closed:
+            send()  # Which says so
+        elif self._held_back.may_change(order, quantity, price, trigger_price):
             if not self._following.is_shadow:
                 self.let_pass(order)
             send()
@@ -125,6 +137,7 @@ class Denial:
         means = self._means(orders)
         passing = [one for one in orders if means[one.client_order_id] is Cancel.PASSES]
         if passing:
+            self._held_back.note_canceled(passing)
             send(passing)
         for order in orders:
             if order not in passing:
@@ -143,7 +156,10 @@ class Denial:
             lambda order: order.instrument_id == instrument_id and order.side in sides
         )
         orders = list(self._cancelable(instrument_id, side))
-        if all(one is Cancel.PASSES for one in self._means(orders).values()):
+        # Natively those that are in flight do not say that they are canceled, or are not (1.221)
+        is_simple = self._following.is_shadow or not any(one.is_inflight for one in orders)
+        if is_simple and all(one is Cancel.PASSES for one in self._means(orders).values()):
+            self._held_back.note_canceled(orders)
             send_all()
         else:
             self._cancel(orders, send)
@@ -182,6 +198,8 @@ class Denial:
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call something in the next turn of the event loop."""
+        if self._loop is None:
+            self.begin()  # Started on a thread without one
         if self._loop is None or self._loop.is_closed():
             call()
         else:
@@ -195,15 +213,16 @@ class Denial:
             signals.exit_passed, self._strategy, self.log.exception, order=order, reason=reason
         )
 
-    def deny(self, order: Order, reason: str | None = None) -> None:
-        """Answer that an order is not sent."""
+    def deny(self, order: Order, reason: str | None = None, *, refusal: str = "") -> None:
+        """Answer that an order is not sent; `refusal` is why it is no exit that passes."""
         strategy = self._strategy
         if order.status != OrderStatus.INITIALIZED:
             strategy.log.error(
                 f"Cannot submit {order.client_order_id}: it is already {order.status_string()}"
             )
             return
-        reason = self._signal(order, reason)
+        reason = reason or self._reason(order)
+        self._signal(order, reason := f"{reason}; {refusal}" if refusal else reason)
         strategy.msgbus.publish(f"{ORDER_EVENTS}{strategy.id}", order.init_event)
         if not strategy.cache.order_exists(order.client_order_id):
             strategy.cache.add_order(order)
@@ -235,7 +254,10 @@ class Denial:
     def _reason(self, order: Order) -> str:
         # Of a list, the order that is denied need not be the one whose instrument is blocked
         gate = self._following.gate
-        return gate.reason(order.instrument_id) or f"RECOVERY_BLOCKED: {', '.join(gate.blocked)}"
+        if reason := gate.reason(order.instrument_id):
+            return reason
+        blocked = ", ".join(sorted(gate.blocked))
+        return f"RECOVERY_BLOCKED: {blocked}" if blocked else CAME_TOO_LATE
 
     def _now(self) -> int:
         return int(self._strategy.clock.timestamp_ns())

@@ -51,11 +51,13 @@ class ClosingOrder(NamedTuple):
 class Exits:
     """The orders of a strategy that reduce its positions, by what the cache holds now."""
 
-    __slots__ = ("_made", "_strategy", "_topics", "_ts_registered", "report")
+    __slots__ = ("_made", "_strategy", "_topics", "_ts_registered", "is_claiming", "report")
 
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
         self._ts_registered = 0
+        # Whether the strategy holds more than what is its own
+        self.is_claiming = False
         # The orders made for a position that no strategy owns
         self._made: set[ClientOrderId] = set()
         self._topics: tuple[str, ...] = ()
@@ -65,18 +67,21 @@ class Exits:
     def register(self) -> None:
         """Take the time from which on orders are of this run, and listen to what is claimed."""
         self._ts_registered = self._strategy.clock.timestamp_ns()
-        if self._strategy.external_order_claims:
+        self.is_claiming = bool(self._strategy.external_order_claims)
+        if self.is_claiming:
             self._listen()
 
     def held(self) -> list[Position]:
         """Return the open positions of the strategy, and those that it claims of no strategy."""
         strategy = self._strategy
         held = strategy.cache.positions_open(strategy_id=strategy.id)
-        for instrument_id in strategy.external_order_claims:
-            for owner in _UNCLAIMED:
-                held += strategy.cache.positions_open(
-                    instrument_id=instrument_id, strategy_id=owner
-                )
+        if self.is_claiming:
+            held += [
+                position
+                for owner in _UNCLAIMED
+                for position in strategy.cache.positions_open(strategy_id=owner)
+                if position.instrument_id in strategy.external_order_claims
+            ]
         return sorted(held, key=lambda position: position.id.value)
 
     def of(self, position: Position) -> list[Order]:

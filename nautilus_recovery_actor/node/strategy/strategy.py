@@ -258,10 +258,10 @@ class RecoverableStrategy(Strategy):
 
         System method (not intended to be called by user code).
         """
+        self.__denial.dispose()  # While the strategy can hear what is answered
         super().dispose()
         self.__checkpoints.disarm()
         self.__exits.dispose()
-        self.__denial.dispose()
         self.__consumer.dispose()
 
     def indicators_initialized(self) -> bool:
@@ -492,7 +492,7 @@ class RecoverableStrategy(Strategy):
     ) -> None:
         """
         Submit the order list, or deny it as a whole while the gate is closed for one of its orders
-        that is no exit.
+        that is not an exit.
 
         See `Strategy.submit_order_list` for the parameters.
         """

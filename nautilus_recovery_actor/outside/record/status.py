@@ -82,6 +82,10 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     # The first few open positions that no stop covers, by the heartbeat, and how many more
     unprotected: tuple[Discrepancy, ...] = ()
     unprotected_more: int = 0
+    # The exits without a position, and what belongs to strategies that the node does not run, by
+    # the report of the epoch
+    orphan_exits: tuple[Discrepancy, ...] = ()
+    absent_strategies: tuple[Discrepancy, ...] = ()
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
@@ -126,6 +130,8 @@ def node_status(
         released_until={key: until for key, until in released.items() if key in blocked},
         unprotected=unprotected,
         unprotected_more=more,
+        orphan_exits=_standing(report, DiscrepancyKind.ORPHAN_EXIT),
+        absent_strategies=_standing(report, DiscrepancyKind.ABSENT_STRATEGY),
         is_shadow=report is not None and report.shadow,
     )
     state, reason = _state(found, life, report, is_strict=is_strict)
@@ -138,9 +144,13 @@ def _unprotected(
     if beat.unprotected is not None:
         return beat.unprotected, beat.unprotected_more
     # Of a monitor that does not look between recoveries
-    found = () if report is None else report.discrepancies
-    found = tuple(one for one in found if one.kind is DiscrepancyKind.UNPROTECTED_POSITION)
+    found = _standing(report, DiscrepancyKind.UNPROTECTED_POSITION)
     return found[:_NAMED], max(len(found) - _NAMED, 0)
+
+
+def _standing(report: RecoveryReport | None, kind: DiscrepancyKind) -> tuple[Discrepancy, ...]:
+    found = () if report is None else report.discrepancies
+    return tuple(one for one in found if one.kind is kind and not one.resolved)
 
 
 def _state(
