@@ -195,7 +195,9 @@ class CrashTest:
         naked = self._stop(kill) if kill.stop else ""
         outcomes, fault, error = [], "", ""
         for _ in range(2):
+            # Before a node that is blocked stores more, and is killed itself
             stored, seen = stored_state(self._valkey), self._market.look()
+            seen_version = self._seen_version
             process = self._node(next_kill)
             process.wait_for("started")
             if kill.is_answer_late:
@@ -210,7 +212,8 @@ class CrashTest:
             fault = self._fault(process, recovered["blocking"], Decimal(enabled["qty"]))
             error = error or claims.blocked(self._market.sent(seen), fault, recovered["blocking"])
             naked = naked or self._no_less_protected(seen, Decimal(enabled["qty"]))
-        found = self._check(process, stored, seen, Decimal(enabled["qty"]), is_open=is_open)
+        cached = Decimal(enabled["qty"])
+        found = self._check(process, stored, seen, seen_version, cached, is_open=is_open)
         secs = time.monotonic() - start
         found = found._replace(exits=naked or found.exits)
         outcome = ", ".join(outcomes)
@@ -248,6 +251,7 @@ class CrashTest:
         process: NodeProcess,
         stored: dict[str, Any],
         seen: Seen,
+        seen_version: int,
         cached: Decimal,
         *,
         is_open: bool,
@@ -270,7 +274,7 @@ class CrashTest:
         found = Claims(
             once=claims.once(self._venue.submitted(), self._entries, bids),
             exits=self._no_less_protected(seen, cached),
-            state=claims.state(restored, stored, self._seen_version, self._saved),
+            state=claims.state(restored, stored, seen_version, self._saved),
         )
         if not is_open:
             return found
