@@ -185,7 +185,10 @@ def cancel(order_id: str, going: frozenset[str], held: Held) -> Cancel:
         return Cancel.PASSES
     if _is_closable(held, going):
         return Cancel.CLOSABLE
-    return Cancel.DEPENDS if held.is_flag_binding else Cancel.LEAVES_NAKED
+    # By one that is reduce-only, or once the owner's other exits are canceled as well
+    every = going | {one.client_order_id for one in own}
+    is_possible = held.is_flag_binding or _is_closable(held, every)
+    return Cancel.DEPENDS if is_possible else Cancel.LEAVES_NAKED
 
 
 def own_exits(held: Held) -> list[OwnOrder]:

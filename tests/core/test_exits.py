@@ -246,6 +246,15 @@ def test_a_cancel_of_what_alone_protects_depends_where_the_position_is_not_prove
     assert means(spot, "O-1") == [Cancel.LEAVES_NAKED]
 
 
+def test_on_spot_a_cancel_beside_a_take_profit_depends_on_what_becomes_of_that() -> None:
+    """Both may be canceled in one go, and the position closed."""
+    far = order("-2", "FAR", kind="LIMIT")
+    assert means(held(order(), far, is_flag_binding=False), "O-1") == [Cancel.DEPENDS]
+    assert means(held(order(), far, venue="1", is_flag_binding=False), "O-1") == [
+        Cancel.LEAVES_NAKED
+    ]
+
+
 def test_a_cancel_of_what_does_not_protect_passes() -> None:
     """A take-profit, one of two stops, the stop of somebody else's position."""
     far = order("-2", "FAR", kind="LIMIT")

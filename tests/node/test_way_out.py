@@ -461,6 +461,28 @@ def test_the_stop_of_a_node_in_the_middle_of_an_epoch_ends_flat(venue: PaperVenu
     asyncio.run(scenario())
 
 
+def test_exits_that_are_canceled_one_by_one_make_room_for_a_close(venue: PaperVenue) -> None:
+    """The stop goes first, while its take-profit still rests."""
+    strategy = recoverable(flag=False)
+
+    async def scenario() -> None:
+        async with acting(venue, strategy, monitor=SHORT_CHECK) as node:
+            strategy.enter()
+            await quiet(node)
+            strategy.gate.close("TEST")
+            stop, far = strategy.oco()
+            strategy.submit_order_list(OrderList(OrderListId("L-1"), [stop, far]))
+            await quiet(node)
+            strategy.cancel_order(stop)
+            strategy.cancel_order(far)
+            strategy.close_position(strategy.held, reduce_only=False)
+            await quiet(node)
+        assert end_of(venue) == (ZERO, ZERO)
+        assert strategy.told(OrderDenied) == []
+
+    asyncio.run(scenario())
+
+
 def test_a_managed_stop_ends_flat(venue: PaperVenue) -> None:
     """`manage_stop` exits the market before the strategy stops."""
     if not hasattr(Strategy, "market_exit"):
