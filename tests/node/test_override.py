@@ -498,7 +498,7 @@ class Protecting(Recorder):
 def test_what_could_not_be_sent_while_an_instrument_was_blocked_is_sent_after_its_release(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
-    """The strategy is enabled again, once for a release, and once for all while it is stopped."""
+    """Its bid, after its stop: once for a release, and once for all while it is stopped."""
     strategy = Protecting()
 
     async def scenario() -> None:
@@ -510,13 +510,12 @@ def test_what_could_not_be_sent_while_an_instrument_was_blocked_is_sent_after_it
             assert strategy.told == ["start", "complete", "position", "enabled"]
             assert strategy.denied
             (position,) = strategy.cache.positions_open(strategy_id=strategy.id)
+            await node.run.until(lambda: strategy.is_protected(position))
 
             release(node)
             assert strategy.told == ["start", "complete", "position", "enabled", "enabled"]
-            await node.run.until(lambda: strategy.is_protected(position))
             await node.run.until(lambda: strategy.cache.orders_open_count(side=OrderSide.BUY) == 1)
-            # A stop that was still on its way has been replaced
-            await node.run.until(lambda: strategy.cache.orders_open_count(side=OrderSide.SELL) == 1)
+            assert strategy.cache.orders_open_count(side=OrderSide.SELL) == 1
             bus = node.node.kernel.msgbus
             release(node, secs=90.0)
             bus.send(COMMAND_ENDPOINT, command("withdraw", ETH.value))
