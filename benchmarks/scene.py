@@ -3,9 +3,7 @@ NautilusTrader's own components, wired as its kernel wires them, and what passes
 """
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import cycle
 
 from nautilus_trader.cache.cache import Cache
@@ -48,7 +46,6 @@ from nautilus_trader.portfolio.portfolio import Portfolio
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
 from nautilus_recovery_actor import RecoveryMonitorActor
-from nautilus_recovery_actor.node.internals import reports_added
 
 
 TRADER_ID = TraderId("BENCH-001")
@@ -88,7 +85,6 @@ class System:
         self.portfolio = Portfolio(**wiring)
         self.risk_engine = LiveRiskEngine(loop=loop, portfolio=self.portfolio, **wiring)
         self.exec_engine = LiveExecutionEngine(loop=loop, **wiring)
-        self._receivers: list[Callable[..., None]] = []
         self.instruments = instruments(instrument_count)
         for instrument in self.instruments:
             self.cache.add_instrument(instrument)
@@ -100,13 +96,12 @@ class System:
         monitor = RecoveryMonitorActor()
         monitor.register_base(self.portfolio, self.msgbus, self.cache, self.clock)
         monitor.register_executor(self.loop, _EXECUTOR)
+        monitor._seam.open(self.exec_engine)  # No kernel is seen to call
         for copy in range(1, copies):
             # To the bus these are other topics, and they match the same messages
             stars = "*" * (1 + copy)
             self.msgbus.subscribe(f"events.order.{stars}", monitor._incoming.on_order_event)
             self.msgbus.subscribe(f"reports.execution.{stars}", monitor._incoming.on_report)
-            self._receivers.append(partial(monitor._incoming.on_reports_added))
-            reports_added.connect(self._receivers[-1])
         return monitor
 
     def remove_monitor(self, monitor: RecoveryMonitorActor) -> None:
@@ -115,8 +110,6 @@ class System:
         """
         monitor.on_stop()
         monitor.on_dispose()
-        for receiver in self._receivers:
-            reports_added.disconnect(receiver)
 
     def add_client(self, orders: int) -> None:
         """

@@ -94,6 +94,27 @@ class Severity(StrEnum):
     BLOCK = "BLOCK"
 
 
+class Correction(StrEnum):
+    """
+    What was evidently wrong in a venue's report, and corrected before the engine saw it.
+
+    ``DUPLICATE_FILL``: a trade that was reported twice. ``VENUE_ORDER_ID_CHANGED``: an order that
+    the cache knew under another venue order ID, which it was given. ``CLIENT_ORDER_ID_CUT``: a
+    client order ID of which the venue returned a part or a number. ``CASH_POSITION_FLAT``: a
+    position report for a cash account, which holds balances. ``PRICE_IS_AVERAGE``: a price that was
+    none. ``ALREADY_APPLIED``: orders and trades that the cache had exactly so. ``ORDER_ASKED``: an
+    order that the report lacked, and that the venue knew when it was asked for it.
+    """
+
+    DUPLICATE_FILL = "DUPLICATE_FILL"
+    VENUE_ORDER_ID_CHANGED = "VENUE_ORDER_ID_CHANGED"
+    CLIENT_ORDER_ID_CUT = "CLIENT_ORDER_ID_CUT"
+    CASH_POSITION_FLAT = "CASH_POSITION_FLAT"
+    PRICE_IS_AVERAGE = "PRICE_IS_AVERAGE"
+    ALREADY_APPLIED = "ALREADY_APPLIED"
+    ORDER_ASKED = "ORDER_ASKED"
+
+
 class DiscrepancyKind(StrEnum):
     """
     How the cache differs from the venue's report, or what else somebody has to know.
@@ -110,6 +131,7 @@ class DiscrepancyKind(StrEnum):
     or price.
     ``INFLIGHT_ORDER``: sent before the restart, and still unanswered.
     ``NO_MASS_STATUS``: an account that must report has not reported.
+    ``UNPROVEN_REPORT``: two answers of the venue in a row differ, or there was no second one.
     ``AVG_PX_MISMATCH``: equal in quantity, with a different average open price.
     ``UNPROTECTED_POSITION``: in the cache, and stops do not cover it.
     ``ORPHAN_EXIT``: an open order that has outlived the position that it would have closed.
@@ -127,6 +149,7 @@ class DiscrepancyKind(StrEnum):
     ORDER_MISMATCH = "ORDER_MISMATCH"
     INFLIGHT_ORDER = "INFLIGHT_ORDER"
     NO_MASS_STATUS = "NO_MASS_STATUS"
+    UNPROVEN_REPORT = "UNPROVEN_REPORT"
     AVG_PX_MISMATCH = "AVG_PX_MISMATCH"
     UNPROTECTED_POSITION = "UNPROTECTED_POSITION"
     ORPHAN_EXIT = "ORPHAN_EXIT"

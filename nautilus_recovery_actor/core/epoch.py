@@ -1,5 +1,5 @@
 """
-What to do next: the life of one epoch as pure functions.
+What to do next: the life of one epoch as pure functions (long: its words, and all their cases).
 
 `decide` takes a state and what happened, and answers with the next state and at most one action.
 It reads no clock and does nothing itself; the host carries the action out and feeds back what
@@ -31,6 +31,10 @@ class Timing(msgspec.Struct, frozen=True):
     storm_epochs: int = 6
     # The time in which they are counted
     storm_window: int = 300_000_000_000
+    # How often the venues are asked in one epoch before a judgment
+    asks: int = 0
+    # How long all of them may take to answer
+    answer: int = 0
 
 
 class RecoveryState(msgspec.Struct, frozen=True):
@@ -46,6 +50,13 @@ class RecoveryState(msgspec.Struct, frozen=True):
     # Set when a first judgment blocked and another one is due: to where events that come late
     # may put off the deadline (UNIX ns)
     limit: int | None = None
+    # How often the venues were asked, and until when an answer is awaited, or was not (UNIX ns)
+    asked: int = 0
+    asking_until: int | None = None
+    # Whether the last answer is still to be judged
+    is_answered: bool = False
+    # Not before the venues are asked again (UNIX ns)
+    ask_at: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -57,6 +68,8 @@ class RecoveryState(msgspec.Struct, frozen=True):
         """When the host has to send `Woke` (UNIX ns), ``None`` once the epoch is over."""
         if self.is_over:
             return None
+        if self.asking_until is not None:
+            return self.asking_until
         return min(self.deadline, self.settle_at) if self.settle_at is not None else self.deadline
 
 
@@ -92,16 +105,24 @@ class Changed(msgspec.Struct, frozen=True):
     now: int
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """The answer to `Ask` is there at `now`, whatever it is; `flagged` events had come."""
+
+    now: int
+    flagged: int
+
+
 class Judged(msgspec.Struct, frozen=True):
     """
     The judgment was made at `now`: a `failure`, with its `message`, if it allows no trading at
-    all; `is_blocking` if it blocks anything.
+    all; `is_blocking` if it blocks anything; `is_unproven` if the venues' answers differ.
     """
 
     now: int
     failure: FailureReason | None = None
     message: str = ""
     is_blocking: bool = False
+    is_unproven: bool = False
 
 
 class Stormed(msgspec.Struct, frozen=True):
@@ -118,10 +139,16 @@ class Broke(msgspec.Struct, frozen=True):
     message: str
 
 
-Happening: TypeAlias = Seen | TraderStarted | Woke | Changed | Judged | Stormed | Stopped | Broke
+Happening: TypeAlias = (
+    Seen | TraderStarted | Woke | Changed | Answered | Judged | Stormed | Stopped | Broke
+)
 
 
 # -- WHAT TO DO --
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the venues what they hold, and answer with `Answered`."""
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -139,7 +166,7 @@ class Fail(msgspec.Struct, frozen=True):
     message: str
 
 
-Action: TypeAlias = Judge | Complete | Fail
+Action: TypeAlias = Ask | Judge | Complete | Fail
 
 
 def open_startup(now: int, timing: Timing) -> RecoveryState:
@@ -163,7 +190,7 @@ def is_storm(openings: Collection[int], timing: Timing) -> bool:
     return sum(opening > since for opening in openings) > timing.storm_epochs
 
 
-def decide(
+def decide(  # noqa: C901  One case each
     state: RecoveryState, happening: Happening, timing: Timing
 ) -> tuple[RecoveryState, Action | None]:
     """
@@ -188,6 +215,8 @@ def decide(
         case Changed(now) if state.limit is not None and state.settle_at is not None:
             settle_at = min(state.settle_at, now + timing.settle)
             return msgspec.structs.replace(state, settle_at=settle_at), None
+        case Answered(now, flagged) if state.asking_until is not None:
+            return _answered(state, now, flagged, timing)
         case Judged() if state.settle_at is not None:  # Not before the trader started
             return _judged(state, happening, timing)
         case Stormed():
@@ -210,7 +239,27 @@ def decide(
             return state, None
 
 
+def _answered(
+    state: RecoveryState, now: int, flagged: int, timing: Timing
+) -> tuple[RecoveryState, Action | None]:
+    deadline = max(state.deadline, now + timing.settle)
+    state = msgspec.structs.replace(
+        state,
+        asking_until=None,
+        is_answered=True,
+        ask_at=now + timing.recheck * 2 ** (state.asked - 1),
+        settle_at=now,
+        deadline=deadline,
+        limit=None if state.limit is None else max(state.limit, deadline),
+    )
+    return _woken(state, Woke(now, flagged), timing)
+
+
 def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoveryState, Action | None]:
+    if state.asking_until is not None:
+        if woke.now < state.asking_until:
+            return state, None
+        return _answered(state, woke.now, woke.flagged, timing)
     settle_at = state.settle_at
     if settle_at is None:
         if woke.is_start_pending is False:
@@ -239,7 +288,11 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
             else min(max(state.deadline, settle_at), state.limit),
         )
     elif woke.now >= settle_at:
-        return _moved(state, RecoveryPhase.VERIFYING), Judge()
+        state = _moved(state, RecoveryPhase.VERIFYING)
+        if state.asked < timing.asks and not state.is_answered and woke.now >= state.ask_at:
+            until = woke.now + timing.answer
+            return msgspec.structs.replace(state, asked=state.asked + 1, asking_until=until), Ask()
+        return msgspec.structs.replace(state, is_answered=False), Judge()
     if woke.now >= state.deadline:
         return _failed(
             state,
@@ -253,11 +306,16 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
 def _judged(
     state: RecoveryState, judged: Judged, timing: Timing
 ) -> tuple[RecoveryState, Action | None]:
-    if judged.is_blocking and judged.now < state.deadline:
+    may_answer = judged.is_unproven and state.asked < timing.asks
+    if judged.is_blocking and (judged.now < state.deadline or may_answer):
+        # Answers that differ are not believed, however long the venues take to agree
+        recheck_at = max(judged.now + timing.recheck, state.ask_at if may_answer else 0)
+        deadline = max(state.deadline, recheck_at) if may_answer else state.deadline
         return msgspec.structs.replace(
             state,
-            settle_at=min(judged.now + timing.recheck, state.deadline),
-            limit=state.limit or state.deadline + timing.verify,
+            settle_at=min(recheck_at, deadline),
+            deadline=deadline,
+            limit=max(state.limit or deadline + timing.verify, deadline),
         ), None
     if judged.failure is not None:
         return _failed(state, judged.failure, judged.message)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from nautilus_recovery_actor.core import epoch
+from nautilus_recovery_actor.core import observation
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import Severity
@@ -54,6 +55,8 @@ class FlaggedAtRuntime(Fact, frozen=True, kw_only=True):
     """Flagged events came after the epoch ended; the engine made up one of their fills, or none."""
 
     is_made_up: bool
+    # Those of the events
+    accounts: frozenset[str] = frozenset()
 
 
 class Doubted(Fact, frozen=True, kw_only=True):
@@ -67,6 +70,25 @@ class Looked(Fact, frozen=True, kw_only=True):
     """The host looked which accounts' clients are disconnected."""
 
     disconnected: frozenset[str]
+
+
+class Returning(Fact, frozen=True, kw_only=True):
+    """The client of an account comes back: what it is about to report is not known yet."""
+
+    account_id: str
+
+
+class Answered(Fact, frozen=True, kw_only=True):
+    """The answer to `Ask`: what each account said, or why it did not."""
+
+    answers: tuple[observation.Answer, ...]
+
+
+class StrangerTraded(Fact, frozen=True, kw_only=True):
+    """Somebody else traded what a strategy of this node holds."""
+
+    account_id: str
+    instrument_id: str
 
 
 class Judged(Fact, frozen=True, kw_only=True):
@@ -112,6 +134,17 @@ class Open(msgspec.Struct, frozen=True):
     """Publish `RecoveryStarted`, and note what the cache held before if a trader runs already."""
 
     is_at_runtime: bool = False
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """
+    Ask the venues of these accounts, ``None`` for all, what they hold, and answer with `Answered`.
+
+    Those of `again` are to report all to the engine once more before.
+    """
+
+    accounts: frozenset[str] | None = None
+    again: frozenset[str] = frozenset()
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -170,4 +203,6 @@ class Shutdown(msgspec.Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = Open | Judge | Fail | End | Revise | Record | Absorb | Log | Answer | Shutdown
+Action: TypeAlias = (
+    Open | Ask | Judge | Fail | End | Revise | Record | Absorb | Log | Answer | Shutdown
+)

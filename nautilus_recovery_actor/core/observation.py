@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
@@ -73,6 +74,25 @@ class VenueReport(msgspec.Struct, frozen=True):
     trade_ids: frozenset[str] = frozenset()
     # The number of fill reports
     fills: int = 0
+    # What the engine was not given like that
+    corrections: tuple[CorrectionMade, ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What an account's venue said when the monitor asked it, or the `problem` in its place."""
+
+    account_id: str
+    # When it was asked (UNIX ns, the node's clock)
+    ts: int
+    venue: str = ""
+    # How many of the observation's `events` and `live_fills` preceded the answer
+    seen_events: int = 0
+    seen_live_fills: int = 0
+    # The positions reported
+    positions: tuple[VenuePosition, ...] = ()
+    # The open orders, and those that the cache holds open and the venue does not
+    orders: tuple[VenueOrder, ...] = ()
+    problem: str | None = None
 
 
 class CachedPosition(msgspec.Struct, frozen=True, gc=False):
@@ -210,6 +230,9 @@ class Observation(msgspec.Struct, frozen=True):
     strategies: frozenset[str] | None = None
     # The newest mass status of each account, as its adapter made it
     reports: tuple[VenueReport, ...] = ()
+    # What the accounts have answered since, in order, and which of them were asked
+    answers: tuple[Answer, ...] = ()
+    asked_accounts: frozenset[str] = frozenset()
     # The number of flagged order events, fills among them
     events: int = 0
     # The flagged fills, in the order of their arrival, each once

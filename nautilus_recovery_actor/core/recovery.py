@@ -15,6 +15,7 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
 from nautilus_recovery_actor.core.compare.positions import doubt
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
@@ -25,7 +26,9 @@ from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Fact
 from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.happenings import Read
+from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.proof import unasked
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 
@@ -65,6 +68,11 @@ class Recovery(msgspec.Struct, frozen=True):
     # The accounts that must report, ``None`` for those that a start requires; and those that must
     # report again as well, since their clients were seen disconnected
     required: frozenset[str] | None = None
+    # The accounts that the epoch is about, ``None`` for all: what their venues have answered since
+    # they reported, and those that are to report once more
+    concerned: frozenset[str] | None = None
+    answers: tuple[Answer, ...] = ()
+    outdated: frozenset[str] = frozenset()
     demanded: frozenset[str] = frozenset()
     disconnected: frozenset[str] = frozenset()
     # What the epoch before found, and what this one found when it was checked last
@@ -153,13 +161,21 @@ def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision: 
             return _reported(recovery, happening, rules)
         case happened.FlaggedAtRuntime(is_made_up=is_made_up):
             if _may_reopen(recovery, is_made_up and rules.reopens_on_synthetic_fill):
-                return _opened(recovery, happening, rules, "synthetic_fill")
+                return _opened(
+                    recovery, happening, rules, "synthetic_fill", concerned=happening.accounts
+                )
             is_over = recovery.phase is RecoveryPhase.COMPLETE
             return recovery, (happened.Absorb(),) if is_over else ()
         case happened.Doubted():
             return _doubted(recovery, happening, rules)
         case happened.Looked():
             return _looked(recovery, happening, rules)
+        case happened.Returning():
+            return _returning(recovery, happening, rules)
+        case happened.StrangerTraded():
+            return _stranger_traded(recovery, happening, rules)
+        case happened.Answered():
+            return _answered(recovery, happening, rules)
         case happened.Judged():
             return _judged(recovery, happening, rules)
         case happened.Described():
@@ -178,6 +194,7 @@ def _opened(
     trigger: str,
     *,
     required: frozenset[str] = frozenset(),
+    concerned: frozenset[str] | None = None,
     doubts: tuple[Discrepancy, ...] = (),
 ) -> Decision:
     last, timing = recovery.report, rules.timing
@@ -192,6 +209,9 @@ def _opened(
         reports={},
         ts_reconciled=None,
         required=required,
+        concerned=concerned,
+        answers=(),
+        outdated=frozenset(),
         demanded=frozenset(),
         carried=(*dict.fromkeys(carried), *doubts),
         earlier=(),
@@ -217,7 +237,8 @@ def _backtested(recovery: Recovery, now: int, rules: Rules) -> Decision:
     recovery = _replace(
         recovery, trigger="backtest", ts_started=now, state=state, required=frozenset()
     )
-    # No time has to pass where time is simulated
+    # No time has to pass where time is simulated, and no venue can be asked
+    rules = _replace(rules, timing=_replace(rules.timing, asks=0))
     recovery, actions = _advanced(recovery, epoch.Woke(now + rules.timing.settle, 0), rules)
     return recovery, (happened.Open(), *actions)
 
@@ -240,13 +261,21 @@ def _broken(recovery: Recovery, broke: happened.Broke, rules: Rules) -> Decision
 
 def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> Decision:
     opening: tuple[Action, ...] = ()
+    account = frozenset({reported.account_id})
     if is_new := _may_reopen(recovery, rules.reopens_on_mass_status):
-        recovery, opening = _opened(recovery, reported, rules, "mass_status")
+        recovery, opening = _opened(recovery, reported, rules, "mass_status", concerned=account)
     elif recovery.phase is RecoveryPhase.COMPLETE:
         return recovery, ()
     # Also under a failure: an operator may resume with it
     reports = {**recovery.reports, reported.account_id: reported.read}
-    recovery = _replace(recovery, ts_reconciled=reported.now, reports=reports)
+    concerned = recovery.concerned
+    recovery = _replace(
+        recovery,
+        ts_reconciled=reported.now,
+        reports=reports,
+        concerned=None if concerned is None else concerned | account,
+        outdated=recovery.outdated - account,
+    )
     if not is_new:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)
         recovery, _ = _advanced(recovery, epoch.Changed(reported.now), rules)
@@ -259,7 +288,10 @@ def _doubted(recovery: Recovery, doubted: happened.Doubted, rules: Rules) -> Dec
     if found in (*recovery.carried, *reported):
         return recovery, ()  # Known, and it stands until the account reports
     if _may_reopen(recovery, rules.reopens_on_synthetic_fill):
-        return _opened(recovery, doubted, rules, "synthetic_fill", doubts=(found,))
+        concerned = frozenset({doubted.account_id})
+        return _opened(
+            recovery, doubted, rules, "synthetic_fill", concerned=concerned, doubts=(found,)
+        )
     if recovery.phase is RecoveryPhase.COMPLETE:
         return recovery, ()
     return _replace(recovery, carried=(*recovery.carried, found)), ()
@@ -279,8 +311,35 @@ def _looked(recovery: Recovery, looked: happened.Looked, rules: Rules) -> Decisi
         return _demanding(recovery, lost), (warning,)
     if not rules.reopens_on_mass_status:
         return recovery, (warning,)
-    recovery, actions = _opened(recovery, looked, rules, "mass_status", required=lost)
+    recovery, actions = _opened(
+        recovery, looked, rules, "mass_status", required=lost, concerned=lost
+    )
     return recovery, (warning, *actions)
+
+
+def _returning(recovery: Recovery, returning: happened.Returning, rules: Rules) -> Decision:
+    account = frozenset({returning.account_id})
+    if not recovery.is_trader_running or recovery.state is None:
+        return recovery, ()
+    if recovery.phase is not RecoveryPhase.COMPLETE:
+        return _demanding(recovery, account), ()
+    if not rules.reopens_on_mass_status:
+        return recovery, ()
+    return _opened(recovery, returning, rules, "mass_status", required=account, concerned=account)
+
+
+def _stranger_traded(recovery: Recovery, traded: happened.StrangerTraded, rules: Rules) -> Decision:
+    if not _may_reopen(recovery, is_wanted=True):
+        return recovery, ()
+    account_id, instrument_id = traded.account_id, traded.instrument_id
+    return _opened(
+        recovery,
+        traded,
+        rules,
+        "proof",
+        concerned=frozenset({account_id}),
+        doubts=(unasked(account_id, instrument_id, rules.policy),),
+    )
 
 
 # -- FROM ITS OPENING TO ITS END --
@@ -291,6 +350,8 @@ def _advanced(recovery: Recovery, what: epoch.Happening, rules: Rules) -> Decisi
     state, action = epoch.decide(recovery.state, what, rules.timing)
     recovery = _replace(recovery, state=state)
     match action:
+        case epoch.Ask():
+            return recovery, (happened.Ask(recovery.concerned, recovery.outdated),)
         case epoch.Judge():
             return recovery, (happened.Judge(),)
         case epoch.Fail(reason, message):
@@ -306,15 +367,32 @@ def _woken(recovery: Recovery, woke: epoch.Woke, rules: Rules) -> Decision:
     if woke.flagged:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)
     recovery, actions = _advanced(recovery, woke, rules)
-    if happened.Judge() in actions:
+    if any(isinstance(action, happened.Ask | happened.Judge) for action in actions):
         recovery = _demanding(recovery, woke.disconnected)
     return recovery, actions
+
+
+def _answered(recovery: Recovery, answered: happened.Answered, rules: Rules) -> Decision:
+    if recovery.report is not None:
+        return recovery, ()
+    recovery = _replace(
+        recovery, answers=(*recovery.answers, *answered.answers), outdated=frozenset()
+    )
+    return _advanced(recovery, epoch.Answered(answered.now, answered.flagged), rules)
 
 
 def _demanding(recovery: Recovery, lost: frozenset[str]) -> Recovery:
     # What a client reported before it was disconnected is of no use
     kept = {key: report for key, report in recovery.reports.items() if key not in lost}
-    return _replace(recovery, demanded=recovery.demanded | lost, reports=kept)
+    answers = tuple(answer for answer in recovery.answers if answer.account_id not in lost)
+    concerned = None if recovery.concerned is None else recovery.concerned | lost
+    return _replace(
+        recovery,
+        demanded=recovery.demanded | lost,
+        reports=kept,
+        answers=answers,
+        concerned=concerned,
+    )
 
 
 def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decision:
@@ -322,12 +400,18 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
     was_rechecking = recovery.is_rechecking
     blocking = sum(found.is_blocking for found in report.discrepancies)
     unreported = {at: ts for at, ts in recovery.guessed.items() if at[0] not in recovery.reports}
-    recovery = _replace(recovery, earlier=report.discrepancies, guessed={**unreported, **guessed})
-    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking))
+    recovery = _replace(
+        recovery,
+        earlier=report.discrepancies,
+        guessed={**unreported, **guessed},
+        outdated=judged.judgment.outdated,
+    )
+    is_unproven = any(found.kind is Kind.UNPROVEN_REPORT for found in report.discrepancies)
+    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_unproven)
     recovery, actions = _advanced(recovery, what, rules)
     if recovery.phase is RecoveryPhase.COMPLETE:
         report = _replace(report, ts_completed=judged.now)
-        recovery = _replace(recovery, report=report, reports={}, carried=())
+        recovery = _replace(recovery, report=report, reports={}, answers=(), carried=())
         return recovery, (happened.End(MessageKind.COMPLETE, report),)
     if was_rechecking or not recovery.is_rechecking:
         return recovery, actions

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -40,6 +41,10 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
         Whether its execution client was connected, ``None`` if unknown.
     ts_account : int, optional
         When the venue last reported the account itself, its balances.
+    ts_proof : int, optional
+        When the last of two answers in a row that agree was given, or ``None`` if none do.
+    answers : int, default 0
+        How often the venue has answered in this recovery, its mass statuses included.
 
     """
 
@@ -51,6 +56,34 @@ class AccountRecovery(msgspec.Struct, frozen=True, gc=False):
     positions: int = 0
     is_connected: bool | None = None
     ts_account: int | None = None
+    ts_proof: int | None = None
+    answers: int = 0
+
+
+class CorrectionMade(msgspec.Struct, frozen=True, gc=False):
+    """
+    What was evidently wrong in a venue's report, and not passed on to the engine like that.
+
+    Parameters
+    ----------
+    name : Correction
+        What was corrected.
+    account_id : str
+        The account that reported.
+    instrument_id : str
+        The instrument, empty for all of the account's.
+    count : int
+        How many orders, trades or positions were concerned.
+    detail : str
+        Which.
+
+    """
+
+    name: Correction
+    account_id: str
+    instrument_id: str
+    count: int
+    detail: str
 
 
 class PositionChange(msgspec.Struct, frozen=True, gc=False):
@@ -391,8 +424,8 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         The number of the recovery, counting up by one.
     trigger : str
         What opened it: ``startup``, ``mass_status`` (one came, or has to come because a client is
-        disconnected), ``synthetic_fill`` (or one that arrived late where the engine had guessed) or
-        ``backtest``.
+        disconnected), ``synthetic_fill`` (or one that arrived late where the engine had guessed),
+        ``proof`` (somebody else traded what the node holds) or ``backtest``.
     outcome : RecoveryOutcome, optional
         The result of a recovery that completed.
     failure : FailureReason, optional
@@ -433,6 +466,9 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         What happened to each strategy that held something, or to which something happened.
     balances : tuple[BalanceChange, ...]
         The balances of all accounts.
+    corrections : tuple[CorrectionMade, ...]
+        What the venues' reports said that was evidently wrong, or known already, and that the
+        engine was not given like that.
 
     """
 
@@ -459,6 +495,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     lost_orders: tuple[LostOrder, ...] = ()
     strategies: tuple[StrategyRecovery, ...] = ()
     balances: tuple[BalanceChange, ...] = ()
+    corrections: tuple[CorrectionMade, ...] = ()
 
     @property
     def away_ns(self) -> int | None:

@@ -6,6 +6,7 @@ Every function here is pure: the same observation gives the same report.
 
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
 from operator import attrgetter
@@ -23,6 +24,8 @@ from nautilus_recovery_actor.core.observation import in_reading_order
 from nautilus_recovery_actor.core.origins import Origins
 from nautilus_recovery_actor.core.origins import origins
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.proof import Proof
+from nautilus_recovery_actor.core.proof import prove
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import PositionChange
@@ -56,12 +59,15 @@ class Judgment(msgspec.Struct, frozen=True):
     # When the venue reported (UNIX ns), by account and instrument where the engine guessed what was
     # filled
     guessed: dict[tuple[str, str], int] = {}
+    # The accounts that are to report once more: not at all, or not what they have answered since
+    outdated: frozenset[str] = frozenset()
 
 
 def judge(observation: Observation, policy: Policy) -> Judgment:
     """Return what a recovery comes to whose trader has started and whose events have settled."""
     found = origins(observation)
-    report = _described(observation, found, policy)
+    proof = prove(observation, found, policy)
+    report = _described(observation, found, proof, policy)
     outcome = failure = None
     if silent := _silent(observation, report, policy):
         failure = FailureReason.NOT_RECONCILED
@@ -88,17 +94,24 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
         outcome = RecoveryOutcome.CLEAN
         message = f"Nothing was changed; {_proof(observation, report)}"
     report = msgspec.structs.replace(report, outcome=outcome, failure=failure, message=message)
-    return Judgment(report, found.guessed)
+    reported = {report.account_id for report in observation.reports}
+    silent_accounts = observation.asked_accounts & observation.required_accounts - reported
+    return Judgment(report, found.guessed, proof.outdated | silent_accounts)
 
 
 def describe(observation: Observation, policy: Policy) -> RecoveryReport:
     """Return the report of what was seen so far, without a result."""
-    return _described(observation, origins(observation), policy)
+    found = origins(observation)
+    return _described(observation, found, prove(observation, found, policy), policy)
 
 
-def _described(observation: Observation, found: Origins, policy: Policy) -> RecoveryReport:
+def _described(
+    observation: Observation, found: Origins, proof: Proof, policy: Policy
+) -> RecoveryReport:
+    made = observation.reports
+    observation = msgspec.structs.replace(observation, reports=proof.reports)
     observation = in_reading_order(observation)
-    standing = tuple(discrepancies(observation, found, policy))
+    standing = (*discrepancies(observation, found, policy), *proof.unproven)
     subjects = set(map(_subject, standing))
     resolved = (
         msgspec.structs.replace(one, resolved=True)
@@ -109,7 +122,7 @@ def _described(observation: Observation, found: Origins, policy: Policy) -> Reco
     newest = fills[max(len(fills) - policy.max_report_fills, 0) :]
     return RecoveryReport(
         **{name: getattr(observation, name) for name in _OBSERVED},
-        accounts=tuple(_accounts(observation)),
+        accounts=tuple(_accounts(observation, proof, made)),
         positions=tuple(_position_changes(observation)),
         fills=tuple(ReconciledFill(origin, *_fill_fields(fill)) for fill, origin in newest),
         fill_counts=dict(sorted(Counter(origin for _, origin in fills).items())),
@@ -123,6 +136,7 @@ def _described(observation: Observation, found: Origins, policy: Policy) -> Reco
         ),
         strategies=strategies(observation, fills, policy.max_report_fills),
         balances=balances(observation),
+        corrections=tuple(made for report in observation.reports for made in report.corrections),
     )
 
 
@@ -130,7 +144,7 @@ def _silent(observation: Observation, report: RecoveryReport, policy: Policy) ->
     silent = [
         found.account_id
         for found in report.discrepancies
-        if found.kind is DiscrepancyKind.NO_MASS_STATUS
+        if found.kind in (DiscrepancyKind.NO_MASS_STATUS, DiscrepancyKind.UNPROVEN_REPORT)
         and found.is_blocking
         and not found.instrument_id
     ]
@@ -168,21 +182,27 @@ def _is_changed(observation: Observation, report: RecoveryReport) -> bool:
     )
 
 
-def _accounts(observation: Observation) -> Iterator[AccountRecovery]:
+def _accounts(
+    observation: Observation, proof: Proof, made: Iterable[VenueReport]
+) -> Iterator[AccountRecovery]:
+    reported = {report.account_id: report.ts for report in made}
     reports = {report.account_id: report for report in observation.reports}
     states = {state.account_id: state for state in observation.accounts}
     for account_id in sorted(observation.required_accounts | reports.keys()):
         report = reports.get(account_id, VenueReport(account_id, venue="", ts=0))
         state = states.get(account_id, AccountState(account_id))
+        answers, ts_proof = proof.answers.get(account_id, (0, None))
         yield AccountRecovery(
             account_id=account_id,
             venue=report.venue,
-            ts_report=report.ts if account_id in reports else None,
+            ts_report=reported.get(account_id),
             orders_open=sum(order.is_open for order in report.orders),
             fills=report.fills,
             positions=sum(position.qty != 0 for position in report.positions),
             is_connected=state.is_connected,
             ts_account=state.ts_account,
+            ts_proof=ts_proof,
+            answers=answers,
         )
 
 

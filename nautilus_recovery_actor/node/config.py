@@ -10,11 +10,13 @@ from typing import Literal
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import StrategyConfig
 
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.node.evidence.questions import Limits
 
 
 class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,14 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         The seconds between two heartbeats in the cache.
     history_size : int, default 100
         The number of reports kept in the cache.
+    corrections : "all", "none" or tuple[str, ...], default "all"
+        Which corrections of what venues report are made before the engine sees it: all, none, or
+        those named (see `Correction`). With `shadow` none is.
+    query_timeout_secs : float, default 20.0
+        The seconds that one question to a venue may take.
+    query_retries : int, default 3
+        How often a question is asked again that raises, is not answered in time, or whose answer
+        leaves out what was just held.
     avg_px_tolerance : float, default 0.001
         By how much average open prices may differ, as a fraction of the venue's.
     storm_epochs : int, default 6
@@ -83,6 +93,9 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     shadow: bool = False
     heartbeat_secs: float = 5.0
     history_size: int = 100
+    corrections: Literal["all", "none"] | tuple[str, ...] = "all"
+    query_timeout_secs: float = 20.0
+    query_retries: int = 3
     avg_px_tolerance: float = 0.001
     storm_epochs: int = 6
     storm_mins: float = 5.0
@@ -92,6 +105,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             ("startup_timeout_secs", "seconds"),
             ("verify_timeout_secs", "seconds"),
             ("heartbeat_secs", "seconds"),
+            ("query_timeout_secs", "seconds"),
             ("storm_mins", "minutes"),
         ):
             value = getattr(self, name)
@@ -102,7 +116,13 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
                 "`avg_px_tolerance` must be a fraction of the price such as 0.001, "
                 f"was {self.avg_px_tolerance}"
             )
-        for name in ("settle_ms", "max_report_fills", "history_size", "storm_epochs"):
+        for name in (
+            "settle_ms",
+            "max_report_fills",
+            "history_size",
+            "storm_epochs",
+            "query_retries",
+        ):
             value = getattr(self, name)
             if value < 0:
                 raise ValueError(f"`{name}` must not be negative, was {value}")
@@ -111,6 +131,28 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         if self.on_failure not in ("hold", "shutdown"):
             raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
         parse_severities(self.severities)
+        self.corrected()
+
+    def corrected(self) -> frozenset[Correction]:
+        """
+        Return the corrections that are made.
+        """
+        if self.shadow or self.corrections == "none":
+            return frozenset()
+        if self.corrections == "all":
+            return frozenset(Correction)
+        if isinstance(self.corrections, str) or not set(self.corrections) <= set(Correction):
+            raise ValueError(
+                f"`corrections` must be 'all', 'none' or names of {', '.join(Correction)}, "
+                f"was {self.corrections!r}"
+            )
+        return frozenset(map(Correction, self.corrections))
+
+    def limits(self) -> Limits:
+        """
+        Return how long a question to a venue may take, and how often it is asked again.
+        """
+        return Limits(self.query_timeout_secs, self.query_retries)
 
     def rules(self) -> Rules:
         """
@@ -123,6 +165,9 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
                 verify=int(self.verify_timeout_secs * 1e9),
                 storm_epochs=self.storm_epochs,
                 storm_window=int(self.storm_mins * 60e9),
+                asks=self.query_retries + 1,
+                # For a client that never comes back to its answers: each question ends before
+                answer=int(self.query_timeout_secs * 1e9) * 10 * (self.query_retries + 1),
             ),
             policy=Policy(
                 severities=parse_severities(self.severities),

@@ -10,21 +10,18 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from types import CodeType
 from typing import Any
 from typing import NamedTuple
 
 import nautilus_trader
-from blinker import Signal
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.execution.client import ExecutionClient
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import ExecutionMassStatus
-from nautilus_trader.execution.reports import FillReport
-from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.live.execution_engine import LiveExecutionEngine
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.system.kernel import NautilusKernel
@@ -72,62 +69,80 @@ def warn(log: Logger, reaches: Iterable[Reach]) -> None:
         log.warning(reach.line())
 
 
-# -- THE REPORTS AS THE ADAPTER MADE THEM --
+# -- WHAT AN EXECUTION CLIENT ANSWERS --
 
-# The methods by which an adapter fills a mass status, and where the reports are kept beside it
-_ORDERS = ("add_order_reports", "_order_reports_as_made")
-_FILLS = ("add_fill_reports", "_fill_reports_as_made")
-# Where a mass status has them, and an engine that edits it changes them
+# Where a mass status has its reports, and an engine that edits it changes them
 _LISTS = frozenset({"_order_reports", "_fill_reports"})
+_LOG_REPORT_ERROR = "_log_report_error"
+_REJECT = "generate_order_rejected"
 
-# Before the engine sees them: reports, of any node in this process
-reports_added = Signal()
+
+@contextmanager
+def replaced(client: LiveExecutionClient, name: str, call: Callable[..., Any]) -> Iterator[None]:
+    """Have one client, and no other, answer the call of a method in another way."""
+    put(client, name, call)
+    try:
+        yield
+    finally:
+        take_back(client, name)
 
 
-def keep_reports_as_made() -> None:
+def take_back(client: LiveExecutionClient, *names: str) -> None:
+    """Have a client answer the calls of these methods as it did."""
+    for name in names:
+        client.__dict__.pop(name, None)
+
+
+def put(client: LiveExecutionClient, name: str, call: Callable[..., Any]) -> None:
+    """Put a method into one client, until it is taken back."""
+    client.__dict__[name] = call
+
+
+def swallowed_errors(client: LiveExecutionClient) -> list[str]:
     """
-    Make every mass status remember the order and fill reports that its adapter put in.
+    Return the list to which each error is added that a client logs in place of raising it.
 
-    The engine edits a mass status before it applies and publishes it: it drops each order that
-    equals the cached one, and adds orders and fills of its own (seen on 1.231; 1.221 edits
-    nothing). What is published can then not tell an order that rests at the venue from one that is
-    gone, so the reports are kept where the adapter adds them. Calling this again changes nothing.
+    Most adapters return an empty list after an error. On 1.231 many of them log it by one method.
     """
-    if ExecutionMassStatus.__dictoffset__ == 0:
-        return  # Its instances could keep nothing
-    for name, attribute in (_ORDERS, _FILLS):
-        _keep(getattr(ExecutionMassStatus, name, None), attribute)
+    errors: list[str] = []
+    log: Callable[[BaseException, str], None] | None = getattr(client, _LOG_REPORT_ERROR, None)
+    if log is None:
+        return errors
+
+    def log_report_error(error: BaseException, report_type: str) -> None:
+        errors.append(f"{report_type}: {error!r}")
+        log(error, report_type)
+
+    put(client, _LOG_REPORT_ERROR, log_report_error)
+    return errors
 
 
-def _keep(original: Callable[..., None] | None, attribute: str) -> None:
-    if original is None or hasattr(original, "keeps_reports"):
-        return
-
-    @wraps(original)
-    def add(self: ExecutionMassStatus, reports: list[OrderStatusReport] | list[FillReport]) -> None:
-        original(self, reports)
-        self.__dict__.setdefault(attribute, []).extend(reports)
-        reports_added.send(reports=reports)
-
-    add.keeps_reports = True  # type: ignore[attr-defined]
-    setattr(ExecutionMassStatus, original.__name__, add)
+def stop_noting_errors(client: LiveExecutionClient) -> None:
+    """Have a client log its errors as it did."""
+    take_back(client, _LOG_REPORT_ERROR)
 
 
-def reports_as_made(
-    mass_status: ExecutionMassStatus,
-) -> tuple[list[OrderStatusReport], list[FillReport]] | None:
+def answers_account(client: LiveExecutionClient) -> bool:
+    """Return whether a client has an answer to `query_account`."""
+    name = "_query_account"
+    base = getattr(LiveExecutionClient, name, None)
+    return base is not None and getattr(type(client), name) is not base
+
+
+@contextmanager
+def no_rejections(client: LiveExecutionClient) -> Iterator[None]:
     """
-    Return the order and fill reports that an adapter put in, ``None`` if they cannot be told from
-    those that the engine may have left there.
+    Keep a client from taking an error for the end of the order that it is asked for.
+
+    The Binance adapter rejects an order after some errors (seen on 1.221 and 1.231).
     """
-    made = vars(mass_status)
-    if _ORDERS[1] in made or _FILLS[1] in made:
-        return made.get(_ORDERS[1], []), made.get(_FILLS[1], [])
-    orders = list(mass_status.order_reports.values())
-    fills = [fill for fills in mass_status.fill_reports.values() for fill in fills]
-    if (orders or fills) and edits_mass_status():
-        return None  # Made by `from_dict`, or in another way that nothing could follow
-    return orders, fills
+    with replaced(client, _REJECT, lambda *_, **__: None):
+        yield
+
+
+def are_clients_open() -> bool:
+    """Return whether single clients can be given other methods."""
+    return bool(LiveExecutionClient.__dictoffset__)
 
 
 def edits_mass_status() -> bool:
@@ -150,11 +165,6 @@ def _knows_lists() -> bool:
 def _names(code: CodeType) -> set[str]:
     inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
     return set(code.co_names).union(*inner)
-
-
-def _keeps_reports() -> bool:
-    adders = (getattr(ExecutionMassStatus, name, None) for name, _ in (_ORDERS, _FILLS))
-    return all(hasattr(adder, "keeps_reports") for adder in adders)
 
 
 # -- THE KERNEL THAT STARTS --
@@ -267,17 +277,15 @@ def node_config(node: TradingNode) -> TradingNodeConfig | None:
 
 # -- ALL OF THEM --
 
-REPORTS_AS_MADE = Reach(
-    "the methods `add_order_reports` and `add_fill_reports` of an `ExecutionMassStatus` as a place "
-    "to keep what an adapter reports",
-    "orders torn by a kill are not removed, and where the engine edits what it reconciles, an "
-    "account whose mass status has orders or fills counts as not reported and stays blocked",
-    _keeps_reports,
+CLIENT_METHODS = Reach(
+    "a `LiveExecutionClient` whose methods can be replaced in one instance",
+    "no report is seen before the engine has edited it, and none is corrected: an account whose "
+    "mass status has orders or fills counts as not reported and stays blocked",
+    are_clients_open,
 )
 MASS_STATUS_LISTS = Reach(
     "`_order_reports` and `_fill_reports` in an `ExecutionMassStatus`",
-    "whether the engine edits them is unknown, so a mass status counts only if its adapter filled "
-    "it by `add_order_reports` and `add_fill_reports`",
+    "whether the engine edits them is unknown, so it is given positions after orders and trades",
     _knows_lists,
 )
 STARTING_TASK = Reach(
@@ -336,6 +344,6 @@ STOP = Reach(
     lambda: callable(getattr(Strategy, "_stop", None)),
 )
 
-AT_REGISTRATION = (REPORTS_AS_MADE, MASS_STATUS_LISTS, STOP)
+AT_REGISTRATION = (CLIENT_METHODS, MASS_STATUS_LISTS, STOP)
 IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, COMMANDS, DATA_REQUESTS)
 REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG, ON_START)

@@ -7,6 +7,7 @@ import pytest
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import StrategyConfig
 
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
@@ -48,6 +49,9 @@ def test_defaults_are_the_documented_ones() -> None:
         "shadow": False,
         "heartbeat_secs": 5.0,
         "history_size": 100,
+        "corrections": "all",
+        "query_timeout_secs": 20.0,
+        "query_retries": 3,
         "avg_px_tolerance": 0.001,
         "storm_epochs": 6,
         "storm_mins": 5.0,
@@ -58,6 +62,7 @@ DURATIONS = {
     "startup_timeout_secs": "seconds",
     "verify_timeout_secs": "seconds",
     "heartbeat_secs": "seconds",
+    "query_timeout_secs": "seconds",
     "storm_mins": "minutes",
 }
 
@@ -82,7 +87,9 @@ def test_small_duration_is_accepted(name: str) -> None:
     assert getattr(RecoveryMonitorConfig(**values), name) == 0.001
 
 
-@pytest.mark.parametrize("name", ["settle_ms", "max_report_fills", "history_size", "storm_epochs"])
+@pytest.mark.parametrize(
+    "name", ["settle_ms", "max_report_fills", "history_size", "storm_epochs", "query_retries"]
+)
 def test_number_must_not_be_negative(name: str) -> None:
     """
     Zero is a choice, minus one is a mistake.
@@ -111,6 +118,24 @@ def test_price_tolerance_may_be_zero_and_is_exact(value: float) -> None:
     assert policy.avg_px_tolerance == Decimal(str(value))
 
 
+def test_corrections_are_all_none_or_named() -> None:
+    """
+    A shadow corrects nothing, and a misspelt name is refused with those that exist.
+    """
+    assert RecoveryMonitorConfig().corrected() == set(Correction)
+    assert RecoveryMonitorConfig(corrections="none").corrected() == set()
+    assert RecoveryMonitorConfig(corrections=("DUPLICATE_FILL",)).corrected() == {
+        Correction.DUPLICATE_FILL
+    }
+    assert RecoveryMonitorConfig(shadow=True).corrected() == set()
+    for value in ("some", ("DUPLICATE_FILLS",)):
+        assert refusal(corrections=value) == (
+            "`corrections` must be 'all', 'none' or names of DUPLICATE_FILL, "
+            "VENUE_ORDER_ID_CHANGED, CLIENT_ORDER_ID_CUT, CASH_POSITION_FLAT, PRICE_IS_AVERAGE, "
+            f"ALREADY_APPLIED, ORDER_ASKED, was {value!r}"
+        )
+
+
 def test_accounts_that_must_report_are_named_or_none() -> None:
     """
     An empty list would let a node trade that nothing has been proven of.
@@ -137,7 +162,7 @@ def test_unknown_kind_is_refused_with_those_that_exist() -> None:
         "`severities` has the unknown kind 'POSITION_MISMATCH': use one of POSITION_QTY_MISMATCH, "
         "HEDGE_LEG_MISMATCH, POSITION_NOT_AT_VENUE, INSTRUMENT_NOT_LOADED, UNCLAIMED_POSITION, "
         "SPLIT_OWNERSHIP, ORDER_NOT_IN_CACHE, ORDER_NOT_AT_VENUE, ORDER_MISMATCH, INFLIGHT_ORDER, "
-        "NO_MASS_STATUS, AVG_PX_MISMATCH, "
+        "NO_MASS_STATUS, UNPROVEN_REPORT, AVG_PX_MISMATCH, "
         "UNPROTECTED_POSITION, ORPHAN_EXIT, ABSENT_STRATEGY"
     )
 
@@ -218,6 +243,8 @@ def test_timing_is_in_nanoseconds() -> None:
         recheck=500_000_000,
         storm_epochs=2,
         storm_window=30_000_000_000,
+        asks=4,
+        answer=800_000_000_000,
     )
     assert RecoveryMonitorConfig().rules().timing == Timing(
         startup=120_000_000_000,
@@ -226,6 +253,8 @@ def test_timing_is_in_nanoseconds() -> None:
         recheck=500_000_000,
         storm_epochs=6,
         storm_window=300_000_000_000,
+        asks=4,
+        answer=800_000_000_000,
     )
 
 

@@ -168,8 +168,8 @@ def test_accounts_tell_what_their_venue_reported() -> None:
         PLAIN,
     )
     assert report.accounts == (
-        AccountRecovery("A-1", "PAPER", 7, 0, 0, 0),
-        AccountRecovery(ACCOUNT, "PAPER", TS_REPORT, 2, 5, 2),
+        AccountRecovery("A-1", "PAPER", 7, 0, 0, 0, answers=1),
+        AccountRecovery(ACCOUNT, "PAPER", TS_REPORT, 2, 5, 2, answers=1),
         AccountRecovery("Z-1", ""),
     )
 

@@ -256,7 +256,7 @@ def test_account_tells_of_its_connection_and_of_its_balances() -> None:
         PLAIN,
     )
     assert report.accounts == (
-        AccountRecovery(ACCOUNT, "PAPER", TS_REPORT, 0, 0, 0, True, 950),
+        AccountRecovery(ACCOUNT, "PAPER", TS_REPORT, 0, 0, 0, True, 950, answers=1),
         AccountRecovery(OTHER_ACCOUNT, "", None, 0, 0, 0, False, 10),
     )
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from nautilus_trader.common.actor import Actor
-from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.identifiers import ClientId
 
 from nautilus_recovery_actor.node import internals
@@ -20,14 +19,6 @@ from tests.facts.support import EDITS_MASS_STATUS
 from tests.facts.support import Trader
 from tests.facts.support import node_at
 from tests.facts.support import trading
-from tests.facts.support import witnessed_start
-
-
-@pytest.fixture
-def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    for method in ("add_order_reports", "add_fill_reports"):
-        monkeypatch.setattr(ExecutionMassStatus, method, getattr(ExecutionMassStatus, method))
-    internals.keep_reports_as_made()
 
 
 class Asker(Actor):
@@ -61,10 +52,21 @@ def at_a_running_node(venue: PaperVenueControl, check: Callable[[Any, Asker], No
     asyncio.run(scenario())
 
 
-def reports_as_made(_: PaperVenueControl) -> None:
+def client_methods(venue: PaperVenueControl) -> None:
     assert internals.missing_at_registration() == ()
-    assert hasattr(ExecutionMassStatus.add_order_reports, "keeps_reports")
-    assert hasattr(ExecutionMassStatus.add_fill_reports, "keeps_reports")
+
+    async def answer() -> str:
+        return "another"
+
+    def check(node: Any, _: Asker) -> None:
+        (client,) = internals.clients(node.kernel.exec_engine) or ()
+        made = client.generate_mass_status
+        internals.put(client, "generate_mass_status", answer)
+        assert client.generate_mass_status is answer
+        internals.take_back(client, "generate_mass_status")
+        assert client.generate_mass_status == made
+
+    at_a_running_node(venue, check)
 
 
 def mass_status_lists(_: PaperVenueControl) -> None:
@@ -201,7 +203,7 @@ def stop(venue: PaperVenueControl) -> None:
 
 
 FACTS = {
-    internals.REPORTS_AS_MADE: reports_as_made,
+    internals.CLIENT_METHODS: client_methods,
     internals.MASS_STATUS_LISTS: mass_status_lists,
     internals.STARTING_TASK: starting_task,
     internals.CALLING_KERNEL: calling_kernel,
@@ -216,35 +218,9 @@ FACTS = {
 }
 
 
-@pytest.mark.usefixtures("_kept")
 @pytest.mark.parametrize("reach", internals.REACHES, ids=lambda reach: FACTS[reach].__name__)
 def test_what_is_reached_for_is_there(venue: PaperVenueControl, reach: internals.Reach) -> None:
     """
     One fact for each, named by its parameter.
     """
     FACTS[reach](venue)
-
-
-@pytest.mark.usefixtures("_kept")
-def test_a_mass_status_that_was_not_filled_by_its_methods_counts_only_where_nothing_edits_it(
-    venue: PaperVenueControl,
-) -> None:
-    """
-    One made by `from_dict` is as its adapter made it only for an engine that edits nothing.
-    """
-    venue.place("ETHUSDT-PERP", "BUY", 2)
-    seen = witnessed_start(venue)
-    made = seen.mass_statuses[0]
-    assert internals.reports_as_made(made) is not None
-    restored = ExecutionMassStatus.from_dict(made.to_dict())
-    assert (internals.reports_as_made(restored) is None) is EDITS_MASS_STATUS
-
-
-@pytest.mark.usefixtures("_kept")
-def test_an_empty_mass_status_counts_as_it_is(venue: PaperVenueControl) -> None:
-    """
-    An adapter that has nothing to add may add nothing.
-    """
-    seen = witnessed_start(venue)
-    empty = ExecutionMassStatus.from_dict(seen.mass_statuses[0].to_dict())
-    assert internals.reports_as_made(empty) == ([], [])

@@ -7,8 +7,10 @@ import asyncio
 import pytest
 from nautilus_trader.execution.reports import ExecutionMassStatus
 
-from nautilus_recovery_actor.node import internals
-from nautilus_recovery_actor.node.observing.reports import read_later
+from nautilus_recovery_actor import RecoveryMonitorActor
+from nautilus_recovery_actor import RecoveryMonitorConfig
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.node.evidence.reports import reads
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from tests.facts.support import ADJUSTS_FILLS
@@ -21,57 +23,60 @@ from tests.facts.support import witness
 
 
 @pytest.fixture
-def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    for method in ("add_order_reports", "add_fill_reports"):
-        monkeypatch.setattr(ExecutionMassStatus, method, getattr(ExecutionMassStatus, method))
-    internals.keep_reports_as_made()
+def monitor() -> RecoveryMonitorActor:
+    return RecoveryMonitorActor(RecoveryMonitorConfig(corrections="none"))
 
 
-@pytest.mark.usefixtures("_kept")
+def kept(monitor: RecoveryMonitorActor, published: ExecutionMassStatus) -> VenueReport:
+    """
+    Return what stands between client and engine has kept of a published mass status.
+    """
+    (read,) = reads(monitor._seam.reports(published), (), 0, 0).values()
+    return read()
+
+
 def test_an_open_order_equal_to_the_cached_one_is_dropped_from_the_published_mass_status(
-    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, monitor: RecoveryMonitorActor
 ) -> None:
     """
-    An engine that edits the mass status drops it, so what the adapter added is kept beside it.
+    An engine that edits the mass status drops it, so what the client made is kept beside it.
     """
     seen = witness()
 
     async def scenario() -> str:
         (order_id,) = await leave_behind(venue, valkey, trader_id, "BID")
-        async with trading(venue, seen, valkey=valkey, trader_id=trader_id) as run:
+        async with trading(venue, seen, monitor, valkey=valkey, trader_id=trader_id) as run:
             assert [o.client_order_id.value for o in run.node.cache.orders_open()] == [order_id]
         return order_id
 
     order_id = asyncio.run(scenario())
     published = [str(r.client_order_id) for r in seen.mass_statuses[0].order_reports.values()]
     assert published == ([] if EDITS_MASS_STATUS else [order_id])
-    (kept,) = read_later(seen.mass_statuses[0], 0, 0)().orders
-    assert (kept.client_order_id, kept.is_open) == (order_id, True)
+    (order,) = kept(monitor, seen.mass_statuses[0]).orders
+    assert (order.client_order_id, order.is_open) == (order_id, True)
 
 
-@pytest.mark.usefixtures("_kept")
 def test_the_fills_of_an_order_equal_to_the_cached_one_are_dropped_with_it(
-    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str
+    venue: PaperVenueControl, valkey: EmbeddedValkey, trader_id: str, monitor: RecoveryMonitorActor
 ) -> None:
     """
-    A quiet restart publishes no fill on newer versions, and what the adapter added is kept.
+    A quiet restart publishes no fill on newer versions, and what the client made is kept.
     """
     seen = witness()
 
     async def scenario() -> None:
         await leave_behind(venue, valkey, trader_id, "LONG")
-        async with trading(venue, seen, valkey=valkey, trader_id=trader_id) as run:
+        async with trading(venue, seen, monitor, valkey=valkey, trader_id=trader_id) as run:
             assert run.node.portfolio.net_position(ETH) == 2
 
     asyncio.run(scenario())
     assert len(seen.mass_statuses[0].fill_reports) == (0 if EDITS_MASS_STATUS else 1)
-    assert read_later(seen.mass_statuses[0], 0, 0)().fills == 1
+    assert kept(monitor, seen.mass_statuses[0]).fills == 1
     assert seen.order_events == []
 
 
-@pytest.mark.usefixtures("_kept")
 def test_an_engine_that_adjusts_fills_writes_orders_of_its_own_into_the_mass_status(
-    venue: PaperVenueControl,
+    venue: PaperVenueControl, monitor: RecoveryMonitorActor
 ) -> None:
     """
     Their IDs have the form S-<hex timestamp>-<hash>, and their orders are tagged as the venue's.
@@ -82,14 +87,14 @@ def test_an_engine_that_adjusts_fills_writes_orders_of_its_own_into_the_mass_sta
     seen = witness()
 
     async def scenario() -> dict[str, list[str] | None]:
-        async with trading(venue, seen) as run:
+        async with trading(venue, seen, monitor) as run:
             assert run.node.portfolio.net_position(ETH) == 7
             return {o.venue_order_id.value: o.tags for o in run.node.cache.orders()}
 
     tags = asyncio.run(scenario())
     status = seen.mass_statuses[0]
     published = [fill.trade_id.value for fills in status.fill_reports.values() for fill in fills]
-    assert read_later(status, 0, 0)().trade_ids == {real}
+    assert kept(monitor, status).trade_ids == {real}
     made_up = [trade_id for trade_id in published if trade_id != real]
     if ADJUSTS_FILLS:
         (trade_id,) = made_up
@@ -117,13 +122,3 @@ def test_the_mass_status_of_a_client_without_a_venue_is_published_under_none(
     _, status = seen.heard[0]
     assert status.venue is None
     assert status.account_id.value == venue.account_id
-
-
-@pytest.mark.usefixtures("_kept")
-def test_keeping_reports_twice_changes_nothing() -> None:
-    """
-    Every monitor of a process asks for it.
-    """
-    before = ExecutionMassStatus.add_order_reports
-    internals.keep_reports_as_made()
-    assert ExecutionMassStatus.add_order_reports is before

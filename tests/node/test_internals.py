@@ -51,16 +51,6 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[internals.Reach]:
     return found
 
 
-@pytest.fixture
-def original(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Take back what keeps reports beside a mass status.
-    """
-    for name in ("add_order_reports", "add_fill_reports"):
-        method = getattr(ExecutionMassStatus, name)
-        monkeypatch.setattr(ExecutionMassStatus, name, getattr(method, "__wrapped__", method))
-
-
 def restored_from_dict(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Let the adapter send each mass status through `from_dict`.
@@ -75,31 +65,35 @@ def restored_from_dict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PaperVenueExecutionClient, "generate_mass_status", restored)
 
 
-def methods_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+def closed_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Let the monitor look for methods that are not there.
+    Let no client be given other methods.
     """
-    monkeypatch.setattr(internals, "_ORDERS", ("put_order_reports", "_order_reports_as_made"))
-    monkeypatch.setattr(internals, "_FILLS", ("put_fill_reports", "_fill_reports_as_made"))
+    closed = internals.CLIENT_METHODS._replace(is_there=lambda: False)
+    others = (one for one in internals.AT_REGISTRATION if one is not internals.CLIENT_METHODS)
+    monkeypatch.setattr(internals, "AT_REGISTRATION", (closed, *others))
+    monkeypatch.setattr(internals, "are_clients_open", lambda: False)
 
 
-@pytest.mark.usefixtures("original")
-@pytest.mark.parametrize("take_away", [restored_from_dict, methods_renamed])
+@pytest.mark.parametrize("take_away", [restored_from_dict, closed_clients])
 def test_a_mass_status_that_may_have_been_edited_proves_nothing(
     venue: PaperVenue,
     monkeypatch: pytest.MonkeyPatch,
     warned: list[internals.Reach],
     take_away: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
-    """Where the engine edits nothing it is compared as it is, elsewhere nothing of it counts."""
+    """
+    Where the engine edits nothing it is compared as it is, elsewhere nothing of it counts, unless
+    it was seen before the engine had it, however its adapter made it.
+    """
     venue.place("ETHUSDT-PERP", "BUY", 2)
     take_away(monkeypatch)
-    is_renamed = take_away is methods_renamed
+    is_closed = take_away is closed_clients
 
     async def scenario() -> None:
         async with watched(venue, None, strategy := Recorder()) as node:
             event = await node.result()
-            if not EDITS_MASS_STATUS:
+            if not (EDITS_MASS_STATUS and is_closed):
                 assert event.outcome is RecoveryOutcome.ADJUSTED
                 return
             assert event.reason is FailureReason.NOT_RECONCILED
@@ -112,22 +106,23 @@ def test_a_mass_status_that_may_have_been_edited_proves_nothing(
             assert not await may_trade(node, venue, strategy)
 
     asyncio.run(scenario())
-    assert warned == ([internals.REPORTS_AS_MADE] if is_renamed else [])
+    assert [one.touches for one in warned] == [internals.CLIENT_METHODS.touches] * is_closed
 
 
 @pytest.mark.skipif(not EDITS_MASS_STATUS, reason="The engine edits no mass status")
-@pytest.mark.usefixtures("original")
 def test_a_mass_status_at_run_time_that_may_have_been_edited_closes_the_gate(
     venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the engine made of it is in the cache, and cannot be compared."""
+    closed_clients(monkeypatch)
 
     async def scenario() -> None:
         async with watched(venue, None, strategy := Recorder()) as node:
             assert isinstance(await node.result(), RecoveryComplete)
             venue.place("ETHUSDT-PERP", "BUY", 2)
-            restored_from_dict(monkeypatch)
-            venue.push_mass_status()
+            engine = node.run.node.kernel.exec_engine
+            (client,) = internals.clients(engine) or ()
+            engine.reconcile_execution_mass_status(await client.generate_mass_status())
             event = await node.result(2)
             assert event.reason is FailureReason.NOT_RECONCILED
             assert kinds(event) == {DiscrepancyKind.NO_MASS_STATUS}

@@ -32,11 +32,11 @@ from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.node.evidence import reports
+from nautilus_recovery_actor.node.monitor import incoming
 from nautilus_recovery_actor.node.observing import intake
 from nautilus_recovery_actor.node.observing import observation
-from nautilus_recovery_actor.node.observing import reports
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
-from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ETH
@@ -59,11 +59,11 @@ def raises(*_: Any, **__: Any) -> Any:
         (verdict, "origins"),
         (intake, "cached_positions"),
         (observation, "cached_positions"),
-        (internals, "keep_reports_as_made"),
-        (reports, "_venue_position"),
+        (internals, "missing_at_registration"),
+        (reports, "venue_position"),
         (observation, "cached_orders"),
         (observation, "observed_fills"),
-        (Intake, "reading"),
+        (incoming, "reads"),
         (RecoveryJournal, "begin"),
         (RecoveryJournal, "last_epoch"),
     ],
@@ -109,7 +109,7 @@ class Unappendable(list[Any]):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (Intake, "reading"),
+        (incoming, "reads"),
         (observation, "cached_positions"),
         (verdict, "judge"),
         (RecoveryJournal, "begin"),
@@ -297,7 +297,9 @@ def test_a_mass_status_that_a_fill_overtook_proves_nothing_it_was_aligned_to(
         async with watched(venue, None, strategy) as node:
             await node.result()
             engine = node.node.kernel.exec_engine
-            status = await engine._clients[ClientId("PAPER")].generate_mass_status()
+            client = engine._clients[ClientId("PAPER")]
+            # Of its own, so that nobody is warned that it is about to report
+            status = await type(client).generate_mass_status(client)
             strategy.submit_order(order := strategy.market())
             await node.run.until(lambda: order.is_closed)
             bus = node.node.kernel.msgbus

@@ -9,7 +9,6 @@ import pytest
 from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.factories import OrderFactory
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
@@ -18,10 +17,8 @@ from nautilus_trader.model.enums import TimeInForce
 from nautilus_trader.model.enums import TrailingOffsetType
 from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.identifiers import AccountId
-from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import StrategyId
 from nautilus_trader.model.identifiers import TraderId
-from nautilus_trader.model.identifiers import Venue
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
@@ -29,8 +26,8 @@ from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import VenueOrder
+from nautilus_recovery_actor.node.evidence.reports import venue_order
 from nautilus_recovery_actor.node.observing import orders
-from nautilus_recovery_actor.node.observing.reports import read_later
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 
@@ -63,10 +60,7 @@ def reported(
         ts_init=1,
         **fields,
     )
-    status = ExecutionMassStatus(ClientId("PAPER"), AccountId(ACCOUNT), Venue("PAPER"), UUID4(), 1)
-    status.add_order_reports([report])
-    (order,) = read_later(status, 0, 0)().orders
-    return order
+    return venue_order(report)
 
 
 def cached(order: Order) -> CachedOrder:

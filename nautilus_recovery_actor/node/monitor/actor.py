@@ -13,6 +13,7 @@ from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.component import TimeEvent
+from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor.core import epoch
@@ -23,12 +24,15 @@ from nautilus_recovery_actor.core.names import ASK_ENDPOINT
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.node.evidence.answers import Answers
+from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
@@ -73,7 +77,8 @@ class RecoveryMonitorActor(Actor):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._on_alarm)
         self._pulse = Alarm(self._beat)
-        self._node_start = NodeStart(self._end, self._warn)
+        self._node_start = NodeStart(self._end, self._warn, self._open_seam)
+        self._asking: asyncio.Task[None] | None = None
         self._is_ending = False
         self._registration_error: Exception | None = None
 
@@ -130,7 +135,7 @@ class RecoveryMonitorActor(Actor):
         )
         find_lost = self._lost_orders.find
         self._observer = Observer(
-            trader_id, self._intake, self._node_start, cache, find_lost, self._rules
+            trader_id, self._intake, self._node_start, cache, find_lost, self._askable, self._rules
         )
         self._evidence = Evidence(cache, msgbus, self._intake)
         self._evidence.open()
@@ -148,11 +153,23 @@ class RecoveryMonitorActor(Actor):
             self._audience,
             self._on_decided,
             self._shut_down,
+            self._ask,
         )
         self._heartbeats = Heartbeats(
             self._settings, self._journal, self._intake, self, self._lost_orders.ts_stored
         )
-        self._incoming = Incoming(self._intake, self._evidence, cache, self._decisions)
+        self._seam = Seam(
+            cache,
+            msgbus,
+            clock,
+            self.log,
+            self._settings.limits(),
+            self._settings.corrected(),
+            self._on_asked,
+            self._decisions.break_off,
+        )
+        self._answers = Answers(self._seam, cache, msgbus, clock, self._intake.counts)
+        self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
         try:
             # Epochs count on from the last, whatever raises afterwards
@@ -161,9 +178,7 @@ class RecoveryMonitorActor(Actor):
             )
             self._intake.last_heartbeat = self._journal.heartbeat()
             self._lost_orders.restore(self._intake.last_heartbeat)
-            internals.keep_reports_as_made()
             internals.warn(self.log, internals.missing_at_registration())
-            internals.reports_added.connect(self._incoming.on_reports_added)
             self._intake.take_restored(cache)
         except Exception as e:  # It must not keep the node from being built, and it ends the epoch
             self._registration_error = e
@@ -185,6 +200,37 @@ class RecoveryMonitorActor(Actor):
 
     def _warn(self, missing: tuple[internals.Reach, ...]) -> None:
         internals.warn(self.log, missing)
+
+    def _open_seam(self, engine: ExecutionEngine) -> None:
+        with self._decisions.guarded("wrapping the execution clients"):
+            self._seam.open(engine)
+
+    def _on_asked(self, account_id: str) -> None:
+        with self._decisions.guarded("noticing a client that comes back"):
+            self._decisions.decide(
+                happened.Returning(*self._decisions.moment(), account_id=account_id)
+            )
+
+    def _askable(self) -> frozenset[str]:
+        return self._answers.askable()
+
+    def _ask(self, ask: happened.Ask) -> None:
+        if self._loop is None:
+            self._answered(())
+            return
+        self._asking = self._loop.create_task(self._await_answers(ask))
+
+    async def _await_answers(self, ask: happened.Ask) -> None:
+        epoch_asked = self.epoch
+        answers: tuple[Answer, ...] = ()
+        with self._decisions.guarded("asking the venues"):
+            answers = await self._answers.ask(ask.accounts, ask.again)
+        if self.epoch == epoch_asked:
+            self._answered(answers)
+
+    def _answered(self, answers: tuple[Answer, ...]) -> None:
+        with self._decisions.guarded("reading the venues' answers"):
+            self._decisions.decide(happened.Answered(*self._decisions.moment(), answers=answers))
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._decisions.guarded("opening the recovery"):
@@ -248,7 +294,7 @@ class RecoveryMonitorActor(Actor):
         self._audience.close()
         self._evidence.close()
         self._lost_orders.close()
-        internals.reports_added.disconnect(self._incoming.on_reports_added)
+        self._seam.close()
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)
@@ -257,6 +303,8 @@ class RecoveryMonitorActor(Actor):
         if not self._pulse.is_armed:
             return  # Not begun, or ended before
         self._is_ending = True
+        if self._asking is not None:
+            self._asking.cancel()
         with self._decisions.guarded("stopping"):
             self._decisions.decide(epoch.Stopped())
         self._is_ending = False

@@ -39,7 +39,8 @@ class Decisions:
     """
     Asks the core about one fact after another, on the event loop's thread, and does what it says.
 
-    `on_decided` is called after each, and `shut_down` with the reason when the node is to end.
+    `on_decided` is called after each, `shut_down` with the reason when the node is to end, and
+    `ask` when the venues are to be asked: `Answered` is what comes of it.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Decisions:
         audience: Audience,
         on_decided: Callable[[Recovery], None],
         shut_down: Callable[[str], None],
+        ask: Callable[[happened.Ask], None],
     ) -> None:
         self.recovery = Recovery(epoch=1, ts_started=monitor.clock.timestamp_ns())
         self.rules = rules
@@ -68,6 +70,7 @@ class Decisions:
         self._audience = audience
         self._on_decided = on_decided
         self._shut_down = shut_down
+        self._ask = ask
 
     @property
     def is_busy(self) -> bool:
@@ -127,6 +130,8 @@ class Decisions:
         match action:
             case happened.Open():
                 self._open(action)
+            case happened.Ask():
+                self._ask(action)
             case happened.Judge():
                 observation = self._observer.observation(self.recovery)
                 judgment = verdict.judge(observation, self.rules.policy)

@@ -4,7 +4,6 @@ What comes in from the bus while a node runs, and how it becomes facts for the c
 
 import asyncio
 from collections.abc import Callable
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from nautilus_trader.cache.base import CacheFacade
@@ -17,10 +16,11 @@ from nautilus_trader.model.events import OrderFilled
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.node.evidence.reports import reads
+from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
-from nautilus_recovery_actor.node.observing.orders import torn_orders
 
 
 Report: TypeAlias = ExecutionMassStatus | OrderStatusReport | FillReport | PositionStatusReport
@@ -30,10 +30,16 @@ class Incoming:
     """Keeps what comes in, and says what the core has to know of it, each in a guard of its own."""
 
     def __init__(
-        self, intake: Intake, evidence: Evidence, cache: CacheFacade, decisions: Decisions
+        self,
+        intake: Intake,
+        evidence: Evidence,
+        seam: Seam,
+        cache: CacheFacade,
+        decisions: Decisions,
     ) -> None:
         self._intake = intake
         self._evidence = evidence
+        self._seam = seam
         self._cache = cache
         self._decisions = decisions
         self._is_change_noted = False
@@ -71,9 +77,23 @@ class Incoming:
 
     def _on_flagged(self) -> None:
         with self._decisions.guarded("reading reconciliation events at run time"):
-            is_made_up = bool(self._intake.made_up_fills(self._cache))
+            made_up = self._intake.made_up_fills(self._cache)
+            if not made_up and (stranger := self._intake.stranger(self._cache)) is not None:
+                self._decisions.decide(
+                    happened.StrangerTraded(
+                        *self._decisions.moment(),
+                        account_id=stranger.account_id.value,
+                        instrument_id=stranger.instrument_id.value,
+                    )
+                )
+                if not self._intake.is_over:
+                    return  # The epoch that opened takes all of them
             self._decisions.decide(
-                happened.FlaggedAtRuntime(*self._decisions.moment(), is_made_up=is_made_up)
+                happened.FlaggedAtRuntime(
+                    *self._decisions.moment(),
+                    is_made_up=bool(made_up),
+                    accounts=frozenset(fill.account_id.value for fill in made_up),
+                )
             )
 
     def _on_change(self) -> None:
@@ -93,28 +113,22 @@ class Incoming:
         """Keep what a venue reported."""
         with self._decisions.guarded("reading a mass status"):
             if type(report) is ExecutionMassStatus:
-                account_id, read = report.account_id.value, self._intake.reading(report)
-                reported = happened.Reported(
-                    *self._decisions.moment(), account_id=account_id, read=read
-                )
-                self._decisions.decide(reported)
-                if account_id in self._decisions.recovery.reports:
-                    self._evidence.add(account_id, read)
+                self._on_mass_status(report)
             elif type(report) is OrderStatusReport:
                 self._intake.add_order_report(report.venue_order_id)
 
-    def on_reports_added(
-        self, _: object, reports: Sequence[OrderStatusReport | FillReport]
-    ) -> None:
-        """Forget what a kill has torn, before the engine sees it."""
-        try:
-            for client_order_id in torn_orders(self._cache, reports):
-                self._decisions.log.warning(
-                    f"The venue has {client_order_id}, but only its position was stored when the "
-                    f"node was killed: its entry was removed, so that the engine can add the order"
-                )
-                self._cache.purge_order(client_order_id)
-        except Exception as e:
-            self._decisions.log.exception(
-                "Looking for orders that were only partly stored raised", e
+    def _on_mass_status(self, mass_status: ExecutionMassStatus) -> None:
+        self._seam.give_later(mass_status)
+        reports = self._seam.reports(mass_status)
+        if reports.problem is not None:
+            self._decisions.log.error(
+                f"The mass status of {mass_status.client_id} proves nothing: {reports.problem}"
             )
+            return
+        found = reads(reports, self._seam.accounts(mass_status), *self._intake.counts())
+        for account_id, read in found.items():
+            self._decisions.decide(
+                happened.Reported(*self._decisions.moment(), account_id=account_id, read=read)
+            )
+            if account_id in self._decisions.recovery.reports:
+                self._evidence.add(account_id, read)

@@ -9,23 +9,22 @@ from decimal import Decimal
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import VenueOrderId
 
-from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.node.observing.accounts import balances
 from nautilus_recovery_actor.node.observing.fills import made_up_fills
+from nautilus_recovery_actor.node.observing.orders import is_placed_here
 from nautilus_recovery_actor.node.observing.orders import order_statuses
 from nautilus_recovery_actor.node.observing.orders import restored_orders
 from nautilus_recovery_actor.node.observing.positions import cached_positions
 from nautilus_recovery_actor.node.observing.positions import positions_before
-from nautilus_recovery_actor.node.observing.reports import read_later
 
 
 # More than what an account trades while its venue puts a mass status together
@@ -67,6 +66,10 @@ class Intake(msgspec.Struct):
     is_over: bool = False
     is_attentive: bool = False
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many flagged events and live fills have come."""
+        return len(self.flagged), len(self.live_fills)
+
     def follow(self, recovery: Recovery) -> None:
         """Take notice of what was decided."""
         self.is_over = recovery.report is not None
@@ -87,10 +90,6 @@ class Intake(msgspec.Struct):
         new = self.flagged[self.reported_events :]
         self.before = positions_before(cache, new, self.live_fills)
 
-    def reading(self, mass_status: ExecutionMassStatus) -> Read:
-        """Return what reads a mass status as it is now, and knows what came before it."""
-        return read_later(mass_status, len(self.flagged), len(self.live_fills))
-
     def add_order_report(self, venue_order_id: VenueOrderId) -> None:
         """Note that the venue reported an order by itself: its fills align nothing."""
         self.reported_orders.pop(venue_order_id, None)
@@ -101,6 +100,19 @@ class Intake(msgspec.Struct):
     def made_up_fills(self, cache: CacheFacade, reported: Container[str] = ()) -> set[OrderFilled]:
         """Return the flagged fills that align a position, on accounts that have not reported."""
         return made_up_fills(cache, self.flagged, self.reported_orders, reported)
+
+    def stranger(self, cache: CacheFacade) -> OrderFilled | None:
+        """Return a flagged fill of somebody else on an instrument that a strategy holds."""
+        for event in self.flagged:
+            if type(event) is not OrderFilled or is_placed_here(
+                cache.order(event.client_order_id), self.ts_registered
+            ):
+                continue
+            for position in cache.positions_open(instrument_id=event.instrument_id):
+                is_owned = position.strategy_id.value not in UNCLAIMED_STRATEGIES
+                if is_owned and position.account_id == event.account_id:
+                    return event
+        return None
 
     def absorb(self, cache: CacheFacade) -> None:
         """Count the flagged fills as the normal trading of an adapter that sends fill reports."""

@@ -41,6 +41,7 @@ class Observer:
         node_start: NodeStart,
         cache: CacheFacade,
         find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
+        askable: Callable[[], frozenset[str]],
         rules: Rules,
     ) -> None:
         self._trader_id = trader_id
@@ -48,6 +49,7 @@ class Observer:
         self._node_start = node_start
         self._cache = cache
         self._find_lost = find_lost
+        self._askable = askable
         self._rules = rules
 
     def disconnected(self) -> frozenset[str]:
@@ -74,6 +76,12 @@ class Observer:
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
             shadow=self._rules.policy.shadow,
         )
+
+    def _asked(self, recovery: Recovery) -> frozenset[str]:
+        if recovery.state is None or not recovery.state.asked:
+            return frozenset()
+        askable, concerned = self._askable(), recovery.concerned
+        return askable if concerned is None else askable & concerned
 
     def observation(self, recovery: Recovery) -> Observation:
         """Return all that was seen of this epoch so far."""
@@ -111,15 +119,17 @@ class Observer:
             edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
             accounts=account_states(cache, exec_engine),
-            instruments=loaded_instruments(cache, reports),
+            instruments=loaded_instruments(cache, (*reports, *recovery.answers)),
             before=intake.before,
             after=after,
             claims=self._node_start.claims if is_owned else {},
-            orders=cached_orders(cache, reports, late, intake.restored),
+            orders=cached_orders(cache, (*reports, *recovery.answers), late, intake.restored),
             live_orders=tuple(own_order(cache, order, intake.ts_registered) for order in live),
             closed=closed_positions(cache, live),
             strategies=self._node_start.strategies if is_owned else None,
             reports=reports,
+            answers=recovery.answers,
+            asked_accounts=self._asked(recovery),
             events=len(intake.flagged),
             fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),
             live_fills=observed_fills(

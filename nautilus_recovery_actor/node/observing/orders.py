@@ -28,6 +28,7 @@ from nautilus_trader.model.orders import Order
 from nautilus_recovery_actor.core.lost import Losses
 from nautilus_recovery_actor.core.lost import Trace
 from nautilus_recovery_actor.core.lost import key
+from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
@@ -46,7 +47,7 @@ _ZERO = Decimal(0)
 
 def cached_orders(
     cache: CacheFacade,
-    reports: Iterable[VenueReport],
+    reports: Iterable[VenueReport | Answer],
     late: Container[OrderEvent] = (),
     restored: Mapping[ClientOrderId, int] | None = None,
 ) -> tuple[CachedOrder, ...]:

@@ -24,10 +24,14 @@ class NodeStart:
     """The start of the node in which the monitor's executor was registered."""
 
     def __init__(
-        self, on_stopped: Callable[[], None], on_missing: Callable[[tuple[Reach, ...]], None]
+        self,
+        on_stopped: Callable[[], None],
+        on_missing: Callable[[tuple[Reach, ...]], None],
+        on_engine: Callable[[ExecutionEngine], None],
     ) -> None:
         self._on_stopped = on_stopped
         self._on_missing = on_missing
+        self._on_engine = on_engine
         self._task: asyncio.Task[Any] | None = None
         self._kernel: NautilusKernel | None = None
 
@@ -68,6 +72,8 @@ class NodeStart:
         """Look at who calls, and at the task that runs now: they are what starts the node."""
         self._task = asyncio.current_task(loop)
         self._kernel = calling_kernel()
+        if self._kernel is not None:
+            self._on_engine(self._kernel.exec_engine)
         loop.call_soon(self._look)
 
     def _look(self) -> None:
@@ -75,7 +81,9 @@ class NodeStart:
         awaited = None if self._task is None else starting_kernel(self._task)
         if awaited is None:
             self._task = None
-        self._kernel = self._kernel or awaited
+        if self._kernel is None and awaited is not None:
+            self._kernel = awaited
+            self._on_engine(awaited.exec_engine)
         self._on_missing(missing_at_start(self._kernel, self._task))
         self._end_if_stopped()
 

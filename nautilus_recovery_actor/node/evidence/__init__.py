@@ -1,0 +1,3 @@
+"""
+Asks the venues: what stands between each execution client and the engine, and the second answer.
+"""

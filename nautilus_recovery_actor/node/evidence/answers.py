@@ -1,0 +1,162 @@
+"""
+The venues' further answers: what the monitor asks for itself, after the engine has reconciled.
+"""
+
+import asyncio
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
+from typing import Any
+from typing import TypeVar
+
+from nautilus_trader.accounting.accounts.cash import CashAccount
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.common.component import LiveClock
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.execution.reports import PositionStatusReport
+
+from nautilus_recovery_actor.core.names import ACCOUNT_EVENTS
+from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
+from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.node.evidence.known import KnownToCache
+from nautilus_recovery_actor.node.evidence.questions import Questions
+from nautilus_recovery_actor.node.evidence.questions import is_asking
+from nautilus_recovery_actor.node.evidence.reports import venue_order
+from nautilus_recovery_actor.node.evidence.reports import venue_position
+from nautilus_recovery_actor.node.evidence.seam import Seam
+
+
+_R = TypeVar("_R")
+_T = TypeVar("_T")
+# Reports that are read before the event loop has its turn
+_SLICE = 200
+
+
+class Answers:
+    """
+    Asks the clients behind a seam. `count` returns how many flagged events and live fills came.
+    """
+
+    def __init__(
+        self,
+        seam: Seam,
+        cache: CacheFacade,
+        msgbus: MessageBus,
+        clock: LiveClock,
+        count: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._seam = seam
+        self._cache = cache
+        self._msgbus = msgbus
+        self._clock = clock
+        self._count = count
+
+    def askable(self) -> frozenset[str]:
+        """Return the accounts whose clients can be asked."""
+        clients = (questions.client for questions in self._seam.questions.values())
+        return frozenset().union(*map(self._seam.accounts_of, clients))
+
+    async def ask(
+        self, accounts: Collection[str] | None, again: Collection[str]
+    ) -> tuple[Answer, ...]:
+        """Ask for what these accounts hold, all if ``None``; those of `again` report all before."""
+        asked = [
+            (questions, own)
+            for questions in self._seam.questions.values()
+            if (own := self._seam.accounts_of(questions.client))
+            and (accounts is None or own & frozenset(accounts))
+        ]
+        found = await asyncio.gather(
+            *(self._client(questions, own, own & frozenset(again)) for questions, own in asked)
+        )
+        return tuple(answer for answers in found for answer in answers)
+
+    async def _client(
+        self, questions: Questions, accounts: frozenset[str], again: Collection[str]
+    ) -> list[Answer]:
+        try:
+            if not questions.client.is_connected:
+                return _failed(accounts, self._clock, "its client is disconnected")
+            if again and self._seam.is_correcting:
+                await self._report_again(questions)
+            return await self._answers(questions, accounts)
+        except Exception as e:  # Of one client, and nothing about the others
+            return _failed(accounts, self._clock, repr(e))
+
+    async def _report_again(self, questions: Questions) -> None:
+        token = is_asking.set(True)
+        try:
+            mass_status = await questions.client.generate_mass_status(self._seam.lookback_mins)
+        finally:
+            is_asking.reset(token)
+        if mass_status is not None:
+            self._msgbus.send(EXEC_ENGINE_RECONCILE, mass_status)
+
+    async def _answers(self, questions: Questions, accounts: frozenset[str]) -> list[Answer]:
+        ts = self._clock.timestamp_ns()
+        positions, orders, balances = await asyncio.gather(
+            questions.positions(), questions.open_orders(), self._balances(questions, accounts)
+        )
+        seen_events, seen_live_fills = self._count()
+        problem = positions.problem or orders.problem or balances
+        if problem is not None:
+            return _failed(accounts, self._clock, problem)
+        known = KnownToCache(self._cache, accounts)
+        reported: list[OrderStatusReport] = list(orders.value)
+        reported += await questions.single(known.missing(reported))
+        held: list[PositionStatusReport] = list(positions.value)
+        self._seam.note(held)
+        found_positions = await _in_slices(held, venue_position)
+        found_orders = await _in_slices(reported, venue_order)
+        return [
+            Answer(
+                account_id=account_id,
+                ts=ts,
+                venue="" if questions.client.venue is None else questions.client.venue.value,
+                seen_events=seen_events,
+                seen_live_fills=seen_live_fills,
+                positions=_of(account_id, found_positions),
+                orders=_of(account_id, found_orders),
+            )
+            for account_id in sorted({*accounts, *found_positions, *found_orders})
+        ]
+
+    async def _balances(self, questions: Questions, accounts: Iterable[str]) -> str | None:
+        # What a cash account holds is in its balances; the first were reported on connecting
+        client = questions.client
+        account = self._cache.account(client.account_id)
+        if not isinstance(account, CashAccount) or not questions.knows_balances:
+            return None
+        came = asyncio.Event()
+
+        def on_account(_: Any) -> None:
+            came.set()
+
+        topics = [f"{ACCOUNT_EVENTS}{account_id}" for account_id in accounts]
+        for topic in topics:
+            self._msgbus.subscribe(topic, on_account)
+        try:
+            asked = await questions.balances(came)
+        finally:
+            for topic in topics:
+                self._msgbus.unsubscribe(topic, on_account)
+        return asked.problem
+
+
+def _failed(accounts: Iterable[str], clock: LiveClock, problem: str) -> list[Answer]:
+    ts = clock.timestamp_ns()
+    return [Answer(account_id, ts, problem=problem) for account_id in sorted(accounts)]
+
+
+async def _in_slices(reports: Iterable[_R], read: Callable[[_R], _T]) -> dict[str, list[_T]]:
+    found: dict[str, list[_T]] = {}
+    for index, report in enumerate(reports, 1):
+        found.setdefault(report.account_id.value, []).append(read(report))  # type: ignore[attr-defined]
+        if index % _SLICE == 0:
+            await asyncio.sleep(0)
+    return found
+
+
+def _of(account_id: str, found: dict[str, list[_T]]) -> tuple[_T, ...]:
+    return tuple(found.get(account_id, ()))

@@ -1,0 +1,93 @@
+"""
+The cache, as the core's corrections look at it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from collections.abc import Iterable
+from decimal import Decimal
+
+from nautilus_trader.accounting.accounts.cash import CashAccount
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import VenueOrderId
+from nautilus_trader.model.orders import Order
+
+from nautilus_recovery_actor.node.observing.orders import account_of
+
+
+class KnownToCache:
+    """What the cache knows of a client's accounts, its positions as they are now."""
+
+    def __init__(self, cache: CacheFacade, accounts: Collection[str]) -> None:
+        self.order = cache.order
+        self._cache = cache
+        self._accounts = accounts
+        self._is_cash = any(
+            isinstance(cache.account(AccountId(account_id)), CashAccount) for account_id in accounts
+        )
+        self._held: dict[InstrumentId, Decimal] = defaultdict(Decimal)
+        for position in cache.positions_open():
+            if position.account_id.value in accounts:
+                self._held[position.instrument_id] += position.signed_decimal_qty()
+        self._bases: dict[str, Decimal] = defaultdict(Decimal)
+        if self._is_cash:
+            for instrument_id, qty in self._held.items():
+                if (base := self._currency(instrument_id)) is not None:
+                    self._bases[base] += qty
+
+    def order_at_venue(self, venue_order_id: VenueOrderId) -> Order | None:
+        """Return the order of that venue order id."""
+        client_order_id: ClientOrderId | None = self._cache.client_order_id(venue_order_id)
+        return None if client_order_id is None else self._cache.order(client_order_id)
+
+    def unanswered(self, instrument_id: InstrumentId) -> Iterable[Order]:
+        """Return the orders of an instrument that no venue has given an id."""
+        orders = self._cache.orders_inflight(instrument_id=instrument_id)
+        return [order for order in orders if order.venue_order_id is None]
+
+    def held(self, instrument_id: InstrumentId) -> Decimal:
+        """Return the signed quantity held of an instrument."""
+        return self._held.get(instrument_id, Decimal(0))
+
+    def base(self, instrument_id: InstrumentId) -> tuple[str, Decimal] | None:
+        """Return the base currency of an instrument of a cash account, and what is held of it."""
+        base = self._currency(instrument_id) if self._is_cash else None
+        return None if base is None else (base, self._bases.get(base, Decimal(0)))
+
+    def _currency(self, instrument_id: InstrumentId) -> str | None:
+        instrument = self._cache.instrument(instrument_id)
+        base = None if instrument is None else instrument.get_base_currency()
+        return None if base is None else str(base.code)
+
+    def instruments_held(self) -> dict[InstrumentId, Decimal]:
+        """Return what is held of each instrument, in all."""
+        return dict(self._held)
+
+    def alive(self) -> list[Order]:
+        """Return the orders that the venue should know: open or in flight, and not emulated."""
+        orders = {o.client_order_id: o for o in self._cache.orders_open()}
+        orders |= {o.client_order_id: o for o in self._cache.orders_inflight()}
+        return [
+            order
+            for order in orders.values()
+            if not order.is_active_local and account_of(order) in self._accounts
+        ]
+
+    def missing(self, reported: Iterable[OrderStatusReport]) -> list[Order]:
+        """Return the orders that the venue should know, and did not report."""
+        reports = list(reported)
+        named = {report.client_order_id for report in reports}
+        numbered = {report.venue_order_id for report in reports}
+        return [
+            order
+            for order in self.alive()
+            if order.client_order_id not in named and order.venue_order_id not in numbered
+        ]
+
+    def is_warm(self, instrument_id: InstrumentId) -> bool:
+        """Return whether the cache has any order of an instrument."""
+        return bool(self._cache.client_order_ids(instrument_id=instrument_id))
