@@ -100,9 +100,28 @@ class Woke(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """At `now` something came that may resolve what blocks: an order event, or a mass status."""
+    """At `now` an order event came that may resolve what blocks."""
 
     now: int
+
+
+class Unasked(msgspec.Struct, frozen=True):
+    """At `now` something came that the venues have to be asked about: a mass status, or a doubt."""
+
+    now: int
+
+
+class Returning(msgspec.Struct, frozen=True):
+    """At `now` a client began to report by itself: that is waited for."""
+
+    now: int
+
+
+class Returned(msgspec.Struct, frozen=True):
+    """At `now` no client is about to report any more; `flagged` events had come."""
+
+    now: int
+    flagged: int
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -115,14 +134,15 @@ class Answered(msgspec.Struct, frozen=True):
 class Judged(msgspec.Struct, frozen=True):
     """
     The judgment was made at `now`: a `failure`, with its `message`, if it allows no trading at
-    all; `is_blocking` if it blocks anything; `is_unproven` if the venues' answers differ.
+    all; `is_blocking` if it blocks anything; `is_pending` if another answer of a venue may change
+    that.
     """
 
     now: int
     failure: FailureReason | None = None
     message: str = ""
     is_blocking: bool = False
-    is_unproven: bool = False
+    is_pending: bool = False
 
 
 class Stormed(msgspec.Struct, frozen=True):
@@ -140,7 +160,18 @@ class Broke(msgspec.Struct, frozen=True):
 
 
 Happening: TypeAlias = (
-    Seen | TraderStarted | Woke | Changed | Answered | Judged | Stormed | Stopped | Broke
+    Seen
+    | TraderStarted
+    | Woke
+    | Changed
+    | Unasked
+    | Returning
+    | Returned
+    | Answered
+    | Judged
+    | Stormed
+    | Stopped
+    | Broke
 )
 
 
@@ -215,6 +246,23 @@ def decide(  # noqa: C901  One case each
         case Changed(now) if state.limit is not None and state.settle_at is not None:
             settle_at = min(state.settle_at, now + timing.settle)
             return msgspec.structs.replace(state, settle_at=settle_at), None
+        case Unasked(now):
+            state, _ = decide(state, Changed(now), timing)
+            return msgspec.structs.replace(state, asked=0, ask_at=0, is_answered=False), None
+        case Returning(now) if state.settle_at is not None:
+            until = max(state.asking_until or 0, now + timing.answer)
+            return msgspec.structs.replace(state, asking_until=until), None
+        case Returned(now, flagged) if state.asking_until is not None:
+            settle_at = now + timing.settle
+            return msgspec.structs.replace(
+                state,
+                asking_until=None,
+                asked=0,
+                ask_at=0,
+                settle_at=settle_at,
+                flagged=flagged,
+                deadline=max(state.deadline, settle_at + timing.verify),
+            ), None
         case Answered(now, flagged) if state.asking_until is not None:
             return _answered(state, now, flagged, timing)
         case Judged() if state.settle_at is not None:  # Not before the trader started
@@ -247,7 +295,7 @@ def _answered(
         state,
         asking_until=None,
         is_answered=True,
-        ask_at=now + timing.recheck * 2 ** (state.asked - 1),
+        ask_at=now + timing.recheck * 2 ** max(state.asked - 1, 0),
         settle_at=now,
         deadline=deadline,
         limit=None if state.limit is None else max(state.limit, deadline),
@@ -306,7 +354,7 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
 def _judged(
     state: RecoveryState, judged: Judged, timing: Timing
 ) -> tuple[RecoveryState, Action | None]:
-    may_answer = judged.is_unproven and state.asked < timing.asks
+    may_answer = judged.is_pending and state.asked < timing.asks
     if judged.is_blocking and (judged.now < state.deadline or may_answer):
         # Answers that differ are not believed, however long the venues take to agree
         recheck_at = max(judged.now + timing.recheck, state.ask_at if may_answer else 0)

@@ -78,6 +78,10 @@ class Returning(Fact, frozen=True, kw_only=True):
     account_id: str
 
 
+class Returned(Fact, frozen=True):
+    """No client is about to report by itself any more."""
+
+
 class Answered(Fact, frozen=True, kw_only=True):
     """The answer to `Ask`: what each account said, or why it did not."""
 

@@ -56,6 +56,8 @@ class Proof(msgspec.Struct, frozen=True):
     answers: Mapping[str, tuple[int, int | None]] = {}
     # The accounts whose mass status was not what the last two answers agree on
     outdated: frozenset[str] = frozenset()
+    # The accounts that answer, and have not answered alike twice in a row yet
+    pending: frozenset[str] = frozenset()
 
 
 def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
@@ -67,6 +69,7 @@ def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
     unproven: list[Discrepancy] = []
     answers: dict[str, tuple[int, int | None]] = {}
     outdated: set[str] = set()
+    pending: set[str] = set()
     for account_id, series in sorted(given.items()):
         answers[account_id] = (len(series), None)
         report = reports.get(account_id)
@@ -74,6 +77,7 @@ def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
         if account_id not in observation.asked_accounts or is_first_missing:
             continue  # There was nobody to ask, or what has to come first did not
         if len(series) < _TWICE:
+            pending |= {account_id} - problems.keys()
             if report is not None:
                 unproven.append(_silent(account_id, problems, policy))
             continue
@@ -81,12 +85,16 @@ def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
         comparison = _Comparison(observation, account_id, trades)
         different = comparison.between(series[-2], last)
         unproven += _differences(account_id, different, len(series), policy)
-        if not different:
+        if different:
+            pending.add(account_id)
+        else:
             answers[account_id] = (len(series), last.ts)
             if report is not None and comparison.between(first, last):
                 outdated.add(account_id)
         proven[account_id] = _merged(report, series)
-    return Proof(tuple(proven.values()), tuple(unproven), answers, frozenset(outdated))
+    return Proof(
+        tuple(proven.values()), tuple(unproven), answers, frozenset(outdated), frozenset(pending)
+    )
 
 
 def _series(observation: Observation) -> tuple[dict[str, list[Answer]], dict[str, str]]:

@@ -7,6 +7,7 @@ answers `Judge` with `Judged` and `Fail` with `Described`, and decides nothing.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TypeAlias
 
 import msgspec
@@ -15,7 +16,6 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
 from nautilus_recovery_actor.core.compare.positions import doubt
-from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
@@ -37,6 +37,7 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 _KEPT_COMMANDS = 1_000
 
 _replace = msgspec.structs.replace
+_subject = attrgetter("kind", "account_id", "instrument_id")
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -174,6 +175,8 @@ def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision: 
             return _returning(recovery, happening, rules)
         case happened.StrangerTraded():
             return _stranger_traded(recovery, happening, rules)
+        case happened.Returned(now, flagged):
+            return _advanced(recovery, epoch.Returned(now, flagged), rules)
         case happened.Answered():
             return _answered(recovery, happening, rules)
         case happened.Judged():
@@ -268,25 +271,21 @@ def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> 
         return recovery, ()
     # Also under a failure: an operator may resume with it
     reports = {**recovery.reports, reported.account_id: reported.read}
-    concerned = recovery.concerned
-    recovery = _replace(
-        recovery,
-        ts_reconciled=reported.now,
-        reports=reports,
-        concerned=None if concerned is None else concerned | account,
-        outdated=recovery.outdated - account,
-    )
+    outdated = recovery.outdated - account
+    recovery = _replace(recovery, ts_reconciled=reported.now, reports=reports, outdated=outdated)
+    recovery = _concerning(recovery, reported.account_id)
     if not is_new:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)
-        recovery, _ = _advanced(recovery, epoch.Changed(reported.now), rules)
+        recovery, _ = _advanced(recovery, epoch.Unasked(reported.now), rules)
     return recovery, opening
 
 
 def _doubted(recovery: Recovery, doubted: happened.Doubted, rules: Rules) -> Decision:
     found = doubt(doubted.account_id, doubted.instrument_id, rules.policy)
     reported = () if recovery.report is None else recovery.report.discrepancies
-    if found in (*recovery.carried, *reported):
-        return recovery, ()  # Known, and it stands until the account reports
+    standing = {_subject(one) for one in (*recovery.carried, *reported) if one.is_blocking}
+    if _subject(found) in standing:
+        return recovery, ()  # Blocked already, until that is proven away
     if _may_reopen(recovery, rules.reopens_on_synthetic_fill):
         concerned = frozenset({doubted.account_id})
         return _opened(
@@ -294,7 +293,9 @@ def _doubted(recovery: Recovery, doubted: happened.Doubted, rules: Rules) -> Dec
         )
     if recovery.phase is RecoveryPhase.COMPLETE:
         return recovery, ()
-    return _replace(recovery, carried=(*recovery.carried, found)), ()
+    carried = (*recovery.carried, found)
+    recovery = _concerning(_replace(recovery, carried=carried), doubted.account_id)
+    return _advanced(recovery, epoch.Unasked(doubted.now), rules)
 
 
 def _looked(recovery: Recovery, looked: happened.Looked, rules: Rules) -> Decision:
@@ -321,11 +322,17 @@ def _returning(recovery: Recovery, returning: happened.Returning, rules: Rules) 
     account = frozenset({returning.account_id})
     if not recovery.is_trader_running or recovery.state is None:
         return recovery, ()
+    opening: tuple[Action, ...] = ()
     if recovery.phase is not RecoveryPhase.COMPLETE:
-        return _demanding(recovery, account), ()
-    if not rules.reopens_on_mass_status:
+        recovery = _demanding(recovery, account)
+    elif not rules.reopens_on_mass_status:
         return recovery, ()
-    return _opened(recovery, returning, rules, "mass_status", required=account, concerned=account)
+    else:
+        recovery, opening = _opened(
+            recovery, returning, rules, "mass_status", required=account, concerned=account
+        )
+    recovery, _ = _advanced(recovery, epoch.Returning(returning.now), rules)
+    return recovery, opening
 
 
 def _stranger_traded(recovery: Recovery, traded: happened.StrangerTraded, rules: Rules) -> Decision:
@@ -385,14 +392,17 @@ def _demanding(recovery: Recovery, lost: frozenset[str]) -> Recovery:
     # What a client reported before it was disconnected is of no use
     kept = {key: report for key, report in recovery.reports.items() if key not in lost}
     answers = tuple(answer for answer in recovery.answers if answer.account_id not in lost)
-    concerned = None if recovery.concerned is None else recovery.concerned | lost
-    return _replace(
-        recovery,
-        demanded=recovery.demanded | lost,
-        reports=kept,
-        answers=answers,
-        concerned=concerned,
-    )
+    demanded = recovery.demanded | lost
+    recovery = _replace(recovery, demanded=demanded, reports=kept, answers=answers)
+    return _concerning(recovery, *lost)
+
+
+def _concerning(recovery: Recovery, *accounts: str) -> Recovery:
+    # A start concerns all of them
+    concerned = recovery.concerned
+    if concerned is None:
+        return recovery
+    return _replace(recovery, concerned=concerned.union(accounts))
 
 
 def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decision:
@@ -406,8 +416,8 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
         guessed={**unreported, **guessed},
         outdated=judged.judgment.outdated,
     )
-    is_unproven = any(found.kind is Kind.UNPROVEN_REPORT for found in report.discrepancies)
-    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_unproven)
+    is_pending = judged.judgment.is_pending
+    what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_pending)
     recovery, actions = _advanced(recovery, what, rules)
     if recovery.phase is RecoveryPhase.COMPLETE:
         report = _replace(report, ts_completed=judged.now)

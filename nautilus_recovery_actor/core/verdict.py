@@ -61,6 +61,8 @@ class Judgment(msgspec.Struct, frozen=True):
     guessed: dict[tuple[str, str], int] = {}
     # The accounts that are to report once more: not at all, or not what they have answered since
     outdated: frozenset[str] = frozenset()
+    # Whether another answer of a venue may change it
+    is_pending: bool = False
 
 
 def judge(observation: Observation, policy: Policy) -> Judgment:
@@ -96,7 +98,8 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
     report = msgspec.structs.replace(report, outcome=outcome, failure=failure, message=message)
     reported = {report.account_id for report in observation.reports}
     silent_accounts = observation.asked_accounts & observation.required_accounts - reported
-    return Judgment(report, found.guessed, proof.outdated | silent_accounts)
+    outdated = proof.outdated | silent_accounts
+    return Judgment(report, found.guessed, outdated, bool(proof.pending))
 
 
 def describe(observation: Observation, policy: Policy) -> RecoveryReport:

@@ -37,7 +37,7 @@ TIMING = Timing(
 )
 RULES = Rules(timing=TIMING, policy=Policy())
 NOW = 10_000
-BLOCKING = discrepancy()
+BLOCKING = discrepancy(DiscrepancyKind.ORDER_MISMATCH)
 HARMLESS = discrepancy(DiscrepancyKind.AVG_PX_MISMATCH, Severity.INFO, instrument_id=ETH)
 EMPTY = RecoveryReport(
     trader_id="TRADER-001", recovery_id="x", epoch=1, trigger="startup", ts_started=1

@@ -2,6 +2,8 @@
 Reconnects, as tests write them.
 """
 
+from nautilus_trader.model.identifiers import ClientId
+
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -14,6 +16,18 @@ async def reconnect(node: Watched, venue: PaperVenue) -> None:
     """
     results = len(node.terminals)
     venue.push_mass_status()
+    await node.result(results + 1)
+
+
+async def unannounced(node: Watched) -> None:
+    """
+    Bring a mass status that nobody has seen its client make, and wait for what comes of it.
+    """
+    results = len(node.terminals)
+    kernel = node.node.kernel
+    client = kernel.exec_engine._clients[ClientId("PAPER")]
+    status = await type(client).generate_mass_status(client)
+    kernel.msgbus.send("ExecEngine.reconcile_execution_mass_status", status)
     await node.result(results + 1)
 
 

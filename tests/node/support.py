@@ -10,7 +10,9 @@ from uuid import uuid4
 
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import GenerateOrderStatusReport
 from nautilus_trader.execution.reports import ExecutionMassStatus
+from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide
@@ -305,6 +307,29 @@ def position_report(qty: str, instrument_id: InstrumentId = ETH) -> PositionStat
         ts_last=1,
         ts_init=1,
     )
+
+
+def answers_like(node: Watched, status: ExecutionMassStatus) -> None:
+    """
+    Have the client answer further questions as a mass status that was made by hand.
+    """
+    client = node.node.kernel.exec_engine._clients[ClientId("PAPER")]
+    orders = list(status.order_reports.values())
+    positions = [one for each in status.position_reports.values() for one in each]
+
+    async def order_reports(_: object) -> list[OrderStatusReport]:
+        return [order for order in orders if order.is_open]
+
+    async def order_report(command: GenerateOrderStatusReport) -> OrderStatusReport | None:
+        named = (one for one in orders if one.client_order_id == command.client_order_id)
+        return next(named, None)
+
+    async def position_reports(_: object) -> list[PositionStatusReport]:
+        return positions
+
+    client.generate_order_status_reports = order_reports
+    client.generate_order_status_report = order_report
+    client.generate_position_status_reports = position_reports
 
 
 def other_mass_status() -> ExecutionMassStatus:

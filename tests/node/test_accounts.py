@@ -34,6 +34,7 @@ from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import answers_like
 from tests.node.support import command
 from tests.node.support import differences
 from tests.node.support import monitor_config
@@ -170,6 +171,7 @@ def test_dust_is_told_and_blocks_nothing(
             ts_init=time.time_ns(),
         )
         status.add_position_reports([report])
+        answers_like(node, status)
         bus = node.node.kernel.msgbus
         bus.send("ExecEngine.reconcile_execution_mass_status", status)
         event = await node.result(2)

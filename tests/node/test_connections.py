@@ -8,6 +8,7 @@ import pytest
 from nautilus_trader.model.identifiers import ClientId
 
 from nautilus_recovery_actor import FailureReason
+from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor.node.observing import observation
@@ -98,7 +99,7 @@ def test_a_client_that_is_down_is_lost_also_at_the_first_look(
 def test_a_client_that_is_lost_while_an_epoch_is_open_must_report_again(
     venue: PaperVenue, is_back: bool
 ) -> None:
-    """What it reported before it was lost proves nothing, also if it comes back in time."""
+    """What it reported before it was lost proves nothing; one that is back is asked for it anew."""
     strategy = Recorder()
     config = monitor_config(settle_ms=200, verify_timeout_secs=1.0)
 
@@ -113,7 +114,14 @@ def test_a_client_that_is_lost_while_an_epoch_is_open_must_report_again(
             if is_back:
                 client.connect()
                 await node.run.until(lambda: client.is_connected)
+                lost_at = node.monitor.clock.timestamp_ns()
             event = await node.result(2)
+            if is_back:
+                assert isinstance(event, RecoveryComplete)
+                (account,) = event.report.accounts
+                assert account.ts_report > lost_at
+                assert strategy.gate.is_open
+                return
             assert event.reason is FailureReason.NOT_RECONCILED
             assert "nautilus-recovery resume" in event.message
             assert not strategy.gate.is_open

@@ -44,10 +44,11 @@ def test_each_change_of_phase_is_told_at_once_and_a_stop_last(
     asyncio.run(scenario())
     assert [(one.epoch, one.phase) for one in beats] == [
         (2, "RECONCILING"),
+        (2, "VERIFYING"),
         (2, "COMPLETE"),
         (2, "COMPLETE"),
     ]
-    assert [one.is_stopped for one in beats] == [False, False, True]
+    assert [one.is_stopped for one in beats] == [False, False, False, True]
 
 
 def test_a_heartbeat_that_ends_a_run_stays_the_last(

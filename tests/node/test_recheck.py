@@ -10,7 +10,6 @@ from nautilus_trader.model.identifiers import ClientId
 
 from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import RecoveryOutcome
-from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ETH
 from tests.node.support import Recorder
@@ -44,7 +43,7 @@ def test_an_order_in_flight_at_a_reconnect_holds_its_instrument_until_the_venue_
             strategy.submit_order(order := strategy.limit("1500.00"))
             await node.run.until(lambda: order.status_string() == "SUBMITTED")
             venue.push_mass_status()
-            await node.run.until(lambda: node.monitor.phase is RecoveryPhase.VERIFYING)
+            await node.run.until(lambda: node.monitor._decisions.recovery.is_rechecking)
             (found,) = node.monitor.report.discrepancies
             assert found.kind is DiscrepancyKind.INFLIGHT_ORDER
             assert found.client_order_id == order.client_order_id.value
@@ -100,7 +99,7 @@ def test_an_order_that_the_venue_cancels_meanwhile_is_resolved(venue: PaperVenue
             hidden = tuple(order.client_order_id.value for order in orders)
             venue.set_faults(hide_orders=hidden)
             venue.push_mass_status()
-            await node.run.until(lambda: node.monitor.phase is RecoveryPhase.VERIFYING)
+            await node.run.until(lambda: node.monitor._decisions.recovery.is_rechecking)
             assert not strategy.gate.is_open
 
             for number, order_id in enumerate(hidden, start=1):
@@ -127,7 +126,7 @@ def test_a_newer_mass_status_ends_the_wait(venue: PaperVenue) -> None:
             client = node.node.kernel.exec_engine._clients[ClientId("PAPER")]
             venue.set_faults(hide_orders=(order.client_order_id.value,))
             venue.push_mass_status()
-            await node.run.until(lambda: node.monitor.phase is RecoveryPhase.VERIFYING)
+            await node.run.until(lambda: node.monitor._decisions.recovery.is_rechecking)
             venue.set_faults()
             status = await client.generate_mass_status()
             bus = node.node.kernel.msgbus

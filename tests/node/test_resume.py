@@ -15,11 +15,12 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryPhase
-from nautilus_recovery_actor.node.observing.intake import Intake
+from nautilus_recovery_actor.node.monitor import incoming
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.reconnects import mass_status
 from tests.node.reconnects import reconnect
 from tests.node.reconnects import storm
+from tests.node.reconnects import unannounced
 from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
@@ -161,7 +162,7 @@ def test_after_an_error_of_the_monitor_every_account_must_report_again(
             await node.result()
             bus = node.node.kernel.msgbus
             with monkeypatch.context() as patched:
-                patched.setattr(Intake, "reading", raises)
+                patched.setattr(incoming, "reads", raises)
                 await reconnect(node, venue)
             assert node.terminals[-1].report.failure is FailureReason.INTERNAL_ERROR
             bus.send(COMMAND_ENDPOINT, command("resume"))
@@ -241,7 +242,7 @@ def test_what_a_failed_recovery_told_is_not_told_again(venue: PaperVenue) -> Non
         async with watched(venue, monitor=config) as node:
             await node.result()
             venue.set_position("ETHUSDT-PERP", 3, 1900)
-            await reconnect(node, venue)
+            await unannounced(node)
             failed = node.terminals[-1].report
             assert failed.failure is FailureReason.RECONCILIATION_FAILED
             assert failed.fill_counts == {FillOrigin.SYNTHETIC: 1}
@@ -253,7 +254,7 @@ def test_what_a_failed_recovery_told_is_not_told_again(venue: PaperVenue) -> Non
             assert (change.qty_before, change.qty_after) == (3, 3)
 
             venue.set_position("ETHUSDT-PERP", 5, 1900)
-            await reconnect(node, venue)  # What is new is told, as ever
+            await unannounced(node)  # What is new is told, as ever
             assert node.terminals[-1].report.fill_counts == {FillOrigin.SYNTHETIC: 1}
 
     asyncio.run(scenario())

@@ -52,7 +52,9 @@ def test_one_of_two_venues_is_named_and_the_next_start_is_adjusted(
     async def scenario() -> None:
         with scenes_live.other_venue(venue) as other:
             other.set_faults(mass_status=fault)
-            monitor = RecoveryMonitorActor(monitor_config(startup_timeout_secs=1.0))
+            monitor = RecoveryMonitorActor(
+                monitor_config(startup_timeout_secs=1.0, query_retries=0)
+            )
             node = scenes_live.node_on_both(venue, other, monitor, strategy := Recorder())
             found = Watched(node, monitor)
             async with running(node, wait=False) as run:

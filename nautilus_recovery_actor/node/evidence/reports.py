@@ -149,7 +149,13 @@ def filled(
     positions: list[PositionStatusReport],
 ) -> ExecutionMassStatus:
     """Return a mass status with what the engine is given of the one that a client made."""
-    given = ExecutionMassStatus(made.client_id, account_id, made.venue, UUID4(), made.ts_init)
+    given = ExecutionMassStatus(
+        client_id=made.client_id,
+        account_id=account_id,
+        venue=made.venue,
+        report_id=UUID4(),
+        ts_init=made.ts_init,
+    )
     given.add_order_reports(orders)
     given.add_fill_reports(fills)
     given.add_position_reports(positions)

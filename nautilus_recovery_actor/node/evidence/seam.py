@@ -58,7 +58,8 @@ class Seam:
     Wraps the clients of one node, each once.
 
     `on_asked` is called with an account whose client is about to report without being asked by the
-    monitor, and `break_off` with what was being done when this raised.
+    monitor, `on_idle` when no client is any more, and `break_off` with what was being done when
+    this raised.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Seam:
         limits: Limits,
         on: Collection[Correction],
         on_asked: Callable[[str], None],
+        on_idle: Callable[[], None],
         break_off: Callable[[str, Exception], None],
     ) -> None:
         self._cache = cache
@@ -79,6 +81,7 @@ class Seam:
         self._limits = limits
         self._on = on
         self._on_asked = on_asked
+        self._on_idle = on_idle
         self._break_off = break_off
         self._engine: ExecutionEngine | None = None
         self._reconcile: Callable[[ExecutionMassStatus], None] | None = None
@@ -185,6 +188,8 @@ class Seam:
             return await self._mass_status(questions, question)
         finally:
             self.busy.discard(client.id.value)
+            if not self.busy:
+                self._on_idle()
 
     async def _mass_status(
         self, questions: Questions, question: Callable[[], Awaitable[ExecutionMassStatus | None]]

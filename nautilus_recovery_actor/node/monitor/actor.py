@@ -166,6 +166,7 @@ class RecoveryMonitorActor(Actor):
             self._settings.limits(),
             self._settings.corrected(),
             self._on_asked,
+            self._on_idle,
             self._decisions.break_off,
         )
         self._answers = Answers(self._seam, cache, msgbus, clock, self._intake.counts)
@@ -211,6 +212,15 @@ class RecoveryMonitorActor(Actor):
                 happened.Returning(*self._decisions.moment(), account_id=account_id)
             )
 
+    def _on_idle(self) -> None:
+        if self._loop is not None and self._asking is None:
+            # The client sends what it made in the same turn
+            self._loop.call_soon(self._loop.call_soon, self._on_returned)
+
+    def _on_returned(self) -> None:
+        with self._decisions.guarded("noticing a client that has come back"):
+            self._decisions.decide(happened.Returned(*self._decisions.moment()))
+
     def _askable(self) -> frozenset[str]:
         return self._answers.askable()
 
@@ -225,6 +235,9 @@ class RecoveryMonitorActor(Actor):
         answers: tuple[Answer, ...] = ()
         with self._decisions.guarded("asking the venues"):
             answers = await self._answers.ask(ask.accounts, ask.again)
+        self._asking = None
+        if self._seam.busy:
+            return  # The epoch waits for what a client reports by itself, and asks again
         if self.epoch == epoch_asked:
             self._answered(answers)
 
