@@ -110,6 +110,7 @@ class DiscrepancyKind(StrEnum):
     or price.
     ``INFLIGHT_ORDER``: sent before the restart, and still unanswered.
     ``NO_MASS_STATUS``: an account that must report has not reported.
+    ``UNPROVEN_REPORT``: two answers of the venue in a row differ, or there was no second one.
     ``AVG_PX_MISMATCH``: equal in quantity, with a different average open price.
     ``UNPROTECTED_POSITION``: in the cache, and stops do not cover it.
     ``ORPHAN_EXIT``: an open order that has outlived the position that it would have closed.
@@ -127,6 +128,7 @@ class DiscrepancyKind(StrEnum):
     ORDER_MISMATCH = "ORDER_MISMATCH"
     INFLIGHT_ORDER = "INFLIGHT_ORDER"
     NO_MASS_STATUS = "NO_MASS_STATUS"
+    UNPROVEN_REPORT = "UNPROVEN_REPORT"
     AVG_PX_MISMATCH = "AVG_PX_MISMATCH"
     UNPROTECTED_POSITION = "UNPROTECTED_POSITION"
     ORPHAN_EXIT = "ORPHAN_EXIT"
