@@ -15,6 +15,8 @@ from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.observing.accounts import account_states
 from nautilus_recovery_actor.node.observing.accounts import balances
+from nautilus_recovery_actor.node.observing.accounts import bases
+from nautilus_recovery_actor.node.observing.accounts import cash_accounts
 from nautilus_recovery_actor.node.observing.accounts import connections
 from nautilus_recovery_actor.node.observing.accounts import contracts
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
@@ -97,6 +99,15 @@ class Observer:
         after, live = cached_positions(cache), live_orders(cache)
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
+        fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
+        live_fills = observed_fills(
+            cache, intake.live_fills, intake.ts_registered, repeated=repeated
+        )
+        wallets = cash_accounts(cache, intake.ts_registered)
+        held = {one.instrument_id for one in after if one.account_id in wallets}
+        held |= {one.instrument_id for one in (*fills, *live_fills) if one.account_id in wallets}
+        held |= {p.instrument_id for r in reports if r.account_id in wallets for p in r.positions}
+        based = bases(cache, held)
         return Observation(
             trader_id=self._trader_id,
             recovery_id=intake.recovery_id,
@@ -111,7 +122,10 @@ class Observer:
             edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
             accounts=account_states(cache, exec_engine),
-            instruments=loaded_instruments(cache, reports),
+            instruments={
+                **{one: increment for one, (_, increment) in based.items()},
+                **loaded_instruments(cache, reports),
+            },
             before=intake.before,
             after=after,
             claims=self._node_start.claims if is_owned else {},
@@ -121,10 +135,8 @@ class Observer:
             strategies=self._node_start.strategies if is_owned else None,
             reports=reports,
             events=len(intake.flagged),
-            fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),
-            live_fills=observed_fills(
-                cache, intake.live_fills, intake.ts_registered, repeated=repeated
-            ),
+            fills=fills,
+            live_fills=live_fills,
             reported_events=intake.reported_events,
             carried=recovery.carried,
             earlier=recovery.earlier,
@@ -132,5 +144,7 @@ class Observer:
             contracts=contracts(cache, (*new, *intake.live_fills)),
             balances_before=intake.balances_before,
             balances_after=balances(cache),
+            cash_accounts=wallets,
+            base_currencies={one: currency for one, (currency, _) in based.items()},
             lost_orders=self._find_lost(reports),
         )
