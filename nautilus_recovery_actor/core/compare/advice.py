@@ -64,6 +64,7 @@ _CLOSED_BY_ENGINE = (
 )
 _MADE_UP_PARTS = "Made up by the engine: {}. "
 _PART = "{} of {} (`{}`)"
+_NAMED = 3
 _REST = "The venue holds the rest alone: check the venue, then {}"
 _FLAT = "The venue is flat: check the venue, then {}"
 _NO_TRADE = (
@@ -104,22 +105,20 @@ def on_unproven(position: CachedPosition, *, is_asked: bool) -> str:
     return _NEVER_REPORTED.format(_deletion([position]), position.instrument_id)
 
 
-def on_balance(wallet: Wallet, position_id: str) -> str:
+def on_balance(wallet: Wallet, position: CachedPosition) -> str:
     """Return the advice on a position that the balance of its base currency does not prove."""
     if wallet.total is None:
         return _NO_BALANCE
-    missing = wallet.missing(wallet.held)
-    surplus = [
-        position
-        for position in wallet.positions
-        if position.qty - position.fee == missing
-        and (position.made_up or position.strategy_id in UNCLAIMED_STRATEGIES)
-    ]
-    empty = [position for position in wallet.positions if position.position_id == position_id]
-    found = surplus[:1] or ([] if wallet.total else empty)
-    parts = ", ".join(f"{position.qty} {position.instrument_id}" for position in wallet.positions)
+    parts = [f"{one.qty} {one.instrument_id}" for one in wallet.positions[:_NAMED]]
+    if len(wallet.positions) > _NAMED:
+        parts.append(f"{len(wallet.positions) - _NAMED} more")
+    gone = wallet.surplus or (None if wallet.total else position)
     return _SHORT_OF.format(
-        wallet.held, wallet.currency, parts, wallet.total, _deletion(found) if found else _FLATTEN
+        wallet.held,
+        wallet.currency,
+        ", ".join(parts),
+        wallet.total,
+        _FLATTEN if gone is None else _deletion([gone]),
     )
 
 

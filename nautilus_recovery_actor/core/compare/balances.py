@@ -26,7 +26,7 @@ def balances_differ(subject: Subject, wallet: Wallet) -> Iterator[Discrepancy]:
                 wallet.told,
                 str(position.qty),
                 position.position_id,
-                detail=advice.on_balance(wallet, position.position_id),
+                detail=advice.on_balance(wallet, position),
             )
     elif aligned < 0 and wallet.covers(wallet.held - aligned):
         yield subject.differs(

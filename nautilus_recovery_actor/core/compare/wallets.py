@@ -12,6 +12,7 @@ from operator import attrgetter
 import msgspec
 
 from nautilus_recovery_actor.core.enums import FillOrigin
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.origins import Origins
@@ -28,11 +29,10 @@ class Wallet(msgspec.Struct, frozen=True):
     late: Decimal  # What the total may lack yet
     increment: Decimal  # The least that an order can trade
     positions: list[CachedPosition]
-
-    @property
-    def held(self) -> Decimal:
-        """What the positions hold, less the fees that were paid of it."""
-        return sum((position.qty - position.fee for position in self.positions), _ZERO)
+    # By the positions, less the fees that were paid of it
+    held: Decimal
+    # The part that nobody traded, if the account holds the others and not this one
+    surplus: CachedPosition | None = None
 
     @property
     def told(self) -> str:
@@ -41,12 +41,8 @@ class Wallet(msgspec.Struct, frozen=True):
 
     def covers(self, held: Decimal) -> bool:
         """Return whether the account holds as much, but for what no order can trade."""
-        missing = self.missing(held)
+        missing = held - self.late - (self.total or _ZERO)
         return missing <= 0 or missing < self.increment
-
-    def missing(self, held: Decimal) -> Decimal:
-        """Return how much less the account holds."""
-        return held - self.late - (self.total or _ZERO)
 
 
 def wallets(observation: Observation, account_id: str, origins: Origins) -> dict[str, Wallet]:
@@ -60,17 +56,27 @@ def wallets(observation: Observation, account_id: str, origins: Origins) -> dict
         if position.account_id == account_id and position.instrument_id in bases:
             held[bases[position.instrument_id]].append(position)
     late = _late(observation, account_id, origins)
-    found = {
-        currency: Wallet(
+    found = {}
+    for currency in set(bases.values()):
+        wallet = Wallet(
             currency=currency,
             total=None if balances is None else balances.get(currency, _ZERO),
             late=_largest(late.get(currency, ())),
             increment=_increment(observation.instruments, held[currency]),
             positions=held[currency],
+            held=sum((position.qty - position.fee for position in held[currency]), _ZERO),
         )
-        for currency in set(bases.values())
-    }
+        found[currency] = msgspec.structs.replace(wallet, surplus=_surplus(wallet))
     return {instrument_id: found[currency] for instrument_id, currency in bases.items()}
+
+
+def _surplus(wallet: Wallet) -> CachedPosition | None:
+    if wallet.covers(wallet.held):
+        return None
+    nobodys = (
+        one for one in wallet.positions if one.made_up or one.strategy_id in UNCLAIMED_STRATEGIES
+    )
+    return next((o for o in nobodys if wallet.covers(wallet.held - o.qty + o.fee)), None)
 
 
 def _increment(increments: Mapping[str, Decimal], held: Iterable[CachedPosition]) -> Decimal:
