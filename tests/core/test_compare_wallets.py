@@ -24,7 +24,6 @@ from tests.core.builders import ETH
 from tests.core.builders import OTHER_ACCOUNT
 from tests.core.builders import PLAIN
 from tests.core.builders import SOL
-from tests.core.builders import STRATEGY
 from tests.core.builders import cached_position
 from tests.core.builders import fill
 from tests.core.builders import found
