@@ -25,7 +25,7 @@ def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
         msgspec.structs.replace(
             cached_position(position),
             made_up=all(is_made_up(cache, fill) for fill in position.events),
-            fee=_fee(position) if is_cash(cache, position.account_id) else Decimal(0),
+            fee=paid_of_base(position) if is_cash(cache, position.account_id) else Decimal(0),
         )
         for position in cache.positions_open()
     )
@@ -43,7 +43,8 @@ def cached_position(position: Position) -> CachedPosition:
     )
 
 
-def _fee(position: Position) -> Decimal:
+def paid_of_base(position: Position) -> Decimal:
+    """Return the fees that were paid in the base currency and that the quantity does not lack."""
     # 1.231 takes it off the quantity, rounded after each fill, and 1.221 does not
     qty: Decimal = position.signed_decimal_qty()
     for fill in position.events:
