@@ -229,8 +229,12 @@ def test_a_trade_since_the_balance_may_be_in_it_or_not() -> None:
     for balance in ("0.999", "1.998"):
         held = cached_position("2", fee="0.002")
         assert found(spot({"BTC": balance}, held, live_fills=bought)) == []
+    dear = [fill("1", ts_init=TS_BALANCE + 1, fee="0.2", fee_currency="BTC")]
     (one,) = found(spot({"BTC": "0.99"}, cached_position("2"), live_fills=bought))
     assert one.kind is Kind.POSITION_QTY_MISMATCH
+    # The fee was never in the balance
+    lost = spot({"BTC": "0.9"}, cached_position("2", fee="0.2"), live_fills=dear)
+    assert kinds(lost) == ["POSITION_QTY_MISMATCH"]
     sold = [fill("-1", ts_init=TS_BALANCE + 1)]
     for balance in ("1", "2"):
         assert found(spot({"BTC": balance}, cached_position("1"), live_fills=sold)) == []
@@ -293,6 +297,25 @@ def test_a_position_that_the_engine_closed_by_itself_may_still_be_there() -> Non
         "venue, sell there what the node no longer holds, and restart the node"
     )
     assert found(spot({"BTC": "0"}, fills=[closing])) == []
+
+
+def test_a_position_that_the_engine_opened_by_itself_is_in_no_balance() -> None:
+    """
+    What it made up, however lately, is not to come.
+    """
+    opening = fill("1", ts_event=TS_BALANCE + 1, is_made_up=True, placed_here=False)
+    held = cached_position("2", strategy_id="EXTERNAL", made_up=True)
+    assert "POSITION_QTY_MISMATCH" in kinds(spot({"BTC": "1"}, held, fills=[opening]))
+
+
+def test_a_made_up_sale_that_the_balance_confirms_is_not_just_deleted() -> None:
+    """
+    Without it the position would be more than the balance.
+    """
+    sold = cached_position("-1", position_id="P-2", strategy_id="EXTERNAL", made_up=True)
+    one, *_ = found(spot({"BTC": "2"}, cached_position("3"), sold))
+    assert one.kind is Kind.SPLIT_OWNERSHIP
+    assert "No order closes one of contrary parts alone" in one.detail
 
 
 def test_contrary_parts_block_on_a_cash_account_as_well() -> None:
