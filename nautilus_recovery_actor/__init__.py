@@ -6,6 +6,7 @@ from importlib.util import find_spec as _find_spec
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import wording as narrate
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -15,6 +16,7 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.gate import RecoveryGate
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
@@ -63,6 +65,8 @@ __all__ = [
     "BalanceChange",
     "BarsNeeded",
     "ClosingOrder",
+    "Correction",
+    "CorrectionMade",
     "Discrepancy",
     "DiscrepancyKind",
     "EndedOrder",

@@ -34,6 +34,7 @@ _KEYS: dict[str, tuple[str, type | None]] = {
         report.RecoveryReport,
     ),
     names.LOST_KEY: ("the lost orders that no strategy has taken, an array", report.LostOrder),
+    names.REPORTING_KEY: ("the accounts that have ever reported a position, an array", None),
     names.ANSWER_KEY: ("the answer to the newest command", journal.CommandAnswer),
     names.CHECKPOINT_KEY: (
         "the state of a strategy, not JSON: `NRCP`, a version, a checksum, then msgpack",

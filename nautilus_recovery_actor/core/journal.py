@@ -20,6 +20,7 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import LOST_KEY
+from nautilus_recovery_actor.core.names import REPORTING_KEY
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -146,6 +147,14 @@ class RecoveryJournal:
     def record_lost(self, lost: Iterable[LostOrder]) -> None:
         """Keep the lost orders that nobody has taken."""
         self._store.add(LOST_KEY, msgspec.json.encode(tuple(lost)))
+
+    def reporting(self) -> frozenset[str]:
+        """Return the accounts that have ever reported a position."""
+        return self._read(REPORTING_KEY, frozenset[str]) or frozenset()
+
+    def record_reporting(self, accounts: Iterable[str]) -> None:
+        """Keep the accounts that have ever reported a position."""
+        self._store.add(REPORTING_KEY, msgspec.json.encode(sorted(accounts)))
 
     def answer(self, answer: CommandAnswer) -> None:
         """Answer a command, in place of the answer before."""

@@ -96,7 +96,11 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class CachedPosition(msgspec.Struct, frozen=True, gc=False):
-    """An open position in the cache."""
+    """
+    An open position in the cache; `made_up` if no trade of the venue is in it.
+
+    `fee` is what the account paid in the base currency and `qty` does not lack, in that currency.
+    """
 
     account_id: str
     instrument_id: str
@@ -104,6 +108,8 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     strategy_id: str
     qty: Decimal
     avg_px: Decimal | None = None
+    made_up: bool = False
+    fee: Decimal = Decimal(0)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -255,6 +261,14 @@ class Observation(msgspec.Struct, frozen=True):
     # The total balances by account and currency, when the epoch opened and now
     balances_before: Mapping[tuple[str, str], Decimal] = {}
     balances_after: Mapping[tuple[str, str], Decimal] = {}
+    # The accounts that were ever seen to report positions, ``None`` if that is not known
+    reporting: frozenset[str] | None = None
+    # The accounts and instruments whose positions were left out of two answers in a row
+    twice_missing: frozenset[tuple[str, str]] = frozenset()
+    # The total balances by currency of each cash account, ``None`` if none arrived in this run
+    cash_accounts: Mapping[str, Mapping[str, Decimal] | None] = {}
+    # The base currencies of the instruments that cash accounts hold, as far as they have one
+    base_currencies: Mapping[str, str] = {}
 
 
 def in_reading_order(observation: Observation) -> Observation:

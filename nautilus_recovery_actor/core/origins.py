@@ -59,6 +59,11 @@ def origins(observation: Observation) -> Origins:
     return Origins(tuple(fills), guessed)
 
 
+def is_synthetic(*ids: str) -> bool:
+    """Return whether the engine gave one of the ids to an order or trade that it made up."""
+    return any(map(SYNTHETIC_ID.fullmatch, ids))
+
+
 def is_alignment(tags: Iterable[str], venue_order_id: str) -> bool:
     """
     Return whether an order that reconciliation created only aligns a position.
@@ -71,7 +76,7 @@ def is_alignment(tags: Iterable[str], venue_order_id: str) -> bool:
 
 
 def _origin(fill: ObservedFill, report: VenueReport | None, orders: set[str]) -> FillOrigin:
-    if fill.is_made_up or any(map(SYNTHETIC_ID.fullmatch, (fill.trade_id, fill.venue_order_id))):
+    if fill.is_made_up or is_synthetic(fill.trade_id, fill.venue_order_id):
         return FillOrigin.SYNTHETIC
     real = FillOrigin.VENUE if fill.placed_here else FillOrigin.EXTERNAL
     if report is None or fill.trade_id in report.trade_ids:

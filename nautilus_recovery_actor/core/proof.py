@@ -45,56 +45,60 @@ _DIFFERENT = (
 )
 
 
-class Proof(msgspec.Struct, frozen=True):
+class Proof(msgspec.Struct):
     """What is proven of the accounts that were asked, and what is not."""
 
-    # The reports of all accounts, those of the accounts that were asked as the last answer has them
-    reports: tuple[VenueReport, ...]
+    # The reports by account, those of the accounts that were asked as the last answer has them
+    reports: dict[str, VenueReport]
     # What no two answers in a row agree on
-    unproven: tuple[Discrepancy, ...] = ()
+    unproven: list[Discrepancy] = []
     # How often each account has answered, and when the second of the last two that agree was given
-    answers: Mapping[str, tuple[int, int | None]] = {}
+    answers: dict[str, tuple[int, int | None]] = {}
     # The accounts whose mass status was not what the last two answers agree on
-    outdated: frozenset[str] = frozenset()
+    outdated: set[str] = set()
     # The accounts that answer, and have not answered alike twice in a row yet
-    pending: frozenset[str] = frozenset()
+    pending: set[str] = set()
+    # The accounts and instruments of the cache's positions that the last two leave out alike
+    missing: set[tuple[str, str]] = set()
 
 
 def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
     """Return what the venues' answers prove."""
     reports = {report.account_id: report for report in observation.reports}
+    proof = Proof(reports)
     given, problems = _series(observation)
     trades = _trades(observation, origins)
-    proven = dict(reports)
-    unproven: list[Discrepancy] = []
-    answers: dict[str, tuple[int, int | None]] = {}
-    outdated: set[str] = set()
-    pending: set[str] = set()
     for account_id, series in sorted(given.items()):
-        answers[account_id] = (len(series), None)
+        proof.answers[account_id] = (len(series), None)
         report = reports.get(account_id)
         is_first_missing = report is None and account_id in observation.required_accounts
         if account_id not in observation.asked_accounts or is_first_missing:
             continue  # There was nobody to ask, or what has to come first did not
         if len(series) < _TWICE:
-            pending |= {account_id} - problems.keys()
+            proof.pending |= {account_id} - problems.keys()
             if report is not None:
-                unproven.append(_silent(account_id, problems, policy))
+                proof.unproven.append(_silent(account_id, problems, policy))
             continue
         first, last = series[0], series[-1]
         comparison = _Comparison(observation, account_id, trades)
         different = comparison.between(series[-2], last)
-        unproven += _differences(account_id, different, len(series), policy)
+        proof.unproven += _differences(account_id, different, len(series), policy)
         if different:
-            pending.add(account_id)
+            proof.pending.add(account_id)
         else:
-            answers[account_id] = (len(series), last.ts)
+            proof.answers[account_id] = (len(series), last.ts)
+            proof.missing |= _missing(observation, series[-2:])
             if report is not None and comparison.between(first, last):
-                outdated.add(account_id)
-        proven[account_id] = _merged(report, series)
-    return Proof(
-        tuple(proven.values()), tuple(unproven), answers, frozenset(outdated), frozenset(pending)
-    )
+                proof.outdated.add(account_id)
+        proof.reports[account_id] = _merged(report, series)
+    return proof
+
+
+def _missing(observation: Observation, answers: list[Answer]) -> set[tuple[str, str]]:
+    account_id = answers[0].account_id
+    held = {one.instrument_id for one in observation.after if one.account_id == account_id}
+    reported = {position.instrument_id for one in answers for position in one.positions}
+    return {(account_id, instrument_id) for instrument_id in held - reported}
 
 
 def _series(observation: Observation) -> tuple[dict[str, list[Answer]], dict[str, str]]:

@@ -98,7 +98,7 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
     report = msgspec.structs.replace(report, outcome=outcome, failure=failure, message=message)
     reported = {report.account_id for report in observation.reports}
     silent_accounts = observation.asked_accounts & observation.required_accounts - reported
-    outdated = proof.outdated | silent_accounts
+    outdated = frozenset(proof.outdated | silent_accounts)
     return Judgment(report, found.guessed, outdated, bool(proof.pending))
 
 
@@ -112,7 +112,9 @@ def _described(
     observation: Observation, found: Origins, proof: Proof, policy: Policy
 ) -> RecoveryReport:
     made = observation.reports
-    observation = msgspec.structs.replace(observation, reports=proof.reports)
+    observation = msgspec.structs.replace(
+        observation, reports=tuple(proof.reports.values()), twice_missing=frozenset(proof.missing)
+    )
     observation = in_reading_order(observation)
     standing = (*discrepancies(observation, found, policy), *proof.unproven)
     subjects = set(map(_subject, standing))

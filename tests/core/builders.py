@@ -111,6 +111,8 @@ def cached_position(
     account_id: str = ACCOUNT,
     strategy_id: str = STRATEGY,
     avg_px: str | None = None,
+    made_up: bool = False,
+    fee: str | Decimal = "0",
 ) -> CachedPosition:
     return CachedPosition(
         account_id=account_id,
@@ -119,6 +121,8 @@ def cached_position(
         strategy_id=strategy_id,
         qty=Decimal(qty),
         avg_px=None if avg_px is None else Decimal(avg_px),
+        made_up=made_up,
+        fee=Decimal(fee),
     )
 
 
@@ -191,6 +195,9 @@ def fill(
     ts_init: int = 0,
     position_id: str | None = None,
     strategy_id: str = STRATEGY,
+    ts_event: int | None = None,
+    fee: str | Decimal = "0",
+    fee_currency: str | None = None,
 ) -> ObservedFill:
     return ObservedFill(
         index=index,
@@ -202,11 +209,13 @@ def fill(
         trade_id=f"T-{index}" if trade_id is None else trade_id,
         qty=Decimal(qty),
         px=Decimal("100.50"),
-        ts_event=500 + index,
+        ts_event=500 + index if ts_event is None else ts_event,
         placed_here=placed_here,
         is_made_up=is_made_up,
         ts_init=ts_init,
         position_id=position_id,
+        fee=Decimal(fee),
+        fee_currency=fee_currency,
     )
 
 
@@ -230,6 +239,7 @@ def observation(
     live_orders: Iterable[OwnOrder] | None = None,
     closed: Iterable[CachedPosition] = (),
     strategies: Iterable[str] | None = None,
+    **fields: Any,
 ) -> Observation:
     """
     Return an observation, in which each position has its stop unless `live_orders` are given.
@@ -264,6 +274,7 @@ def observation(
         earlier=tuple(earlier),
         lost_orders=tuple(lost_orders),
         claims=claims or {},
+        **fields,
     )
 
 

@@ -103,11 +103,11 @@ def test_several_positions_of_one_strategy_are_compared_as_their_net() -> None:
     """
     Without legs the sum of the cached positions equals the sum of the reported ones.
     """
-    cached = [cached_position("3"), cached_position("-1", position_id="P-2")]
-    assert found(observation(reports=[venue_report([venue_position("2")])], after=cached)) == []
+    cached = [cached_position("3"), cached_position("1", position_id="P-2")]
+    assert found(observation(reports=[venue_report([venue_position("4")])], after=cached)) == []
     (one,) = found(observation(reports=[venue_report([venue_position("1")])], after=cached))
     assert one.kind is DiscrepancyKind.POSITION_QTY_MISMATCH
-    assert (one.position_id, one.venue, one.cache) == (None, "1", "2")
+    assert (one.position_id, one.venue, one.cache) == (None, "1", "4")
 
 
 def test_several_reports_of_one_instrument_are_summed() -> None:

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import LOST_KEY
+from nautilus_recovery_actor.core.names import REPORTING_KEY
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 from tests.core.builders import lost_order
@@ -48,11 +49,12 @@ def test_keys_are_the_ones_that_stored_data_has() -> None:
     """
     The keys are part of what is stored, so they do not change.
     """
-    assert (ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, slot(7)) == (
+    assert (ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, REPORTING_KEY, slot(7)) == (
         "recovery:answer",
         "recovery:epoch",
         "recovery:heartbeat",
         "recovery:lost",
+        "recovery:reporting",
         "recovery:history:7",
     )
 
@@ -126,10 +128,10 @@ def test_history_keeps_the_newest_reports_the_oldest_first() -> None:
 def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
     """
     However many epochs there are, the keys are those of the epoch, the heartbeat, the lost orders,
-    the answer and one for each slot.
+    the accounts that report, the answer and one for each slot.
     """
     kept, store, warnings = journal(size=size)
-    allowed = {ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY} | {
+    allowed = {ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, REPORTING_KEY} | {
         slot(number) for number in range(size)
     }
     for epoch in epochs:
@@ -137,6 +139,7 @@ def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
         kept.beat(Heartbeat(epoch, epoch, RecoveryPhase.PENDING))
         kept.record(full_report(epoch))
         kept.record_lost([lost_order()])
+        kept.record_reporting({"PAPER-001"})
         kept.answer(CommandAnswer(f"c-{epoch}", True, "done", epoch))
         assert set(store.entries) <= allowed
     assert len(kept.history()) <= size

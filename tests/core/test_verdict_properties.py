@@ -339,15 +339,21 @@ def test_quantity_after_is_quantity_before_plus_the_fills(
 def differs(venue: list[VenuePosition], cached: list[CachedPosition]) -> bool:
     """
     Return whether what one venue said of one instrument is anything but what the cache holds, or is
-    one net position of which several own a part.
+    one net position in parts that do not go together.
     """
     if not venue:
         return any(p.qty != 0 for p in cached)
     if any(p.position_id is not None for p in venue):
         legs = {p.position_id: p.qty for p in venue if p.qty != 0}
         return legs != {p.position_id: p.qty for p in cached}
-    is_split = len({p.strategy_id for p in cached}) > 1
-    return is_split or sum(p.qty for p in venue) != sum(p.qty for p in cached)
+    return is_split(cached) or sum(p.qty for p in venue) != sum(p.qty for p in cached)
+
+
+def is_split(held: list[CachedPosition]) -> bool:
+    """
+    Return whether a net position has several owners, or is held LONG and SHORT.
+    """
+    return len({p.strategy_id for p in held}) > 1 or len({p.qty > 0 for p in held}) > 1
 
 
 @given(
@@ -411,7 +417,7 @@ def test_report_that_equals_the_cache_blocks_nothing(
     split = {
         instrument_id
         for account_id, instrument_id in product(ACCOUNTS, INSTRUMENTS)
-        if not is_hedged and len(owners(after, account_id, instrument_id)) > 1
+        if not is_hedged and is_split(parts(after, account_id, instrument_id))
     }
     assert report.blocked_instruments == tuple(sorted(split))
     assert (report.outcome is RecoveryOutcome.CLEAN) is (not split)
@@ -419,12 +425,10 @@ def test_report_that_equals_the_cache_blocks_nothing(
     assert {d.kind for d in report.discrepancies} <= allowed
 
 
-def owners(held: tuple[CachedPosition, ...], account_id: str, instrument_id: str) -> set[str]:
-    return {
-        p.strategy_id
-        for p in held
-        if (p.account_id, p.instrument_id) == (account_id, instrument_id)
-    }
+def parts(
+    held: tuple[CachedPosition, ...], account_id: str, instrument_id: str
+) -> list[CachedPosition]:
+    return [p for p in held if (p.account_id, p.instrument_id) == (account_id, instrument_id)]
 
 
 @given(cached_positions(), st.sets(st.sampled_from(INSTRUMENTS)), QUANTITIES)

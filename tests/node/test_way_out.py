@@ -674,16 +674,21 @@ def test_on_a_cash_account_the_balance_is_the_evidence(
         venue.open_account()
         venue.set_balance(10, currency="ETH")
         async with acting(venue, strategy, monitor=SHORT_CHECK, clients=clients) as node:
+            account = node.node.cache.account(AccountId("PAPER-001"))
+            ether = Currency.from_str("ETH")
             strategy.enter()
             stop = strategy.protect()
             await quiet(node)
+
+            async def receive(total: str) -> None:
+                venue.set_balance(total, currency="ETH")
+                await node.run.until(
+                    lambda: account.balance_total(ether).as_decimal() == Decimal(total)
+                )
+
+            await receive("1")  # Less than it holds: the gate closes
             await unreported(node, venue, strategy)
-            venue.set_balance(balance, currency="ETH")
-            account = node.node.cache.account(AccountId("PAPER-001"))
-            ether = Currency.from_str("ETH")
-            await node.run.until(
-                lambda: account.balance_total(ether).as_decimal() == Decimal(balance)
-            )
+            await receive(balance)
             cancels_and_closes(strategy)
             await quiet(node)
             assert stop.status_string() == ("CANCELED" if gets_out else "ACCEPTED")

@@ -36,6 +36,7 @@ _NAMED = 3
 _UNSETTLING = frozenset(
     {
         Kind.NO_MASS_STATUS,
+        Kind.UNPROVEN_REPORT,
         Kind.POSITION_NOT_AT_VENUE,
         Kind.POSITION_QTY_MISMATCH,
         Kind.HEDGE_LEG_MISMATCH,

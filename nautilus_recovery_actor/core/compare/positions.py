@@ -12,9 +12,14 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.compare import advice
+from nautilus_recovery_actor.core.compare.balances import balances_differ
+from nautilus_recovery_actor.core.compare.parts import owners_differ
+from nautilus_recovery_actor.core.compare.subject import DUST
+from nautilus_recovery_actor.core.compare.subject import ZERO
+from nautilus_recovery_actor.core.compare.subject import Subject
+from nautilus_recovery_actor.core.compare.wallets import wallets
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FillOrigin
-from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
@@ -26,10 +31,6 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 
 _P = TypeVar("_P", CachedPosition, VenuePosition, ObservedFill)
-_ZERO = Decimal(0)
-_DUST = (
-    "Venue and cache differ by less than the instrument's size increment: no order can trade that"
-)
 _ALIGNED = (
     "The engine aligned this position to a report that was begun before the latest fills: "
     "check the venue; the next mass status is verified"
@@ -59,9 +60,14 @@ def position_discrepancies(
     crossing = _by_instrument(
         fill for fill in live if fill.index < report.seen_live_fills and fill.ts_init > report.ts
     )
-    aligned = {fill.instrument_id for fill, origin in flagged if origin is FillOrigin.SYNTHETIC}
-    for instrument_id in sorted(cached.keys() | venue.keys() | late.keys() | crossing.keys()):
-        subject = _Subject(
+    aligned = _sums(
+        (fill.instrument_id, fill.qty) for fill, origin in flagged if origin is FillOrigin.SYNTHETIC
+    )
+    proofs = wallets(observation, account_id, origins)
+    reporting, twice_missing = observation.reporting, observation.twice_missing
+    traded = late.keys() | crossing.keys() | aligned.keys()
+    for instrument_id in sorted(cached.keys() | venue.keys() | traded):
+        subject = Subject(
             policy=policy,
             account_id=account_id,
             instrument_id=instrument_id,
@@ -71,15 +77,21 @@ def position_discrepancies(
             crossing=crossing[instrument_id],
             claimant=observation.claims.get(instrument_id),
             size_increment=observation.instruments.get(instrument_id),
-            is_aligned=instrument_id in aligned,
+            aligned=aligned.get(instrument_id),
             is_guessed=(account_id, instrument_id) in origins.guessed
             and any(fill.ts_event <= report.ts for fill in late[instrument_id]),
+            wallet=proofs.get(instrument_id),
+            is_reporting=reporting is None or account_id in reporting,
+            is_gone=reporting is None or (account_id, instrument_id) in twice_missing,
         )
-        found = list(_quantities_differ(subject))
-        yield from found
-        if not (found or subject.late or subject.crossing):
-            yield from _average_prices_differ(subject)
-        yield from _owners_differ(subject)
+        if subject.wallet is None:
+            found = list(_quantities_differ(subject))
+            yield from found
+            if not (found or subject.late or subject.crossing):
+                yield from _average_prices_differ(subject)
+        else:
+            yield from balances_differ(subject, subject.wallet)
+        yield from owners_differ(subject)
 
 
 def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
@@ -92,69 +104,6 @@ def doubt(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
         cache="one more fill",
         detail=_COUNTED_TWICE,
     )
-
-
-class _Subject(msgspec.Struct, frozen=True):
-    # What venue and cache say of one account's positions on one instrument, and the fills that came
-    # after the venue said so: its position now is the reported one plus these.
-    policy: Policy
-    account_id: str
-    instrument_id: str
-    cached: list[CachedPosition]
-    venue: list[VenuePosition]
-    late: list[ObservedFill]
-    crossing: list[ObservedFill]
-    claimant: str | None  # The strategy that is handed what no strategy owns
-    size_increment: Decimal | None  # None if the node has not loaded the instrument
-    is_aligned: bool  # By a synthetic fill
-    is_guessed: bool  # What was filled, while a late fill is older than the report
-
-    @property
-    def has_named_legs(self) -> bool:
-        return any(p.position_id is not None for p in self.venue)
-
-    @property
-    def has_unnamed_legs(self) -> bool:
-        return min(p.qty for p in self.venue) < 0 < max(p.qty for p in self.venue)
-
-    @property
-    def held(self) -> Decimal:
-        return sum((p.qty for p in self.cached), _ZERO)
-
-    @property
-    def expected(self) -> Decimal:
-        return sum((fill.qty for fill in self.late), sum((p.qty for p in self.venue), _ZERO))
-
-    @property
-    def reported(self) -> str:
-        return ", ".join(map(str, sorted(p.qty for p in self.venue))) or "no report"
-
-    def is_dust(self, qty: Decimal) -> bool:
-        return abs(qty) < (self.size_increment or _ZERO)
-
-    def differs(
-        self,
-        kind: Kind,
-        venue: str,
-        cache: str,
-        position_id: str | None = None,
-        *,
-        by: Decimal | None = None,
-        detail: str = "",
-    ) -> Discrepancy:
-        # What no order can trade blocks nothing
-        is_dust = by is not None and self.is_dust(by)
-        detail = detail or advice.on_position(kind, position_id, self.cached, self.expected)
-        return self.policy.difference(
-            kind,
-            self.account_id,
-            self.instrument_id,
-            venue=venue,
-            cache=cache,
-            detail=_DUST if is_dust else detail,
-            position_id=position_id,
-            is_harmless=is_dust,
-        )
 
 
 def _by_instrument(entries: Iterable[_P]) -> dict[str, list[_P]]:
@@ -171,17 +120,17 @@ def _sums(quantities: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
     return sums
 
 
-def _quantities_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _quantities_differ(subject: Subject) -> Iterator[Discrepancy]:
     found = list(_positions_differ(subject))
-    is_equal = all(one.detail == _DUST for one in found)
+    is_equal = all(one.detail == DUST for one in found)
     if is_equal and subject.is_guessed:
         venue, detail = f"{subject.expected}, or that less a late fill", _COUNTED_TWICE
-    elif is_equal and subject.crossing and subject.is_aligned:
+    elif is_equal and subject.crossing and subject.aligned is not None:
         count = len(subject.crossing)
         venue, detail = f"{subject.expected}, before or after the latest fills ({count})", _ALIGNED
     else:
         # A report that was made between two of the crossing fills lacks the last ones
-        if subject.is_aligned or all(
+        if subject.aligned is not None or all(
             any(_positions_differ(msgspec.structs.replace(subject, late=[*subject.late, *lacking])))
             for lacking in (subject.crossing[count:] for count in range(len(subject.crossing)))
         ):
@@ -190,7 +139,7 @@ def _quantities_differ(subject: _Subject) -> Iterator[Discrepancy]:
     yield subject.differs(Kind.POSITION_QTY_MISMATCH, venue, str(subject.held), detail=detail)
 
 
-def _positions_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _positions_differ(subject: Subject) -> Iterator[Discrepancy]:
     if subject.size_increment is None and any(p.qty != 0 for p in subject.venue):
         yield subject.differs(Kind.INSTRUMENT_NOT_LOADED, subject.reported, "instrument not loaded")
     elif not subject.venue:
@@ -209,33 +158,42 @@ def _positions_differ(subject: _Subject) -> Iterator[Discrepancy]:
         )
 
 
-def _unreported_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _unreported_differ(subject: Subject) -> Iterator[Discrepancy]:
     # Missing is not flat: only what late fills made of nothing can be there without a report.
     late = _sums((fill.strategy_id, fill.qty) for fill in subject.late)
     held: dict[str, list[CachedPosition]] = defaultdict(list)
     for position in subject.cached:
         if position.qty != 0:
             held[position.strategy_id].append(position)
-    kind = Kind.POSITION_NOT_AT_VENUE
+    is_flat = subject.is_reporting and subject.is_gone
     for strategy_id in sorted(late.keys() | held.keys()):
         positions = held[strategy_id]
-        if len(positions) <= 1 and late[strategy_id] == sum((p.qty for p in positions), _ZERO):
+        if len(positions) <= 1 and late[strategy_id] == sum((p.qty for p in positions), ZERO):
             continue
         if not positions:
-            yield subject.differs(kind, "no report", "flat")
+            yield subject.differs(Kind.POSITION_NOT_AT_VENUE, "no report", "flat")
         for position in positions:
-            yield subject.differs(kind, "no report", str(position.qty), position.position_id)
+            kind = Kind.POSITION_NOT_AT_VENUE if is_flat else Kind.UNPROVEN_REPORT
+            yield subject.differs(
+                kind,
+                "no report",
+                str(position.qty),
+                position.position_id,
+                detail=""
+                if is_flat
+                else advice.on_unproven(position, is_asked=subject.is_reporting),
+            )
 
 
-def _legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _legs_differ(subject: Subject) -> Iterator[Discrepancy]:
     late = _sums((fill.position_id or "", fill.qty) for fill in subject.late)
     reported: dict[str, set[Decimal]] = defaultdict(set)
     for leg in subject.venue:
         reported[leg.position_id or ""].add(leg.qty)
     held = {p.position_id: p.qty for p in subject.cached}
     for position_id in sorted(reported.keys() | held.keys() | late.keys()):
-        expected = {qty + late[position_id] for qty in reported[position_id] or {_ZERO}}
-        qty = held.get(position_id, _ZERO)
+        expected = {qty + late[position_id] for qty in reported[position_id] or {ZERO}}
+        qty = held.get(position_id, ZERO)
         if expected != {qty}:
             is_known = reported[position_id] or late[position_id]
             yield subject.differs(
@@ -247,7 +205,7 @@ def _legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
             )
 
 
-def _unnamed_legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _unnamed_legs_differ(subject: Subject) -> Iterator[Discrepancy]:
     reported = sorted(p.qty for p in subject.venue if p.qty != 0)
     held = sorted(p.qty for p in subject.cached)
     if reported != held or subject.held != subject.expected:
@@ -255,33 +213,7 @@ def _unnamed_legs_differ(subject: _Subject) -> Iterator[Discrepancy]:
         yield subject.differs(Kind.HEDGE_LEG_MISMATCH, subject.reported, cache)
 
 
-def _owners_differ(subject: _Subject) -> Iterator[Discrepancy]:
-    is_net = subject.venue and not (subject.has_named_legs or subject.has_unnamed_legs)
-    for position in subject.cached:
-        if position.strategy_id in UNCLAIMED_STRATEGIES and subject.claimant is None:
-            yield subject.differs(
-                Kind.UNCLAIMED_POSITION,
-                subject.reported,
-                f"{position.qty} of {position.strategy_id}",
-                position.position_id,
-            )
-    sums = _sums(
-        ("EXTERNAL" if p.strategy_id in UNCLAIMED_STRATEGIES else p.strategy_id, p.qty)
-        for p in subject.cached
-    )
-    parts = {owner: qty for owner, qty in sorted(sums.items()) if not subject.is_dust(qty)}
-    if not is_net or len(parts) <= 1:
-        return
-    # Whoever is handed all of it can close each part, unless the parts are contrary
-    is_contrary = min(parts.values()) < 0 < max(parts.values())
-    if is_contrary or parts.keys() != {"EXTERNAL", subject.claimant}:
-        cache = ", ".join(f"{qty} of {owner}" for owner, qty in parts.items())
-        yield subject.differs(
-            Kind.SPLIT_OWNERSHIP, subject.reported, cache, detail=advice.on_owners(parts)
-        )
-
-
-def _average_prices_differ(subject: _Subject) -> Iterator[Discrepancy]:
+def _average_prices_differ(subject: Subject) -> Iterator[Discrepancy]:
     # A net position that is held in parts has as many prices
     is_one = len(subject.cached) == 1 and len(subject.venue) == 1
     for position, reported in product(subject.cached, subject.venue):

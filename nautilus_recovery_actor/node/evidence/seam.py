@@ -31,6 +31,7 @@ from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core import corrections
 from nautilus_recovery_actor.core.enums import Correction
+from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE_ONE
@@ -70,6 +71,7 @@ class Seam:
         log: Logger,
         limits: Limits,
         on: Collection[Correction],
+        journal: RecoveryJournal,
         on_asked: Callable[[str], None],
         on_idle: Callable[[], None],
         break_off: Callable[[str, Exception], None],
@@ -80,6 +82,7 @@ class Seam:
         self._log = log
         self._limits = limits
         self._on = on
+        self._journal = journal
         self._on_asked = on_asked
         self._on_idle = on_idle
         self._break_off = break_off
@@ -89,8 +92,8 @@ class Seam:
         self.questions: dict[str, Questions] = {}
         # The clients that are making a mass status
         self.busy: set[str] = set()
-        # The accounts that have reported a position: what they do not report is not there
-        self.reporting: set[str] = set()
+        # The accounts that have ever reported a position: what they do not report is not there
+        self.reporting: frozenset[str] = frozenset()
 
     @property
     def is_correcting(self) -> bool:
@@ -423,7 +426,10 @@ class Seam:
 
     def note(self, positions: Iterable[PositionStatusReport]) -> None:
         """Remember which accounts report positions."""
-        self.reporting.update(report.account_id.value for report in positions)
+        new = {report.account_id.value for report in positions} - self.reporting
+        if new:
+            self.reporting |= new
+            self._journal.record_reporting(self.reporting)
 
 
 def _as_made(mass_status: ExecutionMassStatus) -> tuple[list[OrderStatusReport], list[FillReport]]:

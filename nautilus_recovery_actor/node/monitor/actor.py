@@ -135,7 +135,14 @@ class RecoveryMonitorActor(Actor):
         )
         find_lost = self._lost_orders.find
         self._observer = Observer(
-            trader_id, self._intake, self._node_start, cache, find_lost, self._askable, self._rules
+            trader_id,
+            self._intake,
+            self._node_start,
+            cache,
+            find_lost,
+            self._askable,
+            self._reporting,
+            self._rules,
         )
         self._evidence = Evidence(cache, msgbus, self._intake)
         self._evidence.open()
@@ -165,6 +172,7 @@ class RecoveryMonitorActor(Actor):
             self.log,
             self._settings.limits(),
             self._settings.corrected(),
+            self._journal,
             self._on_asked,
             self._on_idle,
             self._decisions.break_off,
@@ -179,6 +187,7 @@ class RecoveryMonitorActor(Actor):
             )
             self._intake.last_heartbeat = self._journal.heartbeat()
             self._lost_orders.restore(self._intake.last_heartbeat)
+            self._seam.reporting = self._journal.reporting()
             internals.warn(self.log, internals.missing_at_registration())
             self._intake.take_restored(cache)
         except Exception as e:  # It must not keep the node from being built, and it ends the epoch
@@ -223,6 +232,9 @@ class RecoveryMonitorActor(Actor):
 
     def _askable(self) -> frozenset[str]:
         return self._answers.askable()
+
+    def _reporting(self) -> frozenset[str]:
+        return self._seam.reporting
 
     def _ask(self, ask: happened.Ask) -> None:
         if self._loop is None:

@@ -5,10 +5,13 @@ What the node knows of its accounts: which, if their clients are connected, bala
 from collections.abc import Iterable
 from decimal import Decimal
 
+from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.instruments import Instrument
 
 from nautilus_recovery_actor.core.observation import AccountState
@@ -60,6 +63,38 @@ def balances(cache: CacheFacade) -> dict[tuple[str, str], Decimal]:
         (account.id.value, currency.code): total.as_decimal()
         for account in cache.accounts()
         for currency, total in account.balances_total().items()
+    }
+
+
+def is_cash(cache: CacheFacade, account_id: AccountId) -> bool:
+    """Return whether what an account holds is in its balances."""
+    return isinstance(cache.account(account_id), CashAccount)
+
+
+def cash_accounts(cache: CacheFacade, ts_registered: int) -> dict[str, dict[str, Decimal] | None]:
+    """
+    Return the total balances of each cash account, ``None`` if none has come since the monitor
+    was registered: those of the cache are of the run before.
+    """
+    return {
+        account.id.value: {
+            currency.code: total.as_decimal()
+            for currency, total in account.balances_total().items()
+        }
+        if account.last_event.ts_init >= ts_registered
+        else None
+        for account in cache.accounts()
+        if isinstance(account, CashAccount)
+    }
+
+
+def bases(cache: CacheFacade, instrument_ids: Iterable[str]) -> dict[str, tuple[str, Decimal]]:
+    """Return the base currencies and size increments of the instruments that have a base."""
+    found = (cache.instrument(InstrumentId.from_str(value)) for value in set(instrument_ids))
+    return {
+        instrument.id.value: (base.code, instrument.size_increment.as_decimal())
+        for instrument in found
+        if instrument is not None and (base := instrument.get_base_currency()) is not None
     }
 
 

@@ -16,6 +16,7 @@ from nautilus_trader.model.identifiers import VenueOrderId
 
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.origins import is_alignment
+from nautilus_recovery_actor.core.origins import is_synthetic
 from nautilus_recovery_actor.node.observing.orders import is_placed_here
 
 
@@ -102,6 +103,11 @@ def made_up_fills(
         and event.venue_order_id not in reported_orders
         and _aligns(cache, event)
     }
+
+
+def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
+    """Return whether a fill is no trade of the venue, also one of a run before."""
+    return is_synthetic(fill.trade_id.value, fill.venue_order_id.value) or _aligns(cache, fill)
 
 
 def _aligns(cache: CacheFacade, fill: OrderFilled) -> bool:

@@ -15,6 +15,8 @@ from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.observing.accounts import account_states
 from nautilus_recovery_actor.node.observing.accounts import balances
+from nautilus_recovery_actor.node.observing.accounts import bases
+from nautilus_recovery_actor.node.observing.accounts import cash_accounts
 from nautilus_recovery_actor.node.observing.accounts import connections
 from nautilus_recovery_actor.node.observing.accounts import contracts
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
@@ -42,6 +44,7 @@ class Observer:
         cache: CacheFacade,
         find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
         askable: Callable[[], frozenset[str]],
+        reporting: Callable[[], frozenset[str]],
         rules: Rules,
     ) -> None:
         self._trader_id = trader_id
@@ -50,6 +53,7 @@ class Observer:
         self._cache = cache
         self._find_lost = find_lost
         self._askable = askable
+        self._reporting = reporting
         self._rules = rules
 
     def disconnected(self) -> frozenset[str]:
@@ -105,6 +109,15 @@ class Observer:
         after, live = cached_positions(cache), live_orders(cache)
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
+        fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
+        live_fills = observed_fills(
+            cache, intake.live_fills, intake.ts_registered, repeated=repeated
+        )
+        wallets = cash_accounts(cache, intake.ts_registered)
+        held = {one.instrument_id for one in after if one.account_id in wallets}
+        held |= {one.instrument_id for one in (*fills, *live_fills) if one.account_id in wallets}
+        held |= {p.instrument_id for r in reports if r.account_id in wallets for p in r.positions}
+        based = bases(cache, held)
         return Observation(
             trader_id=self._trader_id,
             recovery_id=intake.recovery_id,
@@ -119,7 +132,10 @@ class Observer:
             edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
             accounts=account_states(cache, exec_engine),
-            instruments=loaded_instruments(cache, (*reports, *recovery.answers)),
+            instruments={
+                **{one: increment for one, (_, increment) in based.items()},
+                **loaded_instruments(cache, (*reports, *recovery.answers)),
+            },
             before=intake.before,
             after=after,
             claims=self._node_start.claims if is_owned else {},
@@ -131,10 +147,8 @@ class Observer:
             answers=recovery.answers,
             asked_accounts=self._asked(recovery),
             events=len(intake.flagged),
-            fills=observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated),
-            live_fills=observed_fills(
-                cache, intake.live_fills, intake.ts_registered, repeated=repeated
-            ),
+            fills=fills,
+            live_fills=live_fills,
             reported_events=intake.reported_events,
             carried=recovery.carried,
             earlier=recovery.earlier,
@@ -142,5 +156,8 @@ class Observer:
             contracts=contracts(cache, (*new, *intake.live_fills)),
             balances_before=intake.balances_before,
             balances_after=balances(cache),
+            reporting=self._reporting() if recovery.state and recovery.state.asked else None,
+            cash_accounts=wallets,
+            base_currencies={one: currency for one, (currency, _) in based.items()},
             lost_orders=self._find_lost(reports),
         )

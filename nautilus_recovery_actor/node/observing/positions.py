@@ -14,12 +14,21 @@ from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.node.observing.accounts import is_cash
+from nautilus_recovery_actor.node.observing.fills import is_made_up
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 
 
 def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
-    """Return the open positions of the cache."""
-    return tuple(map(cached_position, cache.positions_open()))
+    """Return the open positions of the cache, with what is made up or was paid of them."""
+    return tuple(
+        msgspec.structs.replace(
+            cached_position(position),
+            made_up=all(is_made_up(cache, fill) for fill in position.events),
+            fee=paid_of_base(position) if is_cash(cache, position.account_id) else Decimal(0),
+        )
+        for position in cache.positions_open()
+    )
 
 
 def cached_position(position: Position) -> CachedPosition:
@@ -32,6 +41,18 @@ def cached_position(position: Position) -> CachedPosition:
         qty=position.signed_decimal_qty(),
         avg_px=Decimal(str(position.avg_px_open)),
     )
+
+
+def paid_of_base(position: Position) -> Decimal:
+    """Return the fees that were paid in the base currency and that the quantity does not lack."""
+    # 1.231 takes it off the quantity, rounded after each fill, and 1.221 does not
+    qty: Decimal = position.signed_decimal_qty()
+    for fill in position.events:
+        traded = fill.last_qty.as_decimal()
+        qty -= traded if fill.order_side == OrderSide.BUY else -traded
+        if fill.commission is not None and fill.commission.currency == position.base_currency:
+            qty += fill.commission.as_decimal()
+    return qty
 
 
 def positions_before(
