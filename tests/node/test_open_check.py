@@ -102,10 +102,10 @@ def test_a_check_of_open_orders_alone_never_finds_it(venue: PaperVenue, deaf: li
     assert rests(venue, engine, end).is_open
 
 
-@pytest.mark.parametrize("faults", [{"query_errors": True}, {"hide_orders": True}])
+@pytest.mark.parametrize("fault", ["query_errors", "hide_orders"])
 @pytest.mark.parametrize("is_preset", [True, False])
 def test_an_order_that_the_venue_does_not_report_is_not_taken_for_rejected(
-    venue: PaperVenue, faults: dict[str, Any], is_preset: bool
+    venue: PaperVenue, fault: str, is_preset: bool
 ) -> None:
     """
     It rests there. NautilusTrader's own number of retries ends with a rejection that never was.
@@ -113,7 +113,8 @@ def test_an_order_that_the_venue_does_not_report_is_not_taken_for_rejected(
 
     async def go_dark(node: Watched, order: Order) -> None:
         hidden = (order.client_order_id.value,)
-        venue.set_faults(**{name: hidden if name == "hide_orders" else True for name in faults})
+        changes: dict[str, Any] = {fault: hidden if fault == "hide_orders" else True}
+        venue.set_faults(**changes)
         if is_preset:
             await checks(venue, 20)
         else:
