@@ -65,6 +65,12 @@ class Adapter:
     unproven: str
     settings: str
 
+    @property
+    def venue(self) -> str | None:
+        """The venue of its instruments, ``None`` if that is set or there are many."""
+        is_any = self.package in {"interactive_brokers", "sandbox"}
+        return None if is_any else self.package.upper()
+
     def can_report_position(self, *, is_cash: bool) -> bool:
         """Return whether a position of such an account is ever reported, without a setting."""
         return self.reports_cash_positions if is_cash else self.reports_positions
@@ -97,8 +103,7 @@ BINANCE_FUTURES = Adapter(
     ),
     unproven=(
         "Orders older than the newest 1,000 of an instrument, and conditional orders that ended "
-        "more than 7 days ago. A query that the venue rejects looks like an empty answer; a second "
-        "answer shows it."
+        "more than 7 days ago."
     ),
     settings=(
         "In hedge mode `use_reduce_only=False`, which the adapter demands, and no "
@@ -268,7 +273,7 @@ DYDX = Adapter(
         "Positions, at most 1,000 orders and 1,000 trades. Orders come back with a number as their "
         "client order ID (1.221 finds the real one in the cache)."
     ),
-    corrected="Orders are found by their venue order ID (`CLIENT_ORDER_ID_CUT`).",
+    corrected="Orders are found by their venue order ID.",
     unproven=_UNSEEN,
     settings=f"{_LOAD} Keep the cache in Redis: without it the orders become EXTERNAL.",
 )
@@ -362,8 +367,8 @@ ADAPTERS = (
 
 def adapter_of(subject: object) -> Adapter | None:
     """
-    Return the adapter of an execution client, of a client's configuration, or of a factory or
-    import path (these alone as what the configuration is by default), ``None`` if it is unknown.
+    Return the adapter of an execution client, of its configuration (importable too), or of its
+    factory or an import path (these as what the configuration is by default), or ``None``.
     """
     for module in _modules(subject):
         if module.startswith(_ADAPTERS):
@@ -379,24 +384,23 @@ def adapter_of(subject: object) -> Adapter | None:
 
 def setting(config: Any, name: str) -> Any:
     """Return a setting of a client's configuration, ``None`` if it has no such one."""
-    if isinstance(config, dict):
-        return config.get(name)
-    importable = getattr(config, "config", None)  # An `ImportableConfig`
-    if isinstance(importable, dict):
-        return importable.get(name)
-    return getattr(config, name, None)
+    # Importable, as an object or as read from JSON
+    inner = config.get("config") if isinstance(config, dict) else getattr(config, "config", None)
+    if isinstance(inner, dict):
+        return inner.get(name)
+    return config.get(name) if isinstance(config, dict) else getattr(config, name, None)
 
 
 def name_of(value: Any) -> str:
     """Return the name of an enumeration's member, of either kind, or of the text for it."""
-    return str(getattr(value, "name", value)).upper()
+    return str(getattr(value, "name", value)).rpartition(".")[2].upper()
 
 
 def _modules(subject: Any) -> list[str]:
     if isinstance(subject, str):
         return [subject]
-    path = getattr(subject, "path", None)
-    if isinstance(path, str):  # An `ImportableConfig`
+    path = subject.get("path") if isinstance(subject, dict) else getattr(subject, "path", None)
+    if isinstance(path, str):
         return [path]
     kind = subject if isinstance(subject, type) else type(subject)
     return [base.__module__ for base in kind.__mro__]
@@ -413,6 +417,6 @@ def _kraken(subject: Any) -> Adapter:
     provider = getattr(subject, "kraken_instrument_provider", None)  # Of a client
     products = setting(provider or subject, "product_types")
     names = {name_of(product) for product in products or ()}
-    if not any("FUTURES" in name for name in names):
+    if "FUTURES" not in names:
         return KRAKEN_SPOT
-    return KRAKEN if any("SPOT" in name for name in names) else KRAKEN_FUTURES
+    return KRAKEN if "SPOT" in names else KRAKEN_FUTURES
