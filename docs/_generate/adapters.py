@@ -13,19 +13,21 @@ from nautilus_recovery_actor.node.adapters import Adapter
 _HEAD = """
 # Adapters
 
-What the execution adapters of NautilusTrader report at a restart, what the monitor corrects in it before the engine
-sees it, what stays unproven, and what to set. Read in the source of 1.231, and of 1.221 where that differs; Kraken and
-Deribit are not on 1.221. What an account is seen to do counts more than the name of its adapter, so an adapter that is
-not listed here is treated like any other. [`nautilus-recovery check`](findings.md) looks at most of these settings.
+What the execution adapters of NautilusTrader report at a restart, what the monitor corrects in it
+before the engine sees it, what stays unproven, and what to set. Read in the source of 1.231, and of
+1.221 where that differs; Kraken and Deribit are not on 1.221. What an account is seen to do counts
+more than the name of its adapter, so an adapter that is not listed here is treated like any other.
+[`nautilus-recovery check`](findings.md) looks at most of these settings.
 """
 
 _TAIL = """
-A failed query that looks empty is one that the adapter logs and answers with nothing; only a second answer shows it.
+A failed query that looks empty is one that the adapter logs and answers with nothing; only a second
+answer shows it.
 
-For every adapter: reports are compared with the cache, a question that fails is asked again, and nothing counts as
-proven until a second answer agrees with the first. A trade that is reported twice (`DUPLICATE_FILL`), an order that has
-another venue order ID than before (`VENUE_ORDER_ID_CHANGED`) and what the cache already has (`ALREADY_APPLIED`) are
-corrected wherever they are seen.
+For every adapter: reports are compared with the cache, a question that fails is asked again, and
+nothing counts as proven until a second answer agrees with the first. A trade that is reported twice
+(`DUPLICATE_FILL`), an order that has another venue order ID than before (`VENUE_ORDER_ID_CHANGED`)
+and what the cache already has (`ALREADY_APPLIED`) are corrected wherever they are seen.
 """
 
 _QUERIES = 3
@@ -99,8 +101,7 @@ def adapters_page(rows: Iterable[Adapter]) -> str:
 def _parts(rows: list[Adapter]) -> Iterator[str]:
     yield _HEAD
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
-    for row in rows:
-        lines.append(f"| {' | '.join(of(row) for of in _COLUMNS.values())} |")
+    lines += [f"| {' | '.join(of(row) for of in _COLUMNS.values())} |" for row in rows]
     yield "\n".join(lines)
     yield _TAIL
     for row in rows:
