@@ -159,7 +159,7 @@ def _strategy(strategy: StrategyFacts, client: ClientFacts) -> Iterator[Finding]
 def _checks(node: NodeFacts) -> Iterator[Finding]:
     unreported = [client for client in node.clients if not client.reports_positions]
     subject = "exec_engine.position_check_interval_secs"
-    if node.position_check_interval_secs and unreported:
+    if node.position_check_interval_secs and node.generate_missing_orders and unreported:
         names = ", ".join(map(_name, unreported))
         yield POSITION_CHECK_MAKES_UP_FILLS.found(
             subject, f"{names}: some or all positions are never reported."
