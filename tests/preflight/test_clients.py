@@ -352,6 +352,26 @@ def test_a_client_read_from_json_is_looked_at_alike(client: Any) -> None:
     assert found(again).keys() == codes
 
 
+def test_two_accounts_at_one_venue_are_told_apart() -> None:
+    """
+    Spot and futures of Binance, by the symbol.
+    """
+
+    def claiming(*instruments: str) -> dict[str, Finding]:
+        clients = {"SPOT": binance(), "FUTURES": binance(FUTURES, use_reduce_only=False)}
+        owners = [
+            claims(instrument, tag=f"{tag:03}", oms_type="NETTING")
+            for tag, instrument in enumerate(instruments)
+        ]
+        return found(good(exec_clients=clients, strategies=owners))
+
+    both = {"SPOT_CLAIMED", "LEGS_NETTED"}
+    assert claiming("BTCUSDT.BINANCE").keys() & both == {"SPOT_CLAIMED"}
+    assert claiming(PERP).keys() & both == {"LEGS_NETTED"}
+    assert claiming("BTCUSDT_261225.BINANCE").keys() & both == {"LEGS_NETTED"}
+    assert claiming("BTCUSDT.BINANCE", PERP).keys() & both == both
+
+
 def test_a_bybit_client_without_products_is_what_its_version_makes_of_it() -> None:
     """
     An account of spot on 1.221, of all products later.

@@ -89,21 +89,13 @@ def client_findings(node: NodeFacts) -> Iterator[Finding]:
         yield from _spot(client, node)
         yield from _reports(client, node)
         for strategy in node.strategies:
-            if may_trade(strategy, client, node):
+            if _may_trade(strategy, client, node):
                 yield from _strategy(strategy, client)
     yield from _checks(node)
 
 
-def may_trade(strategy: StrategyFacts, client: ClientFacts, node: NodeFacts) -> bool:
-    """Return whether a strategy trades with a client, as far as its configuration shows."""
-    # The symbol may have dots, the venue has none
-    venues = {name.rpartition(".")[2] for name in strategy.trades | strategy.claims}
-    return bool(venues & client.venues) if venues else len(node.clients) == 1
-
-
 def _spot(client: ClientFacts, node: NodeFacts) -> Iterator[Finding]:
-    is_told_otherwise = client.answers_flat or client.reports_balances
-    if node.generate_missing_orders and is_told_otherwise:
+    if node.generate_missing_orders and (client.answers_flat or client.reports_balances):
         answer = "every balance as a position" if client.reports_balances else '"flat" when asked'
         owners = [strategy.name for strategy in node.strategies if _claimed(strategy, client)]
         claimed = f"; the made-up fills are {', '.join(owners)}'s" if owners else ""
@@ -181,8 +173,14 @@ def _checks(node: NodeFacts) -> Iterator[Finding]:
         yield OPEN_CHECK_MISSES_ENDED_ORDERS.found(subject, "Only open orders are asked for.")
 
 
+def _may_trade(strategy: StrategyFacts, client: ClientFacts, node: NodeFacts) -> bool:
+    # Without a name in its configuration, a strategy can only trade with the only client
+    names = strategy.trades | strategy.claims
+    return any(map(client.trades, names)) if names else len(node.clients) == 1
+
+
 def _claimed(strategy: StrategyFacts, client: ClientFacts) -> list[str]:
-    return sorted(name for name in strategy.claims if name.rpartition(".")[2] in client.venues)
+    return sorted(filter(client.trades, strategy.claims))
 
 
 def _name(client: ClientFacts) -> str:

@@ -4,6 +4,8 @@ What is known of a node before it starts: plain facts, from which the findings a
 
 import msgspec
 
+from nautilus_recovery_actor.node.adapters import BINANCE_FUTURES
+from nautilus_recovery_actor.node.adapters import BINANCE_SPOT
 from nautilus_recovery_actor.node.adapters import Adapter
 
 
@@ -66,6 +68,17 @@ class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
     may_have_legs: bool = False
     # If its configuration names the instruments to load, or all
     loads_instruments: bool = False
+
+    def trades(self, instrument_id: str) -> bool:
+        """Return whether an instrument is one that the client trades, as far as its ID shows."""
+        # The symbol may have dots, the venue has none
+        symbol, _, venue = instrument_id.rpartition(".")
+        if venue not in self.venues:
+            return False
+        if self.adapter in {BINANCE_FUTURES, BINANCE_SPOT}:  # Two accounts at one venue
+            is_future = symbol.endswith("-PERP") or "_" in symbol
+            return is_future is (self.adapter is BINANCE_FUTURES)
+        return True
 
     @property
     def is_wallet(self) -> bool:

@@ -135,8 +135,7 @@ def _state(node: NodeFacts) -> Iterator[Finding]:
 
 def _is_in_wallet(instrument: str, node: NodeFacts) -> bool:
     # Of a wallet that others may use too
-    venue = instrument.rpartition(".")[2]
-    return any(client.is_wallet and venue in client.venues for client in node.clients)
+    return any(client.is_wallet and client.trades(instrument) for client in node.clients)
 
 
 def _touched(strategy: StrategyFacts) -> frozenset[str]:
