@@ -6,12 +6,18 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
+from docs._generate.adapters import adapters_page
 from docs._generate.findings import all_rules
 from docs._generate.findings import findings_page
 from docs._generate.messages import messages_page
+from nautilus_recovery_actor.node.adapters import ADAPTERS
 
 
-PAGES = {"findings.md": lambda: findings_page(all_rules()), "messages.md": messages_page}
+PAGES = {
+    "adapters.md": lambda: adapters_page(ADAPTERS),
+    "findings.md": lambda: findings_page(all_rules()),
+    "messages.md": messages_page,
+}
 
 
 def main() -> int:

@@ -104,8 +104,18 @@ def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
           filtered out is never compared.
         - ``open_check_interval_secs=10.0``: an order whose event was lost at run time is noticed.
           The slow end of what NautilusTrader recommends (5 to 10), for the venue's rate limits.
-        - ``position_check_interval_secs=60.0``: the same for positions (30 to 60). Left out on
-          1.221, which has no such check.
+        - ``open_check_open_only=False``: an order that ended at the venue is noticed too; a check
+          of open orders alone never finds it. Each check then asks for all orders of the last
+          ``open_check_lookback_mins`` (60), which costs rate limit: on Binance a query per symbol
+          with orders, so use a longer interval with many symbols. With Interactive Brokers set it
+          to ``True``: that adapter reports an order made up from each position otherwise.
+        - ``open_check_missing_retries=1_000_000``: an order that the venue does not report stays
+          open. NautilusTrader's default of 5 marks it ``REJECTED`` after as many checks, even if
+          it rests there and the venue merely did not answer for a minute (seen on 1.221 and
+          1.231), or the adapter never reports it (Sandbox). What is missing is for the monitor.
+        - ``position_check_interval_secs`` is left off: where a venue reports no positions (spot,
+          Sandbox), that check makes up a fill that closes what is held. The monitor compares the
+          positions itself.
 
     Raises
     ------
@@ -122,9 +132,9 @@ def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
         "filter_unclaimed_external_orders": False,
         "filter_position_reports": False,
         "open_check_interval_secs": 10.0,
+        "open_check_open_only": False,
+        "open_check_missing_retries": 1_000_000,
     }
-    if "position_check_interval_secs" in LiveExecEngineConfig.__struct_fields__:  # Not on 1.221
-        defaults["position_check_interval_secs"] = 60.0
     _check("recovery_exec_engine_config", LiveExecEngineConfig, overrides)
     return LiveExecEngineConfig(**{**defaults, **overrides})
 

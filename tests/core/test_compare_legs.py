@@ -17,8 +17,9 @@ from tests.core.builders import venue_report
 
 
 ADVICE = (
-    "The legs of a hedged position differ: if client and account have different position modes, "
-    "correct that; if not, close it at the venue, let the node book that, stop it, delete every "
+    "The legs of a hedged position differ: if the strategy's configuration lacks "
+    '`oms_type="HEDGING"`, or client and account have different position modes, correct that '
+    "first; then close it at the venue, let the node book that, stop it, delete every "
     "`positions:` entry of the instrument from Redis, and start"
 )
 

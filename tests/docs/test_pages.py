@@ -5,6 +5,7 @@ command line is one that the command line takes.
 
 import argparse
 import configparser
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ import msgspec
 import pytest
 import yaml
 
+from docs._generate import adapters
 from docs._generate import findings
 from docs._generate import messages
 from docs._generate import schema
@@ -25,6 +27,7 @@ from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import Severity
 from nautilus_recovery_actor.console import main
+from nautilus_recovery_actor.node.adapters import ADAPTERS
 from nautilus_recovery_actor.outside.checks.findings import Rule
 
 
@@ -117,6 +120,17 @@ def test_the_findings_are_in_the_order_of_their_severity_and_code() -> None:
         findings.findings_page([*rules, msgspec.structs.replace(rules[0], remedy="Or that.")])
     with pytest.raises(schema.UndescribedError, match="C_TOLD"):
         findings.findings_page([msgspec.structs.replace(rules[0], remedy=" ")])
+
+
+def test_every_adapter_has_a_line_and_a_section() -> None:
+    """What one of them leaves unsaid stops the page."""
+    page = adapters.adapters_page(ADAPTERS)
+    assert page == text("adapters.md")
+    names = [row.name for row in ADAPTERS]
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == names
+    assert re.findall(r"^\| \[([^]]+)\]", page, re.MULTILINE) == names
+    with pytest.raises(schema.UndescribedError, match="Sandbox has no text for 'Set'"):
+        adapters.adapters_page([dataclasses.replace(ADAPTERS[-1], settings=" ")])
 
 
 # -- WHAT IS WRITTEN --

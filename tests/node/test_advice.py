@@ -22,6 +22,7 @@ from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests import scenes
 from tests.facts.support import ADJUSTS_FILLS
+from tests.facts.support import REPAIRS_HEDGE_LEGS
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
@@ -235,6 +236,32 @@ def test_a_leg_that_differs_is_closed_at_the_venue_and_forgotten(
         (report,) = reports
         await flatten(hedging, valkey, found(report, Kind.HEDGE_LEG_MISMATCH), **fields)
         assert is_free(await start(hedging, valkey, **HEDGING))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not REPAIRS_HEDGE_LEGS, reason="this version fails on a leg that it lacks")
+def test_legs_that_a_strategy_netted_are_free_once_it_keeps_them_apart(
+    hedging: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """Its `oms_type` is the cause, so without that flattening alone does not last."""
+
+    def trader(oms_type: str) -> Recorder:
+        return heir(oms_type=oms_type, **CLAIMS)
+
+    async def scenario() -> None:
+        hedging.set_position(SYMBOL, 2, 2000, leg="LONG")
+        report = await start(hedging, valkey, None, trader("NETTING"), **HEDGING)
+        advised = found(report, Kind.HEDGE_LEG_MISMATCH)
+        assert 'lacks `oms_type="HEDGING"`' in advised.detail
+        await flatten(hedging, valkey, advised, **HEDGING)
+        for oms_type, is_free_now in (("NETTING", False), ("HEDGING", True)):
+            hedging.set_position(SYMBOL, 3, 2000, leg="LONG")
+            report = await start(hedging, valkey, None, trader(oms_type), **HEDGING)
+            assert is_free(report) == is_free_now
+            if not is_free_now:
+                await flatten(hedging, valkey, advised, **HEDGING)
+        assert is_free(await start(hedging, valkey, None, trader("HEDGING"), **HEDGING))
 
     asyncio.run(scenario())
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.outside.checks.client_rules import RULES as CLIENT_RULES
 from nautilus_recovery_actor.outside.checks.config_rules import RULES
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
 from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.node_facts import ClientFacts
 from nautilus_recovery_actor.outside.checks.node_facts import MonitorFacts
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.outside.checks.node_facts import StrategyFacts
@@ -19,6 +21,7 @@ from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRAT
 from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findings
 
 
+ALL_RULES = (*RULES, *CLIENT_RULES, *STRATEGY_RULES, *STORED_RULES)
 MONITOR = MonitorFacts(name="RecoveryMonitorActor")
 BROKEN = UnusableFacts(subject="part[0]", why="no such module")
 A = StrategyFacts(name="A-001", is_recoverable=True)
@@ -108,11 +111,17 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "exec_engine.open_check_interval_secs",
         "Open orders are not checked at run time.",
     ),
-    "POSITION_CHECK_OFF": (
-        {"position_check_interval_secs": None},
-        {"position_check_interval_secs": None, "has_position_check": False},
-        "exec_engine.position_check_interval_secs",
-        "Positions are not checked at run time.",
+    "PURGED_FROM_DATABASE": (
+        {"is_database_purged": True},
+        {},
+        "exec_engine.purge_from_database",
+        "What is closed is deleted from the database too.",
+    ),
+    "DATA_SEQUENCE_VALIDATED": (
+        {"validate_data_sequence": True},
+        {},
+        "data_engine.validate_data_sequence",
+        "The sequence of data is validated.",
     ),
     "RISK_ENGINE_BYPASSED": (
         {"is_risk_bypassed": True},
@@ -162,7 +171,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"strategies": (holder("A", claims=BTC), holder("B", trades=BTC))},
         {
             "strategies": (holder("A", claims=BTC), holder("B", trades=BTC)),
-            "hedged_venues": frozenset({"X"}),
+            "clients": (ClientFacts(name="X", venues=frozenset({"X"}), has_legs=True),),
         },
         BTC,
         "It is traded or claimed by A, B.",
@@ -209,7 +218,7 @@ def test_every_rule_has_such_a_case() -> None:
     """
     No rule is left without one, and no code is used twice.
     """
-    codes = [rule.code for rule in (*RULES, *STRATEGY_RULES, *STORED_RULES)]
+    codes = [rule.code for rule in ALL_RULES]
     assert len(codes) == len(set(codes))
     assert [rule.code for rule in (*RULES, *STRATEGY_RULES)] == list(CASES)
 
@@ -280,7 +289,7 @@ def test_each_strategy_and_each_instrument_is_told_of() -> None:
     assert [finding.subject for finding in found] == ["A", "A", BTC, ETH]
 
 
-@pytest.mark.parametrize("rule", [*RULES, *STRATEGY_RULES, *STORED_RULES])
+@pytest.mark.parametrize("rule", ALL_RULES)
 def test_what_a_rule_says_is_said_in_sentences(rule: Any) -> None:
     """
     The code is a stable word, and each text one line.
@@ -297,7 +306,7 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
     """
     All others warn or inform.
     """
-    rules = (*RULES, *STRATEGY_RULES, *STORED_RULES)
+    rules = ALL_RULES
     assert {rule.code for rule in rules if rule.severity == Severity.BLOCK} == {
         "ACTOR_UNUSABLE",
         "CACHE_NOT_LOADED",
@@ -313,6 +322,9 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
         "STRATEGY_UNUSABLE",
     }
     assert [rule.code for rule in rules if rule.severity == Severity.INFO] == [
+        "SPOT_CLAIMED",
+        "POSITION_CHECK_OFF",
+        "CLIENT_ORDER_IDS_REPLACED",
         "STATE_KEPT_BY_CHECKPOINTS",
         "ENTRIES_NOT_READ",
     ]

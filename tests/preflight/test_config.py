@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ExecEngineConfig
-from nautilus_trader.config import LiveExecEngineConfig
+from nautilus_trader.config import LiveDataEngineConfig
 from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.core.uuid import UUID4
@@ -45,7 +45,6 @@ from tests.preflight.nodes import good
 from tests.preflight.nodes import strategy
 
 
-HAS_POSITION_CHECK = "position_check_interval_secs" in LiveExecEngineConfig.__struct_fields__
 HAS_LATE_BUFFER = not ARE_BUFFERED_WRITES_ON_TIME
 
 Fields = dict[str, Any]
@@ -100,6 +99,16 @@ PAIRS: list[tuple[str, Fields, Fields]] = [
         "OPEN_CHECK_OFF",
         engine(open_check_interval_secs=None),
         engine(open_check_interval_secs=3600.0),
+    ),
+    (
+        "PURGED_FROM_DATABASE",
+        engine(purge_from_database=True, purge_closed_orders_interval_mins=10),
+        engine(purge_from_database=True),
+    ),
+    (
+        "DATA_SEQUENCE_VALIDATED",
+        {"data_engine": LiveDataEngineConfig(validate_data_sequence=True)},
+        {"data_engine": LiveDataEngineConfig(validate_data_sequence=False)},
     ),
     (
         "RISK_ENGINE_BYPASSED",
@@ -203,14 +212,6 @@ PAIRS: list[tuple[str, Fields, Fields]] = [
     ),
     ("STATE_KEPT_BY_CHECKPOINTS", {"load_state": False}, {"load_state": True}),
 ]
-if HAS_POSITION_CHECK:
-    PAIRS.append(
-        (
-            "POSITION_CHECK_OFF",
-            engine(position_check_interval_secs=None),
-            engine(position_check_interval_secs=3600.0),
-        )
-    )
 if HAS_LATE_BUFFER:
     PAIRS.append(
         ("BUFFERED_WRITES_WAIT", cache(buffer_interval_ms=100), cache(buffer_interval_ms=None))
@@ -253,10 +254,7 @@ def test_every_rule_of_configurations_has_such_a_pair() -> None:
     No rule is left without a configuration that shows it, but for what a version cannot show.
     """
     shown = {code for code, _, _ in PAIRS}
-    impossible = {
-        *(set() if HAS_POSITION_CHECK else {"POSITION_CHECK_OFF"}),
-        *(set() if HAS_LATE_BUFFER else {"BUFFERED_WRITES_WAIT"}),
-    }
+    impossible = set() if HAS_LATE_BUFFER else {"BUFFERED_WRITES_WAIT"}
     assert {rule.code for rule in (*CONFIG_RULES, *STRATEGY_RULES)} == shown | impossible
 
 

@@ -57,8 +57,10 @@ def test_the_engine_is_one_that_reconciles() -> None:
     assert not config.filter_unclaimed_external_orders
     assert not config.filter_position_reports
     assert config.open_check_interval_secs == 10.0
+    assert not config.open_check_open_only
+    assert config.open_check_missing_retries == 1_000_000
     # 1.221 has none
-    assert getattr(config, "position_check_interval_secs", 60.0) == 60.0
+    assert getattr(config, "position_check_interval_secs", None) is None
 
 
 @pytest.mark.parametrize(

@@ -370,12 +370,57 @@ def test_what_is_stored_of_a_strategy_that_is_not_configured_is_told(
     assert "STRATEGY_ABSENT" not in found(good(database, strategies=[other, broken]))
 
 
+def test_a_stored_account_that_no_client_has_is_reported(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """
+    By who issues its ID, unless the monitor is told which accounts must report.
+    """
+    leave_an_order(venue, valkey)
+    database = valkey.database_config()
+
+    def told(client: str, account_id: str, **monitor: Any) -> dict[str, Any]:
+        clients = {client: venue.exec_config(account_id=account_id)}
+        return dict(found(good(database, exec_clients=clients, actors=[actor(**monitor)])))
+
+    assert told("PAPER", "PAPER-001") == {}
+    finding = told("OTHER", "OTHER-001")["ACCOUNT_ABSENT"]
+    assert (finding.subject, finding.message) == (
+        "PAPER-001",
+        "It is stored, and the clients are OTHER.",
+    )
+    assert told("OTHER", "OTHER-001", accounts=["OTHER-001"]) == {}
+    assert "ACCOUNT_ABSENT" not in found(good(database))
+
+
+def test_an_index_without_its_entries_is_reported(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """
+    A node starts with neither, and does not notice it. One entry that is left shows that others
+    were deleted on purpose.
+    """
+    leave_an_order(venue, valkey)
+    database = valkey.database_config()
+    with valkey.client() as client:
+        orders, positions = (
+            list(client.scan_iter(f"{KEY}:{kind}:*")) for kind in ("orders", "positions")
+        )
+        client.delete(*orders)
+        assert "ENTRIES_LOST" not in found(good(database))
+        client.delete(*positions)
+        finding = found(good(database))["ENTRIES_LOST"]
+    assert finding.message == "Its index names 1 order and 1 position, and none of them is stored."
+
+
 def test_every_rule_of_stored_data_is_shown_here() -> None:
     """
     No rule is left without stored data that show it.
     """
     assert {rule.code for rule in RULES} == {
+        "ACCOUNT_ABSENT",
         "ENCODING_CHANGED",
+        "ENTRIES_LOST",
         "ENTRIES_NOT_READ",
         "ENTRY_LEFT_OUT",
         "ENTRY_STOPS_START",

@@ -25,8 +25,9 @@ _FLATTEN = (
 _TEXTS = {
     Kind.INSTRUMENT_NOT_LOADED: "The venue holds {} on an instrument that the node did not load: "
     "load the instrument, or {} at the venue",
-    Kind.HEDGE_LEG_MISMATCH: "The legs of a hedged position differ: if client and account have "
-    f"different position modes, correct that; if not, {_FLATTEN}",
+    Kind.HEDGE_LEG_MISMATCH: "The legs of a hedged position differ: if the strategy's "
+    'configuration lacks `oms_type="HEDGING"`, or client and account have different position '
+    f"modes, correct that first; then {_FLATTEN}",
     Kind.UNCLAIMED_POSITION: "No strategy owns this position: name the instrument in the "
     "`external_order_claims` of a RecoverableStrategy, or close it with `closing_order`",
     Kind.AVG_PX_MISMATCH: "The quantity matches, but the average open price does not: the PnL of "

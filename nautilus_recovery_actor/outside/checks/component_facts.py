@@ -15,6 +15,7 @@ from nautilus_trader.config import ImportableStrategyConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor.node.adapters import name_of
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.monitor.actor import RecoveryMonitorActor
@@ -49,10 +50,11 @@ def monitor_facts(actor: object) -> MonitorFacts | None:
         shadow=config.shadow,
         startup_timeout_secs=config.startup_timeout_secs,
         heartbeat_secs=config.heartbeat_secs,
+        accounts=None if config.accounts is None else frozenset(config.accounts),
     )
 
 
-def strategy_facts(strategy: object, index: int, venues: set[str]) -> StrategyFacts:
+def strategy_facts(strategy: object, index: int, venues: set[str], trader_id: str) -> StrategyFacts:
     """Return what is known of a strategy."""
     if isinstance(strategy, ImportableStrategyConfig):
         kind, config = _resolved(strategy.strategy_path, strategy, Strategy)
@@ -74,7 +76,16 @@ def strategy_facts(strategy: object, index: int, venues: set[str]) -> StrategyFa
         trades=instruments_in(config, venues),
         claims=frozenset(map(str, config.external_order_claims or ())),
         has_uuid_order_ids=config.use_uuid_client_order_ids,
+        oms_type=name_of(config.oms_type) if config.oms_type else None,
+        order_id=_order_id(config, trader_id, tag),
     )
+
+
+def _order_id(config: StrategyConfig, trader_id: str, tag: str) -> str:
+    # As NautilusTrader's generator makes the first of the year
+    trader_tag = trader_id.rpartition("-")[2]
+    made = f"O-20260101-000000-{trader_tag}-{tag}-1"
+    return made if config.use_hyphens_in_client_order_ids else made.replace("-", "")
 
 
 def label(component: object) -> str:

@@ -5,18 +5,22 @@ what cannot be read is itself a fact.
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from nautilus_trader import __version__
 from nautilus_trader.config import CacheConfig
+from nautilus_trader.config import LiveDataEngineConfig
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import NautilusConfig
 from nautilus_trader.config import TradingNodeConfig
 
+from nautilus_recovery_actor.outside.checks.client_facts import client_facts
 from nautilus_recovery_actor.outside.checks.component_facts import label
 from nautilus_recovery_actor.outside.checks.component_facts import monitor_facts
 from nautilus_recovery_actor.outside.checks.component_facts import strategy_facts
+from nautilus_recovery_actor.outside.checks.node_facts import ClientFacts
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
 
@@ -55,14 +59,16 @@ class FactsReader:
                 fields |= read(config)
             except Exception as e:
                 self._settings.append(UnusableFacts(subject=subject, why=self._redact(e)))
-        venues = _client_venues(config)
+        clients: tuple[ClientFacts, ...] = fields.get("clients", ())
+        venues = set[str]().union(*(client.venues for client in clients))
+        trader_id = str(config.trader_id)
         monitors, unusable_actors = self._split(
             "actors", actors, lambda actor, _: monitor_facts(actor)
         )
         found, unusable_strategies = self._split(
             "strategies",
             strategies,
-            lambda strategy, index: strategy_facts(strategy, index, venues),
+            lambda strategy, index: strategy_facts(strategy, index, venues, trader_id),
         )
         return NodeFacts(
             **fields,
@@ -114,9 +120,16 @@ def _exec_engine(config: TradingNodeConfig) -> dict[str, Any]:
         "filter_unclaimed_external_orders": engine.filter_unclaimed_external_orders,
         "generate_missing_orders": engine.generate_missing_orders,
         "open_check_interval_secs": engine.open_check_interval_secs,
+        "open_check_open_only": engine.open_check_open_only,
+        "is_database_purged": engine.purge_from_database and any(_purges(engine)),
         "has_position_check": "position_check_interval_secs" in fields,  # Not on 1.221
         "position_check_interval_secs": getattr(engine, "position_check_interval_secs", None),
     }
+
+
+def _purges(engine: LiveExecEngineConfig) -> Iterator[bool]:
+    yield bool(engine.purge_closed_orders_interval_mins)
+    yield bool(engine.purge_closed_positions_interval_mins)
 
 
 def _cache(config: TradingNodeConfig) -> dict[str, Any]:
@@ -146,8 +159,13 @@ def _state(config: TradingNodeConfig) -> dict[str, Any]:
     return {"save_state": bool(config.save_state), "load_state": bool(config.load_state)}
 
 
-def _accounts(config: TradingNodeConfig) -> dict[str, Any]:
-    return {"hedged_venues": frozenset(_client_venues(config, is_hedged=True))}
+def _clients(config: TradingNodeConfig) -> dict[str, Any]:
+    return {"clients": client_facts(config)}
+
+
+def _data_engine(config: TradingNodeConfig) -> dict[str, Any]:
+    engine = checked(config.data_engine, LiveDataEngineConfig, "data_engine")
+    return {"validate_data_sequence": engine.validate_data_sequence}
 
 
 _SECTIONS: dict[str, Callable[[TradingNodeConfig], dict[str, Any]]] = {
@@ -155,25 +173,6 @@ _SECTIONS: dict[str, Callable[[TradingNodeConfig], dict[str, Any]]] = {
     "cache": _cache,
     "risk_engine": _risk_engine,
     "save_state": _state,
-    "exec_clients": _accounts,
+    "data_engine": _data_engine,
+    "exec_clients": _clients,
 }
-
-
-def _client_venues(config: TradingNodeConfig, *, is_hedged: bool = False) -> set[str]:
-    venues: set[str] = set()
-    for name, client in dict(config.exec_clients or {}).items():
-        oms_type = str(getattr(_field(client, "oms_type"), "name", _field(client, "oms_type")))
-        if not is_hedged or oms_type.upper() == "HEDGING":
-            routing = _field(client, "routing")
-            found = (name, _field(client, "venue"), *(_field(routing, "venues") or ()))
-            venues |= {str(venue) for venue in found if venue}
-    return venues
-
-
-def _field(config: Any, name: str) -> Any:
-    if isinstance(config, dict):
-        return config.get(name)
-    importable = getattr(config, "config", None)  # An `ImportableConfig`
-    if isinstance(importable, dict):
-        return importable.get(name)
-    return getattr(config, name, None)

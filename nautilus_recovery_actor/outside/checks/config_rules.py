@@ -76,11 +76,17 @@ OPEN_CHECK_OFF = Rule(
     consequence="An order whose event is lost at run time stays open in the cache until a restart.",
     remedy="Set open_check_interval_secs=10, or use recovery_exec_engine_config().",
 )
-POSITION_CHECK_OFF = Rule(
-    code="POSITION_CHECK_OFF",
+PURGED_FROM_DATABASE = Rule(
+    code="PURGED_FROM_DATABASE",
     severity=Severity.WARN,
-    consequence="A fill that is lost at run time goes unnoticed until the next restart.",
-    remedy="Set position_check_interval_secs=60, or use recovery_exec_engine_config().",
+    consequence="A restart books orders again that the venue's history still has, as EXTERNAL's.",
+    remedy="Set purge_from_database=False, which is the default.",
+)
+DATA_SEQUENCE_VALIDATED = Rule(
+    code="DATA_SEQUENCE_VALIDATED",
+    severity=Severity.WARN,
+    consequence="Requested bars older than a live one are dropped: a warm-up may never complete.",
+    remedy="Set LiveDataEngineConfig(validate_data_sequence=False), which is the default.",
 )
 RISK_ENGINE_BYPASSED = Rule(
     code="RISK_ENGINE_BYPASSED",
@@ -123,6 +129,10 @@ def config_findings(node: NodeFacts) -> Iterator[Finding]:
     yield from _exec_engine(node)
     yield from _cache(node)
     yield from _monitor(node)
+    if node.validate_data_sequence:
+        yield DATA_SEQUENCE_VALIDATED.found(
+            "data_engine.validate_data_sequence", "The sequence of data is validated."
+        )
     if node.is_risk_bypassed:
         yield RISK_ENGINE_BYPASSED.found("risk_engine.bypass", "The risk engine is bypassed.")
 
@@ -136,7 +146,7 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
         yield POSITION_REPORTS_FILTERED.found(
             "exec_engine.filter_position_reports", "The venue's position reports are dropped."
         )
-    if not node.generate_missing_orders:
+    if not node.generate_missing_orders and not _is_spot_alone(node):
         yield MISSING_ORDERS_NOT_GENERATED.found(
             "exec_engine.generate_missing_orders",
             "Positions are not aligned with those at the venue.",
@@ -150,13 +160,15 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
         yield OPEN_CHECK_OFF.found(
             "exec_engine.open_check_interval_secs", "Open orders are not checked at run time."
         )
-    if node.has_position_check and not node.position_check_interval_secs:
-        yield POSITION_CHECK_OFF.found(
-            "exec_engine.position_check_interval_secs", "Positions are not checked at run time."
+    if node.is_database_purged:
+        yield PURGED_FROM_DATABASE.found(
+            "exec_engine.purge_from_database", "What is closed is deleted from the database too."
         )
 
 
 def _cache(node: NodeFacts) -> Iterator[Finding]:
+    if node.database_type is None and _is_sandbox_alone(node):
+        return  # Which could not continue with what is restored
     if node.database_type is None:
         yield NO_DATABASE.found("cache.database", "The cache has no database.")
         return
@@ -196,3 +208,17 @@ def _monitor(node: NodeFacts) -> Iterator[Finding]:
     for monitor in node.monitors:
         if monitor.shadow:
             yield MONITOR_IN_SHADOW.found(f"actors: {monitor.name}", "It is in shadow mode.")
+
+
+def _is_spot_alone(node: NodeFacts) -> bool:
+    # Nothing that can be aligned
+    return bool(node.clients) and all(
+        client.answers_flat or client.reports_balances or not client.reports_positions
+        for client in node.clients
+    )
+
+
+def _is_sandbox_alone(node: NodeFacts) -> bool:
+    return bool(node.clients) and all(
+        client.adapter is not None and client.adapter.forgets_at_restart for client in node.clients
+    )

@@ -4,6 +4,10 @@ What is known of a node before it starts: plain facts, from which the findings a
 
 import msgspec
 
+from nautilus_recovery_actor.node.adapters import BINANCE_FUTURES
+from nautilus_recovery_actor.node.adapters import BINANCE_SPOT
+from nautilus_recovery_actor.node.adapters import Adapter
+
 
 class MonitorFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A recovery monitor among the actors of a node."""
@@ -16,6 +20,8 @@ class MonitorFacts(msgspec.Struct, frozen=True, kw_only=True):
     startup_timeout_secs: float = 120.0
     # `RecoveryMonitorConfig.heartbeat_secs`
     heartbeat_secs: float = 5.0
+    # `RecoveryMonitorConfig.accounts`
+    accounts: frozenset[str] | None = None
 
 
 class StrategyFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +37,58 @@ class StrategyFacts(msgspec.Struct, frozen=True, kw_only=True):
     claims: frozenset[str] = frozenset()
     # `StrategyConfig.use_uuid_client_order_ids`
     has_uuid_order_ids: bool = False
+    # `StrategyConfig.oms_type`, ``None`` if that is left to the client
+    oms_type: str | None = None
+    # A client order ID as the node makes it
+    order_id: str = "O-20260101-120000-001-000-1"
+
+
+class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution client of a node."""
+
+    # Its key in `TradingNodeConfig.exec_clients`
+    name: str
+    # ``None`` if it is not one of NautilusTrader's that are in the table
+    adapter: Adapter | None = None
+    # Those whose instruments it trades, and those of its account IDs, as far as that can be seen
+    venues: frozenset[str] = frozenset()
+    issuers: frozenset[str] = frozenset()
+    # If its account is one of spot alone
+    is_cash: bool = False
+    # If all positions of the account are reported, as far as that is known
+    reports_positions: bool = True
+    # If it is set to report balances as positions
+    reports_balances: bool = False
+    # If the answer for one instrument of spot is "flat", whatever is held
+    answers_flat: bool = False
+    # How the client holds positions where a strategy does not say it
+    oms_type: str = "NETTING"
+    # If the account holds legs, and if its settings look as if it did
+    has_legs: bool = False
+    may_have_legs: bool = False
+    # If its configuration names the instruments to load, or all
+    loads_instruments: bool = False
+
+    def trades(self, instrument_id: str) -> bool:
+        """Return whether an instrument is one that the client trades, as far as its ID shows."""
+        # The symbol may have dots, the venue has none
+        symbol, _, venue = instrument_id.rpartition(".")
+        if venue not in self.venues:
+            return False
+        if self.adapter in {BINANCE_FUTURES, BINANCE_SPOT}:  # Two accounts at one venue
+            is_future = symbol.endswith("-PERP") or "_" in symbol
+            return is_future is (self.adapter is BINANCE_FUTURES)
+        return True
+
+    @property
+    def is_wallet(self) -> bool:
+        """Whether it is an account of spot alone that knows balances, and no positions."""
+        return self.is_cash and (self.reports_balances or not self.reports_positions)
+
+    @property
+    def label(self) -> str:
+        """Where it is in the configuration."""
+        return f"exec_clients: {self.name}"
 
 
 class UnusableFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,16 +132,20 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     filter_unclaimed_external_orders: bool = False
     generate_missing_orders: bool = True
     open_check_interval_secs: float | None = 10.0
-    position_check_interval_secs: float | None = 60.0
+    open_check_open_only: bool = False
+    position_check_interval_secs: float | None = None
+    # If what is closed is deleted from the database at run time
+    is_database_purged: bool = False
     # If this version of NautilusTrader can check positions at run time
     has_position_check: bool = True
+    # `DataEngineConfig.validate_data_sequence`
+    validate_data_sequence: bool = False
     # `RiskEngineConfig.bypass`
     is_risk_bypassed: bool = False
     # Of `NautilusKernelConfig`
     save_state: bool = True
     load_state: bool = True
-    # The venues whose account is known to hold legs, not net positions
-    hedged_venues: frozenset[str] = frozenset()
+    clients: tuple[ClientFacts, ...] = ()
     # The recovery monitors
     monitors: tuple[MonitorFacts, ...] = ()
     strategies: tuple[StrategyFacts, ...] = ()
@@ -93,6 +155,12 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     unusable_settings: tuple[UnusableFacts, ...] = ()
     # If `halt_until_recovered` is called for the node
     is_halted: bool = False
+
+    @property
+    def hedged_venues(self) -> frozenset[str]:
+        """The venues whose account is known to hold legs, not net positions."""
+        venues = (client.venues for client in self.clients if client.has_legs)
+        return frozenset().union(*venues)
 
 
 class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,9 +172,11 @@ class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
     ts_last_alive: int | None = None
     # The orders on record
     order_count: int = 0
-    # Those that can be within the look-back
+    # The orders that can be within the look-back
     recent_order_count: int = 0
     # The closed ones among all
     closed_order_count: int = 0
+    # The positions on record
+    position_count: int = 0
     # Those of the entries that were looked at
     encodings: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.node.internals import NODE_CONFIG
 from nautilus_recovery_actor.node.internals import node_config
+from nautilus_recovery_actor.outside.checks.client_rules import client_findings
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
 from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
@@ -30,7 +31,9 @@ from nautilus_recovery_actor.outside.checks.redact import without_secrets
 from nautilus_recovery_actor.outside.checks.stored_rules import ENTRIES_NOT_READ
 from nautilus_recovery_actor.outside.checks.stored_rules import REDIS_CLIENT_MISSING
 from nautilus_recovery_actor.outside.checks.stored_rules import STORED_DATA_UNREADABLE
+from nautilus_recovery_actor.outside.checks.stored_rules import account_findings
 from nautilus_recovery_actor.outside.checks.stored_rules import entry_findings
+from nautilus_recovery_actor.outside.checks.stored_rules import loss_findings
 from nautilus_recovery_actor.outside.checks.stored_rules import owner_findings
 from nautilus_recovery_actor.outside.checks.stored_rules import stored_findings
 from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findings
@@ -137,6 +140,7 @@ def _findings(
         yield CONFIG_UNREADABLE.found("config", redact(e))
         return
     yield from config_findings(node)
+    yield from client_findings(node)
     yield from strategy_findings(node)
     if node.database_type == "redis" and not any(
         f.subject == "cache" for f in node.unusable_settings
@@ -191,6 +195,8 @@ def _server_findings(
     if inventory is not None:
         yield from entry_findings(where, inventory.broken)
         yield from owner_findings(node, inventory)
+        yield from account_findings(node, inventory)
+        yield from loss_findings(where, stored, inventory)
 
 
 def _secrets(config: Any) -> Iterator[str]:

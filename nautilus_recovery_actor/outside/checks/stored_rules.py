@@ -84,6 +84,18 @@ STRATEGY_ABSENT = Rule(
     consequence="Nobody on the node manages them: no stop is moved and no position is closed.",
     remedy="Add a strategy with that ID (strategy_id, order_id_tag), or close and cancel first.",
 )
+ACCOUNT_ABSENT = Rule(
+    code="ACCOUNT_ABSENT",
+    severity=Severity.WARN,
+    consequence="No client reports it, so the recovery fails with NOT_RECONCILED.",
+    remedy="Add its client, or list the others in RecoveryMonitorConfig(accounts=[...]).",
+)
+ENTRIES_LOST = Rule(
+    code="ENTRIES_LOST",
+    severity=Severity.WARN,
+    consequence="The node starts without knowing its orders, and whose positions are whose.",
+    remedy="Restore the server's backup, or look at the venue before you start.",
+)
 ENTRIES_NOT_READ = Rule(
     code="ENTRIES_NOT_READ",
     severity=Severity.INFO,
@@ -136,6 +148,32 @@ def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
             f"It is not in the configuration, and {' and '.join(parts)} of it "
             f"{'are' if len(positions) + len(orders) > 1 else 'is'} stored: "
             f"{named}{f' and {more} more' if more > 0 else ''}.",
+        )
+
+
+def account_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
+    """Return what is stored of accounts that no client of the configuration has."""
+    issuers = frozenset[str]().union(*(client.issuers for client in node.clients))
+    for account in inventory.accounts if node.clients else ():
+        is_required = all(
+            m.accounts is None or account.account_id in m.accounts for m in node.monitors
+        )
+        if is_required and account.account_id.partition("-")[0] not in issuers:
+            yield ACCOUNT_ABSENT.found(
+                account.account_id,
+                f"It is stored, and the clients are {', '.join(c.name for c in node.clients)}.",
+            )
+
+
+def loss_findings(where: str, stored: StoredFacts, inventory: Inventory) -> Iterator[Finding]:
+    """Return whether the index names orders and positions of which none is stored."""
+    kept = len(inventory.orders) + inventory.closed_orders
+    kept += len(inventory.positions) + inventory.closed_positions
+    if stored.order_count and stored.position_count and not (kept or inventory.broken):
+        yield ENTRIES_LOST.found(
+            where,
+            f"Its index names {count(stored.order_count, 'order')} and "
+            f"{count(stored.position_count, 'position')}, and none of them is stored.",
         )
 
 

@@ -114,7 +114,7 @@ def _together(node: NodeFacts) -> Iterator[Finding]:
             yield INSTRUMENT_SHARED.found(
                 instrument, f"It is traded or claimed by {', '.join(owners)}."
             )
-        if instrument not in claimed:
+        if instrument not in claimed and not _is_in_wallet(instrument, node):
             yield INSTRUMENT_NOT_CLAIMED.found(
                 instrument, f"It is traded by {', '.join(owners)}, but no strategy claims it."
             )
@@ -131,6 +131,11 @@ def _state(node: NodeFacts) -> Iterator[Finding]:
         yield STATE_NOT_KEPT.found(", ".join(off), f"{what}, for {', '.join(plain)}.")
     else:
         yield STATE_KEPT_BY_CHECKPOINTS.found(", ".join(off), f"{what}.")
+
+
+def _is_in_wallet(instrument: str, node: NodeFacts) -> bool:
+    # Of a wallet that others may use too
+    return any(client.is_wallet and client.trades(instrument) for client in node.clients)
 
 
 def _touched(strategy: StrategyFacts) -> frozenset[str]:
