@@ -23,6 +23,7 @@ from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.live.execution_client import LiveExecutionClient
+from nautilus_trader.model.enums import AccountType
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderUpdated
 from nautilus_trader.model.identifiers import AccountId
@@ -37,6 +38,7 @@ from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE_ONE
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.node import internals
+from nautilus_recovery_actor.node.adapters import adapter_of
 from nautilus_recovery_actor.node.evidence.known import KnownToCache
 from nautilus_recovery_actor.node.evidence.questions import Limits
 from nautilus_recovery_actor.node.evidence.questions import Questions
@@ -146,7 +148,7 @@ class Seam:
             command: GeneratePositionStatusReports,
         ) -> list[PositionStatusReport]:
             reports = await positions(command)
-            return reports if is_asking.get() else self._told(client, command, reports)
+            return reports if is_asking.get() else await self._told(questions, command, reports)
 
         internals.put(client, _MASS_STATUS, generate_mass_status)
         internals.put(client, _POSITIONS, generate_position_status_reports)
@@ -301,7 +303,15 @@ class Seam:
         account_id = self._account_id(mass_status)
         if account_id is not None and (self._on or mass_status.account_id is None):
             known = KnownToCache(self._cache, self.accounts(mass_status))
-            done = corrections.correct(orders, fills, positions, known, rebuilt, self._on)
+            done = corrections.correct(
+                orders,
+                fills,
+                positions,
+                known,
+                rebuilt,
+                self._on,
+                is_price_average=self._is_price_average(mass_status),
+            )
             renamed = done.renamed
             warm, cold = self._apart(done.positions, known)
             reports.corrections.extend(done.made)
@@ -311,6 +321,11 @@ class Seam:
             reports.given = given
         self._seen[mass_status.client_id.value] = reports
         return reports, renamed
+
+    def _is_price_average(self, mass_status: ExecutionMassStatus) -> bool:
+        questions = self.questions.get(mass_status.client_id.value)
+        adapter = None if questions is None else adapter_of(questions.client)
+        return adapter is not None and adapter.price_is_average
 
     def _account_id(self, mass_status: ExecutionMassStatus) -> AccountId | None:
         # The sandbox of 1.221 gives none
@@ -393,12 +408,13 @@ class Seam:
 
     # -- THE ENGINE'S OWN QUESTIONS --
 
-    def _told(
+    async def _told(
         self,
-        client: LiveExecutionClient,
+        questions: Questions,
         command: GeneratePositionStatusReports,
         reports: list[PositionStatusReport],
     ) -> list[PositionStatusReport]:
+        client = questions.client
         self.note(reports)
         seen = self._seen.get(client.id.value)
         if seen is not None and command.instrument_id is not None:
@@ -406,11 +422,16 @@ class Seam:
         if not self._on or client.account_id is None:
             return reports
         known = KnownToCache(self._cache, self.accounts_of(client))
-        if command.instrument_id is None and not reports and self._says_nothing(client, known):
+        if command.instrument_id is None and not reports and any(known.instruments_held().values()):
             # The engine would take it for the end of each position, and make up what closed it
-            raise RuntimeError(
-                f"{client.account_id} reports no positions: that none is reported means nothing"
-            )
+            if not self.reporting_accounts() & self.accounts_of(client):
+                raise RuntimeError(
+                    f"{client.account_id} reports no positions: that none is reported means nothing"
+                )
+            again = await questions.positions()
+            if again.problem is not None:
+                raise RuntimeError(f"{client.account_id} does not report: {again.problem}")
+            reports = again.value
         if Correction.CASH_POSITION_FLAT not in self._on:
             return reports
         kept, untrue = corrections.cash_positions(reports, known)
@@ -420,9 +441,16 @@ class Seam:
             )
         return kept
 
-    def _says_nothing(self, client: LiveExecutionClient, known: KnownToCache) -> bool:
-        is_held = any(known.instruments_held().values())
-        return is_held and not self.reporting & self.accounts_of(client)
+    def reporting_accounts(self) -> frozenset[str]:
+        """Return the accounts that have ever reported a position, or whose adapters do."""
+        clients = (questions.client for questions in self.questions.values())
+        known = (self.accounts_of(client) for client in clients if self._reports_positions(client))
+        return self.reporting.union(*known)
+
+    def _reports_positions(self, client: LiveExecutionClient) -> bool:
+        adapter = adapter_of(client)
+        is_cash = client.account_type == AccountType.CASH
+        return adapter is not None and adapter.can_report_position(is_cash=is_cash)
 
     def note(self, positions: Iterable[PositionStatusReport]) -> None:
         """Remember which accounts report positions."""

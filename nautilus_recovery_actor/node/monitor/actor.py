@@ -234,7 +234,7 @@ class RecoveryMonitorActor(Actor):
         return self._answers.askable()
 
     def _reporting(self) -> frozenset[str]:
-        return self._seam.reporting
+        return self._seam.reporting_accounts()
 
     def _ask(self, ask: happened.Ask) -> None:
         if self._loop is None:
