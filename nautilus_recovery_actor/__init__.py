@@ -26,6 +26,7 @@ from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
 
 
@@ -93,6 +94,7 @@ __all__ = [
     "RecoveryPhase",
     "RecoveryReport",
     "RecoveryStarted",
+    "RepairStep",
     "Severity",
     "StrategyRecovery",
     "TicksNeeded",

@@ -14,6 +14,7 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.repair import Merge
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
 
@@ -155,6 +156,12 @@ class Judge(msgspec.Struct, frozen=True):
     """Compare the venue's report with the cache, and answer with `Judged`."""
 
 
+class Repair(msgspec.Struct, frozen=True):
+    """Have the engine book what is to be moved."""
+
+    merges: tuple[Merge, ...]
+
+
 class Fail(msgspec.Struct, frozen=True):
     """Describe what was seen, unless the node is stopping, and answer with `Described`."""
 
@@ -208,5 +215,5 @@ class Shutdown(msgspec.Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    Open | Ask | Judge | Fail | End | Revise | Record | Absorb | Log | Answer | Shutdown
+    Open | Ask | Judge | Repair | Fail | End | Revise | Record | Absorb | Log | Answer | Shutdown
 )

@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.core.report import RepairStep
 
 
 # Owners that are not strategies: 1.221 gives its own alignments to the second.
@@ -265,6 +266,8 @@ class Observation(msgspec.Struct, frozen=True):
     reporting: frozenset[str] | None = None
     # The accounts and instruments whose positions were left out of two answers in a row
     twice_missing: frozenset[tuple[str, str]] = frozenset()
+    # What was done in this epoch to make the cache equal to the venue
+    repairs: tuple[RepairStep, ...] = ()
     # The total balances by currency of each cash account, ``None`` if none arrived in this run
     cash_accounts: Mapping[str, Mapping[str, Decimal] | None] = {}
     # The base currencies of the instruments that cash accounts hold, as far as they have one

@@ -29,8 +29,11 @@ from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import unasked
+from nautilus_recovery_actor.core.repair import Merge
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
+from nautilus_recovery_actor.core.verdict import Judgment
 
 
 # A command is sent again by whoever is not sure that it arrived
@@ -74,6 +77,8 @@ class Recovery(msgspec.Struct, frozen=True):
     concerned: frozenset[str] | None = None
     answers: tuple[Answer, ...] = ()
     outdated: frozenset[str] = frozenset()
+    # What was done in it to make the cache equal to the venue
+    repairs: tuple[RepairStep, ...] = ()
     demanded: frozenset[str] = frozenset()
     disconnected: frozenset[str] = frozenset()
     # What the epoch before found, and what this one found when it was checked last
@@ -215,6 +220,7 @@ def _opened(
         concerned=concerned,
         answers=(),
         outdated=frozenset(),
+        repairs=(),
         demanded=frozenset(),
         carried=(*dict.fromkeys(carried), *doubts),
         earlier=(),
@@ -416,6 +422,8 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
         guessed={**unreported, **guessed},
         outdated=judged.judgment.outdated,
     )
+    if merges := _new_merges(recovery, judged.judgment):
+        return _repairing(recovery, judged, merges, rules)
     is_pending = judged.judgment.is_pending
     what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_pending)
     recovery, actions = _advanced(recovery, what, rules)
@@ -430,6 +438,26 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
         f"checking again for {rules.timing.verify / 1e9:g} s"
     )
     return recovery, (happened.Log(Severity.WARN, text),)
+
+
+def _new_merges(recovery: Recovery, judgment: Judgment) -> tuple[Merge, ...]:
+    made = {step.position_id for step in recovery.repairs}
+    return tuple(merge for merge in judgment.merges if merge.source not in made)
+
+
+def _repairing(
+    recovery: Recovery, judged: happened.Judged, merges: tuple[Merge, ...], rules: Rules
+) -> Decision:
+    steps = tuple(merge.step for merge in merges)
+    # It is judged once more, by a further answer, whatever time is left
+    what = epoch.Judged(judged.now, is_blocking=True, is_pending=True)
+    recovery, _ = _advanced(recovery, epoch.Unasked(judged.now), rules)
+    recovery, actions = _advanced(recovery, what, rules)
+    recovery = _replace(recovery, repairs=(*recovery.repairs, *steps))
+    logs = tuple(
+        happened.Log(Severity.WARN, f"Repair of {s.instrument_id}: {s.detail}") for s in steps
+    )
+    return recovery, (*logs, happened.Repair(merges), *actions)
 
 
 def _described(recovery: Recovery, described: happened.Described, rules: Rules) -> Decision:

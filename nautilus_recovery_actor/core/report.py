@@ -8,6 +8,7 @@ is readable, and so is one that lacks a field with a default.
 
 from decimal import Decimal
 from typing import Any
+from typing import Literal
 
 import msgspec
 
@@ -84,6 +85,39 @@ class CorrectionMade(msgspec.Struct, frozen=True, gc=False):
     instrument_id: str
     count: int
     detail: str
+
+
+class RepairStep(msgspec.Struct, frozen=True, gc=False):
+    """
+    One step by which the cache was made equal to what two answers of the venue agree on.
+
+    Parameters
+    ----------
+    kind : str
+        What was done: ``merge`` books what was traded outside of the node on the strategy that
+        holds the one net position.
+    account_id : str
+        The account.
+    instrument_id : str
+        The instrument.
+    client_order_id : str, optional
+        The order concerned.
+    position_id : str, optional
+        The position concerned.
+    detail : str
+        What was done, in words.
+    state : {"planned", "made", "proven", "refused"}
+        Whether it is planned, made, proven by a further answer of the venue, or refused.
+
+    """
+
+    kind: str
+    account_id: str
+    instrument_id: str
+    client_order_id: str | None = None
+    position_id: str | None = None
+    detail: str = ""
+    state: Literal["planned", "made", "proven", "refused"] = "planned"
 
 
 class PositionChange(msgspec.Struct, frozen=True, gc=False):
@@ -469,6 +503,8 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     corrections : tuple[CorrectionMade, ...]
         What the venues' reports said that was evidently wrong, or known already, and that the
         engine was not given like that.
+    repairs : tuple[RepairStep, ...]
+        What was done beyond that to make the cache equal to the venue.
 
     """
 
@@ -496,6 +532,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     strategies: tuple[StrategyRecovery, ...] = ()
     balances: tuple[BalanceChange, ...] = ()
     corrections: tuple[CorrectionMade, ...] = ()
+    repairs: tuple[RepairStep, ...] = ()
 
     @property
     def away_ns(self) -> int | None:

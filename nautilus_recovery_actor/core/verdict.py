@@ -26,11 +26,14 @@ from nautilus_recovery_actor.core.origins import origins
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import Proof
 from nautilus_recovery_actor.core.proof import prove
+from nautilus_recovery_actor.core.repair import Merge
+from nautilus_recovery_actor.core.repair import merges
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.strategies import balances
 from nautilus_recovery_actor.core.strategies import strategies
 
@@ -63,6 +66,8 @@ class Judgment(msgspec.Struct, frozen=True):
     outdated: frozenset[str] = frozenset()
     # Whether another answer of a venue may change it
     is_pending: bool = False
+    # What is to be moved before anything else is said
+    merges: tuple[Merge, ...] = ()
 
 
 def judge(observation: Observation, policy: Policy) -> Judgment:
@@ -99,7 +104,8 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
     reported = {report.account_id for report in observation.reports}
     silent_accounts = observation.asked_accounts & observation.required_accounts - reported
     outdated = frozenset(proof.outdated | silent_accounts)
-    return Judgment(report, found.guessed, outdated, bool(proof.pending))
+    moved = merges(observation, proof) if policy.repairs else ()
+    return Judgment(report, found.guessed, outdated, bool(proof.pending), moved)
 
 
 def describe(observation: Observation, policy: Policy) -> RecoveryReport:
@@ -142,7 +148,18 @@ def _described(
         strategies=strategies(observation, fills, policy.max_report_fills),
         balances=balances(observation),
         corrections=tuple(made for report in observation.reports for made in report.corrections),
+        repairs=tuple(_repairs(observation, proof, standing)),
     )
+
+
+def _repairs(
+    observation: Observation, proof: Proof, standing: Iterable[Discrepancy]
+) -> Iterator[RepairStep]:
+    blocked = {(one.account_id, one.instrument_id) for one in standing if one.is_blocking}
+    for step in observation.repairs:
+        is_answered = proof.answers.get(step.account_id, (0, None))[1] is not None
+        is_proven = is_answered and (step.account_id, step.instrument_id) not in blocked
+        yield msgspec.structs.replace(step, state="proven") if is_proven else step
 
 
 def _silent(observation: Observation, report: RecoveryReport, policy: Policy) -> list[str]:

@@ -174,6 +174,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
                 allow_unreconciled=self.allow_unreconciled,
                 max_report_fills=self.max_report_fills,
                 shadow=self.shadow,
+                repairs=bool(self.corrected()),
                 avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
             ),
             accounts=None if self.accounts is None else frozenset(self.accounts),

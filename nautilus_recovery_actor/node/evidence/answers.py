@@ -15,6 +15,7 @@ from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
+from nautilus_trader.model.identifiers import AccountId
 
 from nautilus_recovery_actor.core.names import ACCOUNT_EVENTS
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
@@ -124,9 +125,10 @@ class Answers:
 
     async def _balances(self, questions: Questions, accounts: Iterable[str]) -> str | None:
         # What a cash account holds is in its balances; the first were reported on connecting
-        client = questions.client
-        account = self._cache.account(client.account_id)
-        if not isinstance(account, CashAccount) or not questions.knows_balances:
+        is_cash = any(
+            isinstance(self._cache.account(AccountId(each)), CashAccount) for each in accounts
+        )
+        if not is_cash or not questions.knows_balances:
             return None
         came = asyncio.Event()
 

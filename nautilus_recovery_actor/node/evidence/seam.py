@@ -162,16 +162,13 @@ class Seam:
         Some adapters report under another account id than their client's: those of the cache that
         are of its venue, and no client's, are its own too, unless two clients may be meant.
         """
-        if client.account_id is None:
-            return frozenset()
-        issuer = client.account_id.get_issuer()
+        own = frozenset() if client.account_id is None else frozenset({client.account_id.value})
         clients = [questions.client for questions in self.questions.values()]
-        named = {one.account_id for one in clients if one.account_id is not None}
-        if sum(one.get_issuer() == issuer for one in named) > 1:
-            return frozenset({client.account_id.value})
-        others = known_accounts(self._cache) - {one.value for one in named}
-        ours = {one for one in others if AccountId(one).get_issuer() == issuer}
-        return frozenset({client.account_id.value, *ours})
+        if sum(_issuer(one) == _issuer(client) for one in clients) > 1:
+            return own
+        named = {one.account_id.value for one in clients if one.account_id is not None}
+        others = known_accounts(self._cache) - named
+        return own | {one for one in others if AccountId(one).get_issuer() == _issuer(client)}
 
     def accounts(self, mass_status: ExecutionMassStatus) -> frozenset[str]:
         """Return the accounts on which a mass status reports, whatever it says of them."""
@@ -331,8 +328,8 @@ class Seam:
         # The sandbox of 1.221 gives none
         if mass_status.account_id is not None:
             return mass_status.account_id
-        questions = self.questions.get(mass_status.client_id.value)
-        return None if questions is None else questions.client.account_id
+        accounts = self.accounts(mass_status)
+        return AccountId(min(accounts)) if accounts else None
 
     def _forget_torn(self, reports: Iterable[OrderStatusReport | FillReport]) -> None:
         for client_order_id in torn_orders(self._cache, reports):
@@ -458,6 +455,12 @@ class Seam:
         if new:
             self.reporting |= new
             self._journal.record_reporting(self.reporting)
+
+
+def _issuer(client: LiveExecutionClient) -> str:
+    # The client of the sandbox of 1.221 has no account either
+    account_id = client.account_id
+    return str(client.id.value if account_id is None else account_id.get_issuer())
 
 
 def _as_made(mass_status: ExecutionMassStatus) -> tuple[list[OrderStatusReport], list[FillReport]]:

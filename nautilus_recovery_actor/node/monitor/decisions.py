@@ -26,6 +26,7 @@ from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.monitor.losses import LostOrders
+from nautilus_recovery_actor.node.monitor.repairs import Repairs
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
@@ -71,6 +72,7 @@ class Decisions:
         self._on_decided = on_decided
         self._shut_down = shut_down
         self._ask = ask
+        self._repairs = Repairs(monitor.trader_id, monitor.cache, monitor.msgbus, monitor.clock)
 
     @property
     def is_busy(self) -> bool:
@@ -136,6 +138,8 @@ class Decisions:
                 observation = self._observer.observation(self.recovery)
                 judgment = verdict.judge(observation, self.rules.policy)
                 self.decide(happened.Judged(*self.moment(), judgment=judgment))
+            case happened.Repair(merges):
+                self._repairs.carry_out(merges)
             case happened.Fail():
                 report = self._describe_failure(action)
                 self.decide(happened.Described(*self.moment(), failure=action, report=report))

@@ -145,6 +145,7 @@ class Observer:
             strategies=self._node_start.strategies if is_owned else None,
             reports=reports,
             answers=recovery.answers,
+            repairs=recovery.repairs,
             asked_accounts=self._asked(recovery),
             events=len(intake.flagged),
             fills=fills,
