@@ -264,6 +264,8 @@ class Observation(msgspec.Struct, frozen=True):
     balances_after: Mapping[tuple[str, str], Decimal] = {}
     # The accounts that were ever seen to report positions, ``None`` if that is not known
     reporting: frozenset[str] | None = None
+    # Those whose adapters are known to report no positions
+    mute: frozenset[str] = frozenset()
     # The accounts and instruments whose positions were left out of two answers in a row
     twice_missing: frozenset[tuple[str, str]] = frozenset()
     # What was done in this epoch to make the cache equal to the venue

@@ -29,6 +29,7 @@ from tests.node.support import Watched
 from tests.node.support import command
 from tests.node.support import differing
 from tests.node.support import heir
+from tests.node.support import monitor_config
 from tests.node.support import watched
 from tests.scenes import SYMBOL
 
@@ -41,6 +42,8 @@ IDLE = LiveExecEngineConfig(reconciliation_startup_delay_secs=0.001, generate_mi
 BLIND = LiveExecEngineConfig(
     reconciliation_startup_delay_secs=0.001, filter_unclaimed_external_orders=True
 )
+# What the engine makes of a report that nobody corrects
+UNCORRECTED = monitor_config(corrections="none")
 Act = Callable[[Watched], Awaitable[None]]
 Scene = Callable[[PaperVenue, EmbeddedValkey], Awaitable[Any]]
 only_where_fills_are_adjusted = pytest.mark.skipif(
@@ -108,6 +111,7 @@ def is_free(report: RecoveryReport) -> bool:
 
 async def closed_unseen(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
+    await start(venue, valkey)  # An account that reports positions
     closing = venue.place(SYMBOL, "SELL", 2)
     venue.set_faults(hide_orders=(closing.venue_order_id,), silent_when_flat=True)
 
@@ -137,6 +141,7 @@ def test_a_position_that_was_left_out_is_reported_at_the_next_start(
 
     async def scenario() -> None:
         await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
+        await start(venue, valkey)
         venue.set_faults(hide_positions=(SYMBOL,))
         advised = found(await start(venue, valkey), Kind.POSITION_NOT_AT_VENUE)
         assert "if not, restart the node" in advised.detail
@@ -157,7 +162,7 @@ def test_a_part_that_was_made_up_is_deleted(
 
     async def scenario() -> None:
         await scene(venue, valkey, TRADER_ID)
-        report = await start(venue, valkey)
+        report = await start(venue, valkey, monitor=UNCORRECTED)
         advised = found(report, Kind.POSITION_QTY_MISMATCH)
         assert advised.detail.startswith("The venue does not hold the -2.000 of EXTERNAL")
         delete(valkey, advised)
@@ -199,7 +204,7 @@ def test_what_no_single_entry_corrects_is_closed_at_the_venue_and_forgotten(
 
     async def scenario() -> None:
         await scene(venue, valkey)
-        fields: dict[str, Any] = {"exec_engine": IDLE}
+        fields: dict[str, Any] = {"exec_engine": IDLE, "monitor": UNCORRECTED}
         report = await start(venue, valkey, None, heir(**claims), **fields)
         assert report.blocked_instruments == (ETH.value,)
         await flatten(venue, valkey, found(report, kind), **fields)
@@ -405,7 +410,7 @@ def test_an_order_whose_news_the_engine_dropped_is_over_at_the_venue_and_deleted
             venue.cancel(bid)
         else:
             venue.fill(bid, None if ending == "FILLED" else "0.4")
-        report = await start(venue, valkey, None, heir(**CLAIMS))
+        report = await start(venue, valkey, None, heir(**CLAIMS), monitor=UNCORRECTED)
         advised = found(report, Kind.ORDER_MISMATCH)
         if ending == "ACCEPTED":
             assert "cancel it at the venue, stop the node, delete" in advised.detail
@@ -414,7 +419,7 @@ def test_an_order_whose_news_the_engine_dropped_is_over_at_the_venue_and_deleted
             assert f"is over at the venue ({ending})" in advised.detail
         delete(valkey, advised)
         for _ in range(2):
-            report = await start(venue, valkey, None, heir(**CLAIMS))
+            report = await start(venue, valkey, None, heir(**CLAIMS), monitor=UNCORRECTED)
             assert is_free(report)
             assert differing(report) == []
 

@@ -82,6 +82,7 @@ def position_discrepancies(
             and any(fill.ts_event <= report.ts for fill in late[instrument_id]),
             wallet=proofs.get(instrument_id),
             is_reporting=reporting is None or account_id in reporting,
+            is_mute=account_id in observation.mute,
             is_gone=reporting is None or (account_id, instrument_id) in twice_missing,
         )
         if subject.wallet is None:
@@ -165,7 +166,7 @@ def _unreported_differ(subject: Subject) -> Iterator[Discrepancy]:
     for position in subject.cached:
         if position.qty != 0:
             held[position.strategy_id].append(position)
-    is_flat = subject.is_reporting and subject.is_gone
+    is_flat = subject.is_gone and not subject.is_mute
     for strategy_id in sorted(late.keys() | held.keys()):
         positions = held[strategy_id]
         if len(positions) <= 1 and late[strategy_id] == sum((p.qty for p in positions), ZERO):
@@ -180,7 +181,7 @@ def _unreported_differ(subject: Subject) -> Iterator[Discrepancy]:
                 str(position.qty),
                 position.position_id,
                 detail=""
-                if is_flat
+                if is_flat and subject.is_reporting
                 else advice.on_unproven(position, is_asked=subject.is_reporting),
             )
 

@@ -41,7 +41,8 @@ class Subject(msgspec.Struct, frozen=True):
     aligned: Decimal | None  # By how much synthetic fills have, None if there are none
     is_guessed: bool  # What was filled, while a late fill is older than the report
     wallet: Wallet | None  # What proves positions on a cash account, in place of a report
-    is_reporting: bool  # The account's adapter, positions
+    is_reporting: bool  # Positions of this account were ever reported
+    is_mute: bool  # Its adapter is known to report none
     is_gone: bool  # Left out as often as it takes to be flat
 
     @property

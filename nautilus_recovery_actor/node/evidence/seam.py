@@ -444,6 +444,15 @@ class Seam:
         known = (self.accounts_of(client) for client in clients if self._reports_positions(client))
         return self.reporting.union(*known)
 
+    def mute_accounts(self) -> frozenset[str]:
+        """Return the accounts whose adapters are known to report no positions."""
+        clients = (questions.client for questions in self.questions.values())
+        mute = (self.accounts_of(client) for client in clients if self._is_mute(client))
+        return frozenset().union(*mute) - self.reporting
+
+    def _is_mute(self, client: LiveExecutionClient) -> bool:
+        return adapter_of(client) is not None and not self._reports_positions(client)
+
     def _reports_positions(self, client: LiveExecutionClient) -> bool:
         adapter = adapter_of(client)
         is_cash = client.account_type == AccountType.CASH

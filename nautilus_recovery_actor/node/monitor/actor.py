@@ -43,6 +43,7 @@ from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
+from nautilus_recovery_actor.node.observing.observation import Sources
 from nautilus_recovery_actor.node.observing.start import PROBE_SECS
 from nautilus_recovery_actor.node.observing.start import NodeStart
 
@@ -135,14 +136,7 @@ class RecoveryMonitorActor(Actor):
         )
         find_lost = self._lost_orders.find
         self._observer = Observer(
-            trader_id,
-            self._intake,
-            self._node_start,
-            cache,
-            find_lost,
-            self._askable,
-            self._reporting,
-            self._rules,
+            trader_id, self._intake, self._node_start, cache, find_lost, self._sources, self._rules
         )
         self._evidence = Evidence(cache, msgbus, self._intake)
         self._evidence.open()
@@ -230,11 +224,10 @@ class RecoveryMonitorActor(Actor):
         with self._decisions.guarded("noticing a client that has come back"):
             self._decisions.decide(happened.Returned(*self._decisions.moment()))
 
-    def _askable(self) -> frozenset[str]:
-        return self._answers.askable()
-
-    def _reporting(self) -> frozenset[str]:
-        return self._seam.reporting_accounts()
+    def _sources(self) -> Sources:
+        return Sources(
+            self._answers.askable(), self._seam.reporting_accounts(), self._seam.mute_accounts()
+        )
 
     def _ask(self, ask: happened.Ask) -> None:
         if self._loop is None:

@@ -4,6 +4,7 @@ All that was seen of an epoch, as the core judges it.
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from nautilus_trader.cache.base import CacheFacade
 
@@ -33,6 +34,14 @@ from nautilus_recovery_actor.node.observing.reports import loaded_instruments
 from nautilus_recovery_actor.node.observing.start import NodeStart
 
 
+class Sources(NamedTuple):
+    """The accounts whose clients can be asked, that report positions, that are known not to."""
+
+    askable: frozenset[str]
+    reporting: frozenset[str]
+    mute: frozenset[str]
+
+
 class Observer:
     """Looks at the cache and the node's clients, in addition to what came in."""
 
@@ -43,8 +52,7 @@ class Observer:
         node_start: NodeStart,
         cache: CacheFacade,
         find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
-        askable: Callable[[], frozenset[str]],
-        reporting: Callable[[], frozenset[str]],
+        sources: Callable[[], Sources],
         rules: Rules,
     ) -> None:
         self._trader_id = trader_id
@@ -52,8 +60,7 @@ class Observer:
         self._node_start = node_start
         self._cache = cache
         self._find_lost = find_lost
-        self._askable = askable
-        self._reporting = reporting
+        self._sources = sources
         self._rules = rules
 
     def disconnected(self) -> frozenset[str]:
@@ -81,11 +88,14 @@ class Observer:
             shadow=self._rules.policy.shadow,
         )
 
-    def _asked(self, recovery: Recovery) -> frozenset[str]:
+    def _asked(self, recovery: Recovery) -> Sources | None:
+        # Whom there is to ask counts once they were asked
         if recovery.state is None or not recovery.state.asked:
-            return frozenset()
-        askable, concerned = self._askable(), recovery.concerned
-        return askable if concerned is None else askable & concerned
+            return None
+        sources, concerned = self._sources(), recovery.concerned
+        if concerned is None:
+            return sources
+        return sources._replace(askable=sources.askable & concerned)
 
     def observation(self, recovery: Recovery) -> Observation:
         """Return all that was seen of this epoch so far."""
@@ -118,6 +128,7 @@ class Observer:
         held |= {one.instrument_id for one in (*fills, *live_fills) if one.account_id in wallets}
         held |= {p.instrument_id for r in reports if r.account_id in wallets for p in r.positions}
         based = bases(cache, held)
+        asked = self._asked(recovery)
         return Observation(
             trader_id=self._trader_id,
             recovery_id=intake.recovery_id,
@@ -146,7 +157,7 @@ class Observer:
             reports=reports,
             answers=recovery.answers,
             repairs=recovery.repairs,
-            asked_accounts=self._asked(recovery),
+            asked_accounts=frozenset() if asked is None else asked.askable,
             events=len(intake.flagged),
             fills=fills,
             live_fills=live_fills,
@@ -157,7 +168,8 @@ class Observer:
             contracts=contracts(cache, (*new, *intake.live_fills)),
             balances_before=intake.balances_before,
             balances_after=balances(cache),
-            reporting=self._reporting() if recovery.state and recovery.state.asked else None,
+            reporting=None if asked is None else asked.reporting,
+            mute=frozenset() if asked is None else asked.mute,
             cash_accounts=wallets,
             base_currencies={one: currency for one, (currency, _) in based.items()},
             lost_orders=self._find_lost(reports),
