@@ -237,3 +237,30 @@ def test_a_cold_cache_is_the_same_with_and_without_corrections(
         assert corrected.positions == natively.positions
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("seed", SEEDS[::3])
+def test_each_fill_reported_twice_leads_to_the_same_cache(
+    venue: PaperVenue, valkey: EmbeddedValkey, seed: int
+) -> None:
+    """Warm as cold."""
+    choose = Random(seed)
+
+    async def scenario() -> None:
+        await live(venue, valkey, choose)
+        stored = Stored(valkey)
+        once = await restart(venue, valkey, "all")
+        valkey.flush()
+        cold_once = await restart(venue, valkey, "all")
+        venue.set_faults(duplicate_fill_reports=True)
+        stored.restore()
+        twice = await restart(venue, valkey, "all")
+        assert (twice.orders, twice.positions) == (once.orders, once.positions)
+        assert twice.report.outcome is once.report.outcome
+        assert twice.is_open
+        valkey.flush()
+        cold_twice = await restart(venue, valkey, "all")
+        assert (cold_twice.orders, cold_twice.positions) == (cold_once.orders, cold_once.positions)
+        assert cold_twice.report.outcome is cold_once.report.outcome
+
+    asyncio.run(scenario())
