@@ -271,9 +271,9 @@ def real_prices(
         for name, px in prices.items()
         if px is not None and (px == 0 or (is_price_average and px == report.avg_px))
     ]
-    if not suspects or report.client_order_id is None:
+    if not suspects:
         return {}
-    order = known.order(report.client_order_id) or known.order_at_venue(report.venue_order_id)
+    order = _order_of(report, known)
     real = {name: getattr(order, name, None) for name in suspects}
     return {name: px for name, px in real.items() if px and px != prices[name]}
 
@@ -378,7 +378,8 @@ class _Notes:
     def add(self, name: Correction, reports: Iterable[Any], subject: str) -> None:
         for report in reports:
             key = (name, report.account_id.value, report.instrument_id.value)
-            self._found[key].append(_text(getattr(report, subject)))
+            named = getattr(report, subject)  # Some venues return no client order ids
+            self._found[key].append(_text(report.venue_order_id if named is None else named))
 
     def add_count(self, name: Correction, counts: Mapping[Any, int], what: str) -> None:
         for account_id, count in counts.items():

@@ -131,12 +131,15 @@ def test_an_order_that_the_venue_calls_otherwise_is_found_by_its_venue_order_id(
     ]
 
 
-def test_a_cut_id_of_the_one_order_that_the_venue_has_not_answered_is_completed() -> None:
+@pytest.mark.parametrize("length", [12, 18])
+def test_a_cut_id_of_the_one_order_that_the_venue_has_not_answered_is_completed(
+    length: int,
+) -> None:
     """
     The node was killed before the answer, so the venue order ID is not known.
     """
-    in_flight = CachedOrder(client_order_id=LONG_ID, venue_order_id=None, status="SUBMITTED")
-    done = corrected(OrderReport(client_order_id=CUT_ID), known=Cache(in_flight))
+    report = OrderReport(client_order_id=Id(LONG_ID.value[:length]))
+    done = corrected(report, known=Cache(in_flight()))
     assert [report.client_order_id for report in done.orders] == [LONG_ID]
     assert names(done) == [Correction.CLIENT_ORDER_ID_CUT]
 
@@ -244,6 +247,16 @@ def test_an_order_that_was_renamed_before_loses_only_the_reports_of_its_old_ids(
         assert names(done) == [Correction.VENUE_ORDER_ID_CHANGED]
 
 
+def test_an_order_that_is_renamed_once_more_loses_the_reports_of_all_its_old_ids() -> None:
+    """
+    The id before the one that the cache has is none of two that may be meant.
+    """
+    order = CachedOrder(venue_order_id=Id("V-2"), venue_order_ids=[Id("V-1")])
+    old, new = OrderReport(order_status="CANCELED"), OrderReport(venue_order_id=Id("V-3"))
+    done = corrected(old, new, known=Cache(order))
+    assert (done.orders, done.renamed) == ([new], [(order, new)])
+
+
 STILL = OrderReport()
 NEW = OrderReport(venue_order_id=Id("V-2"))
 
@@ -286,18 +299,21 @@ def test_where_the_new_id_is_not_certain_nothing_is_changed(
 
 
 @pytest.mark.parametrize("name", ["price", "trigger_price"])
-def test_zero_is_no_price_of_an_order_that_has_one(name: str) -> None:
+@pytest.mark.parametrize("told", [Id("O-1"), None])
+def test_zero_is_no_price_of_an_order_that_has_one(name: str, told: Id | None) -> None:
     """
     The one that the cache has stays; found by its venue order ID where the venue names no other.
     """
     order = CachedOrder(**{name: Decimal(1500)})  # type: ignore[arg-type]
-    report = OrderReport(**{name: Decimal(0)})  # type: ignore[arg-type]
+    report = OrderReport(client_order_id=told, **{name: Decimal(0)})  # type: ignore[arg-type]
     on = {Correction.PRICE_IS_AVERAGE}
     done = corrected(report, known=Cache(order), on=on)
     assert getattr(done.orders[0], name) == 1500
     assert getattr(report, name) == 0
     assert done.made == [
-        CorrectionMade(Correction.PRICE_IS_AVERAGE, ACCOUNT.value, ETH.value, 1, "O-1")
+        CorrectionMade(
+            Correction.PRICE_IS_AVERAGE, ACCOUNT.value, ETH.value, 1, "O-1" if told else "V-1"
+        )
     ]
 
 
@@ -319,6 +335,10 @@ def test_an_average_is_the_price_only_where_the_adapter_is_known_to_say_so() -> 
     [
         (OrderReport(price=Decimal(0)), CachedOrder()),  # A market order has no other
         (OrderReport(price=Decimal(0)), CachedOrder(price=Decimal(0))),
+        (
+            OrderReport(client_order_id=None, price=Decimal(0)),
+            CachedOrder(instrument_id=BTC, price=Decimal(1510)),
+        ),
         (OrderReport(price=Decimal(0)), CachedOrder(client_order_id=Id("X"), venue_order_id=None)),
         (OrderReport(price=Decimal(1490), avg_px=Decimal(1505)), CachedOrder(price=Decimal(1510))),
         (OrderReport(price=Decimal(1510), avg_px=Decimal(1510)), CachedOrder(price=Decimal(1510))),
@@ -393,6 +413,7 @@ def test_a_balance_told_twice_is_no_position_even_if_it_is_not_what_is_held() ->
         # It has bought or sold meanwhile
         ([PositionReport(TWO)], Cache(held={ETH: ONE}, bases=SPOT)),
         ([PositionReport(TWO)], Cache(bases=SPOT)),
+        ([PositionReport(TWO), PositionReport(Decimal(0), ETH_USDC)], Cache(bases=SPOT)),
         # Each of its own currency
         ([PositionReport(TWO), PositionReport(ONE, BTC)], Cache(held={ETH: ONE}, bases=SPOT)),
     ],
