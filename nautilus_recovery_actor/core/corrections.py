@@ -1,11 +1,13 @@
 """
-What is evidently wrong in a venue's report, and what the engine is given in its place.
+What is evidently wrong in a venue's report, and what the engine is given in its place (long: one
+place for all that may be changed).
 
 Each correction is one pure function. None guesses: a report that is right stays as it is, less what
 the cache already has. Reports and orders are whatever a host has, by the few names used here;
 identifiers and quantities are only compared.
 """
 
+from collections import Counter
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Collection
@@ -114,7 +116,7 @@ class Corrected(msgspec.Struct):
     made: list[CorrectionMade] = []
 
 
-def correct(  # noqa: C901  One branch for each correction that can be switched off
+def correct(
     orders: Iterable[Any],
     fills: Iterable[Any],
     positions: Iterable[Any],
@@ -131,10 +133,9 @@ def correct(  # noqa: C901  One branch for each correction that can be switched 
         done.fills, twice = duplicate_fills(done.fills)
         notes.add(Correction.DUPLICATE_FILL, twice, "trade_id")
     if Correction.CLIENT_ORDER_ID_CUT in on:
-        for index, report in enumerate(done.orders):
-            if (whole := uncut(report, known)) is not None:
-                done.orders[index] = rebuild(report, {"client_order_id": whole})
-                notes.add(Correction.CLIENT_ORDER_ID_CUT, [done.orders[index]], "client_order_id")
+        for index, whole in uncut(done.orders, known).items():
+            done.orders[index] = rebuild(done.orders[index], {"client_order_id": whole})
+            notes.add(Correction.CLIENT_ORDER_ID_CUT, [done.orders[index]], "client_order_id")
     if Correction.VENUE_ORDER_ID_CHANGED in on:
         done.orders, done.renamed, outdated = renamed(done.orders, known)
         changed = [report for _, report in done.renamed]
@@ -160,28 +161,42 @@ def duplicate_fills(fills: Iterable[FillReport]) -> tuple[list[Any], list[Any]]:
 
     Both sides of a trade with oneself have one trade id, and two orders.
     """
-    once: dict[tuple[Any, Any, Any], FillReport] = {}
+    seen: set[tuple[Any, ...]] = set()
     kept: list[Any] = []
     twice: list[Any] = []
     for fill in fills:
-        first = once.setdefault((fill.instrument_id, fill.venue_order_id, fill.trade_id), fill)
-        is_same = first.last_qty == fill.last_qty and first.last_px == fill.last_px
-        (twice if first is not fill and is_same else kept).append(fill)
+        trade = (fill.instrument_id, fill.venue_order_id, fill.trade_id)
+        whole = (*trade, fill.last_qty, fill.last_px)
+        (twice if whole in seen else kept).append(fill)
+        seen.add(whole)
     return kept, twice
 
 
-def uncut(report: OrderReport, known: Known) -> Any | None:
+def uncut(orders: Sequence[OrderReport], known: Known) -> dict[int, Any]:
     """
-    Return the client order id of which `report` has a part or a number, ``None`` if it is right.
+    Return the client order ids of which reports have a part or a number, by the reports' places.
 
     The order is found by its venue order id, or as the only one that the venue has not answered
-    and whose client order id begins so.
+    and whose client order id begins so. Where two reports may mean it, neither is changed.
     """
-    if report.client_order_id is None or known.order(report.client_order_id) is not None:
-        return None
-    order = known.order_at_venue(report.venue_order_id)
-    if order is not None:
-        return order.client_order_id if _is_same(report, order) else None
+    found: dict[int, Any] = {}
+    begun: dict[int, Any] = {}
+    for index, report in enumerate(orders):
+        if report.client_order_id is None or known.order(report.client_order_id) is not None:
+            continue
+        order = known.order_at_venue(report.venue_order_id)
+        if order is None:
+            if (whole := _begun(report, known)) is not None:
+                begun[index] = whole
+        elif _is_same(report, order):
+            found[index] = order.client_order_id
+    if begun:
+        meant = Counter(report.client_order_id for report in orders) + Counter(begun.values())
+        found |= {index: whole for index, whole in begun.items() if meant[whole] == 1}
+    return found
+
+
+def _begun(report: OrderReport, known: Known) -> Any | None:
     told = report.client_order_id.value
     if len(told) < _SHORTEST_CUT:
         return None
@@ -256,9 +271,9 @@ def real_prices(
         for name, px in prices.items()
         if px is not None and (px == 0 or (is_price_average and px == report.avg_px))
     ]
-    if not suspects or report.client_order_id is None:
+    if not suspects:
         return {}
-    order = known.order(report.client_order_id) or known.order_at_venue(report.venue_order_id)
+    order = _order_of(report, known)
     real = {name: getattr(order, name, None) for name in suspects}
     return {name: px for name, px in real.items() if px and px != prices[name]}
 
@@ -292,28 +307,26 @@ def cash_positions(
 
 
 def already_applied(
-    orders: Iterable[OrderReport], fills: Iterable[FillReport], known: Known
+    orders: Sequence[OrderReport], fills: Iterable[FillReport], known: Known
 ) -> tuple[list[Any], list[Any], dict[Any, int]]:
     """
     Return the orders and fills without those that the cache has exactly so, and how many these are
     by account.
+
+    Of an order that is reported several times nothing is left out: the engine has to see that.
     """
     by_order: dict[Any, list[FillReport]] = {}
     for fill in fills:
         by_order.setdefault(fill.venue_order_id, []).append(fill)
+    cached = [_order_of(report, known) for report in orders]
+    times = Counter(order.client_order_id for order in cached if order is not None)
     new_orders: list[OrderReport] = []
     counts: dict[Any, int] = defaultdict(int)
-    for report in orders:
-        order = None
-        if report.client_order_id is not None:
-            order = known.order(report.client_order_id)
-        if order is None:
-            order = known.order_at_venue(report.venue_order_id)
-        if order is None or order.instrument_id != report.instrument_id:
+    for report, order in zip(orders, cached, strict=True):
+        if order is None or times[order.client_order_id] > 1:
             new_orders.append(report)
             continue
-        trades = by_order.get(report.venue_order_id)
-        new = trades
+        new = trades = by_order.get(report.venue_order_id)
         if trades:
             applied = set(order.trade_ids)
             new = [fill for fill in trades if fill.trade_id not in applied]
@@ -324,6 +337,13 @@ def already_applied(
         else:
             counts[report.account_id] += 1
     return new_orders, [fill for trades in by_order.values() for fill in trades], counts
+
+
+def _order_of(report: OrderReport, known: Known) -> KnownOrder | None:
+    order = None if report.client_order_id is None else known.order(report.client_order_id)
+    if order is None:
+        order = known.order_at_venue(report.venue_order_id)
+    return order if order is not None and order.instrument_id == report.instrument_id else None
 
 
 def _is_same(report: OrderReport, order: KnownOrder) -> bool:
@@ -358,7 +378,8 @@ class _Notes:
     def add(self, name: Correction, reports: Iterable[Any], subject: str) -> None:
         for report in reports:
             key = (name, report.account_id.value, report.instrument_id.value)
-            self._found[key].append(_text(getattr(report, subject)))
+            named = getattr(report, subject)  # Some venues return no client order ids
+            self._found[key].append(_text(report.venue_order_id if named is None else named))
 
     def add_count(self, name: Correction, counts: Mapping[Any, int], what: str) -> None:
         for account_id, count in counts.items():

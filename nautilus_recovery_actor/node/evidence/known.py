@@ -47,7 +47,11 @@ class KnownToCache:
     def unanswered(self, instrument_id: InstrumentId) -> Iterable[Order]:
         """Return the orders of an instrument that no venue has given an id."""
         orders = self._cache.orders_inflight(instrument_id=instrument_id)
-        return [order for order in orders if order.venue_order_id is None]
+        return [
+            order
+            for order in orders
+            if order.venue_order_id is None and account_of(order) in self._accounts
+        ]
 
     def held(self, instrument_id: InstrumentId) -> Decimal:
         """Return the signed quantity held of an instrument."""

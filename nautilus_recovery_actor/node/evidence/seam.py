@@ -56,6 +56,10 @@ _POSITIONS = "generate_position_status_reports"
 _MAX_YIELDS = 1_000
 
 
+class UnprovenError(RuntimeError):
+    """Raised in place of an answer that the engine would misread."""
+
+
 class Seam:
     """
     Wraps the clients of one node, each once.
@@ -148,7 +152,15 @@ class Seam:
             command: GeneratePositionStatusReports,
         ) -> list[PositionStatusReport]:
             reports = await positions(command)
-            return reports if is_asking.get() else await self._told(questions, command, reports)
+            if is_asking.get():
+                return reports
+            try:
+                return await self._told(questions, command, reports)
+            except UnprovenError:
+                raise
+            except Exception as e:
+                self._break_off("correcting positions", e)
+                return reports
 
         internals.put(client, _MASS_STATUS, generate_mass_status)
         internals.put(client, _POSITIONS, generate_position_status_reports)
@@ -201,7 +213,11 @@ class Seam:
         def is_useless(mass_status: ExecutionMassStatus | None, attempt: int) -> str | None:
             if mass_status is None:
                 return "no mass status"
-            missing = self._omitted(mass_status)
+            try:
+                missing = self._omitted(mass_status)
+            except Exception as e:
+                self._break_off("looking for what a mass status leaves out", e)
+                return None
             is_news = missing and missing != omitted
             omitted.clear()
             omitted.update(missing)
@@ -239,7 +255,12 @@ class Seam:
         if self._is_given(mass_status):
             self._on_given(mass_status)
             return
-        reports, renamed = self._given(mass_status, *_as_made(mass_status), None)
+        try:
+            reports, renamed = self._given(mass_status, *_as_made(mass_status), None)
+        except Exception as e:
+            self._break_off("correcting a mass status that was sent", e)
+            self._on_given(mass_status)
+            return
         if renamed:
             self._later = asyncio.ensure_future(self._rename_first(renamed, reports.given))
         else:
@@ -248,7 +269,10 @@ class Seam:
     async def _rename_first(
         self, renamed: list[tuple[Order, OrderStatusReport]], given: ExecutionMassStatus
     ) -> None:
-        await self._rename(renamed)
+        try:
+            await self._rename(renamed)
+        except Exception as e:
+            self._break_off("renaming orders", e)
         self._on_given(given)
 
     def _on_given(self, mass_status: ExecutionMassStatus) -> None:
@@ -422,12 +446,12 @@ class Seam:
         if command.instrument_id is None and not reports and any(known.instruments_held().values()):
             # The engine would take it for the end of each position, and make up what closed it
             if not self.reporting_accounts() & self.accounts_of(client):
-                raise RuntimeError(
+                raise UnprovenError(
                     f"{client.account_id} reports no positions: that none is reported means nothing"
                 )
             again = await questions.positions()
             if again.problem is not None:
-                raise RuntimeError(f"{client.account_id} does not report: {again.problem}")
+                raise UnprovenError(f"{client.account_id} does not report: {again.problem}")
             reports = again.value
         if Correction.CASH_POSITION_FLAT not in self._on:
             return reports
