@@ -119,7 +119,9 @@ def _described(
 ) -> RecoveryReport:
     made = observation.reports
     observation = msgspec.structs.replace(
-        observation, reports=tuple(proof.reports.values()), twice_missing=frozenset(proof.missing)
+        observation,
+        reports=tuple(proof.reports.values()),
+        twice_missing=observation.twice_missing | proof.missing,
     )
     observation = in_reading_order(observation)
     standing = (*discrepancies(observation, found, policy), *proof.unproven)
