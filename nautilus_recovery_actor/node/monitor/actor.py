@@ -4,6 +4,7 @@ The monitor on the node: its registration, its life with the trader (long: publi
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Collection
 from concurrent.futures import Executor
 from typing import Any
 
@@ -142,6 +143,7 @@ class RecoveryMonitorActor(Actor):
             find_lost,
             self._askable,
             self._reporting,
+            self._busy,
             self._rules,
         )
         self._evidence = Evidence(cache, msgbus, self._intake)
@@ -235,6 +237,9 @@ class RecoveryMonitorActor(Actor):
 
     def _reporting(self) -> frozenset[str]:
         return self._seam.reporting_accounts()
+
+    def _busy(self) -> Collection[str]:
+        return self._seam.busy
 
     def _ask(self, ask: happened.Ask) -> None:
         if self._loop is None:
