@@ -45,7 +45,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def quick(**fields: Any) -> RecoveryMonitorConfig:
-    return monitor_config(**{"query_retries": 1, "query_timeout_secs": 1.0, **fields})
+    return monitor_config(
+        **{"query_retries": 1, "query_timeout_secs": 1.0, "verify_timeout_secs": 2.0, **fields}
+    )
 
 
 async def leave(venue: PaperVenue, valkey: EmbeddedValkey, is_warm: bool) -> None:
@@ -106,17 +108,20 @@ def test_a_question_that_always_fails_keeps_the_gate_closed(
     async def scenario() -> None:
         await leave(venue, valkey, is_warm=True)
         script.answers[question] = ["raise always"]
-        async with watched(venue, valkey, strategy, monitor=quick(query_retries=0)) as node:
+        config = quick(query_retries=0, verify_timeout_secs=0.3)
+        async with watched(venue, valkey, strategy, monitor=config, wait=False) as node:
             event = await node.result()
             assert isinstance(event, RecoveryFailed)
-            assert event.reason is FailureReason.NOT_RECONCILED
-            (one,) = [one for one in event.report.discrepancies if not one.instrument_id]
-            if question == "mass status":
-                assert one.kind is Kind.NO_MASS_STATUS
-            else:
-                assert one.kind is Kind.UNPROVEN_REPORT
-                assert f"no {question}" in one.detail
             assert held(node) == [("TRADER-001", Decimal(2))]
+            assert not strategy.gate.is_open
+            (one,) = [one for one in event.report.discrepancies if not one.instrument_id]
+            if question == "mass status":  # NautilusTrader does not start
+                assert event.reason is FailureReason.RECONCILIATION_FAILED
+                assert one.kind is Kind.NO_MASS_STATUS
+                return
+            assert event.reason is FailureReason.NOT_RECONCILED
+            assert one.kind is Kind.UNPROVEN_REPORT
+            assert f"no {question}" in one.detail
             assert not await may_trade(node, venue, strategy)
 
     asyncio.run(scenario())
@@ -125,21 +130,27 @@ def test_a_question_that_always_fails_keeps_the_gate_closed(
 # -- ANSWERS THAT ARE EMPTY --
 
 
-@WARM
+# A mass status that leaves out what is held is asked for twice
+EMPTY = {"positions": ["empty"]}
+TWICE = {"mass positions": ["empty", "empty"]}
+
+
 @pytest.mark.parametrize(
-    "answers",
+    ("is_warm", "answers"),
     [
-        pytest.param({"mass positions": ["empty"] * 2}, id="first"),
-        pytest.param({"positions": ["empty"]}, id="second"),
-        pytest.param({"mass positions": ["empty"] * 2, "positions": ["empty"]}, id="both"),
+        pytest.param(True, TWICE, id="warm, first"),
+        pytest.param(True, EMPTY, id="warm, second"),
+        pytest.param(True, TWICE | EMPTY, id="warm, both"),
+        pytest.param(False, {"mass positions": ["empty"]}, id="cold, first"),
+        pytest.param(False, EMPTY, id="cold, second"),
     ],
 )
 def test_an_answer_that_is_empty_for_once_comes_right(
     venue: PaperVenue,
     valkey: EmbeddedValkey,
     script: Script,
-    answers: dict[str, list[str]],
     is_warm: bool,
+    answers: dict[str, list[str]],
 ) -> None:
     """The gate opens on what was seen twice, and with what the venue holds in the cache."""
     strategy = heir()
@@ -155,7 +166,7 @@ def test_an_answer_that_is_empty_for_once_comes_right(
             assert [qty for _, qty in held(node)] == [Decimal(2)]
             if is_warm:
                 assert held(node) == [(owner, Decimal(2))]
-            assert event.report.accounts[0].answers > 2
+            assert event.report.accounts[0].ts_proof is not None
             assert await may_trade(node, venue, strategy)
 
     asyncio.run(scenario())
@@ -173,8 +184,9 @@ def test_answers_that_never_agree_block_the_instrument(
         async with watched(venue, valkey, strategy, monitor=quick()) as node:
             event = await node.result()
             assert event.outcome is RecoveryOutcome.DEGRADED
-            (one,) = [one for one in event.report.discrepancies if not one.resolved]
-            assert (one.kind, one.venue) == (Kind.UNPROVEN_REPORT, "0, then 2.000")
+            found = [one for one in event.report.discrepancies if not one.resolved]
+            unproven = [one.venue for one in found if one.kind is Kind.UNPROVEN_REPORT]
+            assert unproven == ["0, then 2.000"], found
             assert event.report.accounts[0].ts_proof is None
             assert event.report.accounts[0].answers == 3  # `query_retries` + 1 questions
             assert not strategy.gate.is_open_for(ETH)
