@@ -57,6 +57,8 @@ class RecoveryState(msgspec.Struct, frozen=True):
     is_answered: bool = False
     # Not before the venues are asked again (UNIX ns)
     ask_at: int = 0
+    # How often what they had answered was not enough any more
+    rounds: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -107,6 +109,12 @@ class Changed(msgspec.Struct, frozen=True):
 
 class Unasked(msgspec.Struct, frozen=True):
     """At `now` something came that the venues have to be asked about: a mass status, or a doubt."""
+
+    now: int
+
+
+class Repaired(msgspec.Struct, frozen=True):
+    """At `now`, after a judgment, the cache was changed: it is judged by a further answer."""
 
     now: int
 
@@ -165,6 +173,7 @@ Happening: TypeAlias = (
     | Woke
     | Changed
     | Unasked
+    | Repaired
     | Returning
     | Returned
     | Answered
@@ -248,20 +257,30 @@ def decide(  # noqa: C901  One case each
             return msgspec.structs.replace(state, settle_at=settle_at), None
         case Unasked(now):
             state, _ = decide(state, Changed(now), timing)
-            return msgspec.structs.replace(state, asked=0, ask_at=0, is_answered=False), None
-        case Returning(now) if state.settle_at is not None:
+            return _unasked(state, timing), None
+        case Repaired(now) if state.settle_at is not None:
+            # Whatever time is left
+            settle_at = now + timing.recheck
+            deadline = max(state.deadline, settle_at)
+            limit = max(state.limit or deadline + timing.verify, deadline)
+            return msgspec.structs.replace(
+                _again(state), settle_at=settle_at, deadline=deadline, limit=limit
+            ), None
+        case Returning(now) if state.settle_at is not None and state.rounds < timing.storm_epochs:
             until = max(state.asking_until or 0, now + timing.answer)
             return msgspec.structs.replace(state, asking_until=until), None
         case Returned(now, flagged) if state.asking_until is not None:
+            is_new = state.rounds < timing.storm_epochs
             settle_at = now + timing.settle
+            deadline = max(state.deadline, settle_at + (timing.verify if is_new else 0))
             return msgspec.structs.replace(
-                state,
+                _unasked(state, timing),
+                rounds=state.rounds + is_new,
                 asking_until=None,
-                asked=0,
-                ask_at=0,
                 settle_at=settle_at,
                 flagged=flagged,
-                deadline=max(state.deadline, settle_at + timing.verify),
+                deadline=deadline,
+                limit=None if state.limit is None else max(state.limit, deadline),
             ), None
         case Answered(now, flagged) if state.asking_until is not None:
             return _answered(state, now, flagged, timing)
@@ -287,6 +306,19 @@ def decide(  # noqa: C901  One case each
             return state, None
 
 
+def _unasked(state: RecoveryState, timing: Timing) -> RecoveryState:
+    # A venue that never comes to rest must not keep the epoch open for ever
+    if not state.asked:
+        return state
+    if state.rounds >= timing.storm_epochs:
+        return msgspec.structs.replace(state, is_answered=False)
+    return msgspec.structs.replace(_again(state), rounds=state.rounds + 1)
+
+
+def _again(state: RecoveryState) -> RecoveryState:
+    return msgspec.structs.replace(state, asked=0, ask_at=0, is_answered=False)
+
+
 def _answered(
     state: RecoveryState, now: int, flagged: int, timing: Timing
 ) -> tuple[RecoveryState, Action | None]:
@@ -294,8 +326,9 @@ def _answered(
     state = msgspec.structs.replace(
         state,
         asking_until=None,
-        is_answered=True,
-        ask_at=now + timing.recheck * 2 ** max(state.asked - 1, 0),
+        # What came after the question is not in the answer: it is asked about again
+        is_answered=state.asked > 0,
+        ask_at=now + timing.recheck * 2 ** (state.asked - 1) if state.asked else now,
         settle_at=now,
         deadline=deadline,
         limit=None if state.limit is None else max(state.limit, deadline),

@@ -79,7 +79,7 @@ def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
             if report is not None:
                 proof.unproven.append(_silent(account_id, problems, policy))
             continue
-        first, last = series[0], series[-1]
+        last = series[-1]
         comparison = _Comparison(observation, account_id, trades)
         different = comparison.between(series[-2], last)
         proof.unproven += _differences(account_id, different, len(series), policy)
@@ -88,7 +88,7 @@ def prove(observation: Observation, origins: Origins, policy: Policy) -> Proof:
         else:
             proof.answers[account_id] = (len(series), last.ts)
             proof.missing |= _missing(observation, series[-2:])
-            if report is not None and comparison.between(first, last):
+            if report is not None and comparison.between(_answer(report), last):
                 proof.outdated.add(account_id)
         proof.reports[account_id] = _merged(report, series)
     return proof
@@ -107,9 +107,10 @@ def _series(observation: Observation) -> tuple[dict[str, list[Answer]], dict[str
     problems: dict[str, str] = {}
     for report in observation.reports:
         series.setdefault(report.account_id, []).append(_answer(report))
-    for answer in observation.answers:
+    for answer in sorted(observation.answers, key=attrgetter("ts")):
         if answer.problem is None:
             series.setdefault(answer.account_id, []).append(answer)
+            problems.pop(answer.account_id, None)
         else:
             problems[answer.account_id] = answer.problem
     for given in series.values():
@@ -265,8 +266,8 @@ class _Comparison:
             for one in self._observation.orders:
                 self._orders[one.instrument_id, one.venue_order_id] = one
                 self._orders[one.instrument_id, one.client_order_id] = one
-        client_order_id = None if order is None else order.client_order_id
-        known = self._orders.get(key) or self._orders.get((key[0], client_order_id))
+        name = None if order is None else order.client_order_id
+        known = self._orders.get(key) or (self._orders.get((key[0], name)) if name else None)
         return known is not None and max(known.ts_init, known.ts_last, known.ts_filled) > ts
 
 

@@ -111,6 +111,11 @@ class Recovery(msgspec.Struct, frozen=True):
         return self.state is not None and self.state.limit is not None and not self.state.is_over
 
     @property
+    def is_asking(self) -> bool:
+        """Whether an answer of the venues is awaited."""
+        return self.state is not None and self.state.asking_until is not None
+
+    @property
     def is_starting(self) -> bool:
         """Whether the trader has yet to start."""
         return self.report is None and self.state is not None and self.state.settle_at is None
@@ -275,6 +280,7 @@ def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> 
         recovery, opening = _opened(recovery, reported, rules, "mass_status", concerned=account)
     elif recovery.phase is RecoveryPhase.COMPLETE:
         return recovery, ()
+    is_asked_for = reported.account_id in recovery.outdated and recovery.is_asking
     # Also under a failure: an operator may resume with it
     reports = {**recovery.reports, reported.account_id: reported.read}
     outdated = recovery.outdated - account
@@ -282,6 +288,7 @@ def _reported(recovery: Recovery, reported: happened.Reported, rules: Rules) -> 
     recovery = _concerning(recovery, reported.account_id)
     if not is_new:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)
+    if not (is_new or is_asked_for):  # What was asked for is followed by an answer anyway
         recovery, _ = _advanced(recovery, epoch.Unasked(reported.now), rules)
     return recovery, opening
 
@@ -449,10 +456,7 @@ def _repairing(
     recovery: Recovery, judged: happened.Judged, merges: tuple[Merge, ...], rules: Rules
 ) -> Decision:
     steps = tuple(merge.step for merge in merges)
-    # It is judged once more, by a further answer, whatever time is left
-    what = epoch.Judged(judged.now, is_blocking=True, is_pending=True)
-    recovery, _ = _advanced(recovery, epoch.Unasked(judged.now), rules)
-    recovery, actions = _advanced(recovery, what, rules)
+    recovery, actions = _advanced(recovery, epoch.Repaired(judged.now), rules)
     recovery = _replace(recovery, repairs=(*recovery.repairs, *steps))
     logs = tuple(
         happened.Log(Severity.WARN, f"Repair of {s.instrument_id}: {s.detail}") for s in steps

@@ -77,10 +77,17 @@ def _merges(observation: Observation, proof: Proof) -> Iterator[Merge]:
             held[cached.account_id, cached.instrument_id].append(cached)
     for place, parts in sorted(held.items()):
         at_venue = reported.get(place, [])
-        if len(parts) < 2 or any(one.position_id is not None for one in at_venue):  # noqa: PLR2004  Parts
+        # What is left out may be what this venue never reports
+        is_reported = bool(at_venue) or place[0] in (observation.reporting or ())
+        if len(parts) < 2 or _has_legs(at_venue) or not is_reported:  # noqa: PLR2004  Parts
             continue
         if sum((one.qty for one in at_venue), _ZERO) == sum((one.qty for one in parts), _ZERO):
             yield from _of(parts, observation.strategies or frozenset())
+
+
+def _has_legs(at_venue: Iterable[VenuePosition]) -> bool:
+    held = [one for one in at_venue if one.qty]
+    return len(held) > 1 or any(one.position_id is not None for one in at_venue)
 
 
 def _of(parts: Iterable[CachedPosition], strategies: frozenset[str]) -> Iterator[Merge]:

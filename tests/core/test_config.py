@@ -262,7 +262,7 @@ def test_policy_is_that_of_the_configuration() -> None:
     """
     What the judgement needs is handed on, the severities as enums.
     """
-    assert RecoveryMonitorConfig().rules().policy == Policy()
+    assert RecoveryMonitorConfig().rules().policy == Policy(repairs=True)
     config = RecoveryMonitorConfig(
         severities={"NO_MASS_STATUS": "WARN", "AVG_PX_MISMATCH": "BLOCK"},
         allow_unreconciled=True,

@@ -4,6 +4,7 @@ The monitor on the node: its registration, its life with the trader (long: publi
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Collection
 from concurrent.futures import Executor
 from typing import Any
 
@@ -136,7 +137,14 @@ class RecoveryMonitorActor(Actor):
         )
         find_lost = self._lost_orders.find
         self._observer = Observer(
-            trader_id, self._intake, self._node_start, cache, find_lost, self._sources, self._rules
+            trader_id,
+            self._intake,
+            self._node_start,
+            cache,
+            find_lost,
+            self._sources,
+            self._busy,
+            self._rules,
         )
         self._evidence = Evidence(cache, msgbus, self._intake)
         self._evidence.open()
@@ -228,6 +236,9 @@ class RecoveryMonitorActor(Actor):
         return Sources(
             self._answers.askable(), self._seam.reporting_accounts(), self._seam.mute_accounts()
         )
+
+    def _busy(self) -> Collection[str]:
+        return self._seam.busy
 
     def _ask(self, ask: happened.Ask) -> None:
         if self._loop is None:

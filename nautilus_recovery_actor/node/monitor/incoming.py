@@ -4,6 +4,7 @@ What comes in from the bus while a node runs, and how it becomes facts for the c
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from typing import TypeAlias
 
 from nautilus_trader.cache.base import CacheFacade
@@ -16,6 +17,7 @@ from nautilus_trader.model.events import OrderFilled
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.node.evidence.reports import reads
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
@@ -55,6 +57,8 @@ class Incoming:
                     self._soon(self._on_flagged)
             elif type(event) is OrderFilled:
                 self._intake.live_fills.append(event)
+                if self._intake.is_over and event.strategy_id.value in UNCLAIMED_STRATEGIES:
+                    self._soon(self._on_nobodys_fill, event)
             if self._intake.is_attentive:
                 self._attend(event)
         except Exception as e:
@@ -69,7 +73,7 @@ class Incoming:
             if self._decisions.recovery.is_in_doubt(*place, event.ts_event):
                 self._soon(self._on_doubt, *place)
 
-    def _soon(self, call: Callable[..., None], *args: str) -> None:
+    def _soon(self, call: Callable[..., None], *args: Any) -> None:
         # What a report brings at run time is applied before it is published, in one turn of the
         # loop: so it is looked at when the turn is over
         if self.loop is not None:
@@ -79,13 +83,7 @@ class Incoming:
         with self._decisions.guarded("reading reconciliation events at run time"):
             made_up = self._intake.made_up_fills(self._cache)
             if not made_up and (stranger := self._intake.stranger(self._cache)) is not None:
-                self._decisions.decide(
-                    happened.StrangerTraded(
-                        *self._decisions.moment(),
-                        account_id=stranger.account_id.value,
-                        instrument_id=stranger.instrument_id.value,
-                    )
-                )
+                self._stranger_traded(stranger)
                 if not self._intake.is_over:
                     return  # The epoch that opened takes all of them
             self._decisions.decide(
@@ -95,6 +93,21 @@ class Incoming:
                     accounts=frozenset(fill.account_id.value for fill in made_up),
                 )
             )
+
+    def _on_nobodys_fill(self, fill: OrderFilled) -> None:
+        # Most adapters send the fills of an order that is known by now without a report
+        with self._decisions.guarded("reading a fill of nobody's"):
+            if self._intake.is_strangers(self._cache, fill):
+                self._stranger_traded(fill)
+
+    def _stranger_traded(self, fill: OrderFilled) -> None:
+        self._decisions.decide(
+            happened.StrangerTraded(
+                *self._decisions.moment(),
+                account_id=fill.account_id.value,
+                instrument_id=fill.instrument_id.value,
+            )
+        )
 
     def _on_change(self) -> None:
         self._is_change_noted = False

@@ -2,6 +2,7 @@
 What the node knows of its accounts: which, if their clients are connected, balances, contracts.
 """
 
+from collections.abc import Container
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -33,10 +34,10 @@ def known_accounts(cache: CacheFacade) -> frozenset[str]:
 
 
 def account_states(
-    cache: CacheFacade, exec_engine: ExecutionEngine | None
+    cache: CacheFacade, exec_engine: ExecutionEngine | None, busy: Container[str] = ()
 ) -> tuple[AccountState, ...]:
     """Return what the node knows of its accounts without asking their venues."""
-    connected = {} if exec_engine is None else connections(exec_engine, cache)
+    connected = {} if exec_engine is None else connections(exec_engine, cache, busy)
     seen = {account.id.value: account.last_event.ts_init for account in cache.accounts()}
     return tuple(
         AccountState(account_id, connected.get(account_id), seen.get(account_id))
@@ -44,14 +45,21 @@ def account_states(
     )
 
 
-def connections(exec_engine: ExecutionEngine, cache: CacheFacade) -> dict[str, bool]:
-    """Return whether the execution client of each account is connected, as far as is known."""
+def connections(
+    exec_engine: ExecutionEngine, cache: CacheFacade, busy: Container[str] = ()
+) -> dict[str, bool]:
+    """
+    Return whether the execution client of each account is connected, as far as is known.
+
+    One that was making its mass status and gave none has not come back; those of `busy` still are.
+    """
     clients = internals.clients(exec_engine)
     if clients is None:
         # It may be any of them that is not
         return {} if exec_engine.check_connected() else dict.fromkeys(known_accounts(cache), False)
     return {
         client.account_id.value: client.is_connected
+        and not (internals.is_reconciling(client) and client.id.value not in busy)
         for client in clients
         if client.account_id is not None
     }

@@ -103,16 +103,18 @@ class Intake(msgspec.Struct):
 
     def stranger(self, cache: CacheFacade) -> OrderFilled | None:
         """Return a flagged fill of somebody else on an instrument that a strategy holds."""
-        for event in self.flagged:
-            if type(event) is not OrderFilled or is_placed_here(
-                cache.order(event.client_order_id), self.ts_registered
-            ):
-                continue
-            for position in cache.positions_open(instrument_id=event.instrument_id):
-                is_owned = position.strategy_id.value not in UNCLAIMED_STRATEGIES
-                if is_owned and position.account_id == event.account_id:
-                    return event
-        return None
+        fills = (event for event in self.flagged if type(event) is OrderFilled)
+        return next((fill for fill in fills if self.is_strangers(cache, fill)), None)
+
+    def is_strangers(self, cache: CacheFacade, fill: OrderFilled) -> bool:
+        """Return whether a fill is somebody else's, on an instrument that a strategy holds."""
+        if is_placed_here(cache.order(fill.client_order_id), self.ts_registered):
+            return False
+        return any(
+            position.strategy_id.value not in UNCLAIMED_STRATEGIES
+            and position.account_id == fill.account_id
+            for position in cache.positions_open(instrument_id=fill.instrument_id)
+        )
 
     def absorb(self, cache: CacheFacade) -> None:
         """Count the flagged fills as the normal trading of an adapter that sends fill reports."""

@@ -3,6 +3,7 @@ All that was seen of an epoch, as the core judges it.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class Observer:
         cache: CacheFacade,
         find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
         sources: Callable[[], Sources],
+        busy: Callable[[], Collection[str]],
         rules: Rules,
     ) -> None:
         self._trader_id = trader_id
@@ -61,6 +63,7 @@ class Observer:
         self._cache = cache
         self._find_lost = find_lost
         self._sources = sources
+        self._busy = busy
         self._rules = rules
 
     def disconnected(self) -> frozenset[str]:
@@ -68,9 +71,10 @@ class Observer:
         accounts, exec_engine = self._rules.accounts, self._node_start.exec_engine
         if exec_engine is None:
             return frozenset()
+        connected = connections(exec_engine, self._cache, self._busy())
         return frozenset(
             account_id
-            for account_id, is_connected in connections(exec_engine, self._cache).items()
+            for account_id, is_connected in connected.items()
             if not is_connected and (accounts is None or account_id in accounts)
         )
 
@@ -142,7 +146,7 @@ class Observer:
             | recovery.required_accounts(self._rules, known_accounts(cache)),
             edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
-            accounts=account_states(cache, exec_engine),
+            accounts=account_states(cache, exec_engine, self._busy()),
             instruments={
                 **{one: increment for one, (_, increment) in based.items()},
                 **loaded_instruments(cache, (*reports, *recovery.answers)),
