@@ -1,0 +1,109 @@
+"""
+The venue as a test sees it: its process, and its controls.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from typing import Any
+from typing import Self
+
+
+class FakeOKX:
+    """
+    OKX perpetual swaps on this machine, in a process that ends with this object or this process.
+
+    The account is in net mode. Conditional orders are algo orders: they have an ID and lists of
+    their own, and what they place when they are triggered is another order.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.venues.okx.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self.port: int = json.loads(self._process.stdout.readline())["port"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def reset(self, *symbols: str, price: str = "100.00") -> None:
+        """Start anew, with these symbols, such as ``"BTCUSDT"``, at one price, and no fault."""
+        self._call("reset", prices={_inst_id(symbol): price for symbol in symbols})
+
+    def set_price(self, symbol: str, price: str) -> None:
+        """Move a price: what it reaches is executed."""
+        self._call("set_price", inst_id=_inst_id(symbol), px=price)
+
+    def set_slices(self, symbol: str, parts: int) -> None:
+        """Let each market order of a symbol fill in several trades."""
+        self._call("set_slices", inst_id=_inst_id(symbol), parts=parts)
+
+    def trade(self, symbol: str, side: str, qty: str) -> None:
+        """Trade at the market from a phone."""
+        self._call("trade", inst_id=_inst_id(symbol), side=side.lower(), sz=qty)
+
+    def fill(self, client_id: str, qty: str) -> None:
+        """Fill a resting order in part, at its price."""
+        self._call("fill", client_id=client_id, sz=qty)
+
+    def cancel(self, client_id: str) -> None:
+        """Cancel an order as the venue does, without a request."""
+        self._call("cancel", client_id=client_id)
+
+    def fail(self, endpoint: str, how: str | None, times: int = -1) -> None:
+        """
+        Let an endpoint, such as ``"trade/fills"``, fail: always, or that many times.
+
+        `how`: ``"500"`` (HTTP 503), ``"error"`` (HTTP 200 and a code), ``"empty"``, ``"hang"``, or
+        None to have it answer again.
+        """
+        self._call("fault", endpoint=endpoint, how=how, times=times)
+
+    def requests(self) -> dict[str, int]:
+        """Return how often each endpoint was asked since the last call."""
+        counted: dict[str, int] = self._call("requests")
+        return counted
+
+    def drop_streams(self) -> None:
+        """Close all WebSocket connections."""
+        self._call("drop_streams")
+
+    def save(self) -> None:
+        """Remember the account as it is."""
+        self._call("save")
+
+    def restore(self) -> None:
+        """Set the account back to what was saved."""
+        self._call("restore")
+
+    def state(self) -> dict[str, Any]:
+        """Return positions by symbol, and open orders by client order ID."""
+        state: dict[str, Any] = self._call("state")
+        return state
+
+    def _call(self, name: str, **fields: object) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/control/{name}",
+            data=json.dumps(fields).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+
+def _inst_id(symbol: str) -> str:
+    return f"{symbol.removesuffix('USDT')}-USDT-SWAP"

@@ -1,0 +1,289 @@
+"""
+The venue in a process of its own: REST, WebSocket, and controls for tests.
+
+`python -m tests.venues.okx.server` prints its port and ends with its standard input.
+"""
+
+import asyncio
+import copy
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from aiohttp import WSMsgType
+from aiohttp import web
+
+from tests.venues.okx.book import Book
+from tests.venues.okx.book import Refused
+from tests.venues.okx.records import LIVE
+from tests.venues.okx.records import Algo
+from tests.venues.okx.records import Json
+from tests.venues.okx.records import account_json
+from tests.venues.okx.records import instrument_json
+
+
+Query = dict[str, str]
+_PAGE = 100
+_CONTROLS = ("set_price", "set_slices", "trade", "fill", "cancel", "state")
+
+
+class Server:
+    """
+    One account at the venue, its streams, and what is meant to go wrong.
+    """
+
+    def __init__(self) -> None:
+        self._saved = self.book = Book()
+        self._faults: dict[str, list[Any]] = {}  # Endpoint: how, and how often it still happens
+        self.requests: Counter[str] = Counter()
+        self._sessions: dict[web.WebSocketResponse, set[str]] = {}
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/control/{name}", self._control)
+        app.router.add_route("*", "/api/v5/{path:.+}", self._rest)
+        app.router.add_get("/ws/v5/{kind}", self._stream)
+        return app
+
+    # -- CONTROL --
+
+    async def _control(self, request: web.Request) -> web.Response:
+        name, arguments = request.match_info["name"], await request.json()
+        answer: Any = None
+        if name == "reset":
+            self.book, self._faults = Book(), {}
+            for inst_id, px in arguments["prices"].items():
+                self.book.add(inst_id, px)
+        elif name == "fault":
+            self._faults[arguments["endpoint"]] = [arguments["how"], arguments["times"]]
+        elif name == "requests":
+            answer, self.requests = self.requests, Counter()
+        elif name == "drop_streams":
+            for session in list(self._sessions):
+                await session.close()
+        elif name == "save":
+            self._saved = copy.deepcopy(self.book)
+        elif name == "restore":
+            self.book = copy.deepcopy(self._saved)
+        elif name in _CONTROLS:
+            answer = getattr(self.book, name)(**arguments)
+        else:
+            raise web.HTTPNotFound
+        await self._flush()
+        return web.json_response(answer)
+
+    # -- REST --
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        self.requests[path] += 1
+        match self._fault(path):
+            case "hang":
+                await asyncio.Event().wait()
+            case "500":
+                return web.Response(status=503, text="Service Unavailable")
+            case "error":
+                return _answer([], "50026", "System error. Try again later")
+            case "empty":
+                return _answer([])
+        body = await request.json() if request.method == "POST" else None
+        try:
+            rows = self._get(path, dict(request.query)) if body is None else self._post(path, body)
+        except Refused as e:
+            code, message = e.args
+            rows = [{"sCode": code, "sMsg": message}]
+            response = _answer(rows, "1", "")
+        else:
+            response = _answer(rows)
+        await response.prepare(request)
+        await response.write_eof()
+        await self._flush()
+        return response
+
+    def _fault(self, path: str) -> str | None:
+        fault = self._faults.get(path)
+        if fault is None or fault[1] == 0:
+            return None
+        fault[1] -= 1
+        how: str | None = fault[0]
+        return how
+
+    def _get(self, path: str, query: Query) -> list[Json]:
+        book = self.book
+        match path:
+            case "public/time":
+                return [{"ts": str(book._now())}]
+            case "public/instruments":
+                return [instrument_json(*item) for item in book.codes.items()]
+            case "account/trade-fee":
+                return [_FEES]
+            case "account/balance":
+                return [account_json(book.cash, book._now())]
+            case "account/positions":
+                # By instrument it also answers for one that was held before
+                named = query.get("instId")
+                positions = book.positions.values()
+                return [p.json() for p in positions if p.inst_id == named or p.qty and not named]
+            case "trade/orders-pending":
+                return self._orders(query, is_open=True)
+            case "trade/orders-history":
+                return self._orders(query, is_open=False)
+            case "trade/fills":
+                fills = [fill.json() for fill in reversed(book.fills)]
+                return _page(_of_instrument(fills, query), query, "billId")
+            case "trade/orders-algo-pending":
+                return self._algos(query, lambda algo: algo.state == "live")
+            case "trade/orders-algo-history":
+                if not {"state", "algoId"} & query.keys():
+                    raise Refused("50015", "Either parameter state or algoId is required")
+                state = query.get("state")
+                return self._algos(query, lambda a: a.state != "live" and state in (None, a.state))
+        raise Refused("404", f"no endpoint {path}")
+
+    def _orders(self, query: Query, *, is_open: bool) -> list[Json]:
+        orders = sorted(self.book.orders.values(), key=lambda each: each.ord_id, reverse=True)
+        rows = [order.json(order.last_fill) for order in orders if (order.state in LIVE) is is_open]
+        return _page(_of_instrument(rows, query), query, "ordId")
+
+    def _algos(self, query: Query, is_asked: Callable[[Algo], bool]) -> list[Json]:
+        rows = [algo.json() for algo in reversed(self.book.algos.values()) if is_asked(algo)]
+        keys = {"ordType", "algoId", "algoClOrdId"} & query.keys()
+        rows = [row for row in rows if all(row[key] == query[key] for key in keys)]
+        return _page(_of_instrument(rows, query), query, "algoId")
+
+    def _post(self, path: str, body: Any) -> list[Json]:
+        match path:
+            case "trade/order":
+                return [_placed(self._place(body))]
+            case "trade/order-algo":
+                algo = self.book.place_algo(
+                    body["instId"], body["side"], body["ordType"], body["sz"], body["triggerPx"],
+                    body["orderPx"], algo_cl_ord_id=body.get("algoClOrdId", ""),
+                    reduce_only=_flag(body.get("reduceOnly")),
+                )  # fmt: skip
+                return [_done(algoId=algo.algo_id, algoClOrdId=algo.algo_cl_ord_id)]
+            case "trade/cancel-algos":
+                canceled = [self.book.cancel_algo(each["algoId"]) for each in body]
+                return [_done(algoId=algo.algo_id) for algo in canceled]
+        raise Refused("404", f"no endpoint {path}")
+
+    # -- STREAMS --
+
+    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+        session = web.WebSocketResponse()
+        await session.prepare(request)
+        self._sessions[session] = set()
+        try:
+            async for message in session:
+                if message.type is not WSMsgType.TEXT:
+                    continue
+                if message.data == "ping":
+                    await session.send_str("pong")
+                else:
+                    await self._handle(session, json.loads(message.data))
+                    await self._flush()
+        finally:
+            del self._sessions[session]
+        return session
+
+    async def _handle(self, session: web.WebSocketResponse, message: Any) -> None:
+        operation, arguments = message["op"], message["args"]
+        if operation == "login":
+            answer = {"event": "login", "code": "0", "msg": "", "connId": "loopback"}
+            await session.send_json(answer)
+        elif operation == "subscribe":
+            for argument in arguments:
+                self._sessions[session].add(argument["channel"])
+                answer = {"event": "subscribe", "arg": argument, "connId": "loopback"}
+                await session.send_json(answer)
+                if argument["channel"] == "account":
+                    account = account_json(self.book.cash, self.book._now())
+                    self.book.outbox.append(("account", account))
+        else:
+            rows = [self._operate(operation, argument) for argument in arguments]
+            code = next((str(row["sCode"]) for row in rows if row["sCode"] != "0"), "0")
+            answer = {"op": operation, "code": "1" if code != "0" else "0", "msg": "", "data": rows}
+            await session.send_json({"id": message.get("id"), **answer})
+
+    def _operate(self, operation: str, argument: Any) -> Json:
+        self.requests[f"ws/{operation}"] += 1
+        client_id = argument.get("clOrdId", "")
+        try:
+            if operation in ("order", "batch-orders"):
+                return _placed(self._place(argument))
+            if operation in ("cancel-order", "batch-cancel-orders"):
+                order = self.book.cancel_order(argument.get("ordId", ""), client_id)
+                return _placed(order)
+        except Refused as e:
+            code, text = e.args
+            return {"clOrdId": client_id, "ordId": "", "sCode": code, "sMsg": text, "tag": ""}
+        raise NotImplementedError(operation)
+
+    def _place(self, order: Any) -> Any:
+        codes = {code: inst_id for inst_id, code in self.book.codes.items()}
+        return self.book.place(
+            order.get("instId") or codes[order["instIdCode"]], order["side"], order["ordType"],
+            order["sz"], order.get("px") or "", cl_ord_id=order.get("clOrdId", ""),
+            reduce_only=_flag(order.get("reduceOnly")),
+        )  # fmt: skip
+
+    async def _flush(self) -> None:
+        outbox, self.book.outbox = self.book.outbox, []
+        for channel, row in outbox:
+            message = {"arg": {"channel": channel, "instType": "SWAP"}, "data": [row]}
+            for session, channels in list(self._sessions.items()):
+                if channel in channels and not session.closed:
+                    await session.send_json(message)
+
+
+
+_FEES: Json = {
+    "category": "1", "delivery": "", "exercise": "", "instType": "SWAP", "level": "Lv1",
+    "maker": "-0.0002", "makerU": "-0.0005", "makerUSDC": "", "taker": "-0.0005",
+    "takerU": "-0.0005", "takerUSDC": "", "ts": "1700000000000", "uly": "",
+}  # fmt: skip
+
+
+def _answer(rows: list[Json], code: str = "0", message: str = "") -> web.Response:
+    return web.json_response({"code": code, "msg": message, "data": rows})
+
+
+def _done(**ids: str) -> Json:
+    return {**ids, "sCode": "0", "sMsg": "", "tag": ""}
+
+
+def _placed(order: Any) -> Json:
+    return _done(ordId=order.ord_id, clOrdId=order.cl_ord_id)
+
+
+def _flag(value: object) -> bool:
+    return value in (True, "true")
+
+
+def _of_instrument(rows: list[Json], query: Query) -> list[Json]:
+    return [row for row in rows if query.get("instId") in (None, row["instId"])]
+
+
+def _page(rows: list[Json], query: Query, key: str) -> list[Json]:
+    after = query.get("after")
+    rows = [row for row in rows if after is None or Decimal(str(row[key])) < Decimal(after)]
+    return rows[: int(query.get("limit", _PAGE))]
+
+
+async def serve() -> None:
+    """
+    Serve on a free port until standard input is closed.
+    """
+    runner = web.AppRunner(Server().app(), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)  # noqa: T201
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
