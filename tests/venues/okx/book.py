@@ -1,12 +1,11 @@
 """
-What OKX does with orders: it matches at one price per instrument, for one account in net mode.
+What OKX does with orders: it matches at one price per instrument, for one account.
 """
 
 import time
 from decimal import ROUND_DOWN
 from decimal import Decimal
 
-from tests.venues.okx.records import CONTRACT
 from tests.venues.okx.records import FEE_RATE
 from tests.venues.okx.records import LIVE
 from tests.venues.okx.records import ZERO
@@ -15,7 +14,9 @@ from tests.venues.okx.records import Fill
 from tests.venues.okx.records import Json
 from tests.venues.okx.records import Order
 from tests.venues.okx.records import Position
-from tests.venues.okx.records import account_json
+from tests.venues.okx.records import fee_currency
+from tests.venues.okx.records import inst_type
+from tests.venues.okx.wire import account_json
 
 
 class Refused(Exception):
@@ -36,7 +37,7 @@ class Book:
         self.algos: dict[str, Algo] = {}
         self.fills: list[Fill] = []
         self.positions: dict[str, Position] = {}
-        self.cash = Decimal(1_000_000)
+        self.balances = {"USDT": Decimal(1_000_000)}
         self.outbox: list[tuple[str, Json]] = []
         self.slices: dict[str, int] = {}
         self._numbers = time.time_ns() // 1_000
@@ -90,28 +91,23 @@ class Book:
 
     def state(self) -> Json:
         """
-        Return what is true: open positions and orders, by instrument and client order ID.
+        Return what is true: positions by instrument, open orders by their ID, and balances.
         """
         orders = {
-            order.cl_ord_id or order.ord_id: {
-                "symbol": _symbol(order.inst_id),
-                "qty": f"{order.sz:f}",
-                "filled": f"{order.filled:f}",
-            }
-            for order in self.orders.values()
-            if order.state in LIVE
+            each.cl_ord_id or each.ord_id: f"{each.sz - each.filled:f}"
+            for each in self.orders.values()
+            if each.state in LIVE
         }
         algos = {
-            algo.algo_cl_ord_id or algo.algo_id: {
-                "symbol": _symbol(algo.inst_id),
-                "qty": f"{algo.sz:f}",
-                "filled": "0",
-            }
-            for algo in self.algos.values()
-            if algo.state == "live"
+            each.algo_cl_ord_id or each.algo_id: f"{each.sz:f}"
+            for each in self.algos.values()
+            if each.state == "live"
         }
-        held = {_symbol(name): f"{each.qty:f}" for name, each in self.positions.items() if each.qty}
-        return {"positions": held, "orders": orders | algos}
+        return {
+            "positions": {name: f"{p.qty:f}" for name, p in self.positions.items() if p.qty},
+            "orders": orders | algos,
+            "balances": {name: f"{held:f}" for name, held in self.balances.items()},
+        }
 
     # -- WHAT A CLIENT DOES --
 
@@ -129,6 +125,8 @@ class Book:
     ) -> Order:
         if inst_id not in self.prices:
             raise Refused("51001", "Instrument ID does not exist")
+        if not (cl_ord_id or "x").isalnum() or len(cl_ord_id) > 32:
+            raise Refused("51000", "Parameter clOrdId error")
         if cl_ord_id and any(each.cl_ord_id == cl_ord_id for each in self.orders.values()):
             raise Refused("51016", "Duplicated client order ID")
         limit, market, now = Decimal(px) if px else None, self.prices[inst_id], self._now()
@@ -215,21 +213,30 @@ class Book:
         self.outbox.insert(pushed, ("orders-algo", algo.json()))
 
     def _fill(self, order: Order, sz: Decimal, px: Decimal, exec_type: str) -> None:
-        fee, now = sz * px * CONTRACT * FEE_RATE, self._now()
+        now, currency = self._now(), fee_currency(order.inst_id, order.side)
+        fee = sz * FEE_RATE * (px if currency == "USDT" else 1)
         fill = Fill(
             self._number(), order.ord_id, order.cl_ord_id, order.inst_id, order.side, sz, px, fee,
             exec_type, now,
         )  # fmt: skip
         self.fills.append(fill)
-        before = self.positions.get(order.inst_id, Position(order.inst_id))
-        self.positions[order.inst_id] = after = before.after(order.sign * sz, px, now)
-        closed = sz if abs(after.qty) < abs(before.qty) else ZERO
-        self.cash += closed * order.sign * (before.avg_px - px) * CONTRACT - fee
+        self._pay(currency, -fee)
+        if inst_type(order.inst_id) == "SPOT":
+            self._pay(order.inst_id.partition("-")[0], order.sign * sz)
+            self._pay("USDT", -order.sign * sz * px)
+        else:
+            before = self.positions.get(order.inst_id, Position(order.inst_id))
+            self.positions[order.inst_id] = after = before.after(order.sign * sz, px, now)
+            closed = sz if abs(after.qty) < abs(before.qty) else ZERO
+            self._pay("USDT", closed * order.sign * (before.avg_px - px))
         order.filled, order.value = order.filled + sz, order.value + sz * px
         order.fee, order.last_fill, order.u_time = order.fee + fee, fill, now
         order.state = "filled" if order.filled == order.sz else "partially_filled"
         self._push(order, fill)
-        self.outbox.append(("account", account_json(self.cash, now)))
+        self.outbox.append(("account", account_json(self.balances, now)))
+
+    def _pay(self, currency: str, amount: Decimal) -> None:
+        self.balances[currency] = self.balances.get(currency, ZERO) + amount
 
     def _push(self, order: Order, fill: Fill | None = None) -> None:
         self.outbox.append(("orders", order.json(fill)))
@@ -254,8 +261,3 @@ def _crosses(algo: Algo, price: Decimal) -> bool:
 
 def _part(sz: Decimal, parts: int) -> Decimal:
     return (sz / parts).quantize(Decimal("0.001"), ROUND_DOWN)
-
-
-def _symbol(inst_id: str) -> str:
-    base, quote, _ = inst_id.split("-")
-    return base + quote

@@ -13,7 +13,7 @@ from typing import Self
 
 class FakeOKX:
     """
-    OKX perpetual swaps on this machine, in a process that ends with this object or this process.
+    OKX, with perpetual swaps and spot, on this machine, in a process that ends with this object or this process.
 
     The account is in net mode. Conditional orders are algo orders: they have an ID and lists of
     their own, and what they place when they are triggered is another order.
@@ -40,21 +40,21 @@ class FakeOKX:
             assert pipe is not None
             pipe.close()
 
-    def reset(self, *symbols: str, price: str = "100.00") -> None:
-        """Start anew, with these symbols, such as ``"BTCUSDT"``, at one price, and no fault."""
-        self._call("reset", prices={_inst_id(symbol): price for symbol in symbols})
+    def reset(self, *inst_ids: str, price: str = "100.00") -> None:
+        """Start anew, with these instruments, such as ``"BTC-USDT-SWAP"``, at one price, and no fault."""
+        self._call("reset", prices=dict.fromkeys(inst_ids, price))
 
-    def set_price(self, symbol: str, price: str) -> None:
+    def set_price(self, inst_id: str, price: str) -> None:
         """Move a price: what it reaches is executed."""
-        self._call("set_price", inst_id=_inst_id(symbol), px=price)
+        self._call("set_price", inst_id=inst_id, px=price)
 
-    def set_slices(self, symbol: str, parts: int) -> None:
-        """Let each market order of a symbol fill in several trades."""
-        self._call("set_slices", inst_id=_inst_id(symbol), parts=parts)
+    def set_slices(self, inst_id: str, parts: int) -> None:
+        """Let each market order of an instrument fill in several trades."""
+        self._call("set_slices", inst_id=inst_id, parts=parts)
 
-    def trade(self, symbol: str, side: str, qty: str) -> None:
+    def trade(self, inst_id: str, side: str, qty: str) -> None:
         """Trade at the market from a phone."""
-        self._call("trade", inst_id=_inst_id(symbol), side=side.lower(), sz=qty)
+        self._call("trade", inst_id=inst_id, side=side.lower(), sz=qty)
 
     def fill(self, client_id: str, qty: str) -> None:
         """Fill a resting order in part, at its price."""
@@ -91,7 +91,7 @@ class FakeOKX:
         self._call("restore")
 
     def state(self) -> dict[str, Any]:
-        """Return positions by symbol, and open orders by client order ID."""
+        """Return positions by instrument, open orders by client order ID, and balances."""
         state: dict[str, Any] = self._call("state")
         return state
 
@@ -103,7 +103,3 @@ class FakeOKX:
         )
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.load(response)
-
-
-def _inst_id(symbol: str) -> str:
-    return f"{symbol.removesuffix('USDT')}-USDT-SWAP"

@@ -20,21 +20,22 @@ _POSITION = (
     "optVal pendingCloseOrdLiabVal pnl posCcy quoteBal quoteBorrowed quoteInterest spotInUseAmt "
     "spotInUseCcy usdPx"
 ).split()
-_ACCOUNT = (
-    "adjEq borrowFroz imr isoEq mgnRatio mmr notionalUsd notionalUsdForBorrow notionalUsdForSwap "
-    "notionalUsdForFutures notionalUsdForOption ordFroz upl availEq"
-).split()
-_BALANCE = (
-    "accAvgPx borrowFroz clSpotInUseAmt crossLiab disEq fixedBal imr interest isoEq isoLiab isoUpl "
-    "liab maxLoan maxSpotInUseAmt mgnRatio mmr notionalLever openAvgPx ordFrozen rewardBal "
-    "smtSyncEq spotBal spotCopyTradingEq spotInUseAmt spotIsoBal spotUpl spotUplRatio stgyEq "
-    "totalPnl totalPnlRatio twap upl uplLiab"
-).split()
-_INSTRUMENT = "alias baseCcy category expTime maxLmtAmt maxMktAmt optType quoteCcy stk".split()
 
 
 def px_text(px: Decimal | None) -> str:
     return "" if px is None else f"{px:f}"
+
+
+def inst_type(inst_id: str) -> str:
+    return "SWAP" if inst_id.endswith("-SWAP") else "SPOT"
+
+
+def fee_currency(inst_id: str, side: str) -> str:
+    """
+    Return what a fee is paid in: on spot, what is received.
+    """
+    base, quote, *_ = inst_id.split("-")
+    return base if inst_type(inst_id) == "SPOT" and side == "buy" else quote
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Order:
         """
         avg_px = self.value / self.filled if self.filled else None
         return {
-            "instType": "SWAP",
+            "instType": inst_type(self.inst_id),
             "instId": self.inst_id,
             "ordId": self.ord_id,
             "clOrdId": self.cl_ord_id,
@@ -89,16 +90,16 @@ class Order:
             "px": px_text(self.px),
             "side": self.side,
             "posSide": "net",
-            "tdMode": "isolated",
-            "lever": "3",
+            "tdMode": "isolated" if inst_type(self.inst_id) == "SWAP" else "cash",
+            "lever": "",
             "reduceOnly": str(self.reduce_only).lower(),
             "tgtCcy": "",
             "state": self.state,
             "avgPx": px_text(avg_px),
             "fee": px_text(-self.fee),
-            "feeCcy": "USDT",
+            "feeCcy": fee_currency(self.inst_id, self.side),
             "rebate": "0",
-            "rebateCcy": "USDT",
+            "rebateCcy": "",
             "pnl": "0",
             "source": "7" if self.algo_id else "",
             "cancelSource": "1" if self.state == "canceled" else "",
@@ -140,7 +141,7 @@ class Algo:
 
     def json(self) -> Json:
         return {
-            "instType": "SWAP",
+            "instType": inst_type(self.inst_id),
             "instId": self.inst_id,
             "algoId": self.algo_id,
             "algoClOrdId": self.algo_cl_ord_id,
@@ -195,7 +196,7 @@ class Fill:
 
     def json(self) -> Json:
         return {
-            "instType": "SWAP",
+            "instType": inst_type(self.inst_id),
             "instId": self.inst_id,
             "tradeId": self.trade_id,
             "ordId": self.ord_id,
@@ -207,7 +208,7 @@ class Fill:
             "side": self.side,
             "posSide": "net",
             "execType": self.exec_type,
-            "feeCcy": "USDT",
+            "feeCcy": fee_currency(self.inst_id, self.side),
             "fee": px_text(-self.fee),
             "ts": str(self.ts),
         }
@@ -238,51 +239,13 @@ class Position:
     def json(self) -> Json:
         return {
             **dict.fromkeys(_POSITION, ""),
-            "instType": "SWAP",
+            "instType": inst_type(self.inst_id),
             "instId": self.inst_id,
             "mgnMode": "isolated",
-            "posId": f"9{abs(hash(self.inst_id)) % 10**9}",
+            "posId": "1",
             "posSide": "net",
             "pos": px_text(self.qty),
             "availPos": px_text(self.qty),
             "avgPx": px_text(self.avg_px) if self.qty else "",
             "uTime": str(self.u_time),
         }
-
-
-def account_json(cash: Decimal, ts: int) -> Json:
-    text = px_text(cash)
-    detail = dict.fromkeys(_BALANCE, "") | {"ccy": "USDT", "frozenBal": "0", "uTime": str(ts)}
-    held = dict.fromkeys(("availBal", "availEq", "cashBal", "eq", "eqUsd"), text)
-    account = dict.fromkeys(_ACCOUNT, "") | {"totalEq": text, "uTime": str(ts)}
-    return {**account, "details": [{**detail, **held}]}
-
-
-def instrument_json(inst_id: str, code: int) -> Json:
-    underlying = inst_id.removesuffix("-SWAP")
-    return {
-        **dict.fromkeys(_INSTRUMENT, ""),
-        "instType": "SWAP",
-        "instId": inst_id,
-        "instIdCode": code,
-        "uly": underlying,
-        "instFamily": underlying,
-        "settleCcy": "USDT",
-        "ctType": "linear",
-        "ctVal": px_text(CONTRACT),
-        "ctMult": "1",
-        "ctValCcy": underlying.partition("-")[0],
-        "lever": "100",
-        "listTime": "1600000000000",
-        "tickSz": "0.01",
-        "lotSz": "0.001",
-        "minSz": "0.001",
-        "maxLmtSz": "100000",
-        "maxMktSz": "100000",
-        "maxTwapSz": "100000",
-        "maxIcebergSz": "100000",
-        "maxTriggerSz": "100000",
-        "maxStopSz": "100000",
-        "ruleType": "normal",
-        "state": "live",
-    }

@@ -21,8 +21,9 @@ from tests.venues.okx.book import Refused
 from tests.venues.okx.records import LIVE
 from tests.venues.okx.records import Algo
 from tests.venues.okx.records import Json
-from tests.venues.okx.records import account_json
-from tests.venues.okx.records import instrument_json
+from tests.venues.okx.records import inst_type
+from tests.venues.okx.wire import account_json
+from tests.venues.okx.wire import instrument_json
 
 
 Query = dict[str, str]
@@ -117,11 +118,12 @@ class Server:
             case "public/time":
                 return [{"ts": str(book._now())}]
             case "public/instruments":
-                return [instrument_json(*item) for item in book.codes.items()]
+                names = [name for name in book.codes if inst_type(name) == query["instType"]]
+                return [instrument_json(name, book.codes[name]) for name in names]
             case "account/trade-fee":
                 return [_FEES]
             case "account/balance":
-                return [account_json(book.cash, book._now())]
+                return [account_json(book.balances, book._now())]
             case "account/positions":
                 # By instrument it also answers for one that was held before
                 named = query.get("instId")
@@ -200,7 +202,7 @@ class Server:
                 answer = {"event": "subscribe", "arg": argument, "connId": "loopback"}
                 await session.send_json(answer)
                 if argument["channel"] == "account":
-                    account = account_json(self.book.cash, self.book._now())
+                    account = account_json(self.book.balances, self.book._now())
                     self.book.outbox.append(("account", account))
         else:
             rows = [self._operate(operation, argument) for argument in arguments]
@@ -233,7 +235,8 @@ class Server:
     async def _flush(self) -> None:
         outbox, self.book.outbox = self.book.outbox, []
         for channel, row in outbox:
-            message = {"arg": {"channel": channel, "instType": "SWAP"}, "data": [row]}
+            argument = {"channel": channel, "instType": row.get("instType", "ANY")}
+            message = {"arg": argument, "data": [row]}
             for session, channels in list(self._sessions.items()):
                 if channel in channels and not session.closed:
                     await session.send_json(message)
@@ -264,7 +267,8 @@ def _flag(value: object) -> bool:
 
 
 def _of_instrument(rows: list[Json], query: Query) -> list[Json]:
-    return [row for row in rows if query.get("instId") in (None, row["instId"])]
+    keys = {"instType", "instId"} & query.keys()
+    return [row for row in rows if all(row[key] == query[key] for key in keys)]
 
 
 def _page(rows: list[Json], query: Query, key: str) -> list[Json]:
