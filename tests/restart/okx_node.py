@@ -28,7 +28,6 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import RecoverableStrategy
-from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
@@ -68,7 +67,7 @@ def node(
     monitor = None
     if monitored:
         monitor = RecoveryMonitorActor(
-            RecoveryMonitorConfig(settle_ms=100, verify_timeout_secs=5.0, startup_timeout_secs=20.0)
+            RecoveryMonitorConfig(settle_ms=100, verify_timeout_secs=2.0, startup_timeout_secs=20.0)
         )
         trading_node.trader.add_actor(monitor)
     strategies = {}
@@ -91,9 +90,6 @@ class _Recoverable(RecoverableStrategy):
     """Knows when its recovery has ended."""
 
     has_ended = False
-
-    def on_recovery_complete(self, event: RecoveryComplete) -> None:
-        self.has_ended = bool(event.blocked_instruments)
 
     def on_recovery_failed(self, event: RecoveryFailed) -> None:
         self.has_ended = True

@@ -147,7 +147,9 @@ class Book:
             parts = self.slices.get(inst_id, 1)
             for part in range(parts):
                 left = order.sz - order.filled
-                self._fill(order, left if part == parts - 1 else _part(order.sz, parts), market, "T")
+                self._fill(
+                    order, left if part == parts - 1 else _part(order.sz, parts), market, "T"
+                )
         return order
 
     def cancel_order(self, ord_id: str, cl_ord_id: str = "") -> Order:

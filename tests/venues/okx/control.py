@@ -82,20 +82,20 @@ class FakeOKX:
         """Close all WebSocket connections."""
         self._call("drop_streams")
 
-    def save(self) -> None:
-        """Remember the account as it is."""
-        self._call("save")
+    def save(self, name: str) -> None:
+        """Remember the account as it is, under a name."""
+        self._call("save", name=name)
 
-    def restore(self) -> None:
-        """Set the account back to what was saved."""
-        self._call("restore")
+    def restore(self, name: str) -> None:
+        """Set the account back to what was saved, with no fault."""
+        self._call("restore", name=name)
 
     def state(self) -> dict[str, Any]:
         """Return positions by instrument, open orders by client order ID, and balances."""
         state: dict[str, Any] = self._call("state")
         return state
 
-    def _call(self, name: str, **fields: object) -> Any:
+    def _call(self, name: str, /, **fields: object) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/control/{name}",
             data=json.dumps(fields).encode(),

@@ -37,7 +37,8 @@ class Server:
     """
 
     def __init__(self) -> None:
-        self._saved = self.book = Book()
+        self.book = Book()
+        self._saved: dict[str, Book] = {}
         self._faults: dict[str, list[Any]] = {}  # Endpoint: how, and how often it still happens
         self.requests: Counter[str] = Counter()
         self._sessions: dict[web.WebSocketResponse, set[str]] = {}
@@ -66,9 +67,9 @@ class Server:
             for session in list(self._sessions):
                 await session.close()
         elif name == "save":
-            self._saved = copy.deepcopy(self.book)
+            self._saved[arguments["name"]] = copy.deepcopy(self.book)
         elif name == "restore":
-            self.book = copy.deepcopy(self._saved)
+            self.book, self._faults = copy.deepcopy(self._saved[arguments["name"]]), {}
         elif name in _CONTROLS:
             answer = getattr(self.book, name)(**arguments)
         else:
@@ -96,7 +97,7 @@ class Server:
         except Refused as e:
             code, message = e.args
             rows = [{"sCode": code, "sMsg": message}]
-            response = _answer(rows, "1", "")
+            response = _answer([], code, message) if body is None else _answer(rows, "1", "")
         else:
             response = _answer(rows)
         await response.prepare(request)
@@ -136,6 +137,11 @@ class Server:
             case "trade/fills":
                 fills = [fill.json() for fill in reversed(book.fills)]
                 return _page(_of_instrument(fills, query), query, "billId")
+            case "trade/order-algo":
+                found = self._algos(query, lambda _: True)
+                if not found:
+                    raise Refused("51603", "Order does not exist")
+                return found
             case "trade/orders-algo-pending":
                 return self._algos(query, lambda algo: algo.state == "live")
             case "trade/orders-algo-history":
@@ -240,7 +246,6 @@ class Server:
             for session, channels in list(self._sessions.items()):
                 if channel in channels and not session.closed:
                     await session.send_json(message)
-
 
 
 _FEES: Json = {

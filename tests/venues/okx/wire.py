@@ -35,7 +35,13 @@ def account_json(balances: Mapping[str, Decimal], ts: int) -> Json:
 
 def _balance(ccy: str, held: Decimal, ts: int) -> Json:
     amounts = dict.fromkeys(("availBal", "availEq", "cashBal", "eq", "eqUsd"), px_text(held))
-    return {**dict.fromkeys(_BALANCE, ""), "ccy": ccy, "frozenBal": "0", "uTime": str(ts), **amounts}
+    return {
+        **dict.fromkeys(_BALANCE, ""),
+        "ccy": ccy,
+        "frozenBal": "0",
+        "uTime": str(ts),
+        **amounts,
+    }
 
 
 def instrument_json(inst_id: str, code: int) -> Json:
@@ -45,7 +51,13 @@ def instrument_json(inst_id: str, code: int) -> Json:
     pair = inst_id.removesuffix("-SWAP")
     base, _, quote = pair.partition("-")
     maximums = ("maxLmtSz", "maxMktSz", "maxTwapSz", "maxIcebergSz", "maxTriggerSz", "maxStopSz")
-    kind: Json = {"instType": "SPOT", "baseCcy": base, "quoteCcy": quote}
+    kind: Json = {
+        "instType": "SPOT",
+        "baseCcy": base,
+        "quoteCcy": quote,
+        "lotSz": "0.00000001",
+        "minSz": "0.00001",
+    }
     if pair != inst_id:
         kind = {
             "instType": "SWAP",
@@ -57,6 +69,8 @@ def instrument_json(inst_id: str, code: int) -> Json:
             "ctMult": "1",
             "ctValCcy": base,
             "lever": "100",
+            "lotSz": "0.001",
+            "minSz": "0.001",
         }
     return {
         **dict.fromkeys(_INSTRUMENT, ""),
@@ -65,8 +79,6 @@ def instrument_json(inst_id: str, code: int) -> Json:
         "instIdCode": code,
         "listTime": "1600000000000",
         "tickSz": "0.01",
-        "lotSz": "0.001",
-        "minSz": "0.001",
         "ruleType": "normal",
         "state": "live",
         **kind,
