@@ -6,6 +6,7 @@ the venue, with our monitor or without it.
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from nautilus_trader.adapters.okx import OKXDataClientConfig
@@ -159,9 +160,9 @@ async def _set_up(strategy: Strategy, name: str) -> None:
     for qty in quantities:
         order = _order(strategy, name, Decimal(qty))
         strategy.submit_order(order)
-        await _until(lambda order=order: order.is_closed)
+        await _until(partial(getattr, order, "is_closed"))
     if trigger is not None:
-        stop = _order(strategy, name, -sum(map(Decimal, quantities)), trigger)
+        stop = _order(strategy, name, -sum(map(Decimal, quantities), Decimal(0)), trigger)
         strategy.submit_order(stop)
         await _until(lambda: stop.is_open)
 
@@ -181,7 +182,7 @@ def _order(strategy: Strategy, name: str, qty: Decimal, trigger: str | None = No
 
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(25.0):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (nothing of the node signals it)
             await asyncio.sleep(_POLL_SECS)
 
 

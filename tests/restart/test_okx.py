@@ -41,7 +41,8 @@ def okx() -> Iterator[FakeOKX]:
 def killed(
     request: pytest.FixtureRequest, okx: FakeOKX, server: EmbeddedValkey
 ) -> dict[tuple[str, ...], Restart]:
-    restarts = {names: Restart(okx, server, names, request.param) for names in (SWAPS, SPOT)}
+    kinds: tuple[tuple[str, ...], ...] = (SWAPS, SPOT)
+    restarts = {names: Restart(okx, server, names, request.param) for names in kinds}
     for restart in restarts.values():
         restart.trade_and_kill()
     return restarts

@@ -19,7 +19,7 @@ from tests.venues.okx.records import inst_type
 from tests.venues.okx.wire import account_json
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """
     Raised with the code and the message of what OKX does not do.
     """
@@ -124,12 +124,12 @@ class Book:
         algo: Algo | None = None,
     ) -> Order:
         if inst_id not in self.prices:
-            raise Refused("51001", "Instrument ID does not exist")
+            raise RefusedError("51001", "Instrument ID does not exist")
         if not (cl_ord_id or "x").isalnum() or len(cl_ord_id) > 32:
-            raise Refused("51000", "Parameter clOrdId error")
+            raise RefusedError("51000", "Parameter clOrdId error")
         if cl_ord_id and any(each.cl_ord_id == cl_ord_id for each in self.orders.values()):
-            raise Refused("51016", "Duplicated client order ID")
-        limit, market, now = Decimal(px) if px else None, self.prices[inst_id], self._now()
+            raise RefusedError("51016", "Duplicated client order ID")
+        limit, market, now = Decimal(px) if px else None, self.prices[inst_id], self.now()
         order = Order(
             self._number(), cl_ord_id, inst_id, side, ord_type, Decimal(sz), limit, reduce_only,
             now, now,
@@ -138,7 +138,7 @@ class Book:
             order.algo_id, order.algo_cl_ord_id = algo.algo_id, algo.algo_cl_ord_id
         held = self.positions.get(inst_id, Position(inst_id)).qty
         if reduce_only and held * order.sign >= 0:
-            raise Refused("51169", "You don't have any positions of this contract to reduce")
+            raise RefusedError("51169", "You don't have any positions of this contract to reduce")
         if reduce_only:
             order.sz = min(order.sz, abs(held))
         self.orders[order.ord_id] = order
@@ -158,8 +158,8 @@ class Book:
             (each for each in orders if cl_ord_id and each.cl_ord_id == cl_ord_id), None
         )
         if found is None or found.state not in LIVE:
-            raise Refused("51400", "Cancellation failed as the order does not exist")
-        found.state, found.u_time = "canceled", self._now()
+            raise RefusedError("51400", "Cancellation failed as the order does not exist")
+        found.state, found.u_time = "canceled", self.now()
         self._push(found)
         return found
 
@@ -175,7 +175,7 @@ class Book:
         algo_cl_ord_id: str = "",
         reduce_only: bool = False,
     ) -> Algo:
-        now, trigger = self._now(), Decimal(trigger_px)
+        now, trigger = self.now(), Decimal(trigger_px)
         algo = Algo(
             self._number(), algo_cl_ord_id, inst_id, side, ord_type, Decimal(sz), trigger, order_px,
             reduce_only, trigger > self.prices[inst_id], now, now,
@@ -187,8 +187,8 @@ class Book:
     def cancel_algo(self, algo_id: str) -> Algo:
         algo = self.algos.get(algo_id)
         if algo is None or algo.state != "live":
-            raise Refused("51400", "Cancellation failed as the order does not exist")
-        algo.state, algo.u_time = "canceled", self._now()
+            raise RefusedError("51400", "Cancellation failed as the order does not exist")
+        algo.state, algo.u_time = "canceled", self.now()
         self.outbox.append(("orders-algo", algo.json()))
         return algo
 
@@ -199,7 +199,7 @@ class Book:
     # -- INSIDE --
 
     def _place_of(self, algo: Algo) -> None:
-        algo.state, algo.u_time = "effective", self._now()
+        algo.state, algo.u_time = "effective", self.now()
         px = "" if algo.order_px == "-1" else algo.order_px
         kind, pushed = "limit" if px else "market", len(self.outbox)
         try:
@@ -207,7 +207,7 @@ class Book:
                 algo.inst_id, algo.side, kind, f"{algo.sz:f}", px,
                 reduce_only=algo.reduce_only, algo=algo,
             )  # fmt: skip
-        except Refused:
+        except RefusedError:
             algo.state = "order_failed"
         else:
             algo.ord_id, algo.actual_sz = order.ord_id, f"{order.sz:f}"
@@ -215,7 +215,7 @@ class Book:
         self.outbox.insert(pushed, ("orders-algo", algo.json()))
 
     def _fill(self, order: Order, sz: Decimal, px: Decimal, exec_type: str) -> None:
-        now, currency = self._now(), fee_currency(order.inst_id, order.side)
+        now, currency = self.now(), fee_currency(order.inst_id, order.side)
         fee = sz * FEE_RATE * (px if currency == "USDT" else 1)
         fill = Fill(
             self._number(), order.ord_id, order.cl_ord_id, order.inst_id, order.side, sz, px, fee,
@@ -249,7 +249,7 @@ class Book:
     def _order(self, client_id: str) -> Order:
         return next(each for each in self.orders.values() if each.cl_ord_id == client_id)
 
-    def _now(self) -> int:
+    def now(self) -> int:
         return time.time_ns() // 1_000_000
 
     def _number(self) -> str:

@@ -13,7 +13,7 @@ from typing import Self
 
 class FakeOKX:
     """
-    OKX, with perpetual swaps and spot, on this machine, in a process that ends with this object or this process.
+    OKX, perpetual swaps and spot, in a process that ends with this object or this process.
 
     The account is in net mode. Conditional orders are algo orders: they have an ID and lists of
     their own, and what they place when they are triggered is another order.
@@ -41,7 +41,7 @@ class FakeOKX:
             pipe.close()
 
     def reset(self, *inst_ids: str, price: str = "100.00") -> None:
-        """Start anew, with these instruments, such as ``"BTC-USDT-SWAP"``, at one price, and no fault."""
+        """Start anew, with instruments such as ``"BTC-USDT-SWAP"`` at one price, and no fault."""
         self._call("reset", prices=dict.fromkeys(inst_ids, price))
 
     def set_price(self, inst_id: str, price: str) -> None:

@@ -14,12 +14,20 @@ FEE_RATE = Decimal("0.0005")
 CONTRACT = Decimal(1)  # Of the base currency
 LIVE = ("live", "partially_filled")
 
-_POSITION = (
+
+def blank(names: str) -> Json:
+    """
+    Return fields that are always sent, without a value.
+    """
+    return dict.fromkeys(names.split(), "")
+
+
+_POSITION = blank(
     "baseBal ccy fee lever last markPx liqPx mmr interest tradeId notionalUsd upl uplRatio margin "
     "mgnRatio adl cTime realizedPnl uplLastPx uplRatioLastPx bePx fundingFee idxPx liqPenalty "
     "optVal pendingCloseOrdLiabVal pnl posCcy quoteBal quoteBorrowed quoteInterest spotInUseAmt "
     "spotInUseCcy usdPx"
-).split()
+)
 
 
 def px_text(px: Decimal | None) -> str:
@@ -238,7 +246,7 @@ class Position:
 
     def json(self) -> Json:
         return {
-            **dict.fromkeys(_POSITION, ""),
+            **_POSITION,
             "instType": inst_type(self.inst_id),
             "instId": self.inst_id,
             "mgnMode": "isolated",

@@ -9,25 +9,18 @@ import copy
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from aiohttp import WSMsgType
 from aiohttp import web
 
 from tests.venues.okx.book import Book
-from tests.venues.okx.book import Refused
-from tests.venues.okx.records import LIVE
-from tests.venues.okx.records import Algo
+from tests.venues.okx.book import RefusedError
 from tests.venues.okx.records import Json
-from tests.venues.okx.records import inst_type
+from tests.venues.okx.rest import read
 from tests.venues.okx.wire import account_json
-from tests.venues.okx.wire import instrument_json
 
 
-Query = dict[str, str]
-_PAGE = 100
 _CONTROLS = ("set_price", "set_slices", "trade", "fill", "cancel", "state")
 
 
@@ -93,8 +86,8 @@ class Server:
                 return _answer([])
         body = await request.json() if request.method == "POST" else None
         try:
-            rows = self._get(path, dict(request.query)) if body is None else self._post(path, body)
-        except Refused as e:
+            rows = self._post(path, body) if body else read(self.book, path, dict(request.query))
+        except RefusedError as e:
             code, message = e.args
             rows = [{"sCode": code, "sMsg": message}]
             response = _answer([], code, message) if body is None else _answer(rows, "1", "")
@@ -113,55 +106,6 @@ class Server:
         how: str | None = fault[0]
         return how
 
-    def _get(self, path: str, query: Query) -> list[Json]:
-        book = self.book
-        match path:
-            case "public/time":
-                return [{"ts": str(book._now())}]
-            case "public/instruments":
-                names = [name for name in book.codes if inst_type(name) == query["instType"]]
-                return [instrument_json(name, book.codes[name]) for name in names]
-            case "account/trade-fee":
-                return [_FEES]
-            case "account/balance":
-                return [account_json(book.balances, book._now())]
-            case "account/positions":
-                # By instrument it also answers for one that was held before
-                named = query.get("instId")
-                positions = book.positions.values()
-                return [p.json() for p in positions if p.inst_id == named or p.qty and not named]
-            case "trade/orders-pending":
-                return self._orders(query, is_open=True)
-            case "trade/orders-history":
-                return self._orders(query, is_open=False)
-            case "trade/fills":
-                fills = [fill.json() for fill in reversed(book.fills)]
-                return _page(_of_instrument(fills, query), query, "billId")
-            case "trade/order-algo":
-                found = self._algos(query, lambda _: True)
-                if not found:
-                    raise Refused("51603", "Order does not exist")
-                return found
-            case "trade/orders-algo-pending":
-                return self._algos(query, lambda algo: algo.state == "live")
-            case "trade/orders-algo-history":
-                if not {"state", "algoId"} & query.keys():
-                    raise Refused("50015", "Either parameter state or algoId is required")
-                state = query.get("state")
-                return self._algos(query, lambda a: a.state != "live" and state in (None, a.state))
-        raise Refused("404", f"no endpoint {path}")
-
-    def _orders(self, query: Query, *, is_open: bool) -> list[Json]:
-        orders = sorted(self.book.orders.values(), key=lambda each: each.ord_id, reverse=True)
-        rows = [order.json(order.last_fill) for order in orders if (order.state in LIVE) is is_open]
-        return _page(_of_instrument(rows, query), query, "ordId")
-
-    def _algos(self, query: Query, is_asked: Callable[[Algo], bool]) -> list[Json]:
-        rows = [algo.json() for algo in reversed(self.book.algos.values()) if is_asked(algo)]
-        keys = {"ordType", "algoId", "algoClOrdId"} & query.keys()
-        rows = [row for row in rows if all(row[key] == query[key] for key in keys)]
-        return _page(_of_instrument(rows, query), query, "algoId")
-
     def _post(self, path: str, body: Any) -> list[Json]:
         match path:
             case "trade/order":
@@ -176,7 +120,7 @@ class Server:
             case "trade/cancel-algos":
                 canceled = [self.book.cancel_algo(each["algoId"]) for each in body]
                 return [_done(algoId=algo.algo_id) for algo in canceled]
-        raise Refused("404", f"no endpoint {path}")
+        raise RefusedError("404", f"no endpoint {path}")
 
     # -- STREAMS --
 
@@ -208,13 +152,13 @@ class Server:
                 answer = {"event": "subscribe", "arg": argument, "connId": "loopback"}
                 await session.send_json(answer)
                 if argument["channel"] == "account":
-                    account = account_json(self.book.balances, self.book._now())
+                    account = account_json(self.book.balances, self.book.now())
                     self.book.outbox.append(("account", account))
         else:
             rows = [self._operate(operation, argument) for argument in arguments]
             code = next((str(row["sCode"]) for row in rows if row["sCode"] != "0"), "0")
-            answer = {"op": operation, "code": "1" if code != "0" else "0", "msg": "", "data": rows}
-            await session.send_json({"id": message.get("id"), **answer})
+            reply: Json = {"op": operation, "code": "1" if code != "0" else "0", "msg": ""}
+            await session.send_json({"id": message.get("id"), **reply, "data": rows})
 
     def _operate(self, operation: str, argument: Any) -> Json:
         self.requests[f"ws/{operation}"] += 1
@@ -225,7 +169,7 @@ class Server:
             if operation in ("cancel-order", "batch-cancel-orders"):
                 order = self.book.cancel_order(argument.get("ordId", ""), client_id)
                 return _placed(order)
-        except Refused as e:
+        except RefusedError as e:
             code, text = e.args
             return {"clOrdId": client_id, "ordId": "", "sCode": code, "sMsg": text, "tag": ""}
         raise NotImplementedError(operation)
@@ -248,13 +192,6 @@ class Server:
                     await session.send_json(message)
 
 
-_FEES: Json = {
-    "category": "1", "delivery": "", "exercise": "", "instType": "SWAP", "level": "Lv1",
-    "maker": "-0.0002", "makerU": "-0.0005", "makerUSDC": "", "taker": "-0.0005",
-    "takerU": "-0.0005", "takerUSDC": "", "ts": "1700000000000", "uly": "",
-}  # fmt: skip
-
-
 def _answer(rows: list[Json], code: str = "0", message: str = "") -> web.Response:
     return web.json_response({"code": code, "msg": message, "data": rows})
 
@@ -269,17 +206,6 @@ def _placed(order: Any) -> Json:
 
 def _flag(value: object) -> bool:
     return value in (True, "true")
-
-
-def _of_instrument(rows: list[Json], query: Query) -> list[Json]:
-    keys = {"instType", "instId"} & query.keys()
-    return [row for row in rows if all(row[key] == query[key] for key in keys)]
-
-
-def _page(rows: list[Json], query: Query, key: str) -> list[Json]:
-    after = query.get("after")
-    rows = [row for row in rows if after is None or Decimal(str(row[key])) < Decimal(after)]
-    return rows[: int(query.get("limit", _PAGE))]
 
 
 async def serve() -> None:

@@ -6,42 +6,37 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tests.venues.okx.records import Json
+from tests.venues.okx.records import blank
 from tests.venues.okx.records import px_text
 
 
-_ACCOUNT = (
+_ACCOUNT = blank(
     "adjEq borrowFroz imr isoEq mgnRatio mmr notionalUsd notionalUsdForBorrow notionalUsdForSwap "
     "notionalUsdForFutures notionalUsdForOption ordFroz upl availEq"
-).split()
-_BALANCE = (
+)
+_BALANCE = blank(
     "accAvgPx borrowFroz clSpotInUseAmt crossLiab disEq fixedBal imr interest isoEq isoLiab isoUpl "
     "liab maxLoan maxSpotInUseAmt mgnRatio mmr notionalLever openAvgPx ordFrozen rewardBal "
     "smtSyncEq spotBal spotCopyTradingEq spotInUseAmt spotIsoBal spotUpl spotUplRatio stgyEq "
     "totalPnl totalPnlRatio twap upl uplLiab"
-).split()
-_INSTRUMENT = (
+)
+_INSTRUMENT = blank(
     "alias baseCcy category ctMult ctType ctVal ctValCcy expTime instFamily lever maxLmtAmt "
     "maxMktAmt optType quoteCcy settleCcy stk uly"
-).split()
+)
 
 
 def account_json(balances: Mapping[str, Decimal], ts: int) -> Json:
     """
     Return the balance of each currency.
     """
-    account = dict.fromkeys(_ACCOUNT, "") | {"totalEq": "0", "uTime": str(ts)}
+    account = _ACCOUNT | {"totalEq": "0", "uTime": str(ts)}
     return {**account, "details": [_balance(ccy, held, ts) for ccy, held in balances.items()]}
 
 
 def _balance(ccy: str, held: Decimal, ts: int) -> Json:
     amounts = dict.fromkeys(("availBal", "availEq", "cashBal", "eq", "eqUsd"), px_text(held))
-    return {
-        **dict.fromkeys(_BALANCE, ""),
-        "ccy": ccy,
-        "frozenBal": "0",
-        "uTime": str(ts),
-        **amounts,
-    }
+    return {**_BALANCE, "ccy": ccy, "frozenBal": "0", "uTime": str(ts), **amounts}
 
 
 def instrument_json(inst_id: str, code: int) -> Json:
@@ -73,7 +68,7 @@ def instrument_json(inst_id: str, code: int) -> Json:
             "minSz": "0.001",
         }
     return {
-        **dict.fromkeys(_INSTRUMENT, ""),
+        **_INSTRUMENT,
         **dict.fromkeys(maximums, "100000"),
         "instId": inst_id,
         "instIdCode": code,
