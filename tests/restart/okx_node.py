@@ -147,7 +147,7 @@ def _set_what_1_221_cannot_be_told(business_url: str) -> None:
     # Its client takes the keys of its streams and one of their addresses from nowhere else
     for name in ("KEY", "SECRET", "PASSPHRASE"):
         os.environ[f"OKX_API_{name}"] = name.lower()
-    nautilus_pyo3.get_okx_ws_url_business = lambda is_demo: business_url  # noqa: ARG005
+    nautilus_pyo3.get_okx_ws_url_business = lambda is_demo: business_url
 
 
 # -- WHAT THE NODE DOES --
