@@ -6,6 +6,7 @@ comes back without our monitor and with it, both from the same stored state.
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import Self
 
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
@@ -29,10 +30,35 @@ class Restart:
     instruments: tuple[str, ...]
     claimed: bool
     stored: dict[bytes, bytes] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
 
-    def rewind(self) -> None:
-        """Set the venue back to the moment of the kill."""
+    @classmethod
+    def after_kill(
+        cls, venue: FakeOKX, valkey: EmbeddedValkey, instruments: tuple[str, ...], *, claimed: bool
+    ) -> Self:
+        """Let the strategies of a node trade as planned, and kill it."""
+        restart = cls(venue, valkey, instruments, claimed)
+        venue.reset(*instruments)
+        valkey.flush()
+        with restart._node(monitored=False, sets_up=True) as node, valkey.client() as client:
+            held = node.wait_for("state")["positions"]
+            valkey.wait_for(lambda stored: stored.exists(_READY))
+            node.kill()
+            restart.stored.update((key, client.dump(key)) for key in client.scan_iter())
+        restart.held.update((each["instrument"], each["qty"]) for each in held)
+        venue.save(restart._name)
+        return restart
+
+    def rewound(self) -> Self:
+        """Return this, with the venue as it was at the kill."""
         self.venue.restore(self._name)
+        return self
+
+    @property
+    def stop(self) -> str:
+        """The client order ID of the resting stop."""
+        (client_order_id,) = self.venue.state()["orders"]
+        return str(client_order_id)
 
     def run(self, *, monitored: bool) -> dict[str, Any]:
         """Return what the node came back with."""
@@ -52,17 +78,6 @@ class Restart:
         print(f"  native  {_text(native)}")  # noqa: T201
         print(f"  ours    {outcome} {_text(ours)}")  # noqa: T201
         return ours
-
-    def trade_and_kill(self) -> None:
-        """Let the strategies trade as planned, and kill their node."""
-        self.venue.reset(*self.instruments)
-        self.valkey.flush()
-        with self._node(monitored=False, sets_up=True) as node, self.valkey.client() as client:
-            node.wait_for("state")
-            self.valkey.wait_for(lambda stored: stored.exists(_READY))
-            node.kill()
-            self.stored.update((key, client.dump(key)) for key in client.scan_iter())
-        self.venue.save(self._name)
 
     @property
     def _name(self) -> str:

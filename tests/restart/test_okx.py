@@ -1,12 +1,14 @@
 """
 Everyday restarts with NautilusTrader's own OKX client, at a fake of the venue.
 
-OKX leaves pending stops out of its list of orders, answers "flat" for what is held on spot, and
-reports nothing where a question failed.
+OKX leaves pending stops out of its list of orders. Its client answers "flat" for what is held on
+spot, and reports nothing where a question failed.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,105 +22,128 @@ from tests.restart.okx import positions
 from tests.venues.okx.control import FakeOKX
 
 
-_LONG, _SHORT, _FLAT = SWAPS
-_ADAPTER_TRIES = 2  # See `max_retries` in the configuration of the node
+_LONG, _SHORT, _ = SWAPS
 _HELD = {f"{_LONG} Plan-000": "1.500", f"{_SHORT} Plan-001": "-2.000"}
+_ADAPTER_TRIES = 2  # See `max_retries` in the configuration of the node
+
+Killed = Callable[[tuple[str, ...], bool], Restart]
 
 
 @pytest.fixture(scope="module")
-def okx() -> Iterator[FakeOKX]:
-    with FakeOKX() as venue:
-        yield venue
+def killed(server: EmbeddedValkey) -> Iterator[Killed]:
+    with FakeOKX() as okx:
+
+        @cache
+        def restart(instruments: tuple[str, ...], claimed: bool) -> Restart:
+            return Restart.after_kill(okx, server, instruments, claimed=claimed)
+
+        yield restart
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["claimed", "not claimed"])
-def killed(
-    request: pytest.FixtureRequest, okx: FakeOKX, server: EmbeddedValkey
-) -> dict[tuple[str, ...], Restart]:
-    kinds: tuple[tuple[str, ...], ...] = (SWAPS, SPOT)
-    restarts = {names: Restart(okx, server, names, request.param) for names in kinds}
-    for restart in restarts.values():
-        restart.trade_and_kill()
-    return restarts
+@pytest.fixture(params=[False, True], ids=["not claimed", "claimed"])
+def claimed(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
 
 
-@pytest.fixture
-def swaps(killed: dict[tuple[str, ...], Restart]) -> Restart:
-    killed[SWAPS].rewind()
-    return killed[SWAPS]
-
-
-@pytest.fixture
-def spot(killed: dict[tuple[str, ...], Restart]) -> Restart:
-    killed[SPOT].rewind()
-    return killed[SPOT]
-
-
-def test_a_restart_finds_a_long_position_with_its_stop_a_short_one_and_a_flat_one(
-    swaps: Restart,
+def test_a_long_position_with_its_stop_a_short_one_and_a_flat_one_come_back(
+    killed: Killed, claimed: bool
 ) -> None:
     """Although the stop is in no list: asked for by itself, it is there."""
-    ours = swaps.run_both("LONG with a resting stop, SHORT, flat")
+    restart = killed(SWAPS, claimed).rewound()
+
+    ours = restart.run_both("LONG with a resting stop, SHORT, flat")
 
     _assert_recovered(ours)
     assert positions(ours) == _HELD
-    (stop,) = swaps.venue.state()["orders"]
-    assert open_orders(ours) == {stop: "Plan-000"}
+    assert open_orders(ours) == {restart.stop: "Plan-000"}
 
 
-def test_a_stop_that_triggered_while_the_node_was_away_has_closed_the_position(
-    swaps: Restart,
-) -> None:
+def test_a_stop_that_triggered_meanwhile_has_closed_the_position(killed: Killed) -> None:
     """By an order with another ID, whose fills do not name the stop."""
-    swaps.venue.set_price(_LONG, "90.00")
+    restart = killed(SWAPS, False).rewound()
+    restart.venue.set_price(_LONG, "90.00")
 
-    ours = swaps.run_both("Stop triggered while away")
+    ours = restart.run_both("Stop triggered while away")
 
     _assert_recovered(ours)
     assert positions(ours) == {f"{_SHORT} Plan-001": "-2.000"}
     assert not open_orders(ours)
 
 
-def test_a_position_question_that_fails_once_is_asked_again(swaps: Restart) -> None:
-    """A failure is not a flat account."""
-    swaps.venue.fail("account/positions", "error", times=_ADAPTER_TRIES)
-    swaps.venue.requests()
+def test_a_stop_that_was_canceled_meanwhile_is_gone(killed: Killed) -> None:
+    """Natively it stays open in the cache, where it protects nothing."""
+    restart = killed(SWAPS, False).rewound()
+    restart.venue.cancel(restart.stop)
 
-    ours = swaps.run(monitored=True)
+    ours = restart.run_both("Stop canceled while away")
 
     _assert_recovered(ours)
     assert positions(ours) == _HELD
-    assert swaps.venue.requests()["account/positions"] > _ADAPTER_TRIES
+    assert not open_orders(ours)
 
 
-def test_a_position_question_that_always_fails_opens_no_gate(swaps: Restart) -> None:
+@pytest.mark.parametrize(
+    "endpoint", ["account/positions", "trade/fills", "trade/orders-history", "trade/order-algo"]
+)
+def test_a_question_that_fails_once_is_asked_again(killed: Killed, endpoint: str) -> None:
+    """A failure means neither flat nor gone, and costs a retry."""
+    restart = killed(SWAPS, False).rewound()
+    restart.venue.fail(endpoint, "error", times=_ADAPTER_TRIES)
+    restart.venue.requests()
+
+    ours = restart.run(monitored=True)
+
+    _assert_recovered(ours)
+    assert positions(ours) == _HELD
+    assert open_orders(ours) == {restart.stop: "Plan-000"}
+    assert restart.venue.requests()[endpoint] > _ADAPTER_TRIES
+
+
+def test_a_question_for_positions_that_always_fails_opens_no_gate(killed: Killed) -> None:
     """Neither of a strategy that holds something, nor of one that is flat."""
-    swaps.venue.fail("account/positions", "500")
+    restart = killed(SWAPS, False).rewound()
+    restart.venue.fail("account/positions", "500")
 
-    ours = swaps.run(monitored=True)
+    ours = restart.run(monitored=True)
 
     assert all(ours["gates"].values())
     assert positions(ours) == _HELD
 
 
-def test_what_is_held_on_spot_is_proven_by_the_balances(spot: Restart) -> None:
-    """The client says that it is flat; natively, that closes it with a made-up fill."""
-    ours = spot.run_both("Spot")
+def test_a_stop_older_than_the_orders_that_the_venue_lists_is_not_taken_for_gone(
+    killed: Killed,
+) -> None:
+    """The client does not look for a stop where the venue lists no other order."""
+    restart = killed(SWAPS, False).rewound()
+    restart.venue.fail("trade/orders-history", "empty")
+    restart.venue.fail("trade/fills", "empty")
+
+    ours = restart.run_both("Stop older than the venue's history")
+
+    assert positions(ours) == _HELD
+    assert open_orders(ours) == {restart.stop: "Plan-000"}
+
+
+def test_what_is_held_on_spot_is_proven_by_the_balances(killed: Killed, claimed: bool) -> None:
+    """The client says that it is flat, which natively closes it with a made-up fill."""
+    restart = killed(SPOT, claimed).rewound()
+
+    ours = restart.run_both("Spot")
 
     _assert_recovered(ours)
-    held = Decimal(spot.venue.state()["balances"]["BTC"])
-    assert {name: Decimal(qty) for name, qty in positions(ours).items()} == {
-        "BTC-USDT Plan-000": held
-    }
+    assert positions(ours) == {f"{SPOT[0]} Plan-000": restart.held[SPOT[0]]}
 
 
-def test_what_was_sold_on_spot_from_elsewhere_is_not_taken_for_held(spot: Restart) -> None:
-    """The balance has gone: no gate opens on a position that it does not cover."""
-    spot.venue.trade("BTC-USDT", "sell", "0.5")
+def test_what_was_sold_on_spot_meanwhile_is_not_taken_for_held(
+    killed: Killed, claimed: bool
+) -> None:
+    """No gate opens on a position that the balance does not cover."""
+    restart = killed(SPOT, claimed).rewound()
+    restart.venue.trade(SPOT[0], "sell", "0.5")
 
-    ours = spot.run_both("Spot, half of it sold while away")
+    ours = restart.run_both("Spot, half of it sold while away")
 
-    held = Decimal(spot.venue.state()["balances"]["BTC"])
+    held = Decimal(restart.held[SPOT[0]]) - Decimal("0.5")
     is_right = [Decimal(qty) for qty in positions(ours).values()] == [held]
     assert is_right or all(ours["gates"].values())
 
