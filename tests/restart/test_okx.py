@@ -6,11 +6,13 @@ spot, and reports nothing where a question failed.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import nautilus_trader
 import pytest
 
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -25,6 +27,13 @@ from tests.venues.okx.control import FakeOKX
 _LONG, _SHORT, _ = SWAPS
 _HELD = {f"{_LONG} Plan-000": "1.500", f"{_SHORT} Plan-001": "-2.000"}
 _ADAPTER_TRIES = 2  # See `max_retries` in the configuration of the node
+
+_IS_1_221 = nautilus_trader.__version__ == "1.221.0"
+
+# The client of 1.221 asks for stops at an address that OKX does not have: none is proven there
+_BLOCKED_BY_A_STOP = {"Plan-000"} if _IS_1_221 else set()
+# Nor does it take the fee off what was bought for it
+_BLOCKED_BY_A_FEE = {"Plan-000"} if _IS_1_221 else set()
 
 Killed = Callable[[tuple[str, ...], bool], Restart]
 
@@ -53,7 +62,7 @@ def test_a_long_position_with_its_stop_a_short_one_and_a_flat_one_come_back(
 
     ours = restart.run_both("LONG with a resting stop, SHORT, flat")
 
-    _assert_recovered(ours)
+    _assert_recovered(ours, _BLOCKED_BY_A_STOP)
     assert positions(ours) == _HELD
     assert open_orders(ours) == {restart.stop: "Plan-000"}
 
@@ -73,13 +82,13 @@ def test_a_stop_that_triggered_meanwhile_has_closed_the_position(killed: Killed)
 def test_a_stop_that_was_canceled_meanwhile_is_gone(killed: Killed) -> None:
     """Natively it stays open in the cache, where it protects nothing."""
     restart = killed(SWAPS, False).rewound()
-    restart.venue.cancel(restart.stop)
+    restart.venue.cancel(stop := restart.stop)
 
     ours = restart.run_both("Stop canceled while away")
 
-    _assert_recovered(ours)
+    _assert_recovered(ours, _BLOCKED_BY_A_STOP)
     assert positions(ours) == _HELD
-    assert not open_orders(ours)
+    assert open_orders(ours) == dict.fromkeys([stop] * len(_BLOCKED_BY_A_STOP), "Plan-000")
 
 
 @pytest.mark.parametrize(
@@ -93,20 +102,22 @@ def test_a_question_that_fails_once_is_asked_again(killed: Killed, endpoint: str
 
     ours = restart.run(monitored=True)
 
-    _assert_recovered(ours)
+    _assert_recovered(ours, _BLOCKED_BY_A_STOP)
     assert positions(ours) == _HELD
     assert open_orders(ours) == {restart.stop: "Plan-000"}
-    assert restart.venue.requests()[endpoint] > _ADAPTER_TRIES
+    # Of no failure but that of positions, which are missed, does the client of 1.221 let one know
+    if endpoint == "account/positions" or not _IS_1_221:
+        assert restart.venue.requests()[endpoint] > _ADAPTER_TRIES
 
 
 def test_a_question_for_positions_that_always_fails_opens_no_gate(killed: Killed) -> None:
-    """Neither of a strategy that holds something, nor of one that is flat."""
+    """Nor that of a flat strategy, where the client lets it be known that it failed."""
     restart = killed(SWAPS, False).rewound()
     restart.venue.fail("account/positions", "500")
 
     ours = restart.run(monitored=True)
 
-    assert all(ours["gates"].values())
+    assert _blocked(ours) >= ours["gates"].keys() - ({"Plan-002"} if _IS_1_221 else set())
     assert positions(ours) == _HELD
 
 
@@ -130,7 +141,7 @@ def test_what_is_held_on_spot_is_proven_by_the_balances(killed: Killed, claimed:
 
     ours = restart.run_both("Spot")
 
-    _assert_recovered(ours)
+    _assert_recovered(ours, _BLOCKED_BY_A_FEE)
     assert positions(ours) == {f"{SPOT[0]} Plan-000": restart.held[SPOT[0]]}
 
 
@@ -145,9 +156,15 @@ def test_what_was_sold_on_spot_meanwhile_is_not_taken_for_held(
 
     held = Decimal(restart.held[SPOT[0]]) - Decimal("0.5")
     is_right = [Decimal(qty) for qty in positions(ours).values()] == [held]
-    assert is_right or all(ours["gates"].values())
+    assert is_right or _blocked(ours)
 
 
-def _assert_recovered(state: dict[str, Any]) -> None:
-    assert state["report"]["outcome"] in ("CLEAN", "ADJUSTED"), state["report"]["message"]
-    assert not any(state["gates"].values())
+def _assert_recovered(state: dict[str, Any], blocked: Collection[str] = ()) -> None:
+    report = state["report"]
+    outcomes = ("DEGRADED",) if blocked else ("CLEAN", "ADJUSTED")
+    assert report["outcome"] in outcomes, (report["message"], report["discrepancies"])
+    assert _blocked(state) == set(blocked)
+
+
+def _blocked(state: dict[str, Any]) -> set[str]:
+    return {name for name, reason in state["gates"].items() if reason}

@@ -24,15 +24,6 @@ _FEES: Json = {
 }  # fmt: skip
 
 
-def read(book: Book, path: str, query: Query) -> list[Json]:
-    """
-    Return the data of an endpoint.
-    """
-    if path not in _ENDPOINTS:
-        raise RefusedError("404", f"no endpoint {path}")
-    return _ENDPOINTS[path](book, query)
-
-
 def _instruments(book: Book, query: Query) -> list[Json]:
     names = [name for name in book.codes if inst_type(name) == query["instType"]]
     return [instrument_json(name, book.codes[name]) for name in names]
@@ -74,7 +65,7 @@ def _algo(book: Book, query: Query) -> list[Json]:
     return found
 
 
-_ENDPOINTS: dict[str, Callable[[Book, Query], list[Json]]] = {
+ENDPOINTS: dict[str, Callable[[Book, Query], list[Json]]] = {
     "public/time": lambda book, _: [{"ts": str(book.now())}],
     "public/instruments": _instruments,
     "account/trade-fee": lambda _, __: [_FEES],

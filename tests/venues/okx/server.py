@@ -17,7 +17,7 @@ from aiohttp import web
 from tests.venues.okx.book import Book
 from tests.venues.okx.book import RefusedError
 from tests.venues.okx.records import Json
-from tests.venues.okx.rest import read
+from tests.venues.okx.rest import ENDPOINTS
 from tests.venues.okx.wire import account_json
 
 
@@ -85,8 +85,12 @@ class Server:
             case "empty":
                 return _answer([])
         body = await request.json() if request.method == "POST" else None
+        if body is None and path not in ENDPOINTS:
+            raise web.HTTPNotFound
         try:
-            rows = self._post(path, body) if body else read(self.book, path, dict(request.query))
+            rows = (
+                self._post(path, body) if body else ENDPOINTS[path](self.book, dict(request.query))
+            )
         except RefusedError as e:
             code, message = e.args
             rows = [{"sCode": code, "sMsg": message}]
