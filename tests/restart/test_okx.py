@@ -129,7 +129,7 @@ def test_a_stop_older_than_the_orders_that_the_venue_lists_is_not_taken_for_gone
     restart.venue.fail("trade/orders-history", "empty")
     restart.venue.fail("trade/fills", "empty")
 
-    ours = restart.run_both("Stop older than the venue's history")
+    ours = restart.run(monitored=True)
 
     assert positions(ours) == _HELD
     assert open_orders(ours) == {restart.stop: "Plan-000"}
@@ -145,11 +145,9 @@ def test_what_is_held_on_spot_is_proven_by_the_balances(killed: Killed, claimed:
     assert positions(ours) == {f"{SPOT[0]} Plan-000": restart.held[SPOT[0]]}
 
 
-def test_what_was_sold_on_spot_meanwhile_is_not_taken_for_held(
-    killed: Killed, claimed: bool
-) -> None:
+def test_what_was_sold_on_spot_meanwhile_is_not_taken_for_held(killed: Killed) -> None:
     """No gate opens on a position that the balance does not cover."""
-    restart = killed(SPOT, claimed).rewound()
+    restart = killed(SPOT, True).rewound()
     restart.venue.trade(SPOT[0], "sell", "0.5")
 
     ours = restart.run_both("Spot, half of it sold while away")
