@@ -62,6 +62,7 @@ class Restart:
 
     def run(self, *, monitored: bool) -> dict[str, Any]:
         """Return what the node came back with."""
+        self.venue.requests()  # From here on
         self.valkey.flush()
         with self.valkey.client() as client:
             for key, value in self.stored.items():

@@ -64,14 +64,15 @@ class FakeOKX:
         """Cancel an order as the venue does, without a request."""
         self._call("cancel", client_id=client_id)
 
-    def fail(self, endpoint: str, how: str | None, times: int = -1) -> None:
+    def fail(self, endpoint: str, how: str | None, times: int = -1, after: int = 0) -> None:
         """
-        Let an endpoint, such as ``"trade/fills"``, fail: always, or that many times.
+        Let an endpoint, such as ``"trade/fills"``, fail, always or that many times, after some
+        answers.
 
         `how`: ``"500"`` (HTTP 503), ``"error"`` (HTTP 200 and a code), ``"empty"``, ``"hang"``, or
         None to have it answer again.
         """
-        self._call("fault", endpoint=endpoint, how=how, times=times)
+        self._call("fault", endpoint=endpoint, how=how, times=times, after=after)
 
     def requests(self) -> dict[str, int]:
         """Return how often each endpoint was asked since the last call."""

@@ -32,7 +32,7 @@ class Server:
     def __init__(self) -> None:
         self.book = Book()
         self._saved: dict[str, Book] = {}
-        self._faults: dict[str, list[Any]] = {}  # Endpoint: how, and how often it still happens
+        self._faults: dict[str, list[Any]] = {}  # Endpoint: how, how often, after how many
         self.requests: Counter[str] = Counter()
         self._sessions: dict[web.WebSocketResponse, set[str]] = {}
 
@@ -53,7 +53,8 @@ class Server:
             for inst_id, px in arguments["prices"].items():
                 self.book.add(inst_id, px)
         elif name == "fault":
-            self._faults[arguments["endpoint"]] = [arguments["how"], arguments["times"]]
+            endpoint, *fault = (arguments[key] for key in ("endpoint", "how", "times", "after"))
+            self._faults[endpoint] = fault
         elif name == "requests":
             answer, self.requests = self.requests, Counter()
         elif name == "drop_streams":
@@ -105,6 +106,9 @@ class Server:
     def _fault(self, path: str) -> str | None:
         fault = self._faults.get(path)
         if fault is None or fault[1] == 0:
+            return None
+        if fault[2] > 0:
+            fault[2] -= 1
             return None
         fault[1] -= 1
         how: str | None = fault[0]
