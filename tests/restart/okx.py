@@ -14,7 +14,7 @@ from tests.venues.okx.control import FakeOKX
 
 
 SWAPS = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP")
-SPOT = ("BTC-USDT",)
+SPOT = ("BTC-USDT", "BTC-USDC")
 
 _READY = "trader-TESTER-001:general:ready"
 
@@ -60,19 +60,19 @@ class Restart:
         (client_order_id,) = self.venue.state()["orders"]
         return str(client_order_id)
 
-    def run(self, *, monitored: bool) -> dict[str, Any]:
-        """Return what the node came back with."""
+    def run(self, *, monitored: bool, reports_wallet: bool = False) -> dict[str, Any]:
+        """Return what the node came back with, with a setting of the client for spot."""
         self.venue.requests()  # From here on
         self.valkey.flush()
         with self.valkey.client() as client:
             for key, value in self.stored.items():
                 client.restore(key, 0, value)
-        with self._node(monitored=monitored) as node:
+        with self._node(monitored=monitored, reports_wallet=reports_wallet) as node:
             return node.wait_for("state")
 
-    def run_both(self, title: str) -> dict[str, Any]:
+    def run_both(self, title: str, **options: bool) -> dict[str, Any]:
         """Return what the node came back with under our monitor; print it beside the other."""
-        native, ours = self.run(monitored=False), self.run(monitored=True)
+        native, ours = self.run(monitored=False, **options), self.run(monitored=True, **options)
         outcome = ours["report"]["outcome"] or ours["report"]["failure"]
         print(f"\n{title}{', claimed' if self.claimed else ''}")  # noqa: T201 (the comparison)
         print(f"  venue   {self.venue.state()}")  # noqa: T201

@@ -51,6 +51,7 @@ PLANS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "ETH-USDT-SWAP": (("-2",), None),
     "SOL-USDT-SWAP": (("1", "-1"), None),
     "BTC-USDT": (("1",), None),
+    "BTC-USDC": ((), None),
 }
 
 
@@ -61,12 +62,14 @@ def node(
     instruments: list[str],
     monitored: bool,
     claimed: bool = False,
+    reports_wallet: bool = False,
     sets_up: bool = False,
     log_level: str = "ERROR",
 ) -> TradingNode:
     """Return a node whose strategies trade as planned, or else one that comes back."""
     trading_node = TradingNode(
-        _config(venue_port, redis_port, instruments, log_level), loop=asyncio.get_running_loop()
+        _config(venue_port, redis_port, instruments, log_level, reports_wallet=reports_wallet),
+        loop=asyncio.get_running_loop(),
     )
     # Without a data client no instrument would come into the cache
     trading_node.add_data_client_factory("OKX", OKXLiveDataClientFactory)
@@ -106,7 +109,12 @@ class _Recoverable(RecoverableStrategy):
 
 
 def _config(
-    venue_port: int, redis_port: int, instruments: list[str], log_level: str
+    venue_port: int,
+    redis_port: int,
+    instruments: list[str],
+    log_level: str,
+    *,
+    reports_wallet: bool,
 ) -> TradingNodeConfig:
     kinds = {name.endswith("-SWAP") for name in instruments}
     types = {True: OKXInstrumentType.SWAP, False: OKXInstrumentType.SPOT}
@@ -132,7 +140,11 @@ def _config(
         ),
         exec_engine=recovery_exec_engine_config(),
         data_clients={"OKX": OKXDataClientConfig(**client, base_url_ws=public)},
-        exec_clients={"OKX": OKXExecClientConfig(**client, base_url_ws=private)},
+        exec_clients={
+            "OKX": OKXExecClientConfig(
+                **client, base_url_ws=private, use_spot_cash_position_reports=reports_wallet
+            )
+        },
         logging=LoggingConfig(log_level=log_level, log_colors=False),
         timeout_connection=20.0,
         timeout_reconciliation=20.0,

@@ -216,7 +216,8 @@ class Book:
 
     def _fill(self, order: Order, sz: Decimal, px: Decimal, exec_type: str) -> None:
         now, currency = self.now(), fee_currency(order.inst_id, order.side)
-        fee = sz * FEE_RATE * (px if currency == "USDT" else 1)
+        base, quote, *_ = order.inst_id.split("-")
+        fee = sz * FEE_RATE * (1 if currency == base else px)
         fill = Fill(
             self._number(), order.ord_id, order.cl_ord_id, order.inst_id, order.side, sz, px, fee,
             exec_type, now,
@@ -224,13 +225,13 @@ class Book:
         self.fills.append(fill)
         self._pay(currency, -fee)
         if inst_type(order.inst_id) == "SPOT":
-            self._pay(order.inst_id.partition("-")[0], order.sign * sz)
-            self._pay("USDT", -order.sign * sz * px)
+            self._pay(base, order.sign * sz)
+            self._pay(quote, -order.sign * sz * px)
         else:
             before = self.positions.get(order.inst_id, Position(order.inst_id))
             self.positions[order.inst_id] = after = before.after(order.sign * sz, px, now)
             closed = sz if abs(after.qty) < abs(before.qty) else ZERO
-            self._pay("USDT", closed * order.sign * (before.avg_px - px))
+            self._pay(quote, closed * order.sign * (before.avg_px - px))
         order.filled, order.value = order.filled + sz, order.value + sz * px
         order.fee, order.last_fill, order.u_time = order.fee + fee, fill, now
         order.state = "filled" if order.filled == order.sz else "partially_filled"
