@@ -77,7 +77,9 @@ def node(
     monitor = None
     if monitored:
         monitor = RecoveryMonitorActor(
-            RecoveryMonitorConfig(settle_ms=100, verify_timeout_secs=1.0, query_timeout_secs=2.0)
+            RecoveryMonitorConfig(
+                settle_ms=100, verify_timeout_secs=1.0, query_timeout_secs=2.0, query_retries=2
+            )
         )
         trading_node.trader.add_actor(monitor)
     strategies = {}

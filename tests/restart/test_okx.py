@@ -47,16 +47,9 @@ def killed(server: EmbeddedValkey) -> Iterator[Killed]:
         yield restart
 
 
-@pytest.fixture(params=[False, True], ids=["not claimed", "claimed"])
-def claimed(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-def test_a_long_position_with_its_stop_a_short_one_and_a_flat_one_come_back(
-    killed: Killed, claimed: bool
-) -> None:
+def test_a_long_position_with_its_stop_a_short_one_and_a_flat_one_come_back(killed: Killed) -> None:
     """Although the stop is in no list: asked for by itself, it is there."""
-    restart = killed(SWAPS, claimed).rewound()
+    restart = killed(SWAPS, True).rewound()
 
     ours = restart.run_both("LONG with a resting stop, SHORT, flat")
 
@@ -67,7 +60,7 @@ def test_a_long_position_with_its_stop_a_short_one_and_a_flat_one_come_back(
 
 def test_a_stop_that_triggered_meanwhile_has_closed_the_position(killed: Killed) -> None:
     """By an order with another ID, whose fills do not name the stop."""
-    restart = killed(SWAPS, False).rewound()
+    restart = killed(SWAPS, True).rewound()
     restart.venue.set_price(_LONG, "90.00")
 
     ours = restart.run_both("Stop triggered while away")
@@ -79,7 +72,7 @@ def test_a_stop_that_triggered_meanwhile_has_closed_the_position(killed: Killed)
 
 def test_a_stop_that_was_canceled_meanwhile_is_gone(killed: Killed) -> None:
     """Natively it stays open in the cache, where it protects nothing."""
-    restart = killed(SWAPS, False).rewound()
+    restart = killed(SWAPS, True).rewound()
     restart.venue.cancel(stop := restart.stop)
 
     ours = restart.run_both("Stop canceled while away")
@@ -100,7 +93,7 @@ def test_a_stop_that_was_canceled_meanwhile_is_gone(killed: Killed) -> None:
 )
 def test_what_fails_once_is_asked_again(killed: Killed, answered: dict[str, int]) -> None:
     """A failure means neither flat nor gone, and costs a retry."""
-    restart = killed(SWAPS, False).rewound()
+    restart = killed(SWAPS, True).rewound()
     for endpoint, answers in answered.items():
         restart.venue.fail(endpoint, "error", times=_ADAPTER_TRIES, after=answers)
 
@@ -118,7 +111,7 @@ def test_what_fails_once_is_asked_again(killed: Killed, answered: dict[str, int]
 
 def test_a_question_for_positions_that_always_fails_opens_no_gate(killed: Killed) -> None:
     """Nor that of a flat strategy, where the client lets it be known that it failed."""
-    restart = killed(SWAPS, False).rewound()
+    restart = killed(SWAPS, True).rewound()
     restart.venue.fail("account/positions", "500")
 
     ours = restart.run(monitored=True)
@@ -131,7 +124,7 @@ def test_a_stop_older_than_the_orders_that_the_venue_lists_is_not_taken_for_gone
     killed: Killed,
 ) -> None:
     """The client does not look for a stop where the venue lists no other order."""
-    restart = killed(SWAPS, False).rewound()
+    restart = killed(SWAPS, True).rewound()
     restart.venue.fail("trade/orders-history", "empty")
     restart.venue.fail("trade/fills", "empty")
 
@@ -141,6 +134,7 @@ def test_a_stop_older_than_the_orders_that_the_venue_lists_is_not_taken_for_gone
     assert open_orders(ours) == {restart.stop: "Plan-000"}
 
 
+@pytest.mark.parametrize("claimed", [False, True], ids=["not claimed", "claimed"])
 def test_what_is_held_on_spot_is_proven_by_the_balances(killed: Killed, claimed: bool) -> None:
     """The client says that it is flat, which natively closes it with a made-up fill."""
     restart = killed(SPOT, claimed).rewound()
