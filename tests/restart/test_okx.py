@@ -30,7 +30,8 @@ _ADAPTER_TRIES = 2  # See `max_retries` in the configuration of the node
 
 _IS_1_221 = nautilus_trader.__version__ == "1.221.0"
 
-# The client of 1.221 asks for stops at an address that OKX does not have: none is proven there
+_FINDS_NO_STOP = "the client of 1.221 asks for stops at an address that OKX does not have"
+# So none is proven there
 _BLOCKED_BY_A_STOP = {"Plan-000"} if _IS_1_221 else set()
 
 Killed = Callable[[tuple[str, ...], bool], Restart]
@@ -87,7 +88,9 @@ def test_a_stop_that_was_canceled_meanwhile_is_gone(killed: Killed) -> None:
     [
         {"account/positions": 0, "trade/fills": 0, "trade/orders-history": 0},
         {"account/positions": 1},
-        {"trade/order-algo": 0},
+        pytest.param(
+            {"trade/order-algo": 0}, marks=pytest.mark.skipif(_IS_1_221, reason=_FINDS_NO_STOP)
+        ),
     ],
     ids=["every question", "the second one for positions", "the one for the stop"],
 )
@@ -120,6 +123,7 @@ def test_a_question_for_positions_that_always_fails_opens_no_gate(killed: Killed
     assert positions(ours) == _HELD
 
 
+@pytest.mark.skipif(_IS_1_221, reason=_FINDS_NO_STOP)
 def test_a_stop_older_than_the_orders_that_the_venue_lists_is_not_taken_for_gone(
     killed: Killed,
 ) -> None:
