@@ -15,6 +15,8 @@ from nautilus_trader.adapters.okx import OKXDataClientConfig
 from nautilus_trader.adapters.okx import OKXExecClientConfig
 from nautilus_trader.adapters.okx import OKXLiveDataClientFactory
 from nautilus_trader.adapters.okx import OKXLiveExecClientFactory
+from nautilus_trader.adapters.okx.factories import get_cached_okx_http_client
+from nautilus_trader.adapters.okx.factories import get_cached_okx_instrument_provider
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import InstrumentProviderConfig
 from nautilus_trader.config import LoggingConfig
@@ -67,6 +69,9 @@ def node(
     log_level: str = "ERROR",
 ) -> TradingNode:
     """Return a node whose strategies trade as planned, or else one that comes back."""
+    # The clients that a node before it left in this process are of no use
+    get_cached_okx_http_client.cache_clear()
+    get_cached_okx_instrument_provider.cache_clear()
     trading_node = TradingNode(
         _config(venue_port, redis_port, instruments, log_level, reports_wallet=reports_wallet),
         loop=asyncio.get_running_loop(),
