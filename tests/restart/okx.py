@@ -39,6 +39,8 @@ class Restart:
         """Let the strategies of a node trade as planned, and kill it."""
         restart = cls(venue, valkey, instruments, claimed)
         venue.reset(*instruments)
+        for name in instruments:
+            venue.set_slices(name, 3)
         valkey.flush()
         with restart._node(monitored=False, sets_up=True) as node, valkey.client() as client:
             held = node.wait_for("state")["positions"]

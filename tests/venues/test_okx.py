@@ -16,6 +16,7 @@ from nautilus_trader.execution.messages import GenerateFillReports
 from nautilus_trader.execution.messages import GenerateOrderStatusReport
 from nautilus_trader.execution.messages import GenerateOrderStatusReports
 from nautilus_trader.execution.messages import GeneratePositionStatusReports
+from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.live.execution_client import LiveExecutionClient
@@ -24,6 +25,7 @@ from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import NodeRun
 from nautilus_recovery_actor.testkit import running
 from tests.restart import okx_node
 from tests.restart.okx import SPOT
@@ -47,13 +49,21 @@ def okx() -> Iterator[FakeOKX]:
 class Asked:
     """A node that has traded, and the questions to its client."""
 
-    def __init__(self, node: TradingNode) -> None:
+    def __init__(self, node: TradingNode, run: NodeRun) -> None:
+        self.until = run.until
         self.cache = node.cache
+        self.msgbus = node.kernel.msgbus
         self.client: LiveExecutionClient = node.kernel.exec_engine._clients[ClientId("OKX")]
 
     @property
     def stop(self) -> Order:
         return next(order for order in self.cache.orders() if order.has_trigger_price)
+
+    def held(self) -> dict[str, str]:
+        return {
+            position.instrument_id.symbol.value: str(position.signed_decimal_qty())
+            for position in self.cache.positions_open()
+        }
 
     async def orders(self) -> list[OrderStatusReport]:
         command = GenerateOrderStatusReports(open_only=False, **_everything())
@@ -92,7 +102,7 @@ async def trading(
     )
     async with running(node) as run:
         await run.until(lambda: node.cache.get("ready"))
-        yield Asked(node)
+        yield Asked(node, run)
 
 
 @needs_1_231
@@ -167,6 +177,29 @@ def test_what_is_held_on_spot_is_reported_flat(okx: FakeOKX, valkey: EmbeddedVal
             assert "account/positions" not in okx.requests()
 
     asyncio.run(scenario())
+
+
+def test_what_happens_while_the_streams_are_down_is_never_reported(
+    okx: FakeOKX, valkey: EmbeddedValkey
+) -> None:
+    """They come back by themselves, and the node learns neither that nor what it missed."""
+
+    async def scenario() -> None:
+        async with trading(okx, valkey, SWAPS) as asked:
+            asked.msgbus.subscribe("reports.execution.*", reported.append)
+            held = okx.state()["positions"]
+            okx.requests()
+            okx.drop_streams()
+            okx.trade(SWAPS[0], "sell", "0.5")
+            await asked.until(okx.is_heard)
+            okx.trade(SWAPS[2], "buy", "1")
+            await asked.until(lambda: SWAPS[2] in asked.held())
+            assert asked.held()[SWAPS[0]] == held[SWAPS[0]]
+            assert not okx.requests()
+
+    reported: list[object] = []
+    asyncio.run(scenario())
+    assert not [report for report in reported if isinstance(report, ExecutionMassStatus)]
 
 
 def _plans(instruments: tuple[str, ...]) -> list[tuple[tuple[str, ...], str | None]]:

@@ -66,14 +66,6 @@ class Book:
         """
         self.slices[inst_id] = parts
 
-    def fill(self, client_id: str, sz: str) -> None:
-        """
-        Fill a resting order in part.
-        """
-        order = self._order(client_id)
-        assert order.px is not None
-        self._fill(order, Decimal(sz), order.px, "M")
-
     def trade(self, inst_id: str, side: str, sz: str) -> None:
         """
         Trade at the market, as somebody else who has the account.

@@ -56,10 +56,6 @@ class FakeOKX:
         """Trade at the market from a phone."""
         self._call("trade", inst_id=inst_id, side=side.lower(), sz=qty)
 
-    def fill(self, client_id: str, qty: str) -> None:
-        """Fill a resting order in part, at its price."""
-        self._call("fill", client_id=client_id, sz=qty)
-
     def cancel(self, client_id: str) -> None:
         """Cancel an order as the venue does, without a request."""
         self._call("cancel", client_id=client_id)
@@ -76,12 +72,16 @@ class FakeOKX:
 
     def requests(self) -> dict[str, int]:
         """Return how often each endpoint was asked since the last call."""
-        counted: dict[str, int] = self._call("requests")
+        counted: dict[str, int] = self._call("counted")
         return counted
 
     def drop_streams(self) -> None:
-        """Close all WebSocket connections."""
+        """Close all WebSocket connections. Clients come back."""
         self._call("drop_streams")
+
+    def is_heard(self) -> bool:
+        """Return whether a client would hear now of what happens to orders."""
+        return bool(self._call("is_heard"))
 
     def save(self, name: str) -> None:
         """Remember the account as it is, under a name."""

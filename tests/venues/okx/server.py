@@ -6,6 +6,7 @@ The venue in a process of its own: REST, WebSocket, and controls for tests.
 
 import asyncio
 import copy
+import inspect
 import json
 import sys
 from collections import Counter
@@ -21,7 +22,8 @@ from tests.venues.okx.rest import ENDPOINTS
 from tests.venues.okx.wire import account_json
 
 
-_CONTROLS = ("set_price", "set_slices", "trade", "fill", "cancel", "state")
+_CONTROLS = ("reset", "fault", "counted", "drop_streams", "is_heard", "save", "restore")
+_CONTROLS_OF_BOOK = ("set_price", "set_slices", "trade", "cancel", "state")
 
 
 class Server:
@@ -47,29 +49,40 @@ class Server:
 
     async def _control(self, request: web.Request) -> web.Response:
         name, arguments = request.match_info["name"], await request.json()
-        answer: Any = None
-        if name == "reset":
-            self.book, self._faults = Book(), {}
-            for inst_id, px in arguments["prices"].items():
-                self.book.add(inst_id, px)
-        elif name == "fault":
-            endpoint, *fault = (arguments[key] for key in ("endpoint", "how", "times", "after"))
-            self._faults[endpoint] = fault
-        elif name == "requests":
-            answer, self.requests = self.requests, Counter()
-        elif name == "drop_streams":
-            for session in list(self._sessions):
-                await session.close()
-        elif name == "save":
-            self._saved[arguments["name"]] = copy.deepcopy(self.book)
-        elif name == "restore":
-            self.book, self._faults = copy.deepcopy(self._saved[arguments["name"]]), {}
-        elif name in _CONTROLS:
-            answer = getattr(self.book, name)(**arguments)
-        else:
+        owner = self.book if name in _CONTROLS_OF_BOOK else self
+        if owner is self and name not in _CONTROLS:
             raise web.HTTPNotFound
+        answer = getattr(owner, name)(**arguments)
+        if inspect.isawaitable(answer):
+            answer = await answer
         await self._flush()
         return web.json_response(answer)
+
+    def reset(self, prices: dict[str, str]) -> None:
+        self.book, self._faults = Book(), {}
+        for inst_id, px in prices.items():
+            self.book.add(inst_id, px)
+
+    def fault(self, endpoint: str, how: str | None, times: int, after: int) -> None:
+        self._faults[endpoint] = [how, times, after]
+
+    def counted(self) -> Counter[str]:
+        counted, self.requests = self.requests, Counter()
+        return counted
+
+    async def drop_streams(self) -> None:
+        for session in list(self._sessions):
+            await session.close()
+
+    def is_heard(self) -> bool:
+        sessions = self._sessions.items()
+        return any("orders" in channels for session, channels in sessions if not session.closed)
+
+    def save(self, name: str) -> None:
+        self._saved[name] = copy.deepcopy(self.book)
+
+    def restore(self, name: str) -> None:
+        self.book, self._faults = copy.deepcopy(self._saved[name]), {}
 
     # -- REST --
 
