@@ -80,6 +80,11 @@ class Cell:
         return f"{self.base}USDT"
 
     @property
+    def instrument_id(self) -> str:
+        """As the adapter spells it."""
+        return f"{self.symbol}-PERP.BINANCE"
+
+    @property
     def strategy_id(self) -> str:
         return f"Cell-{self.base}"
 

@@ -181,7 +181,10 @@ class Server:
         account = self.account
         return {
             "prices": {symbol: str(price) for symbol, price in account.prices.items()},
-            "positions": {s: str(p.qty) for s, p in account.positions.items() if p.qty},
+            "positions": {
+                symbol: {"qty": str(position.qty), "entry": str(position.entry)}
+                for symbol, position in account.positions.items()
+            },
             "orders": [wire.order(order) for order in account.orders],
             "algo_orders": [wire.algo_order(order) for order in account.algo_orders],
             "trades": [wire.user_trade(trade) for trade in account.trades],

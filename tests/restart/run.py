@@ -1,0 +1,84 @@
+"""
+One restart of all cells at once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import redis
+
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import NodeProcess
+from tests.restart.cells import Cell
+from tests.restart.judge import Result
+from tests.restart.judge import State
+from tests.restart.judge import judged
+from tests.restart.ways import Way
+from tests.venues.binance.control import FakeBinance
+
+
+TRADER = "RESTARTS-001"
+_START_SECS = 60.0
+
+
+class Bench:
+    """A venue and a server, on which one node after another sets up cells and comes back."""
+
+    def __init__(self, venue: FakeBinance, valkey: EmbeddedValkey) -> None:
+        self._venue = venue
+        self._valkey = valkey
+
+    def restart(self, way: Way, cells: Sequence[Cell], *, is_monitored: bool) -> list[Result]:
+        """Set up the cells, go away, let happen what happens meanwhile, and come back."""
+        self.set_up(way, cells, is_monitored=is_monitored)
+        with self.node(way, cells, is_monitored=is_monitored) as node:
+            back = node.wait_for("state", _START_SECS)
+            node.stop()
+        at_venue = self._venue.state()
+        return [judged(cell, way, at_venue, back) for cell in cells]
+
+    def set_up(self, way: Way, cells: Sequence[Cell], *, is_monitored: bool) -> None:
+        """Bring venue and server to where the node is about to come back."""
+        self._forget()
+        self._venue.reset(*(cell.symbol for cell in cells))
+        for cell in cells:
+            cell.prepare(self._venue)
+        with self.node(way, cells, is_monitored=is_monitored, sets_up=True) as node:
+            before = node.wait_for("state", _START_SECS)
+            assert "failure" not in before, (before, node.log)
+            self._valkey.wait_for(lambda client: _is_stored(client, before))
+            if way.is_killed:
+                node.kill()
+            else:
+                node.stop()
+        for cell in cells:
+            cell.happen(self._venue, before["client_ids"][cell.symbol])
+        if not way.is_redis_kept:
+            self._forget()
+
+    def node(
+        self, way: Way, cells: Sequence[Cell], *, is_monitored: bool, sets_up: bool = False
+    ) -> NodeProcess:
+        return NodeProcess(
+            "tests.restart.node:node",
+            venue_port=self._venue.port,
+            database=msgspec.to_builtins(self._valkey.database_config()),
+            trader_id=TRADER,
+            monitored=is_monitored,
+            claimed=way.is_claimed,
+            symbols=[cell.symbol for cell in cells],
+            sets_up=sets_up,
+        )
+
+    def _forget(self) -> None:
+        with self._valkey.client() as client:
+            for key in client.scan_iter(f"trader-{TRADER}:*"):
+                client.delete(key)
+
+
+def _is_stored(client: redis.Redis, state: State) -> bool:
+    events = {f"orders:{one['client_id']}": one["events"] for one in state["orders"]}
+    events |= {f"positions:{one['id']}": one["events"] for one in state["positions"]}
+    stored: Any = [client.llen(f"trader-{TRADER}:{key}") for key in events]
+    return all(there >= count for there, count in zip(stored, events.values(), strict=True))
