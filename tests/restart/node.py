@@ -77,12 +77,12 @@ def node(
     for cell in cells:
         kind = RecoverableStrategy if monitored else Strategy
         name, _, tag = cell.strategy_id.partition("-")
-        config = StrategyConfig(
+        strategy_config = StrategyConfig(
             strategy_id=name,
             order_id_tag=tag,
             external_order_claims=[InstrumentId.from_str(cell.instrument_id)] if claimed else None,
         )
-        trading_node.trader.add_strategy(kind(config))
+        trading_node.trader.add_strategy(kind(strategy_config))
     trading_node.build()
     trading_node.kernel.msgbus.subscribe("reports.execution.*", _emit_mass_status)
     task = asyncio.create_task(_drive(trading_node, monitor, cells if sets_up else []))
@@ -168,7 +168,7 @@ def _order(strategy: Strategy, cell: Cell, step: Step) -> Order:
 
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(25.0):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (NautilusTrader tells nobody)
             await asyncio.sleep(_POLL_SECS)
 
 

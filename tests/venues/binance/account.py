@@ -113,12 +113,15 @@ class Account:
     balance: Decimal = Decimal(1_000_000)
     skew_ms: int = 0
     last_id: int = 8_000_000_000
+    last_time: int = 0
 
     def __post_init__(self) -> None:
         self.tell: Callable[[str, Order, Trade | None], None] = lambda *_: None
 
     def now(self) -> int:
-        return time.time_ns() // 1_000_000 + self.skew_ms
+        """No two things happen in one millisecond: in which order they did would be a guess."""
+        self.last_time = max(self.last_time + 1, time.time_ns() // 1_000_000 + self.skew_ms)
+        return self.last_time
 
     def next_id(self) -> int:
         self.last_id += 1
