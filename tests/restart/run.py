@@ -14,6 +14,7 @@ from tests.restart.cells import Cell
 from tests.restart.judge import Result
 from tests.restart.judge import State
 from tests.restart.judge import judged
+from tests.restart.page import Pair
 from tests.restart.ways import Way
 from tests.venues.binance.control import FakeBinance
 
@@ -28,6 +29,12 @@ class Bench:
     def __init__(self, venue: FakeBinance, valkey: EmbeddedValkey) -> None:
         self._venue = venue
         self._valkey = valkey
+
+    def pairs(self, way: Way, cells: Sequence[Cell]) -> tuple[Pair, ...]:
+        """Restart the cells natively and with the monitor."""
+        native = self.restart(way, cells, is_monitored=False)
+        ours = self.restart(way, cells, is_monitored=True)
+        return tuple(map(Pair, native, ours))
 
     def restart(self, way: Way, cells: Sequence[Cell], *, is_monitored: bool) -> list[Result]:
         """Set up the cells, go away, let happen what happens meanwhile, and come back."""
