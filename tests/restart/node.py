@@ -21,7 +21,6 @@ from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import LoggingConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.config import TradingNodeConfig
-from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
@@ -40,17 +39,26 @@ from nautilus_recovery_actor.testkit import emit
 from tests.restart.cells import CELLS
 from tests.restart.cells import Cell
 from tests.restart.cells import Step
-from tests.restart.state import mass_status_state
 from tests.restart.state import state
 
 
 _POLL_SECS = 0.01
+_MONITOR = RecoveryMonitorConfig(settle_ms=100, verify_timeout_secs=5.0, startup_timeout_secs=20.0)
 _IS_1_221 = nautilus_trader.__version__ == "1.221.0"
 # On 1.221 a buffered write leaves only with the next one: see `recovery_cache_config`
 _BUFFERED = {"buffer_interval_ms": None} if _IS_1_221 else {}
 
 
-def node(
+def node(*, sets_up: bool = False, **arguments: Any) -> TradingNode:
+    """Return a node that sets up the cells, or else emits what it came back with."""
+    trading_node, monitor = build(**arguments)
+    cells = [cell for cell in CELLS if cell.symbol in arguments["symbols"]] if sets_up else []
+    task = asyncio.create_task(_drive(trading_node, monitor, cells))
+    task.add_done_callback(_emit_failure)
+    return trading_node
+
+
+def build(
     venue_port: int,
     database: dict[str, Any],
     trader_id: str,
@@ -58,36 +66,29 @@ def node(
     monitored: bool,
     claimed: bool,
     symbols: list[str],
-    sets_up: bool = False,
     log_level: str = "ERROR",
-) -> TradingNode:
-    """Return a node that sets up the cells, or else emits what it came back with."""
-    cells = [cell for cell in CELLS if cell.symbol in symbols]
+) -> tuple[TradingNode, RecoveryMonitorActor | None]:
+    """Return a node with a strategy for each symbol, and its monitor if it has one."""
     config = _config(venue_port, DatabaseConfig(**database), trader_id, log_level)
     trading_node = TradingNode(config, loop=asyncio.get_running_loop())
     # Without a data client no instrument would come into the cache
     trading_node.add_data_client_factory("BINANCE", BinanceLiveDataClientFactory)
     trading_node.add_exec_client_factory("BINANCE", BinanceLiveExecClientFactory)
-    monitor = None
-    if monitored:
-        monitor = RecoveryMonitorActor(
-            RecoveryMonitorConfig(settle_ms=100, verify_timeout_secs=5.0, startup_timeout_secs=20.0)
-        )
+    monitor = RecoveryMonitorActor(_MONITOR) if monitored else None
+    if monitor is not None:
         trading_node.trader.add_actor(monitor)
-    for cell in cells:
-        kind = RecoverableStrategy if monitored else Strategy
-        name, _, tag = cell.strategy_id.partition("-")
-        strategy_config = StrategyConfig(
-            strategy_id=name,
-            order_id_tag=tag,
-            external_order_claims=[InstrumentId.from_str(cell.instrument_id)] if claimed else None,
-        )
-        trading_node.trader.add_strategy(kind(strategy_config))
+    kind = RecoverableStrategy if monitored else Strategy
+    for cell in CELLS:
+        if cell.symbol in symbols:
+            trading_node.trader.add_strategy(kind(_strategy_config(cell, claimed=claimed)))
     trading_node.build()
-    trading_node.kernel.msgbus.subscribe("reports.execution.*", _emit_mass_status)
-    task = asyncio.create_task(_drive(trading_node, monitor, cells if sets_up else []))
-    task.add_done_callback(_emit_failure)
-    return trading_node
+    return trading_node, monitor
+
+
+def _strategy_config(cell: Cell, *, claimed: bool) -> StrategyConfig:
+    name, _, tag = cell.strategy_id.partition("-")
+    claims = [InstrumentId.from_str(cell.instrument_id)] if claimed else None
+    return StrategyConfig(strategy_id=name, order_id_tag=tag, external_order_claims=claims)
 
 
 def _config(
@@ -126,18 +127,22 @@ def _config(
 async def _drive(
     trading_node: TradingNode, monitor: RecoveryMonitorActor | None, cells: list[Cell]
 ) -> None:
-    trader = trading_node.trader
-    if monitor is None:
-        await _until(lambda: trader.is_running)
-    else:
-        ended = (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
-        await _until(lambda: monitor.phase in ended)
-        if monitor.phase is RecoveryPhase.COMPLETE:
-            await _until(lambda: all(strategy.gate.is_open for strategy in trader.strategies()))
-    strategies = {str(strategy.id): strategy for strategy in trader.strategies()}
+    await come_back(trading_node, monitor)
+    strategies = {str(one.id): one for one in trading_node.trader.strategies()}
     sent = await asyncio.gather(*(_set_up(strategies[cell.strategy_id], cell) for cell in cells))
     client_ids = {cell.symbol: ids for cell, ids in zip(cells, sent, strict=True)}
     emit("state", client_ids=client_ids, **state(trading_node, monitor))
+
+
+async def come_back(trading_node: TradingNode, monitor: RecoveryMonitorActor | None) -> None:
+    """Wait until the trader runs, or until the monitor's word has reached every strategy."""
+    trader = trading_node.trader
+    if monitor is None:
+        await _until(lambda: trader.is_running)
+        return
+    await _until(lambda: monitor.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED))
+    if monitor.phase is RecoveryPhase.COMPLETE:
+        await _until(lambda: all(strategy.gate.is_open for strategy in trader.strategies()))
 
 
 async def _set_up(strategy: Strategy, cell: Cell) -> dict[str, str]:
@@ -170,11 +175,6 @@ async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(25.0):
         while not condition():  # noqa: ASYNC110 (NautilusTrader tells nobody)
             await asyncio.sleep(_POLL_SECS)
-
-
-def _emit_mass_status(mass_status: object) -> None:
-    if isinstance(mass_status, ExecutionMassStatus):
-        emit("mass_status", **mass_status_state(mass_status))
 
 
 def _emit_failure(task: "asyncio.Task[None]") -> None:

@@ -24,7 +24,8 @@ What is left of a position and its orders when a node goes away and comes back, 
 this package: NautilusTrader's own Binance futures adapter, live on a stand-in for the venue that
 answers as Binance does. Each row is a symbol with a strategy of its own: what it held and had
 working, and what happened at the venue while it was away. All rows are in one node. Each column is
-a way to go and to come back. `make restarts` runs all of it and writes this page.
+a way to go and to come back; ways in which every row came to the same share one. `make restarts`
+runs all of it and writes this page.
 
 Every position and every order is compared with the venue's by itself, not as a net. Left of the
 arrow is the native outcome, right of it ours:
@@ -77,28 +78,25 @@ def page(old: str, pairs: Pairs) -> str:
     return "\n".join([_HEAD, *(sections[name] for name in sorted(sections, reverse=True))])
 
 
-def column(text: str, way: Way) -> list[str] | None:
-    """Return what a page says of each cell, `None` if it has nothing of this version."""
-    _, *parts = text.split(f"\n{_TITLE}{nautilus_trader.__version__}\n")
-    if not parts:
-        return None
-    lines = parts[0].split(f"\n{_TITLE}")[0].splitlines()
-    rows = {line.split(" | ")[0]: line.strip("| ").split(" | ") for line in lines}
-    return [rows[f"| {cell.name}"][1 + WAYS.index(way)] for cell in CELLS]
+def section(text: str) -> str | None:
+    """Return what a page says of this version, `None` if nothing."""
+    _, _, rest = text.partition(f"\n{_TITLE}{nautilus_trader.__version__}\n")
+    return rest.split(f"\n{_TITLE}")[0] or None
 
 
 def _section(pairs: Pairs) -> str:
+    columns = _columns(pairs)
     lines = [
         f"{_TITLE}{nautilus_trader.__version__}",
         "",
         _row(f"of {len(CELLS)} each", "right natively", "right with the monitor", *_MORE),
         _row(*["---"] * (3 + len(_MORE))),
-        *(_counts(way, pairs[way]) for way in WAYS),
+        *(counts(way, pairs[way]) for way in WAYS),
         "",
-        _row("", *(way.name for way in WAYS)),
-        _row(*["---"] * (1 + len(WAYS))),
+        _row("", *map(_name, columns)),
+        _row(*["---"] * (1 + len(columns))),
         *(
-            _row(cell.name, *(pairs[way][number].text for way in WAYS))
+            _row(cell.name, *(texts[number] for texts in columns.values()))
             for number, cell in enumerate(CELLS)
         ),
         "",
@@ -106,7 +104,27 @@ def _section(pairs: Pairs) -> str:
     return "\n".join(lines)
 
 
-def _counts(way: Way, pairs: tuple[Pair, ...]) -> str:
+def _columns(pairs: Pairs) -> dict[tuple[Way, ...], list[str]]:
+    """Return what each cell came to, once for all ways in which all cells came to the same."""
+    columns: dict[tuple[Way, ...], list[str]] = {}
+    for way in WAYS:
+        texts = [pair.text for pair in pairs[way]]
+        same = next((ways for ways, others in columns.items() if others == texts), ())
+        columns.pop(same, None)
+        columns[*same, way] = texts
+    return columns
+
+
+def _name(ways: tuple[Way, ...]) -> str:
+    """Return what these ways have in common, if that is what makes them these ways."""
+    common = [word for word in ways[0].words if all(word in way.words for way in ways)]
+    if sum(set(common) <= set(way.words) for way in WAYS) == len(ways):
+        return ", ".join(common) or "in every way"
+    return "; ".join(way.name for way in ways)
+
+
+def counts(way: Way, pairs: tuple[Pair, ...]) -> str:
+    """Return the row of a way in the table of counts."""
     outcomes = Counter(pair.ours.outcome for pair in pairs if pair.ours.is_right)
     return _row(
         way.name,

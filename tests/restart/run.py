@@ -4,6 +4,7 @@ One restart of all cells at once.
 
 from collections.abc import Sequence
 from typing import Any
+from typing import TypeAlias
 
 import msgspec
 import redis
@@ -20,14 +21,18 @@ from tests.venues.binance.control import FakeBinance
 
 
 TRADER = "RESTARTS-001"
+_KEYS = f"trader-{TRADER}:*"
 _START_SECS = 60.0
+
+# Keys, and what they hold as Redis writes it
+Stored: TypeAlias = dict[bytes, bytes]
 
 
 class Bench:
     """A venue and a server, on which one node after another sets up cells and comes back."""
 
     def __init__(self, venue: FakeBinance, valkey: EmbeddedValkey) -> None:
-        self._venue = venue
+        self.venue = venue
         self._valkey = valkey
 
     def pairs(self, way: Way, cells: Sequence[Cell]) -> tuple[Pair, ...]:
@@ -42,15 +47,14 @@ class Bench:
         with self.node(way, cells, is_monitored=is_monitored) as node:
             back = node.wait_for("state", _START_SECS)
             node.stop()
-        at_venue = self._venue.state()
-        return [judged(cell, way, at_venue, back) for cell in cells]
+        return self.judged(way, cells, back)
 
     def set_up(self, way: Way, cells: Sequence[Cell], *, is_monitored: bool) -> None:
         """Bring venue and server to where the node is about to come back."""
-        self._forget()
-        self._venue.reset(*(cell.symbol for cell in cells))
+        self.forget()
+        self.venue.reset(*(cell.symbol for cell in cells))
         for cell in cells:
-            cell.prepare(self._venue)
+            cell.prepare(self.venue)
         with self.node(way, cells, is_monitored=is_monitored, sets_up=True) as node:
             before = node.wait_for("state", _START_SECS)
             assert "failure" not in before, (before, node.log)
@@ -60,27 +64,49 @@ class Bench:
             else:
                 node.stop()
         for cell in cells:
-            cell.happen(self._venue, before["client_ids"][cell.symbol])
+            cell.happen(self.venue, before["client_ids"][cell.symbol])
         if not way.is_redis_kept:
-            self._forget()
+            self.forget()
 
     def node(
         self, way: Way, cells: Sequence[Cell], *, is_monitored: bool, sets_up: bool = False
     ) -> NodeProcess:
-        return NodeProcess(
-            "tests.restart.node:node",
-            venue_port=self._venue.port,
-            database=msgspec.to_builtins(self._valkey.database_config()),
-            trader_id=TRADER,
-            monitored=is_monitored,
-            claimed=way.is_claimed,
-            symbols=[cell.symbol for cell in cells],
-            sets_up=sets_up,
-        )
+        arguments = self.arguments(way, cells, is_monitored=is_monitored)
+        return NodeProcess("tests.restart.node:node", sets_up=sets_up, **arguments)
 
-    def _forget(self) -> None:
+    def arguments(self, way: Way, cells: Sequence[Cell], *, is_monitored: bool) -> State:
+        """Return what a node is built from."""
+        return {
+            "venue_port": self.venue.port,
+            "database": msgspec.to_builtins(self._valkey.database_config()),
+            "trader_id": TRADER,
+            "monitored": is_monitored,
+            "claimed": way.is_claimed,
+            "symbols": [cell.symbol for cell in cells],
+        }
+
+    def judged(self, way: Way, cells: Sequence[Cell], node: State) -> list[Result]:
+        """Compare what a node holds with what the venue has now."""
+        at_venue = self.venue.state()
+        return [judged(cell, way, at_venue, node) for cell in cells]
+
+    # -- WHAT IS STORED --
+
+    def stored(self) -> Stored:
+        """Return all that Redis holds of the trader."""
         with self._valkey.client() as client:
-            for key in client.scan_iter(f"trader-{TRADER}:*"):
+            return {key: client.dump(key) for key in client.scan_iter(_KEYS)}
+
+    def store(self, stored: Stored) -> None:
+        """Put back what was stored."""
+        with self._valkey.client() as client:
+            for key, value in stored.items():
+                client.restore(key, 0, value)
+
+    def forget(self) -> None:
+        """Lose all that Redis holds of the trader."""
+        with self._valkey.client() as client:
+            for key in client.scan_iter(_KEYS):
                 client.delete(key)
 
 

@@ -5,7 +5,6 @@ What a node holds, as plain values.
 from typing import Any
 
 import msgspec
-from nautilus_trader.execution.reports import ExecutionMassStatus
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import order_status_to_str
 from nautilus_trader.model.orders import Order
@@ -28,16 +27,6 @@ def state(trading_node: TradingNode, monitor: RecoveryMonitorActor | None) -> di
             if isinstance(strategy, RecoverableStrategy)
         },
         "report": None if monitor is None else msgspec.to_builtins(monitor.report),
-    }
-
-
-def mass_status_state(mass_status: ExecutionMassStatus) -> dict[str, Any]:
-    """Return the reports of a mass status in words."""
-    fills, positions = mass_status.fill_reports, mass_status.position_reports
-    return {
-        "orders": [repr(report) for report in mass_status.order_reports.values()],
-        "fills": [repr(report) for reports in fills.values() for report in reports],
-        "positions": [repr(report) for reports in positions.values() for report in reports],
     }
 
 

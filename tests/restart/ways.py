@@ -15,10 +15,16 @@ class Way:
     is_killed: bool
 
     @property
+    def words(self) -> tuple[str, str, str]:
+        return (
+            "Redis kept" if self.is_redis_kept else "Redis lost",
+            "claimed" if self.is_claimed else "not claimed",
+            "kill -9" if self.is_killed else "clean stop",
+        )
+
+    @property
     def name(self) -> str:
-        redis = "Redis kept" if self.is_redis_kept else "Redis lost"
-        claims = "claimed" if self.is_claimed else "not claimed"
-        return f"{redis}, {claims}, {'kill -9' if self.is_killed else 'clean stop'}"
+        return ", ".join(self.words)
 
 
 WAYS = tuple(Way(*of) for of in product((True, False), (True, False), (False, True)))

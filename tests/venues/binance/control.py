@@ -69,14 +69,18 @@ class FakeBinance:
         """Cancel an order as the venue does, without a request."""
         self._call("cancel", client_id=client_id)
 
-    def fail(self, endpoint: str, how: str | None, times: int = -1) -> None:
+    def fail(self, endpoint: str, how: str, *, times: int = -1, after: int = 0) -> None:
         """
         Let an endpoint, such as ``"GET userTrades"``, fail: always, or that many times.
 
-        `how`: ``"500"`` (HTTP 503), ``"error"`` (HTTP 400 and a code), ``"empty"``, ``"hang"``, or
-        None to have it answer again.
+        `how`: ``"503"`` or ``"400"`` (HTTP, with a code), ``"empty"`` or ``"hang"``. The first
+        requests are answered, as many as `after` says.
         """
-        self._call("fault", endpoint=endpoint, how=how, times=times)
+        self._call("fault", endpoint=endpoint, how=how, times=times, after=after)
+
+    def heal(self) -> None:
+        """Let every endpoint answer again."""
+        self._call("heal")
 
     def requests(self) -> dict[str, int]:
         """Return how often each endpoint was asked since the last call."""
@@ -94,14 +98,6 @@ class FakeBinance:
     def expire_listen_key(self) -> None:
         """Send that the key of the user stream has expired."""
         self._call("expire_listen_key")
-
-    def save(self) -> None:
-        """Remember the account as it is."""
-        self._call("save")
-
-    def restore(self) -> None:
-        """Set the account back to what was saved."""
-        self._call("restore")
 
     def state(self) -> dict[str, Any]:
         """Return prices, positions, orders, algo orders and trades, as the venue writes them."""

@@ -5,7 +5,6 @@ The venue in a process of its own: REST, the user stream, and controls for tests
 """
 
 import asyncio
-import copy
 import json
 import sys
 import uuid
@@ -34,10 +33,11 @@ class Server:
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
-        self._faults: dict[str, list[Any]] = {}  # Endpoint → how, and how often it still happens
+        # Endpoint → how, how often it still happens, how many requests are answered before
+        self._faults: dict[str, list[Any]] = {}
         self._streams: dict[web.WebSocketResponse, str | None] = {}
         self._events: asyncio.Queue[wire.Json] = asyncio.Queue()
-        self._saved = self.account = Account()
+        self.account = Account()
         self._listen()
 
     def app(self) -> web.Application:
@@ -83,16 +83,18 @@ class Server:
             return await handler(request)
         name = f"{request.method} {endpoint}"
         self.requests[name] += 1
-        how, times = self._faults.get(name, (None, 0))
-        if how is None or times == 0:
+        how, times, after = fault = self._faults.get(name, [None, 0, 0])
+        if after:
+            fault[2] -= 1
+        if how is None or times == 0 or after:
             return await handler(request)
-        self._faults[name][1] -= 1
+        fault[1] -= 1
         match how:
             case "hang":
                 await asyncio.sleep(3600)
             case "empty":
                 return web.json_response([])
-            case "error":
+            case "400":
                 body = {"code": -1001, "msg": "Internal error; unable to process your request."}
                 return web.json_response(body, status=400)
         return web.json_response({"code": -1000, "msg": "Service unavailable"}, status=503)
@@ -152,8 +154,11 @@ class Server:
         orders = [*self.account.orders, *self.account.algo_orders]
         self.account.cancel(self.account.find(orders, None, client_id))
 
-    def control_fault(self, endpoint: str, how: str | None, times: int) -> None:
-        self._faults[endpoint] = [how, times]
+    def control_fault(self, endpoint: str, how: str | None, times: int, after: int) -> None:
+        self._faults[endpoint] = [how, times, after]
+
+    def control_heal(self) -> None:
+        self._faults.clear()
 
     def control_skew(self, milliseconds: int) -> None:
         self.account.skew_ms = milliseconds
@@ -169,14 +174,6 @@ class Server:
     def control_expire_listen_key(self) -> None:
         self._events.put_nowait({"e": "listenKeyExpired", "E": self.account.now()})
 
-    def control_save(self) -> None:
-        self._saved = copy.deepcopy(self._without_listener())
-        self._listen()
-
-    def control_restore(self) -> None:
-        self.account = copy.deepcopy(self._saved)
-        self._listen()
-
     def control_state(self) -> wire.Json:
         account = self.account
         return {
@@ -189,10 +186,6 @@ class Server:
             "algo_orders": [wire.algo_order(order) for order in account.algo_orders],
             "trades": [wire.user_trade(trade) for trade in account.trades],
         }
-
-    def _without_listener(self) -> Account:
-        del self.account.tell  # A bound method would take this whole server along
-        return self.account
 
 
 def _decimals(texts: dict[str, str]) -> dict[str, Decimal]:
