@@ -1,6 +1,8 @@
 """
-What the venue does not answer, or answers wrongly, when a node comes back. The monitor asks twice:
-first before the engine reconciles, and once more after it. A gate opens only on what was seen twice.
+What the venue does not answer, or answers wrongly, when a node comes back.
+
+The monitor asks twice: first before the engine reconciles, and once more after it. A gate opens
+only on what was seen twice.
 """
 
 import asyncio
@@ -96,9 +98,7 @@ async def come_back_to(bench: Bench, failure: Failure, cells: list[Cell]) -> lis
         for endpoint in failure.endpoints:
             bench.venue.fail(endpoint, failure.how, times=-1 if failure.is_always else 1)
 
-    trading_node, monitor = build(
-        **bench.arguments(failure.way, cells, is_monitored=True), log_level="OFF"
-    )
+    trading_node, monitor = build(**bench.arguments(failure.way, cells, is_monitored=True))
     if failure.is_second:
         trading_node.kernel.msgbus.subscribe("reports.execution.*", _once(fail))
     else:
@@ -111,11 +111,11 @@ async def come_back_to(bench: Bench, failure: Failure, cells: list[Cell]) -> lis
 
 
 def _once(do: Callable[[], None]) -> Callable[[object], None]:
-    has_done = []
+    done: list[object] = []
 
     def handler(message: object) -> None:
-        if isinstance(message, ExecutionMassStatus) and not has_done:
-            has_done.append(True)
+        if isinstance(message, ExecutionMassStatus) and not done:
+            done.append(message)
             do()
 
     return handler
