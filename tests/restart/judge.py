@@ -66,7 +66,8 @@ class Result:
 
     @property
     def is_open_on_a_difference(self) -> bool:
-        return bool(self.wrong) and self.is_gate_open
+        """Whether it may trade although it differs: in more than a price, which blocks nothing."""
+        return bool(self.wrong.keys() - {Wrong.PRICE}) and self.is_gate_open
 
     @property
     def text(self) -> str:
