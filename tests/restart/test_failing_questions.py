@@ -135,7 +135,7 @@ async def come_back_to(bench: Bench, failure: Failure, cells: list[Cell]) -> lis
     return bench.judged(failure.way, cells, back)
 
 
-@pytest.mark.parametrize("failure", failures(), ids=str)
+@pytest.mark.parametrize("failure", list(failures()), ids=str)
 def test_no_gate_opens_on_what_was_not_seen_twice(
     bench: Bench, stored: Stored, failure: Failure
 ) -> None:
