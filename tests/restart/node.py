@@ -43,7 +43,9 @@ from tests.restart.state import state
 
 
 _POLL_SECS = 0.01
-_MONITOR = RecoveryMonitorConfig(settle_ms=50, verify_timeout_secs=1.0, startup_timeout_secs=20.0)
+_MONITOR = RecoveryMonitorConfig(
+    settle_ms=50, verify_timeout_secs=1.0, startup_timeout_secs=20.0, query_retries=2
+)
 _IS_1_221 = nautilus_trader.__version__ == "1.221.0"
 # On 1.221 a buffered write leaves only with the next one: see `recovery_cache_config`
 _BUFFERED = {"buffer_interval_ms": None} if _IS_1_221 else {}
