@@ -33,7 +33,13 @@ def main() -> int:
             print(*lines(way, found[way]), sep="\n", flush=True)  # noqa: T201
     PAGE.write_text(page(PAGE.read_text() if PAGE.exists() else "", found))
     print(f"{2 * len(WAYS)} restarts in {time.monotonic() - start:.0f} s: see {PAGE.name}")  # noqa: T201
-    return int(not all(pair.ours.is_right for pairs in found.values() for pair in pairs))
+    return int(not all(_is_good(way, pair) for way, pairs in found.items() for pair in pairs))
+
+
+def _is_good(way: Way, pair: Pair) -> bool:
+    """Whether it is right; where nobody can tell what was there, a closed gate is right."""
+    is_unknowable = way.is_old and not way.is_redis_kept
+    return pair.ours.is_right or (is_unknowable and not pair.ours.is_gate_open)
 
 
 if __name__ == "__main__":

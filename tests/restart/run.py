@@ -63,6 +63,8 @@ class Bench:
                 node.kill()
             else:
                 node.stop()
+        if way.is_old:
+            self.venue.forget_history()
         for cell in cells:
             cell.happen(self.venue, before["client_ids"][cell.symbol])
         if not way.is_redis_kept:

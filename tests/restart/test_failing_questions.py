@@ -14,6 +14,7 @@ from itertools import product
 import pytest
 from nautilus_trader.execution.reports import ExecutionMassStatus
 
+from nautilus_recovery_actor.node.evidence import questions
 from nautilus_recovery_actor.testkit import running
 from tests.restart.cells import CELLS
 from tests.restart.cells import Cell
@@ -105,6 +106,11 @@ def failures() -> Iterator[Failure]:
         if what is What.FAILS_ONCE:
             for question, after in ((POSITIONS, 1), (POSITIONS, 2), (ORDERS, 3), (TRADES, 3)):
                 yield Failure(question, what, is_second=False, is_warm=is_warm, after=after)
+
+
+@pytest.fixture(autouse=True)
+def _pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "_PAUSE_SECS", 0.02)
 
 
 @pytest.fixture(scope="module")

@@ -114,6 +114,7 @@ class Account:
     skew_ms: int = 0
     last_id: int = 8_000_000_000
     last_time: int = 0
+    history_from: int = 0  # What ended before is no longer in the answers
 
     def __post_init__(self) -> None:
         self.tell: Callable[[str, Order, Trade | None], None] = lambda *_: None
@@ -126,6 +127,13 @@ class Account:
     def next_id(self) -> int:
         self.last_id += 1
         return self.last_id
+
+    def forget_history(self) -> None:
+        """Let a week pass: the venue answers with trades and closed orders of seven days."""
+        self.history_from = self.now()
+
+    def remembers(self, order: Order) -> bool:
+        return order.is_open or order.updated >= self.history_from
 
     def position(self, symbol: str) -> Position:
         return self.positions.setdefault(symbol, Position())

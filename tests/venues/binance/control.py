@@ -82,6 +82,10 @@ class FakeBinance:
         """Let every endpoint answer again."""
         self._call("heal")
 
+    def forget_history(self) -> None:
+        """Let a week pass: trades and closed orders from before are no longer in the answers."""
+        self._call("forget_history")
+
     def requests(self) -> dict[str, int]:
         """Return how often each endpoint was asked since the last call."""
         counted: dict[str, int] = self._call("requests")

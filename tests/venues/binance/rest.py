@@ -88,7 +88,7 @@ def _position_risk(account: Account, parameters: Parameters) -> list[wire.Json]:
 
 
 def _trades(account: Account, parameters: Parameters) -> list[wire.Json]:
-    start = int(parameters.get("startTime", 0))
+    start = max(int(parameters.get("startTime", 0)), account.history_from)
     return [
         wire.user_trade(trade)
         for trade in account.trades
@@ -114,14 +114,18 @@ ENDPOINTS: dict[str, Callable[[Account, Parameters], Any]] = {
         wire.order(order) for order in _of(account.orders, given.get("symbol"), is_open=True)
     ],
     "GET allOrders": lambda account, given: [
-        wire.order(order) for order in _of(account.orders, given["symbol"])
+        wire.order(order)
+        for order in _of(account.orders, given["symbol"])
+        if account.remembers(order)
     ],
     "GET openAlgoOrders": lambda account, given: [
         wire.algo_order(order)
         for order in _of(account.algo_orders, given.get("symbol"), is_open=True)
     ],
     "GET allAlgoOrders": lambda account, given: [
-        wire.algo_order(order) for order in _of(account.algo_orders, given["symbol"])
+        wire.algo_order(order)
+        for order in _of(account.algo_orders, given["symbol"])
+        if account.remembers(order)
     ],
     "GET order": lambda account, given: wire.order(_by_ids(account, given)),
     "POST order": new_order,

@@ -160,6 +160,9 @@ class Server:
     def control_heal(self) -> None:
         self._faults.clear()
 
+    def control_forget_history(self) -> None:
+        self.account.forget_history()
+
     def control_skew(self, milliseconds: int) -> None:
         self.account.skew_ms = milliseconds
 
