@@ -5,6 +5,7 @@ the venue, with our monitor or without it.
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -130,21 +131,25 @@ async def _drive(
     trading_node: TradingNode, monitor: RecoveryMonitorActor | None, cells: list[Cell]
 ) -> None:
     await come_back(trading_node, monitor)
-    strategies = {str(one.id): one for one in trading_node.trader.strategies()}
-    sent = await asyncio.gather(*(_set_up(strategies[cell.strategy_id], cell) for cell in cells))
-    client_ids = {cell.symbol: ids for cell, ids in zip(cells, sent, strict=True)}
-    emit("state", client_ids=client_ids, **state(trading_node, monitor))
+    emit("state", client_ids=await set_up(trading_node, cells), **state(trading_node, monitor))
 
 
 async def come_back(trading_node: TradingNode, monitor: RecoveryMonitorActor | None) -> None:
     """Wait until the trader runs, or until the monitor's word has reached every strategy."""
     trader = trading_node.trader
     if monitor is None:
-        await _until(lambda: trader.is_running)
+        await until(lambda: trader.is_running)
         return
-    await _until(lambda: monitor.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED))
+    await until(lambda: monitor.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED))
     if monitor.phase is RecoveryPhase.COMPLETE:
-        await _until(lambda: all(strategy.gate.is_open for strategy in trader.strategies()))
+        await until(lambda: all(strategy.gate.is_open for strategy in trader.strategies()))
+
+
+async def set_up(trading_node: TradingNode, cells: Iterable[Cell]) -> dict[str, dict[str, str]]:
+    """Send the orders of the cells, and return their client order IDs by symbol and name."""
+    strategies = {str(one.id): one for one in trading_node.trader.strategies()}
+    sent = await asyncio.gather(*(_set_up(strategies[cell.strategy_id], cell) for cell in cells))
+    return {cell.symbol: ids for cell, ids in zip(cells, sent, strict=True)}
 
 
 async def _set_up(strategy: Strategy, cell: Cell) -> dict[str, str]:
@@ -154,7 +159,7 @@ async def _set_up(strategy: Strategy, cell: Cell) -> dict[str, str]:
         strategy.submit_order(order)
         ids[step.name] = str(order.client_order_id)
         is_market = step.price is None and step.trigger is None
-        await _until(partial(getattr, order, "is_closed" if is_market else "is_open"))
+        await until(partial(getattr, order, "is_closed" if is_market else "is_open"))
     return ids
 
 
@@ -173,9 +178,10 @@ def _order(strategy: Strategy, cell: Cell, step: Step) -> Order:
     return strategy.order_factory.market(**fields)
 
 
-async def _until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what NautilusTrader announces to nobody."""
     async with asyncio.timeout(25.0):
-        while not condition():  # noqa: ASYNC110 (NautilusTrader tells nobody)
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECS)
 
 
