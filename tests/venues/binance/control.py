@@ -96,8 +96,12 @@ class FakeBinance:
         self._call("skew", milliseconds=milliseconds)
 
     def drop_streams(self) -> None:
-        """Close the connections of the user stream."""
+        """Close the connections of the user stream, and refuse new ones."""
         self._call("drop_streams")
+
+    def accept_streams(self) -> None:
+        """Take connections of the user stream again."""
+        self._call("accept_streams")
 
     def expire_listen_key(self) -> None:
         """Send that the key of the user stream has expired."""

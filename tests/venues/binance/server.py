@@ -36,6 +36,7 @@ class Server:
         # Endpoint → how, how often it still happens, how many requests are answered before
         self._faults: dict[str, list[Any]] = {}
         self._streams: dict[web.WebSocketResponse, str | None] = {}
+        self._is_refusing = False
         self._events: asyncio.Queue[wire.Json] = asyncio.Queue()
         self.account = Account()
         self._listen()
@@ -65,6 +66,8 @@ class Server:
             return web.json_response({"code": error.code, "msg": str(error)}, status=400)
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+        if self._is_refusing:
+            raise web.HTTPServiceUnavailable
         stream = web.WebSocketResponse()
         await stream.prepare(request)
         self._streams[stream] = request.query.get("streams")  # These are wrapped
@@ -171,8 +174,12 @@ class Server:
         return dict(counted)
 
     async def control_drop_streams(self) -> None:
+        self._is_refusing = True
         for stream in list(self._streams):
             await stream.close()
+
+    def control_accept_streams(self) -> None:
+        self._is_refusing = False
 
     def control_expire_listen_key(self) -> None:
         self._events.put_nowait({"e": "listenKeyExpired", "E": self.account.now()})
