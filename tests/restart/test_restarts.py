@@ -10,7 +10,7 @@ from tests.restart.run import Bench
 from tests.restart.ways import WAYS
 
 
-KILLED = next(way for way in WAYS if way.words == ("Redis kept", "claimed", "kill -9"))
+KILLED = next(way for way in WAYS if way.words == ("Redis kept", "claimed", "kill -9", "back soon"))
 
 
 def test_every_position_and_order_comes_back_as_the_venue_has_it(bench: Bench) -> None:

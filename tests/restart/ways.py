@@ -24,7 +24,7 @@ class Way:
             "Redis kept" if self.is_redis_kept else "Redis lost",
             "claimed" if self.is_claimed else "not claimed",
             "kill -9" if self.is_killed else "clean stop",
-            *(["a week later"] if self.is_old else []),
+            "back a week later" if self.is_old else "back soon",
         )
 
     @property
