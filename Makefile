@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 4
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo docs test lint types bench ratios crashtest fuzz mutation matrix clean
+.PHONY: help demo docs test lint types bench ratios crashtest restarts fuzz mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -37,6 +37,9 @@ ratios: $(BIN)/.installed ## Check that it is no slower, by ratios that a busy m
 
 crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart (SEEDS=1-10)
 	$(BIN)/python -m crashtest --seeds $(or $(SEEDS),1)
+
+restarts: $(BIN)/.installed ## Restart on Binance's adapter in 432 ways, beside NautilusTrader alone
+	$(BIN)/python -m tests.restart
 
 fuzz: $(BIN)/.fuzz ## Feed what reads Redis with damaged values for a minute (SECS=60)
 	$(BIN)/python -m fuzzing $(or $(SECS),60)

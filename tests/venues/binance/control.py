@@ -1,0 +1,122 @@
+"""
+The venue as a test sees it: its process, and its controls.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from typing import Any
+from typing import Self
+
+import nautilus_trader
+
+
+class FakeBinance:
+    """
+    Binance USDT futures on this machine, in a process that ends with this object or this process.
+
+    It takes conditional orders where the adapter of this version sends them: as algo orders
+    (`is_algo`), or, as the venue was until December 2025, as orders.
+    """
+
+    is_algo = nautilus_trader.__version__ != "1.221.0"
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.venues.binance.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self.port: int = json.loads(self._process.stdout.readline())["port"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def reset(self, *symbols: str, price: str = "100.00") -> None:
+        """Start anew, with these symbols at one price, and no fault."""
+        self._call("reset", symbols=dict.fromkeys(symbols, price), is_algo=self.is_algo)
+
+    def set_price(self, symbol: str, price: str) -> None:
+        """Move a price: what it reaches is executed."""
+        self._call("price", symbol=symbol, price=price)
+
+    def set_slices(self, symbol: str, parts: int) -> None:
+        """Let each market order of a symbol fill in several trades."""
+        self._call("slices", symbol=symbol, parts=parts)
+
+    def place(self, **fields: str) -> dict[str, Any]:
+        """Place an order from a phone, with the fields of the venue's `POST /fapi/v1/order`."""
+        placed: dict[str, Any] = self._call("place", **fields)
+        return placed
+
+    def fill(self, client_id: str, qty: str) -> None:
+        """Fill a resting order in part, at its price."""
+        self._call("fill", client_id=client_id, qty=qty)
+
+    def cancel(self, client_id: str) -> None:
+        """Cancel an order as the venue does, without a request."""
+        self._call("cancel", client_id=client_id)
+
+    def fail(self, endpoint: str, how: str, *, times: int = -1, after: int = 0) -> None:
+        """
+        Let an endpoint, such as ``"GET userTrades"``, fail: always, or that many times.
+
+        `how`: ``"503"`` or ``"400"`` (HTTP, with a code), ``"empty"`` or ``"hang"``. The first
+        requests are answered, as many as `after` says.
+        """
+        self._call("fault", endpoint=endpoint, how=how, times=times, after=after)
+
+    def heal(self) -> None:
+        """Let every endpoint answer again."""
+        self._call("heal")
+
+    def forget_history(self) -> None:
+        """Let a week pass: trades and closed orders from before are no longer in the answers."""
+        self._call("forget_history")
+
+    def requests(self) -> dict[str, int]:
+        """Return how often each endpoint was asked since the last call."""
+        counted: dict[str, int] = self._call("requests")
+        return counted
+
+    def shift_clock(self, milliseconds: int) -> None:
+        """Let the venue's clock differ from this machine's."""
+        self._call("skew", milliseconds=milliseconds)
+
+    def drop_streams(self) -> None:
+        """Close the connections of the user stream, and refuse new ones."""
+        self._call("drop_streams")
+
+    def accept_streams(self) -> None:
+        """Take connections of the user stream again."""
+        self._call("accept_streams")
+
+    def expire_listen_key(self) -> None:
+        """Send that the key of the user stream has expired."""
+        self._call("expire_listen_key")
+
+    def state(self) -> dict[str, Any]:
+        """Return prices, positions, orders, algo orders and trades, as the venue writes them."""
+        state: dict[str, Any] = self._call("state")
+        return state
+
+    def _call(self, name: str, **fields: object) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/control/{name}",
+            data=json.dumps(fields).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
