@@ -73,7 +73,9 @@ def warn(log: Logger, reaches: Iterable[Reach]) -> None:
 
 # Where a mass status has its reports, and an engine that edits it changes them
 _LISTS = frozenset({"_order_reports", "_fill_reports"})
-_LOG_REPORT_ERROR = "_log_report_error"
+_LOG = "_log"
+# How the errors begin that adapters of 1.221 log without an exception
+_FAILED = "Failed to generate"
 _REJECT = "generate_order_rejected"
 
 
@@ -102,24 +104,41 @@ def swallowed_errors(client: LiveExecutionClient) -> list[str]:
     """
     Return the list to which each error is added that a client logs in place of raising it.
 
-    Most adapters return an empty list after an error. On 1.231 many of them log it by one method.
+    Most adapters return an empty list after an error, which they log by their `_log`: a field that
+    cannot be set (1.221, 1.231), so the client gets a class of its own that has another.
     """
     errors: list[str] = []
-    log: Callable[[BaseException, str], None] | None = getattr(client, _LOG_REPORT_ERROR, None)
-    if log is None:
-        return errors
-
-    def log_report_error(error: BaseException, report_type: str) -> None:
-        errors.append(f"{report_type}: {error!r}")
-        log(error, report_type)
-
-    put(client, _LOG_REPORT_ERROR, log_report_error)
+    kind = type(client)
+    noting = {_LOG: _NotingLogger(getattr(client, _LOG), errors), "__module__": kind.__module__}
+    client.__class__ = type(kind.__name__, (kind,), noting)
     return errors
 
 
 def stop_noting_errors(client: LiveExecutionClient) -> None:
     """Have a client log its errors as it did."""
-    take_back(client, _LOG_REPORT_ERROR)
+    noting = type(client)
+    if isinstance(vars(noting).get(_LOG), _NotingLogger):
+        (client.__class__,) = noting.__bases__
+
+
+class _NotingLogger:
+    # Passes everything on, and notes what says that a question failed
+
+    def __init__(self, log: Logger, errors: list[str]) -> None:
+        self._log = log
+        self._errors = errors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def error(self, message: str, *args: Any, **kwargs: Any) -> None:
+        if message.startswith(_FAILED):  # Not what concerns one report
+            self._errors.append(message)
+        self._log.error(message, *args, **kwargs)
+
+    def exception(self, message: str, ex: BaseException) -> None:
+        self._errors.append(f"{message}: {ex!r}")
+        self._log.exception(message, ex)
 
 
 def is_reconciling(client: ExecutionClient) -> bool:

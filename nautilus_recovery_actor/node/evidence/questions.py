@@ -159,6 +159,8 @@ class Questions:
         async def one(order: Order) -> OrderStatusReport | None:
             async with free:
                 report, problem = await self._once(lambda: self._single(order))
+                if problem and self._limits.retries:
+                    report, problem = await self._once(lambda: self._single(order))
                 if problem:
                     self._log.warning(
                         f"{self.client.id} was asked for {order.client_order_id}: {problem}"
