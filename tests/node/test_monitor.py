@@ -355,31 +355,35 @@ def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
-def test_a_made_up_fill_at_run_time_blocks_its_instrument_until_the_venue_reports(
-    venue: PaperVenue, is_claimed: bool
+@pytest.mark.parametrize("is_true", [False, True])
+def test_a_made_up_fill_at_run_time_closes_the_gate_until_the_venue_has_answered_twice(
+    venue: PaperVenue, is_true: bool, is_claimed: bool
 ) -> None:
-    """The engine aligned a position with a fill that never was; nothing has proven it."""
+    """The engine aligned a position with a fill that never was: the venue is asked, and believed."""
     claims = [ETH] if is_claimed else None
     strategy = Recorder(StrategyConfig(external_order_claims=claims, order_id_tag="1"))
 
     async def scenario() -> None:
         async with watched(venue, None, strategy) as node:
             await node.result()
-            venue.set_position("ETHUSDT-PERP", 3, 1900)
+            if is_true:
+                venue.set_position("ETHUSDT-PERP", 3, 1900)
             bus = node.node.kernel.msgbus
             bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
+            await node.run.until(lambda: node.monitor.epoch == 2)
+            assert not strategy.gate.is_open
             event = await node.result(2)
             assert event.report.trigger == "synthetic_fill"
-            assert event.outcome is RecoveryOutcome.DEGRADED
-            assert event.blocked_instruments == {ETH.value}
             assert event.report.fill_counts == {FillOrigin.SYNTHETIC: 1}
-            assert not strategy.gate.is_open_for(ETH)
-
-            venue.push_mass_status()
-            event = await node.result(3)
-            assert event.report.trigger == "mass_status"
-            assert event.blocked_instruments == frozenset()
-            assert strategy.gate.is_open_for(ETH)
+            (account,) = event.report.accounts
+            assert (account.answers, account.ts_report) == (2, None)
+            if is_true:
+                assert event.outcome is RecoveryOutcome.ADJUSTED
+                assert event.blocked_instruments == frozenset()
+            else:
+                assert event.outcome is RecoveryOutcome.DEGRADED
+                assert event.blocked_instruments == {ETH.value}
+            assert strategy.gate.is_open_for(ETH) == is_true
 
     asyncio.run(scenario())
 

@@ -11,6 +11,7 @@ from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import FillOrigin
 from nautilus_recovery_actor import RecoveryFailed
+from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -29,19 +30,24 @@ from tests.node.support import watched
 
 TRADER_ID = "TESTER-001"
 SOON = monitor_config(verify_timeout_secs=0.5)
+# What the engine makes of a report that nobody corrects
+UNCORRECTED = monitor_config(verify_timeout_secs=0.5, corrections="none")
 
 
-def test_a_position_whose_history_is_cut_short_is_blocked(
-    venue: PaperVenue, valkey: EmbeddedValkey
+@pytest.mark.parametrize("monitor", [SOON, UNCORRECTED], ids=["corrected", "natively"])
+def test_a_position_whose_history_is_cut_short_is_kept_or_blocked(
+    venue: PaperVenue, valkey: EmbeddedValkey, monitor: RecoveryMonitorConfig
 ) -> None:
     """Where the engine flattens a LONG 2 that the venue reports, nothing of it may trade."""
+
+    is_wrong = ADJUSTS_FILLS and monitor is UNCORRECTED
 
     async def scenario() -> None:
         await scenes.long_after_a_forgotten_short(venue, valkey, TRADER_ID)
         strategy = heir(external_order_claims=[ETH])
-        async with watched(venue, valkey, strategy, monitor=SOON) as node:
+        async with watched(venue, valkey, strategy, monitor=monitor) as node:
             event = await node.result()
-            if ADJUSTS_FILLS:
+            if is_wrong:
                 assert event.outcome is RecoveryOutcome.DEGRADED
                 assert kinds(event) == {DiscrepancyKind.POSITION_QTY_MISMATCH}
                 assert event.report.fill_counts == {FillOrigin.SYNTHETIC: 1}
@@ -49,24 +55,27 @@ def test_a_position_whose_history_is_cut_short_is_blocked(
                 assert (change.qty_before, change.qty_after, change.qty_venue) == (2, 0, 2)
             else:
                 assert event.outcome is RecoveryOutcome.CLEAN
-            assert event.blocked_instruments == ({ETH.value} if ADJUSTS_FILLS else set())
-            assert await may_trade(node, venue, strategy) is not ADJUSTS_FILLS
+            assert event.blocked_instruments == ({ETH.value} if is_wrong else set())
+            assert await may_trade(node, venue, strategy) is not is_wrong
 
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("monitor", [SOON, UNCORRECTED], ids=["corrected", "natively"])
 @pytest.mark.parametrize("is_claimed", [False, True])
-def test_a_quiet_restart_where_every_fill_is_reported_twice_is_blocked(
-    venue: PaperVenue, valkey: EmbeddedValkey, is_claimed: bool
+def test_a_quiet_restart_where_every_fill_is_reported_twice_is_quiet_or_blocked(
+    venue: PaperVenue, valkey: EmbeddedValkey, monitor: RecoveryMonitorConfig, is_claimed: bool
 ) -> None:
     """The cache nets to nothing, and to two owners where nobody claims the opposite fill."""
+
+    is_wrong = ADJUSTS_FILLS and monitor is UNCORRECTED
 
     async def scenario() -> None:
         await scenes.long_with_every_fill_reported_twice(venue, valkey, TRADER_ID)
         strategy = heir(external_order_claims=[ETH] if is_claimed else None)
-        async with watched(venue, valkey, strategy, monitor=SOON) as node:
+        async with watched(venue, valkey, strategy, monitor=monitor) as node:
             event = await node.result()
-            if ADJUSTS_FILLS:
+            if is_wrong:
                 assert event.outcome is RecoveryOutcome.DEGRADED
                 wanted = {DiscrepancyKind.POSITION_QTY_MISMATCH}
                 if not is_claimed:
@@ -74,8 +83,8 @@ def test_a_quiet_restart_where_every_fill_is_reported_twice_is_blocked(
                 assert kinds(event) == wanted
             else:
                 assert event.outcome is RecoveryOutcome.CLEAN
-            assert event.blocked_instruments == ({ETH.value} if ADJUSTS_FILLS else set())
-            assert await may_trade(node, venue, strategy) is not ADJUSTS_FILLS
+            assert event.blocked_instruments == ({ETH.value} if is_wrong else set())
+            assert await may_trade(node, venue, strategy) is not is_wrong
 
     asyncio.run(scenario())
 
@@ -133,22 +142,27 @@ def test_a_hedge_leg_that_grew_while_away_is_adjusted_or_fails_the_start(
     asyncio.run(scenario())
 
 
-def test_a_bid_that_the_cache_dropped_is_found(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+@pytest.mark.parametrize("monitor", [SOON, UNCORRECTED], ids=["corrected", "natively"])
+def test_a_bid_that_the_cache_dropped_is_found(
+    venue: PaperVenue, valkey: EmbeddedValkey, monitor: RecoveryMonitorConfig
+) -> None:
     """It rests at the venue, where the cache does not know it."""
+
+    is_wrong = ADJUSTS_FILLS and monitor is UNCORRECTED
 
     async def scenario() -> None:
         bid = await scenes.bid_placed_by_hand_behind_a_broken_history(venue, valkey, TRADER_ID)
         strategy = heir()
-        async with watched(venue, valkey, strategy, monitor=SOON) as node:
+        async with watched(venue, valkey, strategy, monitor=monitor) as node:
             event = await node.result()
-            if ADJUSTS_FILLS:
+            if is_wrong:
                 assert event.outcome is RecoveryOutcome.DEGRADED
                 assert DiscrepancyKind.ORDER_NOT_IN_CACHE in kinds(event)
                 assert bid in {d.client_order_id for d in differences(event)}
             else:
                 assert event.outcome is RecoveryOutcome.ADJUSTED
-            assert event.blocked_instruments == ({ETH.value} if ADJUSTS_FILLS else set())
-            assert await may_trade(node, venue, strategy) is not ADJUSTS_FILLS
+            assert event.blocked_instruments == ({ETH.value} if is_wrong else set())
+            assert await may_trade(node, venue, strategy) is not is_wrong
 
     asyncio.run(scenario())
 
@@ -174,26 +188,29 @@ def test_each_of_fourteen_bids_that_the_cache_dropped_is_found(venue: PaperVenue
     asyncio.run(scenario())
 
 
-def test_a_bid_that_was_filled_meanwhile_and_stayed_open_is_blocked(
-    venue: PaperVenue, valkey: EmbeddedValkey
+@pytest.mark.parametrize("monitor", [SOON, UNCORRECTED], ids=["corrected", "natively"])
+def test_a_bid_that_was_filled_meanwhile_and_stayed_open_is_filled_or_blocked(
+    venue: PaperVenue, valkey: EmbeddedValkey, monitor: RecoveryMonitorConfig
 ) -> None:
     """The engine dropped what the venue said of it, and made the position up."""
     scenes.fourteen_bids_killed_behind_a_broken_history(venue, valkey, TRADER_ID)
     filled = str(venue.wait_for_order(None, "ACCEPTED")[0].client_order_id)
     venue.fill(filled)
 
+    is_wrong = ADJUSTS_FILLS and monitor is UNCORRECTED
+
     async def scenario() -> None:
         strategy = heir()
-        async with watched(venue, valkey, strategy, monitor=SOON) as node:
+        async with watched(venue, valkey, strategy, monitor=monitor) as node:
             event = await node.result()
-            if ADJUSTS_FILLS:
+            if is_wrong:
                 assert event.outcome is RecoveryOutcome.DEGRADED
                 assert filled in {d.client_order_id for d in differences(event)}
             else:
                 assert event.outcome is RecoveryOutcome.ADJUSTED
                 assert event.report.fill_counts == {FillOrigin.VENUE: 1}
-            assert event.blocked_instruments == ({ETH.value} if ADJUSTS_FILLS else set())
-            assert await may_trade(node, venue, strategy) is not ADJUSTS_FILLS
+            assert event.blocked_instruments == ({ETH.value} if is_wrong else set())
+            assert await may_trade(node, venue, strategy) is not is_wrong
 
     asyncio.run(scenario())
 
