@@ -359,7 +359,7 @@ def test_fill_reports_in_normal_trading_close_no_gate(venue: PaperVenue) -> None
 def test_a_made_up_fill_at_run_time_closes_the_gate_until_the_venue_has_answered_twice(
     venue: PaperVenue, is_true: bool, is_claimed: bool
 ) -> None:
-    """The engine aligned a position with a fill that never was: the venue is asked, and believed."""
+    """The engine aligned a position with a fill that never was: the venue is asked."""
     claims = [ETH] if is_claimed else None
     strategy = Recorder(StrategyConfig(external_order_claims=claims, order_id_tag="1"))
 
