@@ -292,7 +292,8 @@ def cash_positions(
         base = known.base(report.instrument_id)
         if base is not None and report.signed_decimal_qty:
             told[base[0]] += 1
-    kept, untrue = [], []
+    kept: list[Any] = []
+    untrue: list[Any] = []
     for report in reports:
         base = known.base(report.instrument_id)
         qty, held = report.signed_decimal_qty, known.held(report.instrument_id)
