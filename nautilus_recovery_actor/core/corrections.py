@@ -1,6 +1,5 @@
 """
-What is evidently wrong in a venue's report, and what the engine is given in its place (long: one
-place for all that may be changed).
+What is evidently wrong in a venue's report, and what the engine gets instead (long: seven of them).
 
 Each correction is one pure function. None guesses: a report that is right stays as it is, less what
 the cache already has. Reports and orders are whatever a host has, by the few names used here;
@@ -293,16 +292,14 @@ def cash_positions(
         base = known.base(report.instrument_id)
         if base is not None and report.signed_decimal_qty:
             told[base[0]] += 1
-    kept, untrue = [], []
+    kept: list[Any] = []
+    untrue: list[Any] = []
     for report in reports:
         base = known.base(report.instrument_id)
         qty, held = report.signed_decimal_qty, known.held(report.instrument_id)
-        if base is None or qty == held:
-            kept.append(report)
-        elif qty == 0 or base[1] == qty or told[base[0]] > 1:
-            untrue.append(report)
-        else:
-            kept.append(report)
+        is_told_for_all = base is not None and (base[1] == qty or told[base[0]] > 1)
+        is_untrue = base is not None and qty != held and (qty == 0 or is_told_for_all)
+        (untrue if is_untrue else kept).append(report)
     return kept, untrue
 
 

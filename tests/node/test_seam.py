@@ -1,11 +1,13 @@
 """
-What stands between client and engine: it asks again, asks for what is missing, and gives back.
+What stands between client and engine asks again, and for what is missing (long: all that can fail).
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from nautilus_trader.execution.messages import GeneratePositionStatusReports
 from nautilus_trader.model.enums import AccountType
 from nautilus_trader.model.events import AccountState
 from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.objects import Price
 
 from nautilus_recovery_actor import Correction
+from nautilus_recovery_actor import DiscrepancyKind
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
@@ -24,6 +28,7 @@ from nautilus_recovery_actor.core import corrections
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
 from nautilus_recovery_actor.node.evidence import seam
 from nautilus_recovery_actor.node.evidence.known import KnownToCache
+from nautilus_recovery_actor.node.evidence.reports import reads
 from nautilus_recovery_actor.node.evidence.reports import rebuilt
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -31,6 +36,7 @@ from nautilus_recovery_actor.testkit.events import account_balance
 from nautilus_recovery_actor.testkit.execution import PaperVenueExecutionClient
 from tests import scenes
 from tests.facts.support import ADJUSTS_FILLS
+from tests.facts.support import EDITS_MASS_STATUS
 from tests.node.seams import FILLS
 from tests.node.seams import MASS_STATUS
 from tests.node.seams import ORDER
@@ -43,6 +49,7 @@ from tests.node.seams import positions_in
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import heir
+from tests.node.support import kinds
 from tests.node.support import may_trade
 from tests.node.support import monitor_config
 from tests.node.support import watched
@@ -241,6 +248,21 @@ def without(name: str, orders: list[str]) -> Any:
     return answering(name, answer)
 
 
+@contextmanager
+def of_orders_alone() -> Iterator[None]:
+    """
+    Have clients report the trades only of the order that they are asked for.
+    """
+    own = PaperVenueExecutionClient.generate_fill_reports
+
+    async def answer(client: Any, command: Any) -> Any:
+        return [] if command.venue_order_id is None else await own(client, command)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PaperVenueExecutionClient, FILLS, answer)
+        yield
+
+
 @pytest.mark.parametrize("is_filled", [False, True])
 def test_an_order_that_is_left_out_is_asked_for_by_itself(
     venue: PaperVenue, valkey: EmbeddedValkey, is_filled: bool
@@ -251,7 +273,7 @@ def test_an_order_that_is_left_out_is_asked_for_by_itself(
         ids = await scenes.leave_trades(venue, valkey, TRADER_ID, "@1500", client=None)
         if is_filled:
             venue.fill(ids[0], px=1500)
-        with without(ORDERS, ids), without(FILLS, []), answering(ORDER, times(0, list)) as asked:
+        with without(ORDERS, ids), of_orders_alone(), answering(ORDER, times(0, list)) as asked:
             strategy = heir(external_order_claims=[ETH])
             async with watched(venue, valkey, strategy, monitor=SOON) as node:
                 event = await node.result()
@@ -271,6 +293,37 @@ def test_an_order_that_is_left_out_is_asked_for_by_itself(
     asyncio.run(scenario())
 
 
+def test_an_order_of_which_only_the_price_has_changed_gets_it(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """
+    An engine that edits what it is given leaves it out, as if nothing had changed. The other one
+    does not look at the prices of what rests, so the order stays blocked there.
+    """
+
+    async def answer(_: int, question: Question) -> Any:
+        changed = {"price": Price.from_str("1510.00")}
+        return [rebuilt(report, changed) for report in await question()]
+
+    async def scenario() -> None:
+        await scenes.leave_trades(venue, valkey, TRADER_ID, "@1500")
+        with answering(ORDERS, answer):
+            strategy = heir()
+            async with watched(venue, valkey, strategy, monitor=SOON) as node:
+                event = await node.result()
+                (order,) = node.node.cache.orders()
+                if EDITS_MASS_STATUS:
+                    assert order.price == Price.from_str("1510.00")
+                    assert event.outcome is RecoveryOutcome.ADJUSTED
+                    assert strategy.gate.is_open_for(ETH)
+                else:
+                    assert order.price == Price.from_str("1500.00")
+                    assert kinds(event) == {DiscrepancyKind.ORDER_MISMATCH}
+                    assert not strategy.gate.is_open_for(ETH)
+
+    asyncio.run(scenario())
+
+
 # -- WHO REPORTS -----------------------------------------------------------------------------------
 
 
@@ -282,6 +335,9 @@ def test_accounts_are_those_that_the_reports_name(
 
     async def answer(_: int, question: Question) -> Any:
         return [rebuilt(report, {"account_id": other}) for report in await question()]
+
+    async def left_out_once(asked: int, question: Question) -> Any:
+        return [] if asked == 1 else await question()
 
     own = PaperVenueExecutionClient._apply_balances
 
@@ -309,6 +365,12 @@ def test_accounts_are_those_that_the_reports_name(
             (position,) = node.node.cache.positions_open()
             assert position.account_id == other
             assert position.signed_decimal_qty() == 2
+            (seen,) = node.monitor._seam._seen.values()
+            found = reads(seen, {"PAPER-001"}, 0, 0)
+            assert [
+                (account_id, len(read().orders), read().fills, len(read().positions))
+                for account_id, read in found.items()
+            ] == [("PAPER-001", 0, 0, 0), ("PAPER-777", 1, 1, 1)]
             return event, {a.account_id: a for a in event.report.accounts}
 
     async def scenario() -> None:
@@ -321,6 +383,11 @@ def test_accounts_are_those_that_the_reports_name(
                 assert event.blocked_instruments == set()
             (change,) = event.report.positions
             assert (change.account_id, change.qty_venue) == ("PAPER-777", 2)
+            # What is left out of another account's is asked for again too
+            with answering(POSITIONS, left_out_once), answering(MASS_STATUS, times(0, list)) as n:
+                event, _ = await restart(heir(external_order_claims=[ETH]))
+                assert event.outcome is RecoveryOutcome.CLEAN
+            assert len(n) == 2
 
     asyncio.run(scenario())
 
@@ -362,6 +429,15 @@ def test_where_nothing_is_corrected_the_engine_gets_what_the_adapter_made(
                         GeneratePositionStatusReports(instrument_id, None, None, UUID4(), 0)
                     )
                     assert told is made[-1]
+            nothing: list[Any] = []
+            with answering(POSITIONS, times(1000, lambda: nothing)) as asked:
+                ask = GeneratePositionStatusReports(None, None, None, UUID4(), 0)
+                async with watched(venue, valkey, heir(), monitor=monitor) as node:
+                    await node.result()
+                    before = len(asked)
+                    told = await client_of(node).generate_position_status_reports(ask)
+                    assert told is nothing
+                    assert len(asked) == before + 1
 
     asyncio.run(scenario())
 
@@ -466,7 +542,7 @@ def test_a_node_that_ends_leaves_its_clients_as_they_were(venue: PaperVenue) -> 
 # -- WHAT RAISES -----------------------------------------------------------------------------------
 
 
-def breaks(*_: Any, **__: Any) -> None:
+def breaks(*_: Any, **__: Any) -> list[Any]:
     """
     Raise as a fault of our own would.
     """
@@ -540,17 +616,21 @@ def test_what_raises_when_the_engine_asks_for_a_position_closes_the_gates(
 ) -> None:
     """The engine gets the answer of the adapter."""
 
+    def breaks_here(name: Correction, *_: Any) -> list[Any]:
+        return breaks() if name is Correction.CASH_POSITION_FLAT else []
+
     async def scenario() -> None:
         await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
-        venue.place("ETHUSDT-PERP", "SELL", 2)  # So that the engine asks for it by itself
-        monkeypatch.setattr(corrections, "cash_positions", breaks)
+        venue.set_position("ETHUSDT-PERP", 0)  # So that the engine asks for it by itself
+        monkeypatch.setattr(seam, "_noted", breaks_here)
         strategy = heir(external_order_claims=[ETH])
-        config = monitor_config(corrections=("ORDER_ASKED", "CASH_POSITION_FLAT"))
-        async with watched(venue, valkey, strategy, monitor=config) as node:
+        async with watched(venue, valkey, strategy, monitor=SOON) as node:
             event = await node.result()
             assert isinstance(event, RecoveryFailed)
             assert event.reason is FailureReason.INTERNAL_ERROR
+            assert "correcting positions" in event.message
             assert node.run.is_trading
+            assert positions_in(node.node.cache) == []
             assert not strategy.gate.is_open
 
     asyncio.run(scenario())
