@@ -93,6 +93,8 @@ def test_a_question_that_fails_once_costs_a_retry(
             assert script.asked.count(question) == 2
             (account,) = event.report.accounts
             assert account.answers == 2
+            assert account.ts_report is not None
+            assert account.ts_proof is not None
             assert account.ts_report < account.ts_proof
 
     asyncio.run(scenario())
