@@ -121,7 +121,7 @@ def test_a_client_that_comes_back_closes_the_gate_at_once() -> None:
     recovery, actions = after(complete(), RETURNING)
     assert actions == [happened.Open(is_at_runtime=True)]
     assert (recovery.trigger, recovery.epoch) == ("mass_status", 2)
-    assert recovery.required == recovery.concerned == {ACCOUNT}
+    assert recovery.required == recovery.concerned == frozenset({ACCOUNT})
     assert recovery.wake_at == NOW + 1_000
     recovery, _ = after(recovery, status(), happened.Returned(NOW + 5, 3))
     assert recovery.wake_at == NOW + 5 + TIMING.settle
@@ -142,7 +142,7 @@ def test_what_was_known_of_a_client_that_comes_back_is_of_no_use() -> None:
     recovery, actions = after(recovery, RETURNING)
     assert actions == []
     assert recovery.demanded == {ACCOUNT}
-    assert recovery.concerned == {ACCOUNT, OTHER_ACCOUNT}
+    assert recovery.concerned == frozenset({ACCOUNT, OTHER_ACCOUNT})
     assert set(recovery.reports) == {OTHER_ACCOUNT}
     assert recovery.answers == (other,)
     assert recovery.is_asking
