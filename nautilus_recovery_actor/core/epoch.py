@@ -260,12 +260,8 @@ def decide(  # noqa: C901  One case each
             return _unasked(state, timing), None
         case Repaired(now) if state.settle_at is not None:
             # Whatever time is left
-            settle_at = now + timing.recheck
-            deadline = max(state.deadline, settle_at)
-            limit = max(state.limit or deadline + timing.verify, deadline)
-            return msgspec.structs.replace(
-                _again(state), settle_at=settle_at, deadline=deadline, limit=limit
-            ), None
+            what = Judged(now, is_blocking=True, is_pending=True)
+            return _judged(_again(state), what, timing)
         case Returning(now) if state.settle_at is not None and state.rounds < timing.storm_epochs:
             until = max(state.asking_until or 0, now + timing.answer)
             return msgspec.structs.replace(state, asking_until=until), None
@@ -308,11 +304,9 @@ def decide(  # noqa: C901  One case each
 
 def _unasked(state: RecoveryState, timing: Timing) -> RecoveryState:
     # A venue that never comes to rest must not keep the epoch open for ever
-    if not state.asked:
-        return state
-    if state.rounds >= timing.storm_epochs:
-        return msgspec.structs.replace(state, is_answered=False)
-    return msgspec.structs.replace(_again(state), rounds=state.rounds + 1)
+    if state.asked and state.rounds < timing.storm_epochs:
+        return msgspec.structs.replace(_again(state), rounds=state.rounds + 1)
+    return msgspec.structs.replace(state, is_answered=False)
 
 
 def _again(state: RecoveryState) -> RecoveryState:

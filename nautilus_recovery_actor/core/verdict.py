@@ -179,7 +179,7 @@ def _silent(observation: Observation, report: RecoveryReport, policy: Policy) ->
 
 
 def _proof(observation: Observation, report: RecoveryReport) -> str:
-    if not observation.reports:
+    if not (observation.reports or any(one.ts_proof for one in report.accounts)):
         return "no venue report to compare it with"
     if remaining := _remaining(report):
         return f"differences that block nothing: {remaining}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 
+import msgspec
+
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.enums import MessageKind
@@ -16,6 +18,7 @@ from nautilus_recovery_actor.core.gate import RecoveryGate
 from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Happening
+from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
@@ -37,6 +40,8 @@ from tests.core.builders import cached_position
 from tests.core.builders import fill
 
 
+# How long an answer of the venues is awaited
+ANSWER = 100
 ACCOUNTS = (ACCOUNT, OTHER_ACCOUNT)
 INSTRUMENTS = (BTC, ETH)
 INCREMENT = Decimal("0.1")
@@ -93,8 +98,9 @@ class InjectedError(Exception):
 
 
 class Host:
-    def __init__(self, policy: Policy) -> None:
-        self.rules = Rules(timing=TIMING, policy=policy)
+    def __init__(self, policy: Policy, asks: int = 0) -> None:
+        timing = msgspec.structs.replace(TIMING, asks=asks, answer=ANSWER)
+        self.rules = Rules(timing=timing, policy=policy)
         self.now = 1_000_000
         self.gate = RecoveryGate(lambda: self.now)
         self.held: dict[tuple[str, str, str], Decimal] = {}
@@ -107,6 +113,8 @@ class Host:
         self.judgements = 0
         self.command_ids = count()
         self.answers: list[happened.Answer] = []
+        self.asked: list[happened.Ask] = []  # Questions to the venues that were not answered yet
+        self.judged: Observation | None = None
         self.is_fragile = False  # Whether carrying out the next opening raises
         self.recovery = Recovery(epoch=1, ts_started=self.now)
         self.happen(happened.KernelStarted(*self.moment))
@@ -140,6 +148,13 @@ class Host:
             positions=positions,
         )
         self.happen(happened.Reported(*self.moment, account_id=account_id, read=lambda: report))
+
+    def answer(self, *answers: Answer) -> None:
+        """
+        Answer a question to the venues, however late it is.
+        """
+        self.asked.pop(0)
+        self.happen(happened.Answered(*self.moment, answers=answers))
 
     def fill_live(self, trade: Trade) -> None:
         self.live.append(trade)
@@ -211,9 +226,12 @@ class Host:
                 if is_at_runtime:
                     self.over_at = self.now + TIMING.settle + 2 * TIMING.verify
                     self.before = self.positions()
+            case happened.Ask():
+                self.asked.append(action)
             case happened.Judge():
                 self.judgements += 1
-                judgment = judge(self._observation(), self.rules.policy)
+                self.judged = self._observation()
+                judgment = judge(self.judged, self.rules.policy)
                 self.happen(happened.Judged(*self.moment, judgment=judgment))
             case happened.Fail():
                 report = self._opening_report()
@@ -257,6 +275,12 @@ class Host:
             if qty != 0
         )
 
+    def _asked_accounts(self) -> frozenset[str]:
+        state, concerned = self.recovery.state, self.recovery.concerned
+        if state is None or not state.asked:
+            return frozenset()
+        return frozenset(ACCOUNTS) if concerned is None else concerned
+
     def _observation(self) -> Observation:
         recovery = self.recovery
         return Observation(
@@ -270,6 +294,9 @@ class Host:
             before=self.before,
             after=self.positions(),
             reports=tuple(read() for read in recovery.reports.values()),
+            answers=recovery.answers,
+            asked_accounts=self._asked_accounts(),
+            reporting=frozenset(ACCOUNTS) if self.rules.timing.asks else None,
             events=len(self.flagged),
             fills=tuple(trade.observed(index) for index, trade in enumerate(self.flagged)),
             live_fills=tuple(trade.observed(index) for index, trade in enumerate(self.live)),

@@ -2,6 +2,7 @@
 Clients that answer single questions badly.
 """
 
+import asyncio
 from collections.abc import Awaitable
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -25,7 +26,7 @@ class Script:
     How the clients of a test answer: each question first as said, in order, and then well.
 
     A question is "mass status", "positions" or "orders", those two asked for by themselves, or
-    "mass positions", asked for in a mass status. An answer is "raise", "empty" or "well".
+    "mass positions", asked for in a mass status. An answer is "raise", "hang", "empty" or "well".
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +48,8 @@ class Script:
             said = answers.pop(0) if len(answers) > 1 or answers[0] != "raise always" else "raise"
             if said == "raise":
                 raise RuntimeError(f"no {name}")
+            if said == "hang":
+                await asyncio.Event().wait()
             token = _is_mass_status.set(question == "mass status" or _is_mass_status.get())
             try:
                 found = await original(client, *args, **kwargs)

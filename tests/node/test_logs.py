@@ -267,3 +267,25 @@ def test_a_command_that_comes_too_early_is_refused_in_the_log(venue: PaperVenue)
     errors = lines(log_of(a_command_before_the_start, venue), "ERROR", MONITOR)
     assert errors[0].startswith("Refused ")
     assert errors[0].endswith(": the node has not started")
+
+
+async def a_venue_that_answers_with_errors(venue: Any) -> None:
+    config = monitor_config(query_retries=0)
+    async with watched(venue, None, monitor=config, log_level="WARN") as node:
+        await node.result()
+        venue.set_faults(query_errors=True)
+        venue.push_mass_status()
+        await node.result(2)
+
+
+def test_why_an_account_is_not_proven_is_logged(venue: PaperVenue) -> None:
+    """Each question with what came of it, and then what that means."""
+    log = log_of(a_venue_that_answers_with_errors, venue)
+    warnings, errors = lines(log, "WARN", MONITOR), lines(log, "ERROR", MONITOR)
+    assert "PAPER was asked for its mass status (1 of 1): no mass status" in warnings
+    for question in ("positions", "open orders"):
+        (line,) = {line for line in warnings if f"was asked for {question}" in line}
+        assert line.startswith(f"PAPER was asked for {question} (1 of 1): ")
+        assert "queries are set to fail" in line
+    assert "PAPER gave no mass status: no mass status" in errors
+    assert any(line.startswith("Recovery epoch 2 NOT_RECONCILED: ") for line in errors)

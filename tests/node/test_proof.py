@@ -93,7 +93,9 @@ def test_a_question_that_fails_once_costs_a_retry(
             assert script.asked.count(question) == 2
             (account,) = event.report.accounts
             assert account.answers == 2
-            assert (account.ts_report or 0) < (account.ts_proof or 0)
+            assert account.ts_report is not None
+            assert account.ts_proof is not None
+            assert account.ts_report < account.ts_proof
 
     asyncio.run(scenario())
 
@@ -123,6 +125,39 @@ def test_a_question_that_always_fails_keeps_the_gate_closed(
             assert one.kind is Kind.UNPROVEN_REPORT
             assert f"no {question}" in one.detail
             assert not await may_trade(node, venue, strategy)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("question", ["positions", "orders"])
+def test_a_question_that_hangs_once_costs_a_retry(
+    venue: PaperVenue, script: Script, question: str
+) -> None:
+    """After its time limit."""
+
+    async def scenario() -> None:
+        script.answers[question] = ["hang", "well"]
+        async with watched(venue, monitor=quick(query_timeout_secs=0.2)) as node:
+            event = await node.result()
+            assert event.outcome is RecoveryOutcome.CLEAN
+            assert script.asked.count(question) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_does_not_wait_for_an_answer(venue: PaperVenue, script: Script) -> None:
+    """The epoch ends at once, and nothing comes after its end."""
+
+    async def scenario() -> None:
+        script.answers["positions"] = ["hang", "well"]
+        async with watched(venue, monitor=quick(query_timeout_secs=15.0)) as node:
+            await node.run.until(lambda: "positions" in script.asked)
+            assert node.terminals == []
+        (event,) = node.terminals
+        assert isinstance(event, RecoveryFailed)
+        assert event.reason is FailureReason.TIMEOUT
+        assert event.message.startswith("Stopped before the recovery was verified")
+        assert script.asked.count("positions") == 1
 
     asyncio.run(scenario())
 
