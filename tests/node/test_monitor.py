@@ -36,6 +36,7 @@ from nautilus_recovery_actor.node.evidence import reports
 from nautilus_recovery_actor.node.monitor import incoming
 from nautilus_recovery_actor.node.observing import intake
 from nautilus_recovery_actor.node.observing import observation
+from nautilus_recovery_actor.node.observing import reading
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -58,10 +59,10 @@ def raises(*_: Any, **__: Any) -> Any:
         (verdict, "judge"),
         (verdict, "origins"),
         (intake, "cached_positions"),
-        (observation, "cached_positions"),
+        (reading, "read_position"),
         (internals, "missing_at_registration"),
         (reports, "venue_position"),
-        (observation, "cached_orders"),
+        (observation, "Reading"),
         (observation, "observed_fills"),
         (incoming, "reads"),
         (RecoveryJournal, "begin"),
@@ -95,7 +96,7 @@ def test_what_raises_inside_the_monitor_is_told_and_takes_nothing_down(
             assert node.run.is_trading
             assert len(node.terminals) == 1
 
-    if name in ("judge", "cached_orders"):
+    if name in ("judge", "Reading"):
         asyncio.run(scenario())
     monkeypatch.undo()
     asyncio.run(from_the_start())
@@ -108,12 +109,7 @@ class Unappendable(list[Any]):
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [
-        (incoming, "reads"),
-        (observation, "cached_positions"),
-        (verdict, "judge"),
-        (RecoveryJournal, "begin"),
-    ],
+    [(incoming, "reads"), (observation, "Reading"), (verdict, "judge"), (RecoveryJournal, "begin")],
 )
 def test_what_raises_at_a_reconnect_closes_the_gate(
     venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str

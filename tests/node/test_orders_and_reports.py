@@ -64,7 +64,7 @@ def reported(
 
 
 def cached(order: Order) -> CachedOrder:
-    return orders._cached_order(order, (), 0)
+    return orders.cached_order(order, (), 0)
 
 
 def factory() -> OrderFactory:

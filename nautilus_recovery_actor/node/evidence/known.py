@@ -71,25 +71,23 @@ class KnownToCache:
         """Return what is held of each instrument, in all."""
         return dict(self._held)
 
-    def alive(self) -> list[Order]:
-        """Return the orders that the venue should know: open or in flight, and not emulated."""
-        orders = {o.client_order_id: o for o in self._cache.orders_open()}
-        orders |= {o.client_order_id: o for o in self._cache.orders_inflight()}
-        return [
-            order
-            for order in orders.values()
-            if not order.is_active_local and account_of(order) in self._accounts
-        ]
-
     def missing(self, reported: Iterable[OrderStatusReport]) -> list[Order]:
-        """Return the orders that the venue should know, and did not report."""
+        """
+        Return the orders that the venue should know, open or in flight and not emulated, and that
+        it did not report.
+        """
         reports = list(reported)
-        named = {report.client_order_id for report in reports}
-        numbered = {report.venue_order_id for report in reports}
+        cache = self._cache
+        ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
+        ids -= {report.client_order_id for report in reports}
+        numbered = {report.venue_order_id for report in reports} if ids else ()
         return [
             order
-            for order in self.alive()
-            if order.client_order_id not in named and order.venue_order_id not in numbered
+            for order in map(cache.order, ids)
+            if order is not None
+            and order.venue_order_id not in numbered
+            and not order.is_active_local
+            and account_of(order) in self._accounts
         ]
 
     def is_warm(self, instrument_id: InstrumentId) -> bool:

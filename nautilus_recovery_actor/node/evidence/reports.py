@@ -5,9 +5,9 @@ What a client reported: kept as it made it, given on in part, and read when it i
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache as once
 from typing import Any
 
 import msgspec
@@ -26,6 +26,11 @@ from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.node.observing.orders import TRAILING
+from nautilus_recovery_actor.node.observing.reports import ReadLater
+
+
+# Orders that are read before the event loop has its turn
+_SLICE = 1_000
 
 
 class Reports(msgspec.Struct):
@@ -79,11 +84,15 @@ def _read_later(
 ) -> Read:
     venue, ts = reports.given.venue, reports.given.ts_init
 
-    @once
-    def read() -> VenueReport:
+    def reading() -> Iterator[VenueReport | None]:
         # Of two reports under one venue order id the newer counts, as for the engine
         newest = {report.venue_order_id: report for report in orders}
-        return VenueReport(
+        found: list[VenueOrder] = []
+        for report in newest.values():
+            found.append(venue_order(report))
+            if len(found) % _SLICE == 0:
+                yield None
+        yield VenueReport(
             account_id=account_id,
             venue=AccountId(account_id).get_issuer() if venue is None else venue.value,
             ts=ts,
@@ -96,7 +105,7 @@ def _read_later(
                 for position in reports.positions
                 if position.account_id.value == account_id
             ),
-            orders=tuple(map(venue_order, newest.values())),
+            orders=tuple(found),
             trade_ids=frozenset(fill.trade_id.value for fill in fills),
             fills=len(fills),
             corrections=tuple(
@@ -104,7 +113,7 @@ def _read_later(
             ),
         )
 
-    return read
+    return ReadLater(reading)
 
 
 def venue_position(report: PositionStatusReport) -> VenuePosition:

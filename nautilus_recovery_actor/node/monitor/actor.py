@@ -264,6 +264,7 @@ class RecoveryMonitorActor(Actor):
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._decisions.guarded("opening the recovery"):
             self._loop = self._desk.loop = self._incoming.loop = loop
+            self._decisions.loop = loop
             self._node_start.begin(loop)
             self._lost_orders.begin()
             self._decisions.decide(happened.KernelStarted(*self._decisions.moment()))
@@ -334,6 +335,7 @@ class RecoveryMonitorActor(Actor):
         self._is_ending = True
         if self._asking is not None:
             self._asking.cancel()
+        self._decisions.stop_judging()
         with self._decisions.guarded("stopping"):
             self._decisions.decide(epoch.Stopped())
         self._is_ending = False
@@ -364,7 +366,10 @@ class RecoveryMonitorActor(Actor):
 
     def _arm(self, recovery: Recovery) -> None:
         wake_at = recovery.wake_at
-        if self._loop is None or self._loop.is_closed() or wake_at is None:
+        if self._loop is None or self._loop.is_closed() or self._decisions.is_judging:
+            self._alarm.cancel()
+            return
+        if wake_at is None:
             self._alarm.cancel()
             return
         if recovery.is_starting and self._alarm.is_armed:

@@ -2,6 +2,7 @@
 Where facts become decisions of the core, and decisions are carried out.
 """
 
+import asyncio
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +22,13 @@ from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
+from nautilus_recovery_actor.node.monitor.judging import JUDGED_AT_ONCE
+from nautilus_recovery_actor.node.monitor.judging import Judging
 from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
 from nautilus_recovery_actor.node.observing.evidence import Evidence
@@ -72,6 +76,11 @@ class Decisions:
         self._on_decided = on_decided
         self._shut_down = shut_down
         self._ask = ask
+        self._judging = Judging(
+            self._take_judged, intake, observer, rules.policy, lambda: self.recovery, self.break_off
+        )
+        # Set once the node starts: without it everything is judged at once
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._repairs = Repairs(monitor.trader_id, monitor.cache, monitor.msgbus, monitor.clock)
 
     @property
@@ -135,9 +144,11 @@ class Decisions:
             case happened.Ask():
                 self._ask(action)
             case happened.Judge():
-                observation = self._observer.observation(self.recovery)
-                judgment = verdict.judge(observation, self.rules.policy)
-                self.decide(happened.Judged(*self.moment(), judgment=judgment))
+                self._judging.cancel()
+                if self.loop is None or self._observer.size(self.recovery) <= JUDGED_AT_ONCE:
+                    self._judge()
+                else:
+                    self._judging.begin(self.loop)
             case happened.Repair(merges):
                 self._repairs.carry_out(merges)
             case happened.Fail():
@@ -149,6 +160,7 @@ class Decisions:
                     record = self._lost_orders.record
                     self._attempt("recording lost orders", record, report.lost_orders)
                 self._intake.end(is_complete=is_complete)
+                self._observer.forget()
                 self._publish(kind, report)
             case happened.Revise(report):
                 self._publish(MessageKind.OVERRIDDEN, report)
@@ -162,6 +174,27 @@ class Decisions:
                 self.answer(action)
             case happened.Shutdown(reason):
                 self._shut_down(reason)
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether a judgment is on its way: nothing else is due until it is there."""
+        return self._judging.is_on
+
+    def stop_judging(self) -> None:
+        """Drop a judgment that is on its way."""
+        self._judging.cancel()
+
+    def _judge(self) -> None:
+        observation = self._observer.observation(self.recovery)
+        judgment = verdict.judge(observation, self.rules.policy)
+        self.decide(happened.Judged(*self.moment(), judgment=judgment))
+
+    def _take_judged(self, judgment: Judgment | None) -> None:
+        # Without one the core decides anew what is due
+        if judgment is None:
+            self._on_decided(self.recovery)
+        else:
+            self.decide(happened.Judged(*self.moment(), judgment=judgment))
 
     def _open(self, opening: happened.Open) -> None:
         self._intake.recovery_id = UUID4().value

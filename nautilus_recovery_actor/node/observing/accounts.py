@@ -25,11 +25,16 @@ def known_accounts(cache: CacheFacade) -> frozenset[str]:
     """
     Return the accounts that the cache knows, by their state, an open position or a live order.
     """
-    orders = map(account_of, (*cache.orders_open(), *cache.orders_inflight()))
+    ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
+    orders = [order for order in map(cache.order, ids) if order is not None]
+    # Few have none, and to look for it takes long
+    named = {order.account_id for order in orders} - {None}
+    others = {account_of(order) for order in orders if order.account_id is None} - {None}
     return (
         frozenset(account.id.value for account in cache.accounts())
         | frozenset(position.account_id.value for position in cache.positions_open())
-        | frozenset(account_id for account_id in orders if account_id is not None)
+        | frozenset(account_id.value for account_id in named)
+        | frozenset(account_id for account_id in others if account_id is not None)
     )
 
 

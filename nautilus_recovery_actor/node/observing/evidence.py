@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import NamedTuple
 
 from nautilus_trader.accounting.accounts.cash import CashAccount
@@ -74,12 +75,7 @@ class Evidence:
         self.unproven = unproven(report)
         reads, self._reads = self._reads, {}
         for account_id, read in reads.items():
-            venue = read()
-            places = {(account_id, p.instrument_id, p.position_id) for p in venue.positions}
-            self._judged[account_id] = {
-                place: _reported(venue, place) + sum(self._late(venue, place), _ZERO)
-                for place in places
-            }
+            self._judged[account_id] = self._held_at(account_id, read())
         kept = {place: qty for place, qty in self._cached.items() if place[0] not in reads}
         new = _held(self._cache.positions_open())
         self._cached = kept | {place: qty for place, qty in new.items() if place[0] in reads}
@@ -87,6 +83,32 @@ class Evidence:
             if fill.origin is FillOrigin.SYNTHETIC and fill.account_id not in reads:
                 net = (fill.account_id, fill.instrument_id, None)
                 self._cached[net] = self._cached.get(net, _ZERO) + fill.qty
+
+    def _held_at(self, account_id: str, venue: VenueReport) -> dict[_Place, Decimal]:
+        held: dict[_Place, Decimal] = {}
+        nets: dict[str, Decimal] = defaultdict(Decimal)
+        for position in venue.positions:
+            place = (account_id, position.instrument_id, position.position_id)
+            held[place] = held.get(place, _ZERO) + position.qty
+            nets[position.instrument_id] += position.qty
+        for place in held:
+            if place[2] is None:
+                held[place] = nets[place[1]]
+        for fill in self._since(venue):
+            net = (fill.account_id.value, fill.instrument_id.value, None)
+            leg = None if fill.position_id is None else fill.position_id.value
+            for place in {net, (*net[:2], leg)} & held.keys():
+                held[place] += _signed(fill)
+        return held
+
+    def _since(self, venue: VenueReport) -> Iterator[OrderFilled]:
+        # The trades that it does not count for sure
+        live_fills = self._intake.live_fills
+        yield from islice(live_fills, venue.seen_live_fills, None)
+        made_up = self._intake.made_up_fills(self._cache)
+        for event in self._intake.flagged[venue.seen_events :]:
+            if type(event) is OrderFilled and event not in made_up:
+                yield event
 
     def at_venue(self, position: Position) -> AtVenue | None:
         """Return what the account holds of a position, ``None`` if nothing is known of it."""

@@ -11,6 +11,7 @@ from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.events import OrderCancelRejected
+from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
@@ -25,16 +26,10 @@ from nautilus_recovery_actor.node.observing.positions import cached_position
 _RIVALS = frozenset({ContingencyType.OCO, ContingencyType.OUO})
 
 
-def live_orders(cache: CacheFacade) -> list[Order]:
-    """Return the orders that rest or are on their way, at a venue or in the node's emulator."""
-    orders = (*cache.orders_open(), *cache.orders_inflight(), *cache.orders_emulated())
-    return list({order.client_order_id: order for order in orders}.values())
-
-
-def closed_positions(cache: CacheFacade, orders: Iterable[Order]) -> tuple[CachedPosition, ...]:
+def closed_positions(cache: CacheFacade, orders: Iterable[OwnOrder]) -> tuple[CachedPosition, ...]:
     """Return the positions that are over and to which one of `orders` is tied, at their largest."""
-    ids = {cache.position_id(order.client_order_id) for order in orders} - {None}
-    found = map(cache.position, ids)
+    ids = {order.position_id for order in orders} - {None}
+    found = (cache.position(PositionId(value)) for value in ids)
     return tuple(
         msgspec.structs.replace(
             cached_position(position),

@@ -5,9 +5,12 @@ All that was seen of an epoch, as the core judges it.
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.model.events import OrderEvent
+from nautilus_trader.model.identifiers import ClientOrderId
 
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
@@ -23,15 +26,13 @@ from nautilus_recovery_actor.node.observing.accounts import connections
 from nautilus_recovery_actor.node.observing.accounts import contracts
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.observing.exits import closed_positions
-from nautilus_recovery_actor.node.observing.exits import live_orders
-from nautilus_recovery_actor.node.observing.exits import own_order
 from nautilus_recovery_actor.node.observing.fills import observed_fills
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
-from nautilus_recovery_actor.node.observing.orders import cached_orders
 from nautilus_recovery_actor.node.observing.orders import ended_orders
-from nautilus_recovery_actor.node.observing.positions import cached_positions
-from nautilus_recovery_actor.node.observing.reports import loaded_instruments
+from nautilus_recovery_actor.node.observing.reading import Reading
+from nautilus_recovery_actor.node.observing.reading import at_once
+from nautilus_recovery_actor.node.observing.reports import ReadLater
 from nautilus_recovery_actor.node.observing.start import NodeStart
 
 
@@ -65,6 +66,8 @@ class Observer:
         self._sources = sources
         self._busy = busy
         self._rules = rules
+        # What was read of one epoch, by its UUID
+        self._reading: tuple[str, Reading] | None = None
 
     def disconnected(self) -> frozenset[str]:
         """Return the accounts whose execution clients are disconnected."""
@@ -101,26 +104,64 @@ class Observer:
             return sources
         return sources._replace(askable=sources.askable & concerned)
 
+    def size(self, recovery: Recovery) -> int:
+        """Return how much there is to read, about."""
+        cache, intake = self._cache, self._intake
+        return (
+            len(cache.client_order_ids_open())
+            + len(cache.client_order_ids_inflight())
+            + len(cache.position_open_ids())
+            + len(intake.flagged)
+            + len(intake.live_fills)
+            + sum(len(one.orders) + len(one.positions) for one in recovery.answers)
+        )
+
+    def forget(self) -> None:
+        """Let go of what was read of an epoch that is over."""
+        self._reading = None
+
+    def steps(self, recovery: Recovery) -> Iterator[None]:
+        """Read what has changed since it was read last, slice by slice."""
+        for read in recovery.reports.values():
+            if isinstance(read, ReadLater):
+                yield from read.steps()
+        reports = self._reports(recovery)
+        late = self._late(reports)
+        yield from self._read().steps((*reports, *recovery.answers), late)
+
+    def _read(self) -> Reading:
+        intake, reading = self._intake, self._reading
+        if reading is None or reading[0] != intake.recovery_id:
+            new = Reading(self._cache, intake.restored, intake.ts_registered)
+            self._reading = reading = (intake.recovery_id, new)
+        return reading[1]
+
+    def _reports(self, recovery: Recovery) -> tuple[VenueReport, ...]:
+        found = (read() for read in recovery.reports.values())
+        return tuple(report for report in found if report.is_as_made)
+
+    def _late(self, reports: Iterable[VenueReport]) -> dict[ClientOrderId, list[OrderEvent]]:
+        late: dict[ClientOrderId, list[OrderEvent]] = {}
+        for report in reports:
+            for event in self._intake.flagged[report.seen_events :]:
+                if event.account_id is not None and event.account_id.value == report.account_id:
+                    late.setdefault(event.client_order_id, []).append(event)
+        return late
+
     def observation(self, recovery: Recovery) -> Observation:
         """Return all that was seen of this epoch so far."""
+        at_once(self.steps(recovery))
+        reading = self._read()
         cache, intake = self._cache, self._intake
         exec_engine = self._node_start.exec_engine
-        reports = tuple(
-            report for read in recovery.reports.values() if (report := read()).is_as_made
-        )
+        reports = self._reports(recovery)
         reported = {report.account_id for report in reports}
         edited = frozenset(recovery.reports) - reported
-        late = {
-            event
-            for report in reports
-            for event in intake.flagged[report.seen_events :]
-            if event.account_id is not None and event.account_id.value == report.account_id
-        }
         repeated = repeated_fills((*intake.flagged, *intake.live_fills))
         made_up = intake.made_up_fills(cache, reported)
         heartbeat = intake.last_heartbeat
         new = intake.flagged[intake.reported_events :]
-        after, live = cached_positions(cache), live_orders(cache)
+        after, live = reading.positions, reading.live_orders
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
         fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
@@ -149,13 +190,13 @@ class Observer:
             accounts=account_states(cache, exec_engine, self._busy()),
             instruments={
                 **{one: increment for one, (_, increment) in based.items()},
-                **loaded_instruments(cache, (*reports, *recovery.answers)),
+                **reading.increments,
             },
             before=intake.before,
             after=after,
             claims=self._node_start.claims if is_owned else {},
-            orders=cached_orders(cache, (*reports, *recovery.answers), late, intake.restored),
-            live_orders=tuple(own_order(cache, order, intake.ts_registered) for order in live),
+            orders=reading.orders,
+            live_orders=live,
             closed=closed_positions(cache, live),
             strategies=self._node_start.strategies if is_owned else None,
             reports=reports,

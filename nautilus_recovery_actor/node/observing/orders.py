@@ -22,13 +22,11 @@ from nautilus_trader.model.events import OrderModifyRejected
 from nautilus_trader.model.events import OrderPendingCancel
 from nautilus_trader.model.events import OrderPendingUpdate
 from nautilus_trader.model.identifiers import ClientOrderId
-from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.lost import Losses
 from nautilus_recovery_actor.core.lost import Trace
 from nautilus_recovery_actor.core.lost import key
-from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueReport
@@ -45,37 +43,11 @@ _NO_NEWS = (OrderPendingUpdate, OrderPendingCancel, OrderModifyRejected, OrderCa
 _ZERO = Decimal(0)
 
 
-def cached_orders(
-    cache: CacheFacade,
-    reports: Iterable[VenueReport | Answer],
-    late: Container[OrderEvent] = (),
-    restored: Mapping[ClientOrderId, int] | None = None,
-) -> tuple[CachedOrder, ...]:
+def cached_order(order: Order, late: Container[OrderEvent] = (), restored: int = 0) -> CachedOrder:
     """
-    Return the orders of the cache that are open or in flight, and those that a venue reported open.
+    Return an order that had `restored` events when the cache restored it; of its reconciliation
+    events only those of `late` are news.
     """
-    orders = {order.client_order_id: order for order in cache.orders_open()}
-    orders |= {order.client_order_id: order for order in cache.orders_inflight()}
-    for report in reports:
-        for reported in report.orders:
-            if not reported.is_open:
-                continue
-            client_order_id = (
-                cache.client_order_id(VenueOrderId(reported.venue_order_id))
-                if reported.client_order_id is None
-                else ClientOrderId(reported.client_order_id)
-            )
-            order = None if client_order_id is None else cache.order(client_order_id)
-            if order is not None:
-                orders[order.client_order_id] = order
-    counts = restored or {}
-    return tuple(
-        _cached_order(order, late, counts.get(order.client_order_id, 0))
-        for order in orders.values()
-    )
-
-
-def _cached_order(order: Order, late: Container[OrderEvent], restored: int) -> CachedOrder:
     ts_last, ts_filled = 0, 0
     for event in order.events[restored:]:  # The clock of the run before may have been another
         if type(event) in _NO_NEWS or (event.reconciliation and event not in late):

@@ -21,13 +21,15 @@ from nautilus_recovery_actor.node.observing.fills import repeated_fills
 
 def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
     """Return the open positions of the cache, with what is made up or was paid of them."""
-    return tuple(
-        msgspec.structs.replace(
-            cached_position(position),
-            made_up=all(is_made_up(cache, fill) for fill in position.events),
-            fee=paid_of_base(position) if is_cash(cache, position.account_id) else Decimal(0),
-        )
-        for position in cache.positions_open()
+    return tuple(read_position(cache, position) for position in cache.positions_open())
+
+
+def read_position(cache: CacheFacade, position: Position) -> CachedPosition:
+    """Return a position, with what is made up or was paid of it."""
+    return msgspec.structs.replace(
+        cached_position(position),
+        made_up=all(is_made_up(cache, fill) for fill in position.events),
+        fee=paid_of_base(position) if is_cash(cache, position.account_id) else Decimal(0),
     )
 
 

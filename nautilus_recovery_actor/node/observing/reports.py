@@ -1,27 +1,34 @@
 """
-What of the venues' reports the node can trade.
+A venue's report, read when it is judged, slice by slice or at once.
 """
 
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Callable
+from collections.abc import Iterator
 
-from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.model.identifiers import InstrumentId
-
-from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import VenueReport
 
 
-def loaded_instruments(
-    cache: CacheFacade, reports: Iterable[VenueReport | Answer]
-) -> dict[str, Decimal]:
-    """Return the size increments of those of the reported instruments that the node has loaded."""
-    reports = tuple(reports)
-    reported = {position.instrument_id for report in reports for position in report.positions}
-    reported |= {order.instrument_id for report in reports for order in report.orders}
-    found = {value: cache.instrument(InstrumentId.from_str(value)) for value in reported}
-    return {
-        value: instrument.size_increment.as_decimal()
-        for value, instrument in found.items()
-        if instrument is not None
-    }
+class ReadLater:
+    """
+    Reads a report once: to read all of it when it comes costs more than a start may be slower.
+
+    `reading` yields after each slice, and returns what was read.
+    """
+
+    def __init__(self, reading: Callable[[], Iterator[VenueReport | None]]) -> None:
+        self._reading = reading
+        self._report: VenueReport | None = None
+
+    def steps(self) -> Iterator[None]:
+        """Read it, if it was not read before."""
+        if self._report is None:
+            for report in self._reading():
+                self._report = report
+                yield
+
+    def __call__(self) -> VenueReport:
+        """Return the report."""
+        for _ in self.steps():
+            pass
+        assert self._report is not None  # It comes last
+        return self._report

@@ -1,0 +1,91 @@
+"""
+The comparison of much, off the loop's critical path: read in slices, and judged on another thread.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.recovery import Recovery
+from nautilus_recovery_actor.core.verdict import Judgment
+from nautilus_recovery_actor.node.observing.intake import Intake
+from nautilus_recovery_actor.node.observing.observation import Observer
+from nautilus_recovery_actor.node.observing.reading import in_turns
+
+
+# Orders, positions and events: what takes no longer than a few milliseconds
+JUDGED_AT_ONCE = 200
+# How often it is judged again because something has changed meanwhile, before it is judged at once
+_TRIES = 3
+
+
+class Judging:
+    """
+    Makes one judgment at a time. `take` is called with it on the loop's thread, or with ``None``
+    if it is void, since something has happened meanwhile that the core has to decide about.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[Judgment | None], None],
+        intake: Intake,
+        observer: Observer,
+        policy: Policy,
+        now: Callable[[], Recovery],
+        break_off: Callable[[str, Exception], None],
+    ) -> None:
+        self._take = take
+        self._intake = intake
+        self._observer = observer
+        self._policy = policy
+        self._now = now
+        self._break_off = break_off
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a judgment is being made."""
+        return self._task is not None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to judge what is known now."""
+        self._task = loop.create_task(self._run(self._now(), len(self._intake.flagged)))
+
+    def cancel(self) -> None:
+        """Drop what is being judged."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self, recovery: Recovery, flagged: int) -> None:
+        own = self._task
+        try:
+            judgment = await self._judgment(recovery, flagged)
+            if self._task is own:
+                self._task = None
+                self._take(judgment)
+        except Exception as e:
+            if self._task is own:
+                self._task = None
+                self._break_off("judging the recovery", e)
+
+    async def _judgment(self, recovery: Recovery, flagged: int) -> Judgment | None:
+        loop, observer = asyncio.get_running_loop(), self._observer
+
+        def is_void() -> bool:
+            return self._now() != recovery or len(self._intake.flagged) != flagged
+
+        for _ in range(_TRIES):
+            await in_turns(observer.steps(recovery))
+            if is_void():
+                return None
+            observation = observer.observation(recovery)  # What has changed since, at one instant
+            await asyncio.sleep(0)
+            # The core is pure, and reads plain values alone
+            judgment = await loop.run_in_executor(None, verdict.judge, observation, self._policy)
+            if is_void():
+                return None
+            if observer.observation(recovery) == observation:
+                return judgment
+        return verdict.judge(observer.observation(recovery), self._policy)

@@ -1,0 +1,236 @@
+"""
+What was read of the cache's orders and positions, kept until it changes: so that most of it can be
+read in slices, between which the event loop has its turn, and the rest at one instant.
+"""
+
+import asyncio
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any
+from typing import Generic
+from typing import NamedTuple
+from typing import TypeVar
+
+from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.model.events import OrderEvent
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import VenueOrderId
+from nautilus_trader.model.orders import Order
+from nautilus_trader.model.position import Position
+
+from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.core.observation import CachedOrder
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.node.observing.accounts import is_cash
+from nautilus_recovery_actor.node.observing.exits import own_order
+from nautilus_recovery_actor.node.observing.orders import cached_order
+from nautilus_recovery_actor.node.observing.positions import read_position
+
+
+# What is read before the event loop has its turn
+SLICE = 200
+_K = TypeVar("_K")
+_T = TypeVar("_T")
+_V = TypeVar("_V")
+
+
+def at_once(steps: Iterable[None]) -> None:
+    """Do all of it now."""
+    for _ in steps:
+        pass
+
+
+async def in_turns(steps: Iterable[None]) -> None:
+    """Do it slice by slice."""
+    for _ in steps:
+        await asyncio.sleep(0)
+
+
+class _Kept(Generic[_K, _T, _V]):
+    # What was made of each thing, until its stamp changes
+
+    def __init__(self, stamp: Callable[[_T], Any], make: Callable[[_T], _V]) -> None:
+        self._stamp = stamp
+        self._make = make
+        self._seen: dict[_K, tuple[_T, Any]] = {}
+        self.made: dict[_K, _V] = {}
+
+    def forget(self, key: _K) -> None:
+        """Have it made again."""
+        self._seen.pop(key, None)
+        self.made.pop(key, None)
+
+    def follow(self, keys: AbstractSet[_K], find: Callable[[_K], _T | None]) -> Iterator[None]:
+        """Make what is new or has changed, and let go of all but `keys`."""
+        for key in self._seen.keys() - keys:
+            self.forget(key)
+        stamp = self._stamp
+        changed = [key for key, (thing, was) in self._seen.items() if stamp(thing) != was]
+        for number, key in enumerate((*changed, *(keys - self._seen.keys())), 1):
+            thing = find(key)
+            if thing is None:
+                self.forget(key)
+            else:
+                self._seen[key] = thing, stamp(thing)
+                self.made[key] = self._make(thing)
+            if number % SLICE == 0:
+                yield
+
+
+class _OrderAndParent(NamedTuple):
+    order: Order
+    parent: Order | None
+
+
+class _Named(NamedTuple):
+    # What a venue names: its instruments, and its open orders by either id
+    instruments: frozenset[str]
+    orders: frozenset[ClientOrderId]
+    numbers: tuple[VenueOrderId, ...]
+
+
+class Reading:
+    """Reads the cache for one epoch."""
+
+    def __init__(
+        self, cache: CacheFacade, restored: Mapping[ClientOrderId, int], ts_registered: int
+    ) -> None:
+        self._cache = cache
+        self._restored = restored
+        self._ts_registered = ts_registered
+        self._orders = _Kept[ClientOrderId, _OrderAndParent, tuple[CachedOrder, OwnOrder]](
+            _events, self._made
+        )
+        self._positions = _Kept[PositionId, Position, CachedPosition](
+            self._size, self._read_position
+        )
+        # The report is kept with what it names, so that no other one can have its `id`
+        self._named: dict[int, tuple[VenueReport | Answer, _Named]] = {}
+        self._late: Mapping[ClientOrderId, list[OrderEvent]] = {}
+        self._current: tuple[int, ...] = ()
+        self._increments: dict[str, Decimal] = {}
+        self._unloaded: set[str] = set()
+        self._alive: AbstractSet[ClientOrderId] = frozenset()
+        self._local: AbstractSet[ClientOrderId] = frozenset()
+
+    def steps(
+        self,
+        reports: Iterable[VenueReport | Answer],
+        late: Mapping[ClientOrderId, list[OrderEvent]],
+    ) -> Iterator[None]:
+        """Read what has changed since it was read last; `late` events came after the reports."""
+        cache, reports = self._cache, tuple(reports)
+        for report in reports:
+            if id(report) not in self._named:
+                yield from self._note(report)
+        self._current = tuple(map(id, reports))
+        self._look_for(self._unloaded)
+        for client_order_id in self._late.keys() | late.keys():
+            if self._late.get(client_order_id) != late.get(client_order_id):
+                self._orders.forget(client_order_id)
+        self._late = late
+        sent = cache.client_order_ids_open() | cache.client_order_ids_inflight()
+        emulated = cache.client_order_ids_emulated()
+        self._alive = sent | emulated
+        reported = self._reported()
+        self._local = emulated - sent - reported
+        yield from self._orders.follow(self._alive | reported, self._find)
+        yield from self._positions.follow(cache.position_open_ids(), cache.position)
+
+    def _note(self, report: VenueReport | Answer) -> Iterator[None]:
+        instruments = {position.instrument_id for position in report.positions}
+        orders: set[ClientOrderId] = set()
+        numbers: list[VenueOrderId] = []
+        for number, order in enumerate(report.orders, 1):
+            instruments.add(order.instrument_id)
+            if order.is_open and order.client_order_id is not None:
+                orders.add(ClientOrderId(order.client_order_id))
+            elif order.is_open:
+                numbers.append(VenueOrderId(order.venue_order_id))
+            if number % (10 * SLICE) == 0:
+                yield
+        named = _Named(frozenset(instruments), frozenset(orders), tuple(numbers))
+        self._named[id(report)] = report, named
+        yield
+        self._look_for(instruments - self._increments.keys())
+
+    def _look_for(self, instruments: Iterable[str]) -> None:
+        for value in tuple(instruments):
+            instrument = self._cache.instrument(InstrumentId.from_str(value))
+            if instrument is None:
+                self._unloaded.add(value)
+            else:
+                self._unloaded.discard(value)
+                self._increments[value] = instrument.size_increment.as_decimal()
+
+    def _reported(self) -> AbstractSet[ClientOrderId]:
+        # Those that the cache has
+        cache, alive = self._cache, self._alive
+        found: set[ClientOrderId] = set()
+        for _, named in map(self._named.__getitem__, self._current):
+            found |= {each for each in named.orders - alive if cache.order(each) is not None}
+            found |= named.orders & alive
+            found.update(filter(None, map(cache.client_order_id, named.numbers)))
+        return found
+
+    def _find(self, client_order_id: ClientOrderId) -> _OrderAndParent | None:
+        order = self._cache.order(client_order_id)
+        if order is None:
+            return None
+        is_child = order.parent_order_id is not None
+        return _OrderAndParent(
+            order, self._cache.order(order.parent_order_id) if is_child else None
+        )
+
+    def _made(self, found: _OrderAndParent) -> tuple[CachedOrder, OwnOrder]:
+        order = found.order
+        late = self._late.get(order.client_order_id, ())
+        restored = self._restored.get(order.client_order_id, 0)
+        return (
+            cached_order(order, late, restored),
+            own_order(self._cache, order, self._ts_registered),
+        )
+
+    def _read_position(self, position: Position) -> CachedPosition:
+        return read_position(self._cache, position)
+
+    def _size(self, position: Position) -> tuple[int, float, bool]:
+        return position.event_count, position.signed_qty, is_cash(self._cache, position.account_id)
+
+    # -- WHAT WAS READ --
+
+    @property
+    def orders(self) -> tuple[CachedOrder, ...]:
+        """The orders that are open or in flight, and those that a venue reported open."""
+        local = self._local
+        return tuple(cached for key, (cached, _) in self._orders.made.items() if key not in local)
+
+    @property
+    def live_orders(self) -> tuple[OwnOrder, ...]:
+        """The orders that rest or are on their way, at a venue or in the node's emulator."""
+        alive = self._alive
+        return tuple(own for key, (_, own) in self._orders.made.items() if key in alive)
+
+    @property
+    def positions(self) -> tuple[CachedPosition, ...]:
+        """The open positions."""
+        return tuple(self._positions.made.values())
+
+    @property
+    def increments(self) -> dict[str, Decimal]:
+        """The size increments of those of the reported instruments that the node has loaded."""
+        return dict(self._increments)
+
+
+def _events(found: _OrderAndParent) -> int:
+    # An order changes by events alone, and what is said of a child by those of its parent too
+    count: int = found.order.event_count
+    return count if found.parent is None else count + found.parent.event_count
