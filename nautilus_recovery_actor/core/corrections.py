@@ -176,7 +176,7 @@ def uncut(orders: Sequence[OrderReport], known: Known) -> dict[int, Any]:
     Return the client order ids of which reports have a part or a number, by the reports' places.
 
     The order is found by its venue order id, or as the only one that the venue has not answered
-    and whose client order id begins so. Where two reports may mean it, neither is changed.
+    and whose client order id begins or ends so. Where two reports may mean it, neither is changed.
     """
     found: dict[int, Any] = {}
     begun: dict[int, Any] = {}
@@ -202,11 +202,16 @@ def _begun(report: OrderReport, known: Known) -> Any | None:
     found = [
         order.client_order_id
         for order in known.unanswered(report.instrument_id)
-        if order.client_order_id.value.startswith(told)
+        if _is_part(told, order.client_order_id.value)
         and _is_same(report, order)
         and order.quantity == report.quantity
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _is_part(told: str, whole: str) -> bool:
+    # Its begin, or, as the adapter of Kraken futures cuts it, an O and its end
+    return whole.startswith(told) or (told[0] == "O" and whole.endswith(told[1:]))
 
 
 def renamed(

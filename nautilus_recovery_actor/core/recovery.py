@@ -371,7 +371,11 @@ def _advanced(recovery: Recovery, what: epoch.Happening, rules: Rules) -> Decisi
     recovery = _replace(recovery, state=state)
     match action:
         case epoch.Ask():
-            return recovery, (happened.Ask(recovery.concerned, recovery.outdated),)
+            # Who has to report, and has not, is asked for that at once
+            silent = (
+                (recovery.required or frozenset()) | recovery.demanded
+            ) - recovery.reports.keys()
+            return recovery, (happened.Ask(recovery.concerned, recovery.outdated | silent),)
         case epoch.Judge():
             return recovery, (happened.Judge(),)
         case epoch.Fail(reason, message):

@@ -69,6 +69,17 @@ def test_the_venues_are_asked_about_what_the_epoch_concerns() -> None:
         assert actions == [happened.Ask(concerned, frozenset({ACCOUNT}))]
 
 
+def test_who_has_to_report_and_has_not_is_asked_for_that_at_once() -> None:
+    """
+    A client that was lost and is back may never send its mass status.
+    """
+    lost = {"required": frozenset({ACCOUNT}), "demanded": frozenset({OTHER_ACCOUNT})}
+    for reports, again in (({}, {ACCOUNT, OTHER_ACCOUNT}), ({ACCOUNT: READ}, {OTHER_ACCOUNT})):
+        _, (ask,) = after(verifying(reports=reports, **lost), epoch.Woke(NOW, 0))
+        assert isinstance(ask, happened.Ask)
+        assert ask.again == again
+
+
 def test_answers_are_kept_until_the_epoch_ends_also_those_that_come_late() -> None:
     """
     A late one is judged next time, and one that comes after the end is of no use.

@@ -5,6 +5,7 @@ It keeps what the client reported, and gives the engine a report that it cannot 
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Collection
@@ -335,10 +336,10 @@ class Seam:
                 is_price_average=self._is_price_average(mass_status),
             )
             renamed = done.renamed
-            warm, cold = self._apart(done.positions, known)
+            later, cold = self._apart(done, known)
             reports.corrections.extend(done.made)
             reports.later.extend(self._left_out(done.orders, known))
-            reports.later.extend(warm)
+            reports.later.extend(later)
             given = filled(mass_status, account_id, done.orders, done.fills, cold)
             reports.given = given
         self._seen[mass_status.client_id.value] = reports
@@ -365,19 +366,24 @@ class Seam:
             self._cache.purge_order(client_order_id)
 
     def _apart(
-        self, positions: list[PositionStatusReport], known: KnownToCache
+        self, done: corrections.Corrected, known: KnownToCache
     ) -> tuple[list[PositionStatusReport], list[PositionStatusReport]]:
         # Where the engine sees a position it takes the trades reported for all that there were,
-        # and makes up what is missing: of what the cache knows it would be given only the rest
+        # and makes up what is missing: of what the cache knows it would be given only the rest, and
+        # where nothing is missing it drops what ended before
+        positions: list[PositionStatusReport] = done.positions
         is_filtering = getattr(self._engine, "filter_position_reports", False)
         if not self._on or not internals.edits_mass_status() or is_filtering:
             return [], positions
-        warm: list[PositionStatusReport] = []
+        traded = _traded(done)
+        later: list[PositionStatusReport] = []
         cold: list[PositionStatusReport] = []
         for report in positions:
-            is_net = report.venue_position_id is None
-            (warm if is_net and known.is_warm(report.instrument_id) else cold).append(report)
-        return warm, cold
+            instrument_id = report.instrument_id
+            is_whole = traded.get(instrument_id) == report.signed_decimal_qty
+            is_known = known.is_warm(instrument_id) or is_whole
+            (later if is_known and report.venue_position_id is None else cold).append(report)
+        return later, cold
 
     def _left_out(
         self, orders: list[OrderStatusReport], known: KnownToCache
@@ -510,6 +516,16 @@ def _is_amended(report: OrderStatusReport, known: KnownToCache) -> bool:
         and order.status == report.order_status
         and order.filled_qty == report.filled_qty
     )
+
+
+def _traded(done: corrections.Corrected) -> dict[InstrumentId, Decimal]:
+    # By the orders that are reported
+    numbered = {report.venue_order_id for report in done.orders}
+    traded: dict[InstrumentId, Decimal] = defaultdict(Decimal)
+    for fill in done.fills:
+        if fill.venue_order_id in numbered:
+            traded[fill.instrument_id] += _signed(fill)
+    return traded
 
 
 def _signed(fill: FillReport) -> Decimal:
