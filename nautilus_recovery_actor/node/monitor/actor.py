@@ -230,11 +230,11 @@ class RecoveryMonitorActor(Actor):
         with self._decisions.guarded("noticing a client that has come back"):
             self._decisions.decide(happened.Returned(*self._decisions.moment()))
 
-    def _askable(self) -> frozenset[str]:
-        return self._answers.askable()
+    def _askable(self, known: frozenset[str]) -> frozenset[str]:
+        return self._answers.askable(known)
 
-    def _reporting(self) -> frozenset[str]:
-        return self._seam.reporting_accounts()
+    def _reporting(self, known: frozenset[str]) -> frozenset[str]:
+        return self._seam.reporting_accounts(known)
 
     def _ask(self, ask: happened.Ask) -> None:
         if self._loop is None:

@@ -44,8 +44,8 @@ class Observer:
         node_start: NodeStart,
         cache: CacheFacade,
         find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
-        askable: Callable[[], frozenset[str]],
-        reporting: Callable[[], frozenset[str]],
+        askable: Callable[[frozenset[str]], frozenset[str]],
+        reporting: Callable[[frozenset[str]], frozenset[str]],
         rules: Rules,
     ) -> None:
         self._trader_id = trader_id
@@ -84,10 +84,10 @@ class Observer:
             shadow=self._rules.policy.shadow,
         )
 
-    def _asked(self, recovery: Recovery) -> frozenset[str]:
+    def _asked(self, recovery: Recovery, known: frozenset[str]) -> frozenset[str]:
         if recovery.state is None or not recovery.state.asked:
             return frozenset()
-        askable, concerned = self._askable(), recovery.concerned
+        askable, concerned = self._askable(known), recovery.concerned
         return askable if concerned is None else askable & concerned
 
     def size(self, recovery: Recovery) -> int:
@@ -150,6 +150,7 @@ class Observer:
         after, live = reading.positions, reading.live_orders
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
+        known = known_accounts(cache, live)
         fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
         live_fills = observed_fills(
             cache, intake.live_fills, intake.ts_registered, repeated=repeated
@@ -168,8 +169,7 @@ class Observer:
             ts_reconciled=recovery.ts_reconciled,
             ts_last_alive=heartbeat.ts if heartbeat else None,
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            required_accounts=edited
-            | recovery.required_accounts(self._rules, known_accounts(cache)),
+            required_accounts=edited | recovery.required_accounts(self._rules, known),
             edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
             accounts=account_states(cache, exec_engine),
@@ -187,7 +187,7 @@ class Observer:
             reports=reports,
             answers=recovery.answers,
             repairs=recovery.repairs,
-            asked_accounts=self._asked(recovery),
+            asked_accounts=self._asked(recovery, known),
             events=len(intake.flagged),
             fills=fills,
             live_fills=live_fills,
@@ -198,7 +198,7 @@ class Observer:
             contracts=contracts(cache, (*new, *intake.live_fills)),
             balances_before=intake.balances_before,
             balances_after=balances(cache),
-            reporting=self._reporting() if recovery.state and recovery.state.asked else None,
+            reporting=self._reporting(known) if recovery.state and recovery.state.asked else None,
             cash_accounts=wallets,
             base_currencies={one: currency for one, (currency, _) in based.items()},
             lost_orders=self._find_lost(reports),
