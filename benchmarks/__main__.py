@@ -12,11 +12,13 @@ from itertools import chain
 from nautilus_trader.common.component import init_logging
 from nautilus_trader.common.enums import LogLevel
 
+from benchmarks import comparison
 from benchmarks import delivery
 from benchmarks import fills
 from benchmarks import orders
 from benchmarks import ratios
 from benchmarks import startup
+from benchmarks import warm
 from benchmarks.measure import Figure
 
 
@@ -45,7 +47,9 @@ def main() -> int:
     figures = (
         ratios.checked(ratios.guarded())
         if arguments.ratios
-        else chain.from_iterable(module.figures() for module in (startup, fills, orders, delivery))
+        else chain.from_iterable(
+            module.figures() for module in (startup, warm, comparison, fills, orders, delivery)
+        )
     )
     over = []
     for figure in figures:

@@ -19,6 +19,7 @@ from benchmarks import delivery
 from benchmarks import fills
 from benchmarks import orders
 from benchmarks import startup
+from benchmarks import warm
 from benchmarks.measure import Figure
 from benchmarks.measure import elapsed
 from benchmarks.measure import quiet_gc
@@ -30,6 +31,7 @@ _STRATEGIES = 1_000
 _ROUNDS = 5
 _PUBLICATIONS = 50
 _MANY_FILLS = 100_000
+_WARM_ORDERS = 2_000
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ def guarded() -> tuple[Ratio, ...]:
     """
     return (
         Ratio("startup reconciliation, with / without", startup.ratios, 1.010),
+        Ratio("warm start, 2,000 orders, with / without", _starting_warm, 0.4),
         Ratio("reconciled fill, handler / no-op", _handling, 3.6),
         Ratio("per fill judged, 100,000 fills / 1,000", _scaling, 1.5),
         Ratio("submit_order, open gate / plain", _submitting, 1.05),
@@ -68,6 +71,10 @@ def checked(ratios: Iterable[Ratio]) -> Iterator[Figure]:
 
 def _figure(ratio: Ratio) -> Figure:
     return Figure(ratio.name, ratio.measure(), "", ratio.limit)
+
+
+def _starting_warm() -> list[float]:
+    return warm.ratios(_WARM_ORDERS)
 
 
 def _handling() -> list[float]:

@@ -9,6 +9,7 @@ from itertools import cycle
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
+from nautilus_trader.common.factories import OrderFactory
 from nautilus_trader.common.providers import InstrumentProvider
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.reports import ExecutionMassStatus
@@ -27,7 +28,9 @@ from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.enums import PositionSide
 from nautilus_trader.model.enums import TimeInForce
+from nautilus_trader.model.events import OrderAccepted
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.events import OrderSubmitted
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import ClientOrderId
@@ -42,6 +45,8 @@ from nautilus_trader.model.objects import AccountBalance
 from nautilus_trader.model.objects import Money
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.objects import Quantity
+from nautilus_trader.model.orders import Order
+from nautilus_trader.model.position import Position
 from nautilus_trader.portfolio.portfolio import Portfolio
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
@@ -111,7 +116,7 @@ class System:
         monitor.on_stop()
         monitor.on_dispose()
 
-    def add_client(self, orders: int) -> None:
+    def add_client(self, orders: int) -> "_Client":
         """
         Add an execution client whose account has filled `orders` orders that the cache lacks.
         """
@@ -123,9 +128,75 @@ class System:
             reported=True,
             ts_event=0,
         )
+        client._set_connected(True)
+        return client
+
+    def fill_cache(self, orders: int) -> None:
+        """
+        Fill the cache with what comes of those orders, as if it was restored.
+        """
+        factory = OrderFactory(TRADER_ID, STRATEGY_ID, self.clock)
+        positions: dict[PositionId, Position] = {}
+        for index, instrument in zip(range(orders), cycle(self.instruments)):
+            order = self._accepted(factory, instrument, f"O-{index}", f"V-{index}", 2)
+            for fill in _fills(instrument, index):
+                order.apply(fill)
+                self.cache.update_order(order)
+                position = positions.get(fill.position_id)
+                if position is None:
+                    positions[fill.position_id] = position = Position(instrument, fill)
+                    self.cache.add_position(position, OmsType.NETTING)
+                else:
+                    position.apply(fill)
+                    self.cache.update_position(position)
+
+    def rest(self, orders: int) -> list[OrderStatusReport]:
+        """
+        Add resting orders to the cache, and return what their venue says of them.
+        """
+        factory = OrderFactory(TRADER_ID, STRATEGY_ID, self.clock)
+        reports = []
+        for index, instrument in zip(range(orders), cycle(self.instruments)):
+            self._accepted(factory, instrument, f"R-{index}", f"VR-{index}", 1, OrderSide.SELL)
+            reports.append(_resting(instrument, index))
+        return reports
+
+    def _accepted(
+        self,
+        factory: OrderFactory,
+        instrument: Instrument,
+        client_order_id: str,
+        venue_order_id: str,
+        qty: int,
+        side: OrderSide = OrderSide.BUY,
+    ) -> Order:
+        order = factory.limit(
+            instrument.id,
+            side,
+            Quantity.from_int(qty),
+            Price.from_str("10.00"),
+            client_order_id=ClientOrderId(client_order_id),
+        )
+        self.cache.add_order(order)
+        common = {
+            "trader_id": TRADER_ID,
+            "strategy_id": STRATEGY_ID,
+            "instrument_id": instrument.id,
+            "client_order_id": order.client_order_id,
+            "account_id": ACCOUNT_ID,
+            "ts_event": 0,
+            "ts_init": 0,
+        }
+        order.apply(OrderSubmitted(event_id=UUID4(), **common))
+        accepted = VenueOrderId(venue_order_id)
+        order.apply(OrderAccepted(venue_order_id=accepted, event_id=UUID4(), **common))
+        self.cache.update_order(order)
+        return order
 
 
 class _Client(LiveExecutionClient):
+    # Reports what its account has traded and what rests there
+
     def __init__(self, system: System, orders: int) -> None:
         super().__init__(
             loop=system.loop,
@@ -142,9 +213,25 @@ class _Client(LiveExecutionClient):
         self._set_account_id(ACCOUNT_ID)
         self._instruments = system.instruments
         self._orders = orders
+        self.resting: list[OrderStatusReport] = []
 
     async def generate_mass_status(self, lookback_mins: int | None = None) -> ExecutionMassStatus:
-        return mass_status(self._instruments, self._orders)
+        status = mass_status(self._instruments, self._orders)
+        status.add_order_reports(self.resting)
+        return status
+
+    async def generate_position_status_reports(self, command: object) -> list[PositionStatusReport]:
+        held = _held(self._instruments, self._orders)
+        return [_position_report(*position) for position in held.items()]
+
+    async def generate_order_status_reports(self, command: object) -> list[OrderStatusReport]:
+        return list(self.resting)
+
+    async def generate_order_status_report(self, command: object) -> OrderStatusReport | None:
+        return None
+
+    async def generate_fill_reports(self, command: object) -> list[FillReport]:
+        return []
 
 
 def mass_status(instruments: list[Instrument], orders: int) -> ExecutionMassStatus:
@@ -159,17 +246,51 @@ def mass_status(instruments: list[Instrument], orders: int) -> ExecutionMassStat
         report_id=UUID4(),
         ts_init=0,
     )
-    held = dict.fromkeys(instruments, 0)
     order_reports, fill_reports = [], []
     for i, instrument in zip(range(orders), cycle(instruments)):
-        held[instrument] += 2
-        trades = {f"T-{i}": 2} if i % 2 else {f"T-{i}-0": 1, f"T-{i}-1": 1}
         order_reports.append(_order_report(instrument, i))
-        fill_reports += [_fill_report(instrument, i, *trade) for trade in trades.items()]
+        fill_reports += [_fill_report(instrument, i, *trade) for trade in _trades(i)]
     status.add_order_reports(order_reports)
     status.add_fill_reports(fill_reports)
+    held = _held(instruments, orders)
     status.add_position_reports([_position_report(*position) for position in held.items()])
     return status
+
+
+def _held(instruments: list[Instrument], orders: int) -> dict[Instrument, int]:
+    return {
+        instrument: 2 * len(range(index, orders, len(instruments)))
+        for index, instrument in enumerate(instruments)
+    }
+
+
+def _trades(index: int) -> list[tuple[str, int]]:
+    return [(f"T-{index}", 2)] if index % 2 else [(f"T-{index}-0", 1), (f"T-{index}-1", 1)]
+
+
+def _fills(instrument: Instrument, index: int) -> list[OrderFilled]:
+    reports = [_fill_report(instrument, index, *trade) for trade in _trades(index)]
+    return [_filled(report, is_flagged=False) for report in reports]
+
+
+def _resting(instrument: Instrument, index: int) -> OrderStatusReport:
+    return OrderStatusReport(
+        account_id=ACCOUNT_ID,
+        instrument_id=instrument.id,
+        venue_order_id=VenueOrderId(f"VR-{index}"),
+        client_order_id=ClientOrderId(f"R-{index}"),
+        order_side=OrderSide.SELL,
+        order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        order_status=OrderStatus.ACCEPTED,
+        quantity=Quantity.from_int(1),
+        filled_qty=Quantity.from_int(0),
+        price=Price.from_str("10.00"),
+        report_id=UUID4(),
+        ts_accepted=index,
+        ts_last=index,
+        ts_init=index,
+    )
 
 
 def _order_report(instrument: Instrument, index: int) -> OrderStatusReport:
@@ -228,28 +349,29 @@ def reconciled_fills(status: ExecutionMassStatus) -> list[OrderFilled]:
     """
     Return the events that the engine makes of the fills that `status` reports.
     """
-    return [
-        OrderFilled(
-            trader_id=TRADER_ID,
-            strategy_id=STRATEGY_ID,
-            instrument_id=fill.instrument_id,
-            client_order_id=fill.client_order_id,
-            venue_order_id=fill.venue_order_id,
-            account_id=fill.account_id,
-            trade_id=fill.trade_id,
-            position_id=PositionId(f"{fill.instrument_id}-{STRATEGY_ID}"),
-            order_side=fill.order_side,
-            order_type=OrderType.LIMIT,
-            last_qty=fill.last_qty,
-            last_px=fill.last_px,
-            currency=USD,
-            commission=fill.commission,
-            liquidity_side=fill.liquidity_side,
-            event_id=UUID4(),
-            ts_event=fill.ts_event,
-            ts_init=fill.ts_init,
-            reconciliation=True,
-        )
-        for fills in status.fill_reports.values()
-        for fill in fills
-    ]
+    reports = (fill for fills in status.fill_reports.values() for fill in fills)
+    return [_filled(report, is_flagged=True) for report in reports]
+
+
+def _filled(fill: FillReport, *, is_flagged: bool) -> OrderFilled:
+    return OrderFilled(
+        trader_id=TRADER_ID,
+        strategy_id=STRATEGY_ID,
+        instrument_id=fill.instrument_id,
+        client_order_id=fill.client_order_id,
+        venue_order_id=fill.venue_order_id,
+        account_id=fill.account_id,
+        trade_id=fill.trade_id,
+        position_id=PositionId(f"{fill.instrument_id}-{STRATEGY_ID}"),
+        order_side=fill.order_side,
+        order_type=OrderType.LIMIT,
+        last_qty=fill.last_qty,
+        last_px=fill.last_px,
+        currency=USD,
+        commission=fill.commission,
+        liquidity_side=fill.liquidity_side,
+        event_id=UUID4(),
+        ts_event=fill.ts_event,
+        ts_init=fill.ts_init,
+        reconciliation=is_flagged,
+    )

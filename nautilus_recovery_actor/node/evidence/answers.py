@@ -53,10 +53,10 @@ class Answers:
         self._clock = clock
         self._count = count
 
-    def askable(self) -> frozenset[str]:
-        """Return the accounts whose clients can be asked."""
+    def askable(self, known: frozenset[str]) -> frozenset[str]:
+        """Return the accounts whose clients can be asked; the cache has those that are `known`."""
         clients = (questions.client for questions in self._seam.questions.values())
-        return frozenset().union(*map(self._seam.accounts_of, clients))
+        return frozenset().union(*(self._seam.accounts_of(client, known) for client in clients))
 
     async def ask(
         self, accounts: Collection[str] | None, again: Collection[str]

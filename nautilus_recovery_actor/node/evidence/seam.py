@@ -169,19 +169,22 @@ class Seam:
 
     # -- WHO REPORTS --
 
-    def accounts_of(self, client: LiveExecutionClient) -> frozenset[str]:
+    def accounts_of(
+        self, client: LiveExecutionClient, known: frozenset[str] | None = None
+    ) -> frozenset[str]:
         """
         Return the accounts that a client reports on.
 
         Some adapters report under another account id than their client's: those of the cache that
-        are of its venue, and no client's, are its own too, unless two clients may be meant.
+        are of its venue, and no client's, are its own too, unless two clients may be meant. Those
+        of the cache are `known`, if they were looked up.
         """
         own = frozenset() if client.account_id is None else frozenset({client.account_id.value})
         clients = [questions.client for questions in self.questions.values()]
         if sum(_issuer(one) == _issuer(client) for one in clients) > 1:
             return own
         named = {one.account_id.value for one in clients if one.account_id is not None}
-        others = known_accounts(self._cache) - named
+        others = (known_accounts(self._cache) if known is None else known) - named
         return own | {one for one in others if AccountId(one).get_issuer() == _issuer(client)}
 
     def accounts(self, mass_status: ExecutionMassStatus) -> frozenset[str]:
@@ -469,17 +472,17 @@ class Seam:
             )
         return kept
 
-    def reporting_accounts(self) -> frozenset[str]:
+    def reporting_accounts(self, known: frozenset[str] | None = None) -> frozenset[str]:
         """Return the accounts that have ever reported a position, or whose adapters do."""
         clients = (questions.client for questions in self.questions.values())
-        known = (self.accounts_of(client) for client in clients if self._reports_positions(client))
-        return self.reporting.union(*known)
+        reporting = filter(self._reports_positions, clients)
+        return self.reporting.union(*(self.accounts_of(client, known) for client in reporting))
 
-    def mute_accounts(self) -> frozenset[str]:
+    def mute_accounts(self, known: frozenset[str] | None = None) -> frozenset[str]:
         """Return the accounts whose adapters are known to report no positions."""
-        clients = (questions.client for questions in self.questions.values())
-        mute = (self.accounts_of(client) for client in clients if self._is_mute(client))
-        return frozenset().union(*mute) - self.reporting
+        mute = filter(self._is_mute, (questions.client for questions in self.questions.values()))
+        found = frozenset[str]().union(*(self.accounts_of(client, known) for client in mute))
+        return found - self.reporting
 
     def _is_mute(self, client: LiveExecutionClient) -> bool:
         return adapter_of(client) is not None and not self._reports_positions(client)

@@ -232,9 +232,11 @@ class RecoveryMonitorActor(Actor):
         with self._decisions.guarded("noticing a client that has come back"):
             self._decisions.decide(happened.Returned(*self._decisions.moment()))
 
-    def _sources(self) -> Sources:
+    def _sources(self, known: frozenset[str]) -> Sources:
         return Sources(
-            self._answers.askable(), self._seam.reporting_accounts(), self._seam.mute_accounts()
+            self._answers.askable(known),
+            self._seam.reporting_accounts(known),
+            self._seam.mute_accounts(known),
         )
 
     def _busy(self) -> Collection[str]:

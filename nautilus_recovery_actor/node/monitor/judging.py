@@ -86,6 +86,11 @@ class Judging:
             judgment = await loop.run_in_executor(None, verdict.judge, observation, self._policy)
             if is_void():
                 return None
-            if observer.observation(recovery) == observation:
+            is_unchanged = observer.observation(recovery) == observation
+            counts = self._intake.counts()
+            await asyncio.sleep(0)
+            if is_void():
+                return None
+            if is_unchanged and self._intake.counts() == counts:
                 return judgment
         return verdict.judge(observer.observation(recovery), self._policy)

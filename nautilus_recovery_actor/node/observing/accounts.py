@@ -9,6 +9,7 @@ from decimal import Decimal
 from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.engine import ExecutionEngine
+from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import AccountId
@@ -17,25 +18,39 @@ from nautilus_trader.model.instruments import Instrument
 
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import Contract
+from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.observing.orders import account_of
 
 
-def known_accounts(cache: CacheFacade) -> frozenset[str]:
+_EMULATED = OrderStatus.EMULATED.name
+
+
+def known_accounts(
+    cache: CacheFacade, live_orders: Iterable[OwnOrder] | None = None
+) -> frozenset[str]:
     """
     Return the accounts that the cache knows, by their state, an open position or a live order.
     """
-    ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
-    orders = [order for order in map(cache.order, ids) if order is not None]
-    # Few have none, and to look for it takes long
-    named = {order.account_id for order in orders} - {None}
-    others = {account_of(order) for order in orders if order.account_id is None} - {None}
+    of_orders = (
+        _of_orders(cache)
+        if live_orders is None
+        else {order.account_id for order in live_orders if order.status != _EMULATED}
+    )
     return (
         frozenset(account.id.value for account in cache.accounts())
         | frozenset(position.account_id.value for position in cache.positions_open())
-        | frozenset(account_id.value for account_id in named)
-        | frozenset(account_id for account_id in others if account_id is not None)
+        | frozenset(account_id for account_id in of_orders if account_id is not None)
     )
+
+
+def _of_orders(cache: CacheFacade) -> set[str | None]:
+    ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
+    orders = [order for order in map(cache.order, ids) if order is not None]
+    # Few have none of their own, and to look for it takes long
+    named = {order.account_id for order in orders} - {None}
+    others = (account_of(order) for order in orders if order.account_id is None)
+    return {account_id.value for account_id in named}.union(others)
 
 
 def account_states(

@@ -54,7 +54,7 @@ class Observer:
         node_start: NodeStart,
         cache: CacheFacade,
         find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
-        sources: Callable[[], Sources],
+        sources: Callable[[frozenset[str]], Sources],
         busy: Callable[[], Collection[str]],
         rules: Rules,
     ) -> None:
@@ -95,11 +95,11 @@ class Observer:
             shadow=self._rules.policy.shadow,
         )
 
-    def _asked(self, recovery: Recovery) -> Sources | None:
+    def _asked(self, recovery: Recovery, known: frozenset[str]) -> Sources | None:
         # Whom there is to ask counts once they were asked
         if recovery.state is None or not recovery.state.asked:
             return None
-        sources, concerned = self._sources(), recovery.concerned
+        sources, concerned = self._sources(known), recovery.concerned
         if concerned is None:
             return sources
         return sources._replace(askable=sources.askable & concerned)
@@ -164,6 +164,7 @@ class Observer:
         after, live = reading.positions, reading.live_orders
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
+        known = known_accounts(cache, live)
         fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
         live_fills = observed_fills(
             cache, intake.live_fills, intake.ts_registered, repeated=repeated
@@ -173,7 +174,7 @@ class Observer:
         held |= {one.instrument_id for one in (*fills, *live_fills) if one.account_id in wallets}
         held |= {p.instrument_id for r in reports if r.account_id in wallets for p in r.positions}
         based = bases(cache, held)
-        asked = self._asked(recovery)
+        asked = self._asked(recovery, known)
         return Observation(
             trader_id=self._trader_id,
             recovery_id=intake.recovery_id,
@@ -183,8 +184,7 @@ class Observer:
             ts_reconciled=recovery.ts_reconciled,
             ts_last_alive=heartbeat.ts if heartbeat else None,
             clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            required_accounts=edited
-            | recovery.required_accounts(self._rules, known_accounts(cache)),
+            required_accounts=edited | recovery.required_accounts(self._rules, known),
             edited_accounts=edited,
             is_reconciling=exec_engine is not None and exec_engine.reconciliation,
             accounts=account_states(cache, exec_engine, self._busy()),

@@ -15,6 +15,7 @@ from typing import Generic
 from typing import NamedTuple
 from typing import TypeVar
 
+import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.identifiers import ClientOrderId
@@ -54,13 +55,18 @@ async def in_turns(steps: Iterable[None]) -> None:
         await asyncio.sleep(0)
 
 
+class _Seen(msgspec.Struct, frozen=True, gc=False):
+    thing: Any
+    stamp: Any
+
+
 class _Kept(Generic[_K, _T, _V]):
     # What was made of each thing, until its stamp changes
 
     def __init__(self, stamp: Callable[[_T], Any], make: Callable[[_T], _V]) -> None:
         self._stamp = stamp
         self._make = make
-        self._seen: dict[_K, tuple[_T, Any]] = {}
+        self._seen: dict[_K, _Seen] = {}
         self.made: dict[_K, _V] = {}
 
     def forget(self, key: _K) -> None:
@@ -73,19 +79,19 @@ class _Kept(Generic[_K, _T, _V]):
         for key in self._seen.keys() - keys:
             self.forget(key)
         stamp = self._stamp
-        changed = [key for key, (thing, was) in self._seen.items() if stamp(thing) != was]
+        changed = [key for key, one in self._seen.items() if stamp(one.thing) != one.stamp]
         for number, key in enumerate((*changed, *(keys - self._seen.keys())), 1):
             thing = find(key)
             if thing is None:
                 self.forget(key)
             else:
-                self._seen[key] = thing, stamp(thing)
+                self._seen[key] = _Seen(thing, stamp(thing))
                 self.made[key] = self._make(thing)
             if number % SLICE == 0:
                 yield
 
 
-class _OrderAndParent(NamedTuple):
+class _OrderAndParent(msgspec.Struct, frozen=True, gc=False):
     order: Order
     parent: Order | None
 
@@ -140,8 +146,9 @@ class Reading:
         sent = cache.client_order_ids_open() | cache.client_order_ids_inflight()
         emulated = cache.client_order_ids_emulated()
         self._alive = sent | emulated
-        reported = self._reported()
-        self._local = emulated - sent - reported
+        reported = self._reported(self._alive)
+        named = (self._named[each][1].orders for each in self._current)
+        self._local = (emulated - sent - reported).difference(*named)
         yield from self._orders.follow(self._alive | reported, self._find)
         yield from self._positions.follow(cache.position_open_ids(), cache.position)
 
@@ -171,13 +178,13 @@ class Reading:
                 self._unloaded.discard(value)
                 self._increments[value] = instrument.size_increment.as_decimal()
 
-    def _reported(self) -> AbstractSet[ClientOrderId]:
-        # Those that the cache has
-        cache, alive = self._cache, self._alive
+    def _reported(self, alive: AbstractSet[ClientOrderId]) -> AbstractSet[ClientOrderId]:
+        # Those that the cache has, and that are over or have a number alone
+        cache = self._cache
         found: set[ClientOrderId] = set()
-        for _, named in map(self._named.__getitem__, self._current):
+        for each in self._current:
+            named = self._named[each][1]
             found |= {each for each in named.orders - alive if cache.order(each) is not None}
-            found |= named.orders & alive
             found.update(filter(None, map(cache.client_order_id, named.numbers)))
         return found
 
@@ -210,14 +217,18 @@ class Reading:
     @property
     def orders(self) -> tuple[CachedOrder, ...]:
         """The orders that are open or in flight, and those that a venue reported open."""
-        local = self._local
-        return tuple(cached for key, (cached, _) in self._orders.made.items() if key not in local)
+        made, local = self._orders.made, self._local
+        if not local:
+            return tuple(cached for cached, _ in made.values())
+        return tuple(cached for key, (cached, _) in made.items() if key not in local)
 
     @property
     def live_orders(self) -> tuple[OwnOrder, ...]:
         """The orders that rest or are on their way, at a venue or in the node's emulator."""
-        alive = self._alive
-        return tuple(own for key, (_, own) in self._orders.made.items() if key in alive)
+        made, alive = self._orders.made, self._alive
+        if made.keys() == alive:
+            return tuple(own for _, own in made.values())
+        return tuple(own for key, (_, own) in made.items() if key in alive)
 
     @property
     def positions(self) -> tuple[CachedPosition, ...]:
