@@ -5,6 +5,7 @@ All that was seen of an epoch, as the core judges it.
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import Protocol
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.events import OrderEvent
@@ -34,6 +35,16 @@ from nautilus_recovery_actor.node.observing.reports import ReadLater
 from nautilus_recovery_actor.node.observing.start import NodeStart
 
 
+class FindsLost(Protocol):
+    """Finds the orders that a run before has lost, among those that venues report."""
+
+    def steps(self, reports: Iterable[VenueReport]) -> Iterator[None]:
+        """Look at reports, slice by slice."""
+
+    def find(self, reports: Iterable[VenueReport]) -> tuple[LostOrder, ...]:
+        """Return what is lost."""
+
+
 class Observer:
     """Looks at the cache and the node's clients, in addition to what came in."""
 
@@ -43,7 +54,7 @@ class Observer:
         intake: Intake,
         node_start: NodeStart,
         cache: CacheFacade,
-        find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
+        lost_orders: FindsLost,
         askable: Callable[[frozenset[str]], frozenset[str]],
         reporting: Callable[[frozenset[str]], frozenset[str]],
         rules: Rules,
@@ -52,7 +63,7 @@ class Observer:
         self._intake = intake
         self._node_start = node_start
         self._cache = cache
-        self._find_lost = find_lost
+        self._lost_orders = lost_orders
         self._askable = askable
         self._reporting = reporting
         self._rules = rules
@@ -112,6 +123,7 @@ class Observer:
             if isinstance(read, ReadLater):
                 yield from read.steps()
         reports = self._reports(recovery)
+        yield from self._lost_orders.steps([report for report in reports if report.orders])
         late = self._late(reports)
         yield from self._read().steps((*reports, *recovery.answers), late)
 
@@ -201,5 +213,5 @@ class Observer:
             reporting=self._reporting(known) if recovery.state and recovery.state.asked else None,
             cash_accounts=wallets,
             base_currencies={one: currency for one, (currency, _) in based.items()},
-            lost_orders=self._find_lost(reports),
+            lost_orders=self._lost_orders.find(reports),
         )
