@@ -1,6 +1,6 @@
 """
-What stands between each execution client and the engine: it keeps what the client reported, and
-gives the engine a report that it cannot misread (long: one way, from the question to the engine).
+What stands between client and engine (long: one way, from the question to the engine): it keeps
+what the client reported, and gives the engine a report that it cannot misread.
 """
 
 import asyncio
