@@ -31,7 +31,7 @@ _STRATEGIES = 1_000
 _ROUNDS = 5
 _PUBLICATIONS = 50
 _MANY_FILLS = 100_000
-_WARM_ORDERS = 2_000
+_WARM_ORDERS = 10_000
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ def guarded() -> tuple[Ratio, ...]:
     """
     return (
         Ratio("startup reconciliation, with / without", startup.ratios, 1.010),
-        Ratio("warm start, 2,000 orders, with / without", _starting_warm, 0.4),
+        Ratio("warm start, 10,000 orders, with / without", _starting_warm, 0.35),
         Ratio("reconciled fill, handler / no-op", _handling, 3.6),
         Ratio("per fill judged, 100,000 fills / 1,000", _scaling, 1.5),
         Ratio("submit_order, open gate / plain", _submitting, 1.05),

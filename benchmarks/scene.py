@@ -213,12 +213,17 @@ class _Client(LiveExecutionClient):
         self._set_account_id(ACCOUNT_ID)
         self._instruments = system.instruments
         self._orders = orders
+        self._ready: ExecutionMassStatus | None = None
         self.resting: list[OrderStatusReport] = []
 
     async def generate_mass_status(self, lookback_mins: int | None = None) -> ExecutionMassStatus:
-        status = mass_status(self._instruments, self._orders)
+        status, self._ready = self._ready or mass_status(self._instruments, self._orders), None
         status.add_order_reports(self.resting)
         return status
+
+    def prepare(self) -> None:
+        # To make the reports is the venue's part
+        self._ready = mass_status(self._instruments, self._orders)
 
     async def generate_position_status_reports(self, command: object) -> list[PositionStatusReport]:
         held = _held(self._instruments, self._orders)

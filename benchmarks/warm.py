@@ -81,7 +81,7 @@ async def start_async(orders: int, *, is_monitored: bool) -> int:
     Return how long a reconciliation takes, by the name by which the monitor knows the kernel's.
     """
     system = System(asyncio.get_running_loop(), _INSTRUMENTS)
-    system.add_client(orders)
+    system.add_client(orders).prepare()
     system.fill_cache(orders)
     monitor = system.add_monitor() if is_monitored else None
     with quiet_gc():

@@ -135,13 +135,12 @@ class RecoveryMonitorActor(Actor):
         self._lost_orders = LostOrders(
             trader_id, ts_registered, cache, msgbus, self._journal, self.log
         )
-        find_lost = self._lost_orders.find
         self._observer = Observer(
             trader_id,
             self._intake,
             self._node_start,
             cache,
-            find_lost,
+            self._lost_orders,
             self._sources,
             self._busy,
             self._rules,

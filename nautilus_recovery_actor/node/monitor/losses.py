@@ -3,10 +3,13 @@ The orders that the runs before have lost, kept until their strategies have take
 """
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 
+import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.component import MessageBus
+from nautilus_trader.model.identifiers import ClientOrderId
 
 from nautilus_recovery_actor.core import lost
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -17,8 +20,11 @@ from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.node.internals import strategy_ids
+from nautilus_recovery_actor.node.observing.orders import is_placed_here
 from nautilus_recovery_actor.node.observing.orders import lost_orders
 from nautilus_recovery_actor.node.observing.orders import traces
+from nautilus_recovery_actor.node.observing.reading import SLICE
+from nautilus_recovery_actor.node.observing.reading import at_once
 
 
 class LostOrders:
@@ -46,6 +52,9 @@ class LostOrders:
         self._journal = journal
         self._log = log
         self._losses = lost.Losses()
+        # The reports whose orders were looked at, each with those that may be lost
+        self._suspects: dict[int, tuple[VenueReport, VenueReport]] = {}
+        self._strategies: tuple[str, ...] = ()
 
     def open(self) -> None:
         """Register the endpoint where strategies say what they have taken."""
@@ -77,8 +86,40 @@ class LostOrders:
         reports = [report for report in reports if report.orders]
         if not (reports or self._losses.pending):
             return ()
-        forms = OrderIdForms(self._trader_id, strategy_ids(self._msgbus))
-        return lost_orders(self._cache, forms, self._ts_registered, reports, self._losses)
+        at_once(self.steps(reports))
+        suspects = [self._suspects[id(report)][1] for report in reports]
+        forms = OrderIdForms(self._trader_id, self._strategies)
+        return lost_orders(self._cache, forms, self._ts_registered, suspects, self._losses)
+
+    def steps(self, reports: Iterable[VenueReport]) -> Iterator[None]:
+        """Look at the orders of reports that were not looked at before, slice by slice."""
+        reports = tuple(reports)
+        if (strategies := strategy_ids(self._msgbus)) != self._strategies:
+            self._strategies, self._suspects = strategies, {}
+        forms = OrderIdForms(self._trader_id, strategies)
+        kept = set(map(id, reports))
+        self._suspects = {key: one for key, one in self._suspects.items() if key in kept}
+        for report in reports:
+            if id(report) in self._suspects:
+                continue
+            found = []
+            for number, order in enumerate(report.orders, 1):
+                client_order_id = order.client_order_id or ""
+                if forms.owners(client_order_id) and not self._is_known(client_order_id):
+                    found.append(order)
+                if number % SLICE == 0:
+                    yield
+            suspects = msgspec.structs.replace(report, orders=tuple(found))
+            self._suspects[id(report)] = report, suspects
+
+    def _is_known(self, client_order_id: str) -> bool:
+        # With one event alone it is not sure yet whether reconciliation created it
+        order = self._cache.order(ClientOrderId(client_order_id))
+        return (
+            order is not None
+            and order.event_count > 1
+            and is_placed_here(order, self._ts_registered)
+        )
 
     def record(self, found: Iterable[LostOrder]) -> None:
         """Keep what a recovery that completes has found, before anybody hears of it."""

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import NamedTuple
+from typing import Protocol
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.events import OrderEvent
@@ -44,6 +45,16 @@ class Sources(NamedTuple):
     mute: frozenset[str]
 
 
+class FindsLost(Protocol):
+    """Finds the orders that a run before has lost, among those that venues report."""
+
+    def steps(self, reports: Iterable[VenueReport]) -> Iterator[None]:
+        """Look at reports, slice by slice."""
+
+    def find(self, reports: Iterable[VenueReport]) -> tuple[LostOrder, ...]:
+        """Return what is lost."""
+
+
 class Observer:
     """Looks at the cache and the node's clients, in addition to what came in."""
 
@@ -53,7 +64,7 @@ class Observer:
         intake: Intake,
         node_start: NodeStart,
         cache: CacheFacade,
-        find_lost: Callable[[Iterable[VenueReport]], tuple[LostOrder, ...]],
+        lost_orders: FindsLost,
         sources: Callable[[frozenset[str]], Sources],
         busy: Callable[[], Collection[str]],
         rules: Rules,
@@ -62,7 +73,7 @@ class Observer:
         self._intake = intake
         self._node_start = node_start
         self._cache = cache
-        self._find_lost = find_lost
+        self._lost_orders = lost_orders
         self._sources = sources
         self._busy = busy
         self._rules = rules
@@ -126,6 +137,7 @@ class Observer:
             if isinstance(read, ReadLater):
                 yield from read.steps()
         reports = self._reports(recovery)
+        yield from self._lost_orders.steps([report for report in reports if report.orders])
         late = self._late(reports)
         yield from self._read().steps((*reports, *recovery.answers), late)
 
@@ -217,5 +229,5 @@ class Observer:
             mute=frozenset() if asked is None else asked.mute,
             cash_accounts=wallets,
             base_currencies={one: currency for one, (currency, _) in based.items()},
-            lost_orders=self._find_lost(reports),
+            lost_orders=self._lost_orders.find(reports),
         )

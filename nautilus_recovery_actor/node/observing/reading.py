@@ -63,8 +63,14 @@ class _Seen(msgspec.Struct, frozen=True, gc=False):
 class _Kept(Generic[_K, _T, _V]):
     # What was made of each thing, until its stamp changes
 
-    def __init__(self, stamp: Callable[[_T], Any], make: Callable[[_T], _V]) -> None:
+    def __init__(
+        self,
+        stamp: Callable[[_T], Any],
+        changed: Callable[[Mapping[_K, "_Seen"]], list[_K]],
+        make: Callable[[_T], _V],
+    ) -> None:
         self._stamp = stamp
+        self._changed = changed
         self._make = make
         self._seen: dict[_K, _Seen] = {}
         self.made: dict[_K, _V] = {}
@@ -78,14 +84,13 @@ class _Kept(Generic[_K, _T, _V]):
         """Make what is new or has changed, and let go of all but `keys`."""
         for key in self._seen.keys() - keys:
             self.forget(key)
-        stamp = self._stamp
-        changed = [key for key, one in self._seen.items() if stamp(one.thing) != one.stamp]
+        changed = self._changed(self._seen)
         for number, key in enumerate((*changed, *(keys - self._seen.keys())), 1):
             thing = find(key)
             if thing is None:
                 self.forget(key)
             else:
-                self._seen[key] = _Seen(thing, stamp(thing))
+                self._seen[key] = _Seen(thing, self._stamp(thing))
                 self.made[key] = self._make(thing)
             if number % SLICE == 0:
                 yield
@@ -113,10 +118,10 @@ class Reading:
         self._restored = restored
         self._ts_registered = ts_registered
         self._orders = _Kept[ClientOrderId, _OrderAndParent, tuple[CachedOrder, OwnOrder]](
-            _events, self._made
+            _events, _changed_orders, self._made
         )
         self._positions = _Kept[PositionId, Position, CachedPosition](
-            self._size, self._read_position
+            self._size, self._changed_positions, self._read_position
         )
         # The report is kept with what it names, so that no other one can have its `id`
         self._named: dict[int, tuple[VenueReport | Answer, _Named]] = {}
@@ -212,6 +217,9 @@ class Reading:
     def _size(self, position: Position) -> tuple[int, float, bool]:
         return position.event_count, position.signed_qty, is_cash(self._cache, position.account_id)
 
+    def _changed_positions(self, seen: Mapping[PositionId, _Seen]) -> list[PositionId]:
+        return [key for key, one in seen.items() if self._size(one.thing) != one.stamp]
+
     # -- WHAT WAS READ --
 
     @property
@@ -245,3 +253,13 @@ def _events(found: _OrderAndParent) -> int:
     # An order changes by events alone, and what is said of a child by those of its parent too
     count: int = found.order.event_count
     return count if found.parent is None else count + found.parent.event_count
+
+
+def _changed_orders(seen: Mapping[ClientOrderId, _Seen]) -> list[ClientOrderId]:
+    # There may be ten thousand, and all of them are looked at in one slice
+    return [
+        key
+        for key, one in seen.items()
+        if one.stamp
+        != (one.thing.order.event_count if one.thing.parent is None else _events(one.thing))
+    ]
