@@ -5,7 +5,6 @@ A cash account whose adapter reports no positions, or reports "flat" of what was
 import asyncio
 import re
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
@@ -28,8 +27,7 @@ from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_recovery_actor import DiscrepancyKind as Kind
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
-from nautilus_recovery_actor.core.observation import Observation
-from nautilus_recovery_actor.node.observing import observation
+from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.observing.accounts import bases
 from nautilus_recovery_actor.node.observing.accounts import cash_accounts
 from nautilus_recovery_actor.node.observing.positions import paid_of_base
@@ -156,8 +154,8 @@ def test_a_margin_account_that_never_reports_positions_is_released_by_hand(
 ) -> None:
     """Nothing proves what it holds but a look at the venue, as the advice says."""
     strategy = heir()
-    never = partial(Observation, reporting=frozenset())
-    monkeypatch.setattr(observation, "Observation", never)
+    monkeypatch.setattr(Seam, "reporting_accounts", lambda *_: frozenset())
+    monkeypatch.setattr(Seam, "mute_accounts", lambda *_: frozenset({"PAPER-001"}))
 
     async def scenario() -> None:
         await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")

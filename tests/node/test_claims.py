@@ -21,6 +21,7 @@ from tests import scenes
 from tests.node.support import ETH
 from tests.node.support import Plain
 from tests.node.support import Recorder
+from tests.node.support import differences
 from tests.node.support import differing
 from tests.node.support import kinds
 from tests.node.support import watched
@@ -267,18 +268,24 @@ def test_what_comes_after_the_claim_is_the_strategys_own(
     asyncio.run(scenario())
 
 
-def test_a_close_by_hand_after_the_claim_is_a_contrary_part_that_blocks(
+def test_a_close_by_hand_after_the_claim_is_booked_on_what_it_closed(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
     """NautilusTrader books it under the claimant, beside what it closed: no order undoes that."""
+    claimant = claiming()
     venue.place(SYMBOL, "BUY", 2)
 
     async def scenario() -> None:
         await take_up(venue, valkey)
         venue.place(SYMBOL, "SELL", 1)
-        async with watched(venue, valkey, claiming()) as node:
+        async with watched(venue, valkey, claimant) as node:
             event = await node.result()
-            assert kinds(event) == {DiscrepancyKind.SPLIT_OWNERSHIP}
-            assert event.report.blocked_instruments == (ETH.value,)
+            assert event.outcome is RecoveryOutcome.ADJUSTED
+            assert all(found.resolved for found in differences(event))
+            (step,) = event.report.repairs
+            assert (step.kind, step.state) == ("merge", "proven")
+            (held,) = node.node.cache.positions_open()
+            assert (held.strategy_id.value, held.signed_decimal_qty()) == ("EXTERNAL", 1)
+            assert claimant.gate.is_open_for(ETH)
 
     asyncio.run(scenario())
