@@ -494,7 +494,8 @@ class Seam:
 
     def note(self, positions: Iterable[PositionStatusReport]) -> None:
         """Remember which accounts report positions."""
-        new = {report.account_id.value for report in positions} - self.reporting
+        held = (report for report in positions if report.quantity)  # A flat may be made up
+        new = {report.account_id.value for report in held} - self.reporting
         if new:
             self.reporting |= new
             self._journal.record_reporting(self.reporting)
