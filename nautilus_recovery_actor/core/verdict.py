@@ -6,6 +6,7 @@ Every function here is pure: the same observation gives the same report.
 
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
@@ -85,7 +86,10 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
         )
         if observation.edited_accounts.intersection(silent):
             remedy = "the engine may have edited what was sent, see the difference of each"
-        message = f"No mass status from {', '.join(silent)}: {remedy}"
+        unanswered = _unanswered(report)
+        if unanswered.issuperset(silent):
+            remedy = "check the log for errors of its client, and restart the node"
+        message = f"{_silence(silent, unanswered)}: {remedy}"
     elif report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED
         blocked = ", ".join(report.blocked_instruments)
@@ -178,12 +182,34 @@ def _silent(observation: Observation, report: RecoveryReport, policy: Policy) ->
     return silent
 
 
+def _unanswered(report: RecoveryReport) -> set[str]:
+    # The accounts that have reported, and have not answered again
+    return {
+        found.account_id
+        for found in report.discrepancies
+        if found.kind is DiscrepancyKind.UNPROVEN_REPORT
+        and found.is_blocking
+        and not found.instrument_id
+    }
+
+
+def _silence(silent: Iterable[str], unanswered: Container[str]) -> str:
+    never = [account_id for account_id in silent if account_id not in unanswered]
+    once = [account_id for account_id in silent if account_id in unanswered]
+    named = (("No mass status from", never), ("No second answer from", once))
+    return "; ".join(f"{what} {', '.join(accounts)}" for what, accounts in named if accounts)
+
+
 def _proof(observation: Observation, report: RecoveryReport) -> str:
     if not (observation.reports or any(one.ts_proof for one in report.accounts)):
         return "no venue report to compare it with"
     if remaining := _remaining(report):
         return f"differences that block nothing: {remaining}"
-    return "equal to the venue's report"
+    if not observation.reports:
+        return "equal to the venue's answers"
+    reported = {one.account_id for one in observation.reports}
+    is_proven = all(one.ts_proof for one in report.accounts if one.account_id in reported)
+    return f"equal to the venue's report{', proven by a second answer' if is_proven else ''}"
 
 
 def _remaining(report: RecoveryReport) -> int:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from decimal import Decimal
 
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
@@ -18,6 +21,7 @@ from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
@@ -31,6 +35,31 @@ _MAX_LOST_LINES = 20
 # As many positions may be without a stop as there are
 _MAX_LINES = 20
 _MAX_NAMES = 5
+# One of it, and several
+_CORRECTED = {
+    Correction.DUPLICATE_FILL: ("trade was reported twice", "trades were reported twice"),
+    Correction.VENUE_ORDER_ID_CHANGED: (
+        "order has a new venue order ID",
+        "orders have new venue order IDs",
+    ),
+    Correction.CLIENT_ORDER_ID_CUT: (
+        "order came back with a part of its client order ID",
+        "orders came back with a part of their client order IDs",
+    ),
+    Correction.CASH_POSITION_FLAT: (
+        "position of a cash account, whose balances count",
+        "positions of a cash account, whose balances count",
+    ),
+    Correction.PRICE_IS_AVERAGE: (
+        "order came back without its own price",
+        "orders came back without their own prices",
+    ),
+    Correction.ALREADY_APPLIED: (
+        "order or trade was in the cache already",
+        "orders and trades were in the cache already",
+    ),
+    Correction.ORDER_ASKED: ("order had to be asked for", "orders had to be asked for one by one"),
+}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
 
@@ -46,6 +75,11 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     logged = [(severity, headline(report))]
     if report.fill_counts:
         logged.append((Severity.INFO, fills(report)))
+    logged += [(Severity.INFO, correction_line(made)) for made in report.corrections]
+    logged += [(Severity.WARN, repair_line(step)) for step in report.repairs]
+    logged += [
+        (Severity.INFO, f"{one.account_id} {proof(one)}") for one in report.accounts if one.answers
+    ]
     logged += [
         (Severity.INFO, position_line(change))
         for change in report.positions
@@ -182,6 +216,15 @@ def summary(report: RecoveryReport) -> str:
     sentences = [absence(report)]
     if report.fill_counts:
         sentences.append(fills(report))
+    if report.corrections:
+        corrected = Counter[str]()
+        for made in report.corrections:
+            corrected[made.name] += made.count
+        counts = (f"{count} {name}" for name, count in corrected.items())
+        sentences.append(f"Corrected: {', '.join(counts)}")
+    if report.repairs:
+        steps = Counter(f"{step.kind} {step.state}" for step in report.repairs)
+        sentences.append(f"Repairs: {', '.join(f'{n} {what}' for what, n in steps.items())}")
     if any(found.kind.is_difference for found in report.discrepancies):
         sentences.append(differences(report))
     if not all(found.kind.is_difference for found in report.discrepancies):
@@ -237,6 +280,27 @@ def balance_line(balance: BalanceChange) -> str:
     if balance.before is None or balance.after is None:
         return f"{start}{before} -> {after}"
     return f"{start}{before} -> {after} ({balance.after - balance.before:+f})"
+
+
+def correction_line(made: CorrectionMade) -> str:
+    """Return what was corrected in a venue's report."""
+    one, many = _CORRECTED[made.name]
+    place = f"{made.instrument_id} ({made.account_id})" if made.instrument_id else made.account_id
+    which = f": {made.detail}" if made.instrument_id else ""
+    return f"Corrected {made.name} {place}: {made.count} {one if made.count == 1 else many}{which}"
+
+
+def repair_line(step: RepairStep) -> str:
+    """Return what was done to make the cache equal to the venue."""
+    return f"Repair {step.state}, {step.instrument_id} ({step.account_id}): {step.detail}"
+
+
+def proof(account: AccountRecovery) -> str:
+    """Return whether an account's answers agree."""
+    count = "1 answer" if account.answers == 1 else f"{account.answers} answers"
+    if account.ts_proof is None:
+        return f"not proven by a second answer ({count})"
+    return f"proven by {count}, the last at {moment(account.ts_proof)} UTC"
 
 
 def position_line(change: PositionChange) -> str:
