@@ -166,7 +166,7 @@ OKX = Adapter(
         "not passed on for a cash account (`CASH_POSITION_FLAT`)."
     ),
     unproven=(
-        f"{_UNSEEN} Algo orders that this node did not place. Its reconnects are told to nobody: "
+        f"{_UNSEEN} Algo orders that this node did not place. Its reconnects go unnoticed: "
         "what happens meanwhile is found at the next restart only. On 1.221 every stop, since its "
         f"client asks for them at an address that OKX does not have. Spot: {_BALANCES.lower()}"
     ),
