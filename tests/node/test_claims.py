@@ -23,7 +23,6 @@ from tests.node.support import Plain
 from tests.node.support import Recorder
 from tests.node.support import differing
 from tests.node.support import kinds
-from tests.node.support import monitor_config
 from tests.node.support import watched
 from tests.scenes import SYMBOL
 
@@ -268,41 +267,16 @@ def test_what_comes_after_the_claim_is_the_strategys_own(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("qty", "rest"), [(1, Decimal(1)), (2, Decimal(0))])
-def test_a_close_by_hand_after_the_claim_is_booked_on_what_it_closed(
-    venue: PaperVenue, valkey: EmbeddedValkey, qty: int, rest: Decimal
-) -> None:
-    """NautilusTrader books it under the claimant, beside that; the start after it is clean."""
-    venue.place(SYMBOL, "BUY", 2)
-
-    async def scenario() -> None:
-        await take_up(venue, valkey)
-        venue.place(SYMBOL, "SELL", qty)
-        async with watched(venue, valkey, claiming()) as node:
-            event = await node.result()
-            (step,) = event.report.repairs
-            assert (step.kind, step.state) == ("merge", "proven")
-            assert event.report.blocked_instruments == ()
-        async with watched(venue, valkey, claiming()) as node:
-            event = await node.result()
-            assert event.report.outcome is RecoveryOutcome.CLEAN
-            held = node.node.cache.positions_open(instrument_id=ETH)
-            assert sum((one.signed_decimal_qty() for one in held), Decimal(0)) == rest
-
-    asyncio.run(scenario())
-
-
-def test_a_close_by_hand_after_the_claim_blocks_where_nothing_may_be_moved(
+def test_a_close_by_hand_after_the_claim_is_a_contrary_part_that_blocks(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
-    """It stays a contrary part of the claimant's: no order undoes that."""
+    """NautilusTrader books it under the claimant, beside what it closed: no order undoes that."""
     venue.place(SYMBOL, "BUY", 2)
 
     async def scenario() -> None:
         await take_up(venue, valkey)
         venue.place(SYMBOL, "SELL", 1)
-        config = monitor_config(corrections="none")
-        async with watched(venue, valkey, claiming(), monitor=config) as node:
+        async with watched(venue, valkey, claiming()) as node:
             event = await node.result()
             assert kinds(event) == {DiscrepancyKind.SPLIT_OWNERSHIP}
             assert event.report.blocked_instruments == (ETH.value,)
