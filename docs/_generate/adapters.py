@@ -25,9 +25,10 @@ A failed query that looks empty is one that the adapter logs and answers with no
 answer shows it.
 
 For every adapter: reports are compared with the cache, a question that fails is asked again, and
-nothing counts as proven until a second answer agrees with the first. A trade that is reported twice
-(`DUPLICATE_FILL`), an order that has another venue order ID than before (`VENUE_ORDER_ID_CHANGED`)
-and what the cache already has (`ALREADY_APPLIED`) are corrected wherever they are seen.
+nothing counts as [proven](evidence.md) until a second answer agrees with the first. A trade that is
+reported twice (`DUPLICATE_FILL`), an order that has another venue order ID than before
+(`VENUE_ORDER_ID_CHANGED`) and what the cache already has (`ALREADY_APPLIED`) are corrected wherever
+they are seen.
 """
 
 _QUERIES = 3

@@ -1,6 +1,7 @@
 """
-A recovery to show: a stop was filled while the node was away, and an order that the cache holds is
-not at the venue. What judges a real one makes the messages of this one.
+A recovery to show: a stop was filled while the node was away, the venue reported that trade twice,
+and an order that the cache holds is not at the venue. What judges a real one makes the messages of
+this one.
 """
 
 from decimal import Decimal
@@ -8,11 +9,13 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.observation import AccountState
+from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Contract
@@ -20,6 +23,7 @@ from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import judge
@@ -44,6 +48,7 @@ _MISSING_ID = "O-20260102-011502-001-000-4"
 _SECOND = 1_000_000_000
 _STARTED = 1_767_329_700 * _SECOND
 _RECONCILED = _STARTED + 2 * _SECOND
+_ANSWERED = _RECONCILED + 300_000_000
 _ENDED = _STARTED + 3 * _SECOND
 _ALIVE = _STARTED - 3 * 3600 * _SECOND
 _STOPPED_OUT = _STARTED - 3600 * _SECOND
@@ -69,7 +74,13 @@ def messages() -> dict[type[RecoveryMessage], RecoveryMessage]:
     )
     report = _judged(_observation())
     unreported = msgspec.structs.replace(
-        _observation(), reports=(), fills=(), events=0, ended=(), after=_observation().before
+        _observation(),
+        reports=(),
+        answers=(),
+        fills=(),
+        events=0,
+        ended=(),
+        after=_observation().before,
     )
     released = overrides.released(
         report, _BLOCKED, "canceled by hand", "desk@host", _ENDED + 60 * _SECOND, 900 * _SECOND
@@ -214,8 +225,13 @@ def _observation() -> Observation:
                 seen_events=1,
                 trade_ids=frozenset({"4471-1"}),
                 fills=1,
+                corrections=(
+                    CorrectionMade(Correction.DUPLICATE_FILL, _ACCOUNT_ID, _HELD, 1, "4471-1"),
+                ),
             ),
         ),
+        asked_accounts=frozenset({_ACCOUNT_ID}),
+        answers=(Answer(_ACCOUNT_ID, ts=_ANSWERED, venue="BINANCE", seen_events=1),),
         events=1,
         fills=(
             ObservedFill(

@@ -42,7 +42,7 @@ class RecoveryOutcome(StrEnum):
     What a completed recovery means for trading.
 
     ``CLEAN``: nothing was changed. ``ADJUSTED``: reconciliation changed something and the result
-    equals the venue's report. ``DEGRADED``: differences remain; the affected instruments stay
+    equals what the venue answers. ``DEGRADED``: differences remain; the affected instruments stay
     blocked, and the rest may trade.
     """
 
@@ -57,8 +57,8 @@ class FailureReason(StrEnum):
 
     ``RECONCILIATION_FAILED``: the kernel aborted its start, or the result did not last: too many
     epochs in too short a time. ``TIMEOUT``: no result within the configured time.
-    ``NOT_RECONCILED``: reconciliation is off, or an account never reported. ``INTERNAL_ERROR``: the
-    monitor itself raised.
+    ``NOT_RECONCILED``: reconciliation is off, or an account never reported, or did not answer when
+    it was asked again. ``INTERNAL_ERROR``: the monitor itself raised.
     """
 
     RECONCILIATION_FAILED = "RECONCILIATION_FAILED"

@@ -83,6 +83,7 @@ _LOAD = (
 )
 _UNSEEN = "Positions and orders on instruments that are not loaded: the adapter leaves them out."
 _BALANCES = "What is held is proven by the balances."
+_GAP = "On 1.221, what happens in a gap of the user stream is found at the next restart only."
 _NO_INVENTION = (
     "`generate_missing_orders=False` and no `external_order_claims`; no "
     "`position_check_interval_secs`."
@@ -103,7 +104,7 @@ BINANCE_FUTURES = Adapter(
     ),
     unproven=(
         "Orders older than the newest 1,000 of an instrument, and conditional orders that ended "
-        "more than 7 days ago."
+        f"more than 7 days ago. {_GAP}"
     ),
     settings=(
         "In hedge mode `use_reduce_only=False`, which the adapter demands, and no "
@@ -123,7 +124,7 @@ BINANCE_SPOT = Adapter(
     corrected='"Flat" is not passed on for a cash account (`CASH_POSITION_FLAT`).',
     unproven=(
         f"{_BALANCES} Two instruments that share a base currency are proven together only. On a "
-        "margin account (`MARGIN`, `ISOLATED_MARGIN`) nothing proves a position."
+        f"margin account (`MARGIN`, `ISOLATED_MARGIN`) nothing proves a position. {_GAP}"
     ),
     settings=_NO_INVENTION,
 )
@@ -164,7 +165,11 @@ OKX = Adapter(
         'An open order that no list contains is asked for by its ID (`ORDER_ASKED`). "Flat" is '
         "not passed on for a cash account (`CASH_POSITION_FLAT`)."
     ),
-    unproven=(f"{_UNSEEN} Algo orders that this node did not place. Spot: {_BALANCES.lower()}"),
+    unproven=(
+        f"{_UNSEEN} Algo orders that this node did not place. Its reconnects go unnoticed: "
+        "what happens meanwhile is found at the next restart only. On 1.221 every stop, since its "
+        f"client asks for them at an address that OKX does not have. Spot: {_BALANCES.lower()}"
+    ),
     settings=(
         f'{_LOAD} In long/short mode: `oms_type="HEDGING"` in each strategy. For spot: '
         f"{_NO_INVENTION}"

@@ -28,12 +28,14 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     startup_timeout_secs : float, default 120.0
         The seconds from the kernel's start to the failure of a trader that has not started.
         NautilusTrader's own `timeout_reconciliation` is not enforced. Reconciliation blocks the
-        event loop, so allow for what it takes: about a minute for 10,000 orders.
+        event loop, so allow for what it takes: about a minute for 10,000 orders that the cache does
+        not have yet. The questions to the venues at the start count too (`query_timeout_secs`).
     settle_ms : int, default 250
         The milliseconds without any reconciliation event that must pass before the judgment.
     verify_timeout_secs : float, default 10.0
         The seconds from the trader's start, `settle_ms` aside, in which the events must settle, and
-        for which a difference that blocks is checked again before it is reported.
+        for which a difference that blocks is checked again before it is reported. An epoch does not
+        end while a venue is being asked.
     accounts : list[str], optional
         The accounts that must report. If ``None`` then those in the cache: list them if the cache
         still holds an account that this node no longer trades.
@@ -44,27 +46,29 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     max_report_fills : int, default 1000
         The maximum number of fills in a report, the newest. All fills are counted.
     reopen_on_mass_status : bool, default True
-        If a mass status at run time (after a reconnect) opens a new epoch, and so does an execution
-        client that disconnects.
+        If a mass status at run time (after a reconnect) opens a new epoch, from the moment the
+        client asks for it, and so does an execution client that disconnects.
     reopen_on_synthetic_fill : bool, default True
         If a fill at run time that the engine made up opens a new epoch, and so does one that
         arrives late where the engine had guessed.
     allow_unreconciled : bool, default False
         If accounts that sent no mass status may trade. Nothing is proven about them then.
     shadow : bool, default False
-        If everything is observed, published and logged, and nothing is blocked.
+        If everything is observed, published and logged, and nothing is blocked, corrected or moved.
     heartbeat_secs : float, default 5.0
         The seconds between two heartbeats in the cache.
     history_size : int, default 100
         The number of reports kept in the cache.
     corrections : "all", "none" or tuple[str, ...], default "all"
         Which corrections of what venues report are made before the engine sees it: all, none, or
-        those named (see `Correction`). With `shadow` none is.
+        those named (see `Correction`). With ``none`` or `shadow`, nothing is moved between
+        positions either.
     query_timeout_secs : float, default 20.0
         The seconds that one question to a venue may take.
     query_retries : int, default 3
         How often a question is asked again that raises, is not answered in time, or whose answer
-        leaves out what was just held.
+        leaves out what was just held; and how often the venues are asked again in an epoch if their
+        answers do not agree.
     avg_px_tolerance : float, default 0.001
         By how much average open prices may differ, as a fraction of the venue's.
     storm_epochs : int, default 6

@@ -93,9 +93,10 @@ def recovery_exec_engine_config(**overrides: Any) -> LiveExecEngineConfig:
         - ``reconciliation=True``: without it nothing is compared with the venue.
         - ``reconciliation_lookback_mins=None``: everything that the venue has. A lookback shorter
           than the time away misses fills, and one shorter than the age of a position makes 1.231
-          invent the opening fill that it lacks (seen on a real node: made-up fills, although the
-          cache held the real ones). Set it only where the start takes too long, to more than
-          the longest time away and the age of the oldest position; `preflight` estimates that.
+          invent the opening fill that it lacks, if Redis is lost or nothing is corrected (seen on a
+          real node: made-up fills, although the cache held the real ones). Set it only where the
+          start takes too long, to more than the longest time away and the age of the oldest
+          position; `preflight` estimates that.
         - ``reconciliation_startup_delay_secs=10.0``: the checks below wait this long after
           reconciliation, because events still in flight look like differences to them.
         - ``generate_missing_orders=True``: a position that differs from the venue's is aligned with
