@@ -37,7 +37,8 @@ _Place = tuple[str, str | None]
 
 _SILENT = (
     "{} was asked again after the reconciliation, and did not answer ({}), so nothing about it is "
-    "proven: check the log for errors of its client, and restart the node"
+    "proven: check the log for errors of its client, then restart the node, or run "
+    "`nautilus-recovery resume`"
 )
 _DIFFERENT = (
     "The venue was asked {} times, and the last two answers differ, so neither is believed: check "

@@ -88,7 +88,7 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
             remedy = "the engine may have edited what was sent, see the difference of each"
         unanswered = _unanswered(report)
         if unanswered.issuperset(silent):
-            remedy = "check the log for errors of its client, and restart the node"
+            remedy = "check the log for its errors, and restart, or run `nautilus-recovery resume`"
         message = f"{_silence(silent, unanswered)}: {remedy}"
     elif report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED

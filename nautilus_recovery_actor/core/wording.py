@@ -1,5 +1,7 @@
 """
-A report in words. The node's log, the command line and the demo all say these sentences.
+A report in words (long: one sentence for each thing that it says).
+
+The node's log, the command line and the demo all say these sentences.
 """
 
 from collections import Counter
@@ -211,7 +213,7 @@ def blocked(report: RecoveryReport) -> str:
     return f"Blocked: {_names(report.blocked_instruments)}"
 
 
-def summary(report: RecoveryReport) -> str:
+def summary(report: RecoveryReport) -> str:  # noqa: C901  One sentence each
     """Return what happened in short, its result aside."""
     sentences = [absence(report)]
     if report.fill_counts:

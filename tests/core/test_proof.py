@@ -226,7 +226,7 @@ def test_without_a_mass_status_two_further_answers_prove() -> None:
     two = replace(one, answers=(*one.answers, answer(LONG_2, ts=TS_REPORT + 200)))
     judgment = verdict.judge(two, PLAIN)
     assert judgment.report.blocked_instruments == ()
-    assert judgment.report.message == "Nothing was changed; equal to the venue's report"
+    assert judgment.report.message == "Nothing was changed; equal to the venue's answers"
     assert not judgment.is_pending
     assert judgment.outdated == frozenset()
 

@@ -4,15 +4,19 @@ import msgspec
 import pytest
 
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import STRATEGY
@@ -263,3 +267,73 @@ def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None
     told = wording.lines(msgspec.structs.replace(report(), lost_orders=lost))
     assert len(told) == 1 + min(count, 21)
     assert last in told[-1][1]
+
+
+@pytest.mark.parametrize("name", Correction)
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_was_corrected_is_said_in_one_line(name: Correction, count: int) -> None:
+    """
+    What, where, how often, and which; of all of an account's only how many.
+    """
+    made = CorrectionMade(name, ACCOUNT, BTC, count, "T-1, T-2")
+    (_, (severity, line)) = wording.lines(msgspec.structs.replace(report(), corrections=(made,)))
+    assert severity is Severity.INFO
+    assert line.startswith(f"Corrected {name} {BTC} ({ACCOUNT}): {count} ")
+    assert line.endswith(": T-1, T-2")
+    whole = wording.correction_line(msgspec.structs.replace(made, instrument_id=""))
+    assert whole.startswith(f"Corrected {name} {ACCOUNT}: {count} ")
+    assert "T-1" not in whole
+
+
+def test_one_is_not_told_like_several() -> None:
+    """
+    Of each correction.
+    """
+    for name in Correction:
+        one, two = (
+            wording.correction_line(CorrectionMade(name, ACCOUNT, "", count, ""))
+            for count in (1, 2)
+        )
+        assert one.partition(": 1 ")[2] != two.partition(": 2 ")[2]
+
+
+def test_what_was_repaired_is_a_warning() -> None:
+    """
+    Where, whether it is proven, and what was done.
+    """
+    step = RepairStep("merge", ACCOUNT, BTC, position_id="P-1", detail="it moved", state="proven")
+    told = wording.lines(msgspec.structs.replace(report(), repairs=(step,)))
+    assert told[1:] == [(Severity.WARN, f"Repair proven, {BTC} ({ACCOUNT}): it moved")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "ts_proof", "text"),
+    [
+        (2, 1_767_225_600_000_000_000, "proven by 2 answers, the last at 2026-01-01 00:00:00 UTC"),
+        (1, None, "not proven by a second answer (1 answer)"),
+        (3, None, "not proven by a second answer (3 answers)"),
+    ],
+)
+def test_each_account_that_answered_says_whether_that_is_proven(
+    answers: int, ts_proof: int | None, text: str
+) -> None:
+    """
+    And one that did not says nothing.
+    """
+    account = AccountRecovery(ACCOUNT, "PAPER", answers=answers, ts_proof=ts_proof)
+    silent = AccountRecovery("OTHER-001", "")
+    told = wording.lines(msgspec.structs.replace(report(), accounts=(account, silent)))
+    assert told[1:] == [(Severity.INFO, f"{ACCOUNT} {text}")]
+
+
+def test_the_summary_counts_corrections_and_repairs() -> None:
+    """
+    By name, over all instruments.
+    """
+    made = (
+        CorrectionMade(Correction.DUPLICATE_FILL, ACCOUNT, BTC, 2, "T-1, T-2"),
+        CorrectionMade(Correction.DUPLICATE_FILL, ACCOUNT, "ETHUSDT.PAPER", 1, "T-3"),
+    )
+    steps = (RepairStep("merge", ACCOUNT, BTC, state="made"),)
+    told = wording.summary(msgspec.structs.replace(report(), corrections=made, repairs=steps))
+    assert "Corrected: 3 DUPLICATE_FILL. Repairs: 1 merge made" in told

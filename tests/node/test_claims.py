@@ -289,3 +289,26 @@ def test_a_close_by_hand_after_the_claim_is_booked_on_what_it_closed(
             assert claimant.gate.is_open_for(ETH)
 
     asyncio.run(scenario())
+
+
+def test_a_close_by_hand_of_what_was_claimed_closes_the_gate_at_run_time(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """Its fill comes without a flag, under the claimant: the venue is asked all the same."""
+    venue.place(SYMBOL, "BUY", 2)
+    claimant = claiming()
+
+    async def scenario() -> None:
+        await take_up(venue, valkey)
+        async with watched(venue, valkey, claimant) as node:
+            assert (await node.result()).blocked_instruments == set()
+            venue.place(SYMBOL, "SELL", 1)
+            await node.run.until(lambda: node.monitor.epoch == 3)
+            assert not claimant.gate.is_open
+            event = await node.result(2)
+            assert event.report.trigger == "proof"
+            assert event.outcome is RecoveryOutcome.ADJUSTED
+            (held,) = node.node.cache.positions_open()
+            assert (held.strategy_id.value, held.signed_decimal_qty()) == ("EXTERNAL", 1)
+
+    asyncio.run(scenario())

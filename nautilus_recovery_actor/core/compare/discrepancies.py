@@ -21,7 +21,7 @@ _SILENT = (
 )
 _EDITED = (
     "The engine may have edited the mass status of {} before it was seen, so nothing in it is "
-    "proven: its adapter must fill it by `add_order_reports` and `add_fill_reports`"
+    "proven: its client must make it by `generate_mass_status`, or send it to the engine's endpoint"
 )
 
 

@@ -57,7 +57,10 @@ class Incoming:
                     self._soon(self._on_flagged)
             elif type(event) is OrderFilled:
                 self._intake.live_fills.append(event)
-                if self._intake.is_over and event.strategy_id.value in UNCLAIMED_STRATEGIES:
+                if self._intake.is_over and (
+                    event.venue_order_id in self._intake.reported_orders  # It may be claimed
+                    or event.strategy_id.value in UNCLAIMED_STRATEGIES
+                ):
                     self._soon(self._on_nobodys_fill, event)
             if self._intake.is_attentive:
                 self._attend(event)
