@@ -84,7 +84,8 @@ def test_account_whose_mass_status_may_have_been_edited_has_not_reported() -> No
     assert (edited.account_id, edited.venue) == ("A-1", "an edited report")
     assert edited.detail == (
         "The engine may have edited the mass status of A-1 before it was seen, so nothing in it "
-        "is proven: its client must make it by `generate_mass_status`, or send it to the engine's endpoint"
+        "is proven: its client must make it by `generate_mass_status`, or send it to the engine's "
+        "endpoint"
     )
     assert (silent.account_id, silent.venue) == ("B-1", "no report")
     assert silent.detail.startswith("B-1 sent no mass status")
