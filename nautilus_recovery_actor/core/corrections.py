@@ -354,7 +354,8 @@ def _is_same(report: OrderReport, order: KnownOrder) -> bool:
 
 def _is_applied(report: OrderReport, order: KnownOrder) -> bool:
     return bool(
-        order.venue_order_id == report.venue_order_id
+        order.venue_order_id is not None  # Identifiers of 1.221 cannot be compared with None
+        and order.venue_order_id == report.venue_order_id
         and order.status == report.order_status
         and order.filled_qty == report.filled_qty
         and order.side == report.order_side

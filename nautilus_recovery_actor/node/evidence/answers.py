@@ -79,7 +79,7 @@ class Answers:
         try:
             if not questions.client.is_connected:
                 return _failed(accounts, self._clock, "its client is disconnected")
-            if again and self._seam.is_correcting:
+            if again and self._seam.may_report_again:
                 await self._report_again(questions)
             return await self._answers(questions, accounts)
         except Exception as e:  # Of one client, and nothing about the others

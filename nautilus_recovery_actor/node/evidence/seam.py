@@ -104,9 +104,9 @@ class Seam:
         self.reporting: frozenset[str] = frozenset()
 
     @property
-    def is_correcting(self) -> bool:
-        """Whether anything of what clients report may be changed."""
-        return bool(self._on)
+    def may_report_again(self) -> bool:
+        """Whether the engine may be given a mass status that it did not ask for."""
+        return bool(self._on) and getattr(self._engine, "reconciliation", False)
 
     @property
     def lookback_mins(self) -> int | None:
@@ -433,7 +433,8 @@ class Seam:
             self._msgbus.send(EXEC_ENGINE_PROCESS, _update(order, report, self._clock))
         for order, report in renamed:
             for _ in range(_MAX_YIELDS):
-                if order.venue_order_id == report.venue_order_id:
+                known = order.venue_order_id
+                if known is not None and known == report.venue_order_id:
                     break
                 await asyncio.sleep(0)
 
