@@ -1,5 +1,7 @@
 """
-A report in words. The node's log, the command line and the demo all say these sentences.
+A report in words (long: all that a report can say).
+
+The node's log, the command line and the demo all say these sentences.
 """
 
 from collections import Counter
@@ -7,9 +9,12 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from decimal import Decimal
 
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
@@ -18,6 +23,7 @@ from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
@@ -31,6 +37,26 @@ _MAX_LOST_LINES = 20
 # As many positions may be without a stop as there are
 _MAX_LINES = 20
 _MAX_NAMES = 5
+# What each correction was about, and what was wrong with it
+_CORRECTED = {
+    Correction.DUPLICATE_FILL: ("trade", "reported twice, counted once"),
+    Correction.VENUE_ORDER_ID_CHANGED: ("order", "with a changed venue order ID, still known"),
+    Correction.CLIENT_ORDER_ID_CUT: ("order", "with a shortened client order ID, made whole"),
+    Correction.CASH_POSITION_FLAT: (
+        "position report",
+        "for a cash account left out, its balances count",
+    ),
+    Correction.PRICE_IS_AVERAGE: ("order", "reported with a wrong price, the real one kept"),
+    Correction.ALREADY_APPLIED: ("report", "already known and unchanged, not applied again"),
+    Correction.ORDER_ASKED: ("order", "missing from the report, found by its ID"),
+}
+_STEPS: dict[str, tuple[str, Severity]] = {
+    "planned": ("Repair planned", Severity.INFO),
+    "made": ("Repaired, not proven yet", Severity.WARN),
+    "proven": ("Repaired and proven", Severity.INFO),
+    "refused": ("Repair refused", Severity.WARN),
+}
+_TRIGGERS = {"proof": "proof: somebody else traded what this node holds"}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
 
@@ -44,8 +70,17 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     else:
         severity = Severity.WARN if report.blocked_instruments else Severity.INFO
     logged = [(severity, headline(report))]
+    logged += [(Severity.INFO, correction_line(made)) for made in report.corrections[:_MAX_LINES]]
+    if (more := len(report.corrections) - _MAX_LINES) > 0:
+        logged.append((Severity.INFO, f"More corrections, only in the report: {more}"))
     if report.fill_counts:
         logged.append((Severity.INFO, fills(report)))
+    logged += [(repair_severity(step), repair_line(step)) for step in report.repairs]
+    logged += [
+        (Severity.INFO, f"{account.account_id} {proof}")
+        for account in report.accounts
+        if (proof := proof_of(account)) and account.ts_proof is not None
+    ]
     logged += [
         (Severity.INFO, position_line(change))
         for change in report.positions
@@ -125,17 +160,31 @@ def result(report: RecoveryReport) -> str:
 
 def opened(report: RecoveryReport) -> str:
     """Return what opened the epoch."""
-    return f"opened by {report.trigger}"
+    return f"opened by {_TRIGGERS.get(report.trigger, report.trigger)}"
 
 
 def absence(report: RecoveryReport) -> str:
     """Return what opened the epoch, and for a start how long the node was away."""
     if report.trigger != "startup":
-        return f"At run time ({report.trigger})"
+        return f"At run time ({_TRIGGERS.get(report.trigger, report.trigger)})"
     if report.away_ns is None:
         return "No earlier run on record"
     end = "stopped cleanly" if report.clean_shutdown else "not stopped cleanly"
     return f"Away for {duration(report.away_ns)}, {end}"
+
+
+def corrections(report: RecoveryReport) -> str:
+    """Return how often each correction was made."""
+    counts: Counter[Correction] = Counter()
+    for made in report.corrections:
+        counts[made.name] += made.count
+    return f"Corrected: {', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'}"
+
+
+def repairs(report: RecoveryReport) -> str:
+    """Return how many repairs are in which state."""
+    counts = Counter(step.state for step in report.repairs)
+    return f"Repairs: {', '.join(f'{count} {state}' for state, count in counts.items()) or 'none'}"
 
 
 def fills(report: RecoveryReport) -> str:
@@ -180,6 +229,10 @@ def blocked(report: RecoveryReport) -> str:
 def summary(report: RecoveryReport) -> str:
     """Return what happened in short, its result aside."""
     sentences = [absence(report)]
+    if report.corrections:
+        sentences.append(corrections(report))
+    if report.repairs:
+        sentences.append(repairs(report))
     if report.fill_counts:
         sentences.append(fills(report))
     if any(found.kind.is_difference for found in report.discrepancies):
@@ -211,7 +264,7 @@ def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> 
     if effect.fills:
         pnl = effect.realized_pnl
         realized = "PnL unknown" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
-        count = "1 fill" if effect.fills == 1 else f"{effect.fills} fills"
+        count = _counted(effect.fills, "fill")
         yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realized {realized}"
 
 
@@ -237,6 +290,35 @@ def balance_line(balance: BalanceChange) -> str:
     if balance.before is None or balance.after is None:
         return f"{start}{before} -> {after}"
     return f"{start}{before} -> {after} ({balance.after - balance.before:+f})"
+
+
+def correction_line(made: CorrectionMade) -> str:
+    """Return what was corrected in an account's report, and which orders or trades."""
+    what, how = _CORRECTED[made.name]
+    where = f"{made.instrument_id} ({made.account_id})" if made.instrument_id else made.account_id
+    # The count says it all where everything of an account is meant
+    detail = f": {made.detail}" if made.detail and made.instrument_id else ""
+    return f"{made.name} {where}: {_counted(made.count, what)} {how}{detail}"
+
+
+def repair_severity(step: RepairStep) -> Severity:
+    """Return how much a repair matters now."""
+    return _STEPS[step.state][1]
+
+
+def repair_line(step: RepairStep) -> str:
+    """Return a repair and what became of it."""
+    return f"{_STEPS[step.state][0]}: {step.instrument_id} ({step.account_id}): {step.detail}"
+
+
+def proof_of(account: AccountRecovery) -> str:
+    """Return how an account was proven, or why it was not; empty if it never answered."""
+    if account.ts_proof is not None:
+        answers = _counted(account.answers, "answer")
+        return f"proven by {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
+    if account.answers:
+        return f"not proven by a second answer ({_counted(account.answers, 'answer')})"
+    return ""
 
 
 def position_line(change: PositionChange) -> str:
@@ -292,3 +374,7 @@ def release_line(one: Override) -> str:
 
 def _signed(quantity: Decimal) -> str:
     return f"{quantity:+f}" if quantity else "flat"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
