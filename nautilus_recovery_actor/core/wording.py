@@ -47,7 +47,7 @@ _CORRECTED = {
         "for a cash account left out, its balances count",
     ),
     Correction.PRICE_IS_AVERAGE: ("order", "reported with a wrong price, the real one kept"),
-    Correction.ALREADY_APPLIED: ("report", "already known and unchanged, not applied again"),
+    Correction.ALREADY_APPLIED: ("known order or trade", "not applied again"),
     Correction.ORDER_ASKED: ("order", "missing from the report, found by its ID"),
 }
 _STEPS: dict[str, tuple[str, Severity]] = {
@@ -79,7 +79,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     logged += [
         (Severity.INFO, f"{account.account_id} {proof}")
         for account in report.accounts
-        if (proof := proof_of(account)) and account.ts_proof is not None
+        if (proof := proof_of(account))
     ]
     logged += [
         (Severity.INFO, position_line(change))
@@ -316,9 +316,9 @@ def proof_of(account: AccountRecovery) -> str:
     if account.ts_proof is not None:
         answers = _counted(account.answers, "answer")
         return f"proven by {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
-    if account.answers:
-        return f"not proven by a second answer ({_counted(account.answers, 'answer')})"
-    return ""
+    if account.answers == 1:
+        return "not confirmed by a second answer"
+    return f"not proven by {account.answers} answers" if account.answers else ""
 
 
 def position_line(change: PositionChange) -> str:
@@ -377,4 +377,4 @@ def _signed(quantity: Decimal) -> str:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return f"{count} {what}" if count == 1 else f"{count} {what.replace(' or ', 's and ')}s"

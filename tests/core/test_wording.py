@@ -4,15 +4,19 @@ import msgspec
 import pytest
 
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import STRATEGY
@@ -263,3 +267,114 @@ def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None
     told = wording.lines(msgspec.structs.replace(report(), lost_orders=lost))
     assert len(told) == 1 + min(count, 21)
     assert last in told[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "expected"),
+    [
+        ("DUPLICATE_FILL", 2, "2 trades reported twice, counted once"),
+        ("VENUE_ORDER_ID_CHANGED", 1, "1 order with a changed venue order ID, still known"),
+        ("CLIENT_ORDER_ID_CUT", 2, "2 orders with a shortened client order ID, made whole"),
+        (
+            "CASH_POSITION_FLAT",
+            1,
+            "1 position report for a cash account left out, its balances count",
+        ),
+        ("PRICE_IS_AVERAGE", 1, "1 order reported with a wrong price, the real one kept"),
+        ("ALREADY_APPLIED", 1, "1 known order or trade not applied again"),
+        ("ALREADY_APPLIED", 7, "7 known orders and trades not applied again"),
+        ("ORDER_ASKED", 1, "1 order missing from the report, found by its ID"),
+    ],
+)
+def test_each_correction_is_a_line_in_words(name: str, count: int, expected: str) -> None:
+    """
+    With its name, where, how many and which.
+    """
+    made = CorrectionMade(Correction(name), ACCOUNT, BTC, count, "A, B")
+    found = msgspec.structs.replace(report(), corrections=(made,))
+    assert wording.lines(found)[1:] == [
+        (Severity.INFO, f"{name} {BTC} ({ACCOUNT}): {expected}: A, B")
+    ]
+    whole = msgspec.structs.replace(made, instrument_id="")
+    assert wording.correction_line(whole) == f"{name} {ACCOUNT}: {expected}"
+
+
+def test_every_correction_has_words() -> None:
+    """
+    Also one that is new.
+    """
+    for name in Correction:
+        assert str(name) in wording.correction_line(CorrectionMade(name, ACCOUNT, BTC, 1, ""))
+
+
+def test_many_corrections_are_one_line_more() -> None:
+    """
+    A log stays readable; the report has them all.
+    """
+    made = CorrectionMade(Correction.ORDER_ASKED, ACCOUNT, BTC, 1, "O-1")
+    found = msgspec.structs.replace(report(), corrections=(made,) * 23)
+    _, *told = wording.lines(found)
+    assert len(told) == 21
+    assert told[-1] == (Severity.INFO, "More corrections, only in the report: 3")
+    assert wording.summary(found).endswith(". Corrected: 23 ORDER_ASKED")
+
+
+@pytest.mark.parametrize(
+    ("state", "severity", "start"),
+    [
+        ("planned", Severity.INFO, "Repair planned"),
+        ("made", Severity.WARN, "Repaired, not proven yet"),
+        ("proven", Severity.INFO, "Repaired and proven"),
+        ("refused", Severity.WARN, "Repair refused"),
+    ],
+)
+def test_a_repair_is_a_line_with_its_state(state: str, severity: Severity, start: str) -> None:
+    """
+    What is not proven, or was refused, is warned of.
+    """
+    step = msgspec.convert(
+        {
+            "kind": "merge",
+            "account_id": ACCOUNT,
+            "instrument_id": BTC,
+            "detail": "1 is booked on P-1",
+            "state": state,
+        },
+        RepairStep,
+    )
+    found = msgspec.structs.replace(report(), repairs=(step,))
+    line = f"{start}: {BTC} ({ACCOUNT}): 1 is booked on P-1"
+    assert wording.lines(found)[1:] == [(severity, line)]
+    assert wording.summary(found).endswith(f". Repairs: 1 {state}")
+
+
+@pytest.mark.parametrize(
+    ("answers", "ts_proof", "expected"),
+    [
+        (2, 36_192_000_000_000, "proven by 2 answers, the last at 10:03:12 UTC"),
+        (1, None, "not confirmed by a second answer"),
+        (3, None, "not proven by 3 answers"),
+        (0, None, ""),
+    ],
+)
+def test_an_account_has_a_line_on_its_proof(
+    answers: int, ts_proof: int | None, expected: str
+) -> None:
+    """
+    One that never answered, or an older version's, has none.
+    """
+    account = AccountRecovery(ACCOUNT, "PAPER", ts_proof=ts_proof, answers=answers)
+    found = msgspec.structs.replace(report(), accounts=(account,))
+    assert wording.lines(found)[1:] == (
+        [(Severity.INFO, f"{ACCOUNT} {expected}")] if expected else []
+    )
+
+
+def test_a_recovery_to_prove_what_somebody_else_traded_says_so() -> None:
+    """
+    Its name alone would say nothing.
+    """
+    found = msgspec.structs.replace(report(), trigger="proof")
+    why = "proof: somebody else traded what this node holds"
+    assert wording.opened(found) == f"opened by {why}"
+    assert wording.absence(found) == f"At run time ({why})"

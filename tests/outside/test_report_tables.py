@@ -93,6 +93,8 @@ def test_all_that_was_found_is_counted() -> None:
         ),
     )
     assert row(report).story.split(". ")[1:] == [
+        "Corrected: 2 DUPLICATE_FILL",
+        "Repairs: 1 proven",
         "Reconciled fills: 2 VENUE, 1 SYNTHETIC",
         "Differences: 2 BLOCK, 1 INFO, 1 resolved",
         "Lost orders: 1",
@@ -157,6 +159,8 @@ def test_one_in_full_tells_all() -> None:
     assert titles == [
         lines[0],
         "Accounts",
+        "Corrected: 2 DUPLICATE_FILL",
+        "Repairs: 1 proven",
         "Positions",
         "Reconciled fills: 1 INFERRED, 2000 VENUE, the newest 1 in full",
         "Lost orders",
@@ -173,7 +177,10 @@ def test_one_in_full_tells_all() -> None:
         "trade T-1"
     ) in text
     assert "  BTCUSDT.PAPER released by desk@host from 1970-01-01 00:00:00 to 1970-01-01 " in text
-    assert "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; connected" in text
+    assert (
+        "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; "
+        "proven by 2 answers, the last at 00:00:00 UTC; connected"
+    ) in text
     assert "  In shadow mode: nothing is blocked" in lines
 
     assert list(in_full(PLAIN)) == [
