@@ -199,6 +199,7 @@ def test_an_account_without_a_second_answer_is_not_reconciled(problem: str | Non
     (one,) = report.discrepancies
     assert (one.kind, one.instrument_id) == (Kind.UNPROVEN_REPORT, "")
     assert f"did not answer ({problem or 'no answer came'})" in one.detail
+    assert proven(asked(*answers)).pending == ({ACCOUNT} if problem is None else set())
     assert report.message == one.detail
     assert report.message.startswith(f"{ACCOUNT} was asked again after the reconciliation")
 
@@ -224,7 +225,6 @@ def test_two_answers_that_agree_are_named_in_the_result() -> None:
     assert twice.message == (
         "Nothing was changed; equal to the venue's report, confirmed by a second answer"
     )
-    assert proven(asked(*answers)).pending == ({ACCOUNT} if problem is None else set())
 
 
 def test_a_question_that_failed_once_is_forgotten_once_it_is_answered() -> None:

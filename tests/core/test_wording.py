@@ -218,12 +218,16 @@ def test_difference_with_nothing_to_say_of_a_side_has_a_dash() -> None:
 
 def test_lines_come_in_the_order_of_a_story() -> None:
     """
-    The result comes first, then fills, positions, lost orders and the differences, one line each.
+    The result comes first, then corrections, fills, repairs, proofs, positions, lost orders and
+    the differences, one line each.
     """
     lines = [line for _, line in wording.lines(full_report())]
     assert [line.split()[0] for line in lines] == [
         "Recovery",
+        "DUPLICATE_FILL",
         "Reconciled",
+        "Repaired",
+        ACCOUNT,
         "Position",
         "Lost",
         "POSITION_QTY_MISMATCH",
