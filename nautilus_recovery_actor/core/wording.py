@@ -48,7 +48,7 @@ _CORRECTED = {
     ),
     Correction.PRICE_IS_AVERAGE: ("order", "reported with a wrong price, the real one kept"),
     Correction.ALREADY_APPLIED: ("known order or trade", "not applied again"),
-    Correction.ORDER_ASKED: ("order", "missing from the report, found by its ID"),
+    Correction.ORDER_ASKED: ("order", "missing from the report, found by asking for it"),
 }
 _STEPS: dict[str, tuple[str, Severity]] = {
     "planned": ("Repair planned", Severity.INFO),
@@ -174,10 +174,11 @@ def absence(report: RecoveryReport) -> str:
 
 
 def corrections(report: RecoveryReport) -> str:
-    """Return how often each correction was made."""
+    """Return how often each correction was made; what was known already was not wrong."""
     counts: Counter[Correction] = Counter()
     for made in report.corrections:
-        counts[made.name] += made.count
+        if made.name is not Correction.ALREADY_APPLIED:
+            counts[made.name] += made.count
     return f"Corrected: {', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'}"
 
 
@@ -229,7 +230,7 @@ def blocked(report: RecoveryReport) -> str:
 def summary(report: RecoveryReport) -> str:
     """Return what happened in short, its result aside."""
     sentences = [absence(report)]
-    if report.corrections:
+    if any(made.name is not Correction.ALREADY_APPLIED for made in report.corrections):
         sentences.append(corrections(report))
     if report.repairs:
         sentences.append(repairs(report))
