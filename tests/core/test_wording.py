@@ -287,7 +287,7 @@ def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None
         ("PRICE_IS_AVERAGE", 1, "1 order reported with a wrong price, the real one kept"),
         ("ALREADY_APPLIED", 1, "1 known order or trade not applied again"),
         ("ALREADY_APPLIED", 7, "7 known orders and trades not applied again"),
-        ("ORDER_ASKED", 1, "1 order missing from the report, found by its ID"),
+        ("ORDER_ASKED", 1, "1 order missing from the report, found by asking for it"),
     ],
 )
 def test_each_correction_is_a_line_in_words(name: str, count: int, expected: str) -> None:
@@ -299,6 +299,8 @@ def test_each_correction_is_a_line_in_words(name: str, count: int, expected: str
     assert wording.lines(found)[1:] == [
         (Severity.INFO, f"{name} {BTC} ({ACCOUNT}): {expected}: A, B")
     ]
+    counted = f"Corrected: {count} {name}"
+    assert wording.summary(found).endswith(counted) is (name != "ALREADY_APPLIED")
     whole = msgspec.structs.replace(made, instrument_id="")
     assert wording.correction_line(whole) == f"{name} {ACCOUNT}: {expected}"
 

@@ -159,8 +159,8 @@ def test_one_in_full_tells_all() -> None:
     assert titles == [
         lines[0],
         "Accounts",
-        "Corrected: 2 DUPLICATE_FILL",
-        "Repairs: 1 proven",
+        "Corrections",
+        "Repairs",
         "Positions",
         "Reconciled fills: 1 INFERRED, 2000 VENUE, the newest 1 in full",
         "Lost orders",
