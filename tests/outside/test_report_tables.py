@@ -9,6 +9,7 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
 from tests.core.builders import discrepancy
@@ -189,3 +190,15 @@ def test_one_in_full_tells_all() -> None:
         "  Began 2026-11-23 05:14:18.000 UTC, took 1.2 s",
         "  Trader LIVE-001, recovery R",
     ]
+
+
+def test_an_account_that_answered_without_a_mass_status_is_not_silent() -> None:
+    """
+    What it answered proves it all the same; a report of an older version lacks both.
+    """
+    account = AccountRecovery("A-1", "PAPER", ts_proof=36_192 * SEC, answers=2)
+    proven = msgspec.structs.replace(PLAIN, accounts=(account,))
+    line = "  A-1 (PAPER): no mass status; proven by 2 answers, the last at 10:03:12 UTC"
+    assert line in list(in_full(proven))
+    old = msgspec.structs.replace(PLAIN, accounts=(AccountRecovery("A-1", "PAPER"),))
+    assert "  A-1 (PAPER): did not report" in list(in_full(old))
