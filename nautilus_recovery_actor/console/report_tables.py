@@ -70,6 +70,8 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     if report.shadow:
         yield f"  {wording.SHADOW}"
     yield from _part("Accounts", map(_account_line, report.accounts))
+    yield from _part("Corrections", map(wording.correction_line, report.corrections))
+    yield from _part("Repairs", map(wording.repair_line, report.repairs))
     yield from _part("Positions", map(wording.position_line, report.positions))
     total, kept = sum(report.fill_counts.values()), len(report.fills)
     newest = f", the newest {kept} in full" if kept < total else ""
@@ -109,14 +111,16 @@ def _took(report: RecoveryReport) -> str:
 
 def _account_line(account: AccountRecovery) -> str:
     line = f"{account.account_id} ({account.venue}): "
+    proof = wording.proof_of(account)
     if account.ts_report is None:
-        line += "did not report"
+        line += "no mass status" if account.answers else "did not report"
     else:
         line += (
             f"reported {moment(account.ts_report)}; open orders: {account.orders_open}, "
             f"fills: {account.fills}, positions: {account.positions}"
         )
-    line += f"; {wording.proof(account)}" if account.answers else ""
+    if proof:
+        line += f"; {proof}"
     if account.is_connected is not None:
         line += "; connected" if account.is_connected else "; not connected"
     return line

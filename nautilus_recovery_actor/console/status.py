@@ -109,5 +109,12 @@ def show(found: "NodeStatus") -> None:
     if found.absent_strategies:
         named = wording.concerned(found.absent_strategies)
         say(one_line(f"Of strategies that the node does not run: {named}"))
+    for made in found.corrections:
+        say(one_line(wording.correction_line(made)))
+    for step in found.repairs:
+        say(one_line(wording.repair_line(step)))
+    for account in found.accounts:
+        if proof := wording.proof_of(account):
+            say(one_line(f"{account.account_id} {proof}"))
     if found.is_shadow:
         say(wording.SHADOW)

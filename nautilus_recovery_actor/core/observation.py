@@ -1,5 +1,5 @@
 """
-What was seen of a recovery, in plain values (long: each field says what it is).
+What was seen of a recovery, in plain values (long: all that a host hands over).
 
 These structs are filled from events, from mass statuses or from a scan of the cache alike. They
 import nothing of NautilusTrader, so that the judgment in `verdict` can be made wherever such

@@ -79,17 +79,7 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
     outcome = failure = None
     if silent := _silent(observation, report, policy):
         failure = FailureReason.NOT_RECONCILED
-        remedy = (
-            "enable `reconciliation`, or list the accounts that must report in `accounts`"
-            if observation.trigger == "startup"
-            else "restart the node, or run `nautilus-recovery resume` once its venue has reported"
-        )
-        if observation.edited_accounts.intersection(silent):
-            remedy = "the engine may have edited what was sent, see the difference of each"
-        unanswered = _unanswered(report)
-        if unanswered.issuperset(silent):
-            remedy = "check the log for its errors, and restart, or run `nautilus-recovery resume`"
-        message = f"{_silence(silent, unanswered)}: {remedy}"
+        message = "; ".join(_not_reconciled(observation, silent))
     elif report.blocked_instruments:
         outcome = RecoveryOutcome.DEGRADED
         blocked = ", ".join(report.blocked_instruments)
@@ -168,9 +158,12 @@ def _repairs(
         yield msgspec.structs.replace(step, state="proven") if is_proven else step
 
 
-def _silent(observation: Observation, report: RecoveryReport, policy: Policy) -> list[str]:
+def _silent(
+    observation: Observation, report: RecoveryReport, policy: Policy
+) -> list[tuple[str, str | None]]:
+    # The accounts that fail the recovery, and what is wrong where they did report
     silent = [
-        found.account_id
+        (found.account_id, None if found.kind is DiscrepancyKind.NO_MASS_STATUS else found.detail)
         for found in report.discrepancies
         if found.kind in (DiscrepancyKind.NO_MASS_STATUS, DiscrepancyKind.UNPROVEN_REPORT)
         and found.is_blocking
@@ -178,38 +171,36 @@ def _silent(observation: Observation, report: RecoveryReport, policy: Policy) ->
     ]
     is_proven = observation.reports or observation.is_reconciling or policy.allow_unreconciled
     if observation.trigger == "startup" and not is_proven:
-        return silent or ["any account"]
+        return silent or [("any account", None)]
     return silent
 
 
-def _unanswered(report: RecoveryReport) -> set[str]:
-    # The accounts that have reported, and have not answered again
-    return {
-        found.account_id
-        for found in report.discrepancies
-        if found.kind is DiscrepancyKind.UNPROVEN_REPORT
-        and found.is_blocking
-        and not found.instrument_id
-    }
-
-
-def _silence(silent: Iterable[str], unanswered: Container[str]) -> str:
-    never = [account_id for account_id in silent if account_id not in unanswered]
-    once = [account_id for account_id in silent if account_id in unanswered]
-    named = (("No mass status from", never), ("No second answer from", once))
-    return "; ".join(f"{what} {', '.join(accounts)}" for what, accounts in named if accounts)
+def _not_reconciled(
+    observation: Observation, silent: Iterable[tuple[str, str | None]]
+) -> Iterator[str]:
+    if names := [account_id for account_id, detail in silent if detail is None]:
+        remedy = (
+            "enable `reconciliation`, or list the accounts that must report in `accounts`"
+            if observation.trigger == "startup"
+            else "restart the node, or run `nautilus-recovery resume` once its venue has reported"
+        )
+        if observation.edited_accounts.intersection(names):
+            remedy = "the engine may have edited what was sent, see the difference of each"
+        yield f"No mass status from {', '.join(names)}: {remedy}"
+    yield from (detail for _, detail in silent if detail is not None)
 
 
 def _proof(observation: Observation, report: RecoveryReport) -> str:
-    if not (observation.reports or any(one.ts_proof for one in report.accounts)):
+    proven = [one for one in report.accounts if one.ts_proof is not None]
+    if not (observation.reports or proven):
         return "no venue report to compare it with"
     if remaining := _remaining(report):
         return f"differences that block nothing: {remaining}"
-    if not observation.reports:
-        return "equal to the venue's answers"
-    reported = {one.account_id for one in observation.reports}
-    is_proven = all(one.ts_proof for one in report.accounts if one.account_id in reported)
-    return f"equal to the venue's report{', proven by a second answer' if is_proven else ''}"
+    if any(one.answers and one.ts_proof is None for one in report.accounts):
+        return "equal to the venue's report"
+    if any(one.ts_report is not None for one in report.accounts):
+        return "equal to the venue's report, confirmed by a second answer"
+    return "equal to what the venue answered twice"
 
 
 def _remaining(report: RecoveryReport) -> int:

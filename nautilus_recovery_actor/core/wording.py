@@ -1,5 +1,5 @@
 """
-A report in words (long: one sentence for each thing that it says).
+A report in words (long: all that a report can say).
 
 The node's log, the command line and the demo all say these sentences.
 """
@@ -37,31 +37,26 @@ _MAX_LOST_LINES = 20
 # As many positions may be without a stop as there are
 _MAX_LINES = 20
 _MAX_NAMES = 5
-# One of it, and several
+# What each correction was about, and what was wrong with it
 _CORRECTED = {
-    Correction.DUPLICATE_FILL: ("trade was reported twice", "trades were reported twice"),
-    Correction.VENUE_ORDER_ID_CHANGED: (
-        "order has a new venue order ID",
-        "orders have new venue order IDs",
-    ),
-    Correction.CLIENT_ORDER_ID_CUT: (
-        "order came back with a part of its client order ID",
-        "orders came back with a part of their client order IDs",
-    ),
+    Correction.DUPLICATE_FILL: ("trade", "reported twice, counted once"),
+    Correction.VENUE_ORDER_ID_CHANGED: ("order", "with a changed venue order ID, still known"),
+    Correction.CLIENT_ORDER_ID_CUT: ("order", "with a shortened client order ID, made whole"),
     Correction.CASH_POSITION_FLAT: (
-        "position of a cash account, whose balances count",
-        "positions of a cash account, whose balances count",
+        "position report",
+        "for a cash account left out, its balances count",
     ),
-    Correction.PRICE_IS_AVERAGE: (
-        "order came back without its own price",
-        "orders came back without their own prices",
-    ),
-    Correction.ALREADY_APPLIED: (
-        "order or trade was in the cache already",
-        "orders and trades were in the cache already",
-    ),
-    Correction.ORDER_ASKED: ("order had to be asked for", "orders had to be asked for one by one"),
+    Correction.PRICE_IS_AVERAGE: ("order", "reported with a wrong price, the real one kept"),
+    Correction.ALREADY_APPLIED: ("known order or trade", "not applied again"),
+    Correction.ORDER_ASKED: ("order", "missing from the report, found by asking for it"),
 }
+_STEPS: dict[str, tuple[str, Severity]] = {
+    "planned": ("Repair planned", Severity.INFO),
+    "made": ("Repaired, not proven yet", Severity.WARN),
+    "proven": ("Repaired and proven", Severity.INFO),
+    "refused": ("Repair refused", Severity.WARN),
+}
+_TRIGGERS = {"proof": "proof: somebody else traded what this node holds"}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
 
@@ -75,12 +70,16 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     else:
         severity = Severity.WARN if report.blocked_instruments else Severity.INFO
     logged = [(severity, headline(report))]
+    logged += [(Severity.INFO, correction_line(made)) for made in report.corrections[:_MAX_LINES]]
+    if (more := len(report.corrections) - _MAX_LINES) > 0:
+        logged.append((Severity.INFO, f"More corrections, only in the report: {more}"))
     if report.fill_counts:
         logged.append((Severity.INFO, fills(report)))
-    logged += [(Severity.INFO, correction_line(made)) for made in report.corrections]
-    logged += [(Severity.WARN, repair_line(step)) for step in report.repairs]
+    logged += [(repair_severity(step), repair_line(step)) for step in report.repairs]
     logged += [
-        (Severity.INFO, f"{one.account_id} {proof(one)}") for one in report.accounts if one.answers
+        (Severity.INFO, f"{account.account_id} {proof}")
+        for account in report.accounts
+        if (proof := proof_of(account))
     ]
     logged += [
         (Severity.INFO, position_line(change))
@@ -161,17 +160,32 @@ def result(report: RecoveryReport) -> str:
 
 def opened(report: RecoveryReport) -> str:
     """Return what opened the epoch."""
-    return f"opened by {report.trigger}"
+    return f"opened by {_TRIGGERS.get(report.trigger, report.trigger)}"
 
 
 def absence(report: RecoveryReport) -> str:
     """Return what opened the epoch, and for a start how long the node was away."""
     if report.trigger != "startup":
-        return f"At run time ({report.trigger})"
+        return f"At run time ({_TRIGGERS.get(report.trigger, report.trigger)})"
     if report.away_ns is None:
         return "No earlier run on record"
     end = "stopped cleanly" if report.clean_shutdown else "not stopped cleanly"
     return f"Away for {duration(report.away_ns)}, {end}"
+
+
+def corrections(report: RecoveryReport) -> str:
+    """Return how often each correction was made; what was known already was not wrong."""
+    counts: Counter[Correction] = Counter()
+    for made in report.corrections:
+        if made.name is not Correction.ALREADY_APPLIED:
+            counts[made.name] += made.count
+    return f"Corrected: {', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'}"
+
+
+def repairs(report: RecoveryReport) -> str:
+    """Return how many repairs are in which state."""
+    counts = Counter(step.state for step in report.repairs)
+    return f"Repairs: {', '.join(f'{count} {state}' for state, count in counts.items()) or 'none'}"
 
 
 def fills(report: RecoveryReport) -> str:
@@ -216,6 +230,10 @@ def blocked(report: RecoveryReport) -> str:
 def summary(report: RecoveryReport) -> str:  # noqa: C901  One sentence each
     """Return what happened in short, its result aside."""
     sentences = [absence(report)]
+    if any(made.name is not Correction.ALREADY_APPLIED for made in report.corrections):
+        sentences.append(corrections(report))
+    if report.repairs:
+        sentences.append(repairs(report))
     if report.fill_counts:
         sentences.append(fills(report))
     if report.corrections:
@@ -256,7 +274,7 @@ def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> 
     if effect.fills:
         pnl = effect.realized_pnl
         realized = "PnL unknown" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
-        count = "1 fill" if effect.fills == 1 else f"{effect.fills} fills"
+        count = _counted(effect.fills, "fill")
         yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realized {realized}"
 
 
@@ -285,24 +303,32 @@ def balance_line(balance: BalanceChange) -> str:
 
 
 def correction_line(made: CorrectionMade) -> str:
-    """Return what was corrected in a venue's report."""
-    one, many = _CORRECTED[made.name]
-    place = f"{made.instrument_id} ({made.account_id})" if made.instrument_id else made.account_id
-    which = f": {made.detail}" if made.instrument_id else ""
-    return f"Corrected {made.name} {place}: {made.count} {one if made.count == 1 else many}{which}"
+    """Return what was corrected in an account's report, and which orders or trades."""
+    what, how = _CORRECTED[made.name]
+    where = f"{made.instrument_id} ({made.account_id})" if made.instrument_id else made.account_id
+    # The count says it all where everything of an account is meant
+    detail = f": {made.detail}" if made.detail and made.instrument_id else ""
+    return f"{made.name} {where}: {_counted(made.count, what)} {how}{detail}"
+
+
+def repair_severity(step: RepairStep) -> Severity:
+    """Return how much a repair matters now."""
+    return _STEPS[step.state][1]
 
 
 def repair_line(step: RepairStep) -> str:
-    """Return what was done to make the cache equal to the venue."""
-    return f"Repair {step.state}, {step.instrument_id} ({step.account_id}): {step.detail}"
+    """Return a repair and what became of it."""
+    return f"{_STEPS[step.state][0]}: {step.instrument_id} ({step.account_id}): {step.detail}"
 
 
-def proof(account: AccountRecovery) -> str:
-    """Return whether an account's answers agree."""
-    count = "1 answer" if account.answers == 1 else f"{account.answers} answers"
-    if account.ts_proof is None:
-        return f"not proven by a second answer ({count})"
-    return f"proven by {count}, the last at {moment(account.ts_proof)} UTC"
+def proof_of(account: AccountRecovery) -> str:
+    """Return how an account was proven, or why it was not; empty if it never answered."""
+    if account.ts_proof is not None:
+        answers = _counted(account.answers, "answer")
+        return f"proven by {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
+    if account.answers == 1:
+        return "not confirmed by a second answer"
+    return f"not proven by {account.answers} answers" if account.answers else ""
 
 
 def position_line(change: PositionChange) -> str:
@@ -358,3 +384,7 @@ def release_line(one: Override) -> str:
 
 def _signed(quantity: Decimal) -> str:
     return f"{quantity:+f}" if quantity else "flat"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what.replace(' or ', 's and ')}s"

@@ -198,7 +198,8 @@ def test_who_follows_is_told_of_a_reconnect_and_ends_quietly(
                 assert line[26:36] == "epoch 2   "
             assert (
                 line[36:]
-                == "COMPLETE      CLEAN: Nothing was changed; equal to the venue's report\n"
+                == "COMPLETE      CLEAN: Nothing was changed; equal to the venue's report, "
+                "confirmed by a second answer\n"
             )
             watching.send_signal(signal.SIGINT)
             assert watching.communicate(timeout=20) == ("", "")

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -25,6 +26,7 @@ from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import BalanceChange
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import FillEffect
@@ -34,6 +36,7 @@ from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
 
 
@@ -343,7 +346,7 @@ def full_report(
         ts_completed=1_700_000_000_123_456_789,
         ts_last_alive=800,
         clean_shutdown=True,
-        accounts=(AccountRecovery(ACCOUNT, "PAPER", 1_000, 1, 2, 3, True, 950),),
+        accounts=(AccountRecovery(ACCOUNT, "PAPER", 1_000, 1, 2, 3, True, 950, 1_050, 2),),
         positions=(
             PositionChange(
                 account_id=ACCOUNT,
@@ -382,6 +385,8 @@ def full_report(
         lost_orders=(lost_order(),),
         strategies=(full_strategy(),),
         balances=(BalanceChange(ACCOUNT, "USDT", Decimal("5.10"), Decimal("4.9")),),
+        corrections=(CorrectionMade(Correction.DUPLICATE_FILL, ACCOUNT, BTC, 2, "T-1, T-2"),),
+        repairs=(RepairStep("merge", ACCOUNT, BTC, "O-1", "P-2", "1 is booked on P-1", "proven"),),
     )
 
 

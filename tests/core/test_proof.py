@@ -200,6 +200,31 @@ def test_an_account_without_a_second_answer_is_not_reconciled(problem: str | Non
     assert (one.kind, one.instrument_id) == (Kind.UNPROVEN_REPORT, "")
     assert f"did not answer ({problem or 'no answer came'})" in one.detail
     assert proven(asked(*answers)).pending == ({ACCOUNT} if problem is None else set())
+    assert report.message == one.detail
+    assert report.message.startswith(f"{ACCOUNT} was asked again after the reconciliation")
+
+
+def test_what_never_reported_and_what_did_not_answer_again_are_told_apart() -> None:
+    """
+    Each with its own reason and remedy.
+    """
+    report = judge(asked(answer(problem="timed out"), required=[ACCOUNT, "A-1"]), PLAIN)
+    first, second = report.message.split("; ")
+    assert first.startswith("No mass status from A-1: enable `reconciliation`")
+    assert second.startswith(f"{ACCOUNT} was asked again after the reconciliation")
+    assert "timed out" in second
+
+
+def test_two_answers_that_agree_are_named_in_the_result() -> None:
+    """
+    A report that was not confirmed is only that.
+    """
+    once = judge(observation(reports=[venue_report()]), PLAIN)
+    assert once.message == "Nothing was changed; equal to the venue's report"
+    twice = judge(asked(answer(LONG_2)), PLAIN)
+    assert twice.message == (
+        "Nothing was changed; equal to the venue's report, confirmed by a second answer"
+    )
 
 
 def test_a_question_that_failed_once_is_forgotten_once_it_is_answered() -> None:
@@ -226,7 +251,7 @@ def test_without_a_mass_status_two_further_answers_prove() -> None:
     two = replace(one, answers=(*one.answers, answer(LONG_2, ts=TS_REPORT + 200)))
     judgment = verdict.judge(two, PLAIN)
     assert judgment.report.blocked_instruments == ()
-    assert judgment.report.message == "Nothing was changed; equal to the venue's answers"
+    assert judgment.report.message == "Nothing was changed; equal to what the venue answered twice"
     assert not judgment.is_pending
     assert judgment.outdated == frozenset()
 

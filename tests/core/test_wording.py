@@ -218,12 +218,16 @@ def test_difference_with_nothing_to_say_of_a_side_has_a_dash() -> None:
 
 def test_lines_come_in_the_order_of_a_story() -> None:
     """
-    The result comes first, then fills, positions, lost orders and the differences, one line each.
+    The result comes first, then corrections, fills, repairs, proofs, positions, lost orders and
+    the differences, one line each.
     """
     lines = [line for _, line in wording.lines(full_report())]
     assert [line.split()[0] for line in lines] == [
         "Recovery",
+        "DUPLICATE_FILL",
         "Reconciled",
+        "Repaired",
+        ACCOUNT,
         "Position",
         "Lost",
         "POSITION_QTY_MISMATCH",
@@ -269,71 +273,114 @@ def test_of_many_lost_orders_the_log_names_twenty(count: int, last: str) -> None
     assert last in told[-1][1]
 
 
-@pytest.mark.parametrize("name", Correction)
-@pytest.mark.parametrize("count", [1, 2])
-def test_what_was_corrected_is_said_in_one_line(name: Correction, count: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "count", "expected"),
+    [
+        ("DUPLICATE_FILL", 2, "2 trades reported twice, counted once"),
+        ("VENUE_ORDER_ID_CHANGED", 1, "1 order with a changed venue order ID, still known"),
+        ("CLIENT_ORDER_ID_CUT", 2, "2 orders with a shortened client order ID, made whole"),
+        (
+            "CASH_POSITION_FLAT",
+            1,
+            "1 position report for a cash account left out, its balances count",
+        ),
+        ("PRICE_IS_AVERAGE", 1, "1 order reported with a wrong price, the real one kept"),
+        ("ALREADY_APPLIED", 1, "1 known order or trade not applied again"),
+        ("ALREADY_APPLIED", 7, "7 known orders and trades not applied again"),
+        ("ORDER_ASKED", 1, "1 order missing from the report, found by asking for it"),
+    ],
+)
+def test_each_correction_is_a_line_in_words(name: str, count: int, expected: str) -> None:
     """
-    What, where, how often, and which; of all of an account's only how many.
+    With its name, where, how many and which.
     """
-    made = CorrectionMade(name, ACCOUNT, BTC, count, "T-1, T-2")
-    (_, (severity, line)) = wording.lines(msgspec.structs.replace(report(), corrections=(made,)))
-    assert severity is Severity.INFO
-    assert line.startswith(f"Corrected {name} {BTC} ({ACCOUNT}): {count} ")
-    assert line.endswith(": T-1, T-2")
-    whole = wording.correction_line(msgspec.structs.replace(made, instrument_id=""))
-    assert whole.startswith(f"Corrected {name} {ACCOUNT}: {count} ")
-    assert "T-1" not in whole
+    made = CorrectionMade(Correction(name), ACCOUNT, BTC, count, "A, B")
+    found = msgspec.structs.replace(report(), corrections=(made,))
+    assert wording.lines(found)[1:] == [
+        (Severity.INFO, f"{name} {BTC} ({ACCOUNT}): {expected}: A, B")
+    ]
+    counted = f"Corrected: {count} {name}"
+    assert wording.summary(found).endswith(counted) is (name != "ALREADY_APPLIED")
+    whole = msgspec.structs.replace(made, instrument_id="")
+    assert wording.correction_line(whole) == f"{name} {ACCOUNT}: {expected}"
 
 
-def test_one_is_not_told_like_several() -> None:
+def test_every_correction_has_words() -> None:
     """
-    Of each correction.
+    Also one that is new.
     """
     for name in Correction:
-        one, two = (
-            wording.correction_line(CorrectionMade(name, ACCOUNT, "", count, ""))
-            for count in (1, 2)
-        )
-        assert one.partition(": 1 ")[2] != two.partition(": 2 ")[2]
+        assert str(name) in wording.correction_line(CorrectionMade(name, ACCOUNT, BTC, 1, ""))
 
 
-def test_what_was_repaired_is_a_warning() -> None:
+def test_many_corrections_are_one_line_more() -> None:
     """
-    Where, whether it is proven, and what was done.
+    A log stays readable; the report has them all.
     """
-    step = RepairStep("merge", ACCOUNT, BTC, position_id="P-1", detail="it moved", state="proven")
-    told = wording.lines(msgspec.structs.replace(report(), repairs=(step,)))
-    assert told[1:] == [(Severity.WARN, f"Repair proven, {BTC} ({ACCOUNT}): it moved")]
+    made = CorrectionMade(Correction.ORDER_ASKED, ACCOUNT, BTC, 1, "O-1")
+    found = msgspec.structs.replace(report(), corrections=(made,) * 23)
+    _, *told = wording.lines(found)
+    assert len(told) == 21
+    assert told[-1] == (Severity.INFO, "More corrections, only in the report: 3")
+    assert wording.summary(found).endswith(". Corrected: 23 ORDER_ASKED")
 
 
 @pytest.mark.parametrize(
-    ("answers", "ts_proof", "text"),
+    ("state", "severity", "start"),
     [
-        (2, 1_767_225_600_000_000_000, "proven by 2 answers, the last at 2026-01-01 00:00:00 UTC"),
-        (1, None, "not proven by a second answer (1 answer)"),
-        (3, None, "not proven by a second answer (3 answers)"),
+        ("planned", Severity.INFO, "Repair planned"),
+        ("made", Severity.WARN, "Repaired, not proven yet"),
+        ("proven", Severity.INFO, "Repaired and proven"),
+        ("refused", Severity.WARN, "Repair refused"),
     ],
 )
-def test_each_account_that_answered_says_whether_that_is_proven(
-    answers: int, ts_proof: int | None, text: str
+def test_a_repair_is_a_line_with_its_state(state: str, severity: Severity, start: str) -> None:
+    """
+    What is not proven, or was refused, is warned of.
+    """
+    step = msgspec.convert(
+        {
+            "kind": "merge",
+            "account_id": ACCOUNT,
+            "instrument_id": BTC,
+            "detail": "1 is booked on P-1",
+            "state": state,
+        },
+        RepairStep,
+    )
+    found = msgspec.structs.replace(report(), repairs=(step,))
+    line = f"{start}: {BTC} ({ACCOUNT}): 1 is booked on P-1"
+    assert wording.lines(found)[1:] == [(severity, line)]
+    assert wording.summary(found).endswith(f". Repairs: 1 {state}")
+
+
+@pytest.mark.parametrize(
+    ("answers", "ts_proof", "expected"),
+    [
+        (2, 36_192_000_000_000, "proven by 2 answers, the last at 10:03:12 UTC"),
+        (1, None, "not confirmed by a second answer"),
+        (3, None, "not proven by 3 answers"),
+        (0, None, ""),
+    ],
+)
+def test_an_account_has_a_line_on_its_proof(
+    answers: int, ts_proof: int | None, expected: str
 ) -> None:
     """
-    And one that did not says nothing.
+    One that never answered, or an older version's, has none.
     """
-    account = AccountRecovery(ACCOUNT, "PAPER", answers=answers, ts_proof=ts_proof)
-    silent = AccountRecovery("OTHER-001", "")
-    told = wording.lines(msgspec.structs.replace(report(), accounts=(account, silent)))
-    assert told[1:] == [(Severity.INFO, f"{ACCOUNT} {text}")]
-
-
-def test_the_summary_counts_corrections_and_repairs() -> None:
-    """
-    By name, over all instruments.
-    """
-    made = (
-        CorrectionMade(Correction.DUPLICATE_FILL, ACCOUNT, BTC, 2, "T-1, T-2"),
-        CorrectionMade(Correction.DUPLICATE_FILL, ACCOUNT, "ETHUSDT.PAPER", 1, "T-3"),
+    account = AccountRecovery(ACCOUNT, "PAPER", ts_proof=ts_proof, answers=answers)
+    found = msgspec.structs.replace(report(), accounts=(account,))
+    assert wording.lines(found)[1:] == (
+        [(Severity.INFO, f"{ACCOUNT} {expected}")] if expected else []
     )
-    steps = (RepairStep("merge", ACCOUNT, BTC, state="made"),)
-    told = wording.summary(msgspec.structs.replace(report(), corrections=made, repairs=steps))
-    assert "Corrected: 3 DUPLICATE_FILL. Repairs: 1 merge made" in told
+
+
+def test_a_recovery_to_prove_what_somebody_else_traded_says_so() -> None:
+    """
+    Its name alone would say nothing.
+    """
+    found = msgspec.structs.replace(report(), trigger="proof")
+    why = "proof: somebody else traded what this node holds"
+    assert wording.opened(found) == f"opened by {why}"
+    assert wording.absence(found) == f"At run time ({why})"

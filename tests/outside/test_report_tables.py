@@ -9,6 +9,7 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
 from tests.core.builders import discrepancy
@@ -93,6 +94,8 @@ def test_all_that_was_found_is_counted() -> None:
         ),
     )
     assert row(report).story.split(". ")[1:] == [
+        "Corrected: 2 DUPLICATE_FILL",
+        "Repairs: 1 proven",
         "Reconciled fills: 2 VENUE, 1 SYNTHETIC",
         "Differences: 2 BLOCK, 1 INFO, 1 resolved",
         "Lost orders: 1",
@@ -157,6 +160,8 @@ def test_one_in_full_tells_all() -> None:
     assert titles == [
         lines[0],
         "Accounts",
+        "Corrections",
+        "Repairs",
         "Positions",
         "Reconciled fills: 1 INFERRED, 2000 VENUE, the newest 1 in full",
         "Lost orders",
@@ -173,7 +178,10 @@ def test_one_in_full_tells_all() -> None:
         "trade T-1"
     ) in text
     assert "  BTCUSDT.PAPER released by desk@host from 1970-01-01 00:00:00 to 1970-01-01 " in text
-    assert "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; connected" in text
+    assert (
+        "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; "
+        "proven by 2 answers, the last at 00:00:00 UTC; connected"
+    ) in text
     assert "  In shadow mode: nothing is blocked" in lines
 
     assert list(in_full(PLAIN)) == [
@@ -182,3 +190,15 @@ def test_one_in_full_tells_all() -> None:
         "  Began 2026-11-23 05:14:18.000 UTC, took 1.2 s",
         "  Trader LIVE-001, recovery R",
     ]
+
+
+def test_an_account_that_answered_without_a_mass_status_is_not_silent() -> None:
+    """
+    What it answered proves it all the same; a report of an older version lacks both.
+    """
+    account = AccountRecovery("A-1", "PAPER", ts_proof=36_192 * SEC, answers=2)
+    proven = msgspec.structs.replace(PLAIN, accounts=(account,))
+    line = "  A-1 (PAPER): no mass status; proven by 2 answers, the last at 10:03:12 UTC"
+    assert line in list(in_full(proven))
+    old = msgspec.structs.replace(PLAIN, accounts=(AccountRecovery("A-1", "PAPER"),))
+    assert "  A-1 (PAPER): did not report" in list(in_full(old))

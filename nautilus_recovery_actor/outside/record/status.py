@@ -17,8 +17,11 @@ from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import Liveness
 from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.record.entries import Record
 
@@ -86,6 +89,11 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     # the report of the epoch
     orphan_exits: tuple[Discrepancy, ...] = ()
     absent_strategies: tuple[Discrepancy, ...] = ()
+    # What each account reported and what proves it, what was corrected in that, and what was
+    # repaired, by the report of the epoch
+    accounts: tuple[AccountRecovery, ...] = ()
+    corrections: tuple[CorrectionMade, ...] = ()
+    repairs: tuple[RepairStep, ...] = ()
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
@@ -132,6 +140,9 @@ def node_status(
         unprotected_more=more,
         orphan_exits=_standing(report, DiscrepancyKind.ORPHAN_EXIT),
         absent_strategies=_standing(report, DiscrepancyKind.ABSENT_STRATEGY),
+        accounts=report.accounts if report else (),
+        corrections=report.corrections if report else (),
+        repairs=report.repairs if report else (),
         is_shadow=report is not None and report.shadow,
     )
     state, reason = _state(found, life, report, is_strict=is_strict)
