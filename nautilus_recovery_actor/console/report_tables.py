@@ -76,8 +76,6 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     total, kept = sum(report.fill_counts.values()), len(report.fills)
     newest = f", the newest {kept} in full" if kept < total else ""
     yield from _part(f"{wording.fills(report)}{newest}", map(_fill_line, report.fills))
-    yield from _part("Corrections", map(wording.correction_line, report.corrections))
-    yield from _part("Repairs", map(wording.repair_line, report.repairs))
     yield from _part("Lost orders", map(wording.lost_line, report.lost_orders))
     for title, is_difference in ((wording.differences, True), (wording.concerns, False)):
         yield from _part(

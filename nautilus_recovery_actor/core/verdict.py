@@ -6,7 +6,6 @@ Every function here is pure: the same observation gives the same report.
 
 from collections import Counter
 from collections import defaultdict
-from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal

@@ -227,7 +227,7 @@ def blocked(report: RecoveryReport) -> str:
     return f"Blocked: {_names(report.blocked_instruments)}"
 
 
-def summary(report: RecoveryReport) -> str:  # noqa: C901  One sentence each
+def summary(report: RecoveryReport) -> str:
     """Return what happened in short, its result aside."""
     sentences = [absence(report)]
     if any(made.name is not Correction.ALREADY_APPLIED for made in report.corrections):
@@ -236,15 +236,6 @@ def summary(report: RecoveryReport) -> str:  # noqa: C901  One sentence each
         sentences.append(repairs(report))
     if report.fill_counts:
         sentences.append(fills(report))
-    if report.corrections:
-        corrected = Counter[str]()
-        for made in report.corrections:
-            corrected[made.name] += made.count
-        counts = (f"{count} {name}" for name, count in corrected.items())
-        sentences.append(f"Corrected: {', '.join(counts)}")
-    if report.repairs:
-        steps = Counter(f"{step.kind} {step.state}" for step in report.repairs)
-        sentences.append(f"Repairs: {', '.join(f'{n} {what}' for what, n in steps.items())}")
     if any(found.kind.is_difference for found in report.discrepancies):
         sentences.append(differences(report))
     if not all(found.kind.is_difference for found in report.discrepancies):
