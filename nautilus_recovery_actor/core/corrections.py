@@ -96,6 +96,9 @@ class Known(Protocol):
     def held(self, instrument_id: Any) -> Any:
         """Return the signed quantity held of an instrument."""
 
+    def is_past(self, fill: Any) -> bool:
+        """Return whether a trade is in an open position, or older than all of them."""
+
     def base(self, instrument_id: Any) -> tuple[str, Any] | None:
         """Return the base currency of an instrument of a cash account, and what is held of it."""
 
@@ -325,7 +328,15 @@ def already_applied(
     new_orders: list[OrderReport] = []
     counts: dict[Any, int] = defaultdict(int)
     for report, order in zip(orders, cached, strict=True):
-        if order is None or times[order.client_order_id] > 1:
+        if order is None:
+            # It may have been purged: then its trades are in the positions that are left of them
+            past = [] if report.is_open else by_order.get(report.venue_order_id, [])
+            if past and all(map(known.is_past, past)):
+                counts[report.account_id] += len(by_order.pop(report.venue_order_id)) + 1
+            else:
+                new_orders.append(report)
+            continue
+        if times[order.client_order_id] > 1:
             new_orders.append(report)
             continue
         new = trades = by_order.get(report.venue_order_id)

@@ -6,6 +6,7 @@ and returns the next state and what to do, in order. A host states facts, carrie
 answers `Judge` with `Judged` and `Fail` with `Described`, and decides nothing.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import TypeAlias
@@ -79,6 +80,7 @@ class Recovery(msgspec.Struct, frozen=True):
     outdated: frozenset[str] = frozenset()
     # What was done in it to make the cache equal to the venue
     repairs: tuple[RepairStep, ...] = ()
+    merged: tuple[Merge, ...] = ()
     demanded: frozenset[str] = frozenset()
     disconnected: frozenset[str] = frozenset()
     # What the epoch before found, and what this one found when it was checked last
@@ -226,6 +228,7 @@ def _opened(
         answers=(),
         outdated=frozenset(),
         repairs=(),
+        merged=(),
         demanded=frozenset(),
         carried=(*dict.fromkeys(carried), *doubts),
         earlier=(),
@@ -433,7 +436,7 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
         guessed={**unreported, **guessed},
         outdated=judged.judgment.outdated,
     )
-    if merges := _new_merges(recovery, judged.judgment):
+    if merges := _new_merges(recovery, judged.judgment, rules):
         return _repairing(recovery, judged, merges, rules)
     is_pending = judged.judgment.is_pending
     what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_pending)
@@ -451,9 +454,12 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
     return recovery, (happened.Log(Severity.WARN, text),)
 
 
-def _new_merges(recovery: Recovery, judgment: Judgment) -> tuple[Merge, ...]:
-    made = {step.position_id for step in recovery.repairs}
-    return tuple(merge for merge in judgment.merges if merge.source not in made)
+def _new_merges(recovery: Recovery, judgment: Judgment, rules: Rules) -> tuple[Merge, ...]:
+    # The next trade may make another part, and not for ever; one that changed nothing stays made
+    count = Counter(merge.source for merge in recovery.merged)
+    most = rules.timing.storm_epochs
+    new = (merge for merge in judgment.merges if merge not in recovery.merged)
+    return tuple(merge for merge in new if count[merge.source] < most)
 
 
 def _repairing(
@@ -461,7 +467,9 @@ def _repairing(
 ) -> Decision:
     steps = tuple(merge.step for merge in merges)
     recovery, actions = _advanced(recovery, epoch.Repaired(judged.now), rules)
-    recovery = _replace(recovery, repairs=(*recovery.repairs, *steps))
+    recovery = _replace(
+        recovery, repairs=(*recovery.repairs, *steps), merged=(*recovery.merged, *merges)
+    )
     logs = tuple(
         happened.Log(Severity.WARN, f"Repair of {s.instrument_id}: {s.detail}") for s in steps
     )

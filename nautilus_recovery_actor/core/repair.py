@@ -36,6 +36,8 @@ class Merge(msgspec.Struct, frozen=True):
     strategy_id: str
     qty: Decimal
     px: Decimal
+    # What `target` holds before
+    held: Decimal = _ZERO
 
     @property
     def step(self) -> RepairStep:
@@ -109,4 +111,5 @@ def _of(parts: Iterable[CachedPosition], strategies: frozenset[str]) -> Iterator
         strategy_id=target.strategy_id,
         qty=qty if source.qty > 0 else -qty,
         px=source.avg_px,
+        held=target.qty,
     )

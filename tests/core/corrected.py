@@ -2,6 +2,7 @@
 Reports of a venue and orders of a cache, made by hand as corrections look at them.
 """
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -106,7 +107,9 @@ class Cache:
         *orders: CachedOrder,
         held: Mapping[Id, Decimal] | None = None,
         bases: Mapping[Id, str] | None = None,
+        past: Collection[Id] = (),
     ) -> None:
+        self._past = past
         self._orders = {order.client_order_id: order for order in orders}
         self._at_venue = {
             venue_order_id: order
@@ -132,6 +135,9 @@ class Cache:
 
     def held(self, instrument_id: Id) -> Decimal:
         return self._held.get(instrument_id, Decimal(0))
+
+    def is_past(self, fill: Any) -> bool:
+        return fill.trade_id in self._past
 
     def base(self, instrument_id: Id) -> tuple[str, Decimal] | None:
         base = self._bases.get(instrument_id)

@@ -446,6 +446,28 @@ FILLED = OrderReport(order_status="FILLED", filled_qty=TWO)
 FIRST, SECOND = FillReport(), FillReport(trade_id=Id("T-2"))
 
 
+def test_an_order_that_was_purged_is_known_by_the_positions_it_made() -> None:
+    """
+    The venue's history still has it: given to the engine, it would be booked once more. One whose
+    trades are not all known is, and so is one that rests there.
+    """
+    everything = Cache(past=(Id("T-1"), Id("T-2")))
+    done = corrected(FILLED, FIRST, SECOND, known=everything)
+    assert (done.orders, done.fills) == ([], [])
+    assert names(done) == [Correction.ALREADY_APPLIED]
+    resting = OrderReport(order_status="PARTIALLY_FILLED", filled_qty=TWO)
+    for report, known in (
+        (FILLED, Cache(past=(Id("T-1"),))),
+        (FILLED, Cache()),
+        (resting, everything),
+    ):
+        done = corrected(report, FIRST, SECOND, known=known)
+        assert (done.orders, done.fills) == ([report], [FIRST, SECOND])
+        assert done.made == []
+    without = corrected(FILLED, known=everything)
+    assert without.orders == [FILLED]
+
+
 def test_what_the_cache_has_exactly_so_is_not_given_again() -> None:
     """
     Orders that rest and orders that ended, with their trades, counted by account.

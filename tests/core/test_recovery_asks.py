@@ -222,5 +222,12 @@ def test_what_is_to_be_moved_is_moved_once_and_judged_again() -> None:
     recovery, actions = after(recovery, happened.Answered(wake_at + 5, 0, answers=(ANSWER,)))
     assert actions == [happened.Judge()]
     # Made already: what is left of it blocks
-    recovery, actions = after(recovery, judged(wake_at + 5, merges=(MERGE,)))
+    same, actions = after(recovery, judged(wake_at + 5, merges=(MERGE,)))
     assert not any(isinstance(action, happened.Repair) for action in actions)
+    assert same.repairs == (MERGE.step,)
+    # What the next trade made is another part, until there are too many
+    for number in range(TIMING.storm_epochs + 1):
+        later = replace(MERGE, held=Decimal(number + 1))
+        recovery, actions = after(recovery, judged(wake_at + 5, merges=(later,)))
+        is_made = happened.Repair((later,)) in actions
+        assert is_made is (number + 1 < TIMING.storm_epochs)

@@ -83,6 +83,7 @@ def test_a_contrary_part_of_nobodys_is_booked_on_the_strategy(
         strategy_id=STRATEGY,
         qty=Decimal(moved),
         px=Decimal("101.5"),
+        held=Decimal(mine),
     )
 
 

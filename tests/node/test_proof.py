@@ -443,3 +443,24 @@ def test_nothing_is_moved_where_nothing_may_be_changed(
             assert not hasattr(strategy, "fills")
 
     asyncio.run(scenario())
+
+
+def test_each_slice_of_what_somebody_else_trades_is_booked(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """A liquidation comes in slices, and the next one while the first is proven."""
+    strategy = filled_heir()
+
+    async def scenario() -> None:
+        await leave(venue, valkey, is_warm=True)
+        async with watched(venue, valkey, strategy, monitor=quick()) as node:
+            await node.result()
+            venue.place(SYMBOL, "SELL", "0.5")
+            await node.run.until(lambda: getattr(strategy, "fills", None))
+            venue.place(SYMBOL, "SELL", "0.5")
+            await node.run.until(lambda: len(strategy.fills) == 2)
+            await node.run.until(lambda: strategy.gate.is_open_for(ETH))
+            ((_, qty),) = held(node)
+            assert qty == 1
+
+    asyncio.run(scenario())

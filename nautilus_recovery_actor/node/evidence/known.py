@@ -9,12 +9,15 @@ from decimal import Decimal
 
 from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
+from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.node.observing.orders import account_of
 
@@ -30,9 +33,12 @@ class KnownToCache:
             isinstance(cache.account(AccountId(account_id)), CashAccount) for account_id in accounts
         )
         self._held: dict[InstrumentId, Decimal] = defaultdict(Decimal)
+        self._open: dict[InstrumentId, list[Position]] = defaultdict(list)
         for position in cache.positions_open():
             if position.account_id.value in accounts:
                 self._held[position.instrument_id] += position.signed_decimal_qty()
+                self._open[position.instrument_id].append(position)
+        self._traded: dict[InstrumentId, tuple[frozenset[TradeId], int]] = {}
         self._bases: dict[str, Decimal] = defaultdict(Decimal)
         if self._is_cash:
             for instrument_id, qty in self._held.items():
@@ -56,6 +62,18 @@ class KnownToCache:
     def held(self, instrument_id: InstrumentId) -> Decimal:
         """Return the signed quantity held of an instrument."""
         return self._held.get(instrument_id, Decimal(0))
+
+    def is_past(self, fill: FillReport) -> bool:
+        """Return whether a trade is in an open position, or older than all of them."""
+        instrument_id = fill.instrument_id
+        if not self._open.get(instrument_id):
+            return False
+        if instrument_id not in self._traded:
+            positions = self._open[instrument_id]
+            trades = frozenset(each for position in positions for each in position.trade_ids)
+            self._traded[instrument_id] = trades, min(one.ts_opened for one in positions)
+        trades, ts_opened = self._traded[instrument_id]
+        return fill.trade_id in trades or fill.ts_event < ts_opened
 
     def base(self, instrument_id: InstrumentId) -> tuple[str, Decimal] | None:
         """Return the base currency of an instrument of a cash account, and what is held of it."""

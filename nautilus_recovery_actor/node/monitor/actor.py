@@ -250,9 +250,12 @@ class RecoveryMonitorActor(Actor):
     async def _await_answers(self, ask: happened.Ask) -> None:
         epoch_asked = self.epoch
         answers: tuple[Answer, ...] = ()
-        with self._decisions.guarded("asking the venues"):
-            answers = await self._answers.ask(ask.accounts, ask.again)
-        self._asking = None
+        try:
+            with self._decisions.guarded("asking the venues"):
+                answers = await self._answers.ask(ask.accounts, ask.again)
+        finally:
+            if self._asking is asyncio.current_task():
+                self._asking = None
         if self._seam.busy:
             return  # The epoch waits for what a client reports by itself, and asks again
         if self.epoch == epoch_asked:
