@@ -119,6 +119,7 @@ def _verdict(report: RecoveryReport) -> RenderableType:
     grid.add_column()
     grid.add_row("Safe to trade?", Text(words.is_safe(report), f"bold {style}"))
     grid.add_row("What changed", _listed(words.what_changed(report)))
+    grid.add_row("Proof", _listed(words.what_is_proven(report)))
     grid.add_row("What is wrong", _listed(words.what_is_wrong(report)))
     grid.add_row("What to do", _listed(words.what_to_do(report)))
     title = Text(f" {wording.result(report)} ", f"bold {style}")

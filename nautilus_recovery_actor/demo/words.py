@@ -5,6 +5,7 @@ The demo in words. What a report says is in the words of `core.wording`.
 from decimal import Decimal
 
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import ReconciledFill
@@ -91,14 +92,32 @@ def is_safe(report: RecoveryReport) -> str:
 
 
 def what_changed(report: RecoveryReport) -> list[str]:
-    """Return what reconciliation changed, a line for each position and one for the fills."""
+    """
+    Return what was corrected, repaired and reconciled, a line for each and one for the fills.
+    """
     lines = [
+        wording.correction_line(made)
+        for made in report.corrections
+        if made.name is not Correction.ALREADY_APPLIED
+    ]
+    lines += map(wording.repair_line, report.repairs)
+    lines += [
         wording.position_line(change)
         for change in report.positions
         if change.qty_before != change.qty_after
     ]
     if report.fill_counts:
         lines.append(wording.fills(report))
+    return lines or ["Nothing"]
+
+
+def what_is_proven(report: RecoveryReport) -> list[str]:
+    """Return what the answers of each account prove."""
+    lines = [
+        f"{account.account_id} {proof}"
+        for account in report.accounts
+        if (proof := wording.proof_of(account))
+    ]
     return lines or ["Nothing"]
 
 

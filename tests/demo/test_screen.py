@@ -5,18 +5,24 @@ How a record is shown and checked that no demo should ever make.
 import io
 from decimal import Decimal
 
+import msgspec
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
+from nautilus_recovery_actor import Correction
+from nautilus_recovery_actor import CorrectionMade
 from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor.demo import screen
+from nautilus_recovery_actor.demo import words
 from nautilus_recovery_actor.demo.expect import checks
 from nautilus_recovery_actor.demo.record import ActRecord
 from nautilus_recovery_actor.demo.record import VenueTruth
 from nautilus_recovery_actor.demo.scene import ACTS
 from nautilus_recovery_actor.demo.scene import Act
+from tests.core.builders import full_report
 
 
 def failed_record(act: Act) -> ActRecord:
@@ -51,6 +57,34 @@ def test_a_failed_recovery_is_shown_as_unsafe(act: Act) -> None:
     assert "Safe to trade? NO. Only exits pass" in told
     assert "What is wrong NOT_RECONCILED" in told
     assert "What to do No mass status from PAPER-001: switch `reconciliation` on" in told
+
+
+def test_what_was_corrected_repaired_and_proven_is_shown() -> None:
+    """The verdict names each correction and repair, and what the answers of each account prove."""
+    record = failed_record(ACTS[0])
+    found = msgspec.structs.replace(full_report(), trader_id="DEMO-001")
+    console = Console(width=80, file=io.StringIO())
+    console.print(screen.result(msgspec.structs.replace(record, report=found)))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    told = " ".join(console.file.getvalue().replace("│", " ").split())
+
+    assert (
+        "What changed - DUPLICATE_FILL BTCUSDT.PAPER (PAPER-001): 2 trades reported twice, "
+        "counted once: T-1, T-2 - Repaired and proven: BTCUSDT.PAPER (PAPER-001): "
+    ) in told
+    assert "Proof PAPER-001 proven by 2 answers, the last at 00:00:00 UTC" in told
+
+
+def test_a_venue_that_never_answered_proves_nothing() -> None:
+    """
+    Nor is an order that was known already a change.
+    """
+    known = CorrectionMade(Correction.ALREADY_APPLIED, "PAPER-001", "", 3, "3 orders and trades")
+    report = msgspec.structs.replace(failed_record(ACTS[0]).report, corrections=(known,))
+    assert words.what_is_proven(report) == ["Nothing"]
+    assert words.what_changed(report) == ["Nothing"]
 
 
 @pytest.mark.parametrize("act", ACTS)
