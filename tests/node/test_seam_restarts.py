@@ -222,7 +222,7 @@ def test_the_cache_is_the_same_with_and_without_corrections(
 def test_a_cold_cache_is_the_same_with_and_without_corrections(
     venue: PaperVenue, valkey: EmbeddedValkey, seed: int
 ) -> None:
-    """Nothing is known, so nothing is left out."""
+    """Nothing is known, so nothing is left out, and no trade is made up where they are whole."""
     choose = Random(seed)
 
     async def scenario() -> None:
@@ -233,8 +233,16 @@ def test_a_cold_cache_is_the_same_with_and_without_corrections(
         corrected = await restart(venue, valkey, "all")
         assert corrected.report.corrections == ()
         assert corrected.report.outcome is natively.report.outcome
-        assert corrected.orders == natively.orders
         assert corrected.positions == natively.positions
+        assert corrected.orders.keys() == natively.orders.keys()
+        for key, (*fields, trades) in corrected.orders.items():
+            *native_fields, native_trades = natively.orders[key]
+            assert fields == native_fields
+            # The engine of 1.231 puts trades of its own in the place of real ones
+            real = {trade for trade in native_trades if trade.startswith("PAPER-")}
+            assert real <= set(trades)
+            is_all_real = all(trade.startswith("PAPER-") for trade in trades)
+            assert trades == native_trades or (is_all_real and len(real) < len(native_trades))
 
     asyncio.run(scenario())
 

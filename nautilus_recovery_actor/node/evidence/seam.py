@@ -373,18 +373,19 @@ class Seam:
     ) -> tuple[list[PositionStatusReport], list[PositionStatusReport]]:
         # Where the engine sees a position it takes the trades reported for all that there were,
         # and makes up what is missing: of what the cache knows it would be given only the rest, and
-        # where nothing is missing it drops what ended before
+        # where nothing is missing it can drop an open order that is filled in part
         positions: list[PositionStatusReport] = done.positions
         is_filtering = getattr(self._engine, "filter_position_reports", False)
         if not self._on or not internals.edits_mass_status() or is_filtering:
             return [], positions
         traded = _traded(done)
+        parts = {one.instrument_id for one in done.orders if one.is_open and one.filled_qty > 0}
         later: list[PositionStatusReport] = []
         cold: list[PositionStatusReport] = []
         for report in positions:
             instrument_id = report.instrument_id
             is_whole = traded.get(instrument_id) == report.signed_decimal_qty
-            is_known = known.is_warm(instrument_id) or is_whole
+            is_known = known.is_warm(instrument_id) or (is_whole and instrument_id in parts)
             (later if is_known and report.venue_position_id is None else cold).append(report)
         return later, cold
 
