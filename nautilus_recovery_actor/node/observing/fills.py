@@ -107,7 +107,9 @@ def made_up_fills(
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
     """Return whether a fill is no trade of the venue, also one of a run before."""
-    return is_synthetic(fill.trade_id.value, fill.venue_order_id.value) or _aligns(cache, fill)
+    return bool(fill.reconciliation) and (
+        is_synthetic(fill.trade_id.value, fill.venue_order_id.value) or _aligns(cache, fill)
+    )
 
 
 def _aligns(cache: CacheFacade, fill: OrderFilled) -> bool:
