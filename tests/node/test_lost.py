@@ -17,6 +17,7 @@ from nautilus_recovery_actor import LostOrder
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorActor
+from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
@@ -288,7 +289,7 @@ def test_a_strategy_that_is_not_recoverable_is_reported_once(
 def test_orders_that_were_purged_are_not_lost(
     venue: PaperVenue, valkey: EmbeddedValkey, is_killed: bool
 ) -> None:
-    """The engine makes them anew from the venue's history: a strategy would count them twice."""
+    """Nor made anew from the venue's history: the position that is left has their trades."""
     with process(venue, valkey, "Purging", fills=20) as run:
         run.wait_for("purged")
         valkey.wait_for(lambda client: not client.keys("trader-TESTER-001:orders:*"))
@@ -301,7 +302,10 @@ def test_orders_that_were_purged_are_not_lost(
         strategy = Unaccounted(external_order_claims=[ETH])
         async with watched(venue, valkey, strategy) as node:
             event = await node.result()
-            assert len(node.node.cache.orders(strategy_id=strategy.id)) == 20
+            assert node.node.cache.orders(strategy_id=strategy.id) == []
+            assert event.outcome is RecoveryOutcome.CLEAN
+            (held,) = node.node.cache.positions_open()
+            assert len(held.trade_ids) == 20
             assert event.report.lost_orders == ()
             await reconnect(node, venue)
             assert node.terminals[-1].report.lost_orders == ()
