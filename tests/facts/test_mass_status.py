@@ -31,7 +31,7 @@ def kept(monitor: RecoveryMonitorActor, published: ExecutionMassStatus) -> Venue
     """
     Return what stands between client and engine has kept of a published mass status.
     """
-    (read,) = reads(monitor._seam.reports(published), (), 0, 0).values()
+    (read,) = reads(monitor._seam.reports(published), 0, 0).values()
     return read()
 
 

@@ -366,7 +366,7 @@ def test_accounts_are_those_that_the_reports_name(
             assert position.account_id == other
             assert position.signed_decimal_qty() == 2
             (seen,) = node.monitor._seam._seen.values()
-            found = reads(seen, {"PAPER-001"}, 0, 0)
+            found = reads(seen, 0, 0)
             assert [
                 (account_id, len(read().orders), read().fills, len(read().positions))
                 for account_id, read in found.items()

@@ -4,11 +4,13 @@ What a client reported: kept as it made it, given on in part, and read when it i
 
 import inspect
 from collections import defaultdict
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
+from typing import TypeVar
 
 import msgspec
 from nautilus_trader.core.uuid import UUID4
@@ -41,6 +43,8 @@ class Reports(msgspec.Struct):
     fills: tuple[FillReport, ...]
     # The engine's own questions are answered after the mass status
     positions: list[PositionStatusReport]
+    # On which it reports, whatever it says of them
+    accounts: frozenset[str] = frozenset()
     # Why it proves nothing
     problem: str | None = None
     # Whether this is what the adapter made, and not what the engine may have edited since
@@ -50,35 +54,46 @@ class Reports(msgspec.Struct):
     later: list[OrderStatusReport | PositionStatusReport] = []
 
 
-def reads(
-    reports: Reports, accounts: Iterable[str], seen_events: int, seen_live_fills: int
-) -> dict[str, Read]:
+_R = TypeVar("_R", OrderStatusReport, FillReport)
+_account_id = attrgetter("account_id")
+
+
+def reads(reports: Reports, seen_events: int, seen_live_fills: int) -> dict[str, Read]:
     """
     Return what reads a client's reports once, when they are judged, by the account that they name.
 
-    To read all of them costs more than a start may be slower. Those of `accounts` reported also if
-    nothing is reported of them.
+    To read all of them costs more than a start may be slower.
     """
-    orders: dict[str, list[OrderStatusReport]] = defaultdict(list)
-    fills: dict[str, list[FillReport]] = defaultdict(list)
-    for order in reports.orders:
-        orders[order.account_id.value].append(order)
-    for fill in reports.fills:
-        fills[fill.account_id.value].append(fill)
+    orders, fills = _by_account(reports.orders), _by_account(reports.fills)
     named = {position.account_id.value for position in reports.positions}
     return {
         account_id: _read_later(
-            account_id, reports, orders[account_id], fills[account_id], seen_events, seen_live_fills
+            account_id,
+            reports,
+            orders.get(account_id, ()),
+            fills.get(account_id, ()),
+            seen_events,
+            seen_live_fills,
         )
-        for account_id in sorted({*accounts, *orders, *fills, *named})
+        for account_id in sorted({*reports.accounts, *orders, *fills, *named})
     }
+
+
+def _by_account(reports: Sequence[_R]) -> dict[str, Sequence[_R]]:
+    # Nearly always one, which its adapter gives to each report: then nothing is made of each
+    if len(set(map(id, map(_account_id, reports)))) == 1:
+        return {_account_id(reports[0]).value: reports}
+    found: dict[str, list[_R]] = defaultdict(list)
+    for report in reports:
+        found[_account_id(report).value].append(report)
+    return dict(found)
 
 
 def _read_later(
     account_id: str,
     reports: Reports,
-    orders: list[OrderStatusReport],
-    fills: list[FillReport],
+    orders: Sequence[OrderStatusReport],
+    fills: Sequence[FillReport],
     seen_events: int,
     seen_live_fills: int,
 ) -> Read:

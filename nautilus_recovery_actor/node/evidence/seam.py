@@ -187,8 +187,7 @@ class Seam:
         others = (known_accounts(self._cache) if known is None else known) - named
         return own | {one for one in others if AccountId(one).get_issuer() == _issuer(client)}
 
-    def accounts(self, mass_status: ExecutionMassStatus) -> frozenset[str]:
-        """Return the accounts on which a mass status reports, whatever it says of them."""
+    def _accounts(self, mass_status: ExecutionMassStatus) -> frozenset[str]:
         questions = self.questions.get(mass_status.client_id.value)
         own = frozenset() if questions is None else self.accounts_of(questions.client)
         account_id = mass_status.account_id
@@ -298,7 +297,14 @@ class Seam:
         positions = [one for each in mass_status.position_reports.values() for one in each]
         if not is_as_made:
             orders, fills = [], []
-        return Reports(mass_status, tuple(orders), tuple(fills), positions, is_as_made=is_as_made)
+        return Reports(
+            mass_status,
+            tuple(orders),
+            tuple(fills),
+            positions,
+            self._accounts(mass_status),
+            is_as_made=is_as_made,
+        )
 
     def give_later(self, mass_status: ExecutionMassStatus) -> None:
         """Give the engine, which has reconciled a mass status, what it is to have after it."""
@@ -324,11 +330,14 @@ class Seam:
         positions = [one for each in mass_status.position_reports.values() for one in each]
         self.note(positions)
         self._forget_torn((*orders, *fills))
-        reports = Reports(mass_status, tuple(orders), tuple(fills), list(positions), problem)
+        accounts = self._accounts(mass_status)
+        reports = Reports(
+            mass_status, tuple(orders), tuple(fills), list(positions), accounts, problem
+        )
         renamed: list[tuple[Order, OrderStatusReport]] = []
         account_id = self._account_id(mass_status)
         if account_id is not None and (self._on or mass_status.account_id is None):
-            known = KnownToCache(self._cache, self.accounts(mass_status))
+            known = KnownToCache(self._cache, accounts)
             done = corrections.correct(
                 orders,
                 fills,
@@ -357,7 +366,7 @@ class Seam:
         # The sandbox of 1.221 gives none
         if mass_status.account_id is not None:
             return mass_status.account_id
-        accounts = self.accounts(mass_status)
+        accounts = self._accounts(mass_status)
         return AccountId(min(accounts)) if accounts else None
 
     def _forget_torn(self, reports: Iterable[OrderStatusReport | FillReport]) -> None:
@@ -398,7 +407,7 @@ class Seam:
         return [report for report in orders if _is_amended(report, known)]
 
     def _omitted(self, mass_status: ExecutionMassStatus) -> set[InstrumentId]:
-        known = KnownToCache(self._cache, self.accounts(mass_status))
+        known = KnownToCache(self._cache, self._accounts(mass_status))
         reported = mass_status.position_reports
         rest = {
             each: qty
@@ -420,7 +429,7 @@ class Seam:
         orders: list[OrderStatusReport],
         fills: list[FillReport],
     ) -> list[OrderStatusReport]:
-        known = KnownToCache(self._cache, self.accounts(mass_status))
+        known = KnownToCache(self._cache, self._accounts(mass_status))
         asked = await questions.single(known.missing(orders))
         reported = {fill.venue_order_id for fill in fills}
         for report in asked:

@@ -141,7 +141,7 @@ class Incoming:
                 f"The mass status of {mass_status.client_id} proves nothing: {reports.problem}"
             )
             return
-        found = reads(reports, self._seam.accounts(mass_status), *self._intake.counts())
+        found = reads(reports, *self._intake.counts())
         for account_id, read in found.items():
             self._decisions.decide(
                 happened.Reported(*self._decisions.moment(), account_id=account_id, read=read)
