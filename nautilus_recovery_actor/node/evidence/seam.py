@@ -8,7 +8,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -56,6 +55,8 @@ _MASS_STATUS = "generate_mass_status"
 _POSITIONS = "generate_position_status_reports"
 # For the engine's queue to take an event before what comes next
 _MAX_YIELDS = 1_000
+# What can be wrong in a report whatever the cache holds
+_COLD = frozenset({Correction.DUPLICATE_FILL, Correction.CASH_POSITION_FLAT})
 
 
 class UnprovenError(RuntimeError):
@@ -78,7 +79,7 @@ class Seam:
         clock: LiveClock,
         log: Logger,
         limits: Limits,
-        on: Collection[Correction],
+        on: frozenset[Correction],
         journal: RecoveryJournal,
         on_asked: Callable[[str], None],
         on_idle: Callable[[], None],
@@ -344,7 +345,8 @@ class Seam:
                 positions,
                 known,
                 rebuilt,
-                self._on,
+                # Without an order in the cache the others have nothing to compare a report with
+                self._on if self._cache.orders_total_count() else self._on & _COLD,
                 is_price_average=self._is_price_average(mass_status),
             )
             renamed = done.renamed
