@@ -109,8 +109,8 @@ def show(found: "NodeStatus") -> None:
     if found.absent_strategies:
         named = wording.concerned(found.absent_strategies)
         say(one_line(f"Of strategies that the node does not run: {named}"))
-    for made in found.corrections:
-        say(one_line(wording.correction_line(made)))
+    for line in wording.first_corrections(found.corrections):
+        say(one_line(line))
     for step in found.repairs:
         say(one_line(wording.repair_line(step)))
     for account in found.accounts:

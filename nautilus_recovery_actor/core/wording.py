@@ -302,6 +302,14 @@ def correction_line(made: CorrectionMade) -> str:
     return f"{made.name} {where}: {_counted(made.count, what)} {how}{detail}"
 
 
+def first_corrections(corrections: Sequence[CorrectionMade]) -> Iterator[str]:
+    """Return the first few that were more than what the cache had already, and how many follow."""
+    told = [made for made in corrections if made.name is not Correction.ALREADY_APPLIED]
+    yield from map(correction_line, told[:_MAX_NAMES])
+    if (more := len(told) - _MAX_NAMES) > 0:
+        yield f"More corrections, see `nautilus-recovery history`: {more}"
+
+
 def repair_severity(step: RepairStep) -> Severity:
     """Return how much a repair matters now."""
     return _STEPS[step.state][1]

@@ -384,3 +384,16 @@ def test_a_recovery_to_prove_what_somebody_else_traded_says_so() -> None:
     why = "proof: somebody else traded what this node holds"
     assert wording.opened(found) == f"opened by {why}"
     assert wording.absence(found) == f"At run time ({why})"
+
+
+@pytest.mark.parametrize(("count", "more"), [(0, None), (5, None), (7, 2)])
+def test_of_many_corrections_a_status_names_a_few(count: int, more: int | None) -> None:
+    """
+    And none that only says what the cache had already.
+    """
+    known = CorrectionMade(Correction.ALREADY_APPLIED, ACCOUNT, "", 9, "9 orders and trades")
+    made = [CorrectionMade(Correction.ORDER_ASKED, ACCOUNT, BTC, 1, f"O-{i}") for i in range(count)]
+    told = list(wording.first_corrections([known, *made]))
+    assert told[: min(count, 5)] == [wording.correction_line(one) for one in made[:5]]
+    rest = [f"More corrections, see `nautilus-recovery history`: {more}"] if more else []
+    assert told[min(count, 5) :] == rest
