@@ -40,6 +40,8 @@ def duration(nanoseconds: int) -> str:
 
 def wrapped(line: str, width: int = _WIDTH) -> list[str]:
     """Return a line as several that fit, with its indent and more."""
+    if len(line) <= width:
+        return [line] if line.strip() else []
     indent = len(line) - len(line.lstrip()) + 4
     return textwrap.wrap(
         line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False

@@ -78,6 +78,7 @@ class Judging:
 
         for _ in range(_TRIES):
             await in_turns(observer.steps(recovery))
+            await asyncio.sleep(0)
             if is_void():
                 return None
             observation = observer.observation(recovery)  # What has changed since, at one instant
@@ -86,8 +87,10 @@ class Judging:
             judgment = await loop.run_in_executor(None, verdict.judge, observation, self._policy)
             if is_void():
                 return None
-            is_unchanged = observer.observation(recovery) == observation
+            again = observer.observation(recovery)
             counts = self._intake.counts()
+            await asyncio.sleep(0)
+            is_unchanged = again == observation
             await asyncio.sleep(0)
             if is_void():
                 return None

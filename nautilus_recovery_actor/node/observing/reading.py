@@ -74,9 +74,12 @@ class _Kept(Generic[_K, _T, _V]):
         self._make = make
         self._seen: dict[_K, _Seen] = {}
         self.made: dict[_K, _V] = {}
+        # How often something was made, or let go of
+        self.changes = 0
 
     def forget(self, key: _K) -> None:
         """Have it made again."""
+        self.changes += 1
         self._seen.pop(key, None)
         self.made.pop(key, None)
 
@@ -92,6 +95,7 @@ class _Kept(Generic[_K, _T, _V]):
             else:
                 self._seen[key] = _Seen(thing, self._stamp(thing))
                 self.made[key] = self._make(thing)
+                self.changes += 1
             if number % SLICE == 0:
                 yield
 
@@ -130,6 +134,7 @@ class Reading:
         self._increments: dict[str, Decimal] = {}
         self._unloaded: set[str] = set()
         self._alive: AbstractSet[ClientOrderId] = frozenset()
+        self._listed: tuple[int, tuple[CachedOrder, ...], tuple[OwnOrder, ...]] = (-1, (), ())
         self._local: AbstractSet[ClientOrderId] = frozenset()
 
     def steps(
@@ -156,6 +161,8 @@ class Reading:
         self._local = (emulated - sent - reported).difference(*named)
         yield from self._orders.follow(self._alive | reported, self._find)
         yield from self._positions.follow(cache.position_open_ids(), cache.position)
+        yield
+        self._list()
 
     def _note(self, report: VenueReport | Answer) -> Iterator[None]:
         instruments = {position.instrument_id for position in report.positions}
@@ -222,21 +229,28 @@ class Reading:
 
     # -- WHAT WAS READ --
 
+    def _list(self) -> None:
+        # What changes neither by an event nor by a report need not be listed again. Where some rest
+        # in the node, or are over, more than that decides
+        made, local, alive = self._orders.made, self._local, self._alive
+        is_plain = not local and len(made) == len(alive)
+        if is_plain and self._listed[0] == self._orders.changes:
+            return
+        self._listed = (
+            self._orders.changes if is_plain else -1,
+            tuple(cached for key, (cached, _) in made.items() if key not in local),
+            tuple(own for key, (_, own) in made.items() if key in alive),
+        )
+
     @property
     def orders(self) -> tuple[CachedOrder, ...]:
         """The orders that are open or in flight, and those that a venue reported open."""
-        made, local = self._orders.made, self._local
-        if not local:
-            return tuple(cached for cached, _ in made.values())
-        return tuple(cached for key, (cached, _) in made.items() if key not in local)
+        return self._listed[1]
 
     @property
     def live_orders(self) -> tuple[OwnOrder, ...]:
         """The orders that rest or are on their way, at a venue or in the node's emulator."""
-        made, alive = self._orders.made, self._alive
-        if made.keys() == alive:
-            return tuple(own for _, own in made.values())
-        return tuple(own for key, (_, own) in made.items() if key in alive)
+        return self._listed[2]
 
     @property
     def positions(self) -> tuple[CachedPosition, ...]:
