@@ -345,8 +345,10 @@ class Seam:
                 positions,
                 known,
                 rebuilt,
-                # Without an order in the cache the others have nothing to compare a report with
-                self._on if self._cache.orders_total_count() else self._on & _COLD,
+                # With nothing in the cache the others have nothing to compare a report with
+                self._on
+                if self._cache.orders_total_count() or self._cache.positions_total_count()
+                else self._on & _COLD,
                 is_price_average=self._is_price_average(mass_status),
             )
             renamed = done.renamed
