@@ -73,6 +73,8 @@ class Recovery(msgspec.Struct, frozen=True):
     # The accounts that must report, ``None`` for those that a start requires; and those that must
     # report again as well, since their clients were seen disconnected
     required: frozenset[str] | None = None
+    demanded: frozenset[str] = frozenset()
+    disconnected: frozenset[str] = frozenset()
     # The accounts that the epoch is about, ``None`` for all: what their venues have answered since
     # they reported, and those that are to report once more
     concerned: frozenset[str] | None = None
@@ -81,8 +83,6 @@ class Recovery(msgspec.Struct, frozen=True):
     # What was done in it to make the cache equal to the venue
     repairs: tuple[RepairStep, ...] = ()
     merged: tuple[Merge, ...] = ()
-    demanded: frozenset[str] = frozenset()
-    disconnected: frozenset[str] = frozenset()
     # What the epoch before found, and what this one found when it was checked last
     carried: tuple[Discrepancy, ...] = ()
     earlier: tuple[Discrepancy, ...] = ()
@@ -375,10 +375,10 @@ def _advanced(recovery: Recovery, what: epoch.Happening, rules: Rules) -> Decisi
     match action:
         case epoch.Ask():
             # Who has to report, and has not, is asked for that at once
-            silent = (
-                (recovery.required or frozenset()) | recovery.demanded
-            ) - recovery.reports.keys()
-            return recovery, (happened.Ask(recovery.concerned, recovery.outdated | silent),)
+            required = (recovery.required or frozenset()) | recovery.demanded
+            again = recovery.outdated | (required - recovery.reports.keys())
+            ask = happened.Ask(recovery.concerned, again)
+            return _replace(recovery, outdated=again), (ask,)
         case epoch.Judge():
             return recovery, (happened.Judge(),)
         case epoch.Fail(reason, message):

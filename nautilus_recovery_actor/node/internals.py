@@ -100,17 +100,30 @@ def put(client: LiveExecutionClient, name: str, call: Callable[..., Any]) -> Non
     client.__dict__[name] = call
 
 
-def swallowed_errors(client: LiveExecutionClient) -> list[str]:
+class SwallowedErrors:
+    """How many errors a client has logged in place of raising them, and the newest."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.newest = ""
+
+    def note(self, message: str) -> None:
+        """Count one more."""
+        self.count += 1
+        self.newest = message
+
+
+def note_errors(client: LiveExecutionClient) -> SwallowedErrors:
     """
-    Return the list to which each error is added that a client logs in place of raising it.
+    Return what counts the errors that a client logs from now on.
 
     Most adapters return an empty list after an error, which they log by their `_log`: a field that
     cannot be set (1.221, 1.231), so the client gets a class of its own that has another.
     """
-    errors: list[str] = []
-    kind = type(client)
-    noting = {_LOG: _NotingLogger(getattr(client, _LOG), errors), "__module__": kind.__module__}
-    client.__class__ = type(kind.__name__, (kind,), noting)
+    errors, kind = SwallowedErrors(), type(client)
+    if _shows_log():
+        noting = {_LOG: _NotingLogger(getattr(client, _LOG), errors), "__module__": kind.__module__}
+        client.__class__ = type(kind.__name__, (kind,), noting)
     return errors
 
 
@@ -124,7 +137,7 @@ def stop_noting_errors(client: LiveExecutionClient) -> None:
 class _NotingLogger:
     # Passes everything on, and notes what says that a question failed
 
-    def __init__(self, log: Logger, errors: list[str]) -> None:
+    def __init__(self, log: Logger, errors: SwallowedErrors) -> None:
         self._log = log
         self._errors = errors
 
@@ -133,12 +146,16 @@ class _NotingLogger:
 
     def error(self, message: str, *args: Any, **kwargs: Any) -> None:
         if message.startswith(_FAILED):  # Not what concerns one report
-            self._errors.append(message)
+            self._errors.note(message)
         self._log.error(message, *args, **kwargs)
 
     def exception(self, message: str, ex: BaseException) -> None:
-        self._errors.append(f"{message}: {ex!r}")
+        self._errors.note(f"{message}: {ex!r}")
         self._log.exception(message, ex)
+
+
+def _shows_log() -> bool:
+    return hasattr(LiveExecutionClient, _LOG)
 
 
 def is_reconciling(client: ExecutionClient) -> bool:
@@ -310,6 +327,11 @@ CLIENT_METHODS = Reach(
     "mass status has orders or fills counts as not reported and stays blocked",
     are_clients_open,
 )
+CLIENT_LOG = Reach(
+    "the `_log` of a `LiveExecutionClient` where a class of the client's own can replace it",
+    "a question that fails, and that an adapter answers with nothing, looks like an empty answer",
+    _shows_log,
+)
 MASS_STATUS_LISTS = Reach(
     "`_order_reports` and `_fill_reports` in an `ExecutionMassStatus`",
     "whether the engine edits them is unknown, so it is given positions after orders and trades",
@@ -371,6 +393,6 @@ STOP = Reach(
     lambda: callable(getattr(Strategy, "_stop", None)),
 )
 
-AT_REGISTRATION = (CLIENT_METHODS, MASS_STATUS_LISTS, STOP)
+AT_REGISTRATION = (CLIENT_METHODS, CLIENT_LOG, MASS_STATUS_LISTS, STOP)
 IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, COMMANDS, DATA_REQUESTS)
 REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG, ON_START)

@@ -75,9 +75,14 @@ def test_who_has_to_report_and_has_not_is_asked_for_that_at_once() -> None:
     """
     lost = {"required": frozenset({ACCOUNT}), "demanded": frozenset({OTHER_ACCOUNT})}
     for reports, again in (({}, {ACCOUNT, OTHER_ACCOUNT}), ({ACCOUNT: READ}, {OTHER_ACCOUNT})):
-        _, (ask,) = after(verifying(reports=reports, **lost), epoch.Woke(NOW, 0))
+        recovery, (ask,) = after(verifying(reports=reports, **lost), epoch.Woke(NOW, 0))
         assert isinstance(ask, happened.Ask)
         assert ask.again == again
+        assert recovery.outdated == again
+    # What comes of it is no news: the answer that follows is judged
+    recovery, _ = after(verifying(**lost), epoch.Woke(NOW, 0))
+    answered = happened.Answered(NOW + 5, 0, answers=(ANSWER,))
+    assert after(recovery, status(), answered)[1] == [happened.Judge()]
 
 
 def test_answers_are_kept_until_the_epoch_ends_also_those_that_come_late() -> None:

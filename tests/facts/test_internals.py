@@ -69,6 +69,23 @@ def client_methods(venue: PaperVenueControl) -> None:
     at_a_running_node(venue, check)
 
 
+def client_log(venue: PaperVenueControl) -> None:
+    def check(node: Any, _: Asker) -> None:
+        (client,) = internals.clients(node.kernel.exec_engine) or ()
+        kind, log = type(client), client._log
+        errors = internals.note_errors(client)
+        assert isinstance(client, kind)
+        client._log.exception("Failed to report", ConnectionError("502"))
+        client._log.error("Failed to generate reports: 502")
+        client._log.error("A report on an instrument that is not loaded")
+        assert (errors.count, errors.newest) == (2, "Failed to generate reports: 502")
+        internals.stop_noting_errors(client)
+        assert type(client) is kind
+        assert client._log is log
+
+    at_a_running_node(venue, check)
+
+
 def mass_status_lists(_: PaperVenueControl) -> None:
     assert internals.edits_mass_status() is EDITS_MASS_STATUS
 
@@ -204,6 +221,7 @@ def stop(venue: PaperVenueControl) -> None:
 
 FACTS = {
     internals.CLIENT_METHODS: client_methods,
+    internals.CLIENT_LOG: client_log,
     internals.MASS_STATUS_LISTS: mass_status_lists,
     internals.STARTING_TASK: starting_task,
     internals.CALLING_KERNEL: calling_kernel,

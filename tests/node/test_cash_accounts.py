@@ -27,9 +27,10 @@ from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_recovery_actor import DiscrepancyKind as Kind
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
-from nautilus_recovery_actor.node.evidence.seam import Seam
+from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.observing.accounts import bases
 from nautilus_recovery_actor.node.observing.accounts import cash_accounts
+from nautilus_recovery_actor.node.observing.observation import Sources
 from nautilus_recovery_actor.node.observing.positions import paid_of_base
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -154,8 +155,8 @@ def test_a_margin_account_that_never_reports_positions_is_released_by_hand(
 ) -> None:
     """Nothing proves what it holds but a look at the venue, as the advice says."""
     strategy = heir()
-    monkeypatch.setattr(Seam, "reporting_accounts", lambda *_: frozenset())
-    monkeypatch.setattr(Seam, "mute_accounts", lambda *_: frozenset({"PAPER-001"}))
+    account = frozenset({"PAPER-001"})
+    monkeypatch.setattr(Reporters, "sources", lambda *_: Sources(account, frozenset(), account))
 
     async def scenario() -> None:
         await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")

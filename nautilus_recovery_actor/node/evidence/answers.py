@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 from typing import TypeVar
 
-from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
@@ -23,15 +22,16 @@ from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.node.evidence.known import KnownToCache
 from nautilus_recovery_actor.node.evidence.questions import Questions
 from nautilus_recovery_actor.node.evidence.questions import is_asking
+from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.reports import venue_order
 from nautilus_recovery_actor.node.evidence.reports import venue_position
 from nautilus_recovery_actor.node.evidence.seam import Seam
+from nautilus_recovery_actor.node.observing.accounts import is_cash
+from nautilus_recovery_actor.node.observing.reading import SLICE
 
 
 _R = TypeVar("_R")
 _T = TypeVar("_T")
-# Reports that are read before the event loop has its turn
-_SLICE = 200
 
 
 class Answers:
@@ -42,21 +42,18 @@ class Answers:
     def __init__(
         self,
         seam: Seam,
+        reporters: Reporters,
         cache: CacheFacade,
         msgbus: MessageBus,
         clock: LiveClock,
         count: Callable[[], tuple[int, int]],
     ) -> None:
         self._seam = seam
+        self._reporters = reporters
         self._cache = cache
         self._msgbus = msgbus
         self._clock = clock
         self._count = count
-
-    def askable(self, known: frozenset[str]) -> frozenset[str]:
-        """Return the accounts whose clients can be asked; the cache has those that are `known`."""
-        clients = (questions.client for questions in self._seam.questions.values())
-        return frozenset().union(*(self._seam.accounts_of(client, known) for client in clients))
 
     async def ask(
         self, accounts: Collection[str] | None, again: Collection[str]
@@ -64,8 +61,8 @@ class Answers:
         """Ask for what these accounts hold, all if ``None``; those of `again` report all before."""
         asked = [
             (questions, own)
-            for questions in self._seam.questions.values()
-            if (own := self._seam.accounts_of(questions.client))
+            for questions in self._reporters.questions.values()
+            if (own := self._reporters.accounts_of(questions.client))
             and (accounts is None or own & frozenset(accounts))
         ]
         found = await asyncio.gather(
@@ -107,7 +104,7 @@ class Answers:
         reported: list[OrderStatusReport] = list(orders.value)
         reported += await questions.single(known.missing(reported))
         held: list[PositionStatusReport] = list(positions.value)
-        self._seam.note(held)
+        self._reporters.note(held)
         found_positions = await _in_slices(held, venue_position)
         found_orders = await _in_slices(reported, venue_order)
         return [
@@ -125,10 +122,8 @@ class Answers:
 
     async def _balances(self, questions: Questions, accounts: Iterable[str]) -> str | None:
         # What a cash account holds is in its balances; the first were reported on connecting
-        is_cash = any(
-            isinstance(self._cache.account(AccountId(each)), CashAccount) for each in accounts
-        )
-        if not is_cash or not questions.knows_balances:
+        has_cash = any(is_cash(self._cache, AccountId(each)) for each in accounts)
+        if not (has_cash and questions.knows_balances):
             return None
         came = asyncio.Event()
 
@@ -155,7 +150,7 @@ async def _in_slices(reports: Iterable[_R], read: Callable[[_R], _T]) -> dict[st
     found: dict[str, list[_T]] = {}
     for index, report in enumerate(reports, 1):
         found.setdefault(report.account_id.value, []).append(read(report))  # type: ignore[attr-defined]
-        if index % _SLICE == 0:
+        if index % SLICE == 0:
             await asyncio.sleep(0)
     return found
 

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from decimal import Decimal
 
-from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
@@ -19,6 +18,8 @@ from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
+from nautilus_recovery_actor.node.observing.accounts import base_currency
+from nautilus_recovery_actor.node.observing.accounts import is_cash
 from nautilus_recovery_actor.node.observing.orders import account_of
 
 
@@ -29,9 +30,7 @@ class KnownToCache:
         self.order = cache.order
         self._cache = cache
         self._accounts = accounts
-        self._is_cash = any(
-            isinstance(cache.account(AccountId(account_id)), CashAccount) for account_id in accounts
-        )
+        self._is_cash = any(is_cash(cache, AccountId(account_id)) for account_id in accounts)
         self._held: dict[InstrumentId, Decimal] = defaultdict(Decimal)
         self._open: dict[InstrumentId, list[Position]] = defaultdict(list)
         for position in cache.positions_open():
@@ -81,8 +80,7 @@ class KnownToCache:
         return None if base is None else (base, self._bases.get(base, Decimal(0)))
 
     def _currency(self, instrument_id: InstrumentId) -> str | None:
-        instrument = self._cache.instrument(instrument_id)
-        base = None if instrument is None else instrument.get_base_currency()
+        base = base_currency(self._cache, instrument_id)
         return None if base is None else str(base.code)
 
     def instruments_held(self) -> dict[InstrumentId, Decimal]:

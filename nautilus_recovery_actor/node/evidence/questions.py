@@ -62,7 +62,7 @@ class Questions:
         self._limits = limits
         self._clock = clock
         self._log = log
-        self._errors = internals.swallowed_errors(client)
+        self._errors = internals.note_errors(client)
 
     def close(self) -> None:
         """Leave the client as it was."""
@@ -95,7 +95,7 @@ class Questions:
         return Asked(value, problem)
 
     async def _once(self, question: Callable[[], Awaitable[_T]]) -> tuple[_T | None, str | None]:
-        errors = len(self._errors)
+        errors = self._errors.count
         token = is_asking.set(True)
         try:
             value = await asyncio.wait_for(question(), self._limits.secs)
@@ -105,8 +105,8 @@ class Questions:
             return None, repr(e)
         finally:
             is_asking.reset(token)
-        if len(self._errors) > errors:
-            return value, f"the adapter logged an error: {self._errors[-1]}"
+        if self._errors.count > errors:
+            return value, f"the adapter logged an error: {self._errors.newest}"
         return value, None
 
     async def positions(self) -> Asked:

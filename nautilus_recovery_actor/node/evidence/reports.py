@@ -52,6 +52,10 @@ class Reports(msgspec.Struct):
     corrections: list[CorrectionMade] = []
     # What the engine gets after it: what it would leave out, or edit the rest by
     later: list[OrderStatusReport | PositionStatusReport] = []
+    # Orders and fills by account, once they were asked for: a mass status is published twice
+    grouped: (
+        tuple[dict[str, Sequence[OrderStatusReport]], dict[str, Sequence[FillReport]]] | None
+    ) = None
 
 
 _R = TypeVar("_R", OrderStatusReport, FillReport)
@@ -64,7 +68,9 @@ def reads(reports: Reports, seen_events: int, seen_live_fills: int) -> dict[str,
 
     To read all of them costs more than a start may be slower.
     """
-    orders, fills = _by_account(reports.orders), _by_account(reports.fills)
+    if reports.grouped is None:
+        reports.grouped = _by_account(reports.orders), _by_account(reports.fills)
+    orders, fills = reports.grouped
     named = {position.account_id.value for position in reports.positions}
     return {
         account_id: _read_later(

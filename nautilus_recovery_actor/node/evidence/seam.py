@@ -24,30 +24,26 @@ from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.live.execution_client import LiveExecutionClient
-from nautilus_trader.model.enums import AccountType
-from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderUpdated
-from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core import corrections
 from nautilus_recovery_actor.core.enums import Correction
-from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE_ONE
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.node import internals
-from nautilus_recovery_actor.node.adapters import adapter_of
 from nautilus_recovery_actor.node.evidence.known import KnownToCache
 from nautilus_recovery_actor.node.evidence.questions import Limits
 from nautilus_recovery_actor.node.evidence.questions import Questions
 from nautilus_recovery_actor.node.evidence.questions import is_asking
+from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.reports import Reports
 from nautilus_recovery_actor.node.evidence.reports import filled
 from nautilus_recovery_actor.node.evidence.reports import rebuilt
-from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.observing.fills import signed_qty
 from nautilus_recovery_actor.node.observing.orders import torn_orders
 
 
@@ -80,7 +76,7 @@ class Seam:
         log: Logger,
         limits: Limits,
         on: frozenset[Correction],
-        journal: RecoveryJournal,
+        reporters: Reporters,
         on_asked: Callable[[str], None],
         on_idle: Callable[[], None],
         break_off: Callable[[str, Exception], None],
@@ -91,18 +87,15 @@ class Seam:
         self._log = log
         self._limits = limits
         self._on = on
-        self._journal = journal
+        self._reporters = reporters
         self._on_asked = on_asked
         self._on_idle = on_idle
         self._break_off = break_off
         self._engine: ExecutionEngine | None = None
         self._reconcile: Callable[[ExecutionMassStatus], None] | None = None
         self._seen: dict[str, Reports] = {}
-        self.questions: dict[str, Questions] = {}
         # The clients that are making a mass status
         self.busy: set[str] = set()
-        # The accounts that have ever reported a position: what they do not report is not there
-        self.reporting: frozenset[str] = frozenset()
 
     @property
     def may_report_again(self) -> bool:
@@ -132,7 +125,7 @@ class Seam:
 
     def close(self) -> None:
         """Leave the clients as they were."""
-        for questions in self.questions.values():
+        for questions in self._reporters.questions.values():
             questions.close()
             internals.take_back(questions.client, _MASS_STATUS, _POSITIONS)
         if self._reconcile is not None and self._engine is not None:
@@ -142,7 +135,7 @@ class Seam:
 
     def _wrap(self, client: LiveExecutionClient) -> None:
         questions = Questions(client, self._limits, self._clock, self._log)
-        self.questions[client.id.value] = questions
+        self._reporters.questions[client.id.value] = questions
         mass_status, positions = (
             client.generate_mass_status,
             client.generate_position_status_reports,
@@ -167,32 +160,6 @@ class Seam:
 
         internals.put(client, _MASS_STATUS, generate_mass_status)
         internals.put(client, _POSITIONS, generate_position_status_reports)
-
-    # -- WHO REPORTS --
-
-    def accounts_of(
-        self, client: LiveExecutionClient, known: frozenset[str] | None = None
-    ) -> frozenset[str]:
-        """
-        Return the accounts that a client reports on.
-
-        Some adapters report under another account id than their client's: those of the cache that
-        are of its venue, and no client's, are its own too, unless two clients may be meant. Those
-        of the cache are `known`, if they were looked up.
-        """
-        own = frozenset() if client.account_id is None else frozenset({client.account_id.value})
-        clients = [questions.client for questions in self.questions.values()]
-        if sum(_issuer(one) == _issuer(client) for one in clients) > 1:
-            return own
-        named = {one.account_id.value for one in clients if one.account_id is not None}
-        others = (known_accounts(self._cache) if known is None else known) - named
-        return own | {one for one in others if AccountId(one).get_issuer() == _issuer(client)}
-
-    def _accounts(self, mass_status: ExecutionMassStatus) -> frozenset[str]:
-        questions = self.questions.get(mass_status.client_id.value)
-        own = frozenset() if questions is None else self.accounts_of(questions.client)
-        account_id = mass_status.account_id
-        return own if account_id is None else own | {account_id.value}
 
     # -- A MASS STATUS, FROM THE QUESTION TO THE ENGINE --
 
@@ -303,7 +270,7 @@ class Seam:
             tuple(orders),
             tuple(fills),
             positions,
-            self._accounts(mass_status),
+            self._reporters.accounts(mass_status),
             is_as_made=is_as_made,
         )
 
@@ -329,14 +296,14 @@ class Seam:
         problem: str | None,
     ) -> tuple[Reports, list[tuple[Order, OrderStatusReport]]]:
         positions = [one for each in mass_status.position_reports.values() for one in each]
-        self.note(positions)
+        self._reporters.note(positions)
         self._forget_torn((*orders, *fills))
-        accounts = self._accounts(mass_status)
+        accounts = self._reporters.accounts(mass_status)
         reports = Reports(
             mass_status, tuple(orders), tuple(fills), list(positions), accounts, problem
         )
         renamed: list[tuple[Order, OrderStatusReport]] = []
-        account_id = self._account_id(mass_status)
+        account_id = self._reporters.account_id(mass_status)
         if account_id is not None and (self._on or mass_status.account_id is None):
             known = KnownToCache(self._cache, accounts)
             done = corrections.correct(
@@ -349,7 +316,7 @@ class Seam:
                 self._on
                 if self._cache.orders_total_count() or self._cache.positions_total_count()
                 else self._on & _COLD,
-                is_price_average=self._is_price_average(mass_status),
+                is_price_average=self._reporters.is_price_average(mass_status),
             )
             renamed = done.renamed
             later, cold = self._apart(done, known)
@@ -360,18 +327,6 @@ class Seam:
             reports.given = given
         self._seen[mass_status.client_id.value] = reports
         return reports, renamed
-
-    def _is_price_average(self, mass_status: ExecutionMassStatus) -> bool:
-        questions = self.questions.get(mass_status.client_id.value)
-        adapter = None if questions is None else adapter_of(questions.client)
-        return adapter is not None and adapter.price_is_average
-
-    def _account_id(self, mass_status: ExecutionMassStatus) -> AccountId | None:
-        # The sandbox of 1.221 gives none
-        if mass_status.account_id is not None:
-            return mass_status.account_id
-        accounts = self._accounts(mass_status)
-        return AccountId(min(accounts)) if accounts else None
 
     def _forget_torn(self, reports: Iterable[OrderStatusReport | FillReport]) -> None:
         for client_order_id in torn_orders(self._cache, reports):
@@ -411,7 +366,7 @@ class Seam:
         return [report for report in orders if _is_amended(report, known)]
 
     def _omitted(self, mass_status: ExecutionMassStatus) -> set[InstrumentId]:
-        known = KnownToCache(self._cache, self._accounts(mass_status))
+        known = KnownToCache(self._cache, self._reporters.accounts(mass_status))
         reported = mass_status.position_reports
         rest = {
             each: qty
@@ -423,7 +378,7 @@ class Seam:
                 if fill.instrument_id in rest:
                     order = known.order_at_venue(fill.venue_order_id)
                     if order is None or fill.trade_id not in order.trade_ids:
-                        rest[fill.instrument_id] += _signed(fill)
+                        rest[fill.instrument_id] += signed_qty(fill)
         return {each for each, qty in rest.items() if qty}
 
     async def _ask_for_missing(
@@ -433,7 +388,7 @@ class Seam:
         orders: list[OrderStatusReport],
         fills: list[FillReport],
     ) -> list[OrderStatusReport]:
-        known = KnownToCache(self._cache, self._accounts(mass_status))
+        known = KnownToCache(self._cache, self._reporters.accounts(mass_status))
         asked = await questions.single(known.missing(orders))
         reported = {fill.venue_order_id for fill in fills}
         for report in asked:
@@ -461,16 +416,16 @@ class Seam:
         reports: list[PositionStatusReport],
     ) -> list[PositionStatusReport]:
         client = questions.client
-        self.note(reports)
+        self._reporters.note(reports)
         seen = self._seen.get(client.id.value)
         if seen is not None and command.instrument_id is not None:
             seen.positions.extend(reports)
         if not self._on or client.account_id is None:
             return reports
-        known = KnownToCache(self._cache, self.accounts_of(client))
+        known = KnownToCache(self._cache, self._reporters.accounts_of(client))
         if command.instrument_id is None and not reports and any(known.instruments_held().values()):
             # The engine would take it for the end of each position, and make up what closed it
-            if not self.reporting_accounts() & self.accounts_of(client):
+            if not self._reporters.is_reporting(client):
                 raise UnprovenError(
                     f"{client.account_id} reports no positions: that none is reported means nothing"
                 )
@@ -486,40 +441,6 @@ class Seam:
                 _noted(Correction.CASH_POSITION_FLAT, untrue, "signed_decimal_qty")
             )
         return kept
-
-    def reporting_accounts(self, known: frozenset[str] | None = None) -> frozenset[str]:
-        """Return the accounts that have ever reported a position, or whose adapters do."""
-        clients = (questions.client for questions in self.questions.values())
-        reporting = filter(self._reports_positions, clients)
-        return self.reporting.union(*(self.accounts_of(client, known) for client in reporting))
-
-    def mute_accounts(self, known: frozenset[str] | None = None) -> frozenset[str]:
-        """Return the accounts whose adapters are known to report no positions."""
-        mute = filter(self._is_mute, (questions.client for questions in self.questions.values()))
-        found = frozenset[str]().union(*(self.accounts_of(client, known) for client in mute))
-        return found - self.reporting
-
-    def _is_mute(self, client: LiveExecutionClient) -> bool:
-        return adapter_of(client) is not None and not self._reports_positions(client)
-
-    def _reports_positions(self, client: LiveExecutionClient) -> bool:
-        adapter = adapter_of(client)
-        is_cash = client.account_type == AccountType.CASH
-        return adapter is not None and adapter.can_report_position(is_cash=is_cash)
-
-    def note(self, positions: Iterable[PositionStatusReport]) -> None:
-        """Remember which accounts report positions."""
-        held = (report for report in positions if report.quantity)  # A flat may be made up
-        new = {report.account_id.value for report in held} - self.reporting
-        if new:
-            self.reporting |= new
-            self._journal.record_reporting(self.reporting)
-
-
-def _issuer(client: LiveExecutionClient) -> str:
-    # The client of the sandbox of 1.221 has no account either
-    account_id = client.account_id
-    return str(client.id.value if account_id is None else account_id.get_issuer())
 
 
 def _as_made(mass_status: ExecutionMassStatus) -> tuple[list[OrderStatusReport], list[FillReport]]:
@@ -543,13 +464,8 @@ def _traded(done: corrections.Corrected) -> dict[InstrumentId, Decimal]:
     traded: dict[InstrumentId, Decimal] = defaultdict(Decimal)
     for fill in done.fills:
         if fill.venue_order_id in numbered:
-            traded[fill.instrument_id] += _signed(fill)
+            traded[fill.instrument_id] += signed_qty(fill)
     return traded
-
-
-def _signed(fill: FillReport) -> Decimal:
-    qty: Decimal = fill.last_qty.as_decimal()
-    return qty if fill.order_side == OrderSide.BUY else -qty
 
 
 def _noted(name: Correction, reports: Iterable[Any], subject: str) -> list[CorrectionMade]:

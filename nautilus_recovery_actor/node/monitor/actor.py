@@ -33,6 +33,7 @@ from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.evidence.answers import Answers
+from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
@@ -44,7 +45,6 @@ from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
-from nautilus_recovery_actor.node.observing.observation import Sources
 from nautilus_recovery_actor.node.observing.start import PROBE_SECS
 from nautilus_recovery_actor.node.observing.start import NodeStart
 
@@ -135,13 +135,14 @@ class RecoveryMonitorActor(Actor):
         self._lost_orders = LostOrders(
             trader_id, ts_registered, cache, msgbus, self._journal, self.log
         )
+        self._reporters = Reporters(cache, self._journal)
         self._observer = Observer(
             trader_id,
             self._intake,
             self._node_start,
             cache,
             self._lost_orders,
-            self._sources,
+            self._reporters.sources,
             self._busy,
             self._rules,
         )
@@ -173,12 +174,14 @@ class RecoveryMonitorActor(Actor):
             self.log,
             self._settings.limits(),
             self._settings.corrected(),
-            self._journal,
+            self._reporters,
             self._on_asked,
             self._on_idle,
             self._decisions.break_off,
         )
-        self._answers = Answers(self._seam, cache, msgbus, clock, self._intake.counts)
+        self._answers = Answers(
+            self._seam, self._reporters, cache, msgbus, clock, self._intake.counts
+        )
         self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
         try:
@@ -188,7 +191,7 @@ class RecoveryMonitorActor(Actor):
             )
             self._intake.last_heartbeat = self._journal.heartbeat()
             self._lost_orders.restore(self._intake.last_heartbeat)
-            self._seam.reporting = self._journal.reporting()
+            self._reporters.restore()
             internals.warn(self.log, internals.missing_at_registration())
             self._intake.take_restored(cache)
         except Exception as e:  # It must not keep the node from being built, and it ends the epoch
@@ -230,13 +233,6 @@ class RecoveryMonitorActor(Actor):
     def _on_returned(self) -> None:
         with self._decisions.guarded("noticing a client that has come back"):
             self._decisions.decide(happened.Returned(*self._decisions.moment()))
-
-    def _sources(self, known: frozenset[str]) -> Sources:
-        return Sources(
-            self._answers.askable(known),
-            self._seam.reporting_accounts(known),
-            self._seam.mute_accounts(known),
-        )
 
     def _busy(self) -> Collection[str]:
         return self._seam.busy

@@ -93,7 +93,9 @@ class LostOrders:
 
     def steps(self, reports: Iterable[VenueReport]) -> Iterator[None]:
         """Look at the orders of reports that were not looked at before, slice by slice."""
-        reports = tuple(reports)
+        reports = [report for report in reports if report.orders]
+        if not reports:
+            return  # There may be a thousand strategies
         if (strategies := strategy_ids(self._msgbus)) != self._strategies:
             self._strategies, self._suspects = strategies, {}
         forms = OrderIdForms(self._trader_id, strategies)

@@ -15,6 +15,7 @@ from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.instruments import Instrument
+from nautilus_trader.model.objects import Currency
 
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import Contract
@@ -97,6 +98,12 @@ def balances(cache: CacheFacade) -> dict[tuple[str, str], Decimal]:
 def is_cash(cache: CacheFacade, account_id: AccountId) -> bool:
     """Return whether what an account holds is in its balances."""
     return isinstance(cache.account(account_id), CashAccount)
+
+
+def base_currency(cache: CacheFacade, instrument_id: InstrumentId) -> Currency | None:
+    """Return the base currency of an instrument, ``None`` if it has none or is not loaded."""
+    instrument = cache.instrument(instrument_id)
+    return None if instrument is None else instrument.get_base_currency()
 
 
 def cash_accounts(cache: CacheFacade, ts_registered: int) -> dict[str, dict[str, Decimal] | None]:

@@ -10,12 +10,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple
 
-from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderFilled
-from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -24,6 +21,9 @@ from nautilus_recovery_actor.core.names import EVIDENCE_ENDPOINT
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.protection import unproven
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node.observing.accounts import base_currency
+from nautilus_recovery_actor.node.observing.accounts import is_cash
+from nautilus_recovery_actor.node.observing.fills import signed_qty
 from nautilus_recovery_actor.node.observing.intake import Intake
 
 
@@ -98,7 +98,7 @@ class Evidence:
             net = (fill.account_id.value, fill.instrument_id.value, None)
             leg = None if fill.position_id is None else fill.position_id.value
             for place in {net, (*net[:2], leg)} & held.keys():
-                held[place] += _signed(fill)
+                held[place] += signed_qty(fill)
         return held
 
     def _since(self, venue: VenueReport) -> Iterator[OrderFilled]:
@@ -113,11 +113,10 @@ class Evidence:
     def at_venue(self, position: Position) -> AtVenue | None:
         """Return what the account holds of a position, ``None`` if nothing is known of it."""
         account_id = position.account_id.value
-        if isinstance(account := self._cache.account(AccountId(account_id)), CashAccount):
-            instrument = self._cache.instrument(position.instrument_id)
-            base = None if instrument is None else instrument.get_base_currency()
+        if is_cash(self._cache, position.account_id):
+            base = base_currency(self._cache, position.instrument_id)
             if base is not None:
-                total = account.balance_total(base)
+                total = self._cache.account(position.account_id).balance_total(base)
                 return AtVenue(_ZERO if total is None else total.as_decimal())
         net, leg = _places(position)
         if (read := self._reads.get(account_id)) is not None:
@@ -137,7 +136,7 @@ class Evidence:
         # By the engine, in the epoch that is not judged yet
         fills = self._intake.made_up_fills(self._cache)
         new = set(map(id, self._intake.flagged[self._intake.reported_events :]))
-        return sum((_signed(f) for f in fills if id(f) in new and _is_at(f, place)), _ZERO)
+        return sum((signed_qty(f) for f in fills if id(f) in new and _is_at(f, place)), _ZERO)
 
     def _late(
         self, venue: VenueReport, place: _Place, is_long: bool | None = None
@@ -145,14 +144,14 @@ class Evidence:
         # A trade that crossed the report counts where it makes the evidence smaller
         for index, fill in enumerate(self._intake.live_fills):
             is_late = index >= venue.seen_live_fills
-            qty = _signed(fill)
+            qty = signed_qty(fill)
             is_smaller = is_long is not None and (qty < 0) == is_long
             if _is_at(fill, place) and (is_late or (fill.ts_init > venue.ts and is_smaller)):
                 yield qty
         made_up = self._intake.made_up_fills(self._cache)
         for event in self._intake.flagged[venue.seen_events :]:
             if type(event) is OrderFilled and event not in made_up and _is_at(event, place):
-                yield _signed(event)
+                yield signed_qty(event)
 
 
 def _places(position: Position) -> tuple[_Place, _Place]:
@@ -187,8 +186,3 @@ def _is_at(fill: OrderFilled, place: _Place) -> bool:
         and fill.instrument_id.value == instrument_id
         and (leg is None or (fill.position_id is not None and fill.position_id.value == leg))
     )
-
-
-def _signed(fill: OrderFilled) -> Decimal:
-    qty: Decimal = fill.last_qty.as_decimal()
-    return qty if fill.order_side == OrderSide.BUY else -qty

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
@@ -21,6 +22,12 @@ from nautilus_recovery_actor.node.observing.orders import is_placed_here
 
 
 _ZERO = Decimal(0)
+
+
+def signed_qty(fill: OrderFilled | FillReport) -> Decimal:
+    """Return the quantity of a trade, negative for a sale."""
+    qty: Decimal = fill.last_qty.as_decimal()
+    return qty if fill.order_side == OrderSide.BUY else -qty
 
 
 def observed_fills(
@@ -40,7 +47,6 @@ def observed_fills(
         if is_ours is None:
             is_ours = is_placed_here(cache.order(event.client_order_id), ts_registered)
             placed_here[event.client_order_id] = is_ours
-        qty = event.last_qty.as_decimal()
         fills.append(
             ObservedFill(
                 index=index,
@@ -50,7 +56,7 @@ def observed_fills(
                 client_order_id=event.client_order_id.value,
                 venue_order_id=event.venue_order_id.value,
                 trade_id=event.trade_id.value,
-                qty=qty if event.order_side == OrderSide.BUY else -qty,
+                qty=signed_qty(event),
                 px=event.last_px.as_decimal(),
                 ts_event=event.ts_event,
                 placed_here=is_ours,

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.position import Position
@@ -17,6 +16,7 @@ from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.node.observing.accounts import is_cash
 from nautilus_recovery_actor.node.observing.fills import is_made_up
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
+from nautilus_recovery_actor.node.observing.fills import signed_qty
 
 
 def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
@@ -50,8 +50,7 @@ def paid_of_base(position: Position) -> Decimal:
     # 1.231 takes it off the quantity, rounded after each fill, and 1.221 does not
     qty: Decimal = position.signed_decimal_qty()
     for fill in position.events:
-        traded = fill.last_qty.as_decimal()
-        qty -= traded if fill.order_side == OrderSide.BUY else -traded
+        qty -= signed_qty(fill)
         if fill.commission is not None and fill.commission.currency == position.base_currency:
             qty += fill.commission.as_decimal()
     return qty
@@ -66,7 +65,6 @@ def positions_before(
     for event in events:
         if type(event) is not OrderFilled or event.position_id is None or id(event) in repeated:
             continue
-        qty: Decimal = event.last_qty.as_decimal()
         position = positions.get(event.position_id.value) or CachedPosition(
             account_id=event.account_id.value,
             instrument_id=event.instrument_id.value,
@@ -75,8 +73,6 @@ def positions_before(
             qty=Decimal(0),
         )
         positions[position.position_id] = msgspec.structs.replace(
-            position,
-            qty=position.qty - (qty if event.order_side == OrderSide.BUY else -qty),
-            avg_px=None,
+            position, qty=position.qty - signed_qty(event), avg_px=None
         )
     return tuple(position for position in positions.values() if position.qty != 0)

@@ -244,8 +244,10 @@ class Consumer:
         self._exits.report = self._unanswered.report = event.report
         self._hook = "on_recovery_complete"
         strategy.on_recovery_complete(event)
-        # A thousand strategies ask, and most hold nothing
-        if self._exits.is_claiming or strategy.cache.positions_open(strategy_id=strategy.id):
+        # A thousand strategies ask, and most hold nothing: the report names whatever is held
+        if event.report.positions and (
+            self._exits.is_claiming or strategy.cache.positions_open(strategy_id=strategy.id)
+        ):
             self._recover_positions(self._exits.held())
         if strategy.is_running:
             self._recover_orders(event)

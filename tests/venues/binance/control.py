@@ -2,18 +2,14 @@
 The venue as a test sees it: its process, and its controls.
 """
 
-import json
-import os
-import subprocess
-import sys
-import urllib.request
 from typing import Any
-from typing import Self
 
 import nautilus_trader
 
+from tests.venues.process import VenueProcess
 
-class FakeBinance:
+
+class FakeBinance(VenueProcess):
     """
     Binance USDT futures on this machine, in a process that ends with this object or this process.
 
@@ -24,25 +20,7 @@ class FakeBinance:
     is_algo = nautilus_trader.__version__ != "1.221.0"
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.venues.binance.server"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        self.port: int = json.loads(self._process.stdout.readline())["port"]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        super().__init__("tests.venues.binance.server")
 
     def reset(self, *symbols: str, price: str = "100.00") -> None:
         """Start anew, with these symbols at one price, and no fault."""
@@ -111,12 +89,3 @@ class FakeBinance:
         """Return prices, positions, orders, algo orders and trades, as the venue writes them."""
         state: dict[str, Any] = self._call("state")
         return state
-
-    def _call(self, name: str, **fields: object) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/control/{name}",
-            data=json.dumps(fields).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return json.load(response)

@@ -2,16 +2,12 @@
 The venue as a test sees it: its process, and its controls.
 """
 
-import json
-import os
-import subprocess
-import sys
-import urllib.request
 from typing import Any
-from typing import Self
+
+from tests.venues.process import VenueProcess
 
 
-class FakeOKX:
+class FakeOKX(VenueProcess):
     """
     OKX, perpetual swaps and spot, in a process that ends with this object or this process.
 
@@ -20,25 +16,7 @@ class FakeOKX:
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.venues.okx.server"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        self.port: int = json.loads(self._process.stdout.readline())["port"]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        super().__init__("tests.venues.okx.server")
 
     def reset(self, *inst_ids: str, price: str = "100.00") -> None:
         """Start anew, with instruments such as ``"BTC-USDT-SWAP"`` at one price, and no fault."""
@@ -95,12 +73,3 @@ class FakeOKX:
         """Return positions by instrument, open orders by client order ID, and balances."""
         state: dict[str, Any] = self._call("state")
         return state
-
-    def _call(self, name: str, /, **fields: object) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/control/{name}",
-            data=json.dumps(fields).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return json.load(response)
