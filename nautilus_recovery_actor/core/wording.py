@@ -321,10 +321,10 @@ def repair_line(step: RepairStep) -> str:
 
 
 def proof_of(account: AccountRecovery) -> str:
-    """Return how an account was proven, or why it was not; empty if it never answered."""
+    """Return whether an account has answered alike, which is no word on the cache yet."""
     if account.ts_proof is not None:
         answers = _counted(account.answers, "answer")
-        return f"proven by {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
+        return f"answered alike: {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
     if account.answers == 1:
         return "not confirmed by a second answer"
     return f"not proven by {account.answers} answers" if account.answers else ""

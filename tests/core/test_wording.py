@@ -357,7 +357,7 @@ def test_a_repair_is_a_line_with_its_state(state: str, severity: Severity, start
 @pytest.mark.parametrize(
     ("answers", "ts_proof", "expected"),
     [
-        (2, 36_192_000_000_000, "proven by 2 answers, the last at 10:03:12 UTC"),
+        (2, 36_192_000_000_000, "answered alike: 2 answers, the last at 10:03:12 UTC"),
         (1, None, "not confirmed by a second answer"),
         (3, None, "not proven by 3 answers"),
         (0, None, ""),

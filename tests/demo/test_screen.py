@@ -74,7 +74,7 @@ def test_what_was_corrected_repaired_and_proven_is_shown() -> None:
         "What changed - DUPLICATE_FILL BTCUSDT.PAPER (PAPER-001): 2 trades reported twice, "
         "counted once: T-1, T-2 - Repaired and proven: BTCUSDT.PAPER (PAPER-001): "
     ) in told
-    assert "Proof PAPER-001 proven by 2 answers, the last at 00:00:00 UTC" in told
+    assert "Proof PAPER-001 answered alike: 2 answers, the last at 00:00:00 UTC" in told
 
 
 def test_a_venue_that_never_answered_proves_nothing() -> None:

@@ -215,7 +215,9 @@ def test_status_names_a_position_until_its_stop_rests(
             )
             code, text = await status()
             assert (code, text.splitlines()[1:-1]) == (0, [line])
-            assert text.splitlines()[-1].startswith("PAPER-001 proven by 2 answers, the last at ")
+            assert text.splitlines()[-1].startswith(
+                "PAPER-001 answered alike: 2 answers, the last at "
+            )
             code, text = await status("--json")
             told = json.loads(text)["unprotected"]
             assert (code, [one["position_id"] for one in told]) == (0, [NET])

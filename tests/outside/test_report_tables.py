@@ -180,7 +180,7 @@ def test_one_in_full_tells_all() -> None:
     assert "  BTCUSDT.PAPER released by desk@host from 1970-01-01 00:00:00 to 1970-01-01 " in text
     assert (
         "reported 1970-01-01 00:00:00; open orders: 1, fills: 2, positions: 3; "
-        "proven by 2 answers, the last at 00:00:00 UTC; connected"
+        "answered alike: 2 answers, the last at 00:00:00 UTC; connected"
     ) in text
     assert "  In shadow mode: nothing is blocked" in lines
 
@@ -198,7 +198,7 @@ def test_an_account_that_answered_without_a_mass_status_is_not_silent() -> None:
     """
     account = AccountRecovery("A-1", "PAPER", ts_proof=36_192 * SEC, answers=2)
     proven = msgspec.structs.replace(PLAIN, accounts=(account,))
-    line = "  A-1 (PAPER): no mass status; proven by 2 answers, the last at 10:03:12 UTC"
+    line = "  A-1 (PAPER): no mass status; answered alike: 2 answers, the last at 10:03:12 UTC"
     assert line in list(in_full(proven))
     old = msgspec.structs.replace(PLAIN, accounts=(AccountRecovery("A-1", "PAPER"),))
     assert "  A-1 (PAPER): did not report" in list(in_full(old))
