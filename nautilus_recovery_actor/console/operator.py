@@ -27,7 +27,9 @@ from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
+    from nautilus_recovery_actor.core.journal import CommandAnswer
     from nautilus_recovery_actor.node.commands import Action
+    from nautilus_recovery_actor.node.commands import OperatorCommand
 
 
 def add_to(commands: Commands) -> None:
@@ -40,7 +42,7 @@ def _add_release(commands: Commands) -> None:
     text = "let a blocked instrument trade for a while although it differs from the venue"
     release = add_command(commands, "release", text, _release)
     release.add_argument("instrument", metavar="INSTRUMENT", help="e.g. ETHUSDT-PERP.BINANCE")
-    _add_addressee(release)
+    add_addressee(release)
     how_long = release.add_mutually_exclusive_group()
     how_long.add_argument(
         "--minutes",
@@ -53,13 +55,19 @@ def _add_release(commands: Commands) -> None:
 
 def _add_resume(commands: Commands) -> None:
     text = "let a running node retry after its recovery failed or was repeated too often"
-    _add_addressee(add_command(commands, "resume", text, _resume))
+    add_addressee(add_command(commands, "resume", text, _resume))
 
 
-def _add_addressee(command: argparse.ArgumentParser) -> None:
+def add_addressee(command: argparse.ArgumentParser, reason: str | None = None) -> None:
+    """
+    Let a command ask for a running node, and why it has to do that, `reason` if nobody says so.
+    """
     add_trader(command)
     command.add_argument(
-        "--reason", required=True, help="why, in one line; it goes into the log and the report"
+        "--reason",
+        required=reason is None,
+        default=reason,
+        help="why, in one line; it goes into the log and the report",
     )
     add_redis(command, "the server of the node's message bus and cache")
     add_namespace(command)
@@ -89,6 +97,25 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
+    command_and_answer = ask(arguments, action, **what)
+    if command_and_answer is None:
+        return INTERRUPTED
+    command, answer = command_and_answer
+    text = one_line(answer.text)
+    if arguments.json:
+        addressee = {"trader_id": command.trader_id, "action": action, **what}
+        say(msgspec.json.encode(addressee | msgspec.structs.asdict(answer)).decode())
+    elif answer.is_accepted:
+        say(f"{command.trader_id}: {text}")
+    else:
+        complain(f"{command.trader_id} refused: {text}")
+    return DONE if answer.is_accepted else REFUSED
+
+
+def ask(
+    arguments: argparse.Namespace, action: "Action", **what: Any
+) -> "tuple[OperatorCommand, CommandAnswer] | None":
+    """Send a command to a running node, and return it with its answer, ``None`` if interrupted."""
     require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
@@ -109,13 +136,5 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
         raise CommandError(str(e)) from e
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log says whether it did what was asked")
-        return INTERRUPTED
-    text = one_line(answer.text)
-    if arguments.json:
-        addressee = {"trader_id": command.trader_id, "action": action, **what}
-        say(msgspec.json.encode(addressee | msgspec.structs.asdict(answer)).decode())
-    elif answer.is_accepted:
-        say(f"{command.trader_id}: {text}")
-    else:
-        complain(f"{command.trader_id} refused: {text}")
-    return DONE if answer.is_accepted else REFUSED
+        return None
+    return command, answer

@@ -72,6 +72,8 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     yield from _part("Accounts", map(_account_line, report.accounts))
     yield from _part("Corrections", map(wording.correction_line, report.corrections))
     yield from _part("Repairs", map(wording.repair_line, report.repairs))
+    if report.approval is not None:
+        yield f"  {wording.approval_line(report.approval)}"
     yield from _part("Positions", map(wording.position_line, report.positions))
     total, kept = sum(report.fill_counts.values()), len(report.fills)
     newest = f", the newest {kept} in full" if kept < total else ""

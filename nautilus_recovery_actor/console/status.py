@@ -111,8 +111,9 @@ def show(found: "NodeStatus") -> None:
         say(one_line(f"Of strategies that the node does not run: {named}"))
     for line in wording.first_corrections(found.corrections):
         say(one_line(line))
-    for step in found.repairs:
-        say(one_line(wording.repair_line(step)))
+    repairs = map(wording.repair_line, found.repairs)
+    for line in (*repairs, *wording.waiting(found.repairs, found.trader_id)):
+        say(one_line(line))
     for account in found.accounts:
         if proof := wording.proof_of(account):
             say(one_line(f"{account.account_id} {proof}"))

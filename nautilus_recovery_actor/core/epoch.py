@@ -35,6 +35,8 @@ class Timing(msgspec.Struct, frozen=True):
     asks: int = 0
     # How long all of them may take to answer
     answer: int = 0
+    # How long a repair may take
+    repair: int = 30_000_000_000
 
 
 class RecoveryState(msgspec.Struct, frozen=True):
@@ -59,6 +61,8 @@ class RecoveryState(msgspec.Struct, frozen=True):
     ask_at: int = 0
     # How often what they had answered was not enough any more
     rounds: int = 0
+    # Until when a repair that is being made is waited for (UNIX ns)
+    repairing_until: int | None = None
 
     @property
     def is_over(self) -> bool:
@@ -70,6 +74,8 @@ class RecoveryState(msgspec.Struct, frozen=True):
         """When the host has to send `Woke` (UNIX ns), ``None`` once the epoch is over."""
         if self.is_over:
             return None
+        if self.repairing_until is not None:
+            return self.repairing_until
         if self.asking_until is not None:
             return self.asking_until
         return min(self.deadline, self.settle_at) if self.settle_at is not None else self.deadline
@@ -113,10 +119,23 @@ class Unasked(msgspec.Struct, frozen=True):
     now: int
 
 
-class Repaired(msgspec.Struct, frozen=True):
-    """At `now`, after a judgment, the cache was changed: it is judged by a further answer."""
+class Again(msgspec.Struct, frozen=True):
+    """At `now`, after a judgment, more has to be asked: it is judged by a further answer."""
 
     now: int
+
+
+class Repairing(msgspec.Struct, frozen=True):
+    """At `now`, after a judgment, the cache is being changed: nothing is judged meanwhile."""
+
+    now: int
+
+
+class Repaired(msgspec.Struct, frozen=True):
+    """That was done at `now`; `flagged` events had come: it is judged by a further answer."""
+
+    now: int
+    flagged: int
 
 
 class Returning(msgspec.Struct, frozen=True):
@@ -173,6 +192,8 @@ Happening: TypeAlias = (
     | Woke
     | Changed
     | Unasked
+    | Again
+    | Repairing
     | Repaired
     | Returning
     | Returned
@@ -250,6 +271,9 @@ def decide(  # noqa: C901  One case each
                 settle_at=now + timing.settle,
                 flagged=flagged,
             ), None
+        case Woke(now, flagged) if state.repairing_until is not None:
+            is_due = now >= state.repairing_until
+            return (_repaired(state, now, flagged, timing) if is_due else state), None
         case Woke():
             return _woken(state, happening, timing)
         case Changed(now) if state.limit is not None and state.settle_at is not None:
@@ -258,10 +282,14 @@ def decide(  # noqa: C901  One case each
         case Unasked(now):
             state, _ = decide(state, Changed(now), timing)
             return _unasked(state, timing), None
-        case Repaired(now) if state.settle_at is not None:
+        case Again(now) if state.settle_at is not None:
             # Whatever time is left
             what = Judged(now, is_blocking=True, is_pending=True)
             return _judged(_again(state), what, timing)
+        case Repairing(now) if state.settle_at is not None:
+            return msgspec.structs.replace(state, repairing_until=now + timing.repair), None
+        case Repaired(now, flagged) if state.repairing_until is not None:
+            return _repaired(state, now, flagged, timing), None
         case Returning(now) if state.settle_at is not None and state.rounds < timing.storm_epochs:
             until = max(state.asking_until or 0, now + timing.answer)
             return msgspec.structs.replace(state, asking_until=until), None
@@ -311,6 +339,19 @@ def _unasked(state: RecoveryState, timing: Timing) -> RecoveryState:
 
 def _again(state: RecoveryState) -> RecoveryState:
     return msgspec.structs.replace(state, asked=0, ask_at=0, is_answered=False)
+
+
+def _repaired(state: RecoveryState, now: int, flagged: int, timing: Timing) -> RecoveryState:
+    settle_at = now + timing.settle
+    deadline = max(state.deadline, settle_at + timing.verify)
+    return msgspec.structs.replace(
+        _again(state),
+        repairing_until=None,
+        settle_at=settle_at,
+        flagged=flagged,
+        deadline=deadline,
+        limit=None if state.limit is None else max(state.limit, deadline),
+    )
 
 
 def _answered(

@@ -14,7 +14,7 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import VenueReport
-from nautilus_recovery_actor.core.repair import Merge
+from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
 
@@ -89,6 +89,13 @@ class Answered(Fact, frozen=True, kw_only=True):
     answers: tuple[observation.Answer, ...]
 
 
+class Repaired(Fact, frozen=True, kw_only=True):
+    """The answer to `Repair`: how many of the steps were made, and why the next one was not."""
+
+    made: int
+    problem: str | None = None
+
+
 class StrangerTraded(Fact, frozen=True, kw_only=True):
     """Somebody else traded what a strategy of this node holds."""
 
@@ -121,6 +128,8 @@ class Commanded(Fact, frozen=True, kw_only=True):
     duration: int
     ts_expires: int
     known: frozenset[str]
+    # Which plan a repair is to carry out
+    plan_id: str = ""
 
 
 class Broke(Fact, frozen=True, kw_only=True):
@@ -145,11 +154,13 @@ class Ask(msgspec.Struct, frozen=True):
     """
     Ask the venues of these accounts, ``None`` for all, what they hold, and answer with `Answered`.
 
-    Those of `again` are to report all to the engine once more before.
+    Those of `again` are to report all to the engine once more before. Of the instruments of
+    `explored`, by account, the past is asked for too.
     """
 
     accounts: frozenset[str] | None = None
     again: frozenset[str] = frozenset()
+    explored: frozenset[tuple[str, str]] = frozenset()
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -157,9 +168,9 @@ class Judge(msgspec.Struct, frozen=True):
 
 
 class Repair(msgspec.Struct, frozen=True):
-    """Have the engine book what is to be moved."""
+    """Have the engine do these, in order, and answer with `Repaired`."""
 
-    merges: tuple[Merge, ...]
+    steps: tuple[Step, ...]
 
 
 class Fail(msgspec.Struct, frozen=True):

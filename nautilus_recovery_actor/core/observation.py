@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.core.report import Approval
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
@@ -49,6 +50,26 @@ class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     trigger_px: Decimal | None = None
     # When the venue accepted it (UNIX ns, the venue's clock)
     ts_accepted: int = 0
+    # At what it was filled
+    avg_px: Decimal | None = None
+
+
+class VenueTrade(msgspec.Struct, frozen=True, gc=False):
+    """
+    A trade that the venue tells and the cache lacks; `is_newer` than all that the cache has there.
+
+    If the cache has its order, `client_order_id`, `strategy_id` and `position_id` are that order's.
+    """
+
+    instrument_id: str
+    trade_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    strategy_id: str | None
+    position_id: str | None
+    qty: Decimal
+    px: Decimal | None
+    is_newer: bool = True
 
 
 _P = TypeVar("_P", VenuePosition, "CachedPosition")
@@ -93,12 +114,18 @@ class Answer(msgspec.Struct, frozen=True):
     positions: tuple[VenuePosition, ...] = ()
     # The open orders, and those that the cache holds open and the venue does not
     orders: tuple[VenueOrder, ...] = ()
+    # The instruments whose past was asked for too: their orders, without those that the cache has
+    # just so, and the trades that it lacks
+    explored: frozenset[str] = frozenset()
+    history: tuple[VenueOrder, ...] = ()
+    trades: tuple[VenueTrade, ...] = ()
     problem: str | None = None
 
 
 class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     """
-    An open position in the cache; `made_up` if no trade of the venue is in it.
+    A position in the cache; `made_up` if no trade of the venue is in it, `made_up_qty` is how much
+    of it is not, signed.
 
     `fee` is what the account paid in the base currency and `qty` does not lack, in that currency.
     """
@@ -111,6 +138,7 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     avg_px: Decimal | None = None
     made_up: bool = False
     fee: Decimal = Decimal(0)
+    made_up_qty: Decimal = Decimal(0)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -233,6 +261,8 @@ class Observation(msgspec.Struct, frozen=True):
     live_orders: tuple[OwnOrder, ...] = ()
     # The positions that are over and to which one of them is tied, at their largest
     closed: tuple[CachedPosition, ...] = ()
+    # The positions, of what was asked for in detail, that only a made-up fill closed, newest first
+    past: tuple[CachedPosition, ...] = ()
     # The strategies of the node, ``None`` if they are not known
     strategies: frozenset[str] | None = None
     # The newest mass status of each account, as its adapter made it
@@ -270,6 +300,8 @@ class Observation(msgspec.Struct, frozen=True):
     twice_missing: frozenset[tuple[str, str]] = frozenset()
     # What was done in this epoch to make the cache equal to the venue
     repairs: tuple[RepairStep, ...] = ()
+    # Whose word they are made on, if they need one
+    approval: Approval | None = None
     # The total balances by currency of each cash account, ``None`` if none arrived in this run
     cash_accounts: Mapping[str, Mapping[str, Decimal] | None] = {}
     # The base currencies of the instruments that cash accounts hold, as far as they have one

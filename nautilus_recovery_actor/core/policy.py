@@ -23,7 +23,9 @@ class Policy(msgspec.Struct, frozen=True):
     max_report_fills: int = 1000
     # If everything is reported and nothing blocked
     shadow: bool = False
-    # If what is real, and booked where it does not belong, is moved
+    # If it is planned how the cache becomes equal to the venue
+    plans: bool = False
+    # If what is real, and booked where it does not belong, is moved without a word
     repairs: bool = False
     # By how much average open prices may differ, as a part of the venue's
     avg_px_tolerance: Decimal = Decimal("0.001")

@@ -6,7 +6,8 @@ and returns the next state and what to do, in order. A host states facts, carrie
 answers `Judge` with `Judged` and `Fail` with `Described`, and decides nothing.
 """
 
-from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import TypeAlias
@@ -30,7 +31,10 @@ from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import unasked
-from nautilus_recovery_actor.core.repair import Merge
+from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.repair.steps import plan_id
+from nautilus_recovery_actor.core.repair.steps import planned
+from nautilus_recovery_actor.core.report import Approval
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
@@ -55,6 +59,8 @@ class Rules(msgspec.Struct, frozen=True):
     reopens_on_synthetic_fill: bool = True
     # Whether a failure shuts the node down
     shuts_down: bool = False
+    # Whether a plan is carried out without an operator's word
+    is_repairing: bool = False
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -82,7 +88,16 @@ class Recovery(msgspec.Struct, frozen=True):
     outdated: frozenset[str] = frozenset()
     # What was done in it to make the cache equal to the venue
     repairs: tuple[RepairStep, ...] = ()
-    merged: tuple[Merge, ...] = ()
+    # The steps that were made, or failed, so that none is made again that changed nothing; and
+    # those that are being made
+    tried: tuple[Step, ...] = ()
+    repairings: int = 0
+    under_way: tuple[Step, ...] = ()
+    # The accounts and instruments whose past the venues are asked for
+    explored: frozenset[tuple[str, str]] = frozenset()
+    # The operator's word on which repairs are made, until they are
+    approval: Approval | None = None
+    is_approved: bool = False
     # What the epoch before found, and what this one found when it was checked last
     carried: tuple[Discrepancy, ...] = ()
     earlier: tuple[Discrepancy, ...] = ()
@@ -193,6 +208,8 @@ def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision: 
             return _answered(recovery, happening, rules)
         case happened.Judged():
             return _judged(recovery, happening, rules)
+        case happened.Repaired():
+            return _repaired(recovery, happening, rules)
         case happened.Described():
             return _described(recovery, happening, rules)
         case _:
@@ -228,7 +245,12 @@ def _opened(
         answers=(),
         outdated=frozenset(),
         repairs=(),
-        merged=(),
+        tried=(),
+        repairings=0,
+        under_way=(),
+        explored=frozenset(),
+        approval=None,
+        is_approved=False,
         demanded=frozenset(),
         carried=(*dict.fromkeys(carried), *doubts),
         earlier=(),
@@ -377,7 +399,7 @@ def _advanced(recovery: Recovery, what: epoch.Happening, rules: Rules) -> Decisi
             # Who has to report, and has not, is asked for that at once
             required = (recovery.required or frozenset()) | recovery.demanded
             again = recovery.outdated | (required - recovery.reports.keys())
-            ask = happened.Ask(recovery.concerned, again)
+            ask = happened.Ask(recovery.concerned, again, recovery.explored)
             return _replace(recovery, outdated=again), (ask,)
         case epoch.Judge():
             return recovery, (happened.Judge(),)
@@ -436,44 +458,105 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
         guessed={**unreported, **guessed},
         outdated=judged.judgment.outdated,
     )
-    if merges := _new_merges(recovery, judged.judgment, rules):
-        return _repairing(recovery, judged, merges, rules)
+    if unexplored := _unexplored(recovery, judged.judgment, rules):
+        recovery = _replace(recovery, explored=recovery.explored | unexplored)
+        recovery, actions = _advanced(recovery, epoch.Again(judged.now), rules)
+        return recovery, actions if was_rechecking else (_rechecks(recovery, blocking, rules),)
+    recovery, logs, steps = _due(recovery, judged, rules)
+    if steps:
+        return _repairing(recovery, judged, steps, rules)
     is_pending = judged.judgment.is_pending
     what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_pending)
     recovery, actions = _advanced(recovery, what, rules)
     if recovery.phase is RecoveryPhase.COMPLETE:
         report = _replace(report, ts_completed=judged.now)
         recovery = _replace(recovery, report=report, reports={}, answers=(), carried=())
-        return recovery, (happened.End(MessageKind.COMPLETE, report),)
+        return recovery, (*logs, happened.End(MessageKind.COMPLETE, report))
     if was_rechecking or not recovery.is_rechecking:
-        return recovery, actions
+        return recovery, (*logs, *actions)
+    return recovery, (*logs, _rechecks(recovery, blocking, rules))
+
+
+def _rechecks(recovery: Recovery, blocking: int, rules: Rules) -> happened.Log:
     text = (
         f"Recovery epoch {recovery.epoch}: {blocking} blocking differences, "
         f"checking again for {rules.timing.verify / 1e9:g} s"
     )
-    return recovery, (happened.Log(Severity.WARN, text),)
+    return happened.Log(Severity.WARN, text)
 
 
-def _new_merges(recovery: Recovery, judgment: Judgment, rules: Rules) -> tuple[Merge, ...]:
-    # The next trade may make another part, and not for ever; one that changed nothing stays made
-    count = Counter(merge.source for merge in recovery.merged)
-    most = rules.timing.storm_epochs
-    new = (merge for merge in judgment.merges if merge not in recovery.merged)
-    return tuple(merge for merge in new if count[merge.source] < most)
+def _unexplored(recovery: Recovery, judgment: Judgment, rules: Rules) -> frozenset[tuple[str, str]]:
+    return judgment.plan.unexplored - recovery.explored if rules.timing.asks else frozenset()
+
+
+def _due(
+    recovery: Recovery, judged: happened.Judged, rules: Rules
+) -> tuple[Recovery, tuple[Action, ...], tuple[Step, ...]]:
+    plan = judged.judgment.plan
+    # The next trade may make another part, and not for ever
+    steps = tuple(one for one in plan.steps if one not in recovery.tried)
+    if not steps or recovery.repairings >= rules.timing.storm_epochs:
+        return recovery, (), ()
+    if rules.is_repairing:
+        unsure = {step.place for step in plan.steps if step.needs_word}
+        return recovery, (), tuple(step for step in steps if step.place not in unsure)
+    given = recovery.approval
+    if recovery.is_approved and given is not None:
+        recovery = _replace(recovery, is_approved=False)
+        told = planned((step.told for step in plan.steps), given.instrument_id)
+        if plan_id(told) == given.plan_id:
+            return recovery, (), tuple(step for step in steps if step.told in told)
+        text = (
+            f"Recovery epoch {recovery.epoch}: venue or cache have changed since the repair was "
+            "approved, so nothing was repaired: look at the new plan"
+        )
+        return recovery, (happened.Log(Severity.WARN, text),), ()
+    return recovery, (), tuple(_automatic(steps)) if rules.policy.repairs else ()
+
+
+def _automatic(steps: Iterable[Step]) -> Iterator[Step]:
+    # Those that wait for nothing, and follow nothing that does
+    waiting: set[tuple[str, str]] = set()
+    for step in steps:
+        if step.is_automatic and step.place not in waiting:
+            yield step
+        else:
+            waiting.add(step.place)
 
 
 def _repairing(
-    recovery: Recovery, judged: happened.Judged, merges: tuple[Merge, ...], rules: Rules
+    recovery: Recovery, judged: happened.Judged, steps: tuple[Step, ...], rules: Rules
 ) -> Decision:
-    steps = tuple(merge.step for merge in merges)
-    recovery, actions = _advanced(recovery, epoch.Repaired(judged.now), rules)
-    recovery = _replace(
-        recovery, repairs=(*recovery.repairs, *steps), merged=(*recovery.merged, *merges)
-    )
+    recovery, actions = _advanced(recovery, epoch.Repairing(judged.now), rules)
+    tried, repairings = (*recovery.tried, *steps), recovery.repairings + 1
+    recovery = _replace(recovery, under_way=steps, tried=tried, repairings=repairings)
     logs = tuple(
-        happened.Log(Severity.WARN, f"Repair of {s.instrument_id}: {s.detail}") for s in steps
+        happened.Log(Severity.WARN, f"Repair of {step.told.instrument_id}: {step.told.detail}")
+        for step in steps
     )
-    return recovery, (*logs, happened.Repair(merges), *actions)
+    return recovery, (*logs, happened.Repair(steps), *actions)
+
+
+def _repaired(recovery: Recovery, repaired: happened.Repaired, rules: Rules) -> Decision:
+    if recovery.report is not None:
+        return recovery, ()
+    made = (_replace(step.told, state="made") for step in recovery.under_way[: repaired.made])
+    left = recovery.under_way[repaired.made + 1 :]
+    recovery = _replace(
+        recovery,
+        repairs=(*recovery.repairs, *made),
+        # What was not begun may be planned again, and what failed not
+        tried=tuple(step for step in recovery.tried if step not in left),
+        under_way=(),
+        # The past has changed too
+        answers=tuple(_replace(one, explored=frozenset()) for one in recovery.answers),
+    )
+    logs: tuple[Action, ...] = ()
+    if repaired.problem is not None:
+        text = f"Recovery epoch {recovery.epoch}: a repair stopped, planning anew: "
+        logs = (happened.Log(Severity.WARN, text + repaired.problem),)
+    recovery, actions = _advanced(recovery, epoch.Repaired(repaired.now, repaired.flagged), rules)
+    return recovery, (*logs, *actions)
 
 
 def _described(recovery: Recovery, described: happened.Described, rules: Rules) -> Decision:
@@ -494,7 +577,7 @@ def _commanded(recovery: Recovery, command: happened.Commanded, rules: Rules) ->
     command_ids = (*recovery.command_ids, command.command_id)[-_KEPT_COMMANDS:]
     recovery = _replace(recovery, command_ids=command_ids)
     asked = f"{command.action} by {command.operator} ({command.reason})"
-    obeyed = _resumed if command.action == "resume" else _revised
+    obeyed = {"resume": _resumed, "repair": _approved}.get(command.action, _revised)
     try:
         overrides.check_age(command.now, command.ts_expires)
         recovery, actions, text = obeyed(recovery, command, rules)
@@ -536,6 +619,31 @@ def _resumed(
     kept = {"reports": recovery.reports, "ts_reconciled": recovery.ts_reconciled}
     resumed = _replace(resumed, openings=(), **kept)
     return resumed, actions, f"Opened recovery epoch {resumed.epoch}"
+
+
+def _approved(
+    recovery: Recovery, command: happened.Commanded, rules: Rules
+) -> tuple[Recovery, tuple[Action, ...], str]:
+    report, instrument_id = recovery.report, command.instrument_id
+    if report is None:
+        raise overrides.RefusedError(
+            f"Recovery epoch {recovery.epoch} has not completed: try again when it has"
+        )
+    if not rules.policy.plans:
+        raise overrides.RefusedError('The node repairs nothing: set `repair` to "ask" or "auto"')
+    steps = planned(report.repairs, instrument_id)
+    where = f" for {instrument_id}" if instrument_id else ""
+    if not (steps and recovery.is_trader_running and recovery.phase is RecoveryPhase.COMPLETE):
+        raise overrides.RefusedError(f"No repair is planned{where}: look at the report")
+    if plan_id(steps) != command.plan_id:
+        raise overrides.RefusedError(f"The plan{where} is another by now: look at it again")
+    approval = Approval(
+        command.operator, command.reason, command.now, command.plan_id, instrument_id
+    )
+    accounts = frozenset(step.account_id for step in steps)
+    opened, actions = _opened(recovery, command, rules, "proof", concerned=accounts)
+    opened = _replace(opened, approval=approval, is_approved=True, openings=())
+    return opened, actions, f"Opened recovery epoch {opened.epoch} to repair {len(steps)} steps"
 
 
 def _expired(recovery: Recovery, report: RecoveryReport, now: int) -> Decision:

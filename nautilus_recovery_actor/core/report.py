@@ -87,6 +87,32 @@ class CorrectionMade(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
+class Approval(msgspec.Struct, frozen=True, gc=False):
+    """
+    An operator's word that a plan is carried out.
+
+    Parameters
+    ----------
+    operator : str
+        Who gave it.
+    reason : str
+        Why.
+    ts : int
+        When it was given (UNIX ns, the node's clock).
+    plan_id : str
+        Which plan it is for.
+    instrument_id : str
+        The one instrument that it is for, empty for all.
+
+    """
+
+    operator: str
+    reason: str
+    ts: int
+    plan_id: str
+    instrument_id: str = ""
+
+
 class RepairStep(msgspec.Struct, frozen=True, gc=False):
     """
     One step by which the cache was made equal to what two answers of the venue agree on.
@@ -94,8 +120,14 @@ class RepairStep(msgspec.Struct, frozen=True, gc=False):
     Parameters
     ----------
     kind : str
-        What was done: ``merge`` books what was traded outside of the node on the strategy that
-        holds the one net position.
+        What is done. Of positions: ``close_phantom`` closes one that is made up, ``undo_fill``
+        takes a made-up fill out of one, ``reopen`` reopens one that only a made-up fill closed,
+        ``close_position`` closes what the venue does not hold and tells no trade of,
+        ``adopt_position`` takes up what it holds and tells no trade of, ``merge`` books what was
+        traded outside of the node on the strategy that holds the one net position, ``hand_over``
+        moves what nobody owns to the strategy that claims the instrument. Of orders:
+        ``rename_order``, ``update_order``, ``apply_fills``, ``infer_fill``, ``adopt_order``,
+        ``end_order``. ``none``: nothing can be planned, `detail` says why.
     account_id : str
         The account.
     instrument_id : str
@@ -105,7 +137,7 @@ class RepairStep(msgspec.Struct, frozen=True, gc=False):
     position_id : str, optional
         The position concerned.
     detail : str
-        What was done, in words.
+        What it comes to, in words, or why it is refused.
     state : {"planned", "made", "proven", "refused"}
         Whether it is planned, made, proven by a further answer of the venue, or refused.
 
@@ -504,7 +536,9 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         What the venues' reports said that was evidently wrong, or known already, and that the
         engine was not given like that.
     repairs : tuple[RepairStep, ...]
-        What was done beyond that to make the cache equal to the venue.
+        What was done beyond that to make the cache equal to the venue, or is planned.
+    approval : Approval, optional
+        The operator's word on which that was done.
 
     """
 
@@ -533,6 +567,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     balances: tuple[BalanceChange, ...] = ()
     corrections: tuple[CorrectionMade, ...] = ()
     repairs: tuple[RepairStep, ...] = ()
+    approval: Approval | None = None
 
     @property
     def away_ns(self) -> int | None:

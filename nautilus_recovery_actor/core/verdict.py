@@ -26,8 +26,8 @@ from nautilus_recovery_actor.core.origins import origins
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import Proof
 from nautilus_recovery_actor.core.proof import prove
-from nautilus_recovery_actor.core.repair import Merge
-from nautilus_recovery_actor.core.repair import merges
+from nautilus_recovery_actor.core.repair.plan import plan
+from nautilus_recovery_actor.core.repair.steps import Plan
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import PositionChange
@@ -66,15 +66,15 @@ class Judgment(msgspec.Struct, frozen=True):
     outdated: frozenset[str] = frozenset()
     # Whether another answer of a venue may change it
     is_pending: bool = False
-    # What is to be moved before anything else is said
-    merges: tuple[Merge, ...] = ()
+    # What makes the cache equal to what the venues have answered
+    plan: Plan = Plan()
 
 
 def judge(observation: Observation, policy: Policy) -> Judgment:
     """Return what a recovery comes to whose trader has started and whose events have settled."""
     found = origins(observation)
     proof = prove(observation, found, policy)
-    report = _described(observation, found, proof, policy)
+    report, planned = _described(observation, found, proof, policy)
     outcome = failure = None
     if silent := _silent(observation, report, policy):
         failure = FailureReason.NOT_RECONCILED
@@ -97,19 +97,19 @@ def judge(observation: Observation, policy: Policy) -> Judgment:
     reported = {report.account_id for report in observation.reports}
     silent_accounts = observation.asked_accounts & observation.required_accounts - reported
     outdated = frozenset(proof.outdated | silent_accounts)
-    moved = merges(observation, proof) if policy.repairs else ()
-    return Judgment(report, found.guessed, outdated, bool(proof.pending), moved)
+    return Judgment(report, found.guessed, outdated, bool(proof.pending), planned)
 
 
 def describe(observation: Observation, policy: Policy) -> RecoveryReport:
     """Return the report of what was seen so far, without a result."""
     found = origins(observation)
-    return _described(observation, found, prove(observation, found, policy), policy)
+    report, _ = _described(observation, found, prove(observation, found, policy), policy)
+    return report
 
 
 def _described(
     observation: Observation, found: Origins, proof: Proof, policy: Policy
-) -> RecoveryReport:
+) -> tuple[RecoveryReport, Plan]:
     made = observation.reports
     observation = msgspec.structs.replace(
         observation,
@@ -126,7 +126,8 @@ def _described(
     )
     fills = [one for one in found.fills if one[0].index >= observation.reported_events]
     newest = fills[max(len(fills) - policy.max_report_fills, 0) :]
-    return RecoveryReport(
+    planned = plan(observation, proof, found, standing) if policy.plans else Plan()
+    report = RecoveryReport(
         **{name: getattr(observation, name) for name in _OBSERVED},
         accounts=tuple(_accounts(observation, proof, made)),
         positions=tuple(_position_changes(observation)),
@@ -143,8 +144,10 @@ def _described(
         strategies=strategies(observation, fills, policy.max_report_fills),
         balances=balances(observation),
         corrections=tuple(made for report in observation.reports for made in report.corrections),
-        repairs=tuple(_repairs(observation, proof, standing)),
+        repairs=(*_repairs(observation, proof, standing), *planned.told),
+        approval=observation.approval,
     )
+    return report, planned
 
 
 def _repairs(

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import AccountRecovery
+from nautilus_recovery_actor.core.report import Approval
 from nautilus_recovery_actor.core.report import BalanceChange
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
@@ -56,7 +57,7 @@ _STEPS: dict[str, tuple[str, Severity]] = {
     "proven": ("Repaired and proven", Severity.INFO),
     "refused": ("Repair refused", Severity.WARN),
 }
-_TRIGGERS = {"proof": "proof: somebody else traded what this node holds"}
+_TRIGGERS = {"proof": "proof: the venue was asked again"}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
 
@@ -76,6 +77,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     if report.fill_counts:
         logged.append((Severity.INFO, fills(report)))
     logged += [(repair_severity(step), repair_line(step)) for step in report.repairs]
+    logged += [(Severity.WARN, text) for text in waiting(report.repairs, report.trader_id)]
     logged += [
         (Severity.INFO, f"{account.account_id} {proof}")
         for account in report.accounts
@@ -318,6 +320,20 @@ def repair_severity(step: RepairStep) -> Severity:
 def repair_line(step: RepairStep) -> str:
     """Return a repair and what became of it."""
     return f"{_STEPS[step.state][0]}: {step.instrument_id} ({step.account_id}): {step.detail}"
+
+
+def approval_line(approval: Approval) -> str:
+    """Return on whose word repairs were made."""
+    return f"By {approval.operator} at {moment(approval.ts)} UTC: {approval.reason}"
+
+
+def waiting(steps: Sequence[RepairStep], trader_id: str) -> Iterator[str]:
+    """Return what a plan waits for, if there is one."""
+    if count := sum(step.state == "planned" for step in steps):
+        yield (
+            f"{_counted(count, 'repair')} planned: look at the plan, and have it carried out, with "
+            f"`nautilus-recovery repair --trader {trader_id}`"
+        )
 
 
 def proof_of(account: AccountRecovery) -> str:

@@ -1,6 +1,6 @@
 """
-An operator's commands to the monitor: NautilusTrader custom data on the topic
-``data.OperatorCommand*``.
+An operator's commands to the monitor (long: public docstrings): NautilusTrader custom data on the
+topic ``data.OperatorCommand*``.
 
 It is published by a component of the node, or sent from outside by
 `nautilus_recovery_actor.outside.remote` on a Redis stream that the node listens to. A command
@@ -26,7 +26,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.serialization.base import register_serializable_type
 
 
-Action = Literal["release", "withdraw", "resume"]
+Action = Literal["release", "withdraw", "resume", "repair"]
 
 MAX_RELEASE_SECS = 86_400.0
 VALID_SECS = 10.0
@@ -43,7 +43,9 @@ class _Fields(msgspec.Struct, frozen=True):
     operator: str
     ts_event: int
     ts_init: int
-    ts_expires: int | None = None  # The newest field: what wrote none is read as well
+    # The newest fields: what wrote none is read as well
+    ts_expires: int | None = None
+    plan_id: str = ""
 
 
 class OperatorCommand(Data):
@@ -56,11 +58,11 @@ class OperatorCommand(Data):
         The trader that it is for. The monitors of all others ignore it.
     command_id : str
         A UUID, which the answer repeats.
-    action : {'release', 'withdraw', 'resume'}
+    action : {'release', 'withdraw', 'resume', 'repair'}
         What to do: ``release`` a blocked instrument for a time, ``withdraw`` a release before it
-        expires, or ``resume`` after a storm of epochs.
+        expires, ``resume`` after a storm of epochs, or carry out the ``repair`` that is planned.
     instrument_id : str
-        The instrument to release or withdraw, empty for ``resume``.
+        The instrument to release, withdraw or repair; empty for ``resume``, and to repair all.
     reason : str
         Why, in one line. It is logged and kept in the report.
     secs : float
@@ -74,6 +76,9 @@ class OperatorCommand(Data):
     ts_expires : int, optional
         UNIX timestamp (nanoseconds) until which the sender waits for an answer, by default 10
         seconds after `ts_init`. A node that is starting or busy hears a command late.
+    plan_id : str, optional
+        Which plan a ``repair`` is to carry out, as `plan_id` names it: one that has changed since
+        it was read is not carried out.
 
     Raises
     ------
@@ -94,8 +99,11 @@ class OperatorCommand(Data):
         ts_event: int,
         ts_init: int,
         ts_expires: int | None = None,
+        plan_id: str = "",
     ) -> None:
         _check_action(action, instrument_id, secs)
+        if (action == "repair") != bool(plan_id):
+            raise ValueError("A repair needs the ID of its plan, and nothing else has one")
         if ts_expires is not None and ts_expires - ts_init > _to_ns(MAX_VALID_SECS):
             raise ValueError("The wait for an answer is too long: give at most 3600 s")
         _check_line(trader_id, "trader: give the trader ID of the node, for example 'LIVE-001'")
@@ -115,6 +123,7 @@ class OperatorCommand(Data):
         self.secs = secs
         self.operator = operator
         self.ts_expires = ts_init + _to_ns(VALID_SECS) if ts_expires is None else ts_expires
+        self.plan_id = plan_id
         self._ts_event = ts_event
         self._ts_init = ts_init
 
@@ -162,6 +171,7 @@ class OperatorCommand(Data):
         secs: float = 0.0,
         operator: str | None = None,
         valid_secs: float = VALID_SECS,
+        plan_id: str = "",
     ) -> Self:
         """
         Return a new command, given now, with its own ID.
@@ -188,6 +198,7 @@ class OperatorCommand(Data):
             ts_event=now,
             ts_init=now,
             ts_expires=now + _to_ns(valid_secs),
+            plan_id=plan_id,
         )
 
     def is_expired(self, now: int) -> bool:
@@ -257,7 +268,7 @@ def _check_action(action: str, instrument_id: str, secs: float) -> None:
     if action == "resume":
         if instrument_id:
             raise ValueError("A resume concerns the whole node: do not name an instrument")
-    else:
+    elif instrument_id or action != "repair":
         _check_instrument(instrument_id)
     if action == "release":
         if not (math.isfinite(secs) and 0 < secs <= MAX_RELEASE_SECS):

@@ -62,7 +62,11 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     corrections : "all", "none" or tuple[str, ...], default "all"
         Which corrections of what venues report are made before the engine sees it: all, none, or
         those named (see `Correction`). With ``none`` or `shadow`, nothing is moved between
-        positions either.
+        positions without a word either.
+    repair : {"off", "ask", "auto"}, default "ask"
+        What is done where cache and venue still differ and two agreeing answers of the venue say
+        how it is: a plan that waits for `nautilus-recovery repair` (``ask``), one that is carried
+        out at once (``auto``), or nothing (``off``). Nothing is repaired in `shadow`.
     query_timeout_secs : float, default 20.0
         The seconds that one question to a venue may take.
     query_retries : int, default 3
@@ -98,6 +102,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     heartbeat_secs: float = 5.0
     history_size: int = 100
     corrections: Literal["all", "none"] | tuple[str, ...] = "all"
+    repair: Literal["off", "ask", "auto"] = "ask"
     query_timeout_secs: float = 20.0
     query_retries: int = 3
     avg_px_tolerance: float = 0.001
@@ -134,6 +139,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             raise ValueError("`accounts` must name an account, or be None for those in the cache")
         if self.on_failure not in ("hold", "shutdown"):
             raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
+        if self.repair not in ("off", "ask", "auto"):
+            raise ValueError(f"`repair` must be 'off', 'ask' or 'auto', was '{self.repair}'")
         parse_severities(self.severities)
         self.corrected()
 
@@ -178,12 +185,14 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
                 allow_unreconciled=self.allow_unreconciled,
                 max_report_fills=self.max_report_fills,
                 shadow=self.shadow,
-                repairs=bool(self.corrected()),
+                plans=self.repair != "off" and not self.shadow,
+                repairs=bool(self.corrected()) and self.repair != "off",
                 avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
             ),
             accounts=None if self.accounts is None else frozenset(self.accounts),
             reopens_on_mass_status=self.reopen_on_mass_status,
             reopens_on_synthetic_fill=self.reopen_on_synthetic_fill,
+            is_repairing=self.repair == "auto" and not self.shadow,
             shuts_down=self.on_failure == "shutdown" and not self.shadow,
         )
 

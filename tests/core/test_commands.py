@@ -32,6 +32,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "release": {},
     "withdraw": {"action": "withdraw", "secs": 0.0},
     "resume": {"action": "resume", "secs": 0.0, "instrument_id": ""},
+    "repair": {"action": "repair", "secs": 0.0, "plan_id": "0123456789ab"},
+    "repair all": {"action": "repair", "secs": 0.0, "instrument_id": "", "plan_id": "0123"},
 }
 
 
@@ -56,7 +58,7 @@ def test_command_reads_back_equal_from_a_dictionary_and_from_bytes(action: str) 
     """
     one = command(**OTHERS[action], ts_expires=TS + 7)
     values = one.to_dict()
-    assert list(values) == ["type", *FIELDS, "ts_expires"]
+    assert list(values) == ["type", *FIELDS, "ts_expires", "plan_id"]
     assert values["type"] == "OperatorCommand"
     assert OperatorCommand.from_dict(values) == one
     assert OperatorCommand.from_bytes(one.to_bytes()) == one

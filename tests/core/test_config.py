@@ -50,6 +50,7 @@ def test_defaults_are_the_documented_ones() -> None:
         "heartbeat_secs": 5.0,
         "history_size": 100,
         "corrections": "all",
+        "repair": "ask",
         "query_timeout_secs": 20.0,
         "query_retries": 3,
         "avg_px_tolerance": 0.001,
@@ -262,7 +263,7 @@ def test_policy_is_that_of_the_configuration() -> None:
     """
     What the judgement needs is handed on, the severities as enums.
     """
-    assert RecoveryMonitorConfig().rules().policy == Policy(repairs=True)
+    assert RecoveryMonitorConfig().rules().policy == Policy(plans=True, repairs=True)
     config = RecoveryMonitorConfig(
         severities={"NO_MASS_STATUS": "WARN", "AVG_PX_MISMATCH": "BLOCK"},
         allow_unreconciled=True,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.epoch import Action
+from nautilus_recovery_actor.core.epoch import Again
 from nautilus_recovery_actor.core.epoch import Answered
 from nautilus_recovery_actor.core.epoch import Ask
 from nautilus_recovery_actor.core.epoch import Broke
@@ -24,6 +25,7 @@ from nautilus_recovery_actor.core.epoch import Judge
 from nautilus_recovery_actor.core.epoch import Judged
 from nautilus_recovery_actor.core.epoch import RecoveryState
 from nautilus_recovery_actor.core.epoch import Repaired
+from nautilus_recovery_actor.core.epoch import Repairing
 from nautilus_recovery_actor.core.epoch import Returned
 from nautilus_recovery_actor.core.epoch import Returning
 from nautilus_recovery_actor.core.epoch import Seen
@@ -173,7 +175,7 @@ def test_who_is_returning_before_the_trader_started_changes_nothing() -> None:
     state = open_startup(0, TIMING)
     assert after(state, Returning(5)) == (state, None)
     assert after(state, Returned(5, 0)) == (state, None)
-    assert after(state, Repaired(5)) == (state, None)
+    assert after(state, Again(5), Repairing(5), Repaired(5, 0)) == (state, None)
 
 
 def test_after_a_repair_the_venues_are_asked_once_more() -> None:
@@ -182,13 +184,28 @@ def test_after_a_repair_the_venues_are_asked_once_more() -> None:
     """
     state = msgspec.structs.replace(asking(), asked=TIMING.asks, rounds=TIMING.storm_epochs)
     state, _ = after(state, Answered(500, 0))
-    state, action = after(state, Repaired(500))
+    state, action = after(state, Repairing(500))
+    assert (action, state.wake_at) == (None, 500 + TIMING.repair)
+    # Nothing is judged, and nothing is asked, while it is made
+    assert after(state, Woke(600, 2)) == (state, None)
+    done, action = after(state, Repaired(600, 4))
+    assert (action, done.wake_at) == (None, 600 + TIMING.settle)
+    assert after(done, Woke(600 + TIMING.settle, 4))[1] == Ask()
+    # One that never ends is not waited for for ever
+    late, _ = after(state, Woke(500 + TIMING.repair, 4))
+    assert late.wake_at == 500 + TIMING.repair + TIMING.settle
+
+
+def test_before_more_is_planned_the_venues_are_asked_once_more() -> None:
+    """
+    Whatever time is left, and however often they were asked.
+    """
+    state = msgspec.structs.replace(asking(), asked=TIMING.asks, rounds=TIMING.storm_epochs)
+    state, _ = after(state, Answered(500, 0))
+    state, action = after(state, Again(500))
     assert action is None
     assert state.wake_at == 520
-    # What was booked is flagged, and settles
-    state, action = after(state, Woke(520, 4))
-    assert (action, state.wake_at) == (None, 530)
-    assert after(state, Woke(530, 4))[1] == Ask()
+    assert after(state, Woke(520, 0))[1] == Ask()
 
 
 @pytest.mark.parametrize("kind", ["news", "returns", "quick returns"])
@@ -230,7 +247,7 @@ def test_a_stop_a_storm_and_an_error_end_it_while_it_asks() -> None:
         assert isinstance(action, Fail)
         assert action.reason is reason
         assert state.wake_at is None
-        late = (Answered(20, 0), Returning(20), Returned(21, 0), Unasked(22), Repaired(23))
+        late = (Answered(20, 0), Returning(20), Returned(21, 0), Unasked(22), Repaired(23, 0))
         assert after(state, *late) == (state, None)
 
 
@@ -238,7 +255,17 @@ def test_a_stop_a_storm_and_an_error_end_it_while_it_asks() -> None:
 
 KINDS = (
     *("woke", "woke", "woke", "woke", "answered", "answered", "changed", "unasked", "returning"),
-    *("returned", "seen", "started", "repaired", "stopped", "stormed", "broke"),
+    *(
+        "returned",
+        "seen",
+        "started",
+        "again",
+        "repairing",
+        "repaired",
+        "stopped",
+        "stormed",
+        "broke",
+    ),
 )
 STEPS = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(0, 40), st.integers(0, 1)), max_size=40
@@ -252,6 +279,7 @@ TIMINGS = st.builds(
     storm_epochs=st.integers(0, 3),
     asks=st.just(4),
     answer=st.integers(1, 60),
+    repair=st.integers(1, 60),
 )
 JUDGMENTS = st.lists(
     st.builds(
@@ -275,7 +303,9 @@ def happening(kind: str, now: int, flagged: int) -> Happening:
         "answered": Answered(now, flagged),
         "seen": Seen(),
         "started": TraderStarted(now, flagged),
-        "repaired": Repaired(now),
+        "again": Again(now),
+        "repairing": Repairing(now),
+        "repaired": Repaired(now, flagged),
         "stopped": Stopped(),
         "stormed": Stormed(),
         "broke": Broke("raised"),
@@ -321,6 +351,7 @@ def test_an_epoch_that_asks_has_one_end_in_time_and_none_without_an_answer(
         wakes += 1
         now = max(now, wake_at)
         advance(Woke(now, flagged))
-        assert state.wake_at is None or state.wake_at > now or state.asking_until is None
+        is_waiting = state.asking_until is not None or state.repairing_until is not None
+        assert state.wake_at is None or state.wake_at > now or not is_waiting
     assert len(ends) == 1
     assert (state.phase is RecoveryPhase.COMPLETE) is (ends == [Complete()])

@@ -11,11 +11,15 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
-from nautilus_recovery_actor.core.repair import Merge
+from nautilus_recovery_actor.core.repair.steps import Book
+from nautilus_recovery_actor.core.repair.steps import Plan
+from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.verdict import Judgment
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
@@ -35,9 +39,20 @@ from tests.core.test_recovery import verifying
 
 
 replace = msgspec.structs.replace
-ASKING = replace(RULES, timing=replace(TIMING, asks=4, answer=1_000))
+ASKING = replace(
+    RULES,
+    timing=replace(TIMING, asks=4, answer=1_000),
+    policy=replace(RULES.policy, plans=True, repairs=True),
+)
 ANSWER = Answer(ACCOUNT, ts=NOW)
-MERGE = Merge(ACCOUNT, BTC, "X-1", "P-1", STRATEGY, Decimal(-1), Decimal(100))
+MERGE = Step(
+    RepairStep("merge", ACCOUNT, BTC, position_id="X-1", detail="-1 is booked on P-1"),
+    (
+        Book("X-1", "EXTERNAL", Decimal(1), Decimal(100), Decimal(-1), is_real=True),
+        Book("P-1", STRATEGY, Decimal(-1), Decimal(100), Decimal(2), is_real=True),
+    ),
+    is_automatic=True,
+)
 RETURNING = happened.Returning(NOW, 3, account_id=ACCOUNT)
 STRANGER = happened.StrangerTraded(NOW, 3, account_id=ACCOUNT, instrument_id=BTC)
 
@@ -213,26 +228,34 @@ def test_what_is_to_be_moved_is_moved_once_and_judged_again() -> None:
     By a further answer, whatever time is left.
     """
     recovery, _ = after(asking(), happened.Answered(NOW + 500, 0, answers=(ANSWER,)))
-    recovery, actions = after(recovery, judged(NOW + 500, merges=(MERGE,)))
-    log, repair = actions
-    assert isinstance(log, happened.Log)
-    assert log.text.startswith(f"Repair of {BTC}: -1 that was traded outside of this node at 100")
-    assert repair == happened.Repair((MERGE,))
-    assert recovery.repairs == (MERGE.step,)
+    recovery, actions = after(recovery, judged(NOW + 500, plan=Plan((MERGE,))))
+    assert actions == [
+        happened.Log(Severity.WARN, f"Repair of {BTC}: -1 is booked on P-1"),
+        happened.Repair((MERGE,)),
+    ]
     assert recovery.report is None
-    wake_at = NOW + 500 + TIMING.recheck
+    assert recovery.repairs == ()
+    # It is waited for
+    assert recovery.wake_at == NOW + 500 + TIMING.repair
+    assert after(recovery, epoch.Woke(NOW + 600, 0)) == (recovery, [])
+    recovery, actions = after(recovery, happened.Repaired(NOW + 600, 2, made=1))
+    assert actions == []
+    made = replace(MERGE.told, state="made")
+    assert recovery.repairs == (made,)
+    wake_at = NOW + 600 + TIMING.settle
     assert recovery.wake_at == wake_at
-    recovery, actions = after(recovery, epoch.Woke(wake_at, 0))
+    recovery, actions = after(recovery, epoch.Woke(wake_at, 2))
     assert actions == [happened.Ask()]
-    recovery, actions = after(recovery, happened.Answered(wake_at + 5, 0, answers=(ANSWER,)))
+    recovery, actions = after(recovery, happened.Answered(wake_at + 5, 2, answers=(ANSWER,)))
     assert actions == [happened.Judge()]
     # Made already: what is left of it blocks
-    same, actions = after(recovery, judged(wake_at + 5, merges=(MERGE,)))
+    same, actions = after(recovery, judged(wake_at + 5, plan=Plan((MERGE,))))
     assert not any(isinstance(action, happened.Repair) for action in actions)
-    assert same.repairs == (MERGE.step,)
+    assert same.repairs == (made,)
     # What the next trade made is another part, until there are too many
-    for number in range(TIMING.storm_epochs + 1):
-        later = replace(MERGE, held=Decimal(number + 1))
-        recovery, actions = after(recovery, judged(wake_at + 5, merges=(later,)))
+    for number in range(1, TIMING.storm_epochs + 1):
+        later = replace(MERGE, told=replace(MERGE.told, detail=f"{number} more"))
+        recovery, actions = after(recovery, judged(wake_at + 5, plan=Plan((later,))))
         is_made = happened.Repair((later,)) in actions
-        assert is_made is (number + 1 < TIMING.storm_epochs)
+        assert is_made is (number < TIMING.storm_epochs)
+        recovery, _ = after(recovery, happened.Repaired(wake_at + 5, 2, made=1))

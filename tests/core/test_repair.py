@@ -15,7 +15,8 @@ from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.policy import Policy
-from nautilus_recovery_actor.core.repair import Merge
+from nautilus_recovery_actor.core.repair.steps import Book
+from nautilus_recovery_actor.core.repair.steps import Step
 from tests.core.builders import ACCOUNT
 from tests.core.builders import BTC
 from tests.core.builders import OTHER_ACCOUNT
@@ -27,7 +28,7 @@ from tests.core.builders import venue_report
 from tests.core.test_proof import answer
 
 
-POLICY = Policy(repairs=True)
+POLICY = Policy(plans=True, repairs=True)
 replace = msgspec.structs.replace
 
 
@@ -56,8 +57,12 @@ def held(*parts: CachedPosition, venue: tuple[VenuePosition, ...], **fields: Any
     return observation(**(values | fields))
 
 
-def merges(observed: Observation, policy: Policy = POLICY) -> tuple[Merge, ...]:
-    return verdict.judge(observed, policy).merges
+def merges(observed: Observation, policy: Policy = POLICY) -> tuple[Step, ...]:
+    """
+    Return what is moved without anybody's word.
+    """
+    steps = verdict.judge(observed, policy).plan.steps
+    return tuple(step for step in steps if step.is_automatic)
 
 
 ONE = (venue_position("1"),)
@@ -75,15 +80,13 @@ def test_a_contrary_part_of_nobodys_is_booked_on_the_strategy(
     """
     net = (venue_position(Decimal(mine) + Decimal(theirs)),)
     (merge,) = merges(held(owned(mine), nobodys(theirs), venue=net))
-    assert merge == Merge(
-        account_id=ACCOUNT,
-        instrument_id=BTC,
-        source="X-1",
-        target="P-1",
-        strategy_id=STRATEGY,
-        qty=Decimal(moved),
-        px=Decimal("101.5"),
-        held=Decimal(mine),
+    assert merge.told.kind == "merge"
+    assert merge.told.state == "planned"
+    assert merge.place == (ACCOUNT, BTC)
+    px, qty = Decimal("101.5"), Decimal(moved)
+    assert merge.operations == (
+        Book("X-1", "EXTERNAL", -qty, px, Decimal(theirs), is_real=True),
+        Book("P-1", STRATEGY, qty, px, Decimal(mine), is_real=True),
     )
 
 
@@ -157,7 +160,8 @@ def test_nothing_is_moved_where_nothing_may_be_changed() -> None:
     In shadow, and with no corrections: the difference stands.
     """
     observed = held(*PARTS, venue=ONE)
-    assert merges(observed, Policy(repairs=False)) == ()
+    assert merges(observed, Policy()) == ()
+    assert verdict.judge(observed, Policy()).report.repairs == ()
     assert verdict.judge(observed, Policy()).report.blocked_instruments == (BTC,)
 
 
@@ -193,17 +197,16 @@ def test_what_is_held_in_all_stays_and_no_strategy_is_turned(
     for merge in made:
         assert sum((one.qty for one in said), Decimal(0)) == net
         before = {one.position_id: one for one in parts}
-        source, target = before[merge.source], before[merge.target]
+        books = [one for one in merge.operations if isinstance(one, Book)]
+        source, target = (before[str(one.position_id)] for one in books)
         assert not source.made_up
         assert not target.made_up
-        assert target.strategy_id == merge.strategy_id
+        assert target.strategy_id == books[1].strategy_id
         assert source.strategy_id in ("EXTERNAL", "INTERNAL-DIFF")
-        for old, new in (
-            (source.qty, source.qty - merge.qty),
-            (target.qty, target.qty + merge.qty),
-        ):
-            assert abs(new) == abs(old) - abs(merge.qty) >= 0
-            assert new * old >= 0
+        assert books[0].qty == -books[1].qty
+        for old, book in zip((source.qty, target.qty), books, strict=True):
+            assert abs(old + book.qty) == abs(old) - abs(book.qty) >= 0
+            assert (old + book.qty) * old >= 0
 
 
 def test_the_step_is_proven_by_the_answer_after_it() -> None:
@@ -212,10 +215,10 @@ def test_the_step_is_proven_by_the_answer_after_it() -> None:
     """
     observed = held(*PARTS, venue=ONE)
     (merge,) = merges(observed)
-    assert merge.step.state == "made"
-    still = verdict.judge(replace(observed, repairs=(merge.step,)), POLICY).report
-    assert [one.state for one in still.repairs] == ["made"]
-    done = replace(observed, after=(owned("1"),), repairs=(merge.step,))
+    step = replace(merge.told, state="made")
+    still = verdict.judge(replace(observed, repairs=(step,)), POLICY).report
+    assert [one.state for one in still.repairs] == ["made", "planned"]
+    done = replace(observed, after=(owned("1"),), repairs=(step,))
     assert [one.state for one in verdict.judge(done, POLICY).report.repairs] == ["proven"]
     silent = replace(done, answers=(answer(problem="timed out"),))
     assert [one.state for one in verdict.judge(silent, POLICY).report.repairs] == ["made"]

@@ -325,6 +325,9 @@ def test_many_corrections_are_one_line_more() -> None:
     assert wording.summary(found).endswith(". Corrected: 23 ORDER_ASKED")
 
 
+HOW = "look at the plan, and have it carried out, with `nautilus-recovery repair"
+
+
 @pytest.mark.parametrize(
     ("state", "severity", "start"),
     [
@@ -350,7 +353,11 @@ def test_a_repair_is_a_line_with_its_state(state: str, severity: Severity, start
     )
     found = msgspec.structs.replace(report(), repairs=(step,))
     line = f"{start}: {BTC} ({ACCOUNT}): 1 is booked on P-1"
-    assert wording.lines(found)[1:] == [(severity, line)]
+    assert wording.lines(found)[1:2] == [(severity, line)]
+    waits = [text for _, text in wording.lines(found)[2:]]
+    assert waits == (
+        [f"1 repair planned: {HOW} --trader {found.trader_id}`"] if state == "planned" else []
+    )
     assert wording.summary(found).endswith(f". Repairs: 1 {state}")
 
 
@@ -381,7 +388,7 @@ def test_a_recovery_to_prove_what_somebody_else_traded_says_so() -> None:
     Its name alone would say nothing.
     """
     found = msgspec.structs.replace(report(), trigger="proof")
-    why = "proof: somebody else traded what this node holds"
+    why = "proof: the venue was asked again"
     assert wording.opened(found) == f"opened by {why}"
     assert wording.absence(found) == f"At run time ({why})"
 

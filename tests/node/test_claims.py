@@ -282,8 +282,10 @@ def test_a_close_by_hand_after_the_claim_is_booked_on_what_it_closed(
             event = await node.result()
             assert event.outcome is RecoveryOutcome.ADJUSTED
             assert all(found.resolved for found in differences(event))
-            (step,) = event.report.repairs
-            assert (step.kind, step.state) == ("merge", "proven")
+            assert [(step.kind, step.state) for step in event.report.repairs] == [
+                ("merge", "proven"),
+                ("hand_over", "planned"),  # It waits for a word
+            ]
             (held,) = node.node.cache.positions_open()
             assert (held.strategy_id.value, held.signed_decimal_qty()) == ("EXTERNAL", 1)
             assert claimant.gate.is_open_for(ETH)

@@ -12,14 +12,19 @@ from typing import TypeVar
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.component import MessageBus
+from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.model.identifiers import AccountId
+from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.names import ACCOUNT_EVENTS
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
 from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.core.observation import VenueOrder
+from nautilus_recovery_actor.core.observation import VenueTrade
 from nautilus_recovery_actor.node.evidence.known import KnownToCache
+from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.questions import Questions
 from nautilus_recovery_actor.node.evidence.questions import is_asking
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
@@ -47,6 +52,7 @@ class Answers:
         msgbus: MessageBus,
         clock: LiveClock,
         count: Callable[[], tuple[int, int]],
+        past: Past,
     ) -> None:
         self._seam = seam
         self._reporters = reporters
@@ -54,11 +60,18 @@ class Answers:
         self._msgbus = msgbus
         self._clock = clock
         self._count = count
+        self._past = past
 
     async def ask(
-        self, accounts: Collection[str] | None, again: Collection[str]
+        self,
+        accounts: Collection[str] | None,
+        again: Collection[str],
+        explored: Collection[tuple[str, str]] = (),
     ) -> tuple[Answer, ...]:
-        """Ask for what these accounts hold, all if ``None``; those of `again` report all before."""
+        """
+        Ask for what these accounts hold, all if ``None``; those of `again` report all before, and
+        the past of the instruments in `explored` is asked for as well.
+        """
         asked = [
             (questions, own)
             for questions in self._reporters.questions.values()
@@ -66,19 +79,31 @@ class Answers:
             and (accounts is None or own & frozenset(accounts))
         ]
         found = await asyncio.gather(
-            *(self._client(questions, own, own & frozenset(again)) for questions, own in asked)
+            *(
+                self._client(
+                    questions,
+                    own,
+                    own & frozenset(again),
+                    sorted({instrument_id for each, instrument_id in explored if each in own}),
+                )
+                for questions, own in asked
+            )
         )
         return tuple(answer for answers in found for answer in answers)
 
     async def _client(
-        self, questions: Questions, accounts: frozenset[str], again: Collection[str]
+        self,
+        questions: Questions,
+        accounts: frozenset[str],
+        again: Collection[str],
+        explored: Collection[str],
     ) -> list[Answer]:
         try:
             if not questions.client.is_connected:
                 return _failed(accounts, self._clock, "its client is disconnected")
             if again and self._seam.may_report_again:
                 await self._report_again(questions)
-            return await self._answers(questions, accounts)
+            return await self._answers(questions, accounts, explored)
         except Exception as e:  # Of one client, and nothing about the others
             return _failed(accounts, self._clock, repr(e))
 
@@ -91,7 +116,9 @@ class Answers:
         if mass_status is not None:
             self._msgbus.send(EXEC_ENGINE_RECONCILE, mass_status)
 
-    async def _answers(self, questions: Questions, accounts: frozenset[str]) -> list[Answer]:
+    async def _answers(
+        self, questions: Questions, accounts: frozenset[str], explored: Collection[str]
+    ) -> list[Answer]:
         ts = self._clock.timestamp_ns()
         positions, orders, balances = await asyncio.gather(
             questions.positions(), questions.open_orders(), self._balances(questions, accounts)
@@ -105,6 +132,7 @@ class Answers:
         reported += await questions.single(known.missing(reported))
         held: list[PositionStatusReport] = list(positions.value)
         self._reporters.note(held)
+        history, trades, known_past = await self._explored(questions, accounts, explored, reported)
         found_positions = await _in_slices(held, venue_position)
         found_orders = await _in_slices(reported, venue_order)
         return [
@@ -116,9 +144,39 @@ class Answers:
                 seen_live_fills=seen_live_fills,
                 positions=_of(account_id, found_positions),
                 orders=_of(account_id, found_orders),
+                explored=known_past,
+                history=_of(account_id, history),
+                trades=_of(account_id, trades),
             )
             for account_id in sorted({*accounts, *found_positions, *found_orders})
         ]
+
+    async def _explored(
+        self,
+        questions: Questions,
+        accounts: Collection[str],
+        explored: Collection[str],
+        reported: Collection[OrderStatusReport],
+    ) -> tuple[dict[str, list[VenueOrder]], dict[str, list[VenueTrade]], frozenset[str]]:
+        if not explored:
+            return {}, {}, frozenset()
+        orders: list[OrderStatusReport] = []
+        fills: list[FillReport] = []
+        known: set[str] = set()
+        for instrument_id in explored:
+            asked = await questions.past(InstrumentId.from_str(instrument_id))
+            if asked.problem is None:
+                known.add(instrument_id)
+                orders += asked.value[0]
+                fills += asked.value[1]
+        orders += (report for report in reported if report.instrument_id.value in known)
+        history, trades = self._past.take(
+            accounts,
+            [report for report in orders if report.instrument_id.value in known],
+            [fill for fill in fills if fill.instrument_id.value in known],
+            is_price_average=self._reporters.is_client_price_average(questions.client),
+        )
+        return history, trades, frozenset(known)
 
     async def _balances(self, questions: Questions, accounts: Iterable[str]) -> str | None:
         # What a cash account holds is in its balances; the first were reported on connecting

@@ -22,6 +22,7 @@ from nautilus_trader.execution.messages import QueryAccount
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.live.execution_client import LiveExecutionClient
+from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.node import internals
@@ -189,6 +190,32 @@ class Questions:
                 **self._stamped(),
             )
         )
+
+    async def past(self, instrument_id: InstrumentId) -> Asked:
+        """Ask for the orders and the trades of an instrument, as far back as the venue tells."""
+
+        async def question() -> tuple[list[OrderStatusReport], list[FillReport]]:
+            orders = await self.client.generate_order_status_reports(
+                GenerateOrderStatusReports(
+                    instrument_id=instrument_id,
+                    start=None,
+                    end=None,
+                    open_only=False,
+                    **self._stamped(),
+                )
+            )
+            fills = await self.client.generate_fill_reports(
+                GenerateFillReports(
+                    instrument_id=instrument_id,
+                    venue_order_id=None,
+                    start=None,
+                    end=None,
+                    **self._stamped(),
+                )
+            )
+            return orders, fills
+
+        return await self.ask(f"the past of {instrument_id}", question)
 
     async def fills(self, report: OrderStatusReport) -> list[FillReport]:
         """Ask for the trades of one order."""

@@ -97,7 +97,11 @@ class Reporters:
     def is_price_average(self, mass_status: ExecutionMassStatus) -> bool:
         """Return whether an average price comes in the place of the order's own."""
         questions = self.questions.get(mass_status.client_id.value)
-        adapter = None if questions is None else adapter_of(questions.client)
+        return questions is not None and self.is_client_price_average(questions.client)
+
+    def is_client_price_average(self, client: LiveExecutionClient) -> bool:
+        """Return whether a client reports an average price in the place of the order's own."""
+        adapter = adapter_of(client)
         return adapter is not None and adapter.price_is_average
 
     def _clients(self) -> Iterator[LiveExecutionClient]:

@@ -164,6 +164,7 @@ def venue_order(report: OrderStatusReport) -> VenueOrder:
         px=_decimal(report.price),
         trigger_px=None if report.order_type in TRAILING else _decimal(report.trigger_price),
         ts_accepted=report.ts_accepted,
+        avg_px=report.avg_px,
     )
 
 

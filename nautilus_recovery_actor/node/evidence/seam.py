@@ -25,6 +25,7 @@ from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
 from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.model.events import OrderUpdated
+from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.orders import Order
 
@@ -96,6 +97,8 @@ class Seam:
         self._seen: dict[str, Reports] = {}
         # The clients that are making a mass status
         self.busy: set[str] = set()
+        # Whether the engine is being given what a repair consists of, which is no report
+        self.is_repairing = False
 
     @property
     def may_report_again(self) -> bool:
@@ -250,6 +253,31 @@ class Seam:
     def _on_given(self, mass_status: ExecutionMassStatus) -> None:
         if self._reconcile is not None:
             self._reconcile(mass_status)
+
+    def reconcile(
+        self, account_id: AccountId, report: OrderStatusReport, fills: list[FillReport]
+    ) -> None:
+        """Give the engine one order, with its trades, as its client reported them."""
+        client = next(
+            questions.client
+            for questions in self._reporters.questions.values()
+            if account_id.value in self._reporters.accounts_of(questions.client)
+        )
+        assert self._engine is not None
+        mass_status = ExecutionMassStatus(
+            client_id=client.id,
+            account_id=account_id,
+            venue=report.instrument_id.venue,
+            report_id=UUID4(),
+            ts_init=self._clock.timestamp_ns(),
+        )
+        mass_status.add_order_reports([report])
+        mass_status.add_fill_reports(fills)
+        self.is_repairing = True
+        try:
+            self._engine.reconcile_execution_mass_status(mass_status)
+        finally:
+            self.is_repairing = False
 
     def _is_given(self, mass_status: ExecutionMassStatus) -> bool:
         seen = self._seen.get(mass_status.client_id.value)

@@ -33,6 +33,7 @@ from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.evidence.answers import Answers
+from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.listeners import Audience
@@ -42,6 +43,8 @@ from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
+from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
+from nautilus_recovery_actor.node.monitor.repairs import Repairs
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
@@ -151,6 +154,20 @@ class RecoveryMonitorActor(Actor):
         self._audience = Audience(self, listeners(self, msgbus, self._journal))
         self._audience.open()
         self._lost_orders.open()
+        self._past = Past(cache)
+        self._seam = Seam(
+            cache,
+            msgbus,
+            clock,
+            self.log,
+            self._settings.limits(),
+            self._settings.corrected(),
+            self._reporters,
+            self._on_asked,
+            self._on_idle,
+            self._break_off,
+        )
+        events = RepairEvents(self.trader_id, cache, clock)
         self._decisions = Decisions(
             self,
             self._rules,
@@ -163,24 +180,13 @@ class RecoveryMonitorActor(Actor):
             self._on_decided,
             self._shut_down,
             self._ask,
+            Repairs(cache, msgbus, events, self._past, self._seam),
         )
         self._heartbeats = Heartbeats(
             self._settings, self._journal, self._intake, self, self._lost_orders.ts_stored
         )
-        self._seam = Seam(
-            cache,
-            msgbus,
-            clock,
-            self.log,
-            self._settings.limits(),
-            self._settings.corrected(),
-            self._reporters,
-            self._on_asked,
-            self._on_idle,
-            self._decisions.break_off,
-        )
         self._answers = Answers(
-            self._seam, self._reporters, cache, msgbus, clock, self._intake.counts
+            self._seam, self._reporters, cache, msgbus, clock, self._intake.counts, self._past
         )
         self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
@@ -219,6 +225,9 @@ class RecoveryMonitorActor(Actor):
         with self._decisions.guarded("wrapping the execution clients"):
             self._seam.open(engine)
 
+    def _break_off(self, doing: str, error: Exception) -> None:
+        self._decisions.break_off(doing, error)
+
     def _on_asked(self, account_id: str) -> None:
         with self._decisions.guarded("noticing a client that comes back"):
             self._decisions.decide(
@@ -248,7 +257,7 @@ class RecoveryMonitorActor(Actor):
         answers: tuple[Answer, ...] = ()
         try:
             with self._decisions.guarded("asking the venues"):
-                answers = await self._answers.ask(ask.accounts, ask.again)
+                answers = await self._answers.ask(ask.accounts, ask.again, ask.explored)
         finally:
             if self._asking is asyncio.current_task():
                 self._asking = None
@@ -336,6 +345,7 @@ class RecoveryMonitorActor(Actor):
         if self._asking is not None:
             self._asking.cancel()
         self._decisions.stop_judging()
+        self._decisions.stop_repairing()
         with self._decisions.guarded("stopping"):
             self._decisions.decide(epoch.Stopped())
         self._is_ending = False

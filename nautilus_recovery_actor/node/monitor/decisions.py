@@ -21,6 +21,7 @@ from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.node.listeners import Audience
@@ -61,6 +62,7 @@ class Decisions:
         on_decided: Callable[[Recovery], None],
         shut_down: Callable[[str], None],
         ask: Callable[[happened.Ask], None],
+        repairs: Repairs,
     ) -> None:
         self.recovery = Recovery(epoch=1, ts_started=monitor.clock.timestamp_ns())
         self.rules = rules
@@ -81,7 +83,8 @@ class Decisions:
         )
         # Set once the node starts: without it everything is judged at once
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._repairs = Repairs(monitor.trader_id, monitor.cache, monitor.msgbus, monitor.clock)
+        self._repairs = repairs
+        self._repairing: asyncio.Task[None] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -149,8 +152,9 @@ class Decisions:
                     self._judge()
                 else:
                     self._judging.begin(self.loop)
-            case happened.Repair(merges):
-                self._repairs.carry_out(merges)
+            case happened.Repair(steps):
+                assert self.loop is not None  # Who is not asked has answered nothing
+                self._repairing = self.loop.create_task(self._repair(steps))
             case happened.Fail():
                 report = self._describe_failure(action)
                 self.decide(happened.Described(*self.moment(), failure=action, report=report))
@@ -161,6 +165,7 @@ class Decisions:
                     self._attempt("recording lost orders", record, report.lost_orders)
                 self._intake.end(is_complete=is_complete)
                 self._observer.forget()
+                self._repairs.forget()
                 self._publish(kind, report)
             case happened.Revise(report):
                 self._publish(MessageKind.OVERRIDDEN, report)
@@ -174,6 +179,16 @@ class Decisions:
                 self.answer(action)
             case happened.Shutdown(reason):
                 self._shut_down(reason)
+
+    async def _repair(self, steps: tuple[Step, ...]) -> None:
+        with self.guarded("repairing"):
+            made, problem = await self._repairs.carry_out(steps)
+            self.decide(happened.Repaired(*self.moment(), made=made, problem=problem))
+
+    def stop_repairing(self) -> None:
+        """Leave what is not begun."""
+        if self._repairing is not None:
+            self._repairing.cancel()
 
     @property
     def is_judging(self) -> bool:

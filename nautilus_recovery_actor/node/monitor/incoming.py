@@ -127,6 +127,8 @@ class Incoming:
 
     def on_report(self, report: Report) -> None:
         """Keep what a venue reported."""
+        if self._seam.is_repairing:
+            return
         with self._decisions.guarded("reading a mass status"):
             if type(report) is ExecutionMassStatus:
                 self._on_mass_status(report)

@@ -63,6 +63,7 @@ class CommandDesk:
             duration=int(command.secs * 1e9),
             ts_expires=command.ts_expires,
             known=known_accounts(self._cache),
+            plan_id=command.plan_id,
         )
 
 

@@ -1,121 +1,181 @@
 """
-Carries out what the core found to make the cache equal to the venue.
+Carries out what the core has planned to make the cache equal to the venue.
 """
 
+import asyncio
+from collections.abc import Callable
 from collections.abc import Iterable
-from decimal import Decimal
 
 from nautilus_trader.cache.base import CacheFacade
-from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.model.enums import LiquiditySide
-from nautilus_trader.model.enums import OrderSide
-from nautilus_trader.model.enums import TimeInForce
-from nautilus_trader.model.events import OrderAccepted
-from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.execution.reports import FillReport
+from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import PositionId
-from nautilus_trader.model.identifiers import TradeId
-from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.instruments import Instrument
-from nautilus_trader.model.objects import Money
-from nautilus_trader.model.objects import Price
-from nautilus_trader.model.orders import MarketOrder
+from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
-from nautilus_recovery_actor.core.repair import Merge
+from nautilus_recovery_actor.core.repair.steps import Adopt
+from nautilus_recovery_actor.core.repair.steps import Book
+from nautilus_recovery_actor.core.repair.steps import End
+from nautilus_recovery_actor.core.repair.steps import Fill
+from nautilus_recovery_actor.core.repair.steps import Operation
+from nautilus_recovery_actor.core.repair.steps import Rename
+from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.repair.steps import Vacate
+from nautilus_recovery_actor.node.evidence.past import Past
+from nautilus_recovery_actor.node.evidence.seam import Seam
+from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 
 
-# As the engine tags the orders that it makes up to align a position
-_TAGS = ["RECONCILIATION"]
-# More digits than any venue has in a price, and fewer than NautilusTrader can hold
-_MAX_PRECISION = 9
+# The engine takes an event from its queue within a few turns of the loop
+_WAIT_SECS = 5.0
+_TURNS = 100
+
+
+class StoppedError(Exception):
+    """Raised where a step cannot be made as it was planned, with the reason."""
 
 
 class Repairs:
-    """Lets the execution engine book what is to be moved, so that strategies see native events."""
+    """
+    Has the execution engine do one operation after another, so that strategies see native events.
+
+    Each is made only if the cache still holds what it was planned for, and the next one only once
+    the cache shows it. Reports reach the engine through the `seam`, which tells nobody else.
+    """
 
     def __init__(
-        self, trader_id: TraderId, cache: CacheFacade, msgbus: MessageBus, clock: Clock
+        self, cache: CacheFacade, msgbus: MessageBus, events: RepairEvents, past: Past, seam: Seam
     ) -> None:
-        self._trader_id = trader_id
         self._cache = cache
         self._msgbus = msgbus
-        self._clock = clock
+        self._events = events
+        self._past = past
+        self._seam = seam
 
-    def carry_out(self, merges: Iterable[Merge]) -> None:
-        """Move each part from the position that is nobody's to that of its strategy."""
-        for merge in merges:
-            source = self._cache.position(PositionId(merge.source))
-            target = self._cache.position(PositionId(merge.target))
-            if source is None or target is None:
-                raise RuntimeError(f"a position of {merge.instrument_id} is gone: {merge}")
-            self._book(source, -merge.qty, merge)
-            self._book(target, merge.qty, merge)
+    def forget(self) -> None:
+        """Let go of what venues reported for an epoch that is over."""
+        self._past.forget()
 
-    def _book(self, position: Position, qty: Decimal, merge: Merge) -> None:
-        instrument = self._cache.instrument(position.instrument_id)
+    async def carry_out(self, steps: Iterable[Step]) -> tuple[int, str | None]:
+        """Make the steps, and return how many were made, and why the next one was not."""
+        made = 0
+        for step in steps:
+            try:
+                for operation in step.operations:
+                    await self._do(step, operation)
+            except StoppedError as e:
+                return made, f"{step.told.detail}: {e}"
+            made += 1
+        return made, None
+
+    async def _do(self, step: Step, operation: Operation) -> None:
+        account_id, instrument_id = AccountId(step.told.account_id), step.told.instrument_id
+        instrument = self._cache.instrument(InstrumentId.from_str(instrument_id))
         if instrument is None:
-            raise RuntimeError(f"{position.instrument_id} is not loaded")
-        now, account_id = self._clock.timestamp_ns(), AccountId(merge.account_id)
-        order = MarketOrder(
-            trader_id=self._trader_id,
-            strategy_id=position.strategy_id,
-            instrument_id=position.instrument_id,
-            client_order_id=ClientOrderId(f"M-{UUID4().value}"),
-            order_side=OrderSide.BUY if qty > 0 else OrderSide.SELL,
-            quantity=instrument.make_qty(abs(qty)),
-            time_in_force=TimeInForce.GTC,
-            init_id=UUID4(),
-            ts_init=now,
-            tags=_TAGS,
-        )
-        self._cache.add_order(order, position.id)
-        venue_order_id = VenueOrderId(UUID4().value)
-        accepted = OrderAccepted(
-            trader_id=self._trader_id,
-            strategy_id=position.strategy_id,
-            instrument_id=position.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=venue_order_id,
-            account_id=account_id,
-            event_id=UUID4(),
-            ts_event=now,
-            ts_init=now,
-            reconciliation=True,
-        )
-        filled = OrderFilled(
-            trader_id=self._trader_id,
-            strategy_id=position.strategy_id,
-            instrument_id=position.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=venue_order_id,
-            account_id=account_id,
-            trade_id=TradeId(UUID4().value),
-            position_id=position.id,
-            order_side=order.side,
-            order_type=order.order_type,
-            last_qty=order.quantity,
-            last_px=_exact(instrument, merge.px),
-            currency=instrument.quote_currency,
-            commission=Money(0, instrument.get_cost_currency()),
-            liquidity_side=LiquiditySide.NO_LIQUIDITY_SIDE,
-            event_id=UUID4(),
-            ts_event=now,
-            ts_init=now,
-            reconciliation=True,
-        )
-        for event in (accepted, filled):
-            self._msgbus.send(EXEC_ENGINE_PROCESS, event)
+            raise StoppedError(f"{instrument_id} is not loaded")
+        match operation:
+            case Book():
+                await self._book(operation, account_id, instrument)
+            case Fill():
+                await self._fill(operation, account_id, instrument)
+            case Rename(_, venue_order_id):
+                order = self._order(operation.client_order_id)
+                report = self._past.order(account_id.value, venue_order_id)
+                new = VenueOrderId(venue_order_id)
+                ts_event = order.ts_last if report is None else report.ts_last
+                self._send(self._events.renamed(order, account_id, new, ts_event))
+                await self._until(lambda: order.venue_order_id == new)
+            case End():
+                order = self._order(operation.client_order_id)
+                self._send(self._events.ended(order, account_id, operation))
+                await self._until(lambda: order.is_closed)
+            case Adopt():
+                await self._adopt(operation, account_id)
+            case Vacate(position_id):
+                # 1.221 would append to its entry, and restore it under its first owner
+                self._cache.purge_position(PositionId(position_id), purge_from_database=True)
 
+    async def _book(self, book: Book, account_id: AccountId, instrument: Instrument) -> None:
+        position = self._position(book, account_id, instrument.id)
+        held = 0 if position is None else position.signed_decimal_qty()
+        if held != book.held:
+            raise StoppedError(f"the position holds {held} by now, and not {book.held}")
+        order = self._events.order_for(book, instrument)
+        position_id = None if book.position_id is None else PositionId(book.position_id)
+        if position is not None:
+            position_id = position.id
+        self._cache.add_order(order, position_id)
+        for event in self._events.booked(order, instrument, account_id, position_id, book.px):
+            self._send(event)
+        await self._until(lambda: order.is_closed)
 
-def _exact(instrument: Instrument, px: Decimal) -> Price:
-    # An average has more digits than a price: without them it would make PnL of its own
-    exponent = px.normalize().as_tuple().exponent
-    digits = -exponent if isinstance(exponent, int) else 0
-    precision = min(max(digits, instrument.price_precision), _MAX_PRECISION)
-    return Price.from_str(f"{px:.{precision}f}")
+    def _position(
+        self, book: Book, account_id: AccountId, instrument_id: InstrumentId
+    ) -> Position | None:
+        if book.position_id is not None:
+            return self._cache.position(PositionId(book.position_id))
+        return next(
+            (
+                position
+                for position in self._cache.positions_open(instrument_id=instrument_id)
+                if position.account_id == account_id
+                and position.strategy_id.value == book.strategy_id
+            ),
+            None,
+        )
+
+    async def _fill(self, fill: Fill, account_id: AccountId, instrument: Instrument) -> None:
+        order = self._order(fill.client_order_id)
+        report = self._past.fill(account_id.value, fill.venue_order_id, fill.trade_id)
+        if report is None or report.trade_id in order.trade_ids:
+            raise StoppedError("the cache has it by now")
+        self._send(self._events.filled(order, report, instrument))
+        await self._until(lambda: report.trade_id in order.trade_ids)
+
+    async def _adopt(self, adopt: Adopt, account_id: AccountId) -> None:
+        report = self._past.order(account_id.value, adopt.venue_order_id)
+        if report is None:
+            raise StoppedError("the venue's report of it is gone")
+        fills = [
+            fill
+            for trade_id in adopt.trade_ids
+            if (fill := self._past.fill(account_id.value, adopt.venue_order_id, trade_id))
+        ]
+        self._seam.reconcile(account_id, report, fills)
+        await self._until(lambda: self._is_adopted(report, fills))
+
+    def _is_adopted(self, report: OrderStatusReport, fills: Iterable[FillReport]) -> bool:
+        found = (report.client_order_id, self._cache.client_order_id(report.venue_order_id))
+        orders = (self._cache.order(each) for each in found if each is not None)
+        order = next((order for order in orders if order is not None), None)
+        return (
+            order is not None
+            and all(fill.trade_id in order.trade_ids for fill in fills)
+            and order.filled_qty >= report.filled_qty
+        )
+
+    def _order(self, client_order_id: str) -> Order:
+        order = self._cache.order(ClientOrderId(client_order_id))
+        if order is None:
+            raise StoppedError(f"the order {client_order_id} is gone")
+        return order
+
+    def _send(self, event: OrderEvent) -> None:
+        self._msgbus.send(EXEC_ENGINE_PROCESS, event)
+
+    async def _until(self, is_done: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        deadline, turns = loop.time() + _WAIT_SECS, 0
+        while not is_done():
+            if loop.time() > deadline:
+                raise StoppedError("the execution engine did not do it, see the log above")
+            turns += 1
+            await asyncio.sleep(0 if turns < _TURNS else 0.01)

@@ -22,6 +22,8 @@ from nautilus_recovery_actor.node.observing.orders import is_placed_here
 
 
 _ZERO = Decimal(0)
+# What the client order ids of those orders begin with that move what is real
+MOVED = "M-"
 
 
 def signed_qty(fill: OrderFilled | FillReport) -> Decimal:
@@ -113,7 +115,7 @@ def made_up_fills(
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
     """Return whether a fill is no trade of the venue, also one of a run before."""
-    return bool(fill.reconciliation) and (
+    return bool(fill.reconciliation and not fill.client_order_id.value.startswith(MOVED)) and (
         is_synthetic(fill.trade_id.value, fill.venue_order_id.value) or _aligns(cache, fill)
     )
 

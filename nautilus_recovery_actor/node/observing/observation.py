@@ -31,6 +31,7 @@ from nautilus_recovery_actor.node.observing.fills import observed_fills
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.orders import ended_orders
+from nautilus_recovery_actor.node.observing.positions import closed_by_nothing
 from nautilus_recovery_actor.node.observing.reading import Reading
 from nautilus_recovery_actor.node.observing.reading import at_once
 from nautilus_recovery_actor.node.observing.reports import ReadLater
@@ -209,6 +210,8 @@ class Observer:
             claims=self._node_start.claims if is_owned else {},
             orders=reading.orders,
             live_orders=live,
+            past=closed_by_nothing(cache, recovery.explored),
+            approval=recovery.approval,
             closed=closed_positions(cache, live),
             strategies=self._node_start.strategies if is_owned else None,
             reports=reports,

@@ -10,6 +10,7 @@ import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core.observation import CachedPosition
@@ -19,6 +20,10 @@ from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.fills import signed_qty
 
 
+# How many closed positions of an instrument are looked at, the newest
+_MOST_CLOSED = 20
+
+
 def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
     """Return the open positions of the cache, with what is made up or was paid of them."""
     return tuple(read_position(cache, position) for position in cache.positions_open())
@@ -26,11 +31,26 @@ def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
 
 def read_position(cache: CacheFacade, position: Position) -> CachedPosition:
     """Return a position, with what is made up or was paid of it."""
+    made_up = [fill for fill in position.events if is_made_up(cache, fill)]
     return msgspec.structs.replace(
         cached_position(position),
-        made_up=all(is_made_up(cache, fill) for fill in position.events),
+        made_up=len(made_up) == len(position.events),
+        made_up_qty=sum(map(signed_qty, made_up), Decimal(0)),
         fee=paid_of_base(position) if is_cash(cache, position.account_id) else Decimal(0),
     )
+
+
+def closed_by_nothing(
+    cache: CacheFacade, places: Iterable[tuple[str, str]]
+) -> tuple[CachedPosition, ...]:
+    """Return the positions of these accounts and instruments that only a made-up fill closed."""
+    found: list[CachedPosition] = []
+    for account_id, instrument_id in sorted(places):
+        closed = cache.positions_closed(instrument_id=InstrumentId.from_str(instrument_id))
+        own = [one for one in closed if one.account_id.value == account_id]
+        for position in sorted(own, key=lambda one: one.ts_closed, reverse=True)[:_MOST_CLOSED]:
+            found.append(read_position(cache, position))  # noqa: PERF401  A loop in a loop
+    return tuple(one for one in found if one.made_up_qty)
 
 
 def cached_position(position: Position) -> CachedPosition:

@@ -1,0 +1,183 @@
+"""
+``nautilus-recovery repair``: show how the cache becomes equal to the venue, and have it done.
+"""
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nautilus_recovery_actor.console import operator
+from nautilus_recovery_actor.console.common import DONE
+from nautilus_recovery_actor.console.common import INTERRUPTED
+from nautilus_recovery_actor.console.common import REFUSED
+from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import add_command
+from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import positive
+from nautilus_recovery_actor.console.common import require
+from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.record import connected
+from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.repair.steps import plan_id
+from nautilus_recovery_actor.core.repair.steps import planned
+from nautilus_recovery_actor.core.text import one_line
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nautilus_recovery_actor.core.report import RecoveryReport
+    from nautilus_recovery_actor.core.report import RepairStep
+
+_POLL_SECS = 0.2
+_DEFAULT_REASON = "the plan was read and approved"
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    text = "show how the cache becomes equal to the venue, and have the node do it"
+    repair = add_command(
+        commands,
+        "repair",
+        text,
+        _repair,
+        epilog="exit codes: 0 repaired and proven, or nothing to repair; 1 refused, or not proven; "
+        "2 the node does not answer, or Redis cannot be used",
+    )
+    operator.add_addressee(repair, reason=_DEFAULT_REASON)
+    repair.add_argument("--instrument", metavar="INSTRUMENT", default="", help="only this one")
+    repair.add_argument("--apply", action="store_true", help="do not ask before it is done")
+    repair.add_argument(
+        "--wait",
+        metavar="SECS",
+        type=positive,
+        default=120.0,
+        help="how long to wait until it is proven (default: %(default)g)",
+    )
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    require("cli", "redis")
+    report = _newest(arguments)
+    steps = planned(report.repairs, arguments.instrument)
+    refused = [
+        step
+        for step in report.repairs
+        if step.state == "refused" and arguments.instrument in ("", step.instrument_id)
+    ]
+    if not arguments.json:
+        _show(report, (*steps, *refused))
+    if not steps:
+        if arguments.json:
+            _dump(report, arguments.instrument)
+        return REFUSED if refused else DONE
+    if not (arguments.apply or arguments.json) and not _is_agreed(len(steps)):
+        complain("Nothing was done")
+        return REFUSED
+    if arguments.json and not arguments.apply:
+        _dump(report, arguments.instrument)
+        return DONE
+    return _apply(arguments, report, steps)
+
+
+def _apply(
+    arguments: argparse.Namespace, before: "RecoveryReport", steps: "tuple[RepairStep, ...]"
+) -> int:
+    plan = plan_id(steps)
+    asked = operator.ask(arguments, "repair", instrument_id=arguments.instrument, plan_id=plan)
+    if asked is None:
+        return INTERRUPTED
+    command, answer = asked
+    if not answer.is_accepted:
+        complain(f"{command.trader_id} refused: {one_line(answer.text)}")
+        return REFUSED
+    if not arguments.json:
+        say(f"{command.trader_id}: {one_line(answer.text)}")
+    try:
+        after = _outcome(arguments, before.epoch, plan)
+    except KeyboardInterrupt:
+        complain("Interrupted: the node goes on, `nautilus-recovery history` says how it ends")
+        return INTERRUPTED
+    if after is None:
+        raise CommandError(
+            f"The repair has not ended within {arguments.wait:g} s: look at it with "
+            "`nautilus-recovery status`"
+        )
+    if arguments.json:
+        _dump(after, arguments.instrument)
+    else:
+        _show(after, after.repairs)
+    own = [one for one in after.repairs if arguments.instrument in ("", one.instrument_id)]
+    is_proven = bool(own) and all(one.state == "proven" for one in own)
+    return DONE if is_proven else REFUSED
+
+
+def _newest(arguments: argparse.Namespace) -> "RecoveryReport":
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+
+    with connected(arguments) as client:
+        reader = RecordReader(client, namespace(arguments))
+        reports, _ = reader.history(1)
+        newest = next(reports, None)
+        stamps = reader.stamps()
+    if newest is None:
+        raise CommandError(
+            f"No recovery of {one_line(arguments.trader)} on record: is this its ID, and the "
+            "server of the node's cache?"
+        )
+    if stamps.heartbeat is not None and stamps.heartbeat.epoch > newest.epoch:
+        raise CommandError(
+            f"Recovery epoch {stamps.heartbeat.epoch} is in progress: try again when it has ended"
+        )
+    return newest
+
+
+def _outcome(arguments: argparse.Namespace, epoch: int, plan: str) -> "RecoveryReport | None":
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+
+    deadline = time.monotonic() + arguments.wait
+    with connected(arguments) as client:
+        reader = RecordReader(client, namespace(arguments))
+        while time.monotonic() < deadline:
+            reports, _ = reader.history(5)
+            for report in reports:
+                approval = report.approval
+                if report.epoch > epoch and approval is not None and approval.plan_id == plan:
+                    return report
+            time.sleep(_POLL_SECS)
+    return None
+
+
+def _show(report: "RecoveryReport", steps: "Iterable[RepairStep]") -> None:
+    say(one_line(wording.headline(report)))
+    lines = [one_line(wording.repair_line(step)) for step in steps]
+    for line in lines or ["No repair is planned"]:
+        say(f"  {line}")
+
+
+def _dump(report: "RecoveryReport", instrument_id: str) -> None:
+    steps = [one for one in report.repairs if instrument_id in ("", one.instrument_id)]
+    found = {
+        "trader_id": report.trader_id,
+        "epoch": report.epoch,
+        "outcome": report.outcome,
+        "plan_id": plan_id(planned(steps)),
+        "repairs": steps,
+        "approval": report.approval,
+    }
+    say(msgspec.json.encode(found).decode())
+
+
+def _is_agreed(count: int) -> bool:
+    if not sys.stdin.isatty():
+        raise CommandError("Nobody can be asked here: give --apply to have the plan carried out")
+    try:
+        answer = input(f"Carry out {'this step' if count == 1 else f'these {count} steps'}? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,119 @@
+"""
+The plan: which steps, in which order, make the cache equal to what the venue has answered twice.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.origins import Origins
+from nautilus_recovery_actor.core.proof import Proof
+from nautilus_recovery_actor.core.repair import orders
+from nautilus_recovery_actor.core.repair import parts
+from nautilus_recovery_actor.core.repair import positions
+from nautilus_recovery_actor.core.repair.place import Place
+from nautilus_recovery_actor.core.repair.place import RefusedError
+from nautilus_recovery_actor.core.repair.place import place
+from nautilus_recovery_actor.core.repair.steps import Plan
+from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.report import RepairStep
+
+
+_POSITIONS = frozenset(
+    {
+        Kind.POSITION_QTY_MISMATCH,
+        Kind.HEDGE_LEG_MISMATCH,
+        Kind.POSITION_NOT_AT_VENUE,
+        Kind.SPLIT_OWNERSHIP,
+    }
+)
+_ORDERS = frozenset(
+    {Kind.ORDER_NOT_IN_CACHE, Kind.ORDER_NOT_AT_VENUE, Kind.ORDER_MISMATCH, Kind.INFLIGHT_ORDER}
+)
+_UNPLANNABLE = {
+    Kind.INSTRUMENT_NOT_LOADED: "the node has not loaded the instrument",
+    Kind.UNPROVEN_REPORT: "the venue has not answered alike twice",
+    Kind.NO_MASS_STATUS: "the venue has not reported",
+}
+
+
+def plan(
+    observation: Observation, proof: Proof, origins: Origins, standing: Iterable[Discrepancy]
+) -> Plan:
+    """Return the plan for all that stands and blocks, and for what a strategy claims."""
+    blocking: dict[tuple[str, str], list[Discrepancy]] = defaultdict(list)
+    for one in standing:
+        if one.is_blocking and one.kind.is_difference:
+            blocking[one.account_id, one.instrument_id].append(one)
+    explored = _explored(observation.answers)
+    steps: list[Step] = []
+    refused: list[RepairStep] = []
+    unexplored: set[tuple[str, str]] = set()
+    for at in sorted({*blocking, *_nobodys(observation)}):
+        account_id, instrument_id = at
+        found = blocking.get(at, [])
+        if not instrument_id or proof.answers.get(account_id, (0, None))[1] is None:
+            continue
+        if unplannable := [_UNPLANNABLE[o.kind] for o in found if o.kind in _UNPLANNABLE]:
+            refused.append(_refusal(at, unplannable[0]))
+            continue
+        there = place(observation, proof, origins, at, explored.get(at))
+        if found and at not in explored and not parts.only(there, found):
+            unexplored.add(at)
+            continue
+        try:
+            steps += _of(there, found)
+        except RefusedError as e:
+            refused.append(_refusal(at, str(e)))
+    return Plan(tuple(steps), tuple(refused), frozenset(unexplored))
+
+
+def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
+    # In the order in which it was seen to last: what is made up goes first, then orders get their
+    # ids and trades, and only then what is left is closed or moved
+    kinds = {one.kind for one in found}
+    ordered = orders.changes(there) if kinds & (_ORDERS | _POSITIONS) else orders.Changes()
+    solved = positions.solve(there, ordered.missing) if kinds & (_ORDERS | _POSITIONS) else None
+    if solved is not None:
+        yield from solved.undone
+        yield from orders.renames(there, ordered)
+        yield from orders.trades(there, ordered, solved.trades)
+        yield from orders.endings(there, ordered, solved.trades)
+        yield from solved.rest
+    yield from parts.moves(there)
+
+
+def _nobodys(observation: Observation) -> set[tuple[str, str]]:
+    # What no strategy owns beside what one does, or what one claims
+    held = {(o.account_id, o.instrument_id) for o in observation.after if not _is_nobodys(o)}
+    return {
+        at
+        for one in observation.after
+        if _is_nobodys(one) and one.qty
+        if (at := (one.account_id, one.instrument_id)) in held or at[1] in observation.claims
+    }
+
+
+def _is_nobodys(position: CachedPosition) -> bool:
+    return position.strategy_id in UNCLAIMED_STRATEGIES
+
+
+def _explored(answers: Iterable[Answer]) -> dict[tuple[str, str], Answer]:
+    return {
+        (answer.account_id, instrument_id): answer
+        for answer in answers
+        for instrument_id in answer.explored
+    }
+
+
+def _refusal(at: tuple[str, str], reason: str) -> RepairStep:
+    return RepairStep(
+        kind="none", account_id=at[0], instrument_id=at[1], detail=reason, state="refused"
+    )

@@ -1,0 +1,114 @@
+"""
+What a repair consists of: the steps that an operator reads, and the operations that a host does.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Literal
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.core.report import RepairStep
+
+
+class Book(msgspec.Struct, frozen=True):
+    """
+    An order that nobody sent is filled at `px`: `qty`, signed, on a position of `strategy_id`.
+
+    `position_id` is ``None`` for the one that the engine would choose, `held` is what that holds
+    before. What `is_real` was traded, and is booked elsewhere.
+    """
+
+    position_id: str | None
+    strategy_id: str
+    qty: Decimal
+    px: Decimal
+    held: Decimal = Decimal(0)
+    is_real: bool = False
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """A trade of the venue is applied to an order of the cache."""
+
+    client_order_id: str
+    venue_order_id: str
+    trade_id: str
+
+
+class Rename(msgspec.Struct, frozen=True):
+    """An order has another id at the venue now."""
+
+    client_order_id: str
+    venue_order_id: str
+
+
+class End(msgspec.Struct, frozen=True):
+    """An order is over."""
+
+    client_order_id: str
+    status: Literal["CANCELED", "EXPIRED", "REJECTED"]
+
+
+class Adopt(msgspec.Struct, frozen=True):
+    """The engine is given the venue's report of an order, with those of its trades."""
+
+    venue_order_id: str
+    trade_ids: tuple[str, ...] = ()
+
+
+class Vacate(msgspec.Struct, frozen=True):
+    """A position that was closed is taken out, so that its id, the venue's, can be another's."""
+
+    position_id: str
+
+
+Operation: TypeAlias = Book | Fill | Rename | End | Adopt | Vacate
+
+
+class Step(msgspec.Struct, frozen=True):
+    """
+    What is said of a step, and what is done in it, in order.
+
+    One that `is_automatic` waits for nobody's word: it only moves what is real. One that
+    `needs_word` waits for one always: somebody has to look at the venue.
+    """
+
+    told: RepairStep
+    operations: tuple[Operation, ...] = ()
+    is_automatic: bool = False
+    needs_word: bool = False
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its account and instrument."""
+        return self.told.account_id, self.told.instrument_id
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is to be done, and what cannot be, with the reason."""
+
+    steps: tuple[Step, ...] = ()
+    refused: tuple[RepairStep, ...] = ()
+    # The accounts and instruments whose past has to be asked for first
+    unexplored: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def told(self) -> tuple[RepairStep, ...]:
+        """What is said of it."""
+        return (*(step.told for step in self.steps), *self.refused)
+
+
+def planned(steps: Iterable[RepairStep], instrument_id: str = "") -> tuple[RepairStep, ...]:
+    """Return the steps that are planned, those of one instrument if it is given."""
+    return tuple(
+        step
+        for step in steps
+        if step.state == "planned" and instrument_id in ("", step.instrument_id)
+    )
+
+
+def plan_id(steps: Iterable[RepairStep]) -> str:
+    """Return what tells one plan from another."""
+    return hashlib.sha256(msgspec.json.encode(list(steps))).hexdigest()[:12]
