@@ -73,7 +73,8 @@ def test_a_plan_is_carried_out_once_and_is_proven(valkey: EmbeddedValkey, trader
     assert report.approval is not None
     assert report.approval.reason == "the venue's screen shows it"
     (change,) = report.positions
-    assert (change.qty_before, change.qty_after, change.qty_venue) == (0, 2, 2)
+    held = [change.qty_before, change.qty_after, change.qty_venue]
+    assert held == [Decimal(0), Decimal(2), Decimal(2)]
     assert change.avg_px_after == Decimal(1900)
     code, out, err = run("repair", *to_node, "--apply")
     assert (code, err) == (0, "")

@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.repair.place import RefusedError
 from nautilus_recovery_actor.core.repair.steps import Adopt
 from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Fill
+from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Rename
 from nautilus_recovery_actor.core.repair.steps import Step
@@ -118,9 +119,13 @@ def _guessed(found: Changes, place: Place) -> Iterator[VenueTrade]:
     for order, report in (*found.over, *found.updated):
         if report is None or report.filled_qty is None:
             continue
-        lacking = report.filled_qty - (order.filled_qty or _ZERO) - told[order.client_order_id]
+        # Some adapters tell the end of a conditional order, and nothing of the one it became
+        is_whole = report.status == "FILLED" and not report.filled_qty
+        filled = (report.qty or _ZERO) if is_whole else report.filled_qty
+        lacking = filled - (order.filled_qty or _ZERO) - told[order.client_order_id]
         owner = place.owners.get(order.client_order_id)
-        if lacking > 0 and owner is not None:
+        px = report.avg_px or _made_up_px(place, order) or order.px or order.trigger_px
+        if lacking > 0 and owner is not None and px:
             found.guessed[report.venue_order_id] = report
             yield VenueTrade(
                 instrument_id=place.instrument_id,
@@ -130,9 +135,21 @@ def _guessed(found: Changes, place: Place) -> Iterator[VenueTrade]:
                 strategy_id=owner[0],
                 position_id=owner[1],
                 qty=lacking if order.side == "BUY" else -lacking,
-                px=report.avg_px or order.px,
+                px=px,
                 is_newer=True,
             )
+
+
+def _made_up_px(place: Place, order: CachedOrder) -> Decimal | None:
+    # What the engine made up in its stead is at the venue's own price
+    return next(
+        (
+            part.avg_px
+            for part in place.parts
+            if part.is_made_up and (part.qty > 0) == (order.side == "BUY")
+        ),
+        None,
+    )
 
 
 # -- STEPS --
@@ -193,13 +210,14 @@ def trades(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterat
             place, "adopt_order", report.venue_order_id, detail, Adopt(report.venue_order_id)
         )
     for trade in chosen:
-        if not trade.trade_id:
+        if not trade.trade_id and trade.client_order_id is not None and trade.px is not None:
             detail = (
                 f"Order {trade.client_order_id} is {found.guessed[trade.venue_order_id].status} at "
-                f"the venue, which tells no trade of it: infer {trade.qty}"
+                f"the venue, which tells no trade of it: infer {trade.qty} at {trade.px}, without "
+                "a fee"
             )
-            adopt = Adopt(trade.venue_order_id)
-            yield _step(place, "infer_fill", trade.client_order_id, detail, adopt)
+            infer = Infer(trade.client_order_id, trade.venue_order_id, trade.qty, trade.px)
+            yield _step(place, "infer_fill", trade.client_order_id, detail, infer)
 
 
 def endings(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterator[Step]:

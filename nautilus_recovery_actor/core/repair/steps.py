@@ -37,6 +37,15 @@ class Fill(msgspec.Struct, frozen=True):
     trade_id: str
 
 
+class Infer(msgspec.Struct, frozen=True):
+    """An order of the cache was filled by `qty`, signed, of which the venue tells no trade."""
+
+    client_order_id: str
+    venue_order_id: str
+    qty: Decimal
+    px: Decimal
+
+
 class Rename(msgspec.Struct, frozen=True):
     """An order has another id at the venue now."""
 
@@ -64,7 +73,7 @@ class Vacate(msgspec.Struct, frozen=True):
     position_id: str
 
 
-Operation: TypeAlias = Book | Fill | Rename | End | Adopt | Vacate
+Operation: TypeAlias = Book | Fill | Infer | Rename | End | Adopt | Vacate
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import End
+from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.node.observing.fills import MOVED
 
 
@@ -132,6 +133,33 @@ class RepairEvents:
             event_id=UUID4(),
             ts_event=report.ts_event,
             ts_init=self._clock.timestamp_ns(),
+            reconciliation=True,
+        )
+
+    def inferred(
+        self, order: Order, infer: Infer, account_id: AccountId, instrument: Instrument
+    ) -> OrderFilled:
+        """Return what fills an order of which the venue tells no trade, at no cost."""
+        now = self._clock.timestamp_ns()
+        return OrderFilled(
+            trader_id=self._trader_id,
+            strategy_id=order.strategy_id,
+            instrument_id=order.instrument_id,
+            client_order_id=order.client_order_id,
+            venue_order_id=VenueOrderId(infer.venue_order_id),
+            account_id=account_id,
+            trade_id=TradeId(UUID4().value),
+            position_id=self._cache.position_id(order.client_order_id),
+            order_side=order.side,
+            order_type=order.order_type,
+            last_qty=instrument.make_qty(abs(infer.qty)),
+            last_px=_exact(instrument, infer.px),
+            currency=instrument.quote_currency,
+            commission=Money(0, instrument.get_cost_currency()),
+            liquidity_side=LiquiditySide.NO_LIQUIDITY_SIDE,
+            event_id=UUID4(),
+            ts_event=now,
+            ts_init=now,
             reconciliation=True,
         )
 

@@ -25,6 +25,7 @@ from nautilus_recovery_actor.core.repair.steps import Adopt
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Fill
+from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Rename
 from nautilus_recovery_actor.core.repair.steps import Step
@@ -86,6 +87,8 @@ class Repairs:
                 await self._book(operation, account_id, instrument)
             case Fill():
                 await self._fill(operation, account_id, instrument)
+            case Infer():
+                await self._infer(operation, account_id, instrument)
             case Rename(_, venue_order_id):
                 order = self._order(operation.client_order_id)
                 report = self._past.order(account_id.value, venue_order_id)
@@ -139,6 +142,14 @@ class Repairs:
             raise StoppedError("the cache has it by now")
         self._send(self._events.filled(order, report, instrument))
         await self._until(lambda: report.trade_id in order.trade_ids)
+
+    async def _infer(self, infer: Infer, account_id: AccountId, instrument: Instrument) -> None:
+        order = self._order(infer.client_order_id)
+        filled = order.filled_qty
+        if order.is_closed:
+            raise StoppedError(f"the order is {order.status_string()} by now")
+        self._send(self._events.inferred(order, infer, account_id, instrument))
+        await self._until(lambda: order.filled_qty > filled)
 
     async def _adopt(self, adopt: Adopt, account_id: AccountId) -> None:
         report = self._past.order(account_id.value, adopt.venue_order_id)
