@@ -184,7 +184,7 @@ class OperatorCommand(Data):
             instrument_id=instrument_id,
             reason=reason,
             secs=secs,
-            operator=_user_at_host() if operator is None else operator,
+            operator=user_at_host() if operator is None else operator,
             ts_event=now,
             ts_init=now,
             ts_expires=now + _to_ns(valid_secs),
@@ -289,7 +289,8 @@ def _to_ns(secs: float) -> int:
     return round(secs * 1_000_000_000)
 
 
-def _user_at_host() -> str:
+def user_at_host() -> str:
+    """Return who runs this process, and where."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
