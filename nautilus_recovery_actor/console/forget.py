@@ -138,7 +138,7 @@ def _change(arguments: argparse.Namespace, client: "redis.Redis") -> int:
 
 def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
     from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
-    from nautilus_recovery_actor.node.commands import user_at_host  # noqa: PLC0415
+    from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 
     _refuse_running(arguments, client)
@@ -160,8 +160,7 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     keeper.watch(taken)
     if not arguments.json:
         forget_tables.show_taken(f"To be taken out of the cache of {trader}", taken)
-        if arguments.keys and not arguments.with_orders:
-            forget_tables.show_orders_stay(taken)
+        forget_tables.show_notes(selection.notes)
     if not _is_wished(arguments, "Take this out?"):
         return _not_applied(arguments, taken)
     done = keeper.take(taken, user_at_host())

@@ -12,7 +12,6 @@ from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.console.paper import plain
 from nautilus_recovery_actor.console.paper import ruled
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.outside.store import forgetting
 from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import Fields
 from nautilus_recovery_actor.outside.store.forgetting import Members
@@ -39,17 +38,13 @@ def show_taken(title: str, taken: Sequence[Taken], console: Console | None = Non
         console.print()
     references = "; ".join(_references(taken))
     if references:
-        console.print(plain(f"From the indexes: {references}.", "dim"))
+        console.print(plain(f"In the indexes: {references}.", "dim"))
 
 
-def show_orders_stay(taken: Sequence[Taken], console: Console | None = None) -> None:
-    """Print what to do about a position that the venue holds."""
-    if any(_is_position(one) for one in taken):
-        line = (
-            "Its orders stay, so that the venue's history does not bring the position back. If the "
-            "venue still holds it, add --with-orders: the next start then restores it from there."
-        )
-        (console or Paper()).print(plain(line))
+def show_notes(notes: Iterable[str], console: Console | None = None) -> None:
+    """Print what a person must know of it, each once."""
+    for line in dict.fromkeys(notes):
+        (console or Paper()).print(plain(line, "yellow"))
 
 
 def show_kept(kept: Iterable[Kept], console: Console | None = None) -> None:
@@ -77,7 +72,7 @@ def told(taken: Iterable[Taken]) -> dict[str, Any]:
         match one:
             case Entry():
                 left = len(one.left) or None
-                entry = {"key": name(one.key), "why": one.why, "type": one.type}
+                entry = {"key": name(one.key), "why": one.why, "type": one.redis_type}
                 entries.append({**entry, "events": one.count, "events_left": left})
             case Members():
                 references.append({"index": name(one.key), "members": list(map(name, one.members))})
@@ -100,7 +95,7 @@ def _what(entry: Entry) -> str:
     if entry.left:
         return f"{(entry.count or 0) - len(entry.left):,} of its {entry.count:,} events"
     if entry.count is None:
-        return f"all, a {entry.type}"
+        return f"all, a {entry.redis_type}"
     return f"all, {count(entry.count, 'event')}"
 
 
@@ -110,7 +105,3 @@ def _references(taken: Iterable[Taken]) -> Iterable[str]:
             yield f"{len(one.members):,} of {name(one.key)}"
         elif isinstance(one, Fields):
             yield f"{len(one.fields):,} of {name(one.key)}"
-
-
-def _is_position(one: Taken) -> bool:
-    return isinstance(one, Entry) and forgetting.split(one.key)[0] == forgetting.POSITIONS

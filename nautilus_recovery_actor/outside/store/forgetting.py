@@ -38,7 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="entry"):
     # Why, in one line
     why: str = ""
     # Its type in Redis
-    type: str = ""
+    redis_type: str = ""
     # How many events it has, if it is a list
     count: int | None = None
     # The events that stay; none if the entry goes

@@ -12,6 +12,7 @@ from datetime import UTC
 from datetime import datetime
 from itertools import count
 from typing import Any
+from typing import cast
 
 import msgspec
 import redis
@@ -65,7 +66,7 @@ class Keeper:
         # What the client answers depends on how it was made, which its types do not say
         self._client: Any = client
         self._namespace = namespace
-        self._transaction: Any = self._client.pipeline(transaction=True)
+        self._transaction = cast(Any, client.pipeline(transaction=True))
         self._transaction.watch(self._key(general_key(HEARTBEAT_KEY).encode()))
 
     def close(self) -> None:
@@ -86,7 +87,7 @@ class Keeper:
         key = self._key(entry.key)
         kind: str = self._client.type(key).decode()
         count = self._client.llen(key) if kind == "list" else None
-        return (kind, count) == (entry.type, entry.count)
+        return (kind, count) == (entry.redis_type, entry.count)
 
     # -- WHAT IS KEPT --
 
@@ -187,7 +188,7 @@ class Keeper:
         for slot, entry in enumerate(kept.entries):
             key = self._key(entry.key)
             shown = name(entry.key)
-            remedy = f"If what was there before is to be there again, forget {shown} first"
+            remedy = f"To go back all the same, forget {shown} first, then undo {kept.id}"
             if not self._client.exists(self._slot(kept, slot)):
                 yield f"{nothing}{shown} is not kept any more: use the server's backup"
             elif self._client.exists(key) and not (

@@ -28,6 +28,15 @@ from nautilus_recovery_actor.outside.store.orders import restored_order
 
 
 _MAPS = (b"index:order_position", b"index:order_client")
+_CLOSED = b"index:orders_closed"
+_ORDERS_STAY = (
+    "The orders of the position stay, so that the venue's history does not bring it back. If the "
+    "venue still holds it, give --with-orders: the next start then restores it from there."
+)
+_PARTLY_FILLED = (
+    "The order was filled in part. If the venue still has it, give {position} and --with-orders "
+    "too, or the next start books what was filled a second time."
+)
 _NAMED = 5
 _COUNT = 1_000
 
@@ -44,6 +53,8 @@ class Selection:
         self._max_bytes = max_value_bytes
         self.prefix = os.fsencode(namespace.key(""))
         self._taken: list[Taken] = []
+        # What a person must know of it, each in one line
+        self.notes: list[str] = []
         self._indexes: dict[bytes, str] | None = None
 
     @property
@@ -57,14 +68,20 @@ class Selection:
         for text in named:
             key = self._named(text, stored)
             self._add(key, "named")
-            if with_orders and forgetting.split(key)[0] == POSITIONS:
+            kind = forgetting.split(key)[0]
+            if kind == POSITIONS and with_orders:
                 self._add_orders(key)
+            elif kind == POSITIONS:
+                self.notes.append(_ORDERS_STAY)
+            elif position := self._position_partly_filled(key):
+                self.notes.append(_PARTLY_FILLED.format(position=name(position)))
 
     def add_all_that_stop(self) -> None:
         """
         Add what keeps NautilusTrader from starting: of a list with events that are repeated in it
-        only these, if a node can then load it; of a position the orders too that filled it, from
-        which, and not from its repair, a node then restores what the venue holds.
+        only these, if a node can then load it. A position goes with the orders that filled it, and
+        so does the one that an order has filled in part: a node then restores from the venue's
+        history what the venue holds, and books no fill twice.
         """
         found = reader.survey(self._client, self._namespace, self._max_bytes)
         broken = {key: one for key, one in found.broken.items() if one.stops_start}
@@ -84,7 +101,11 @@ class Selection:
                 self._taken.append(self._entry(key, one.why, tuple(left)))
             else:
                 self._add(key, one.why)
-                if kind == POSITIONS:
+                position = self._position_partly_filled(key) if kind == ORDERS else None
+                if position is not None:
+                    self._add(position, f"{name(key)} filled it in part")
+                    self._add_orders(position)
+                elif kind == POSITIONS:
                     self._add_orders(key)
 
     # -- ENTRIES --
@@ -113,10 +134,26 @@ class Selection:
             if forgetting.is_filled(self._list(key)):
                 self._add(key, f"filled {name(position)}")
 
+    def _position_partly_filled(self, order: bytes) -> bytes | None:
+        # The venue still reports the order, and its fills with it: they would be booked again
+        if forgetting.split(order)[0] != ORDERS:
+            return None
+        position = None
+        for one in self._references(order):
+            if one.key == _CLOSED:
+                return None
+            if isinstance(one, Fields) and one.key == _MAPS[0]:
+                position = POSITIONS + b":" + one.fields[0][1]
+        if position is None or self._type(position) == "none":
+            return None
+        named, is_whole = forgetting.filling_orders(self._list(position))
+        is_filled = not is_whole or forgetting.split(order)[1] in named
+        return position if is_filled else None
+
     def _entry(self, key: bytes, why: str, left: tuple[bytes, ...] = ()) -> Entry:
         kind = self._type(key)
         count = self._client.llen(self.prefix + key) if kind == "list" else None
-        return Entry(key=key, why=why, type=kind, count=count, left=left)
+        return Entry(key=key, why=why, redis_type=kind, count=count, left=left)
 
     # -- WHAT REFERS TO THEM --
 
