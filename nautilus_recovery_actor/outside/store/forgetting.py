@@ -145,9 +145,9 @@ def filling_orders(fills: Iterable[bytes]) -> tuple[set[bytes], bool]:
     return orders, is_whole
 
 
-def is_filled(events: Iterable[bytes]) -> bool:
-    """Return whether an order was filled, as far as its events can be read."""
-    return any(_text(event, "type") in {b"OrderFilled", None} for event in events)
+def fills(events: Iterable[bytes], position_id: bytes) -> bool:
+    """Return whether an order has filled a position, as far as its events can be read."""
+    return any(_position_id(event) == position_id for event in events)
 
 
 def joined(taken: Iterable[Taken]) -> tuple[Taken, ...]:

@@ -3,6 +3,7 @@ From what a person names, or what stops a start, to all that goes: read from Red
 """
 
 import os
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 from typing import cast
@@ -15,6 +16,7 @@ from nautilus_recovery_actor.outside.store import forgetting
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store import repeats
 from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
+from nautilus_recovery_actor.outside.store.batches import read_values
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.forgetting import ORDERS
 from nautilus_recovery_actor.outside.store.forgetting import POSITIONS
@@ -111,6 +113,8 @@ class Selection:
     # -- ENTRIES --
 
     def _add(self, key: bytes, why: str) -> None:
+        if any(isinstance(one, Entry) and one.key == key and not one.left for one in self._taken):
+            return  # For a reason of its own
         self._taken = [one for one in self._taken if one.key != key]
         if self._type(key) != "none":
             self._taken.append(self._entry(key, why))
@@ -120,35 +124,27 @@ class Selection:
         self._taken.extend(self._references(key))
 
     def _add_orders(self, position: bytes) -> None:
-        mapped = {
-            field
-            for one in self._references(position)
-            if isinstance(one, Fields)
-            for field, _ in one.fields
-        }
+        identifier = forgetting.split(position)[1]
         named, is_whole = forgetting.filling_orders(self._list(position))
+        orders = {ORDERS + b":" + order_id for order_id in named}
         if not (named and is_whole):
-            named |= mapped
-        for order_id in sorted(named):
-            key = ORDERS + b":" + order_id
-            if forgetting.is_filled(self._list(key)):
-                self._add(key, f"filled {name(position)}")
+            orders |= {
+                key for key, events in self._lists(ORDERS) if forgetting.fills(events, identifier)
+            }
+        for key in sorted(orders):
+            self._add(key, f"filled {name(position)}")
 
     def _position_partly_filled(self, order: bytes) -> bytes | None:
         # The venue still reports the order, and its fills with it: they would be booked again
         if forgetting.split(order)[0] != ORDERS:
             return None
-        position = None
-        for one in self._references(order):
-            if one.key == _CLOSED:
-                return None
-            if isinstance(one, Fields) and one.key == _MAPS[0]:
-                position = POSITIONS + b":" + one.fields[0][1]
-        if position is None or self._type(position) == "none":
+        if any(one.key == _CLOSED for one in self._references(order)):
             return None
-        named, is_whole = forgetting.filling_orders(self._list(position))
-        is_filled = not is_whole or forgetting.split(order)[1] in named
-        return position if is_filled else None
+        order_id = forgetting.split(order)[1]
+        for position, fills in self._lists(POSITIONS):
+            if order_id in forgetting.filling_orders(fills)[0]:
+                return position
+        return None
 
     def _entry(self, key: bytes, why: str, left: tuple[bytes, ...] = ()) -> Entry:
         kind = self._type(key)
@@ -231,6 +227,13 @@ class Selection:
 
     def _type(self, key: bytes) -> str:
         return str(self._client.type(self.prefix + key).decode())
+
+    def _lists(self, kind: bytes) -> Iterator[tuple[bytes, Iterable[bytes]]]:
+        keys = set(self._client.scan_iter(match=self._pattern(f"{kind.decode()}:"), count=_COUNT))
+        read = read_values(self._client, keys, are_lists=True, max_bytes=self._max_bytes)
+        for key, values in read:
+            if not isinstance(values, BrokenEntryError):
+                yield key[len(self.prefix) :], values
 
     def _list(self, key: bytes) -> list[bytes]:
         size = self._client.memory_usage(self.prefix + key)
