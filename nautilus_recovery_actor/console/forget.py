@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 _LATEST = ""
 _PERMISSIONS = (
     "This Redis user lacks permissions: it needs the commands SCAN, TYPE, MEMORY USAGE, EXISTS, "
-    "GET, LLEN, LRANGE, SISMEMBER, SSCAN, HGET, HMGET, HSCAN, WATCH, MULTI, EXEC, RENAME, RPUSH, "
-    "SREM, SADD, HDEL, HSET, SET and DEL on the keys of the trader"
+    "GET, GETRANGE, LLEN, LRANGE, SISMEMBER, SSCAN, HGET, HMGET, HSCAN, WATCH, MULTI, EXEC, "
+    "RENAME, RPUSH, SREM, SADD, HDEL, HSET, SET and DEL on the keys of the trader"
 )
 
 

@@ -114,11 +114,11 @@ async def restarted(venue: PaperVenue, valkey: EmbeddedValkey, **claims: Any) ->
     return event
 
 
-def again(client: Any, key: str, place: int = -1) -> None:
+def again(client: Any, key: str, place: int = -1) -> Any:
     """
     Append an event once more, as another node of the trader makes it of the same report.
     """
     event = msgspec.msgpack.decode(client.lindex(key, place))
     event["event_id"] = str(uuid4())
     event["ts_init"] = str(int(event["ts_init"]) + 7)
-    client.rpush(key, msgspec.msgpack.encode(event))
+    return client.rpush(key, msgspec.msgpack.encode(event))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import redis
+from nautilus_trader.model.enums import OrderSide
 
 from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.store import reader
@@ -15,6 +16,7 @@ from nautilus_recovery_actor.outside.store.orders import restored_order
 from nautilus_recovery_actor.outside.store.repeats import order_without_repeats
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import paper_instrument
 from tests.forget.support import PREFIX
 from tests.forget.support import TRADER
 from tests.forget.support import Run
@@ -26,8 +28,8 @@ from tests.inspect.test_broken import Store
 from tests.inspect.world import INSTRUMENTS
 from tests.inspect.world import World
 from tests.inspect.world import adapter
+from tests.node.support import ETH
 from tests.node.support import heir
-from tests.node.support import paper_instrument
 from tests.node.support import watched
 
 
@@ -93,14 +95,12 @@ def test_a_position_that_1_221_reversed_into_its_own_size_starts_again(
         async with watched(venue, valkey, strategy := heir(), trader_id=TRADER) as node:
             await node.result()
             await node.run.until(lambda: strategy.gate.is_open)
-            for side, qty in ((1, "1"), (2, "2")):
-                order = strategy.order_factory.market(
-                    paper_instrument("ETHUSDT-PERP").id,
-                    side,
-                    paper_instrument("ETHUSDT-PERP").make_qty(qty),
+            for side, qty in ((OrderSide.BUY, 1), (OrderSide.SELL, 2)):
+                quantity = paper_instrument(ETH.symbol.value).make_qty(qty)
+                strategy.submit_order(strategy.order_factory.market(ETH, side, quantity))
+                await node.run.until(
+                    lambda: all(order.is_closed for order in strategy.cache.orders())
                 )
-                strategy.submit_order(order)
-                await node.run.until(lambda order=order: order.is_closed)
 
     asyncio.run(reverse())
     key = f"{PREFIX}positions:ETHUSDT-PERP.PAPER-TRADER-001"
