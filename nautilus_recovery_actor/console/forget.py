@@ -162,12 +162,13 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
         forget_tables.show_taken(f"To be taken out of the cache of {trader}", taken)
         forget_tables.show_notes(selection.notes)
     if not _is_wished(arguments, "Take this out?"):
-        return _not_applied(arguments, taken)
+        return _not_applied(arguments, taken, notes=selection.notes)
     done = keeper.take(taken, user_at_host())
     if arguments.json:
-        _say_json(arguments, taken, id=done.id, is_applied=True)
+        _say_json(arguments, taken, id=done.id, is_applied=True, notes=selection.notes)
     else:
-        say(f"Taken out, and kept as {done.id}. To put it back: {_undoing(arguments, done.id)}")
+        say(f"Taken out, and kept as {done.id}. To put it back:")
+        say(f"  {_undoing(arguments, done.id)}")
     return DONE
 
 
@@ -246,13 +247,9 @@ def _nothing(arguments: argparse.Namespace, trader: str) -> int:
     return DONE
 
 
-def _not_applied(
-    arguments: argparse.Namespace,
-    taken: "tuple[Taken, ...]",
-    id: str | None = None,  # noqa: A002 (as it is called in the answer)
-) -> int:
+def _not_applied(arguments: argparse.Namespace, taken: "tuple[Taken, ...]", **more: Any) -> int:
     if arguments.json:
-        _say_json(arguments, taken, id=id, is_applied=False)
+        _say_json(arguments, taken, **{"id": None, "is_applied": False, **more})
     else:
         complain("Nothing was changed: give --apply to do it without being asked")
     return REFUSED

@@ -32,6 +32,10 @@ def show(inventory: Inventory, max_rows: int | None, console: Console | None = N
     style = "bold red" if inventory.stops_start else "bold"
     console.print(plain(inventory.summary(), style))
     _show_broken(console, inventory.broken, max_rows)
+    if inventory.stops_start:
+        named = f"nautilus-recovery forget --all-that-stop --trader {inventory.trader_id}"
+        console.print()
+        console.print(plain(f"To start without what stops the start: {named}", "dim"))
     _show_accounts(console, inventory.accounts)
     for strategy_id, positions, orders in inventory.by_strategy():
         console.print()

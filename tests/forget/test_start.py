@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from nautilus_trader.model.enums import OrderSide
 
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -15,6 +16,7 @@ from tests.forget.support import ACCOUNT
 from tests.forget.support import GARBAGE
 from tests.forget.support import POSITION
 from tests.forget.support import PREFIX
+from tests.forget.support import TRADER
 from tests.forget.support import Run
 from tests.forget.support import again
 from tests.forget.support import is_startable
@@ -22,6 +24,9 @@ from tests.forget.support import left_behind
 from tests.forget.support import restarted
 from tests.forget.support import stored
 from tests.forget.support import without_record
+from tests.node.support import ETH
+from tests.node.support import heir
+from tests.node.support import watched
 
 
 # What stops the start, and whether a node that starts again keeps its strategy's own history
@@ -192,3 +197,75 @@ def test_a_position_goes_alone_or_with_its_orders(
     event = asyncio.run(restarted(venue, valkey, **claims))
     assert event.outcome is not RecoveryOutcome.DEGRADED
     assert asyncio.run(restarted(venue, valkey, **claims)).outcome is RecoveryOutcome.CLEAN
+
+
+async def run_twice(venue: PaperVenue, valkey: EmbeddedValkey, order_id: str) -> None:
+    """
+    Run two nodes of one trader at a time, while what both have restored is filled.
+    """
+    async with (
+        watched(venue, valkey, heir(), trader_id=TRADER) as first,
+        watched(venue, valkey, heir(), trader_id=TRADER) as second,
+    ):
+        for node in (first, second):
+            await node.result()
+        venue.fill(order_id)
+        for node in (first, second):
+            await node.run.until(
+                lambda node=node: any(  # type: ignore[misc]
+                    order.client_order_id.value == order_id and order.is_closed
+                    for order in node.node.cache.orders()
+                )
+            )
+        await asyncio.sleep(0.3)
+
+
+def test_what_two_running_nodes_of_one_trader_wrote_is_repaired_exactly(
+    venue: PaperVenue, valkey: EmbeddedValkey, run: Run
+) -> None:
+    """Both have appended the same fill to the same lists, and no node starts any more."""
+    orders = left_behind(venue, valkey)
+    asyncio.run(run_twice(venue, valkey, orders["bid"].rpartition(":")[2]))
+    before = stored(valkey)
+    assert not is_startable(valkey)
+    code, out, _ = run("--all-that-stop", "--apply", columns=120)
+    assert code == 0
+    assert "repeated event" in out.splitlines()[0]
+    assert "entr" not in out.splitlines()[0]
+    assert run("--undo", "--apply")[0] == 0
+    assert stored(valkey) == before
+    assert run("--all-that-stop", "--apply")[0] == 0
+    event = asyncio.run(restarted(venue, valkey))
+    assert event.outcome is RecoveryOutcome.CLEAN
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_in_hedge_mode_each_leg_is_taken_by_itself(
+    valkey: EmbeddedValkey, run: Run, place: int
+) -> None:
+    """The broken leg goes with its order, the other one stays as it was."""
+    claims: dict[str, Any] = {"oms_type": "HEDGING"}
+    with PaperVenue(oms="HEDGING") as hedging:
+        hedging.set_price("ETHUSDT-PERP", 2000)
+        hedging.set_price("BTCUSDT-PERP", 50_000)
+
+        async def both_legs() -> None:
+            async with watched(
+                hedging, valkey, strategy := heir(**claims), trader_id=TRADER
+            ) as node:
+                await node.result()
+                await node.run.until(lambda: strategy.gate.is_open)
+                quantity = strategy.market().quantity
+                for side in (OrderSide.BUY, OrderSide.SELL):
+                    strategy.submit_order(strategy.order_factory.market(ETH, side, quantity))
+                await node.run.until(lambda: len(strategy.cache.positions_open()) == 2)
+
+        asyncio.run(both_legs())
+        with valkey.client() as client:
+            keys = sorted(client.scan_iter(f"{PREFIX}positions:*"))
+            client.lset(keys[place], 0, GARBAGE)
+            other = client.lrange(keys[1 - place], 0, -1)
+            assert run("--all-that-stop", "--apply")[0] == 0
+            assert client.lrange(keys[1 - place], 0, -1) == other
+            assert len(list(client.scan_iter(f"{PREFIX}orders:*"))) == 1
+        assert is_startable(valkey)

@@ -70,7 +70,7 @@ ENTRY_STOPS_START = Rule(
     code="ENTRY_STOPS_START",
     severity=Severity.BLOCK,
     consequence="NautilusTrader raises an error on the entry at every start.",
-    remedy="`nautilus-recovery forget --all-that-stop` shows them, and takes them out if you agree.",
+    remedy="See `nautilus-recovery inspect`, then take them out with `nautilus-recovery forget`.",
 )
 ENTRY_LEFT_OUT = Rule(
     code="ENTRY_LEFT_OUT",

@@ -18,8 +18,8 @@ import msgspec
 import redis
 from redis.exceptions import WatchError
 
-from nautilus_recovery_actor.core.names import FORGOTTEN_ENTRY_KEY
-from nautilus_recovery_actor.core.names import FORGOTTEN_KEY
+from nautilus_recovery_actor.core.names import FORGOTTEN
+from nautilus_recovery_actor.core.names import FORGOTTEN_ENTRY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
@@ -93,7 +93,7 @@ class Keeper:
 
     def all(self) -> list[Kept]:
         """Return what is kept, the oldest first."""
-        start = self._namespace.key(FORGOTTEN_KEY.format(id=""))
+        start = self._namespace.key(FORGOTTEN.format(id=""))
         pattern = os.fsencode(f"{literal(start)}*")
         found = []
         for key in set(self._client.scan_iter(match=pattern, count=1_000)):
@@ -244,13 +244,13 @@ class Keeper:
         raise AssertionError
 
     def _record(self, id_: str) -> bytes:
-        return self._key(FORGOTTEN_KEY.format(id=id_).encode())
+        return self._key(FORGOTTEN.format(id=id_).encode())
 
     def _slots(self, kept: Kept) -> list[bytes]:
         return [self._slot(kept, slot) for slot in range(len(kept.entries))]
 
     def _slot(self, kept: Kept, slot: int) -> bytes:
-        return self._key(FORGOTTEN_ENTRY_KEY.format(id=kept.id, slot=slot).encode())
+        return self._key(FORGOTTEN_ENTRY.format(id=kept.id, slot=slot).encode())
 
     def _key(self, key: bytes) -> bytes:
         return os.fsencode(self._namespace.key("")) + key
