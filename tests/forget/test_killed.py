@@ -47,7 +47,7 @@ def test_a_kill_leaves_what_was_before_or_what_is_after(
     clients = len(valkey.client().client_list())  # Of the node that has ended
     dice = random.Random(7)
     seen: set[tuple[bool, bool]] = set()
-    for _ in range(400):
+    for tries in range(400):
         if len(seen) == len(ALL):
             break
         is_taken = without_ids(stored(valkey)) == after
@@ -58,7 +58,8 @@ def test_a_kill_leaves_what_was_before_or_what_is_after(
             os.dup2(null, 1)
             os.dup2(null, 2)
             os._exit(main(["forget", what, "--apply"]))
-        time.sleep(dice.random() * took * 1.5)
+        # It takes longer on a machine that does other things meanwhile
+        time.sleep(dice.random() * took * (1.5 + tries / 20))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         # What it had sent in full is carried out, also after its death
