@@ -106,7 +106,15 @@ def sentence(text: str) -> str:
 
 def add_trader(command: argparse.ArgumentParser) -> None:
     """Let a command ask for a trader."""
-    command.add_argument("--trader", required=True, type=_text, help="the trader ID of the node")
+    default = os.environ.get("RECOVERY_TRADER") or None
+    command.add_argument(
+        "--trader",
+        metavar="ID",
+        required=default is None,
+        default=default,
+        type=_text,
+        help="the trader ID of the node (default: RECOVERY_TRADER)",
+    )
 
 
 def _text(argument: str) -> str:
@@ -136,6 +144,23 @@ def add_timeout(command: argparse.ArgumentParser, what: str, default: float) -> 
         default=default,
         help=f"how long to wait for {what} (default: %(default)g)",
     )
+
+
+def add_max_value(command: argparse.ArgumentParser) -> None:
+    """Let a command ask how large a value may be."""
+    command.add_argument(
+        "--max-value",
+        metavar="MIB",
+        type=_mebibytes,
+        default=64 * 2**20,
+        help="skip values that take more memory in Redis (default: 64)",
+    )
+
+
+def _mebibytes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:7]) <= 2**20):
+        raise argparse.ArgumentTypeError("give a whole number of MiB greater than 0")
+    return int(text[:7]) * 2**20
 
 
 def positive(text: str) -> float:

@@ -11,6 +11,7 @@ from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
+from nautilus_recovery_actor.console.common import add_max_value
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
@@ -38,13 +39,7 @@ def add_to(commands: Commands) -> None:
     add_record(inspect)
     inspect.add_argument("--strategy", metavar="ID", help="show only its positions and orders")
     inspect.add_argument("--instrument", metavar="ID", help="show only its positions and orders")
-    inspect.add_argument(
-        "--max-value",
-        metavar="MIB",
-        type=_mebibytes,
-        default=64 * 2**20,
-        help="skip values that take more memory in Redis (default: 64)",
-    )
+    add_max_value(inspect)
     inspect.add_argument("--all", action="store_true", help=f"show more than {_ROWS} rows a table")
     inspect.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -78,9 +73,3 @@ def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> Co
     named = ", ".join(f"--trader {trader}{options}" for trader, options in owners[:_NAMED])
     more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
     return CommandError(f"{line}. It has entries for: {named}{more}")
-
-
-def _mebibytes(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:7]) <= 2**20):
-        raise argparse.ArgumentTypeError("give a whole number of MiB greater than 0")
-    return int(text[:7]) * 2**20

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from nautilus_recovery_actor.console.paper import Paper
+from nautilus_recovery_actor.console.paper import plain
+from nautilus_recovery_actor.console.paper import ruled
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
@@ -30,40 +30,48 @@ def show(inventory: Inventory, max_rows: int | None, console: Console | None = N
     """Print an inventory."""
     console = console or Paper()
     style = "bold red" if inventory.stops_start else "bold"
-    console.print(_text(inventory.summary(), style))
+    console.print(plain(inventory.summary(), style))
     _show_broken(console, inventory.broken, max_rows)
+    if inventory.stops_start:
+        named = f"nautilus-recovery forget --all-that-stop --trader {inventory.trader_id}"
+        console.print()
+        console.print(plain(f"To start without what stops the start: {named}", "dim"))
     _show_accounts(console, inventory.accounts)
     for strategy_id, positions, orders in inventory.by_strategy():
         console.print()
-        console.print(_text(strategy_id, "bold"))
+        console.print(plain(strategy_id, "bold"))
         if positions:
             _show_positions(console, positions, inventory.ts, max_rows)
         if orders:
             _show_orders(console, orders, inventory.ts, max_rows)
     console.print()
     for line in _also(inventory):
-        console.print(_text(line, "dim"))
+        console.print(plain(line, "dim"))
 
 
 def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int | None) -> None:
     if not broken:
         return
     console.print()
-    table = _table("broken entry", "why", "consequence")
+    table = ruled("broken entry", "why", "consequence")
     for entry in broken[:max_rows]:
-        table.add_row(_text(entry.key), _text(entry.why), _text(*_CONSEQUENCES[entry.stops_start]))
+        table.add_row(plain(entry.key), plain(entry.why), plain(*_CONSEQUENCES[entry.stops_start]))
     _print(console, table, len(broken), max_rows)
+    if any(entry.stops_start for entry in broken):
+        console.print(
+            plain("To start without them: nautilus-recovery forget --all-that-stop", "dim")
+        )
 
 
 def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> None:
-    table = _table("account", "type", ">total", ">locked", ">free", "currency")
+    table = ruled("account", "type", ">total", ">locked", ">free", "currency")
     for account in accounts:
         for balance in account.balances.values():
             table.add_row(
-                _text(account.account_id),
-                _text(account.account_type),
-                *(_text(_sum(n)) for n in (balance.total, balance.locked, balance.free)),
-                _text(balance.currency),
+                plain(account.account_id),
+                plain(account.account_type),
+                *(plain(_sum(n)) for n in (balance.total, balance.locked, balance.free)),
+                plain(balance.currency),
             )
     if table.row_count:
         console.print()
@@ -73,15 +81,15 @@ def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> Non
 def _show_positions(
     console: Console, positions: Sequence[RestoredPosition], now: int, max_rows: int | None
 ) -> None:
-    table = _table("position", "side", ">quantity", ">opened at", ">realized", ">open for")
+    table = ruled("position", "side", ">quantity", ">opened at", ">realized", ">open for")
     for position in positions[:max_rows]:
         table.add_row(
-            _text(position.position_id),
-            _text(position.side),
-            _text(_amount(abs(position.signed_qty))),
-            _text(f"{position.avg_px_open:.10g}"),
-            _text(f"{_sum(position.realized_pnl)} {position.currency}"),
-            _text(duration(now - position.ts_opened)),
+            plain(position.position_id),
+            plain(position.side),
+            plain(_amount(abs(position.signed_qty))),
+            plain(f"{position.avg_px_open:.10g}"),
+            plain(f"{_sum(position.realized_pnl)} {position.currency}"),
+            plain(duration(now - position.ts_opened)),
         )
     _print(console, table, len(positions), max_rows)
 
@@ -89,13 +97,13 @@ def _show_positions(
 def _show_orders(
     console: Console, orders: Sequence[RestoredOrder], now: int, max_rows: int | None
 ) -> None:
-    table = _table("order", "what", "status", ">age")
+    table = ruled("order", "what", "status", ">age")
     for order in orders[:max_rows]:
         table.add_row(
-            _text(order.client_order_id),
-            _text(_what(order)),
+            plain(order.client_order_id),
+            plain(_what(order)),
             _status(order),
-            _text(duration(now - order.ts_init)),
+            plain(duration(now - order.ts_init)),
         )
     _print(console, table, len(orders), max_rows)
 
@@ -112,7 +120,7 @@ def _what(order: RestoredOrder) -> str:
 
 
 def _status(order: RestoredOrder) -> Text:
-    text = _text(order.status)
+    text = plain(order.status)
     if order.is_inflight:
         text.append(" in flight", "yellow")
     elif not order.is_open:
@@ -132,21 +140,10 @@ def _also(inventory: Inventory) -> Iterable[str]:
         yield f"Last written at {moment(inventory.last_written)} UTC."
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(
-            heading.removeprefix(">"),
-            justify="right" if heading.startswith(">") else "left",
-            overflow="fold",
-        )
-    return table
-
-
 def _print(console: Console, table: Table, rows: int, max_rows: int | None) -> None:
     console.print(table)
     if max_rows is not None and rows > max_rows:
-        console.print(_text(f"... and {rows - max_rows:,} more: use --all to see them", "dim"))
+        console.print(plain(f"... and {rows - max_rows:,} more: use --all to see them", "dim"))
 
 
 def _amount(number: Decimal) -> str:
@@ -156,7 +153,3 @@ def _amount(number: Decimal) -> str:
 def _sum(number: Decimal) -> str:
     text = _amount(number)
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _text(text: str, style: str = "") -> Text:
-    return Text(one_line(text), style)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nautilus_recovery_actor.console import check
 from nautilus_recovery_actor.console import demo
+from nautilus_recovery_actor.console import forget
 from nautilus_recovery_actor.console import history
 from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import operator
@@ -67,6 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    for module in (demo, check, inspect, status, history, watch, operator, repair):
+    for module in (demo, check, inspect, status, history, watch, operator, repair, forget):
         module.add_to(commands)
     return parser

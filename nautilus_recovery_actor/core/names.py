@@ -16,6 +16,12 @@ DAMAGED_CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}:damaged"
 PREFLIGHT_KEY = "recovery:preflight"
 
 
+# -- KEPT ASIDE: in Redis below the prefix of the trader, where no node looks --
+
+# What `forget` took from the cache at one time, and below it each entry, as it was
+FORGOTTEN = "forgotten:{id}"
+FORGOTTEN_ENTRY = "forgotten:{id}:{slot}"
+
 # NautilusTrader's own: what stands before the trader ID in each key, if so configured
 TRADER_PREFIX = "trader-"
 

@@ -8,9 +8,7 @@ from outside is published on a thread other than the event loop's, and only if `
 a streaming type of the message bus (`MessageBus.add_streaming_type`).
 """
 
-import getpass
 import math
-import socket
 import time
 from typing import Any
 from typing import Literal
@@ -24,6 +22,8 @@ from nautilus_trader.core.data import Data
 from nautilus_trader.model.data import DataType
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.serialization.base import register_serializable_type
+
+from nautilus_recovery_actor.node.whoami import user_at_host
 
 
 Action = Literal["release", "withdraw", "resume", "repair"]
@@ -194,7 +194,7 @@ class OperatorCommand(Data):
             instrument_id=instrument_id,
             reason=reason,
             secs=secs,
-            operator=_user_at_host() if operator is None else operator,
+            operator=user_at_host() if operator is None else operator,
             ts_event=now,
             ts_init=now,
             ts_expires=now + _to_ns(valid_secs),
@@ -298,14 +298,6 @@ def _check_line(text: str, needed: str) -> None:
 
 def _to_ns(secs: float) -> int:
     return round(secs * 1_000_000_000)
-
-
-def _user_at_host() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"  # A container may run under a number that has no name
-    return f"{user}@{socket.gethostname()}"
 
 
 register_serializable_type(OperatorCommand, OperatorCommand.to_dict, OperatorCommand.from_dict)

@@ -70,7 +70,7 @@ ENTRY_STOPS_START = Rule(
     code="ENTRY_STOPS_START",
     severity=Severity.BLOCK,
     consequence="NautilusTrader raises an error on the entry at every start.",
-    remedy="List all with `nautilus-recovery inspect`; remove the entry once you know the cause.",
+    remedy="See `nautilus-recovery inspect`, then take them out with `nautilus-recovery forget`.",
 )
 ENTRY_LEFT_OUT = Rule(
     code="ENTRY_LEFT_OUT",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TypeVar
 
+import msgspec
 import redis
 from nautilus_trader.model import currencies
 from nautilus_trader.model.objects import Currency
@@ -58,12 +59,36 @@ _TAKES_COMMISSION = hasattr(Position, "adjustments")
 _Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
 
 
+class Survey(msgspec.Struct, frozen=True):
+    """What is wrong with the stored entries, and by what positions are judged."""
+
+    # The entries that a node cannot load, by their keys
+    broken: dict[bytes, BrokenEntry]
+    # What a node makes of a stored list of fills
+    position: Callable[[Iterable[bytes]], RestoredPosition]
+
+
 def read(
     client: redis.Redis, namespace: Namespace, max_value_bytes: int = MAX_VALUE_BYTES
 ) -> Inventory | None:
     """Return what the next start of a node would restore."""
+    return _read(client, namespace, max_value_bytes)[0]
+
+
+def survey(
+    client: redis.Redis, namespace: Namespace, max_value_bytes: int = MAX_VALUE_BYTES
+) -> Survey:
+    """Return what of the stored entries a node cannot load: what `read` says, with their keys."""
+    _, reader = _read(client, namespace, max_value_bytes)
+    return Survey(reader.broken, reader.position)
+
+
+def _read(
+    client: redis.Redis, namespace: Namespace, max_value_bytes: int
+) -> tuple[Inventory | None, "_StoreReader"]:
+    reader = _StoreReader(client, namespace, max_value_bytes)
     try:
-        return _StoreReader(client, namespace, max_value_bytes).inventory()
+        return reader.inventory(), reader
     except NoPermissionError as e:
         raise RedisUnusableError(
             "This Redis user lacks permissions: it needs the commands SCAN, MEMORY USAGE, TYPE, "
@@ -83,7 +108,7 @@ class _StoreReader:
         self._prefix = os.fsencode(namespace.key(""))  # From the command line: any bytes
         self._pattern = os.fsencode(f"{literal(namespace.key(''))}*")
         self._max_bytes = max_bytes
-        self._broken: dict[bytes, BrokenEntry] = {}
+        self.broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
         self._instruments: dict[str, Terms] = {}
         self._last_written = 0
@@ -109,7 +134,7 @@ class _StoreReader:
         for order in orders:
             # A node gives the position of a parent to its children when it has loaded them
             order.position_id = order.position_id or position_of.get(order.client_order_id)
-        positions = [self._noted(p) for p in self._folded(b"positions", self._position)]
+        positions = [self._noted(p) for p in self._folded(b"positions", self.position)]
         open_positions = [position for position in positions if position.is_open]
         self._check_maps()
         return Inventory(
@@ -127,7 +152,7 @@ class _StoreReader:
                     name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]
                 )
             ),
-            broken=tuple(entry for _, entry in sorted(self._broken.items())),
+            broken=tuple(entry for _, entry in sorted(self.broken.items())),
         )
 
     # -- KEYS --
@@ -153,7 +178,7 @@ class _StoreReader:
         return read_values(self._client, keys, are_lists=are_lists, max_bytes=self._max_bytes)
 
     def _break(self, key: bytes, why: object, *, stops_start: bool) -> None:
-        self._broken[key] = BrokenEntry(
+        self.broken[key] = BrokenEntry(
             key=name(key), why=one_line(str(why)), stops_start=stops_start
         )
 
@@ -178,7 +203,7 @@ class _StoreReader:
             except BrokenEntryError as e:
                 self._break(key, e, stops_start=False)
 
-    def _position(self, values: Iterable[bytes]) -> RestoredPosition:
+    def position(self, values: Iterable[bytes]) -> RestoredPosition:
         return restored_position(values, self._terms)
 
     def _terms(self, instrument_id: str) -> Terms:
