@@ -22,6 +22,7 @@ from nautilus_trader.common.component import Logger
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.common.providers import InstrumentProvider
 from nautilus_trader.config import LiveExecEngineConfig
+from nautilus_trader.config import StrategyConfig
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.reports import FillReport
@@ -58,6 +59,7 @@ from nautilus_trader.model.objects import Money
 from nautilus_trader.model.orders import LimitOrder
 from nautilus_trader.model.orders import Order
 from nautilus_trader.portfolio.portfolio import Portfolio
+from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor.core import verdict
@@ -375,10 +377,11 @@ class Bench:
         self.cache.add_instrument(INSTRUMENT)
         self.cache.add_account(MarginAccount(account_state(self.clock.timestamp_ns())))
         if world.claimant is not None:
-            claimer = SimpleNamespace(
-                id=StrategyId(world.claimant), external_order_claims=[INSTRUMENT.id]
+            name, _, tag = world.claimant.partition("-")
+            config = StrategyConfig(
+                strategy_id=name, order_id_tag=tag, external_order_claims=[INSTRUMENT.id]
             )
-            self.engine.register_external_order_claims(claimer)
+            self.engine.register_external_order_claims(Strategy(config))
         self.events: list[OrderEvent] = []
         self._numbers = Counter[str]()
         self._fill_cache()
