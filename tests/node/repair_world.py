@@ -664,13 +664,7 @@ class Bench:
             self.rules,
         )
         self._answers = Answers(
-            self.seam,
-            reporters,
-            self.cache,
-            self.msgbus,
-            self.clock,
-            self.intake.counts,
-            self.past,
+            self.seam, reporters, self.cache, self.msgbus, self.clock, self.intake.counts, self.past
         )
         events = RepairEvents(TRADER, self.cache, self.clock)
         self.repairs = Repairs(self.cache, self.msgbus, events, self.past, self.seam)
@@ -691,9 +685,7 @@ class Bench:
         """
         now = self.clock.timestamp_ns()
         state = RecoveryState(RecoveryPhase.VERIFYING, deadline=now, settle_at=now, asked=2)
-        recovery = Recovery(
-            2, now, "proof", state, is_trader_running=True, required=frozenset()
-        )
+        recovery = Recovery(2, now, "proof", state, is_trader_running=True, required=frozenset())
         explored: frozenset[tuple[str, str]] = frozenset()
         for _ in range(3):
             answers = await self._answers.ask(None, (), explored)

@@ -15,8 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from nautilus_trader.model.events import OrderFilled
 
-from nautilus_recovery_actor.core.repair.steps import Adopt
 from nautilus_recovery_actor.core.repair.steps import Book
+from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.repair.steps import Vacate
 from tests.node.repair_world import EXTERNAL
@@ -35,6 +35,8 @@ from tests.node.repair_world import taken
 # What the ninth decimal of a price comes to
 TINY = Decimal("0.000001")
 OWNERS = st.sampled_from((STRATEGIES[0], STRATEGIES[0], STRATEGIES[1], EXTERNAL))
+# How often it may be planned anew
+ROUNDS = 3
 LEGS = st.sampled_from(("LONG", "SHORT"))
 QTY, PX = st.integers(1, 3), st.integers(90, 110)
 
@@ -77,7 +79,7 @@ def worlds(draw: st.DrawFn) -> World:
     at = draw(st.sampled_from((99, 1, 2)))
     is_reporting = draw(st.booleans()) or way is Way.LEGS
     if way is Way.LEGS:
-        drawn = [one for one in _with_legs(drawn)]
+        drawn = _with_legs(drawn)
     return World(way, tuple(drawn), tuple(made_up), claimant, is_reporting, at)
 
 
@@ -120,19 +122,19 @@ async def run(world: World) -> None:
 async def repaired(bench: Bench) -> None:
     trades_before = bench.trades()
     judgment = await bench.judge()
-    plan = judgment.plan
-    for step in plan.steps:
-        await make(bench, step)
-    assert len(bench.trades()) == len(set(bench.trades()))
-    assert set(trades_before) <= set(bench.trades())
-    after = await bench.judge()
-    assert after.plan.steps == (), after.plan.steps
-    if plan.refused:
-        assert [step.detail for step in plan.refused if not step.detail] == []
-        return
-    assert after.plan.refused == (), after.plan.refused
-    assert after.report.blocked_instruments == (), after.report.discrepancies
+    was_blocked = bool(judgment.report.blocked_instruments)
+    for _ in range(ROUNDS):
+        for step in judgment.plan.steps:
+            await make(bench, step)
+        assert len(bench.trades()) == len(set(bench.trades()))
+        assert set(trades_before) <= set(bench.trades())
+        judgment = await bench.judge()
+        if not judgment.plan.steps:
+            break
+    assert judgment.plan.steps == ()
     if judgment.report.blocked_instruments:
+        assert judgment.plan.refused, judgment.report.discrepancies
+    elif was_blocked:
         is_equal(bench)
 
 
@@ -169,7 +171,9 @@ async def make(bench: Bench, step: Step) -> None:
     for fill in fills:
         check_fill(bench, step, fill, trades)
         strategy_id, position_id = fill.strategy_id.value, str(fill.position_id)
-        _, qty, avg_px = model.get(position_id, (strategy_id, ZERO, ZERO))
+        # A position stays with who opened it, whoever trades in it
+        owner, qty, avg_px = model.get(position_id, (strategy_id, ZERO, ZERO))
+        strategy_id = owner if qty else strategy_id
         signed = fill.last_qty.as_decimal() * (1 if fill.is_buy else -1)
         qty, avg_px, gain = taken(qty, avg_px, signed, fill.last_px.as_decimal())
         assert is_allowed or abs(gain) < TINY, (step, gain)
@@ -201,7 +205,8 @@ def check_fill(bench: Bench, step: Step, fill: OrderFilled, known: set[str]) -> 
         assert fill.commission.as_decimal() == trade.fee
         return
     books = [each for each in step.operations if isinstance(each, Book)]
-    adopts = [each for each in step.operations if isinstance(each, Adopt)]
-    assert any(each.qty == signed for each in books) or (
-        adopts and step.told.kind == "infer_fill"
-    ), (step, fill)
+    infers = [each for each in step.operations if isinstance(each, Infer)]
+    assert any(each.qty == signed for each in books) or (infers and infers[0].qty == signed), (
+        step,
+        fill,
+    )

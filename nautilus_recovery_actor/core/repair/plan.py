@@ -69,7 +69,8 @@ def plan(
             unexplored.add(at)
             continue
         try:
-            steps += _of(there, found)
+            steps += tuple(_of(there, found))
+            steps += parts.moves(there)  # Each is right without the next
         except RefusedError as e:
             refused.append(_refusal(at, str(e)))
     return Plan(tuple(steps), tuple(refused), frozenset(unexplored))
@@ -79,15 +80,15 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     # In the order in which it was seen to last: what is made up goes first, then orders get their
     # ids and trades, and only then what is left is closed or moved
     kinds = {one.kind for one in found}
-    ordered = orders.changes(there) if kinds & (_ORDERS | _POSITIONS) else orders.Changes()
-    solved = positions.solve(there, ordered.missing) if kinds & (_ORDERS | _POSITIONS) else None
-    if solved is not None:
-        yield from solved.undone
-        yield from orders.renames(there, ordered)
-        yield from orders.trades(there, ordered, solved.trades)
-        yield from orders.endings(there, ordered, solved.trades)
-        yield from solved.rest
-    yield from parts.moves(there)
+    if not kinds & (_ORDERS | _POSITIONS):
+        return
+    ordered = orders.changes(there)
+    solved = positions.solve(there, ordered.missing, ordered.resting)
+    yield from solved.undone
+    yield from orders.updates(there, ordered)
+    yield from orders.trades(there, ordered, solved.trades)
+    yield from orders.endings(there, ordered, solved.trades)
+    yield from solved.rest
 
 
 def _nobodys(observation: Observation) -> set[tuple[str, str]]:

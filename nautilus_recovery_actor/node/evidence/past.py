@@ -10,6 +10,7 @@ from operator import attrgetter
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
@@ -128,6 +129,7 @@ class Past:
             qty=signed_qty(fill),
             px=fill.last_px.as_decimal(),
             is_newer=fill.ts_event > self._newest(fill.instrument_id),
+            status=None if order is None else OrderStatus(order.status).name,
         )
 
     def _newest(self, instrument_id: InstrumentId) -> int:
