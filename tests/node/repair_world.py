@@ -592,6 +592,15 @@ class Bench:
                 found[position.strategy_id.value] += position.realized_pnl.as_decimal()
         return dict(found)
 
+    def closed(self) -> dict[str, tuple[str, Decimal]]:
+        """
+        Return whose each closed position was, and what it has realized.
+        """
+        return {
+            one.id.value: (one.strategy_id.value, one.realized_pnl.as_decimal())
+            for one in self.cache.positions_closed()
+        }
+
     def trades(self) -> list[str]:
         """
         Return the trades of the venue that orders of the cache have.

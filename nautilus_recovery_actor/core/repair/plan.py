@@ -68,11 +68,17 @@ def plan(
         if found and at not in explored and not parts.only(there, found):
             unexplored.add(at)
             continue
+        planned = len(steps)
         try:
             steps += tuple(_of(there, found))
             steps += parts.moves(there)  # Each is right without the next
+            reason = parts.left(there) if found else None
         except RefusedError as e:
-            refused.append(_refusal(at, str(e)))
+            reason = str(e)
+        if reason is None and found and len(steps) == planned:
+            reason = "nothing that the venue reports explains the difference"
+        if reason is not None:
+            refused.append(_refusal(at, reason))
     return Plan(tuple(steps), tuple(refused), frozenset(unexplored))
 
 
