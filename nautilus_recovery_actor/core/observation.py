@@ -70,6 +70,8 @@ class VenueTrade(msgspec.Struct, frozen=True, gc=False):
     qty: Decimal
     px: Decimal | None
     is_newer: bool = True
+    # The status of its order in the cache
+    status: str | None = None
 
 
 _P = TypeVar("_P", VenuePosition, "CachedPosition")

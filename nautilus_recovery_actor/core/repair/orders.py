@@ -1,5 +1,5 @@
 """
-What brings the orders of the cache up to date: new ids, trades, ends, and orders that it lacks.
+What brings the orders of the cache up to date: ids and values, trades, ends, and what it lacks.
 """
 
 from collections import defaultdict
@@ -20,31 +20,30 @@ from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Fill
 from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Operation
-from nautilus_recovery_actor.core.repair.steps import Rename
 from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.core.report import RepairStep
 
 
 _ZERO = Decimal(0)
 _VALUES = ("qty", "px", "trigger_px")
-_ENDS: dict[str, Literal["CANCELED", "EXPIRED", "REJECTED"]] = {
-    "CANCELED": "CANCELED",
-    "EXPIRED": "EXPIRED",
-    "REJECTED": "REJECTED",
-}
+_End = Literal["CANCELED", "EXPIRED", "REJECTED"]
+# NautilusTrader applies no fill to an order that has ended so, but to its position
+_UNFILLABLE = ("EXPIRED", "REJECTED", "DENIED")
 
 
 class Changes(msgspec.Struct):
     """What differs between the orders of one place, by what is to be done about it."""
 
-    renamed: list[tuple[CachedOrder, VenueOrder]] = []
+    # Another id, or other values
     updated: list[tuple[CachedOrder, VenueOrder]] = []
     # Over at the venue, or unknown there
     over: list[tuple[CachedOrder, VenueOrder | None]] = []
     unknown: list[VenueOrder] = []
-    # What the cache lacks, perhaps: an order that is filled without a trade counts as one
+    # What the cache lacks, perhaps: what an order has filled without a trade counts as one
     missing: list[VenueTrade] = []
-    guessed: dict[str, VenueOrder] = {}
+    # How much the cache lacks of each order that rests at the venue, for certain
+    resting: dict[str, Decimal] = {}
 
 
 def changes(place: Place) -> Changes:
@@ -52,21 +51,21 @@ def changes(place: Place) -> Changes:
     found = Changes()
     reports = _reports(place)
     by_client_id = {one.client_order_id: one for one in place.orders}
-    for order in place.orders:
-        _compare(order, reports.get(order.client_order_id), found)
     numbered = {one.venue_order_id for one in place.orders}
     known = {one.client_order_id for one in place.trades if one.strategy_id is not None}
-    told = {one.venue_order_id: one for one in place.at_venue}
-    for venue_order_id, report in told.items():
-        is_known = report.client_order_id in {*by_client_id, *known} or venue_order_id in numbered
-        if report.is_open and not is_known:
-            found.unknown.append(report)
+    reported = {one.venue_order_id: one for one in place.at_venue}
     found.missing = [
         trade
         for trade in place.trades
-        if trade.strategy_id is not None or trade.venue_order_id in told
+        if trade.strategy_id is not None or trade.venue_order_id in reported
     ]
-    found.missing += _guessed(found, place)
+    for order in place.orders:
+        _compare(order, reports.get(order.client_order_id), found, place)
+    for venue_order_id, report in reported.items():
+        is_known = report.client_order_id in {*by_client_id, *known} or venue_order_id in numbered
+        if report.is_open and not is_known:
+            found.unknown.append(report)
+            found.resting[venue_order_id] = report.filled_qty or _ZERO
     return found
 
 
@@ -82,7 +81,7 @@ def _reports(place: Place) -> dict[str | None, VenueOrder]:
     return found
 
 
-def _compare(order: CachedOrder, report: VenueOrder | None, found: Changes) -> None:
+def _compare(order: CachedOrder, report: VenueOrder | None, found: Changes, place: Place) -> None:
     is_alive = order.is_open or order.is_inflight
     if report is None:
         if is_alive:
@@ -95,109 +94,97 @@ def _compare(order: CachedOrder, report: VenueOrder | None, found: Changes) -> N
         )
     if not is_alive:
         return
-    if order.venue_order_id is not None and order.venue_order_id != report.venue_order_id:
-        found.renamed.append((order, report))
-    if not report.is_open:
-        found.over.append((order, report))
-        return
-    if order.filled_qty and report.filled_qty is not None and report.filled_qty < order.filled_qty:
+    filled = order.filled_qty or _ZERO
+    if report.is_open and report.filled_qty is not None and report.filled_qty < filled:
         raise RefusedError(
             f"the venue has {report.filled_qty} of order {order.client_order_id} filled, and the "
-            f"cache {order.filled_qty}"
+            f"cache {filled}"
         )
-    if order.is_inflight or any(
-        getattr(report, name) not in (None, getattr(order, name)) for name in _VALUES
-    ):
+    lacking = _filled(report) - filled
+    if report.is_open:
+        found.resting[report.venue_order_id] = lacking
+    if order.venue_order_id != report.venue_order_id or (report.is_open and _values(order, report)):
         found.updated.append((order, report))
+    if not report.is_open:
+        found.over.append((order, report))
+    _infer(order, report, lacking, found, place)
 
 
-def _guessed(found: Changes, place: Place) -> Iterator[VenueTrade]:
-    told: dict[str, Decimal] = defaultdict(Decimal)
-    for trade in found.missing:
-        if trade.client_order_id is not None:
-            told[trade.client_order_id] += abs(trade.qty)
-    for order, report in (*found.over, *found.updated):
-        if report is None or report.filled_qty is None:
-            continue
-        # Some adapters tell the end of a conditional order, and nothing of the one it became
-        is_whole = report.status == "FILLED" and not report.filled_qty
-        filled = (report.qty or _ZERO) if is_whole else report.filled_qty
-        lacking = filled - (order.filled_qty or _ZERO) - told[order.client_order_id]
-        owner = place.owners.get(order.client_order_id)
-        px = report.avg_px or _made_up_px(place, order) or order.px or order.trigger_px
-        if lacking > 0 and owner is not None and px:
-            found.guessed[report.venue_order_id] = report
-            yield VenueTrade(
-                instrument_id=place.instrument_id,
-                trade_id="",
-                venue_order_id=report.venue_order_id,
-                client_order_id=order.client_order_id,
-                strategy_id=owner[0],
-                position_id=owner[1],
-                qty=lacking if order.side == "BUY" else -lacking,
-                px=px,
-                is_newer=True,
-            )
+def _infer(
+    order: CachedOrder, report: VenueOrder, lacking: Decimal, found: Changes, place: Place
+) -> None:
+    own = [one for one in found.missing if one.client_order_id == order.client_order_id]
+    lacking -= sum((abs(one.qty) for one in own), _ZERO)
+    owner = place.owners.get(order.client_order_id)
+    if lacking > 0 and owner is not None:
+        position_id = owner[1] or place.position_of(owner[0])
+        guessed = VenueTrade(
+            instrument_id=place.instrument_id,
+            trade_id="",
+            venue_order_id=report.venue_order_id,
+            client_order_id=order.client_order_id,
+            strategy_id=owner[0],
+            position_id=position_id,
+            qty=lacking if order.side == "BUY" else -lacking,
+            px=report.avg_px or _made_up_px(place, order) or order.px or order.trigger_px,
+            status=order.status,
+        )
+        found.missing.append(guessed)
+
+
+def _filled(report: VenueOrder) -> Decimal:
+    # Some adapters report the end of a conditional order, and nothing of the one that it became
+    is_whole = report.status == "FILLED" and not report.filled_qty
+    return (report.qty if is_whole else report.filled_qty) or _ZERO
 
 
 def _made_up_px(place: Place, order: CachedOrder) -> Decimal | None:
     # What the engine made up in its stead is at the venue's own price
-    return next(
-        (
-            part.avg_px
-            for part in place.parts
-            if part.is_made_up and (part.qty > 0) == (order.side == "BUY")
-        ),
-        None,
-    )
+    made_up = (part for part in place.parts if part.is_made_up)
+    return next((one.avg_px for one in made_up if (one.qty > 0) == (order.side == "BUY")), None)
+
+
+def _values(order: CachedOrder, report: VenueOrder) -> dict[str, Decimal]:
+    # Those of the venue that are others
+    told = {name: getattr(report, name) for name in _VALUES}
+    return {
+        name: value for name, value in told.items() if value not in (None, getattr(order, name))
+    }
 
 
 # -- STEPS --
 
 
-def renames(place: Place, found: Changes) -> Iterator[Step]:
-    """Return the steps that give orders their new ids at the venue, and their new values."""
-    for order, report in found.renamed:
-        detail = (
-            f"Order {order.client_order_id} has the ID {report.venue_order_id} at the venue now, "
-            f"and not {order.venue_order_id}: it goes on under that"
-        )
-        rename = Rename(order.client_order_id, report.venue_order_id)
-        yield _step(place, "rename_order", order.client_order_id, detail, rename)
+def updates(place: Place, found: Changes) -> Iterator[Step]:
+    """Return the steps that give orders their ids and values at the venue."""
     for order, report in found.updated:
-        values = ", ".join(
-            f"{name} {value}"
-            for name in _VALUES
-            if (value := getattr(report, name)) not in (None, getattr(order, name))
-        )
-        detail = (
-            f"Order {order.client_order_id} is {report.status} at the venue"
-            f"{f' with {values}' if values else ''}: take that over"
-        )
-        adopt = Adopt(report.venue_order_id)
-        yield _step(place, "update_order", order.client_order_id, detail, adopt)
+        values = _values(order, report) if report.is_open else {}
+        is_renamed = order.venue_order_id not in (None, report.venue_order_id)
+        new = [f"ID {report.venue_order_id}"] if is_renamed else []
+        new += [f"{name} {value}" for name, value in values.items()]
+        told = f" with {', '.join(new)}" if new else ""
+        detail = f"Order {order.client_order_id} is {report.status} at the venue{told}: adopt that"
+        kind = "rename_order" if is_renamed else "update_order"
+        update = Update(order.client_order_id, report.venue_order_id, **values)
+        yield _step(place, kind, order.client_order_id, detail, update)
 
 
 def trades(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterator[Step]:
     """Return the steps that apply trades, each once, by their orders; and take up what rests."""
     by_order: dict[tuple[str, str | None], list[VenueTrade]] = defaultdict(list)
     for trade in chosen:
-        if trade.trade_id:
-            key = trade.client_order_id if trade.strategy_id is not None else None
-            by_order[trade.venue_order_id, key].append(trade)
+        by_order[trade.venue_order_id, trade.client_order_id].append(trade)
+    _check_resting(found, by_order)
     resting = {report.venue_order_id: report for report in found.unknown}
     for (venue_order_id, client_order_id), own in by_order.items():
-        what = _in_words(own)
         if client_order_id is not None:
-            detail = f"Apply {what} to order {client_order_id}: the cache lacks it"
-            fills = (Fill(client_order_id, venue_order_id, one.trade_id) for one in own)
-            yield _step(place, "apply_fills", client_order_id, detail, *fills)
+            yield from _fills(place, client_order_id, own)
             continue
         report = resting.pop(venue_order_id, None)
-        state = "which rests, " if report is not None else ""
+        state = "" if report is None else ", which rests,"
         detail = (
-            f"Take up order {venue_order_id}, {state}with {what} under {place.owner}: it was not "
-            "sent by this node"
+            f"Take up order {venue_order_id}{state} with {_in_words(own)} under {place.owner}: it "
+            "was not sent by this node"
         )
         adopt = Adopt(venue_order_id, tuple(one.trade_id for one in own))
         yield _step(place, "adopt_order", venue_order_id, detail, adopt)
@@ -209,15 +196,46 @@ def trades(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterat
         yield _step(
             place, "adopt_order", report.venue_order_id, detail, Adopt(report.venue_order_id)
         )
-    for trade in chosen:
-        if not trade.trade_id and trade.client_order_id is not None and trade.px is not None:
-            detail = (
-                f"Order {trade.client_order_id} is {found.guessed[trade.venue_order_id].status} at "
-                f"the venue, which tells no trade of it: infer {trade.qty} at {trade.px}, without "
-                "a fee"
+
+
+def _check_resting(
+    found: Changes, by_order: dict[tuple[str, str | None], list[VenueTrade]]
+) -> None:
+    applied: dict[str, Decimal] = defaultdict(Decimal)
+    for (venue_order_id, _), own in by_order.items():
+        applied[venue_order_id] += sum((abs(one.qty) for one in own), _ZERO)
+    for venue_order_id, lacking in found.resting.items():
+        if applied[venue_order_id] != lacking:
+            raise RefusedError(
+                f"order {venue_order_id} rests at the venue, the cache lacks {lacking} that it has "
+                f"filled, and the trades that the venue reports of that make up "
+                f"{applied[venue_order_id]}: cancel it at the venue"
             )
-            infer = Infer(trade.client_order_id, trade.venue_order_id, trade.qty, trade.px)
-            yield _step(place, "infer_fill", trade.client_order_id, detail, infer)
+
+
+def _fills(place: Place, client_order_id: str, own: list[VenueTrade]) -> Iterator[Step]:
+    for trade in own:
+        if trade.status in _UNFILLABLE:
+            raise RefusedError(
+                f"order {client_order_id} is {trade.status} in the cache, so what the venue has "
+                "filled of it cannot be applied"
+            )
+    real = [one for one in own if one.trade_id]
+    if real:
+        detail = f"Apply {_in_words(real)} to order {client_order_id}: the cache lacks it"
+        fills = (Fill(client_order_id, one.venue_order_id, one.trade_id) for one in real)
+        yield _step(place, "apply_fills", client_order_id, detail, *fills)
+    for one in own:
+        if one.trade_id:
+            continue
+        if one.px is None:
+            raise RefusedError(f"the venue does not report at what {client_order_id} was filled")
+        detail = (
+            f"Fill {one.qty} of order {client_order_id} at {one.px}, without a fee: the venue has "
+            "that much more of it filled, and reports no trade of it"
+        )
+        infer = Infer(client_order_id, one.venue_order_id, one.position_id, one.qty, one.px)
+        yield _step(place, "infer_fill", client_order_id, detail, infer)
 
 
 def endings(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterator[Step]:
@@ -233,16 +251,46 @@ def endings(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Itera
             is_sent = order.venue_order_id is not None
             if not is_sent and order.ts_init:
                 raise RefusedError(f"order {order.client_order_id} may still be on its way")
-            status = "CANCELED" if is_sent else "REJECTED"
+            status: _End = "CANCELED" if is_sent else "REJECTED"
             why = "the venue does not know it, asked for it by its ID"
         else:
-            status = _ENDS.get(report.status, "CANCELED")
+            # The engine ends no order so that was never accepted, or that has filled a part
+            is_accepted = order.venue_order_id is not None or applied[order.client_order_id]
+            status = _ended(report, is_accepted=bool(is_accepted), is_filled=bool(done))
             why = f"it is {report.status} at the venue"
-            if report.status not in _ENDS:
+            if report.filled_qty is not None and report.filled_qty > done:
                 why += ", and what it filled is in the position already"
-        end = End(order.client_order_id, _ENDS[status])
-        detail = f"Order {order.client_order_id} is {status}: {why}"
-        yield _step(place, "end_order", order.client_order_id, detail, end)
+        yield _end(place, order.client_order_id, status, why)
+    yield from _ended_again(place, chosen)
+
+
+def _ended_again(place: Place, chosen: Iterable[VenueTrade]) -> Iterator[Step]:
+    # A fill opens an order that was canceled
+    compared = {order.client_order_id for order in place.orders}
+    reports = {one.venue_order_id: one for one in place.at_venue}
+    reopened = dict.fromkeys(
+        (one.client_order_id, one.venue_order_id)
+        for one in chosen
+        if one.status == "CANCELED" and one.client_order_id not in compared
+    )
+    for client_order_id, venue_order_id in reopened:
+        report = reports.get(venue_order_id)
+        if report is None or client_order_id is None or report.status == "FILLED":
+            continue
+        status = _ended(report, is_accepted=True, is_filled=True)
+        why = f"it is {report.status} at the venue, and was before those trades"
+        yield _end(place, client_order_id, status, why)
+
+
+def _ended(report: VenueOrder, *, is_accepted: bool, is_filled: bool) -> _End:
+    if report.status == "EXPIRED" and is_accepted:
+        return "EXPIRED"
+    return "REJECTED" if report.status == "REJECTED" and not is_filled else "CANCELED"
+
+
+def _end(place: Place, client_order_id: str, status: _End, why: str) -> Step:
+    detail = f"Order {client_order_id} is {status}: {why}"
+    return _step(place, "end_order", client_order_id, detail, End(client_order_id, status))
 
 
 def _in_words(own: list[VenueTrade]) -> str:

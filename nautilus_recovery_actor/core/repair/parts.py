@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
+from nautilus_recovery_actor.core.repair.place import EXTERNAL
 from nautilus_recovery_actor.core.repair.place import Part
 from nautilus_recovery_actor.core.repair.place import Place
 from nautilus_recovery_actor.core.repair.place import RefusedError
@@ -53,6 +54,27 @@ def moves(place: Place) -> Iterator[Step]:
     if place.owner == place.claimant:
         for part in [one for one in place.parts if one.is_nobodys and one.qty and one.avg_px]:
             yield _hand_over(place, part, part.avg_px)
+
+
+def left(place: Place) -> str | None:
+    """Return why what is left then still blocks, ``None`` if it does not."""
+    held = [part for part in place.parts if part.qty]
+    if not _is_net(place) or place.held != place.expected:
+        return None
+    owners = {EXTERNAL if part.is_nobodys else part.strategy_id for part in held}
+    parts = " and ".join(f"{part.qty} of {part.strategy_id} ({part.name})" for part in held)
+    made_up = [part.name for part in held if part.is_made_up]
+    if made_up and len(made_up) < len(held):
+        return (
+            f"the venue holds {parts} in one net position, and reports no trade of "
+            f"{' and '.join(made_up)}, which is made up: close that with `closing_order`"
+        )
+    if len(owners) > 1 and owners != {EXTERNAL, place.claimant}:
+        return (
+            f"the venue holds {parts} in one net position: close all but one of them with "
+            "`closing_order`, or name the instrument in `external_order_claims`"
+        )
+    return None
 
 
 def _contrary(parts: list[Part]) -> tuple[Part, Part] | None:

@@ -68,10 +68,17 @@ def plan(
         if found and at not in explored and not parts.only(there, found):
             unexplored.add(at)
             continue
+        planned = len(steps)
         try:
-            steps += _of(there, found)
+            steps += tuple(_of(there, found))
+            steps += parts.moves(there)  # Each is right without the next
+            reason = parts.left(there) if found else None
         except RefusedError as e:
-            refused.append(_refusal(at, str(e)))
+            reason = str(e)
+        if reason is None and found and len(steps) == planned:
+            reason = "nothing that the venue reports explains the difference"
+        if reason is not None:
+            refused.append(_refusal(at, reason))
     return Plan(tuple(steps), tuple(refused), frozenset(unexplored))
 
 
@@ -79,15 +86,15 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     # In the order in which it was seen to last: what is made up goes first, then orders get their
     # ids and trades, and only then what is left is closed or moved
     kinds = {one.kind for one in found}
-    ordered = orders.changes(there) if kinds & (_ORDERS | _POSITIONS) else orders.Changes()
-    solved = positions.solve(there, ordered.missing) if kinds & (_ORDERS | _POSITIONS) else None
-    if solved is not None:
-        yield from solved.undone
-        yield from orders.renames(there, ordered)
-        yield from orders.trades(there, ordered, solved.trades)
-        yield from orders.endings(there, ordered, solved.trades)
-        yield from solved.rest
-    yield from parts.moves(there)
+    if not kinds & (_ORDERS | _POSITIONS):
+        return
+    ordered = orders.changes(there)
+    solved = positions.solve(there, ordered.missing, ordered.resting)
+    yield from solved.undone
+    yield from orders.updates(there, ordered)
+    yield from orders.trades(there, ordered, solved.trades)
+    yield from orders.endings(there, ordered, solved.trades)
+    yield from solved.rest
 
 
 def _nobodys(observation: Observation) -> set[tuple[str, str]]:

@@ -2,6 +2,7 @@
 What explains what the venue holds: which trades the cache lacks, and which it has too many.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -28,9 +29,10 @@ class Solved(msgspec.Struct):
     rest: list[Step]
 
 
-def solve(place: Place, missing: Sequence[VenueTrade]) -> Solved:
+def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] = ()) -> Solved:
     """
-    Return what makes the cache hold what the venue holds; `missing` is what it lacks, perhaps.
+    Return what makes the cache hold what the venue holds; `missing` is what it lacks, perhaps, and
+    for certain if it is of one of the orders `certain`, which rest.
 
     Real trades explain more than made-up ones do, and both more than what nobody tells.
     """
@@ -39,14 +41,14 @@ def solve(place: Place, missing: Sequence[VenueTrade]) -> Solved:
     if place.has_unnamed_legs:
         raise RefusedError("the venue holds contrary positions and does not name them")
     if not place.has_legs:
-        return _solve(place, place.parts, place.expected, missing)
+        return _solve(place, place.parts, place.expected, missing, certain)
     solved = Solved([], (), [])
     reported = {one.position_id: one.qty for one in place.reported or ()}
     held = {part.position_id for part in place.parts if part.position_id is not None}
     for leg in sorted({*filter(None, reported), *held}):
         own = [part for part in place.parts if part.position_id == leg]
         trades = [one for one in missing if one.position_id == leg]
-        found = _solve(place, own, reported.get(leg, ZERO), trades, leg)
+        found = _solve(place, own, reported.get(leg, ZERO), trades, certain, leg)
         solved.undone += found.undone
         solved.trades += found.trades
         solved.rest += found.rest
@@ -58,12 +60,13 @@ def _solve(
     parts: list[Part],
     expected: Decimal,
     missing: Sequence[VenueTrade],
+    certain: Collection[str],
     leg: str | None = None,
 ) -> Solved:
     closed = [one for one in place.closed if leg is None or one.position_id == leg]
     held = sum((part.qty for part in parts), ZERO)
     made_up = sum((part.made_up_qty for part in parts), ZERO)
-    for trades in _choices(missing):
+    for trades in _choices(missing, certain):
         traded = sum((trade.qty for trade in trades), ZERO)
         for is_undoing, reopened in _undoings(parts, closed):
             real = -sum((one.made_up_qty for one in reopened), ZERO)
@@ -74,16 +77,26 @@ def _solve(
                 return Solved(undone, trades, [])
     # What nobody tells: certain are the trades of known orders, and what came after all that the
     # cache knows
-    trades = tuple(one for one in missing if one.is_newer or one.strategy_id is not None)
+    trades = _newer(missing, certain)
     undone = list(_undone(place, parts, ()))
     _take(place, trades)
     return Solved(undone, trades, list(_untold(place, expected, leg)))
 
 
-def _choices(missing: Sequence[VenueTrade]) -> Iterator[tuple[VenueTrade, ...]]:
-    newer = tuple(one for one in missing if one.is_newer or one.strategy_id is not None)
-    known = tuple(one for one in missing if one.strategy_id is not None)
-    yield from dict.fromkeys((tuple(missing), newer, known, ()))
+def _choices(
+    missing: Sequence[VenueTrade], certain: Collection[str]
+) -> Iterator[tuple[VenueTrade, ...]]:
+    sure = tuple(one for one in missing if one.venue_order_id in certain)
+    known = tuple(one for one in missing if one in sure or one.strategy_id is not None)
+    yield from dict.fromkeys((tuple(missing), _newer(missing, certain), known, sure))
+
+
+def _newer(missing: Sequence[VenueTrade], certain: Collection[str]) -> tuple[VenueTrade, ...]:
+    return tuple(
+        one
+        for one in missing
+        if one.is_newer or one.strategy_id is not None or one.venue_order_id in certain
+    )
 
 
 def _undoings(

@@ -38,19 +38,27 @@ class Fill(msgspec.Struct, frozen=True):
 
 
 class Infer(msgspec.Struct, frozen=True):
-    """An order of the cache was filled by `qty`, signed, of which the venue tells no trade."""
+    """An order of the cache is filled by what the venue has filled of it and tells no trade of."""
 
     client_order_id: str
     venue_order_id: str
+    position_id: str | None
     qty: Decimal
     px: Decimal
 
 
-class Rename(msgspec.Struct, frozen=True):
-    """An order has another id at the venue now."""
+class Update(msgspec.Struct, frozen=True):
+    """
+    An order has this id at the venue, and these values where they are given.
+
+    It is accepted first if the cache has no id of it.
+    """
 
     client_order_id: str
     venue_order_id: str
+    qty: Decimal | None = None
+    px: Decimal | None = None
+    trigger_px: Decimal | None = None
 
 
 class End(msgspec.Struct, frozen=True):
@@ -61,7 +69,7 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Adopt(msgspec.Struct, frozen=True):
-    """The engine is given the venue's report of an order, with those of its trades."""
+    """The engine is given the venue's report of an order that it lacks, and of its trades."""
 
     venue_order_id: str
     trade_ids: tuple[str, ...] = ()
@@ -73,7 +81,7 @@ class Vacate(msgspec.Struct, frozen=True):
     position_id: str
 
 
-Operation: TypeAlias = Book | Fill | Infer | Rename | End | Adopt | Vacate
+Operation: TypeAlias = Book | Fill | Infer | Update | End | Adopt | Vacate
 
 
 class Step(msgspec.Struct, frozen=True):

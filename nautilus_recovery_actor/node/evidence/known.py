@@ -3,6 +3,7 @@ The cache, as the core's corrections look at it.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from decimal import Decimal
@@ -24,9 +25,18 @@ from nautilus_recovery_actor.node.observing.orders import account_of
 
 
 class KnownToCache:
-    """What the cache knows of a client's accounts, its positions as they are now."""
+    """
+    What the cache knows of a client's accounts, its positions as they are now.
 
-    def __init__(self, cache: CacheFacade, accounts: Collection[str]) -> None:
+    A trade is past if a position that `is_real` has it, or is younger.
+    """
+
+    def __init__(
+        self,
+        cache: CacheFacade,
+        accounts: Collection[str],
+        is_real: Callable[[Position], bool] = lambda _: True,
+    ) -> None:
         self.order = cache.order
         self._cache = cache
         self._accounts = accounts
@@ -36,7 +46,8 @@ class KnownToCache:
         for position in cache.positions_open():
             if position.account_id.value in accounts:
                 self._held[position.instrument_id] += position.signed_decimal_qty()
-                self._open[position.instrument_id].append(position)
+                if is_real(position):
+                    self._open[position.instrument_id].append(position)
         self._traded: dict[InstrumentId, tuple[frozenset[TradeId], int]] = {}
         self._bases: dict[str, Decimal] = defaultdict(Decimal)
         if self._is_cash:

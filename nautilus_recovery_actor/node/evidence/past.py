@@ -10,10 +10,12 @@ from operator import attrgetter
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.orders import Order
+from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core import corrections
 from nautilus_recovery_actor.core.enums import Correction
@@ -79,7 +81,7 @@ class Past:
             newest.values(),
             fills,
             (),
-            KnownToCache(self._cache, accounts),
+            KnownToCache(self._cache, accounts, self._is_real),
             rebuilt,
             _READ_BY,
             is_price_average=is_price_average,
@@ -106,6 +108,10 @@ class Past:
             traded.setdefault(account_id, []).append(self._trade(fill, order))
         return found, traded
 
+    def _is_real(self, position: Position) -> bool:
+        # What is made up may stand for a trade that is older
+        return not all(is_made_up(self._cache, fill) for fill in position.events)
+
     def _order_of(self, fill: FillReport, report: OrderStatusReport | None) -> Order | None:
         told = None if report is None else report.client_order_id
         for each in (fill.client_order_id, told, self._cache.client_order_id(fill.venue_order_id)):
@@ -128,6 +134,7 @@ class Past:
             qty=signed_qty(fill),
             px=fill.last_px.as_decimal(),
             is_newer=fill.ts_event > self._newest(fill.instrument_id),
+            status=None if order is None else OrderStatus(order.status).name,
         )
 
     def _newest(self, instrument_id: InstrumentId) -> int:

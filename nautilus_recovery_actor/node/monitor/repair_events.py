@@ -3,6 +3,7 @@ The native events that a repair consists of, flagged as reconciliation.
 """
 
 from decimal import Decimal
+from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Clock
@@ -28,12 +29,14 @@ from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.instruments import Instrument
 from nautilus_trader.model.objects import Money
 from nautilus_trader.model.objects import Price
+from nautilus_trader.model.objects import Quantity
 from nautilus_trader.model.orders import MarketOrder
 from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Infer
+from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.node.observing.fills import MOVED
 
 
@@ -75,27 +78,11 @@ class RepairEvents:
         px: Decimal,
     ) -> tuple[OrderEvent, OrderEvent]:
         """Return what accepts and fills such an order, at no cost."""
-        now = self._clock.timestamp_ns()
-        venue_order_id = VenueOrderId(UUID4().value)
-        accepted = OrderAccepted(
-            trader_id=self._trader_id,
-            strategy_id=order.strategy_id,
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=venue_order_id,
-            account_id=account_id,
-            event_id=UUID4(),
-            ts_event=now,
-            ts_init=now,
-            reconciliation=True,
-        )
+        common = self._common(order, account_id, self._clock.timestamp_ns())
+        common["venue_order_id"] = VenueOrderId(UUID4().value)
+        accepted = OrderAccepted(**common)
         filled = OrderFilled(
-            trader_id=self._trader_id,
-            strategy_id=order.strategy_id,
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=venue_order_id,
-            account_id=account_id,
+            **{**common, "event_id": UUID4()},
             trade_id=TradeId(UUID4().value),
             position_id=position_id,
             order_side=order.side,
@@ -105,22 +92,14 @@ class RepairEvents:
             currency=instrument.quote_currency,
             commission=Money(0, instrument.get_cost_currency()),
             liquidity_side=LiquiditySide.NO_LIQUIDITY_SIDE,
-            event_id=UUID4(),
-            ts_event=now,
-            ts_init=now,
-            reconciliation=True,
         )
         return accepted, filled
 
     def filled(self, order: Order, report: FillReport, instrument: Instrument) -> OrderFilled:
         """Return what applies a trade of the venue to an order of the cache."""
         return OrderFilled(
-            trader_id=self._trader_id,
-            strategy_id=order.strategy_id,
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
+            **self._common(order, report.account_id, report.ts_event),
             venue_order_id=report.venue_order_id,
-            account_id=report.account_id,
             trade_id=report.trade_id,
             position_id=self._cache.position_id(order.client_order_id) or report.venue_position_id,
             order_side=order.side,
@@ -130,26 +109,21 @@ class RepairEvents:
             currency=instrument.quote_currency,
             commission=report.commission,
             liquidity_side=report.liquidity_side,
-            event_id=UUID4(),
-            ts_event=report.ts_event,
-            ts_init=self._clock.timestamp_ns(),
-            reconciliation=True,
         )
 
     def inferred(
         self, order: Order, infer: Infer, account_id: AccountId, instrument: Instrument
     ) -> OrderFilled:
-        """Return what fills an order of which the venue tells no trade, at no cost."""
+        """Return what fills an order of the cache as the venue says, at no cost."""
         now = self._clock.timestamp_ns()
+        known = self._cache.position_id(order.client_order_id)
+        if known is None and infer.position_id is not None:
+            known = PositionId(infer.position_id)
         return OrderFilled(
-            trader_id=self._trader_id,
-            strategy_id=order.strategy_id,
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
+            **self._common(order, account_id, now),
             venue_order_id=VenueOrderId(infer.venue_order_id),
-            account_id=account_id,
             trade_id=TradeId(UUID4().value),
-            position_id=self._cache.position_id(order.client_order_id),
+            position_id=known,
             order_side=order.side,
             order_type=order.order_type,
             last_qty=instrument.make_qty(abs(infer.qty)),
@@ -157,50 +131,56 @@ class RepairEvents:
             currency=instrument.quote_currency,
             commission=Money(0, instrument.get_cost_currency()),
             liquidity_side=LiquiditySide.NO_LIQUIDITY_SIDE,
-            event_id=UUID4(),
-            ts_event=now,
-            ts_init=now,
-            reconciliation=True,
         )
 
-    def renamed(
+    def accepted(
         self, order: Order, account_id: AccountId, venue_order_id: VenueOrderId, ts_event: int
+    ) -> OrderAccepted:
+        """Return what gives an order that was on its way its id at the venue."""
+        return OrderAccepted(
+            **self._common(order, account_id, ts_event), venue_order_id=venue_order_id
+        )
+
+    def updated(
+        self, order: Order, account_id: AccountId, update: Update, ts_event: int
     ) -> OrderUpdated:
-        """Return what gives an order its new id at the venue."""
+        """Return what gives an order its new id and values at the venue."""
+        px, trigger_px = (
+            order.price if order.has_price else None,
+            order.trigger_price if order.has_trigger_price else None,
+        )
         return OrderUpdated(
-            trader_id=order.trader_id,
-            strategy_id=order.strategy_id,
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=venue_order_id,
-            account_id=account_id,
-            quantity=order.quantity,
-            price=order.price if order.has_price else None,
-            trigger_price=order.trigger_price if order.has_trigger_price else None,
-            event_id=UUID4(),
-            ts_event=ts_event,
-            ts_init=self._clock.timestamp_ns(),
-            reconciliation=True,
+            **self._common(order, account_id, ts_event),
+            venue_order_id=VenueOrderId(update.venue_order_id),
+            quantity=order.quantity
+            if update.qty is None
+            else Quantity(update.qty, order.quantity.precision),
+            price=px if update.px is None or px is None else Price(update.px, px.precision),
+            trigger_price=trigger_px
+            if update.trigger_px is None or trigger_px is None
+            else Price(update.trigger_px, trigger_px.precision),
         )
 
     def ended(self, order: Order, account_id: AccountId, end: End) -> OrderEvent:
         """Return what ends an order."""
-        now = self._clock.timestamp_ns()
-        common = {
+        common = self._common(order, account_id, self._clock.timestamp_ns())
+        if end.status == "REJECTED":
+            return OrderRejected(reason="unknown to the venue", **common)
+        kind = OrderExpired if end.status == "EXPIRED" else OrderCanceled
+        return kind(venue_order_id=order.venue_order_id, **common)
+
+    def _common(self, order: Order, account_id: AccountId, ts_event: int) -> dict[str, Any]:
+        return {
             "trader_id": order.trader_id,
             "strategy_id": order.strategy_id,
             "instrument_id": order.instrument_id,
             "client_order_id": order.client_order_id,
             "account_id": account_id,
             "event_id": UUID4(),
-            "ts_event": now,
-            "ts_init": now,
+            "ts_event": ts_event,
+            "ts_init": self._clock.timestamp_ns(),
             "reconciliation": True,
         }
-        if end.status == "REJECTED":
-            return OrderRejected(reason="unknown to the venue", **common)
-        kind = OrderExpired if end.status == "EXPIRED" else OrderCanceled
-        return kind(venue_order_id=order.venue_order_id, **common)
 
 
 def _exact(instrument: Instrument, px: Decimal) -> Price:

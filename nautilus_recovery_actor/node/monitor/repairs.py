@@ -27,8 +27,8 @@ from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Fill
 from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Operation
-from nautilus_recovery_actor.core.repair.steps import Rename
 from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.core.repair.steps import Vacate
 from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.seam import Seam
@@ -89,13 +89,8 @@ class Repairs:
                 await self._fill(operation, account_id, instrument)
             case Infer():
                 await self._infer(operation, account_id, instrument)
-            case Rename(_, venue_order_id):
-                order = self._order(operation.client_order_id)
-                report = self._past.order(account_id.value, venue_order_id)
-                new = VenueOrderId(venue_order_id)
-                ts_event = order.ts_last if report is None else report.ts_last
-                self._send(self._events.renamed(order, account_id, new, ts_event))
-                await self._until(lambda: order.venue_order_id == new)
+            case Update():
+                await self._update(operation, account_id)
             case End():
                 order = self._order(operation.client_order_id)
                 self._send(self._events.ended(order, account_id, operation))
@@ -145,11 +140,22 @@ class Repairs:
 
     async def _infer(self, infer: Infer, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(infer.client_order_id)
-        filled = order.filled_qty
-        if order.is_closed:
-            raise StoppedError(f"the order is {order.status_string()} by now")
+        filled = order.filled_qty.as_decimal() + abs(infer.qty)
+        if filled > order.quantity:
+            raise StoppedError(f"the cache has {order.filled_qty} of it filled by now")
         self._send(self._events.inferred(order, infer, account_id, instrument))
-        await self._until(lambda: order.filled_qty > filled)
+        await self._until(lambda: order.filled_qty == filled)
+
+    async def _update(self, update: Update, account_id: AccountId) -> None:
+        order = self._order(update.client_order_id)
+        report = self._past.order(account_id.value, update.venue_order_id)
+        ts_event = order.ts_last if report is None else report.ts_last
+        new = VenueOrderId(update.venue_order_id)
+        if order.venue_order_id is None:
+            self._send(self._events.accepted(order, account_id, new, ts_event))
+        updated = self._events.updated(order, account_id, update, ts_event)
+        self._send(updated)
+        await self._until(lambda: order.last_event.id == updated.id)
 
     async def _adopt(self, adopt: Adopt, account_id: AccountId) -> None:
         report = self._past.order(account_id.value, adopt.venue_order_id)
