@@ -26,7 +26,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.serialization.base import register_serializable_type
 
 
-Action = Literal["release", "withdraw", "resume"]
+Action = Literal["release", "withdraw", "resume", "verify"]
 
 MAX_RELEASE_SECS = 86_400.0
 VALID_SECS = 10.0
@@ -56,11 +56,11 @@ class OperatorCommand(Data):
         The trader that it is for. The monitors of all others ignore it.
     command_id : str
         A UUID, which the answer repeats.
-    action : {'release', 'withdraw', 'resume'}
+    action : {'release', 'withdraw', 'resume', 'verify'}
         What to do: ``release`` a blocked instrument for a time, ``withdraw`` a release before it
-        expires, or ``resume`` after a storm of epochs.
+        expires, ``resume`` after a storm of epochs, or ``verify`` by asking the venues now.
     instrument_id : str
-        The instrument to release or withdraw, empty for ``resume``.
+        The instrument to release or withdraw, empty for ``resume`` and ``verify``.
     reason : str
         Why, in one line. It is logged and kept in the report.
     secs : float
@@ -254,9 +254,9 @@ class OperatorCommand(Data):
 def _check_action(action: str, instrument_id: str, secs: float) -> None:
     if action not in get_args(Action):
         raise ValueError(f"Unknown action '{action}': use {', '.join(get_args(Action))}")
-    if action == "resume":
+    if action in ("resume", "verify"):
         if instrument_id:
-            raise ValueError("A resume concerns the whole node: do not name an instrument")
+            raise ValueError(f"A {action} concerns the whole node: do not name an instrument")
     else:
         _check_instrument(instrument_id)
     if action == "release":

@@ -148,6 +148,7 @@ class Reading:
             if id(report) not in self._named:
                 yield from self._note(report)
         self._current = tuple(map(id, reports))
+        self._named = {each: self._named[each] for each in self._current}
         self._look_for(self._unloaded)
         for client_order_id in self._late.keys() | late.keys():
             if self._late.get(client_order_id) != late.get(client_order_id):
