@@ -1,5 +1,5 @@
 """
-``nautilus-recovery release`` and ``resume``: control a running node.
+``nautilus-recovery release``, ``resume`` and ``verify``: control a running node.
 """
 
 import argparse
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.node.commands import Action
 
 
+_VERIFY_REASON = "asked on the command line"
+
+
 def add_to(commands: Commands) -> None:
     """Add the commands."""
     _add_release(commands)
     _add_resume(commands)
+    _add_verify(commands)
 
 
 def _add_release(commands: Commands) -> None:
@@ -56,10 +60,23 @@ def _add_resume(commands: Commands) -> None:
     _add_addressee(add_command(commands, "resume", text, _resume))
 
 
-def _add_addressee(command: argparse.ArgumentParser) -> None:
+def _add_verify(commands: Commands) -> None:
+    text = "let a running node ask its venues now whether they hold what its cache holds"
+    _add_addressee(
+        add_command(commands, "verify", text, _verify), reason=_VERIFY_REASON, timeout_secs=60.0
+    )
+
+
+def _add_addressee(
+    command: argparse.ArgumentParser, *, reason: str | None = None, timeout_secs: float = 10.0
+) -> None:
     add_trader(command)
     command.add_argument(
-        "--reason", required=True, help="why, in one line; it goes into the log and the report"
+        "--reason",
+        required=reason is None,
+        default=reason,
+        help="why, in one line; it goes into the log"
+        + (" and the report" if reason is None else ""),
     )
     add_redis(command, "the server of the node's message bus and cache")
     add_namespace(command)
@@ -73,7 +90,7 @@ def _add_addressee(command: argparse.ArgumentParser) -> None:
         choices=("json", "msgpack"),
         help="encoding of the node's message bus (default: that of the installed NautilusTrader)",
     )
-    add_timeout(command, "the node's answer", 10.0)
+    add_timeout(command, "the node's answer", timeout_secs)
     command.add_argument("--json", action="store_true", help="print the node's answer as JSON")
 
 
@@ -86,6 +103,10 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _resume(arguments: argparse.Namespace) -> int:
     return _command(arguments, "resume")
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    return _command(arguments, "verify")
 
 
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
@@ -117,5 +138,6 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
     elif answer.is_accepted:
         say(f"{command.trader_id}: {text}")
     else:
-        complain(f"{command.trader_id} refused: {text}")
+        refused = "" if action == "verify" else " refused"
+        complain(f"{command.trader_id}{refused}: {text}")
     return DONE if answer.is_accepted else REFUSED

@@ -317,8 +317,8 @@ def _unanswered(account_id: str, proved: Proved, pace: Pace, policy: Policy) -> 
         account_id,
         venue="no answer",
         detail=f"{account_id} has answered with errors for {pace.limit / _SEC:g} s or more "
-        f"({problems.get(account_id)}), so nothing about it is proven: the venue is asked on, and "
-        "trading goes on once it answers; check the log for errors of its client",
+        f"({problems.get(account_id)}), so nothing about it is proven: the venue keeps being "
+        "asked, and trading goes on once it answers; check the log for errors of its client",
     )
 
 
