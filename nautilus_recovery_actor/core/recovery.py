@@ -460,7 +460,7 @@ def _proof_followed(
         if ended.command_id is not None:
             is_proven = report.failure is None and not report.blocked_instruments
             result = report.outcome or report.failure
-            text = f"Recovery epoch {report.epoch} ended {result}: {report.message}"
+            text = f"Recovery epoch {after.epoch} ended {result}: {report.message}"
             actions = (*actions, happened.Answer(ended.command_id, is_proven, text))
         return _replace(after, proving=_replace(ended, command_id=None)), actions
     is_back = isinstance(happening, happened.Reported) or (
