@@ -37,7 +37,7 @@ from nautilus_recovery_actor.node.observing.positions import read_position
 
 
 # What is read before the event loop has its turn
-SLICE = 200
+SLICE = 100
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 _V = TypeVar("_V")
