@@ -47,13 +47,13 @@ async def proofs_ms() -> tuple[float, float]:
     async def positions(_: object) -> list[PositionStatusReport]:
         return held  # To make the reports is the venue's part
 
-    client.generate_position_status_reports = positions  # type: ignore[method-assign]
+    client.generate_position_status_reports = positions  # type: ignore[assignment,method-assign]
     monitor = system.add_monitor()
     if not await system.exec_engine.reconcile_execution_state():
         raise RuntimeError("The benchmark's reconciliation failed: look at the log above")
     monitor.on_start()
     until = perf_counter() + _PATIENCE_SECS
-    while monitor._decisions.recovery.report is None and perf_counter() < until:
+    while monitor._decisions.recovery.report is None and perf_counter() < until:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     with quiet_gc():
         first, later = await _proof_ms(monitor), await _proof_ms(monitor)
