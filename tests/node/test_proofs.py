@@ -101,6 +101,36 @@ def test_a_proof_that_holds_leaves_no_trace_but_its_time(
     asyncio.run(scenario())
 
 
+def test_proofs_while_the_strategy_trades_open_nothing(venue: PaperVenue) -> None:
+    """Orders that fill, rest and are canceled all the time, by whole answers or between two."""
+    strategy = heir()
+
+    async def scenario() -> None:
+        venue.set_price(SYMBOL, 2000)
+        config = proving(prove_interval_secs=0.05)
+        async with watched(venue, None, strategy, monitor=config) as node:
+            await node.result()
+            trading = asyncio.create_task(trade(node, strategy))
+            await proven_again(node, 20)
+            assert not trading.done()
+            trading.cancel()
+            assert len(node.terminals) == 1, [m.report for m in node.terminals]
+            await proven_again(node, 2)
+            assert len(node.terminals) == 1
+
+    asyncio.run(scenario())
+
+
+async def trade(node: Watched, strategy: Recorder) -> None:
+    while True:
+        strategy.submit_order(order := strategy.market("1.000"))
+        strategy.submit_order(resting := strategy.limit("1000.00"))
+        await node.run.until(lambda: order.is_closed and resting.is_open)  # noqa: B023
+        strategy.cancel_order(resting)
+        strategy.close_all_positions(ETH)
+        await asyncio.sleep(0.04)  # The engine takes a hundred orders a second
+
+
 def test_without_an_interval_nothing_is_asked(venue: PaperVenue) -> None:
     """Once the recovery has ended."""
 
