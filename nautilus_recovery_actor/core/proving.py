@@ -353,5 +353,9 @@ def said(proved: Proved, report: RecoveryReport) -> tuple[bool, str]:
         return False, "; ".join(problems)
     if not proved.answers:
         return False, "Nothing is proven: there is no account that can be asked"
-    accounts, instruments = len(proved.answers), proved.instruments
-    return True, f"Proven: {instruments} instruments of {accounts} accounts agree with the venue"
+    of = f"{_counted(proved.instruments, 'instrument')} of {_counted(len(proved.answers), 'account')}"
+    return True, f"Proven: {of} agree with the venue"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")

@@ -10,6 +10,7 @@ import pytest
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.core.compare.positions import doubt
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
@@ -17,6 +18,8 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.proof import unasked
 from nautilus_recovery_actor.core.proving import Pace
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import decide
@@ -328,8 +331,19 @@ def test_an_answer_that_fails_in_between_does_not_count() -> None:
 # -- BLOCKS --
 
 
-def test_a_block_ends_after_two_answers_without_it() -> None:
-    world = ended(DRIFT)
+@pytest.mark.parametrize(
+    "found",
+    [
+        DRIFT,
+        doubt(ACCOUNT, BTC, Policy()),
+        unasked(ACCOUNT, BTC, Policy()),
+        discrepancy(Kind.NO_MASS_STATUS, position_id=None),
+    ],
+    ids=lambda one: one.kind.value,
+)
+def test_a_block_ends_after_two_answers_without_it(found: Discrepancy) -> None:
+    """Also one that no mass status has proven: a guess, or what the engine has made up."""
+    world = ended(found)
     world.ask()
     world.answer()
     assert world.epochs == 1
@@ -564,7 +578,7 @@ def test_an_operator_is_answered_when_the_proof_is_made(rules: Any) -> None:
     world.ask()
     assert world.now == now
     world.answer()
-    text = "Proven: 3 instruments of 1 accounts agree with the venue"
+    text = "Proven: 3 instruments of 1 account agree with the venue"
     assert answers(world) == [happened.Answer("1", True, text)]
 
 

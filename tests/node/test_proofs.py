@@ -15,16 +15,21 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryStarted
+from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import command
 from tests.node.support import heir
 from tests.node.support import kinds
 from tests.node.support import may_trade
 from tests.node.support import monitor_config
+from tests.node.support import position_report
 from tests.node.support import watched
 from tests.scenes import SYMBOL
 
@@ -125,7 +130,7 @@ async def trade(node: Watched, strategy: Recorder) -> None:
     while True:
         strategy.submit_order(order := strategy.market("1.000"))
         strategy.submit_order(resting := strategy.limit("1000.00"))
-        await node.run.until(lambda: order.is_closed and resting.is_open)  # noqa: B023
+        await node.run.until(lambda: order.is_closed and resting.is_open)
         strategy.cancel_order(resting)
         strategy.close_all_positions(ETH)
         await asyncio.sleep(0.04)  # The engine takes a hundred orders a second
@@ -288,6 +293,30 @@ def test_an_order_event_on_a_blocked_instrument_brings_the_proof_forward(venue: 
     asyncio.run(scenario())
 
 
+def test_what_the_engine_has_made_up_blocks_until_a_proof_holds(venue: PaperVenue) -> None:
+    """No mass status has to come."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy, monitor=proving()) as node:
+            await node.result()
+            bus = node.node.kernel.msgbus
+            bus.send("ExecEngine.reconcile_execution_report", position_report("3.000"))
+            event = await node.result(2)
+            assert event.report.trigger == "synthetic_fill"
+            assert event.blocked_instruments == {str(ETH)}
+            sent = len(node.messages)
+            await proven_again(node, 3)
+            assert len(node.messages) == sent
+            venue.set_position(SYMBOL, 3, 1900)
+            event = await node.result(3)
+            assert event.report.trigger == "proof"
+            assert event.blocked_instruments == set()
+            assert strategy.gate.is_open_for(ETH)
+
+    asyncio.run(scenario())
+
+
 # -- VENUES THAT DO NOT ANSWER --
 
 
@@ -353,5 +382,56 @@ def test_a_node_comes_back_by_itself_from_a_long_disconnect(venue: PaperVenue) -
             assert node.terminals[-1].outcome is RecoveryOutcome.CLEAN
             started = [m for m in node.messages if isinstance(m, RecoveryStarted)]
             assert len(started) == len(node.terminals)
+
+    asyncio.run(scenario())
+
+
+# -- AN OPERATOR ASKS --
+
+
+async def verified(node: Watched, valkey: EmbeddedValkey) -> CommandAnswer:
+    """
+    Let an operator ask for a proof, and return what he is answered.
+    """
+    given = command("verify")
+    node.node.kernel.msgbus.send(COMMAND_ENDPOINT, given)
+
+    def answer() -> CommandAnswer | None:
+        return node.monitor._journal._read(ANSWER_KEY, CommandAnswer)
+
+    await node.run.until(lambda: (said := answer()) and said.command_id == given.command_id)
+    said = answer()
+    assert said is not None
+    return said
+
+
+@pytest.mark.parametrize("interval_secs", [None, 600.0])
+def test_an_operator_may_ask_at_any_time(
+    venue: PaperVenue, valkey: EmbeddedValkey, interval_secs: float | None
+) -> None:
+    """The answer is given when the proof is made, and says what came of it."""
+    strategy = heir()
+
+    async def scenario() -> None:
+        venue.set_price(SYMBOL, 2000)
+        config = proving(prove_interval_secs=interval_secs)
+        async with watched(venue, valkey, strategy, monitor=config) as node:
+            await node.result()
+            stop = await long_and_stopped(node, venue, strategy)
+            said = await verified(node, valkey)
+            text = "Proven: 1 instrument of 1 account agree with the venue"
+            assert (said.is_accepted, said.text) == (True, text)
+            venue.set_faults(hide_orders=(stop,))
+            said = await verified(node, valkey)
+            assert not said.is_accepted
+            assert said.text.startswith("Recovery epoch 2 ended DEGRADED")
+            said = await verified(node, valkey)
+            assert not said.is_accepted
+            assert "ORDER_NOT_AT_VENUE" in said.text
+            assert node.monitor.epoch == 2
+            venue.set_faults()
+            said = await verified(node, valkey)
+            assert (said.is_accepted, node.monitor.epoch) == (True, 3)
+            assert strategy.gate.is_open_for(ETH)
 
     asyncio.run(scenario())
