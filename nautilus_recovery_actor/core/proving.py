@@ -353,8 +353,9 @@ def said(proved: Proved, report: RecoveryReport) -> tuple[bool, str]:
         return False, "; ".join(problems)
     if not proved.answers:
         return False, "Nothing is proven: there is no account that can be asked"
-    of = f"{_counted(proved.instruments, 'instrument')} of {_counted(len(proved.answers), 'account')}"
-    return True, f"Proven: {of} agree with the venue"
+    instruments = _counted(proved.instruments, "instrument")
+    accounts = _counted(len(proved.answers), "account")
+    return True, f"Proven: {instruments} of {accounts} agree with the venue"
 
 
 def _counted(count: int, what: str) -> str:
