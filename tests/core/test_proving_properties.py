@@ -49,6 +49,7 @@ class ProvingMachine(RuleBasedStateMachine):
     def begin(self, blocked: frozenset[tuple[str, str]]) -> None:
         self.world = World(verifying())
         self.failing: dict[str, int] = {}
+        self.waited = 0  # For answers
         self.end(blocked)
 
     def end(self, blocked: frozenset[tuple[str, str]]) -> None:
@@ -56,7 +57,7 @@ class ProvingMachine(RuleBasedStateMachine):
         self.blocked = blocked
         # In how many answers in a row, and since when: what differs and is not blocked, and what is
         # blocked and does not differ
-        self.runs: dict[tuple[str, str], tuple[int, int]] = {}
+        self.runs: dict[tuple[str, str], tuple[int, int, int]] = {}
         self.healed: dict[tuple[str, str], int] = {}
         self.failing = {}
 
@@ -101,6 +102,7 @@ class ProvingMachine(RuleBasedStateMachine):
         world.ask()
         asked_at = world.now
         world.now += latency
+        waited, self.waited = self.waited, self.waited + latency
         for account_id in ACCOUNTS:
             if account_id in failing:
                 self.failing.setdefault(account_id, asked_at)
@@ -110,8 +112,8 @@ class ProvingMachine(RuleBasedStateMachine):
             if place[0] in failing:
                 continue
             if place in found - self.blocked:
-                count, since = self.runs.get(place, (0, asked_at))
-                self.runs[place] = (count + 1, since)
+                count, *times = self.runs.get(place, (0, asked_at, asked_at - waited))
+                self.runs[place] = (count + 1, times[0], times[1])
             else:
                 self.runs.pop(place, None)
             self.healed[place] = (
@@ -127,13 +129,13 @@ class ProvingMachine(RuleBasedStateMachine):
             known=frozenset(ACCOUNTS),
             chance=chance,
         )
-        self._check(active, asked_at)
+        self._check(active, asked_at, waited)
 
-    def _check(self, active: frozenset[tuple[str, str]], asked_at: int) -> None:
+    def _check(self, active: frozenset[tuple[str, str]], asked_at: int, waited: int) -> None:
         is_open, now = self.world.is_open, self.world.now
         enough = {
             place
-            for place, (count, since) in self.runs.items()
+            for place, (count, since, _) in self.runs.items()
             if place[0] not in self.failing
             and count >= (3 if place in active else 2)
             and (place not in active or asked_at - since >= 3 * SEC)
@@ -143,15 +145,17 @@ class ProvingMachine(RuleBasedStateMachine):
         assert is_open or enough or late or healed
         assert not (is_open and (enough or late))
         # In time, unless its venue does not answer
-        for place, (_, since) in self.runs.items():
-            assert not is_open or place[0] in self.failing or asked_at - since < PATIENCE
+        for place, (*_, since) in self.runs.items():
+            is_late = asked_at - waited - since >= PATIENCE
+            assert not (is_open and is_late) or place[0] in self.failing
 
     @precondition(lambda self: self.world.is_open)
     @rule(secs=st.integers(0, 100))
     def pass_time(self, secs: int) -> None:
         wake_at = self.world.recovery.wake_at or 0
-        self.world.now = max(self.world.now, min(self.world.now + secs * SEC, wake_at - 1))
-        self.world.happen(epoch.Woke(self.world.now, 0))
+        if wake_at > self.world.now:
+            self.world.now = min(self.world.now + secs * SEC, wake_at - 1)
+            assert self.world.happen(epoch.Woke(self.world.now, 0)) == []
 
     @rule()
     def stir(self) -> None:
