@@ -16,6 +16,7 @@ from benchmarks import comparison
 from benchmarks import delivery
 from benchmarks import fills
 from benchmarks import orders
+from benchmarks import proofs
 from benchmarks import ratios
 from benchmarks import startup
 from benchmarks import warm
@@ -48,7 +49,8 @@ def main() -> int:
         ratios.checked(ratios.guarded())
         if arguments.ratios
         else chain.from_iterable(
-            module.figures() for module in (startup, warm, comparison, fills, orders, delivery)
+            module.figures()
+            for module in (startup, warm, comparison, proofs, fills, orders, delivery)
         )
     )
     over = []

@@ -136,6 +136,8 @@ def journal() -> dict[str, bytes]:
             history_size=100,
             ts_stored=_ENDED,
             unprotected=(),
+            ts_proven=_ENDED,
+            prove_interval_secs=60.0,
         )
     )
     kept.record_lost(())

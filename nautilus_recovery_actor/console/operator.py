@@ -1,5 +1,5 @@
 """
-``nautilus-recovery release`` and ``resume``: control a running node.
+``nautilus-recovery release``, ``resume`` and ``verify``: control a running node.
 """
 
 import argparse
@@ -32,10 +32,14 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.node.commands import OperatorCommand
 
 
+_VERIFY_REASON = "asked on the command line"
+
+
 def add_to(commands: Commands) -> None:
     """Add the commands."""
     _add_release(commands)
     _add_resume(commands)
+    _add_verify(commands)
 
 
 def _add_release(commands: Commands) -> None:
@@ -58,7 +62,16 @@ def _add_resume(commands: Commands) -> None:
     add_addressee(add_command(commands, "resume", text, _resume))
 
 
-def add_addressee(command: argparse.ArgumentParser, reason: str | None = None) -> None:
+def _add_verify(commands: Commands) -> None:
+    text = "let a running node ask its venues now whether they hold what its cache holds"
+    add_addressee(
+        add_command(commands, "verify", text, _verify), reason=_VERIFY_REASON, timeout_secs=60.0
+    )
+
+
+def add_addressee(
+    command: argparse.ArgumentParser, *, reason: str | None = None, timeout_secs: float = 10.0
+) -> None:
     """
     Let a command ask for a running node, and why it has to do that, `reason` if nobody says so.
     """
@@ -81,7 +94,7 @@ def add_addressee(command: argparse.ArgumentParser, reason: str | None = None) -
         choices=("json", "msgpack"),
         help="encoding of the node's message bus (default: that of the installed NautilusTrader)",
     )
-    add_timeout(command, "the node's answer", 10.0)
+    add_timeout(command, "the node's answer", timeout_secs)
     command.add_argument("--json", action="store_true", help="print the node's answer as JSON")
 
 
@@ -96,6 +109,10 @@ def _resume(arguments: argparse.Namespace) -> int:
     return _command(arguments, "resume")
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    return _command(arguments, "verify")
+
+
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
     command_and_answer = ask(arguments, action, **what)
     if command_and_answer is None:
@@ -108,7 +125,8 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
     elif answer.is_accepted:
         say(f"{command.trader_id}: {text}")
     else:
-        complain(f"{command.trader_id} refused: {text}")
+        refused = "" if action == "verify" else " refused"
+        complain(f"{command.trader_id}{refused}: {text}")
     return DONE if answer.is_accepted else REFUSED
 
 

@@ -98,10 +98,9 @@ def _status(arguments: argparse.Namespace) -> int:
 def show(found: "NodeStatus") -> None:
     """Print the status of a node."""
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
-    for instrument_id in found.blocked_instruments:
-        until = found.released_until.get(instrument_id)
-        released = "" if until is None else f", released until {moment(until)} UTC"
-        say(one_line(f"Blocked: {instrument_id}{released}"))
+    _show_blocks(found)
+    if found.proven_age_secs is not None:
+        say(one_line(wording.proven(found.proven_age_secs, is_old=found.is_proof_old)))
     if found.unprotected:
         say(one_line(wording.unprotected(found.unprotected, found.unprotected_more)))
     if found.orphan_exits:
@@ -119,3 +118,10 @@ def show(found: "NodeStatus") -> None:
             say(one_line(f"{account.account_id} {proof}"))
     if found.is_shadow:
         say(wording.SHADOW)
+
+
+def _show_blocks(found: "NodeStatus") -> None:
+    for instrument_id in found.blocked_instruments:
+        until = found.released_until.get(instrument_id)
+        released = "" if until is None else f", released until {moment(until)} UTC"
+        say(one_line(f"Blocked: {instrument_id}{released}"))

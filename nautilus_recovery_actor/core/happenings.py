@@ -15,6 +15,7 @@ from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
 
@@ -34,7 +35,9 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class KernelStarted(Fact, frozen=True):
-    """The kernel starts: nothing was reconciled yet."""
+    """The kernel starts: nothing was reconciled yet. `chance` is a random number from 0 to 1."""
+
+    chance: float = 0.5
 
 
 class TraderRuns(Fact, frozen=True):
@@ -94,6 +97,26 @@ class Repaired(Fact, frozen=True, kw_only=True):
 
     made: int
     problem: str | None = None
+
+
+class Proved(Fact, frozen=True, kw_only=True):
+    """The answer to `Prove`: what each account said, or why it did not, and what differs."""
+
+    answers: tuple[observation.Answer, ...]
+    found: tuple[Discrepancy, ...] = ()
+    # The accounts and instruments whose orders or trades have just changed
+    active: frozenset[tuple[str, str]] = frozenset()
+    # How many instruments were compared
+    instruments: int = 0
+    # The accounts that the cache knows, and whether clients can be made to report once more
+    known: frozenset[str] = frozenset()
+    can_report: bool = False
+    # A random number from 0 to 1
+    chance: float = 0.5
+
+
+class Stirred(Fact, frozen=True):
+    """An order of a blocked instrument has changed."""
 
 
 class StrangerTraded(Fact, frozen=True, kw_only=True):
@@ -163,6 +186,12 @@ class Ask(msgspec.Struct, frozen=True):
     explored: frozenset[tuple[str, str]] = frozenset()
 
 
+class Prove(msgspec.Struct, frozen=True):
+    """Ask the venues of these accounts, ``None`` for all, and answer with `Proved`."""
+
+    accounts: frozenset[str] | None = None
+
+
 class Judge(msgspec.Struct, frozen=True):
     """Compare the venue's report with the cache, and answer with `Judged`."""
 
@@ -226,5 +255,17 @@ class Shutdown(msgspec.Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    Open | Ask | Judge | Repair | Fail | End | Revise | Record | Absorb | Log | Answer | Shutdown
+    Open
+    | Ask
+    | Prove
+    | Judge
+    | Repair
+    | Fail
+    | End
+    | Revise
+    | Record
+    | Absorb
+    | Log
+    | Answer
+    | Shutdown
 )

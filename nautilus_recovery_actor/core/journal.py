@@ -73,6 +73,10 @@ class Heartbeat(msgspec.Struct, frozen=True):
         The first few open positions that no stop covers, ``None`` if they were not looked for.
     unprotected_more : int, default 0
         How many more there are.
+    ts_proven : int, optional
+        When the venues were last asked for what then proved to be so (UNIX ns).
+    prove_interval_secs : float, optional
+        How often they are asked (seconds), ``None`` if they are not.
 
     """
 
@@ -85,6 +89,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
     ts_stored: int | None = None
     unprotected: tuple[Discrepancy, ...] | None = None
     unprotected_more: int = 0
+    ts_proven: int | None = None
+    prove_interval_secs: float | None = None
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):

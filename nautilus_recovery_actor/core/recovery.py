@@ -17,6 +17,7 @@ import msgspec
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core import proving
 from nautilus_recovery_actor.core.compare.positions import doubt
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
@@ -31,6 +32,8 @@ from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import unasked
+from nautilus_recovery_actor.core.proving import Pace
+from nautilus_recovery_actor.core.proving import Proving
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
@@ -61,6 +64,8 @@ class Rules(msgspec.Struct, frozen=True):
     shuts_down: bool = False
     # Whether a plan is carried out without an operator's word
     is_repairing: bool = False
+    # How often the venues are asked while nothing is recovered
+    pace: Pace = Pace()
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -108,6 +113,8 @@ class Recovery(msgspec.Struct, frozen=True):
     command_ids: tuple[str, ...] = ()
     # Whether the host raised in this epoch: what raised may have been any account's report
     is_broken: bool = False
+    # What the venues are asked once it has ended
+    proving: Proving = Proving()
     # Set once the epoch has ended
     report: RecoveryReport | None = None
 
@@ -142,8 +149,10 @@ class Recovery(msgspec.Struct, frozen=True):
         """When the host has to send `Woke` (UNIX ns), ``None`` if nothing is due."""
         if self.report is None:
             return None if self.state is None else self.state.wake_at
-        released = (one.ts_until for one in self.report.overrides if one.ts_ended is None)
-        return min(released, default=None)
+        due = [one.ts_until for one in self.report.overrides if one.ts_ended is None]
+        if self.is_trader_running and self.proving.wake_at is not None:
+            due.append(self.proving.wake_at)
+        return min(due, default=None)
 
     def required_accounts(self, rules: Rules, known: frozenset[str]) -> frozenset[str]:
         """Return the accounts that must report in this epoch; `known` are those of the cache."""
@@ -158,16 +167,22 @@ class Recovery(msgspec.Struct, frozen=True):
 Decision: TypeAlias = tuple[Recovery, tuple[Action, ...]]
 
 
-def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision:  # noqa: C901  One case each
+def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision:
     """
     Return the next state and what to do, in order.
 
     An epoch opens only when the one before has ended, and nothing follows the end of an epoch but
     the next one: so each has exactly one terminal message.
     """
+    later, actions = _decided(recovery, happening, rules)
+    return _proof_followed(recovery, later, happening, actions, rules)
+
+
+def _decided(recovery: Recovery, happening: Happening, rules: Rules) -> Decision:  # noqa: C901  One case each
     match happening:
         case happened.KernelStarted(now):
             state = epoch.open_startup(now, rules.timing)
+            recovery = _replace(recovery, proving=Proving(chance=happening.chance))
             return _replace(recovery, ts_started=now, state=state), (happened.Open(),)
         case happened.BacktestStarted(now):
             return _backtested(recovery, now, rules)
@@ -196,6 +211,11 @@ def decide(recovery: Recovery, happening: Happening, rules: Rules) -> Decision: 
             return recovery, (happened.Absorb(),) if is_over else ()
         case happened.Doubted():
             return _doubted(recovery, happening, rules)
+        case happened.Proved():
+            return _proved(recovery, happening, rules)
+        case happened.Stirred(now):
+            stirred = proving.stirred(recovery.proving, now, rules.pace)
+            return _replace(recovery, proving=stirred), ()
         case happened.Looked():
             return _looked(recovery, happening, rules)
         case happened.Returning():
@@ -387,6 +407,93 @@ def _stranger_traded(recovery: Recovery, traded: happened.StrangerTraded, rules:
     )
 
 
+# -- BETWEEN TWO EPOCHS --
+
+
+def _proving(recovery: Recovery, now: int, rules: Rules) -> Decision:
+    wake_at = recovery.proving.wake_at
+    if recovery.report is None or wake_at is None or wake_at > now:
+        return recovery, ()
+    missed = frozenset(proving.silent(recovery.report))
+    asking = _replace(recovery, proving=proving.asked(recovery.proving, now, rules.pace))
+    return asking, (happened.Prove(missed or None),)
+
+
+def _proved(recovery: Recovery, proved: happened.Proved, rules: Rules) -> Decision:
+    report, before, pace = recovery.report, recovery.proving, rules.pace
+    if report is None or before.asked_at is None or not recovery.is_trader_running:
+        return recovery, ()
+    if report.failure is None:
+        required = proved.known if rules.accounts is None else rules.accounts
+        after, opening = proving.taken(before, proved, report, pace, rules.policy, required)
+    else:
+        after, opening = proving.retried(before, proved, report, pace)
+    recovery = _replace(recovery, proving=after)
+    if opening is not None:
+        return _opened_by_proof(recovery, proved, opening, rules)
+    if after.command_id is None or after.again_at is not None:
+        return recovery, ()
+    if before.ts_asked < before.commanded_at:  # It was asked before
+        return _replace(recovery, proving=proving.soon(after, proved.now)), ()
+    answer = happened.Answer(after.command_id, *proving.said(proved, report))
+    return _replace(recovery, proving=_replace(after, command_id=None)), (answer,)
+
+
+def _opened_by_proof(
+    recovery: Recovery, proved: happened.Proved, opening: proving.Opening, rules: Rules
+) -> Decision:
+    concerned: frozenset[str] | None = opening.accounts
+    required = frozenset[str]()
+    kept: dict[str, object] = {}
+    if opening.is_retry:
+        concerned = recovery.concerned and recovery.concerned | opening.accounts
+        required = recovery.required_accounts(rules, proved.known)
+        kept = {"reports": recovery.reports, "ts_reconciled": recovery.ts_reconciled}
+    opened, actions = _opened(
+        recovery,
+        proved,
+        rules,
+        "proof",
+        required=required,
+        concerned=concerned,
+        doubts=opening.doubts,
+    )
+    severity = Severity.WARN if opening.doubts else Severity.INFO
+    log = happened.Log(severity, opening.text)
+    # They are to report once more, where that can be
+    return _replace(opened, outdated=opening.accounts, **kept), (log, *actions)
+
+
+def _proof_followed(
+    before: Recovery,
+    after: Recovery,
+    happening: Happening,
+    actions: tuple[Action, ...],
+    rules: Rules,
+) -> Decision:
+    report, now = after.report, getattr(happening, "now", 0)
+    if report is None:
+        if before.report is not None:
+            after = _replace(after, proving=_replace(after.proving, asked_at=None, again_at=None))
+        return after, actions
+    if before.report is None:
+        is_all = after.concerned is None
+        ended = proving.ended(after.proving, report, now, rules.pace, is_all=is_all)
+        if ended.command_id is not None:
+            is_proven = report.failure is None and not report.blocked_instruments
+            result = report.outcome or report.failure
+            text = f"Recovery epoch {after.epoch} ended {result}: {report.message}"
+            actions = (*actions, happened.Answer(ended.command_id, is_proven, text))
+        return _replace(after, proving=_replace(ended, command_id=None)), actions
+    is_back = isinstance(happening, happened.Reported) or (
+        isinstance(happening, happened.Looked) and before.disconnected - after.disconnected
+    )
+    if is_back and rules.pace.interval is not None and proving.silent(report):
+        # Who was waited for may be there
+        after = _replace(after, proving=proving.soon(after.proving, now))
+    return after, actions
+
+
 # -- FROM ITS OPENING TO ITS END --
 
 
@@ -412,7 +519,9 @@ def _advanced(recovery: Recovery, what: epoch.Happening, rules: Rules) -> Decisi
 
 def _woken(recovery: Recovery, woke: epoch.Woke, rules: Rules) -> Decision:
     if recovery.report is not None:
-        return _expired(recovery, recovery.report, woke.now)
+        recovery, actions = _expired(recovery, recovery.report, woke.now)
+        recovery, asking = _proving(recovery, woke.now, rules)
+        return recovery, (*actions, *asking)
     if woke.flagged:
         recovery, _ = _advanced(recovery, epoch.Seen(), rules)
     recovery, actions = _advanced(recovery, woke, rules)
@@ -576,6 +685,8 @@ def _commanded(recovery: Recovery, command: happened.Commanded, rules: Rules) ->
         return recovery, ()
     command_ids = (*recovery.command_ids, command.command_id)[-_KEPT_COMMANDS:]
     recovery = _replace(recovery, command_ids=command_ids)
+    if command.action == "verify":
+        return _verifying(recovery, command)
     asked = f"{command.action} by {command.operator} ({command.reason})"
     obeyed = {"resume": _resumed, "repair": _approved}.get(command.action, _revised)
     try:
@@ -586,6 +697,28 @@ def _commanded(recovery: Recovery, command: happened.Commanded, rules: Rules) ->
         return recovery, (log, happened.Answer(command.command_id, False, str(e)))
     log = happened.Log(Severity.WARN, f"{text}: {asked}")
     return recovery, (*actions, log, happened.Answer(command.command_id, True, text))
+
+
+def _verifying(recovery: Recovery, command: happened.Commanded) -> Decision:
+    # It is answered when the proof is made
+    why = None
+    if not recovery.is_trader_running:
+        why = "The trader is not running: there is nothing to compare"
+    elif recovery.report is None:
+        why = f"Recovery epoch {recovery.epoch} is in progress: try again when it has ended"
+    elif recovery.proving.command_id is not None:
+        why = "A proof is being made for another command: wait for it"
+    elif command.now >= command.ts_expires:
+        why = "The command is too old: its sender stopped waiting for it"
+    if why is not None:
+        return recovery, (happened.Answer(command.command_id, False, why),)
+    waiting = _replace(
+        proving.soon(recovery.proving, command.now),
+        command_id=command.command_id,
+        commanded_at=command.now,
+    )
+    text = f"Asking the venues: verify by {command.operator} ({command.reason})"
+    return _replace(recovery, proving=waiting), (happened.Log(Severity.INFO, text),)
 
 
 def _revised(

@@ -491,7 +491,8 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     trigger : str
         What opened it: ``startup``, ``mass_status`` (one came, or has to come because a client is
         disconnected), ``synthetic_fill`` (or one that arrived late where the engine had guessed),
-        ``proof`` (somebody else traded what the node holds) or ``backtest``.
+        ``proof`` (somebody else traded what the node holds, or the venue was asked at run time and
+        its answer calls for it) or ``backtest``.
     outcome : RecoveryOutcome, optional
         The result of a recovery that completed.
     failure : FailureReason, optional

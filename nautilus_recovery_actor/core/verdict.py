@@ -184,7 +184,8 @@ def _not_reconciled(
         remedy = (
             "enable `reconciliation`, or list the accounts that must report in `accounts`"
             if observation.trigger == "startup"
-            else "restart the node, or run `nautilus-recovery resume` once its venue has reported"
+            else "the venue keeps being asked, and trading goes on once it answers; with "
+            "`prove_interval_secs=None`, run `nautilus-recovery resume` then"
         )
         if observation.edited_accounts.intersection(names):
             remedy = "the engine may have edited what was sent, see the difference of each"

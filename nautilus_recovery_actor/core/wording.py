@@ -403,3 +403,9 @@ def _signed(quantity: Decimal) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what.replace(' or ', 's and ')}s"
+
+
+def proven(age_secs: float, *, is_old: bool) -> str:
+    """Return how long ago the venues and the cache were last seen to agree."""
+    said = f"Proven {duration(int(age_secs * 1e9))} ago"
+    return f"{said}: that is more than three intervals, see the log" if is_old else said

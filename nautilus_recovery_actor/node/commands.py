@@ -26,7 +26,7 @@ from nautilus_trader.serialization.base import register_serializable_type
 from nautilus_recovery_actor.node.whoami import user_at_host
 
 
-Action = Literal["release", "withdraw", "resume", "repair"]
+Action = Literal["release", "withdraw", "resume", "verify", "repair"]
 
 MAX_RELEASE_SECS = 86_400.0
 VALID_SECS = 10.0
@@ -58,11 +58,13 @@ class OperatorCommand(Data):
         The trader that it is for. The monitors of all others ignore it.
     command_id : str
         A UUID, which the answer repeats.
-    action : {'release', 'withdraw', 'resume', 'repair'}
+    action : {'release', 'withdraw', 'resume', 'verify', 'repair'}
         What to do: ``release`` a blocked instrument for a time, ``withdraw`` a release before it
-        expires, ``resume`` after a storm of epochs, or carry out the ``repair`` that is planned.
+        expires, ``resume`` after a storm of epochs, ``verify`` by asking the venues now, or carry
+        out the ``repair`` that is planned.
     instrument_id : str
-        The instrument to release, withdraw or repair; empty for ``resume``, and to repair all.
+        The instrument to release, withdraw or repair; empty for ``resume`` and ``verify``, and to
+        repair all.
     reason : str
         Why, in one line. It is logged and kept in the report.
     secs : float
@@ -265,9 +267,9 @@ class OperatorCommand(Data):
 def _check_action(action: str, instrument_id: str, secs: float) -> None:
     if action not in get_args(Action):
         raise ValueError(f"Unknown action '{action}': use {', '.join(get_args(Action))}")
-    if action == "resume":
+    if action in ("resume", "verify"):
         if instrument_id:
-            raise ValueError("A resume concerns the whole node: do not name an instrument")
+            raise ValueError(f"A {action} concerns the whole node: do not name an instrument")
     elif instrument_id or action != "repair":
         _check_instrument(instrument_id)
     if action == "release":

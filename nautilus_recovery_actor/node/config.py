@@ -15,6 +15,7 @@ from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.proving import Pace
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.node.evidence.questions import Limits
 
@@ -73,6 +74,9 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         How often a question is asked again that raises, is not answered in time, or whose answer
         leaves out what was just held; and how often the venues are asked again in an epoch if their
         answers do not agree.
+    prove_interval_secs : float, optional
+        The seconds between two proofs while the trader runs: the venues are asked whether they hold
+        what the cache holds. If ``None`` then they are asked by no interval. Default 60.0.
     avg_px_tolerance : float, default 0.001
         By how much average open prices may differ, as a fraction of the venue's.
     storm_epochs : int, default 6
@@ -105,6 +109,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     repair: Literal["off", "ask", "auto"] = "ask"
     query_timeout_secs: float = 20.0
     query_retries: int = 3
+    prove_interval_secs: float | None = 60.0
     avg_px_tolerance: float = 0.001
     storm_epochs: int = 6
     storm_mins: float = 5.0
@@ -120,6 +125,11 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             value = getattr(self, name)
             if not 0 < value < math.inf:
                 raise ValueError(f"`{name}` must be a positive number of {unit}, was {value}")
+        if self.prove_interval_secs is not None and not 0 < self.prove_interval_secs < math.inf:
+            raise ValueError(
+                "`prove_interval_secs` must be a positive number of seconds or None, "
+                f"was {self.prove_interval_secs}"
+            )
         if not 0 <= self.avg_px_tolerance < math.inf:
             raise ValueError(
                 "`avg_px_tolerance` must be a fraction of the price such as 0.001, "
@@ -193,6 +203,13 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
             reopens_on_mass_status=self.reopen_on_mass_status,
             reopens_on_synthetic_fill=self.reopen_on_synthetic_fill,
             is_repairing=self.repair == "auto" and not self.shadow,
+            pace=Pace(
+                interval=None
+                if self.prove_interval_secs is None
+                else int(self.prove_interval_secs * 1e9),
+                limit=int(self.query_timeout_secs * 1e9) * (self.query_retries + 1),
+                patience=int(self.query_timeout_secs * 1e9) * 10 * (self.query_retries + 1),
+            ),
             shuts_down=self.on_failure == "shutdown" and not self.shadow,
         )
 

@@ -190,9 +190,13 @@ class Controls:
     # -- INSIDE ------------------------------------------------------------------------------------
 
     def _publish(self, event: ExchangeEvent) -> None:
-        for peer in self.peers:
-            if peer.is_data if isinstance(event, Quote) else peer.account_id == event.account_id:
-                peer.send(event)
+        if isinstance(event, Quote):
+            told = [peer for peer in self.peers if peer.is_data]
+        else:
+            is_lost = self.faults_of(event.account_id).lose_events
+            told = [] if is_lost else self._trading(event.account_id)
+        for peer in told:
+            peer.send(event)
         self.check_conditions()
 
     def _trading(self, account_id: str) -> list[Peer]:

@@ -86,6 +86,9 @@ class Faults(
     silent_when_flat : bool, default False
         If a query for one symbol without a position is answered with nothing. By default it is
         answered with one flat report. (A mass status leaves out flat positions anyway.)
+    lose_events : bool, default False
+        If nothing that happens reaches the trading clients by itself: no fill, no change of an
+        order, no balance. They learn of it when they ask.
 
     """
 
@@ -101,6 +104,7 @@ class Faults(
     hide_positions: tuple[str, ...] = ()
     hold_acks: bool = False
     silent_when_flat: bool = False
+    lose_events: bool = False
 
     def is_lost(self, ts: int) -> bool:
         """Return whether the venue has lost what happened at the given time (UNIX nanoseconds)."""

@@ -246,3 +246,30 @@ def test_a_node_without_a_monitor_is_known_for_what_it_is(
         f"No recovery of PLAIN-001 on record in Redis at 127.0.0.1:{valkey.port}: its cache is "
         "here, but the node had no RecoveryMonitorActor\n"
     )
+
+
+def test_a_proof_that_is_asked_for_is_answered_with_its_result(
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the exit code too, and the status says how old it is."""
+    stream = "verify-commands"
+    verify = ["verify", "--trader", "VERIFIED-001", "--redis", valkey.url, "--stream", stream]
+    told = Told(valkey, "VERIFIED-001", capsys)
+    monitor = {"prove_interval_secs": None}
+    bus = {"external_streams": [stream]}
+    with monitored(valkey, venue, "VERIFIED-001", bus=bus, monitor=monitor) as node:
+        reached(valkey, "VERIFIED-001", 1, "COMPLETE")
+        assert main(verify) == 0
+        text = "VERIFIED-001: Proven: 0 instruments of 1 account agree with the venue\n"
+        assert capsys.readouterr().out == text
+        venue.place("ETHUSDT-PERP", "BUY", 1, "LIMIT", px=1000)
+        venue.set_faults(hide_orders=tuple(one.venue_order_id for one in venue.state().orders))
+        code = main(verify)
+        out = capsys.readouterr()
+        assert (code, out.out) == (1, "")
+        assert "VERIFIED-001: Recovery epoch 2 ended DEGRADED" in out.err
+        node.stop()
+    assert main([*verify, "--timeout", "0.3"]) == 2
+    _, found = told.status()
+    assert found["proven_age_secs"] > 0
+    assert not found["is_proof_old"]

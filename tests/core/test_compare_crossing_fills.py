@@ -65,7 +65,7 @@ def test_a_position_aligned_to_a_report_that_a_fill_crossed_is_not_proven() -> N
     assert (found.venue, found.cache) == ("1, before or after the latest fills (1)", "1")
     assert found.detail == (
         "The engine aligned this position to a report that was begun before the latest fills: "
-        "check the venue; the next mass status is verified"
+        "check the venue; it is blocked until a proof holds"
     )
     assert report.blocked_instruments == (BTC,)
 

@@ -195,7 +195,7 @@ def test_made_up_fill_without_a_mass_status_blocks_its_instrument_alone() -> Non
             venue="no report",
             cache="aligned by a synthetic fill",
             detail="The engine made up a fill to align this position, and no mass status has "
-            "arrived since: check the venue; the next mass status is verified",
+            "arrived since: check the venue; it is blocked until a proof holds",
         ),
     )
     assert report.failure is None
@@ -403,7 +403,7 @@ def test_made_up_fill_is_told_beside_what_was_carried_of_another_kind() -> None:
 
 COUNTED_TWICE = (
     "The engine guessed what was filled, and then a fill arrived that is older than the report, so "
-    "it may be counted twice: check the venue; the next mass status is verified"
+    "it may be counted twice: check the venue; it is blocked until a proof holds"
 )
 
 

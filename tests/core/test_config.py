@@ -53,6 +53,7 @@ def test_defaults_are_the_documented_ones() -> None:
         "repair": "ask",
         "query_timeout_secs": 20.0,
         "query_retries": 3,
+        "prove_interval_secs": 60.0,
         "avg_px_tolerance": 0.001,
         "storm_epochs": 6,
         "storm_mins": 5.0,
@@ -345,3 +346,22 @@ def test_a_strategy_configuration_refuses_what_makes_no_sense(field: str, value:
     values: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=f"`{field}` must be .* was '?{value}'?"):
         RecoverableStrategyConfig(**values)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, math.inf, math.nan])
+def test_the_interval_of_proofs_is_positive_or_none(value: float) -> None:
+    """
+    None switches them off.
+    """
+    assert refusal(prove_interval_secs=value) == (
+        f"`prove_interval_secs` must be a positive number of seconds or None, was {value}"
+    )
+    assert RecoveryMonitorConfig(prove_interval_secs=None).rules().pace.interval is None
+
+
+def test_a_venue_may_fail_as_long_as_one_question_may_take() -> None:
+    """
+    Each of its attempts.
+    """
+    pace = RecoveryMonitorConfig(query_timeout_secs=2.0, query_retries=4).rules().pace
+    assert (pace.interval, pace.limit) == (60_000_000_000, 10_000_000_000)

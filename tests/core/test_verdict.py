@@ -734,6 +734,6 @@ def test_without_reconciliation_only_a_start_has_to_be_proven() -> None:
     assert judge(later, PLAIN).outcome is RecoveryOutcome.CLEAN
     later = msgspec.structs.replace(silent, trigger="mass_status")
     assert judge(later, PLAIN).message == (
-        f"No mass status from {ACCOUNT}: restart the node, or run `nautilus-recovery resume` once "
-        "its venue has reported"
+        f"No mass status from {ACCOUNT}: the venue keeps being asked, and trading goes on once it "
+        "answers; with `prove_interval_secs=None`, run `nautilus-recovery resume` then"
     )

@@ -347,7 +347,8 @@ def test_a_release_that_is_given_again_ends_at_its_newest_time(phantom: PaperVen
             assert first.ts_ended < first.ts_until
             assert second.ts_ended == second.ts_until
             assert not strategy.gate.is_open_for(ETH)
-            assert not node.monitor._alarm.is_armed  # Nothing is waited for any more
+            recovery = node.monitor._decisions.recovery  # Nothing else is waited for any more
+            assert recovery.wake_at == recovery.proving.wake_at
 
     asyncio.run(scenario())
 

@@ -264,3 +264,21 @@ def test_only_a_fresh_heartbeat_of_the_newest_epoch_that_completed_is_open(
     )
     state = found(heartbeat, report, begun, is_strict=is_strict).state
     assert (state is State.OPEN) == is_open
+
+
+def test_the_age_of_the_last_proof_is_known() -> None:
+    """
+    One that is older than three intervals is said so; without an interval none is too old.
+    """
+    assert found(beat()).proven_age_secs is None
+    for age_secs, interval_secs, is_old in (
+        (12, 60.0, False),
+        (181, 60.0, True),
+        (999, None, False),
+    ):
+        status = found(beat(ts_proven=NOW - age_secs * SEC, prove_interval_secs=interval_secs))
+        assert (status.proven_age_secs, status.is_proof_old) == (age_secs, is_old)
+    assert wording.proven(12.9, is_old=False) == "Proven 12 s ago"
+    assert wording.proven(181, is_old=True) == (
+        "Proven 3 min 1 s ago: that is more than three intervals, see the log"
+    )

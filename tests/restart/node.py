@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import msgspec
 import nautilus_trader
 from nautilus_trader.adapters.binance import BinanceAccountType
 from nautilus_trader.adapters.binance import BinanceDataClientConfig
@@ -70,6 +71,7 @@ def build(
     claimed: bool,
     symbols: list[str],
     log_level: str = "ERROR",
+    prove_interval_secs: float | None = 60.0,
 ) -> tuple[TradingNode, RecoveryMonitorActor | None]:
     """Return a node with a strategy for each symbol, and its monitor if it has one."""
     config = _config(venue_port, DatabaseConfig(**database), trader_id, log_level)
@@ -77,7 +79,8 @@ def build(
     # Without a data client no instrument would come into the cache
     trading_node.add_data_client_factory("BINANCE", BinanceLiveDataClientFactory)
     trading_node.add_exec_client_factory("BINANCE", BinanceLiveExecClientFactory)
-    monitor = RecoveryMonitorActor(_MONITOR) if monitored else None
+    settings = msgspec.structs.replace(_MONITOR, prove_interval_secs=prove_interval_secs)
+    monitor = RecoveryMonitorActor(settings) if monitored else None
     if monitor is not None:
         trading_node.trader.add_actor(monitor)
     kind = RecoverableStrategy if monitored else Strategy

@@ -83,5 +83,5 @@ def _unproven(observation: Observation, origins: Origins, policy: Policy) -> Ite
             venue="no report",
             cache="aligned by a synthetic fill",
             detail="The engine made up a fill to align this position, and no mass status has "
-            "arrived since: check the venue; the next mass status is verified",
+            "arrived since: check the venue; it is blocked until a proof holds",
         )

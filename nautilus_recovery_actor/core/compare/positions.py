@@ -33,11 +33,11 @@ from nautilus_recovery_actor.core.report import Discrepancy
 _P = TypeVar("_P", CachedPosition, VenuePosition, ObservedFill)
 _ALIGNED = (
     "The engine aligned this position to a report that was begun before the latest fills: "
-    "check the venue; the next mass status is verified"
+    "check the venue; it is blocked until a proof holds"
 )
 _COUNTED_TWICE = (
     "The engine guessed what was filled, and then a fill arrived that is older than the report, so "
-    "it may be counted twice: check the venue; the next mass status is verified"
+    "it may be counted twice: check the venue; it is blocked until a proof holds"
 )
 
 

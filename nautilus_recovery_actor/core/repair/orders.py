@@ -1,5 +1,5 @@
 """
-What brings the orders of the cache up to date: ids and values, trades, ends, and what it lacks.
+What brings the orders of the cache up to date (long: one way, from what differs to the steps).
 """
 
 from collections import defaultdict

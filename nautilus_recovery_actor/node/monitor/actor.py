@@ -3,6 +3,7 @@ The monitor on the node: its registration, its life with the trader (long: publi
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 from collections.abc import Collection
 from concurrent.futures import Executor
@@ -43,8 +44,10 @@ from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
+from nautilus_recovery_actor.node.monitor.proofs import Proofs
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
+from nautilus_recovery_actor.node.observing.current import Current
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
@@ -180,6 +183,7 @@ class RecoveryMonitorActor(Actor):
             self._on_decided,
             self._shut_down,
             self._ask,
+            self._prove,
             Repairs(cache, msgbus, events, self._past, self._seam),
         )
         self._heartbeats = Heartbeats(
@@ -187,6 +191,12 @@ class RecoveryMonitorActor(Actor):
         )
         self._answers = Answers(
             self._seam, self._reporters, cache, msgbus, clock, self._intake.counts, self._past
+        )
+        current = Current(
+            trader_id, self._intake, self._node_start, cache, self._reporters.sources, self._busy
+        )
+        self._proofs = Proofs(
+            self._answers, current, self._decisions, lambda: self._seam.may_report_again
         )
         self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
@@ -266,6 +276,10 @@ class RecoveryMonitorActor(Actor):
         if self.epoch == epoch_asked:
             self._answered(answers)
 
+    def _prove(self, prove: happened.Prove) -> None:
+        if self._loop is not None:
+            self._proofs.begin(self._loop, prove)
+
     def _answered(self, answers: tuple[Answer, ...]) -> None:
         with self._decisions.guarded("reading the venues' answers"):
             self._decisions.decide(happened.Answered(*self._decisions.moment(), answers=answers))
@@ -276,7 +290,8 @@ class RecoveryMonitorActor(Actor):
             self._decisions.loop = loop
             self._node_start.begin(loop)
             self._lost_orders.begin()
-            self._decisions.decide(happened.KernelStarted(*self._decisions.moment()))
+            chance = random.random()  # noqa: S311  It spreads questions, and hides nothing
+            self._decisions.decide(happened.KernelStarted(*self._decisions.moment(), chance=chance))
         if self._loop is not None:
             self._beat()
         if self._registration_error is not None:
@@ -344,6 +359,7 @@ class RecoveryMonitorActor(Actor):
         self._is_ending = True
         if self._asking is not None:
             self._asking.cancel()
+        self._proofs.cancel()
         self._decisions.stop_judging()
         self._decisions.stop_repairing()
         with self._decisions.guarded("stopping"):
@@ -361,7 +377,7 @@ class RecoveryMonitorActor(Actor):
             self._decisions.decide(happened.BacktestStarted(*self._decisions.moment()))
 
     def _on_decided(self, recovery: Recovery) -> None:
-        self._heartbeats.take(recovery.report)
+        self._heartbeats.take(recovery.report, recovery.proving.ts_proven)
         if self._pulse.is_armed:
             self._heartbeats.write_if_changed(self.epoch, self.phase)
         self._arm(recovery)

@@ -46,7 +46,7 @@ class Decisions:
     Asks the core about one fact after another, on the event loop's thread, and does what it says.
 
     `on_decided` is called after each, `shut_down` with the reason when the node is to end, and
-    `ask` when the venues are to be asked: `Answered` is what comes of it.
+    `ask` and `prove` when the venues are to be asked: `Answered` and `Proved` are what comes of it.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Decisions:
         on_decided: Callable[[Recovery], None],
         shut_down: Callable[[str], None],
         ask: Callable[[happened.Ask], None],
+        prove: Callable[[happened.Prove], None],
         repairs: Repairs,
     ) -> None:
         self.recovery = Recovery(epoch=1, ts_started=monitor.clock.timestamp_ns())
@@ -78,6 +79,7 @@ class Decisions:
         self._on_decided = on_decided
         self._shut_down = shut_down
         self._ask = ask
+        self._prove = prove
         self._judging = Judging(
             self._take_judged, intake, observer, rules.policy, lambda: self.recovery, self.break_off
         )
@@ -146,6 +148,8 @@ class Decisions:
                 self._open(action)
             case happened.Ask():
                 self._ask(action)
+            case happened.Prove():
+                self._prove(action)
             case happened.Judge():
                 self._judging.cancel()
                 if self.loop is None or self._observer.size(self.recovery) <= JUDGED_AT_ONCE:

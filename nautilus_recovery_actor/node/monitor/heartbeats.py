@@ -35,11 +35,13 @@ class Heartbeats:
         self._unprotected = Unprotected(
             monitor.cache, intake, config.rules().policy, monitor.log, self._on_looked
         )
+        self._ts_proven: int | None = None
         self._is_over = False
         self._written: tuple[int, RecoveryPhase] | None = None
 
-    def take(self, report: RecoveryReport | None) -> None:
-        """Take the report of the current epoch, ``None`` if it goes on."""
+    def take(self, report: RecoveryReport | None, ts_proven: int | None) -> None:
+        """Take the report of the current epoch, ``None`` if it goes on, and the last proof."""
+        self._ts_proven = ts_proven
         self._unprotected.take(report)
 
     def beat(self, loop: asyncio.AbstractEventLoop, epoch: int, phase: RecoveryPhase) -> None:
@@ -72,6 +74,8 @@ class Heartbeats:
             ts_stored=self._ts_stored(ts),
             unprotected=named,
             unprotected_more=more,
+            ts_proven=self._ts_proven,
+            prove_interval_secs=self._config.prove_interval_secs,
         )
         try:
             self._journal.beat(heartbeat)

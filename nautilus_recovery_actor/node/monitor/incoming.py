@@ -45,6 +45,7 @@ class Incoming:
         self._cache = cache
         self._decisions = decisions
         self._is_change_noted = False
+        self._is_stir_noted = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def on_order_event(self, event: OrderEvent) -> None:
@@ -71,6 +72,9 @@ class Incoming:
         if self._decisions.recovery.is_rechecking and not self._is_change_noted:
             self._is_change_noted = True
             self._soon(self._on_change)
+        if not self._is_stir_noted and event.instrument_id.value in self._intake.blocked:
+            self._is_stir_noted = True
+            self._soon(self._on_stir)
         if type(event) is OrderFilled:
             place = (event.account_id.value, event.instrument_id.value)
             if self._decisions.recovery.is_in_doubt(*place, event.ts_event):
@@ -116,6 +120,11 @@ class Incoming:
         self._is_change_noted = False
         with self._decisions.guarded("reading an order event"):
             self._decisions.decide(epoch.Changed(self._decisions.moment()[0]))
+
+    def _on_stir(self) -> None:
+        self._is_stir_noted = False
+        with self._decisions.guarded("reading an order event of a blocked instrument"):
+            self._decisions.decide(happened.Stirred(*self._decisions.moment()))
 
     def _on_doubt(self, account_id: str, instrument_id: str) -> None:
         with self._decisions.guarded("reading a late fill"):

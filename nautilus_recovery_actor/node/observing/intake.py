@@ -61,10 +61,11 @@ class Intake(msgspec.Struct):
     # The status of each order that was not over when the cache was restored
     statuses_before: dict[str, str] = {}
 
-    # What was decided, as far as an event has to know of it: whether the epoch has ended, and
-    # whether more than a reference is to be kept
+    # What was decided, as far as an event has to know of it: whether the epoch has ended, whether
+    # more than a reference is to be kept, and which instruments are blocked
     is_over: bool = False
     is_attentive: bool = False
+    blocked: frozenset[str] = frozenset()
 
     def counts(self) -> tuple[int, int]:
         """Return how many flagged events and live fills have come."""
@@ -73,7 +74,8 @@ class Intake(msgspec.Struct):
     def follow(self, recovery: Recovery) -> None:
         """Take notice of what was decided."""
         self.is_over = recovery.report is not None
-        self.is_attentive = recovery.is_rechecking or bool(recovery.guessed)
+        self.blocked = frozenset(recovery.report.blocked_instruments if recovery.report else ())
+        self.is_attentive = recovery.is_rechecking or bool(recovery.guessed) or bool(self.blocked)
 
     def take_restored(self, cache: CacheFacade) -> None:
         """Note what the cache restored, before it is reconciled."""

@@ -37,7 +37,7 @@ from nautilus_recovery_actor.node.observing.positions import read_position
 
 
 # What is read before the event loop has its turn
-SLICE = 200
+SLICE = 100
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -148,6 +148,7 @@ class Reading:
             if id(report) not in self._named:
                 yield from self._note(report)
         self._current = tuple(map(id, reports))
+        self._named = {each: self._named[each] for each in self._current}
         self._look_for(self._unloaded)
         for client_order_id in self._late.keys() | late.keys():
             if self._late.get(client_order_id) != late.get(client_order_id):

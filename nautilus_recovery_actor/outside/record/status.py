@@ -28,6 +28,7 @@ from nautilus_recovery_actor.outside.record.entries import Record
 
 _NS = 1_000_000_000
 _NAMED = 5
+_MISSED_PROOFS = 3
 
 _NEVER = (
     "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
@@ -94,6 +95,11 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountRecovery, ...] = ()
     corrections: tuple[CorrectionMade, ...] = ()
     repairs: tuple[RepairStep, ...] = ()
+    # When the venues were last asked for what then proved to be so (UNIX ns), how long ago that is,
+    # and whether it is older than three intervals
+    ts_proven: int | None = None
+    proven_age_secs: float | None = None
+    is_proof_old: bool = False
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
@@ -144,9 +150,18 @@ def node_status(
         corrections=report.corrections if report else (),
         repairs=report.repairs if report else (),
         is_shadow=report is not None and report.shadow,
+        ts_proven=beat.ts_proven,
+        proven_age_secs=None if beat.ts_proven is None else (now - beat.ts_proven) / _NS,
+        is_proof_old=_is_proof_old(beat, now),
     )
     state, reason = _state(found, life, report, is_strict=is_strict)
     return msgspec.structs.replace(found, state=state, reason=reason)
+
+
+def _is_proof_old(beat: Heartbeat, now: int) -> bool:
+    if beat.ts_proven is None or beat.prove_interval_secs is None:
+        return False
+    return now - beat.ts_proven > _MISSED_PROOFS * beat.prove_interval_secs * _NS
 
 
 def _unprotected(

@@ -81,6 +81,10 @@ class FakeBinance(VenueProcess):
         """Take connections of the user stream again."""
         self._call("accept_streams")
 
+    def lose_events(self, *, lose: bool = True) -> None:
+        """Keep the user stream open, and send nothing on it, or send again."""
+        self._call("lose_events", lose=lose)
+
     def expire_listen_key(self) -> None:
         """Send that the key of the user stream has expired."""
         self._call("expire_listen_key")

@@ -37,6 +37,7 @@ class Server:
         self._faults: dict[str, list[Any]] = {}
         self._streams: dict[web.WebSocketResponse, str | None] = {}
         self._is_refusing = False
+        self._is_losing = False
         self._events: asyncio.Queue[wire.Json] = asyncio.Queue()
         self.account = Account()
         self._listen()
@@ -121,6 +122,8 @@ class Server:
         self.account.tell = self._tell
 
     def _tell(self, execution: str, order: Order, trade: Trade | None) -> None:
+        if self._is_losing:
+            return
         if execution == "ALGO":
             self._events.put_nowait(wire.algo_update(order))
             return
@@ -137,6 +140,7 @@ class Server:
     def control_reset(self, symbols: dict[str, str], is_algo: bool) -> None:
         self.account = Account(is_algo=is_algo, prices=_decimals(symbols))
         self._faults.clear()
+        self._is_losing = False
         self._listen()
 
     def control_slices(self, symbol: str, parts: int) -> None:
@@ -180,6 +184,9 @@ class Server:
 
     def control_accept_streams(self) -> None:
         self._is_refusing = False
+
+    def control_lose_events(self, lose: bool) -> None:
+        self._is_losing = lose
 
     def control_expire_listen_key(self) -> None:
         self._events.put_nowait({"e": "listenKeyExpired", "E": self.account.now()})
