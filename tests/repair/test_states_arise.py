@@ -3,25 +3,17 @@ Each wrong state really comes about where nothing is repaired, with NautilusTrad
 client after a restart: what a repair has to set right.
 """
 
-import asyncio
-
 import pytest
 
 from tests.repair.states import STATES
 from tests.repair.states import WrongState
 from tests.repair.world import Found
 from tests.repair.world import World
-from tests.repair.world import wrong_world
-from tests.restart.run import Bench
 
 
 @pytest.fixture(scope="module")
-def found(bench: Bench) -> dict[WrongState, Found]:
-    """Return what became of every state: those made from duplicates have a world of their own."""
-    alone = [state for state in STATES if not state.needs_duplicates]
-    made = [state for state in STATES if state.needs_duplicates]
-    worlds: list[World] = [asyncio.run(wrong_world(bench, states)) for states in (alone, made)]
-    return {state: one for world in worlds for state, one in world.wrong.items()}
+def found(wrong_worlds: list[World]) -> dict[WrongState, Found]:
+    return {state: one for world in wrong_worlds for state, one in world.wrong.items()}
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)

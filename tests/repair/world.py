@@ -7,6 +7,7 @@ second node makes of that, left to itself, is what is stored.
 
 import asyncio
 from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from tests.repair.states import named
 from tests.restart.judge import Result
 from tests.restart.judge import State
 from tests.restart.judge import judged
+from tests.restart.node import come_back
 from tests.restart.run import Bench
 from tests.restart.run import Stored
 from tests.restart.state import state as state_of
@@ -102,15 +104,15 @@ class Running:
         return self.monitor.report
 
     async def ended(self) -> RecoveryReport:
-        """Wait until no recovery goes on, and return the last report."""
-        await self.run.until(lambda: self.monitor.phase in _ENDED)
+        """Wait until the first recovery has ended and all know, and return the last report."""
+        await come_back(self.node, self.monitor)
         return self.report
 
     async def until_right(self, timeout_secs: float = 5.0) -> None:
         """Wait until nothing differs from the venue and no recovery goes on, or for so long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_secs):
-                while not (self.monitor.phase in _ENDED and self._is_right()):
+                while not (self.monitor.phase in _ENDED and self._is_right()):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_SECS)
 
     def _is_right(self) -> bool:
@@ -167,8 +169,13 @@ class World:
             self._stories[state] = story = Story(self.venue, state.symbol, ids)
             state.away(story)
 
-    async def go_wrong(self, **settings: Any) -> None:
-        """Run the node that makes of it what it does, and remember all as it is then."""
+    @asynccontextmanager
+    async def first_node(self, **settings: Any) -> AsyncIterator[Running]:
+        """
+        Run the node that gets into the states, until all that happens has happened.
+
+        The venue leaves out nothing more once the engine has reconciled.
+        """
         for state in self.states:
             for endpoint in state.left_out:
                 self.venue.leave_out(endpoint, state.symbol)
@@ -176,6 +183,11 @@ class World:
             await node.ended()
             self.venue.save(self._name)
             self.happen_live()
+            yield node
+
+    async def go_wrong(self, **settings: Any) -> None:
+        """Let that node do as it likes, and remember what came of it."""
+        async with self.first_node(**settings) as node:
             self.wrong = node.found()
         self._stored = self._bench.stored()
 
@@ -296,15 +308,14 @@ async def wrong_state(
 
 
 async def wrong_world(bench: Bench, states: Sequence[WrongState], **settings: Any) -> World:
-    """
-    Bring a node into these states.
-
-    Where that needs trades reported twice, nothing is corrected, else only those.
-    """
-    needs_duplicates = any(state.needs_duplicates for state in states)
-    corrections = "none" if needs_duplicates else ("DUPLICATE_FILL",)
+    """Bring a node into these states, left to itself, and stop it."""
     world = World(bench, states)
     await asyncio.to_thread(world.set_up)
-    await world.go_wrong(**{"corrections": corrections, **settings})
+    await world.go_wrong(**{"corrections": corrections(states), **settings})
     world.rewind()
     return world
+
+
+def corrections(states: Iterable[WrongState]) -> str | tuple[str, ...]:
+    """Return what is corrected so that states arise: trades reported twice, unless needed."""
+    return "none" if any(state.needs_duplicates for state in states) else ("DUPLICATE_FILL",)
