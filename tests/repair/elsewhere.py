@@ -35,7 +35,6 @@ Settings = dict[str, Any]
 
 OTHER = "BTCUSDT-PERP"
 _POLL_SECS = 0.05
-_REPAIR_SECS = 5.0
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,11 @@ class Came:
         return sorted(one.qty for one in self.holdings[instrument_id].open_positions)
 
 
-async def _settled(monitor: RecoveryMonitorActor, is_right: Callable[[], bool]) -> None:
+async def _settled(
+    monitor: RecoveryMonitorActor, is_right: Callable[[], bool], wait_secs: float = 5.0
+) -> None:
     # A repair comes after the report of what is wrong
-    deadline = asyncio.get_running_loop().time() + _REPAIR_SECS
+    deadline = asyncio.get_running_loop().time() + wait_secs
     while not (monitor.phase is RecoveryPhase.COMPLETE and is_right()):
         if asyncio.get_running_loop().time() > deadline:
             return
@@ -106,10 +107,10 @@ async def paper_start(
     strategy: Recorder,
     *,
     oms_type: str = "NETTING",
-    waits: bool = False,
+    wait_secs: float = 0.0,
     settings: Settings | None = None,
 ) -> Came:
-    """Start a node, with these settings of its monitor, and say what it came to."""
+    """Start a node with these settings, and say what it came to, in so long if it is degraded."""
     async with watched(
         venue,
         valkey,
@@ -119,10 +120,11 @@ async def paper_start(
         wait=False,
     ) as node:
         event = await node.result()
-        if waits:
-            await _settled(node.monitor, lambda: node.monitor.report.outcome != "DEGRADED")
+        if wait_secs:
+            monitor = node.monitor
+            await _settled(monitor, lambda: monitor.report.outcome != "DEGRADED", wait_secs)
         return Came(
-            node.monitor.report if waits else event.report,
+            node.monitor.report if wait_secs else event.report,
             {str(ETH): holdings(node.node, str(ETH))},
             frozenset({str(ETH)}) if strategy.gate.reason(str(ETH)) else frozenset(),
         )

@@ -36,7 +36,9 @@ def test_a_position_that_two_answers_leave_out_is_closed_at_cost(
 ) -> None:
     """By an account that reports another one. A stop that still rests there is left alone."""
     gone_in_silence(venue, valkey, has_stop=has_stop, reports=True)
-    came = asyncio.run(paper_start(venue, valkey, holder(), waits=True, settings=NOTHING | REPAIRS))
+    came = asyncio.run(
+        paper_start(venue, valkey, holder(), wait_secs=5.0, settings=NOTHING | REPAIRS)
+    )
     assert came.report.outcome is RecoveryOutcome.ADJUSTED
     for number in range(1 + RESTARTS):
         if number:
@@ -54,7 +56,9 @@ def test_nothing_is_closed_where_the_account_has_never_reported_a_position(
 ) -> None:
     """What is left out may be what this venue never reports."""
     gone_in_silence(venue, valkey, has_stop=True, reports=False)
-    came = asyncio.run(paper_start(venue, valkey, holder(), waits=True, settings=NOTHING | REPAIRS))
+    came = asyncio.run(
+        paper_start(venue, valkey, holder(), wait_secs=1.0, settings=NOTHING | REPAIRS)
+    )
     assert came.qty(str(ETH)) == [2]
     assert came.kinds == {"POSITION_NOT_AT_VENUE"}
     assert came.closed_gates
@@ -74,10 +78,10 @@ def test_a_leg_that_was_doubled_is_what_it_is_once_the_strategy_keeps_legs_apart
             strategy = holder(oms_type=oms_type)
             return asyncio.run(paper_start(venue, valkey, strategy, oms_type="HEDGING", **fields))
 
-        came = start("NETTING", waits=True, settings=NOTHING | REPAIRS)
+        came = start("NETTING", wait_secs=1.0, settings=NOTHING | REPAIRS)
         assert came.closed_gates
         assert {step.state for step in came.report.repairs} <= {"refused"}
-        came = start("HEDGING", waits=True, settings=NOTHING | REPAIRS)
+        came = start("HEDGING", wait_secs=5.0, settings=NOTHING | REPAIRS)
         assert came.report.outcome is RecoveryOutcome.ADJUSTED
         for number in range(1 + RESTARTS):
             if number:
