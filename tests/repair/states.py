@@ -112,6 +112,8 @@ class WrongState:
         How the cache differs then from the venue.
     kinds : frozenset[str]
         What the monitor says of it by then, without a repair, where it notices.
+    is_taken_up : bool
+        If the next start takes it up by itself, so that nothing is left to repair.
     absent : str
         Why it does not arise on this version, empty if it does.
 
@@ -128,6 +130,7 @@ class WrongState:
     needs_duplicates: bool = False
     wrong: frozenset[Wrong] = frozenset()
     kinds: Kinds = frozenset()
+    is_taken_up: bool = False
     absent: str = ""
 
     @property
@@ -308,6 +311,7 @@ _NAMED: dict[str, dict[str, Any]] = {
         **_UNKNOWN,
         "away": lambda story: story.rest("SELL", "1", "130.00"),
         "left_out": _OPEN_ORDERS + _ORDERS,
+        "is_taken_up": True,
         "kinds": frozenset({"ORDER_NOT_IN_CACHE"}),
     },
     "stale order not heard": {**_STALE, "live": _deaf(lambda story: story.cancel("stop"))},
@@ -318,9 +322,7 @@ _NAMED: dict[str, dict[str, Any]] = {
     },
     # -- OWNERS --
     "external claimed later": {
-        "away": _all(
-            lambda story: story.trade("BUY", "1"), lambda story: story.rest("SELL", "1", "130.00")
-        ),
+        "away": lambda story: story.trade("BUY", "1"),
         "is_claimed": False,
         "wrong": frozenset({Wrong.OWNER}),
         "kinds": frozenset({"UNCLAIMED_POSITION"}),

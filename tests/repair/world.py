@@ -248,13 +248,20 @@ class World:
         venue = _told(self.venue.state(), cached)
         return {
             state: Found(
-                judged(state, KILLED, venue, node),
+                judged(state, KILLED, self._owned(venue, state), node),
                 holdings(trading_node, state.instrument_id),
                 venue["positions"].get(state.symbol, {}),
                 report,
             )
             for state in self.states
         }
+
+    def _owned(self, venue: State, state: WrongState) -> State:
+        # A closed order stays whose it was, whoever claims what it has traded
+        if state.is_claimed:
+            return venue
+        is_open = ("NEW", "PARTIALLY_FILLED")
+        return {**venue, "orders": [one for one in venue["orders"] if one["status"] in is_open]}
 
     def real_pnl(self, state: WrongState) -> Decimal:
         """Return what real trades have realized: until the kill, and what the venue tells since."""

@@ -199,6 +199,8 @@ def _changes(cell: Plan, report: State) -> Iterator[bool]:
     for change in report["positions"]:
         if change["instrument_id"] == cell.instrument_id:
             yield change["qty_before"] != change["qty_after"]
+    for step in report["repairs"]:
+        yield step["instrument_id"] == cell.instrument_id
     for fill in report["fills"]:
         yield fill["instrument_id"] == cell.instrument_id
     for strategy in report["strategies"]:
