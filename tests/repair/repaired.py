@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.repair.found import Found
 from tests.repair.states import IS_1_221
 from tests.repair.states import WrongState
-from tests.repair.world import Found
 from tests.repair.world import World
 from tests.repair.world import corrections
 from tests.restart.run import Bench

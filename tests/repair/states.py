@@ -1,7 +1,8 @@
 """
-The wrong states: what a strategy does, what happens at the venue while its node is away or deaf,
-and what the venue leaves out of its answers, so that the cache ends different from the venue (long:
-a table).
+The wrong states (long: a table).
+
+What a strategy does, what happens at the venue while its node is away or deaf, and what the venue
+leaves out of its answers, so that the cache ends different from the venue.
 
 Each has a symbol and a strategy of its own, so that one node gets into many of them at once. The
 price starts at 100.

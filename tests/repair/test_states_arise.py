@@ -5,9 +5,9 @@ client after a restart: what a repair has to set right.
 
 import pytest
 
+from tests.repair.found import Found
 from tests.repair.states import STATES
 from tests.repair.states import WrongState
-from tests.repair.world import Found
 from tests.repair.world import World
 
 

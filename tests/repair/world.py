@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import asynccontextmanager
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -25,13 +24,12 @@ from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import NodeRun
 from nautilus_recovery_actor.testkit import running
-from tests.repair.holdings import Holdings
+from tests.repair.found import Found
 from tests.repair.holdings import holdings
 from tests.repair.node import build
 from tests.repair.states import Story
 from tests.repair.states import WrongState
 from tests.repair.states import named
-from tests.restart.judge import Result
 from tests.restart.judge import State
 from tests.restart.judge import judged
 from tests.restart.node import come_back
@@ -48,44 +46,6 @@ KILLED = Way(is_redis_kept=True, is_claimed=True, is_killed=True)
 
 _POLL_SECS = 0.1
 _ENDED = (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
-
-
-@dataclass(frozen=True)
-class Found:
-    """
-    What a node holds of one state, and what its monitor says.
-
-    Parameters
-    ----------
-    result : Result
-        How that compares with the venue.
-    holdings : Holdings
-        What the cache holds.
-    venue : State
-        What the venue holds.
-    report : RecoveryReport
-        The monitor's, of all that the node trades.
-
-    """
-
-    result: Result
-    holdings: Holdings
-    venue: State
-    report: RecoveryReport
-
-    @property
-    def kinds(self) -> set[str]:
-        """What differs according to the monitor, and is more than a remark."""
-        return {
-            found.kind.value
-            for found in self.report.discrepancies
-            if found.instrument_id == self.result.cell.instrument_id
-            and found.severity.value != "INFO"
-            and not found.resolved
-        }
-
-    def __str__(self) -> str:
-        return f"{self.result}\n{self.holdings}\nvenue: {self.venue}"
 
 
 class Running:
