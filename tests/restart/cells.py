@@ -5,9 +5,11 @@ happens at the venue meanwhile. Each cell has a symbol and a strategy of its own
 The price starts at 100. Where nothing is held, the orders are entries: a stop above, a limit below.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 from tests.venues.binance.control import FakeBinance
 
@@ -40,6 +42,30 @@ class Step:
     price: str | None = None
     trigger: str | None = None
     reduce_only: bool = False
+
+
+class Plan(Protocol):
+    """What one strategy holds and has working, on a symbol of its own."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+
+    @property
+    def symbol(self) -> str:
+        """The venue's symbol."""
+
+    @property
+    def instrument_id(self) -> str:
+        """As the adapter spells it."""
+
+    @property
+    def strategy_id(self) -> str:
+        """Whose it is."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What the strategy sends, one after another."""
 
 
 # Signed market orders, one after another

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from tests.restart.cells import Cell
+from tests.restart.cells import Plan
 from tests.restart.ways import Way
 
 
@@ -53,7 +53,7 @@ class Result:
 
     """
 
-    cell: Cell
+    cell: Plan
     outcome: str | None
     wrong: dict[Wrong, str]
     is_gate_open: bool
@@ -79,7 +79,7 @@ class Result:
         return ": ".join(filter(None, words))
 
 
-def judged(cell: Cell, way: Way, venue: State, node: State) -> Result:
+def judged(cell: Plan, way: Way, venue: State, node: State) -> Result:
     """Compare what a node holds of a cell with what the venue has."""
     if not node.get("is_trading"):
         text = f"did not start: {node.get('failure') or node['report']['message']}"
@@ -94,12 +94,12 @@ def judged(cell: Cell, way: Way, venue: State, node: State) -> Result:
     return Result(cell, _outcome(cell, node["report"], reasons), wrong, is_gate_open, reasons)
 
 
-def _is_open(cell: Cell, position: State) -> bool:
+def _is_open(cell: Plan, position: State) -> bool:
     return bool(position["symbol"] == cell.symbol and position["is_open"])
 
 
 def _wrong_positions(
-    cell: Cell, way: Way, venue: State, positions: list[State]
+    cell: Plan, way: Way, venue: State, positions: list[State]
 ) -> Iterator[tuple[Wrong, str]]:
     held = venue["positions"].get(cell.symbol, {"qty": "0", "entry": "0"})
     qty, entry = Decimal(held["qty"]), Decimal(held["entry"])
@@ -116,7 +116,7 @@ def _wrong_positions(
             yield Wrong.PRICE, f"opened at {one['avg_px']} where the venue has {entry}"
 
 
-def _wrong_orders(cell: Cell, way: Way, venue: State, node: State) -> Iterator[tuple[Wrong, str]]:
+def _wrong_orders(cell: Plan, way: Way, venue: State, node: State) -> Iterator[tuple[Wrong, str]]:
     at_venue = _orders_at_venue(cell, venue)
     cached = {one["client_id"]: one for one in node["orders"] if one["symbol"] == cell.symbol}
     texts = []
@@ -145,7 +145,7 @@ def _wrong_orders(cell: Cell, way: Way, venue: State, node: State) -> Iterator[t
         yield Wrong.ORDER, "; ".join(texts)
 
 
-def _orders_at_venue(cell: Cell, venue: State) -> dict[str, tuple[str, str, Decimal]]:
+def _orders_at_venue(cell: Plan, venue: State) -> dict[str, tuple[str, str, Decimal]]:
     """Return ID, status and filled quantity: of a triggered algo order, those of its order."""
     algo_orders = {
         one["clientAlgoId"]: (str(one["algoId"]), _STATUSES[one["algoStatus"]], Decimal(0))
@@ -180,14 +180,14 @@ def _failure(node: State) -> str | None:
     return report and report["failure"]
 
 
-def _blocking(cell: Cell, report: State) -> Iterator[str]:
+def _blocking(cell: Plan, report: State) -> Iterator[str]:
     for found in report["discrepancies"]:
         is_here = found["instrument_id"] in ("", cell.instrument_id)
         if is_here and found["severity"] == "BLOCK" and not found["resolved"]:
             yield f"{found['kind']}: {found['detail']} [{found['venue']} / {found['cache']}]"
 
 
-def _outcome(cell: Cell, report: State, reasons: tuple[str, ...]) -> str:
+def _outcome(cell: Plan, report: State, reasons: tuple[str, ...]) -> str:
     if report["outcome"] is None:
         return str(report["failure"])
     if reasons:
@@ -195,10 +195,12 @@ def _outcome(cell: Cell, report: State, reasons: tuple[str, ...]) -> str:
     return "ADJUSTED" if any(_changes(cell, report)) else "CLEAN"
 
 
-def _changes(cell: Cell, report: State) -> Iterator[bool]:
+def _changes(cell: Plan, report: State) -> Iterator[bool]:
     for change in report["positions"]:
         if change["instrument_id"] == cell.instrument_id:
             yield change["qty_before"] != change["qty_after"]
+    for step in report["repairs"]:
+        yield step["instrument_id"] == cell.instrument_id
     for fill in report["fills"]:
         yield fill["instrument_id"] == cell.instrument_id
     for strategy in report["strategies"]:

@@ -6,11 +6,11 @@ the venue, with our monitor or without it.
 import asyncio
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import msgspec
 import nautilus_trader
 from nautilus_trader.adapters.binance import BinanceAccountType
 from nautilus_trader.adapters.binance import BinanceDataClientConfig
@@ -39,15 +39,18 @@ from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
 from nautilus_recovery_actor.testkit import emit
 from tests.restart.cells import CELLS
-from tests.restart.cells import Cell
+from tests.restart.cells import Plan
 from tests.restart.cells import Step
 from tests.restart.state import state
 
 
 _POLL_SECS = 0.01
-_MONITOR = RecoveryMonitorConfig(
-    settle_ms=50, verify_timeout_secs=1.0, startup_timeout_secs=20.0, query_retries=2
-)
+_MONITOR: dict[str, Any] = {
+    "settle_ms": 50,
+    "verify_timeout_secs": 1.0,
+    "startup_timeout_secs": 20.0,
+    "query_retries": 2,
+}
 _IS_1_221 = nautilus_trader.__version__ == "1.221.0"
 # On 1.221 a buffered write leaves only with the next one: see `recovery_cache_config`
 _BUFFERED = {"buffer_interval_ms": None} if _IS_1_221 else {}
@@ -58,7 +61,7 @@ def node(*, sets_up: bool = False, **arguments: Any) -> TradingNode:
     trading_node, monitor = build(**arguments)
     cells = [cell for cell in CELLS if cell.symbol in arguments["symbols"]] if sets_up else []
     task = asyncio.create_task(_drive(trading_node, monitor, cells))
-    task.add_done_callback(_emit_failure)
+    task.add_done_callback(emit_failure)
     return trading_node
 
 
@@ -68,30 +71,36 @@ def build(
     trader_id: str,
     *,
     monitored: bool,
-    claimed: bool,
+    claimed: bool | list[str],
     symbols: list[str],
     log_level: str = "ERROR",
-    prove_interval_secs: float | None = 60.0,
+    cells: Sequence[Plan] = CELLS,
+    settings: dict[str, Any] | None = None,
 ) -> tuple[TradingNode, RecoveryMonitorActor | None]:
-    """Return a node with a strategy for each symbol, and its monitor if it has one."""
+    """
+    Return a node with a strategy for each symbol, and its monitor if it has one, with these
+    settings. Strategies claim external orders: all, none, or those of the symbols named.
+    """
     config = _config(venue_port, DatabaseConfig(**database), trader_id, log_level)
     trading_node = TradingNode(config, loop=asyncio.get_running_loop())
     # Without a data client no instrument would come into the cache
     trading_node.add_data_client_factory("BINANCE", BinanceLiveDataClientFactory)
     trading_node.add_exec_client_factory("BINANCE", BinanceLiveExecClientFactory)
-    settings = msgspec.structs.replace(_MONITOR, prove_interval_secs=prove_interval_secs)
-    monitor = RecoveryMonitorActor(settings) if monitored else None
+    monitor = None
+    if monitored:
+        monitor = RecoveryMonitorActor(RecoveryMonitorConfig(**{**_MONITOR, **(settings or {})}))
     if monitor is not None:
         trading_node.trader.add_actor(monitor)
     kind = RecoverableStrategy if monitored else Strategy
-    for cell in CELLS:
+    for cell in cells:
         if cell.symbol in symbols:
-            trading_node.trader.add_strategy(kind(_strategy_config(cell, claimed=claimed)))
+            is_claimed = claimed if isinstance(claimed, bool) else cell.symbol in claimed
+            trading_node.trader.add_strategy(kind(_strategy_config(cell, claimed=is_claimed)))
     trading_node.build()
     return trading_node, monitor
 
 
-def _strategy_config(cell: Cell, *, claimed: bool) -> StrategyConfig:
+def _strategy_config(cell: Plan, *, claimed: bool) -> StrategyConfig:
     name, _, tag = cell.strategy_id.partition("-")
     claims = [InstrumentId.from_str(cell.instrument_id)] if claimed else None
     return StrategyConfig(strategy_id=name, order_id_tag=tag, external_order_claims=claims)
@@ -131,7 +140,7 @@ def _config(
 
 
 async def _drive(
-    trading_node: TradingNode, monitor: RecoveryMonitorActor | None, cells: list[Cell]
+    trading_node: TradingNode, monitor: RecoveryMonitorActor | None, cells: Sequence[Plan]
 ) -> None:
     await come_back(trading_node, monitor)
     emit("state", client_ids=await set_up(trading_node, cells), **state(trading_node, monitor))
@@ -148,14 +157,14 @@ async def come_back(trading_node: TradingNode, monitor: RecoveryMonitorActor | N
         await until(lambda: all(strategy.gate.is_open for strategy in trader.strategies()))
 
 
-async def set_up(trading_node: TradingNode, cells: Iterable[Cell]) -> dict[str, dict[str, str]]:
+async def set_up(trading_node: TradingNode, cells: Iterable[Plan]) -> dict[str, dict[str, str]]:
     """Send the orders of the cells, and return their client order IDs by symbol and name."""
     strategies = {str(one.id): one for one in trading_node.trader.strategies()}
     sent = await asyncio.gather(*(_set_up(strategies[cell.strategy_id], cell) for cell in cells))
     return {cell.symbol: ids for cell, ids in zip(cells, sent, strict=True)}
 
 
-async def _set_up(strategy: Strategy, cell: Cell) -> dict[str, str]:
+async def _set_up(strategy: Strategy, cell: Plan) -> dict[str, str]:
     ids = {}
     for step in cell.steps:
         order = _order(strategy, cell, step)
@@ -166,7 +175,7 @@ async def _set_up(strategy: Strategy, cell: Cell) -> dict[str, str]:
     return ids
 
 
-def _order(strategy: Strategy, cell: Cell, step: Step) -> Order:
+def _order(strategy: Strategy, cell: Plan, step: Step) -> Order:
     fields: dict[str, Any] = {
         "instrument_id": InstrumentId.from_str(cell.instrument_id),
         "order_side": OrderSide[step.side],
@@ -188,6 +197,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(_POLL_SECS)
 
 
-def _emit_failure(task: "asyncio.Task[None]") -> None:
+def emit_failure(task: "asyncio.Task[None]") -> None:
+    """Emit why what the node does has failed."""
     if not task.cancelled() and task.exception() is not None:
         emit("state", failure=repr(task.exception()))

@@ -43,6 +43,12 @@ from nautilus_recovery_actor.testkit import emit
 
 
 _POLL_SECS = 0.005
+_MONITOR: dict[str, Any] = {
+    "settle_ms": 100,
+    "verify_timeout_secs": 1.0,
+    "query_timeout_secs": 2.0,
+    "query_retries": 2,
+}
 _IS_1_221 = nautilus_trader.__version__ == "1.221.0"
 # On 1.221 a buffered write leaves only with the next one: see `recovery_cache_config`
 _BUFFERED = {"buffer_interval_ms": None} if _IS_1_221 else {}
@@ -58,6 +64,16 @@ PLANS: dict[str, tuple[tuple[str, ...], str | None]] = {
 
 
 def node(
+    venue_port: int, redis_port: int, *, sets_up: bool = False, **arguments: Any
+) -> TradingNode:
+    """Return a node whose strategies trade as planned, or else one that comes back."""
+    trading_node, monitor, strategies = build(venue_port, redis_port, **arguments)
+    task = asyncio.create_task(_drive(trading_node, monitor, strategies, sets_up=sets_up))
+    task.add_done_callback(_emit_failure)
+    return trading_node
+
+
+def build(
     venue_port: int,
     redis_port: int,
     *,
@@ -65,10 +81,10 @@ def node(
     monitored: bool,
     claimed: bool = False,
     reports_wallet: bool = False,
-    sets_up: bool = False,
     log_level: str = "ERROR",
-) -> TradingNode:
-    """Return a node whose strategies trade as planned, or else one that comes back."""
+    settings: dict[str, Any] | None = None,
+) -> tuple[TradingNode, RecoveryMonitorActor | None, dict[str, Strategy]]:
+    """Return a node with its monitor, if it has one, with these settings, and its strategies."""
     # The clients that a node before it left in this process are of no use
     get_cached_okx_http_client.cache_clear()
     get_cached_okx_instrument_provider.cache_clear()
@@ -81,26 +97,20 @@ def node(
     trading_node.add_exec_client_factory("OKX", OKXLiveExecClientFactory)
     monitor = None
     if monitored:
-        monitor = RecoveryMonitorActor(
-            RecoveryMonitorConfig(
-                settle_ms=100, verify_timeout_secs=1.0, query_timeout_secs=2.0, query_retries=2
-            )
-        )
+        monitor = RecoveryMonitorActor(RecoveryMonitorConfig(**{**_MONITOR, **(settings or {})}))
         trading_node.trader.add_actor(monitor)
     strategies = {}
     for number, name in enumerate(instruments):
         config = StrategyConfig(
             strategy_id="Plan",
             order_id_tag=f"{number:03}",
-            external_order_claims=[_instrument_id(name)] if claimed else None,
+            external_order_claims=[instrument_id(name)] if claimed else None,
             use_hyphens_in_client_order_ids=False,  # The venue refuses them
         )
         strategies[name] = _Recoverable(config) if monitored else Strategy(config)
         trading_node.trader.add_strategy(strategies[name])
     trading_node.build()
-    task = asyncio.create_task(_drive(trading_node, monitor, strategies, sets_up=sets_up))
-    task.add_done_callback(_emit_failure)
-    return trading_node
+    return trading_node, monitor, strategies
 
 
 class _Recoverable(RecoverableStrategy):
@@ -179,9 +189,7 @@ async def _drive(
     *,
     sets_up: bool,
 ) -> None:
-    await _until(lambda: trading_node.trader.is_running)
-    ours = [each for each in strategies.values() if isinstance(each, _Recoverable)]
-    await _until(lambda: all(strategy.has_ended for strategy in ours))
+    await come_back(trading_node, strategies)
     if sets_up:
         parts = (_set_up(strategy, name) for name, strategy in strategies.items())
         await asyncio.gather(*parts)
@@ -189,6 +197,13 @@ async def _drive(
         trading_node.cache.add("ready", b"1")
     report = None if monitor is None else monitor.report
     emit("state", **_state(trading_node, strategies), report=report)
+
+
+async def come_back(trading_node: TradingNode, strategies: dict[str, Strategy]) -> None:
+    """Wait until the trader runs, and until each recovery has ended for every strategy."""
+    await _until(lambda: trading_node.trader.is_running)
+    ours = [each for each in strategies.values() if isinstance(each, _Recoverable)]
+    await _until(lambda: all(strategy.has_ended for strategy in ours))
 
 
 async def _set_up(strategy: Strategy, name: str) -> None:
@@ -205,7 +220,7 @@ async def _set_up(strategy: Strategy, name: str) -> None:
 
 def _order(strategy: Strategy, name: str, qty: Decimal, trigger: str | None = None) -> Order:
     fields: dict[str, Any] = {
-        "instrument_id": _instrument_id(name),
+        "instrument_id": instrument_id(name),
         "order_side": OrderSide.BUY if qty > 0 else OrderSide.SELL,
         "quantity": Quantity.from_str(f"{abs(qty):.3f}"),
     }
@@ -249,14 +264,15 @@ def _state(trading_node: TradingNode, strategies: dict[str, Strategy]) -> dict[s
             for order in cache.orders()
         ],
         "gates": {
-            str(strategy.id): strategy.gate.reason(_instrument_id(name))
+            str(strategy.id): strategy.gate.reason(instrument_id(name))
             for name, strategy in strategies.items()
             if isinstance(strategy, RecoverableStrategy)
         },
     }
 
 
-def _instrument_id(name: str) -> InstrumentId:
+def instrument_id(name: str) -> InstrumentId:
+    """Return the instrument of a name of the venue."""
     return InstrumentId.from_str(f"{name}.OKX")
 
 

@@ -12,6 +12,7 @@ import redis
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from tests.restart.cells import Cell
+from tests.restart.cells import Plan
 from tests.restart.judge import Result
 from tests.restart.judge import State
 from tests.restart.judge import judged
@@ -55,14 +56,8 @@ class Bench:
         self.venue.reset(*(cell.symbol for cell in cells))
         for cell in cells:
             cell.prepare(self.venue)
-        with self.node(way, cells, is_monitored=is_monitored, sets_up=True) as node:
-            before = node.wait_for("state", _START_SECS)
-            assert "failure" not in before, (before, node.log)
-            self._valkey.wait_for(lambda client: _is_stored(client, before))
-            if way.is_killed:
-                node.kill()
-            else:
-                node.stop()
+        node = self.node(way, cells, is_monitored=is_monitored, sets_up=True)
+        before = self.ended(node, is_killed=way.is_killed)
         if way.is_old:
             self.venue.forget_history()
         for cell in cells:
@@ -70,13 +65,25 @@ class Bench:
         if not way.is_redis_kept:
             self.forget()
 
+    def ended(self, node: NodeProcess, *, is_killed: bool = True) -> State:
+        """End a node as soon as what it has set up is stored, and return that."""
+        with node:
+            before = node.wait_for("state", _START_SECS)
+            assert "failure" not in before, (before, node.log)
+            self._valkey.wait_for(lambda client: _is_stored(client, before))
+            if is_killed:
+                node.kill()
+            else:
+                node.stop()
+        return before
+
     def node(
         self, way: Way, cells: Sequence[Cell], *, is_monitored: bool, sets_up: bool = False
     ) -> NodeProcess:
         arguments = self.arguments(way, cells, is_monitored=is_monitored)
         return NodeProcess("tests.restart.node:node", sets_up=sets_up, **arguments)
 
-    def arguments(self, way: Way, cells: Sequence[Cell], *, is_monitored: bool) -> State:
+    def arguments(self, way: Way, cells: Sequence[Plan], *, is_monitored: bool) -> State:
         """Return what a node is built from."""
         return {
             "venue_port": self.venue.port,

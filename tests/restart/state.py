@@ -38,6 +38,7 @@ def _position(position: Position) -> dict[str, Any]:
         "is_open": position.is_open,
         "qty": str(position.signed_decimal_qty()),
         "avg_px": position.avg_px_open,
+        "pnl": str(position.realized_pnl.as_decimal()) if position.realized_pnl else "0",
         "events": position.event_count,
     }
 

@@ -75,7 +75,7 @@ def test_what_the_user_stream_leaves_out_is_found_in_time(
 
     async def scenario() -> None:
         arguments = bench.arguments(WAYS[0], [CELL], is_monitored=True)
-        node, monitor = build(**arguments, prove_interval_secs=INTERVAL_SECS)
+        node, monitor = build(**arguments, settings={"prove_interval_secs": INTERVAL_SECS})
         assert monitor is not None
         async with running(node):
             await come_back(node, monitor)

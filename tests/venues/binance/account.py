@@ -114,7 +114,8 @@ class Account:
     skew_ms: int = 0
     last_id: int = 8_000_000_000
     last_time: int = 0
-    history_from: int = 0  # What ended before is no longer in the answers
+    # Symbol → what ended before is no longer in the answers
+    history_from: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tell: Callable[[str, Order, Trade | None], None] = lambda *_: None
@@ -128,12 +129,19 @@ class Account:
         self.last_id += 1
         return self.last_id
 
-    def forget_history(self) -> None:
+    def forget_history(self, symbol: str | None = None) -> None:
         """Let a week pass: the venue answers with trades and closed orders of seven days."""
-        self.history_from = self.now()
+        self.history_from |= dict.fromkeys([symbol] if symbol else self.prices, self.now())
+
+    def forget_order(self, client_id: str) -> None:
+        """Drop an order and its trades from every answer, also when it is asked for by its ID."""
+        named = {order.id for order in self.orders if order.client_id == client_id}
+        self.trades[:] = [trade for trade in self.trades if trade.order_id not in named]
+        for orders in (self.orders, self.algo_orders):
+            orders[:] = [order for order in orders if order.client_id != client_id]
 
     def remembers(self, order: Order) -> bool:
-        return order.is_open or order.updated >= self.history_from
+        return order.is_open or order.updated >= self.history_from.get(order.symbol, 0)
 
     def position(self, symbol: str) -> Position:
         return self.positions.setdefault(symbol, Position())

@@ -60,9 +60,33 @@ class FakeBinance(VenueProcess):
         """Let every endpoint answer again."""
         self._call("heal")
 
-    def forget_history(self) -> None:
+    def leave_out(self, endpoint: str, symbol: str, *, times: int = -1, after: int = 0) -> None:
+        """
+        Let what concerns a symbol be missing from the answers of an endpoint that lists.
+
+        Only answers that would have it are counted.
+        """
+        self._call("leave_out", endpoint=endpoint, symbol=symbol, times=times, after=after)
+
+    def mute(self, symbol: str) -> None:
+        """Send nothing more of a symbol to the user stream, until the next `reset`."""
+        self._call("mute", symbol=symbol)
+
+    def forget_history(self, symbol: str | None = None) -> None:
         """Let a week pass: trades and closed orders from before are no longer in the answers."""
-        self._call("forget_history")
+        self._call("forget_history", symbol=symbol)
+
+    def forget_order(self, client_id: str) -> None:
+        """Let an order and its trades be unknown, also when the order is asked for by its ID."""
+        self._call("forget_order", client_id=client_id)
+
+    def save(self, name: str) -> None:
+        """Remember the account as it is, under a name."""
+        self._call("save", name=name)
+
+    def restore(self, name: str) -> None:
+        """Set the account back to what was saved, with no fault."""
+        self._call("restore", name=name)
 
     def requests(self) -> dict[str, int]:
         """Return how often each endpoint was asked since the last call."""

@@ -88,7 +88,8 @@ def _position_risk(account: Account, parameters: Parameters) -> list[wire.Json]:
 
 
 def _trades(account: Account, parameters: Parameters) -> list[wire.Json]:
-    start = max(int(parameters.get("startTime", 0)), account.history_from)
+    since = account.history_from.get(parameters["symbol"], 0)
+    start = max(int(parameters.get("startTime", 0)), since)
     return [
         wire.user_trade(trade)
         for trade in account.trades

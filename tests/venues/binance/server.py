@@ -5,6 +5,7 @@ The venue in a process of its own: REST, the user stream, and controls for tests
 """
 
 import asyncio
+import copy
 import json
 import sys
 import uuid
@@ -38,6 +39,10 @@ class Server:
         self._streams: dict[web.WebSocketResponse, str | None] = {}
         self._is_refusing = False
         self._is_losing = False
+        # Endpoint and symbol → as a fault, but what concerns the symbol is left out of the answer
+        self._gaps: dict[tuple[str, str], list[int]] = {}
+        self._muted: set[str] = set()
+        self._saved: dict[str, Account] = {}
         self._events: asyncio.Queue[wire.Json] = asyncio.Queue()
         self.account = Account()
         self._listen()
@@ -62,9 +67,21 @@ class Server:
         if answer is None:
             return web.json_response({"code": -5000, "msg": f"Path {name} is invalid"}, status=404)
         try:
-            return web.json_response(answer(self.account, parameters))
+            found = answer(self.account, parameters)
+            return web.json_response(self._without_gaps(name, parameters.get("symbol"), found))
         except VenueError as error:
             return web.json_response({"code": error.code, "msg": str(error)}, status=400)
+
+    def _without_gaps(self, name: str, asked: Any, answer: Any) -> Any:
+        left_out = set()
+        for (endpoint, symbol), gap in self._gaps.items():
+            if endpoint == name and asked in (None, symbol):
+                if gap[1]:
+                    gap[1] -= 1
+                elif gap[0]:
+                    gap[0] -= 1
+                    left_out.add(symbol)
+        return [one for one in answer if one["symbol"] not in left_out] if left_out else answer
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         if self._is_refusing:
@@ -122,7 +139,7 @@ class Server:
         self.account.tell = self._tell
 
     def _tell(self, execution: str, order: Order, trade: Trade | None) -> None:
-        if self._is_losing:
+        if self._is_losing or order.symbol in self._muted:
             return
         if execution == "ALGO":
             self._events.put_nowait(wire.algo_update(order))
@@ -139,8 +156,21 @@ class Server:
 
     def control_reset(self, symbols: dict[str, str], is_algo: bool) -> None:
         self.account = Account(is_algo=is_algo, prices=_decimals(symbols))
-        self._faults.clear()
+        self._muted.clear()
         self._is_losing = False
+        self.control_heal()
+        self._listen()
+
+    def control_save(self, name: str) -> None:
+        kept = copy.copy(self.account)
+        del kept.tell  # Which is of this server
+        self._saved[name] = copy.deepcopy(kept)
+
+    def control_restore(self, name: str) -> None:
+        self.account = copy.deepcopy(self._saved[name])
+        self._muted.clear()
+        self._is_losing = False
+        self.control_heal()
         self._listen()
 
     def control_slices(self, symbol: str, parts: int) -> None:
@@ -164,11 +194,21 @@ class Server:
     def control_fault(self, endpoint: str, how: str | None, times: int, after: int) -> None:
         self._faults[endpoint] = [how, times, after]
 
+    def control_leave_out(self, endpoint: str, symbol: str, times: int, after: int) -> None:
+        self._gaps[endpoint, symbol] = [times, after]
+
+    def control_mute(self, symbol: str) -> None:
+        self._muted.add(symbol)
+
     def control_heal(self) -> None:
         self._faults.clear()
+        self._gaps.clear()
 
-    def control_forget_history(self) -> None:
-        self.account.forget_history()
+    def control_forget_history(self, symbol: str | None) -> None:
+        self.account.forget_history(symbol)
+
+    def control_forget_order(self, client_id: str) -> None:
+        self.account.forget_order(client_id)
 
     def control_skew(self, milliseconds: int) -> None:
         self.account.skew_ms = milliseconds
@@ -202,6 +242,7 @@ class Server:
             "orders": [wire.order(order) for order in account.orders],
             "algo_orders": [wire.algo_order(order) for order in account.algo_orders],
             "trades": [wire.user_trade(trade) for trade in account.trades],
+            "history_from": account.history_from,
         }
 
 

@@ -1,0 +1,112 @@
+"""
+What becomes of wrong states that a node repairs, and of the restarts after that.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.repair.found import Found
+from tests.repair.states import IS_1_221
+from tests.repair.states import WrongState
+from tests.repair.world import World
+from tests.repair.world import corrections
+from tests.restart.run import Bench
+
+
+RESTARTS = 3
+
+# It asks the venue all the time: nothing else tells of what it does not hear
+REPAIRS: dict[str, Any] = {"repair": "auto", "prove_interval_secs": 0.2}
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """
+    What became of one state.
+
+    Parameters
+    ----------
+    world : World
+        Where.
+    found : Found
+        After the repair.
+    restarts : tuple[Found, ...]
+        After each restart since.
+
+    """
+
+    state: WrongState
+    world: World
+    found: Found
+    restarts: tuple[Found, ...]
+
+    def mistakes(self) -> Iterator[str]:
+        """Say what is not as it must be."""
+        found, result = self.found, self.found.result
+        outcomes = ("ADJUSTED", "CLEAN") if self.state.is_taken_up else ("ADJUSTED",)
+        if not (result.is_right and result.outcome in outcomes):
+            yield f"not right: {found}"
+        # Nobody can take back a fee that the engine of 1.221 has put into what it made up
+        invented = found.holdings.made_up_pnl if IS_1_221 else 0
+        real = self.world.real_pnl(self.state)
+        if found.holdings.pnl not in (real, real + invented):
+            yield f"realized {found.holdings.pnl} where real trades realized {real}: {found}"
+        steps = (
+            step
+            for step in found.report.repairs
+            if step.instrument_id == self.state.instrument_id and step.state != "proven"
+        )
+        for step in steps:
+            yield f"not proven: {step}"
+        for number, restart in enumerate(self.restarts, 1):
+            is_clean = restart.result.is_right and restart.result.outcome == "CLEAN"
+            if not is_clean or restart.holdings.pnl != found.holdings.pnl:
+                yield f"restart {number} is not clean: {restart}"
+                return
+
+
+async def by_itself(
+    bench: Bench, states: Sequence[WrongState], **settings: Any
+) -> dict[WrongState, Repaired]:
+    """Let the node that gets into states repair them."""
+    world = World(bench, states)
+    await asyncio.to_thread(world.set_up)
+    async with world.first_node(corrections=corrections(states), **settings) as node:
+        await node.until_right()
+        found = node.found()
+    return await _restarted(world, found)
+
+
+async def by_the_next(world: World, **settings: Any) -> dict[WrongState, Repaired]:
+    """Let the next node repair what the one that got into states has left."""
+    world.rewind()
+    async with world.node(claims_all=True, **settings) as node:
+        await node.ended()
+        world.happen_live()
+        await node.until_right()
+        found = node.found()
+    return await _restarted(world, found)
+
+
+async def _restarted(world: World, found: dict[WrongState, Found]) -> dict[WrongState, Repaired]:
+    restarts = []
+    for _ in range(RESTARTS):
+        async with world.node(claims_all=True) as node:
+            await node.ended()
+            restarts.append(node.found())
+    return {
+        state: Repaired(state, world, found[state], tuple(restart[state] for restart in restarts))
+        for state in world.states
+    }
+
+
+def parted(states: Iterable[WrongState]) -> Iterator[list[WrongState]]:
+    """Part states by whether they need trades reported twice: one node gets into each part."""
+    for needs_duplicates in (False, True):
+        part = [one for one in states if one.needs_duplicates is needs_duplicates]
+        if part:
+            yield part
