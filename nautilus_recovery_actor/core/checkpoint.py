@@ -120,6 +120,11 @@ class CheckpointJournal:
         self._damaged: set[int] = set()
         self.newest: Checkpoint | None = None  # The last good one
 
+    @property
+    def damaged(self) -> list[str]:
+        """The keys of the checkpoints that cannot be read."""
+        return [self._key(CHECKPOINT_KEY, slot) for slot in sorted(self._damaged)]
+
     def restore(self) -> list[str]:
         """Read the newest checkpoint that is whole, and keep a copy of each that is not."""
         errors = []

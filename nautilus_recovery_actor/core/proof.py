@@ -37,12 +37,13 @@ _Place = tuple[str, str | None]
 
 _SILENT = (
     "{} was asked again after the reconciliation, and did not answer ({}), so nothing about it is "
-    "proven: check the log for errors of its client, then restart the node, or run "
-    "`nautilus-recovery resume`"
+    "proven: the venue keeps being asked, and trading goes on once it answers; check the log for "
+    "errors of its client"
 )
 _DIFFERENT = (
     "The venue was asked {} times, and the last two answers differ, so neither is believed: check "
-    "the venue, and restart the node when it answers alike"
+    "the venue; the block ends by itself once it answers alike, or at once with "
+    "`nautilus-recovery verify`"
 )
 
 
@@ -145,7 +146,8 @@ def unasked(account_id: str, instrument_id: str, policy: Policy) -> Discrepancy:
         instrument_id,
         venue="a trade that is not this node's",
         detail="Somebody else traded what a strategy of this node holds, a liquidation or an order "
-        "placed elsewhere, and the venue has not answered twice since: check the venue",
+        "placed elsewhere, and the venue has not answered twice since: check the venue; the block "
+        "ends by itself once it has",
     )
 
 

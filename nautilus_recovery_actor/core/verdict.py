@@ -13,6 +13,7 @@ from operator import attrgetter
 
 import msgspec
 
+from nautilus_recovery_actor.core.compare.advice import with_plan
 from nautilus_recovery_actor.core.compare.discrepancies import discrepancies
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import FailureReason
@@ -133,7 +134,9 @@ def _described(
         positions=tuple(_position_changes(observation)),
         fills=tuple(ReconciledFill(origin, *_fill_fields(fill)) for fill, origin in newest),
         fill_counts=dict(sorted(Counter(origin for _, origin in fills).items())),
-        discrepancies=tuple(sorted((*standing, *resolved), key=_reading_order)),
+        discrepancies=tuple(
+            sorted(_advised((*standing, *resolved), planned), key=_reading_order)
+        ),
         blocked_instruments=tuple(
             sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id})
         ),
@@ -148,6 +151,13 @@ def _described(
         approval=observation.approval,
     )
     return report, planned
+
+
+def _advised(found: Iterable[Discrepancy], planned: Plan) -> Iterator[Discrepancy]:
+    for one in found:
+        place = (one.account_id, one.instrument_id)
+        is_planned = one.is_blocking and one.kind.is_difference and place in planned.complete
+        yield msgspec.structs.replace(one, detail=with_plan(one.detail, is_planned=is_planned))
 
 
 def _repairs(

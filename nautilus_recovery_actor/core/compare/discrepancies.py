@@ -16,8 +16,8 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 
 _SILENT = (
-    "{} sent no mass status, so nothing about it is proven: check the log for errors of its "
-    "client, and restart the node"
+    "{} sent no mass status, so nothing about it is proven: the venue keeps being asked, and "
+    "trading goes on once it answers; check the log for errors of its client"
 )
 _EDITED = (
     "The engine may have edited the mass status of {} before it was seen, so nothing in it is "

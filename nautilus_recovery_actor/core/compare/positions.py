@@ -191,18 +191,20 @@ def _legs_differ(subject: Subject) -> Iterator[Discrepancy]:
     reported: dict[str, set[Decimal]] = defaultdict(set)
     for leg in subject.venue:
         reported[leg.position_id or ""].add(leg.qty)
-    held = {p.position_id: p.qty for p in subject.cached}
+    held = {p.position_id: p for p in subject.cached}
     for position_id in sorted(reported.keys() | held.keys() | late.keys()):
         expected = {qty + late[position_id] for qty in reported[position_id] or {ZERO}}
-        qty = held.get(position_id, ZERO)
+        position = held.get(position_id)
+        qty = position.qty if position else ZERO
         if expected != {qty}:
             is_known = reported[position_id] or late[position_id]
             yield subject.differs(
                 Kind.HEDGE_LEG_MISMATCH,
                 ", ".join(map(str, sorted(expected))) if is_known else "no report",
-                str(held.get(position_id, "not held")),
+                str(position.qty) if position else "not held",
                 position_id or None,
                 by=max((qty - one for one in expected), key=abs),
+                detail=advice.on_gone([position]) if position and expected == {ZERO} else "",
             )
 
 

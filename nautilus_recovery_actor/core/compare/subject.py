@@ -97,7 +97,7 @@ class Subject(msgspec.Struct, frozen=True):
             self.instrument_id,
             venue=venue,
             cache=cache,
-            detail=DUST if is_dust else detail,
+            detail=DUST if is_dust else advice.parts(kind, self.cached) + detail,
             position_id=position_id,
             is_harmless=is_dust,
         )

@@ -112,6 +112,12 @@ class Plan(msgspec.Struct, frozen=True):
     unexplored: frozenset[tuple[str, str]] = frozenset()
 
     @property
+    def complete(self) -> frozenset[tuple[str, str]]:
+        """The accounts and instruments where nothing is refused."""
+        refused = {(step.account_id, step.instrument_id) for step in self.refused}
+        return frozenset({step.place for step in self.steps} - refused)
+
+    @property
     def told(self) -> tuple[RepairStep, ...]:
         """What is said of it."""
         return (*(step.told for step in self.steps), *self.refused)

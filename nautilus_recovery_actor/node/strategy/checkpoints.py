@@ -12,6 +12,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
 from nautilus_recovery_actor.core.checkpoint import newest_state
+from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.alarms import is_running_here
@@ -120,9 +121,10 @@ class Checkpoints:
         for error in self._errors:
             strategy.log.error(error)
         if self._errors and self._settings.on_bad_checkpoint == "hold":
+            keys = " ".join(map(general_key, self._journal.damaged))
             self._hold(
-                "RECOVERY_BAD_CHECKPOINT: delete it from Redis, or start with "
-                "`on_bad_checkpoint='start'`"
+                f"RECOVERY_BAD_CHECKPOINT: stop the node, `nautilus-recovery forget {keys}`, and "
+                "start; or start with `on_bad_checkpoint='start'`"
             )
         newest = self._journal.newest
         state = newest_state(newest, self._saved)
