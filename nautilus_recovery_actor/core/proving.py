@@ -73,7 +73,8 @@ class Proving(msgspec.Struct, frozen=True):
     # places without one
     seen: Mapping[tuple[str, ...], Seen] = {}
     healing: Mapping[Place, Seen] = {}
-    # How the blocked places look in one answer alone, ``None`` before the first
+    # How the blocked places look in one answer alone, ``None`` before the first; to an operator
+    # who asks that is as new as any
     accepted: frozenset[tuple[str, ...]] | None = None
     # The accounts that do not answer, and since when (UNIX ns)
     failing: Mapping[str, int] = {}
@@ -223,7 +224,10 @@ def taken(
     accepted = proving.accepted
     if accepted is None:
         accepted = frozenset(_exactly(one) for one in blocking if _place(one) in blocked)
-    known = accepted.union(map(_exactly, (one for one in report.discrepancies if not one.resolved)))
+    is_commanded = proving.command_id is not None
+    known = frozenset(_exactly(one) for one in report.discrepancies if not one.resolved)
+    if not is_commanded:
+        known |= accepted
     news = [one for one in blocking if _is_news(one) and _exactly(one) not in known]
     seen = {
         # What was not asked about is not known to be over
@@ -251,7 +255,8 @@ def taken(
     )
 
     def may_try(place: Place) -> bool:
-        return place not in blocked or now >= proving.tries.get(place, Seen()).since
+        since = proving.tries.get(place, Seen()).since
+        return is_commanded or place not in blocked or now >= since
 
     late = {one for one, ts in failing.items() if one in required and now - ts >= pace.limit}
     news = [one for one in news if may_try(_place(one))]

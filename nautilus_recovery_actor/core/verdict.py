@@ -134,9 +134,7 @@ def _described(
         positions=tuple(_position_changes(observation)),
         fills=tuple(ReconciledFill(origin, *_fill_fields(fill)) for fill, origin in newest),
         fill_counts=dict(sorted(Counter(origin for _, origin in fills).items())),
-        discrepancies=tuple(
-            sorted(_advised((*standing, *resolved), planned), key=_reading_order)
-        ),
+        discrepancies=tuple(sorted(_advised((*standing, *resolved), planned), key=_reading_order)),
         blocked_instruments=tuple(
             sorted({d.instrument_id for d in standing if d.is_blocking and d.instrument_id})
         ),

@@ -1,12 +1,11 @@
 """
-The advice that goes with each kind of difference leads out when it is followed as it is written.
+The advice that goes with each kind of difference leads out when it is followed as it is written,
+with the commands that it names, to a node that trades.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable
 from collections.abc import Callable
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,27 +13,33 @@ from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.position import Position
 
-from nautilus_recovery_actor import Discrepancy
 from nautilus_recovery_actor import DiscrepancyKind as Kind
 from nautilus_recovery_actor import RecoveryReport
-from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests import scenes
 from tests.facts.support import ADJUSTS_FILLS
 from tests.facts.support import REPAIRS_HEDGE_LEGS
+from tests.node.answers import Script
+from tests.node.runbook import TRADER_ID
+from tests.node.runbook import close_at
+from tests.node.runbook import commands
+from tests.node.runbook import follow
+from tests.node.runbook import found
+from tests.node.runbook import operated
+from tests.node.runbook import to_node
+from tests.node.runbook import verified
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
-from tests.node.support import command
 from tests.node.support import differing
 from tests.node.support import heir
+from tests.node.support import may_trade
 from tests.node.support import monitor_config
 from tests.node.support import watched
 from tests.scenes import SYMBOL
 
 
-TRADER_ID = "TESTER-001"
 CLAIMS: dict[str, Any] = {"external_order_claims": [ETH]}
 HEDGING: dict[str, Any] = {"clients": {"oms_type": "HEDGING"}}
 # An engine that leaves differences as they are, and one that passes over what others placed
@@ -44,11 +49,33 @@ BLIND = LiveExecEngineConfig(
 )
 # What the engine makes of a report that nobody corrects
 UNCORRECTED = monitor_config(corrections="none")
+# One that asks often, and soon gives up
+ASKING = monitor_config(
+    prove_interval_secs=0.3, query_retries=1, query_timeout_secs=1.0, verify_timeout_secs=2.0
+)
 Act = Callable[[Watched], Awaitable[None]]
 Scene = Callable[[PaperVenue, EmbeddedValkey], Awaitable[Any]]
 only_where_fills_are_adjusted = pytest.mark.skipif(
     not ADJUSTS_FILLS, reason="this engine reconciles it"
 )
+by_either_way = pytest.mark.parametrize("is_by_hand", [False, True], ids=["repair", "by hand"])
+
+
+@pytest.fixture(autouse=True)
+def operator(valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Name the trader and the server to whoever runs a command.
+    """
+    monkeypatch.setenv("RECOVERY_TRADER", TRADER_ID)
+    monkeypatch.setenv("REDIS_URL", valkey.url)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """
+    What the client answers in place of the venue.
+    """
+    return Script(monkeypatch)
 
 
 async def start(
@@ -61,7 +88,7 @@ async def start(
     """
     Start the node, let something be done once its recovery is over, and return the newest report.
     """
-    async with watched(venue, valkey, *(strategies or (heir(),)), **fields) as node:
+    async with operated(venue, valkey, *(strategies or (heir(),)), **fields) as node:
         await node.result()
         if act is not None:
             await act(node)
@@ -69,41 +96,21 @@ async def start(
         return report
 
 
-def found(report: RecoveryReport, kind: Kind) -> Discrepancy:
-    """
-    Return the difference of a kind that there is.
-    """
-    return next(one for one in report.discrepancies if one.kind is kind)
-
-
-def delete(valkey: EmbeddedValkey, advised: Discrepancy) -> None:
-    """
-    Delete from Redis what the advice names.
-    """
-    (key,) = re.findall(r"`((?:orders|positions):[^`]+)`", advised.detail)
-    assert valkey.client().delete(f"trader-{TRADER_ID}:{key}") == 1
-
-
-async def flatten(
-    venue: PaperVenue, valkey: EmbeddedValkey, advised: Discrepancy, **fields: Any
-) -> None:
-    """
-    Close at the venue, let the node book that, and delete the positions from Redis.
-    """
-    assert "close it at the venue, let the node book that, stop it, delete every" in advised.detail
-    for held in venue.state().positions:
-        if held.qty:
-            venue.place(SYMBOL, "SELL" if held.qty > 0 else "BUY", abs(held.qty), leg=held.leg)
-    await start(venue, valkey, **fields)
-    keys = valkey.client().keys(f"trader-{TRADER_ID}:positions:*{ETH}*")
-    assert valkey.client().delete(*keys) == len(keys)
-
-
 def is_free(report: RecoveryReport) -> bool:
     """
     Return whether nothing is blocked any more.
     """
     return report.outcome is not None and not report.blocked_instruments
+
+
+async def is_well(
+    venue: PaperVenue, valkey: EmbeddedValkey, claims: dict[str, Any] | None = None, **fields: Any
+) -> bool:
+    """
+    Return whether nothing differs at the next start.
+    """
+    report = await start(venue, valkey, None, heir(**(claims or {})), **fields)
+    return is_free(report) and not [one for one in differing(report) if not one.resolved]
 
 
 # -- POSITIONS -------------------------------------------------------------------------------------
@@ -116,58 +123,69 @@ async def closed_unseen(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     venue.set_faults(hide_orders=(closing.venue_order_id,), silent_when_flat=True)
 
 
-def test_a_position_that_is_flat_at_the_venue_is_deleted(
-    venue: PaperVenue, valkey: EmbeddedValkey
+@by_either_way
+def test_a_position_that_is_flat_at_the_venue_is_closed_or_forgotten(
+    venue: PaperVenue, valkey: EmbeddedValkey, *, is_by_hand: bool
 ) -> None:
     """Its own entry alone: with its order the venue's history would bring it back."""
 
     async def scenario() -> None:
         await closed_unseen(venue, valkey)
-        report = await start(venue, valkey)
-        assert report.blocked_instruments == (ETH.value,)
-        delete(valkey, found(report, Kind.POSITION_NOT_AT_VENUE))
-        for _ in range(2):
-            report = await start(venue, valkey)
-            assert is_free(report)
-            assert differing(report) == []
+        done = await follow(venue, valkey, is_by_hand=is_by_hand)
+        assert done == (["forget"] if is_by_hand else ["repair"])
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
 
-def test_a_position_that_was_left_out_is_reported_at_the_next_start(
+def test_a_position_that_was_left_out_is_free_once_it_is_reported(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
-    """Where the venue is not flat, a restart asks it again."""
+    """Where the venue is not flat, it is asked again, and the node goes on."""
 
     async def scenario() -> None:
         await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
         await start(venue, valkey)
         venue.set_faults(hide_positions=(SYMBOL,))
-        advised = found(await start(venue, valkey), Kind.POSITION_NOT_AT_VENUE)
-        assert "if not, restart the node" in advised.detail
-        venue.set_faults()
-        assert is_free(await start(venue, valkey))
+        async with operated(venue, valkey, strategy := heir()) as node:
+            advised = found((await node.result()).report, Kind.POSITION_NOT_AT_VENUE)
+            assert "the block ends by itself once the venue reports it" in advised.detail
+            venue.set_faults()
+            assert await to_node("verify") == 0
+            assert await may_trade(node, venue, strategy)
 
     asyncio.run(scenario())
 
 
+async def history_twice(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    await scenes.long_with_every_fill_reported_twice(venue, valkey, TRADER_ID)
+
+
+async def forgotten_short(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    await scenes.long_after_a_forgotten_short(venue, valkey, TRADER_ID)
+
+
 @only_where_fills_are_adjusted
-@pytest.mark.parametrize(
-    "scene", [scenes.long_with_every_fill_reported_twice, scenes.long_after_a_forgotten_short]
-)
-def test_a_part_that_was_made_up_is_deleted(
-    venue: PaperVenue, valkey: EmbeddedValkey, scene: Callable[..., Awaitable[None]]
+@by_either_way
+@pytest.mark.parametrize("scene", [history_twice, forgotten_short])
+def test_a_part_that_was_made_up_is_closed_or_forgotten(
+    venue: PaperVenue, valkey: EmbeddedValkey, scene: Scene, *, is_by_hand: bool
 ) -> None:
-    """What the cache holds of nobody, and the venue does not, is one entry."""
+    """What the cache holds of nobody, and the venue does not, is one entry, and is named."""
 
     async def scenario() -> None:
-        await scene(venue, valkey, TRADER_ID)
-        report = await start(venue, valkey, monitor=UNCORRECTED)
-        advised = found(report, Kind.POSITION_QTY_MISMATCH)
-        assert advised.detail.startswith("The venue does not hold the -2.000 of EXTERNAL")
-        delete(valkey, advised)
-        for _ in range(2):
-            assert differing(await start(venue, valkey)) == []
+        await scene(venue, valkey)
+        if is_by_hand:
+            report = await start(venue, valkey, monitor=UNCORRECTED)
+            assert (
+                "The cache holds -2.000 of EXTERNAL (`ETHUSDT-PERP.PAPER-EXTERNAL`, made up) and "
+                "2.000 of TRADER-001 (`ETHUSDT-PERP.PAPER-TRADER-001`). The venue does not hold "
+                "the -2.000 of EXTERNAL: check that there, then stop the node"
+            ) in found(report, Kind.POSITION_QTY_MISMATCH).detail
+        first = {"monitor": UNCORRECTED}
+        done = await follow(venue, valkey, is_by_hand=is_by_hand, first=first)
+        assert done == (["forget"] if is_by_hand else ["repair"])
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
@@ -177,70 +195,58 @@ async def grown_unseen(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     venue.set_position(SYMBOL, 3, 2000)
 
 
-async def history_twice(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
-    await scenes.long_with_every_fill_reported_twice(venue, valkey, TRADER_ID)
-
-
 async def contrary_parts(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
     venue.place(SYMBOL, "SELL", 1)
 
 
+@by_either_way
 @pytest.mark.parametrize(
-    ("scene", "kind", "claims"),
+    ("scene", "claims", "steps"),
     [
-        (
-            (history_twice, Kind.POSITION_QTY_MISMATCH, CLAIMS)
-            if ADJUSTS_FILLS
-            else (grown_unseen, Kind.POSITION_QTY_MISMATCH, {})
-        ),
-        (contrary_parts, Kind.SPLIT_OWNERSHIP, {}),
+        (history_twice, CLAIMS, ["repair"])
+        if ADJUSTS_FILLS
+        else (grown_unseen, {}, ["close", "repair"]),
+        (contrary_parts, {}, ["repair"]),
     ],
 )
-def test_what_no_single_entry_corrects_is_closed_at_the_venue_and_forgotten(
-    venue: PaperVenue, valkey: EmbeddedValkey, scene: Scene, kind: Kind, claims: dict[str, Any]
+def test_what_no_single_entry_corrects_is_repaired_or_closed_at_the_venue(
+    venue: PaperVenue,
+    valkey: EmbeddedValkey,
+    scene: Scene,
+    claims: dict[str, Any],
+    steps: list[str],
+    *,
+    is_by_hand: bool,
 ) -> None:
     """Once the venue is flat, a cache without positions equals it, and stays so."""
 
     async def scenario() -> None:
         await scene(venue, valkey)
-        fields: dict[str, Any] = {"exec_engine": IDLE, "monitor": UNCORRECTED}
-        report = await start(venue, valkey, None, heir(**claims), **fields)
-        assert report.blocked_instruments == (ETH.value,)
-        await flatten(venue, valkey, found(report, kind), **fields)
-        for _ in range(2):
-            report = await start(venue, valkey, None, heir(**claims))
-            assert is_free(report)
-            assert differing(report) == []
+        first = {"exec_engine": IDLE, "monitor": UNCORRECTED}
+        done = await follow(venue, valkey, is_by_hand=is_by_hand, first=first, claims=claims)
+        assert [*dict.fromkeys(done)] == (["close", "forget"] if is_by_hand else steps)
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
 
-@pytest.fixture
-def hedging() -> Iterator[PaperVenue]:
-    with PaperVenue(oms="HEDGING") as paper:
-        paper.set_price(SYMBOL, 2000)
-        yield paper
-
-
-def test_a_leg_that_differs_is_closed_at_the_venue_and_forgotten(
-    hedging: PaperVenue, valkey: EmbeddedValkey
+@by_either_way
+def test_a_leg_that_differs_is_repaired_or_closed_at_the_venue(
+    hedging: PaperVenue, valkey: EmbeddedValkey, *, is_by_hand: bool
 ) -> None:
     """As for a net position, where client and account have the same position mode."""
-    reports: list[RecoveryReport] = []
 
     async def grow(node: Watched) -> None:
         hedging.set_position(SYMBOL, 3, 2000, leg="LONG")
-        hedging.push_mass_status()
-        reports.append((await node.result(2)).report)
+        assert found(await verified(node)).kind is Kind.HEDGE_LEG_MISMATCH
 
     async def scenario() -> None:
         await scenes.leave_trades(hedging, valkey, TRADER_ID, "+2", client={"oms_type": "HEDGING"})
-        fields: dict[str, Any] = {"exec_engine": IDLE, **HEDGING}
-        await start(hedging, valkey, grow, exec_engine=IDLE, **HEDGING)
-        (report,) = reports
-        await flatten(hedging, valkey, found(report, Kind.HEDGE_LEG_MISMATCH), **fields)
-        assert is_free(await start(hedging, valkey, **HEDGING))
+        fields: dict[str, Any] = {"act": grow, "first": {"exec_engine": IDLE}, **HEDGING}
+        done = await follow(hedging, valkey, is_by_hand=is_by_hand, **fields)
+        assert [*dict.fromkeys(done)] == (["close", "forget"] if is_by_hand else ["repair"])
+        assert await is_well(hedging, valkey, **HEDGING)
 
     asyncio.run(scenario())
 
@@ -251,22 +257,23 @@ def test_legs_that_a_strategy_netted_are_free_once_it_keeps_them_apart(
 ) -> None:
     """Its `oms_type` is the cause, so without that flattening alone does not last."""
 
-    def trader(oms_type: str) -> Recorder:
-        return heir(oms_type=oms_type, **CLAIMS)
+    async def start_as(oms_type: str, qty: int) -> RecoveryReport:
+        hedging.set_position(SYMBOL, qty, 2000, leg="LONG")
+        return await start(hedging, valkey, None, heir(oms_type=oms_type, **CLAIMS), **HEDGING)
+
+    async def flatten(oms_type: str) -> None:
+        claims = {"oms_type": oms_type, **CLAIMS}
+        done = await follow(hedging, valkey, is_by_hand=True, claims=claims, **HEDGING)
+        assert done[0] == "close"
 
     async def scenario() -> None:
-        hedging.set_position(SYMBOL, 2, 2000, leg="LONG")
-        report = await start(hedging, valkey, None, trader("NETTING"), **HEDGING)
-        advised = found(report, Kind.HEDGE_LEG_MISMATCH)
+        advised = found(await start_as("NETTING", 2), Kind.HEDGE_LEG_MISMATCH)
         assert 'lacks `oms_type="HEDGING"`' in advised.detail
-        await flatten(hedging, valkey, advised, **HEDGING)
-        for oms_type, is_free_now in (("NETTING", False), ("HEDGING", True)):
-            hedging.set_position(SYMBOL, 3, 2000, leg="LONG")
-            report = await start(hedging, valkey, None, trader(oms_type), **HEDGING)
-            assert is_free(report) == is_free_now
-            if not is_free_now:
-                await flatten(hedging, valkey, advised, **HEDGING)
-        assert is_free(await start(hedging, valkey, None, trader("HEDGING"), **HEDGING))
+        await flatten("NETTING")
+        assert not is_free(await start_as("NETTING", 3))
+        await flatten("HEDGING")
+        assert is_free(await start_as("HEDGING", 3))
+        assert is_free(await start_as("HEDGING", 3))
 
     asyncio.run(scenario())
 
@@ -287,30 +294,36 @@ def test_a_part_of_nobody_is_claimed(venue: PaperVenue, valkey: EmbeddedValkey) 
         await shared_with_nobody(venue, valkey)
         advised = found(await start(venue, valkey), Kind.SPLIT_OWNERSHIP)
         assert "`external_order_claims` of TRADER-001" in advised.detail
-        report = await start(venue, valkey, None, trader)
-        assert is_free(report)
-        assert differing(report) == []
+        async with watched(venue, valkey, trader) as node:
+            report = (await node.result()).report
+            assert is_free(report)
+            assert differing(report) == []
+            held = sorted(
+                (p.strategy_id.value, p.signed_decimal_qty()) for p, _ in trader.recovered
+            )
+            assert held == [("EXTERNAL", 1), ("TRADER-001", 2)]
+            assert await may_trade(node, venue, trader)
 
     asyncio.run(scenario())
-    held = sorted((p.strategy_id.value, p.signed_decimal_qty()) for p, _ in trader.recovered)
-    assert held == [("EXTERNAL", 1), ("TRADER-001", 2)]
 
 
 def closing(position: Callable[[Watched], Position], strategy: Recorder) -> Act:
     """
-    Return what closes a position from the node, on an instrument that an operator releases.
+    Return what closes a position from the node, and waits until the block has ended by itself.
     """
 
     async def act(node: Watched) -> None:
-        node.node.kernel.msgbus.send(COMMAND_ENDPOINT, command("release", ETH.value))
         strategy.submit_order(*strategy.closing_order(closed := position(node)))
         await node.run.until(lambda: closed.is_closed)
+        await node.run.until(lambda: is_free(node.terminals[-1].report))
+        await node.run.until(lambda: strategy.gate.is_open_for(ETH))
 
     return act
 
 
+@pytest.mark.parametrize("is_made_up", [False, True])
 def test_a_part_of_nobody_is_closed_from_the_node(
-    venue: PaperVenue, valkey: EmbeddedValkey
+    venue: PaperVenue, valkey: EmbeddedValkey, *, is_made_up: bool
 ) -> None:
     """What is left is the strategy's alone."""
     trader = heir()
@@ -320,15 +333,15 @@ def test_a_part_of_nobody_is_closed_from_the_node(
         return held
 
     async def scenario() -> None:
-        await shared_with_nobody(venue, valkey)
-        report = await start(venue, valkey, closing(part, trader), trader)
-        assert (
-            "close the part of EXTERNAL with `closing_order`"
-            in found(report, Kind.SPLIT_OWNERSHIP).detail
-        )
-        report = await start(venue, valkey)
-        assert is_free(report)
-        assert differing(report) == []
+        await (grown_unseen if is_made_up else shared_with_nobody)(venue, valkey)
+        async with operated(venue, valkey, trader) as node:
+            advised = found((await node.result()).report, Kind.SPLIT_OWNERSHIP)
+            assert "with `closing_order`" in advised.detail
+            assert advised.detail.startswith("The cache holds 1.000 of ")
+            assert (", made up)" in advised.detail) == is_made_up
+            await closing(part, trader)(node)
+            assert await may_trade(node, venue, trader)
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
@@ -350,11 +363,12 @@ def test_all_parts_but_one_are_closed_from_the_node(
     async def scenario() -> None:
         await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
         await start(venue, valkey, share, heir(), first)
-        report = await start(venue, valkey, closing(part, second), heir(), second)
-        assert "close all but one from the node" in found(report, Kind.SPLIT_OWNERSHIP).detail
-        report = await start(venue, valkey)
-        assert is_free(report)
-        assert differing(report) == []
+        async with operated(venue, valkey, trader := heir(), second) as node:
+            advised = found((await node.result()).report, Kind.SPLIT_OWNERSHIP)
+            assert "close all but one from the node" in advised.detail
+            await closing(part, second)(node)
+            assert await may_trade(node, venue, trader)
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
@@ -362,8 +376,9 @@ def test_all_parts_but_one_are_closed_from_the_node(
 # -- ORDERS ----------------------------------------------------------------------------------------
 
 
-def test_an_order_that_is_gone_at_the_venue_is_deleted(
-    venue: PaperVenue, valkey: EmbeddedValkey
+@by_either_way
+def test_an_order_that_is_gone_at_the_venue_is_ended_or_forgotten(
+    venue: PaperVenue, valkey: EmbeddedValkey, *, is_by_hand: bool
 ) -> None:
     """Then the position is what it was, and the order can be placed again."""
 
@@ -371,10 +386,10 @@ def test_an_order_that_is_gone_at_the_venue_is_deleted(
         _, bid = await scenes.leave_trades(venue, valkey, TRADER_ID, "+2", "@1500")
         venue.set_faults(lose_fills_since=venue.mark())
         venue.cancel(bid)
-        delete(valkey, found(await start(venue, valkey), Kind.ORDER_NOT_AT_VENUE))
-        report = await start(venue, valkey)
-        assert is_free(report)
-        assert differing(report) == []
+        done = await follow(venue, valkey, is_by_hand=is_by_hand)
+        assert done == (["forget"] if is_by_hand else ["repair"])
+        venue.set_faults()
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
@@ -382,22 +397,21 @@ def test_an_order_that_is_gone_at_the_venue_is_deleted(
 def test_an_order_that_the_cache_does_not_know_is_canceled_at_the_venue(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
-    """And then the next report lacks it."""
+    """And then the block ends, while the node runs."""
 
     async def scenario() -> None:
         venue.place(SYMBOL, "BUY", 1, "LIMIT", 1500)
-        report = await start(venue, valkey, exec_engine=BLIND)
-        assert "cancel it at the venue" in found(report, Kind.ORDER_NOT_IN_CACHE).detail
-        venue.cancel()
-        assert is_free(await start(venue, valkey, exec_engine=BLIND))
+        done = await follow(venue, valkey, is_by_hand=True, first={"exec_engine": BLIND})
+        assert done == ["cancel"]
 
     asyncio.run(scenario())
 
 
 @only_where_fills_are_adjusted
+@by_either_way
 @pytest.mark.parametrize("ending", ["CANCELED", "FILLED", "ACCEPTED"])
-def test_an_order_whose_news_the_engine_dropped_is_over_at_the_venue_and_deleted(
-    venue: PaperVenue, valkey: EmbeddedValkey, ending: str
+def test_an_order_whose_news_the_engine_dropped_is_brought_up_to_date_or_forgotten(
+    venue: PaperVenue, valkey: EmbeddedValkey, ending: str, *, is_by_hand: bool
 ) -> None:
     """One that still rests there is canceled first."""
 
@@ -410,18 +424,13 @@ def test_an_order_whose_news_the_engine_dropped_is_over_at_the_venue_and_deleted
             venue.cancel(bid)
         else:
             venue.fill(bid, None if ending == "FILLED" else "0.4")
-        report = await start(venue, valkey, None, heir(**CLAIMS), monitor=UNCORRECTED)
-        advised = found(report, Kind.ORDER_MISMATCH)
-        if ending == "ACCEPTED":
-            assert "cancel it at the venue, stop the node, delete" in advised.detail
-            venue.cancel(bid)
-        else:
-            assert f"is over at the venue ({ending})" in advised.detail
-        delete(valkey, advised)
+        fields: dict[str, Any] = {"claims": CLAIMS, "monitor": UNCORRECTED}
+        done = await follow(venue, valkey, is_by_hand=is_by_hand, **fields)
+        by_hand = ["cancel"] if ending == "ACCEPTED" else ["forget"]
+        assert done == (by_hand if is_by_hand else ["repair"])
+        settings = fields if is_by_hand else {"claims": CLAIMS}
         for _ in range(2):
-            report = await start(venue, valkey, None, heir(**CLAIMS), monitor=UNCORRECTED)
-            assert is_free(report)
-            assert differing(report) == []
+            assert await is_well(venue, valkey, **settings)
 
     asyncio.run(scenario())
 
@@ -442,12 +451,8 @@ def test_an_order_that_the_engine_gave_up_is_canceled_at_the_venue(
         await start(venue, valkey, give_up, trader, exec_engine=scenes.IMPATIENT)
         venue.set_faults()
         venue.release()
-        advised = found(await start(venue, valkey), Kind.ORDER_MISMATCH)
-        assert "cancel it at the venue, and restart" in advised.detail
-        venue.cancel()
-        report = await start(venue, valkey)
-        assert is_free(report)
-        assert differing(report) == []
+        assert await follow(venue, valkey) == ["cancel"]
+        assert await is_well(venue, valkey)
 
     asyncio.run(scenario())
 
@@ -455,20 +460,81 @@ def test_an_order_that_the_engine_gave_up_is_canceled_at_the_venue(
 def test_an_order_in_flight_that_the_engine_gives_up_blocks_no_more(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
-    """The venue never got it, and says so when the engine asks."""
-    sent = scenes.killed_before_the_answer(venue, valkey, TRADER_ID)
-
-    async def give_up(node: Watched) -> None:
-        (order,) = (o for o in node.node.cache.orders() if o.client_order_id.value == sent)
-        await node.run.until(lambda: order.is_closed)
+    """The venue never got it, and says so when the engine asks: the block ends by itself."""
+    scenes.killed_before_the_answer(venue, valkey, TRADER_ID)
+    slow = LiveExecEngineConfig(
+        reconciliation_startup_delay_secs=0.001,
+        inflight_check_interval_ms=100,
+        inflight_check_threshold_ms=1500,
+        inflight_check_retries=1,
+    )
 
     async def scenario() -> None:
-        advised = found(await start(venue, valkey), Kind.INFLIGHT_ORDER)
-        assert "once the engine has given it up, restart" in advised.detail
-        await start(venue, valkey, give_up, exec_engine=scenes.IMPATIENT)
-        report = await start(venue, valkey)
-        assert is_free(report)
-        assert differing(report) == []
+        async with operated(venue, valkey, trader := heir(), exec_engine=slow) as node:
+            advised = found((await node.result()).report, Kind.INFLIGHT_ORDER)
+            assert "the block ends by itself then" in advised.detail
+            await node.run.until(lambda: trader.gate.is_open_for(ETH))
+            assert await may_trade(node, venue, trader)
+
+    asyncio.run(scenario())
+
+
+# -- VENUES THAT DO NOT ANSWER ---------------------------------------------------------------------
+
+
+def test_a_venue_that_never_answers_alike_blocks_until_it_does(
+    venue: PaperVenue, valkey: EmbeddedValkey, script: Script
+) -> None:
+    """And then the block ends, while the node runs."""
+
+    script.answers["positions"] = ["empty", "well"] * 9
+
+    async def scenario() -> None:
+        await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
+        async with operated(venue, valkey, trader := heir(), monitor=ASKING) as node:
+            advised = found((await node.result()).report, Kind.UNPROVEN_REPORT)
+            assert "the block ends by itself once it answers alike" in advised.detail
+            script.answers.clear()
+            assert ["verify"] in commands(advised)
+            assert is_free(await verified(node))
+            assert await may_trade(node, venue, trader)
+
+    asyncio.run(scenario())
+
+
+def test_an_account_that_stops_answering_goes_on_once_it_answers(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """Nobody has to resume it."""
+
+    async def scenario() -> None:
+        async with operated(venue, valkey, trader := heir(), monitor=ASKING) as node:
+            await node.result()
+            venue.refuse_connections()
+            venue.drop_connections()
+            advised = found((await node.result(2)).report, Kind.UNPROVEN_REPORT)
+            assert "trading goes on once it answers" in advised.detail
+            venue.refuse_connections(refuse=False)
+            await node.run.until(lambda: trader.gate.is_open)
+            assert await may_trade(node, venue, trader)
+
+    asyncio.run(scenario())
+
+
+def test_a_start_without_a_mass_status_is_repeated(
+    venue: PaperVenue, valkey: EmbeddedValkey, script: Script
+) -> None:
+    """NautilusTrader has not started the trader, so nothing can go on by itself."""
+    script.answers["mass status"] = ["raise always"]
+
+    async def scenario() -> None:
+        async with operated(venue, valkey, heir(), monitor=ASKING, wait=False) as node:
+            advised = found((await node.result()).report, Kind.NO_MASS_STATUS)
+            assert "where the trader did not start, after a restart" in advised.detail
+        script.answers.clear()
+        async with watched(venue, valkey, trader := heir()) as node:
+            await node.result()
+            assert await may_trade(node, venue, trader)
 
     asyncio.run(scenario())
 
@@ -486,14 +552,17 @@ def test_an_instrument_is_loaded_or_nothing_is_left_on_it(
 
     async def scenario() -> None:
         venue.place(SYMBOL, "BUY", 1, kind, None if kind == "MARKET" else 1500)
-        advised = found(await start(venue, valkey, **symbols), Kind.INSTRUMENT_NOT_LOADED)
-        assert "load the instrument, or c" in advised.detail
-        if is_loaded:
-            assert is_free(await start(venue, valkey))
-            return
-        if kind == "MARKET":
-            venue.place(SYMBOL, "SELL", 1)
-        venue.cancel()
-        assert is_free(await start(venue, valkey, **symbols))
+        async with operated(venue, valkey, **symbols) as node:
+            advised = found((await node.result()).report, Kind.INSTRUMENT_NOT_LOADED)
+            assert "load the instrument and restart" in advised.detail
+            if not is_loaded:
+                assert ["verify"] in commands(advised)
+                close_at(venue)
+                venue.cancel()
+                assert is_free(await verified(node))
+                return
+        async with watched(venue, valkey, trader := heir()) as node:
+            assert is_free((await node.result()).report)
+            assert await may_trade(node, venue, trader)
 
     asyncio.run(scenario())

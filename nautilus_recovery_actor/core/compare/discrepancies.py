@@ -16,8 +16,9 @@ from nautilus_recovery_actor.core.report import Discrepancy
 
 
 _SILENT = (
-    "{} sent no mass status, so nothing about it is proven: the venue keeps being asked, and "
-    "trading goes on once it answers; check the log for errors of its client"
+    "{} sent no mass status, so nothing about it is proven: check the log for errors of its "
+    "client; once it answers, trading goes on by itself, or, where the trader did not start, after "
+    "a restart"
 )
 _EDITED = (
     "The engine may have edited the mass status of {} before it was seen, so nothing in it is "
