@@ -11,8 +11,13 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
+from nautilus_trader.config import CacheConfig
+from nautilus_trader.config import DatabaseConfig
+from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import MessageBusConfig
+from nautilus_trader.config import TradingNodeConfig
 
 from nautilus_recovery_actor import Discrepancy
 from nautilus_recovery_actor import DiscrepancyKind as Kind
@@ -42,6 +47,23 @@ def command(*arguments: str) -> int:
     """
     assert {"RECOVERY_TRADER", "REDIS_URL"} <= os.environ.keys()
     return main(list(arguments))
+
+
+def checked() -> TradingNodeConfig:
+    """
+    Return the configuration of a node of that trader, for `check`.
+    """
+    server = urlsplit(os.environ["REDIS_URL"])
+    monitor = ImportableActorConfig(
+        actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
+        config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
+        config={},
+    )
+    return TradingNodeConfig(
+        trader_id=TRADER_ID,
+        cache=CacheConfig(database=DatabaseConfig(host=server.hostname, port=server.port)),
+        actors=[monitor],
+    )
 
 
 async def to_node(*arguments: str) -> int:
