@@ -443,7 +443,7 @@ def test_a_difference_is_told_as_such_also_where_the_engine_guessed(severity: Se
     policy = Policy(severities={DiscrepancyKind.POSITION_QTY_MISMATCH: severity})
     (one,) = found(guessed("5"), policy)
     assert (one.severity, one.venue, one.cache) == (severity, "3", "5")
-    assert one.detail.startswith("After reconciliation cache and venue hold different quantities")
+    assert one.detail.startswith("Cache and venue hold different quantities")
 
 
 def test_fill_after_the_report_was_not_guessed() -> None:

@@ -19,8 +19,8 @@ from tests.core.builders import venue_report
 ADVICE = (
     "The legs of a hedged position differ: if the strategy's configuration lacks "
     '`oms_type="HEDGING"`, or client and account have different position modes, correct that '
-    "first; then close it at the venue, let the node book that, stop it, delete every "
-    "`positions:` entry of the instrument from Redis, and start"
+    "first; then close the position at the venue, then `nautilus-recovery verify`: what the cache "
+    "still holds then can be repaired, or forgotten"
 )
 
 
@@ -199,4 +199,5 @@ def test_legs_without_ids_are_told_with_what_the_cache_holds(held: list[str], ca
     (one,) = found(observed)
     assert one.kind is DiscrepancyKind.HEDGE_LEG_MISMATCH
     assert (one.position_id, one.venue, one.cache) == (None, "-2, 2", cache)
-    assert one.detail == ADVICE
+    parts = "The cache holds 3 of Trend-001 (`P-0`) and -1 of Trend-001 (`P-1`). "
+    assert one.detail == (parts if held else "") + ADVICE

@@ -64,7 +64,7 @@ def test_a_position_left_out_twice_is_flat_at_the_venue() -> None:
     """
     (one,) = found(missing(reporting=REPORTING, twice_missing=TWICE))
     assert (one.kind, one.severity) == (Kind.POSITION_NOT_AT_VENUE, Severity.BLOCK)
-    assert "delete `positions:P-1` from Redis" in one.detail
+    assert "`nautilus-recovery forget positions:P-1`" in one.detail
 
 
 @pytest.mark.parametrize("twice", [frozenset(), TWICE])
@@ -85,8 +85,8 @@ def test_an_account_that_never_reports_positions_proves_nothing_by_silence(
     )
     assert one.detail == (
         "This account has never reported a position, so no report proves this one: check the "
-        "venue; if it is flat there, stop the node, delete `positions:P-1` from Redis, and start; "
-        f"if not, `nautilus-recovery release {BTC}`"
+        "venue; if it is flat there, stop the node, `nautilus-recovery forget positions:P-1`, and "
+        f"start; if not, `nautilus-recovery release {BTC}`"
     )
 
 

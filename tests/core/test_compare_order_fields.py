@@ -42,8 +42,8 @@ OTHERS: dict[str, Any] = {
     "trigger_px": Decimal("99.1"),
 }
 DETAIL = (
-    "The order at the venue is not what the cache holds: cancel it at the venue, stop the node, "
-    "delete `orders:O-1` from Redis, and start, and place it again"
+    "The order at the venue is not what the cache holds: cancel it at the venue, and the block "
+    "then ends by itself, or at once with `nautilus-recovery verify`; then place it again"
 )
 
 

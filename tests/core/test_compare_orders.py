@@ -18,6 +18,9 @@ from tests.core.builders import venue_order
 from tests.core.builders import venue_report
 
 
+ENDS = "the block then ends by itself, or at once with `nautilus-recovery verify`"
+
+
 def test_open_order_in_both_is_equal() -> None:
     """
     An order that is open at the venue and in the cache is no difference.
@@ -61,8 +64,7 @@ def test_open_order_that_the_cache_does_not_know_is_told() -> None:
             client_order_id="O-1",
             venue="ACCEPTED",
             cache="unknown",
-            detail="The cache does not know order V-1: cancel it at the venue, and restart the "
-            "node",
+            detail=f"The cache does not know order V-1: cancel it at the venue, and {ENDS}",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -126,8 +128,8 @@ def test_open_order_on_an_instrument_that_is_not_loaded_is_told_as_that() -> Non
             client_order_id="V-7",
             venue="PARTIALLY_FILLED",
             cache="instrument not loaded",
-            detail="The venue holds order V-7 on an instrument that the node did not load: load "
-            "the instrument, or cancel the order at the venue",
+            detail="The venue holds order V-7 on an instrument that the node did not load: cancel "
+            f"it there, and {ENDS}; to keep it, load the instrument and restart",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -150,8 +152,8 @@ def test_open_cached_order_that_the_venue_left_out_is_told() -> None:
             venue="no report",
             cache="TRIGGERED",
             detail="The venue did not report this order, so it protects nothing: if it is not "
-            "there, stop the node, delete `orders:O-1` from Redis, and start, then place it again "
-            "if it is needed",
+            "there, stop the node, `nautilus-recovery forget orders:O-1`, and start, then place it "
+            "again if it is needed",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -178,7 +180,7 @@ def test_open_cached_order_that_is_closed_at_the_venue_is_a_mismatch() -> None:
             venue="CANCELED",
             cache="TRIGGERED",
             detail="The order is over at the venue (CANCELED) and protects nothing: stop the "
-            "node, delete `orders:O-1` from Redis, and start, then place what is needed",
+            "node, `nautilus-recovery forget orders:O-1`, and start, then place what is needed",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -227,11 +229,11 @@ def test_order_without_an_answer_is_in_flight(
     """
     sent = cached_order(status="SUBMITTED", is_open=is_open, is_inflight=True)
     detail = (
-        "The order is over at the venue (REJECTED) and protects nothing: stop the node, delete "
-        "`orders:O-1` from Redis, and start, then place what is needed"
+        "The order is over at the venue (REJECTED) and protects nothing: stop the node, "
+        "`nautilus-recovery forget orders:O-1`, and start, then place what is needed"
         if orders
-        else "Sent before the restart and still unanswered: look for it at the venue; once the "
-        "engine has given it up, restart the node"
+        else "Sent and still unanswered: look for it at the venue; the engine asks for it, and "
+        "gives it up if the venue does not know it; the block ends by itself then"
     )
     report = judge(
         observation(
@@ -347,7 +349,7 @@ def test_order_that_the_venue_replaced_is_open_in_either_order_of_its_reports() 
 
 def test_an_order_that_is_over_in_the_cache_only_is_cancelled_at_the_venue() -> None:
     """
-    Deleting it from Redis would let it come back as an order of nobody.
+    Forgotten it would come back as an order of nobody.
     """
     (one,) = found(
         observation(
@@ -355,6 +357,4 @@ def test_an_order_that_is_over_in_the_cache_only_is_cancelled_at_the_venue() -> 
             orders=[cached_order(status="REJECTED", is_open=False)],
         )
     )
-    assert one.detail == (
-        "The order is over in the cache only: cancel it at the venue, and restart the node"
-    )
+    assert one.detail == f"The order is over in the cache only: cancel it at the venue, and {ENDS}"

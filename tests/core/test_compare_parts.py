@@ -29,8 +29,8 @@ from tests.core.builders import venue_report
 
 OTHER = "Other-002"
 FLATTEN = (
-    "No order closes one of contrary parts alone: close it at the venue, let the node book that, "
-    "stop it, delete every `positions:` entry of the instrument from Redis, and start"
+    "No order closes one of contrary parts alone: close the position at the venue, then "
+    "`nautilus-recovery verify`: what the cache still holds then can be repaired, or forgotten"
 )
 
 
@@ -63,9 +63,10 @@ def test_a_pair_that_the_engine_made_up_blocks_though_it_nets_to_the_venues() ->
             instrument_id=BTC,
             venue="0.12",
             cache=f"0.12 of {STRATEGY}, 0.12 of {STRATEGY}, -0.12 of {STRATEGY}",
-            detail=f"Made up by the engine: 0.12 of {STRATEGY} (`P-2`) and -0.12 of {STRATEGY} "
-            "(`P-3`). The venue holds the rest alone: check the venue, then stop the node, delete "
-            "`positions:P-2` and `positions:P-3` from Redis, and start",
+            detail=f"The cache holds 0.12 of {STRATEGY} (`P-1`) and 0.12 of {STRATEGY} (`P-2`, "
+            f"made up) and -0.12 of {STRATEGY} (`P-3`, made up). The venue does not hold the 0.12 of "
+            f"{STRATEGY} and the -0.12 of {STRATEGY}: check that there, then stop the node, "
+            "`nautilus-recovery forget positions:P-2 positions:P-3`, and start",
         ),
     )
     assert report.outcome is RecoveryOutcome.DEGRADED
@@ -78,7 +79,8 @@ def test_contrary_positions_of_one_strategy_block_whoever_made_them() -> None:
     """
     one = split("2", part("3", 1), part("-1", 2))
     assert (one.severity, one.cache) == (Severity.BLOCK, f"3 of {STRATEGY}, -1 of {STRATEGY}")
-    assert one.detail == FLATTEN
+    parts = f"The cache holds 3 of {STRATEGY} (`P-1`) and -1 of {STRATEGY} (`P-2`). "
+    assert one.detail == parts + FLATTEN
 
 
 def test_a_made_up_part_beside_a_real_one_blocks_on_the_same_side() -> None:
@@ -88,8 +90,9 @@ def test_a_made_up_part_beside_a_real_one_blocks_on_the_same_side() -> None:
     one = split("3", part("2", 1), part("1", 2, made_up=True))
     assert one.cache == f"2 of {STRATEGY}, 1 of {STRATEGY}"
     assert one.detail == (
-        f"Made up by the engine: 1 of {STRATEGY} (`P-2`). The venue holds it too, but reported no "
-        "trade of it: close it from the node with `closing_order`"
+        f"The cache holds 2 of {STRATEGY} (`P-1`) and 1 of {STRATEGY} (`P-2`, made up). The venue "
+        "holds the made-up part too, but reported no trade of it: close it from the node with "
+        "`closing_order`"
     )
 
 
@@ -105,10 +108,10 @@ def test_a_made_up_part_of_nobody_blocks_also_if_it_is_claimed(claimant: str | N
         claims={} if claimant is None else {BTC: claimant},
     )
     assert one.cache == f"1 of EXTERNAL, 2 of {STRATEGY}"
-    assert "Made up by the engine: 1 of EXTERNAL (`P-2`)" in one.detail
+    assert "and 1 of EXTERNAL (`P-2`, made up). " in one.detail
 
 
-def test_a_made_up_part_that_the_venue_does_not_hold_is_deleted() -> None:
+def test_a_made_up_part_that_the_venue_does_not_hold_is_forgotten() -> None:
     """
     Both differences of it name the same way out.
     """
@@ -116,15 +119,18 @@ def test_a_made_up_part_that_the_venue_does_not_hold_is_deleted() -> None:
     observed = observation(reports=[venue_report([venue_position("2")])], after=held)
     differing = [one for one in found(observed) if one.is_blocking]
     assert [one.kind for one in differing] == [Kind.POSITION_QTY_MISMATCH, Kind.SPLIT_OWNERSHIP]
-    assert all("stop the node, delete `positions:P-2` from" in one.detail for one in differing)
+    assert all(
+        "stop the node, `nautilus-recovery forget positions:P-2`" in o.detail for o in differing
+    )
 
 
-def test_a_made_up_part_that_closes_what_the_venue_closed_is_not_just_deleted() -> None:
+def test_a_made_up_part_that_closes_what_the_venue_closed_is_not_just_forgotten() -> None:
     """
     Somebody sold 1 of 2 unseen: without the made-up SHORT 1 the cache would hold too much.
     """
     one = split("1", part("2", 1), part("-1", 2, "EXTERNAL", made_up=True))
-    assert one.detail == f"Made up by the engine: -1 of EXTERNAL (`P-2`). {FLATTEN}"
+    parts = f"The cache holds 2 of {STRATEGY} (`P-1`) and -1 of EXTERNAL (`P-2`, made up). "
+    assert one.detail == parts + FLATTEN
 
 
 def test_made_up_parts_that_do_not_add_up_are_closed_at_the_venue() -> None:
@@ -132,7 +138,8 @@ def test_made_up_parts_that_do_not_add_up_are_closed_at_the_venue() -> None:
     Neither with the made-up part nor without it the cache equals the venue.
     """
     one = split("7", part("2", 1), part("1", 2, made_up=True))
-    assert one.detail == f"Made up by the engine: 1 of {STRATEGY} (`P-2`). {FLATTEN}"
+    parts = f"The cache holds 2 of {STRATEGY} (`P-1`) and 1 of {STRATEGY} (`P-2`, made up). "
+    assert one.detail == parts + FLATTEN
 
 
 @pytest.mark.parametrize("made_up", [True, False])
@@ -146,10 +153,10 @@ def test_a_pair_of_nobodys_is_told_though_the_venue_is_flat(other: str, made_up:
     )
     assert one.severity is Severity.BLOCK
     assert one.detail.endswith(
-        "The venue is flat: check the venue, then stop the node, delete `positions:P-1` and "
-        "`positions:P-2` from Redis, and start"
+        f"The venue does not hold the 2 of EXTERNAL and the -2 of {other}: check that there, then "
+        "stop the node, `nautilus-recovery forget positions:P-1 positions:P-2`, and start"
     )
-    assert one.detail.startswith("Made up by the engine: -2 of ") is made_up
+    assert (f"-2 of {other} (`P-2`, made up)" in one.detail) is made_up
 
 
 def test_a_single_position_may_be_made_up() -> None:
@@ -205,7 +212,7 @@ def test_what_nets_to_the_venues_is_free_just_if_its_parts_go_together(
 ) -> None:
     """
     One side, one owner, and either all made up or nothing: else the instrument is blocked, and
-    each made-up part is named with its quantity.
+    each part is named with its quantity, and whether it is made up.
     """
     held = [part(qty, n, owner, made_up=made) for n, (qty, owner, made) in enumerate(parts)]
     net = sum((qty for qty, _, _ in parts), Decimal(0))
@@ -225,12 +232,13 @@ def test_what_nets_to_the_venues_is_free_just_if_its_parts_go_together(
     for one in report.discrepancies:
         if one.kind is Kind.SPLIT_OWNERSHIP:
             for position in held:
-                name = f"{position.qty} of {position.strategy_id} (`{position.position_id}`)"
-                assert (name in one.detail) is position.made_up
+                made_up = ", made up" if position.made_up else ""
+                owner = f"{position.strategy_id} (`{position.position_id}`{made_up})"
+                assert f"{position.qty} of {owner}" in one.detail
 
 
 @given(PARTS, QUANTITIES)
-def test_deleting_what_is_advised_leaves_what_the_venue_holds(
+def test_forgetting_what_is_advised_leaves_what_the_venue_holds(
     parts: list[tuple[Decimal, str, bool]], other: Decimal
 ) -> None:
     """
@@ -241,6 +249,6 @@ def test_deleting_what_is_advised_leaves_what_the_venue_holds(
     for venue in (real, Decimal(0), other):
         observed = observation(reports=[venue_report([venue_position(venue)])], after=held)
         for one in found(observed):
-            if one.kind is Kind.SPLIT_OWNERSHIP and "delete `" in one.detail:
-                left = [p for p in held if f"`positions:{p.position_id}`" not in one.detail]
+            if one.kind is Kind.SPLIT_OWNERSHIP and " forget " in one.detail:
+                left = [p for p in held if f"positions:{p.position_id}" not in one.detail]
                 assert sum(p.qty for p in left) == venue

@@ -37,9 +37,9 @@ def test_position_with_another_quantity_is_a_mismatch() -> None:
             position_id="P-1",
             venue="2",
             cache="1.5",
-            detail="After reconciliation cache and venue hold different quantities: check the "
-            "venue, then close it at the venue, let the node book that, stop it, delete every "
-            "`positions:` entry of the instrument from Redis, and start",
+            detail="Cache and venue hold different quantities: close the position at the venue, "
+            "then `nautilus-recovery verify`: what the cache still holds then can be repaired, or "
+            "forgotten",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -143,9 +143,10 @@ def test_position_that_the_venue_left_out_is_not_proven() -> None:
             position_id=position_id,
             venue="no report",
             cache=qty,
-            detail="The venue did not report this position: if it is flat there, stop the node, "
-            f"delete `positions:{position_id}` from Redis, and start; if not, restart the node, so "
-            "that the venue reports again",
+            detail="The cache holds 2 of Trend-001 (`P-1`) and -0.5 of Trend-001 (`P-2`). The "
+            "venue did not report this position: if it is flat there, stop the node, "
+            f"`nautilus-recovery forget positions:{position_id}`, and start; if not, look for "
+            "errors of its client: the block ends by itself once the venue reports it",
         )
         for position_id, qty in (("P-1", "2"), ("P-2", "-0.5"))
     )
@@ -212,8 +213,9 @@ def test_position_on_an_instrument_that_is_not_loaded_is_told_and_nothing_else_o
             instrument_id=BTC,
             venue="-2, 2",
             cache="instrument not loaded",
-            detail="The venue holds a position on an instrument that the node did not load: load "
-            "the instrument, or close the position at the venue",
+            detail="The venue holds a position on an instrument that the node did not load: close "
+            "it there, and the block then ends by itself, or at once with `nautilus-recovery "
+            "verify`; to keep it, load the instrument and restart",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -311,8 +313,9 @@ def test_a_part_of_nobody_that_the_venue_does_not_hold_is_named() -> None:
     observed = observation(reports=[venue_report([venue_position("2")])], after=held)
     (one,) = (o for o in found(observed) if o.kind is DiscrepancyKind.POSITION_QTY_MISMATCH)
     assert one.detail == (
-        "The venue does not hold the -2 of EXTERNAL: check the venue, then stop the node, delete "
-        "`positions:P-2` from Redis, and start"
+        "The cache holds 2 of Trend-001 (`P-1`) and -2 of EXTERNAL (`P-2`). The venue does not "
+        "hold the -2 of EXTERNAL: check that there, then stop the node, `nautilus-recovery forget "
+        "positions:P-2`, and start"
     )
 
 

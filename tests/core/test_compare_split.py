@@ -43,9 +43,10 @@ def test_net_position_of_two_strategies_is_split() -> None:
             instrument_id=BTC,
             venue="2",
             cache=f"-1 of {OTHER}, 3 of {STRATEGY}",
-            detail="No order closes one of contrary parts alone: close it at the venue, let the "
-            "node book that, stop it, delete every `positions:` entry of the instrument from "
-            "Redis, and start",
+            detail=f"The cache holds 3 of {STRATEGY} (`P-1`) and -1 of {OTHER} (`P-2`). No order "
+            "closes one of contrary parts alone: close the position at the venue, then "
+            "`nautilus-recovery verify`: what the cache still holds then can be repaired, or "
+            "forgotten",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -210,4 +211,5 @@ def test_the_advice_on_parts_depends_on_who_holds_them(
     held = [cached_position("1", position_id=f"P-{owner}", strategy_id=owner) for owner in owners]
     observed = observation(reports=[venue_report([venue_position(str(len(owners)))])], after=held)
     (split,) = (o for o in found(observed) if o.kind is DiscrepancyKind.SPLIT_OWNERSHIP)
-    assert split.detail.startswith(advice)
+    parts = " and ".join(f"1 of {owner} (`P-{owner}`)" for owner in sorted(owners))
+    assert split.detail.startswith(f"The cache holds {parts}. {advice}")

@@ -96,8 +96,8 @@ def test_a_balance_that_is_less_than_a_position_blocks_it() -> None:
             venue="0.5 BTC",
             cache="2",
             detail=f"Positions hold 2 BTC (2 {BTC}), and the balance is 0.5: check the venue, then "
-            "close it at the venue, let the node book that, stop it, delete every `positions:` "
-            "entry of the instrument from Redis, and start",
+            "close the position at the venue, then `nautilus-recovery verify`: what the cache "
+            "still holds then can be repaired, or forgotten",
         ),
     )
     assert report.blocked_instruments == (BTC,)
@@ -110,7 +110,7 @@ def test_without_a_balance_there_is_no_position(balances: dict[str, str]) -> Non
     """
     (one,) = found(spot(balances, cached_position("2")))
     assert (one.kind, one.severity) == (Kind.POSITION_NOT_AT_VENUE, Severity.BLOCK)
-    assert ("delete `positions:P-1` from Redis" in one.detail) is ("0.0009" not in one.venue)
+    assert ("forget positions:P-1`" in one.detail) is ("0.0009" not in one.venue)
 
 
 def test_pairs_that_share_a_currency_share_its_balance() -> None:
@@ -129,7 +129,7 @@ def test_pairs_that_share_a_currency_share_its_balance() -> None:
     assert ether.detail.startswith(f"Positions hold 3 ETH (3 {ETH}), and the balance is 0:")
 
 
-def test_what_an_adapter_makes_of_one_balance_twice_is_deleted_once() -> None:
+def test_what_an_adapter_makes_of_one_balance_twice_is_forgotten_once() -> None:
     """
     The engine opened a second position for what the first one holds: the text names it.
     """
@@ -138,7 +138,9 @@ def test_what_an_adapter_makes_of_one_balance_twice_is_deleted_once() -> None:
     assert report.blocked_instruments == (BTCUSDC, BTC)
     for one in report.discrepancies:
         if one.kind is Kind.POSITION_QTY_MISMATCH:
-            assert "stop the node, delete `positions:P-2` from Redis, and start" in one.detail
+            assert (
+                "stop the node, `nautilus-recovery forget positions:P-2`, and start" in one.detail
+            )
     assert judge(spot({"BTC": "1"}, cached_position("1")), PLAIN).blocked_instruments == ()
 
 
@@ -182,8 +184,8 @@ def test_a_balance_of_the_run_before_proves_nothing() -> None:
         "no balance",
     )
     assert one.detail == (
-        "No balance of this account has arrived since the node started: check the log for errors "
-        "of its client, and restart the node"
+        "No balance of this account has arrived since the node started: look for errors of its "
+        "client; the block ends by itself once one arrives"
     )
     assert found(spot(None)) == []
 
@@ -293,8 +295,9 @@ def test_a_position_that_the_engine_closed_by_itself_may_still_be_there() -> Non
         "0",
     )
     assert one.detail == (
-        "The engine made up a fill of -2, but the balance still covers what it closed: check the "
-        "venue, sell there what the node no longer holds, and restart the node"
+        "The engine made up a fill of -2, but the balance still covers what it closed: sell at the "
+        "venue what the node no longer holds, and the block then ends by itself, or at once with "
+        "`nautilus-recovery verify`"
     )
     assert found(spot({"BTC": "0"}, fills=[closing])) == []
 
@@ -308,7 +311,7 @@ def test_a_position_that_the_engine_opened_by_itself_is_in_no_balance() -> None:
     assert "POSITION_QTY_MISMATCH" in kinds(spot({"BTC": "1"}, held, fills=[opening]))
 
 
-def test_a_made_up_sale_that_the_balance_confirms_is_not_just_deleted() -> None:
+def test_a_made_up_sale_that_the_balance_confirms_is_not_just_forgotten() -> None:
     """
     Without it the position would be more than the balance.
     """
@@ -329,8 +332,8 @@ def test_contrary_parts_block_on_a_cash_account_as_well() -> None:
     for reports in ([venue_report()], [venue_report([venue_position("0")])]):
         differing = found(spot({"BTC": "2"}, *held, reports=reports))
         assert [one.kind.value for one in differing if one.is_blocking] == ["SPLIT_OWNERSHIP"]
-        assert "The venue holds the rest alone" in differing[0].detail
-        assert "delete `positions:P-2` from Redis" in differing[0].detail
+        assert "The venue does not hold the -2 of EXTERNAL: " in differing[0].detail
+        assert "`nautilus-recovery forget positions:P-2`" in differing[0].detail
 
 
 def test_two_strategies_may_hold_parts_of_one_wallet() -> None:

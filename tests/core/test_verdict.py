@@ -60,7 +60,8 @@ def test_account_that_must_report_and_has_not_fails_the_recovery() -> None:
             instrument_id="",
             venue="no report",
             detail=f"{account_id} sent no mass status, so nothing about it is proven: check the "
-            "log for errors of its client, and restart the node",
+            "log for errors of its client; once it answers, trading goes on by itself, or, where "
+            "the trader did not start, after a restart",
         )
         for account_id in ("A-1", "B-1")
     )
