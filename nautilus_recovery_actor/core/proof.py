@@ -37,8 +37,7 @@ _Place = tuple[str, str | None]
 
 _SILENT = (
     "{} was asked again after the reconciliation, and did not answer ({}), so nothing about it is "
-    "proven: the venue keeps being asked, and trading goes on once it answers; check the log for "
-    "errors of its client"
+    "proven: the venue keeps being asked, and trading goes on once it answers"
 )
 _DIFFERENT = (
     "The venue was asked {} times, and the last two answers differ, so neither is believed: check "

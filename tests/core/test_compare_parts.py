@@ -64,8 +64,8 @@ def test_a_pair_that_the_engine_made_up_blocks_though_it_nets_to_the_venues() ->
             venue="0.12",
             cache=f"0.12 of {STRATEGY}, 0.12 of {STRATEGY}, -0.12 of {STRATEGY}",
             detail=f"The cache holds 0.12 of {STRATEGY} (`P-1`) and 0.12 of {STRATEGY} (`P-2`, "
-            f"made up) and -0.12 of {STRATEGY} (`P-3`, made up). The venue does not hold the 0.12 of "
-            f"{STRATEGY} and the -0.12 of {STRATEGY}: check that there, then stop the node, "
+            f"made up) and -0.12 of {STRATEGY} (`P-3`, made up). The venue does not hold the 0.12 "
+            f"of {STRATEGY} and the -0.12 of {STRATEGY}: check that there, then stop the node, "
             "`nautilus-recovery forget positions:P-2 positions:P-3`, and start",
         ),
     )
