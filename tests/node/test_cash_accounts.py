@@ -3,7 +3,6 @@ A cash account whose adapter reports no positions, or reports "flat" of what was
 """
 
 import asyncio
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +34,7 @@ from nautilus_recovery_actor.node.observing.positions import paid_of_base
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests import scenes
+from tests.node.runbook import forget
 from tests.node.support import ACCOUNT
 from tests.node.support import ETH
 from tests.node.support import command
@@ -103,8 +103,8 @@ def test_coins_that_were_sold_while_away_block(venue: PaperVenue, valkey: Embedd
     asyncio.run(scenario())
 
 
-def test_a_position_of_coins_that_are_gone_is_deleted(
-    venue: PaperVenue, valkey: EmbeddedValkey
+def test_a_position_of_coins_that_are_gone_is_forgotten(
+    venue: PaperVenue, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As its advice says."""
 
@@ -113,8 +113,9 @@ def test_a_position_of_coins_that_are_gone_is_deleted(
         async with watched(venue, valkey, heir(), clients=CASH) as node:
             (one,) = differences(await node.result())
         assert one.kind is Kind.POSITION_NOT_AT_VENUE
-        (key,) = re.findall(r"`(positions:[^`]+)`", one.detail)
-        assert valkey.client().delete(f"trader-{TRADER_ID}:{key}") == 1
+        monkeypatch.setenv("RECOVERY_TRADER", TRADER_ID)
+        monkeypatch.setenv("REDIS_URL", valkey.url)
+        forget(one)
         for _ in range(2):
             async with watched(venue, valkey, heir(), clients=CASH) as node:
                 event = await node.result()

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from nautilus_trader.config import StrategyConfig
 
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -18,7 +19,9 @@ from tests.node.runbook import TRADER_ID
 from tests.node.runbook import command
 from tests.node.runbook import operated
 from tests.node.runbook import to_node
+from tests.node.support import BTC
 from tests.node.support import ETH
+from tests.node.support import Recorder
 from tests.node.support import heir
 from tests.node.support import may_trade
 from tests.node.support import monitor_config
@@ -189,3 +192,34 @@ def test_a_naked_position_is_protected_at_the_venue_by_hand(
 
 def said(event: Any) -> set[str]:
     return {one.kind.value for one in event.report.discrepancies}
+
+
+def test_what_blocks_nothing_is_done_in_daylight(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    """
+    A strategy that was renamed, an exit without its position, an average price that differs: the
+    node trades, and is as it should be once its old strategy has cleaned up.
+    """
+
+    async def scenario() -> None:
+        await scenes.leave_trades(venue, valkey, TRADER_ID, "+2")
+        venue.set_position(SYMBOL, 2, 1900)
+        renamed = Recorder(StrategyConfig(**scenes.OTHER))
+        async with operated(venue, valkey, renamed, monitor=MONITOR) as node:
+            assert said(await node.result()) >= {"AVG_PX_MISMATCH", "ABSENT_STRATEGY"}
+            assert await to_node("status") == OPEN
+            renamed.submit_order(order := renamed.market("1.000", BTC))
+            await node.run.until(lambda: order.status_string() == "FILLED")
+        async with operated(venue, valkey, trader := heir(), monitor=MONITOR) as node:
+            assert "ABSENT_STRATEGY" in said(await node.result())  # The other one's now
+            trader.submit_order(stop := trader.stop_loss("1500"))
+            await node.run.until(lambda: stop.is_open)
+            venue.set_faults(lose_events=True)
+            venue.place(SYMBOL, "SELL", 2)
+            venue.set_faults()
+            await node.run.until(lambda: "ORPHAN_EXIT" in said(node.terminals[-1]))
+            assert await to_node("status") == OPEN
+            trader.cancel_order(stop)
+            await node.run.until(lambda: stop.is_closed)
+            assert await may_trade(node, venue, trader)
+
+    asyncio.run(scenario())

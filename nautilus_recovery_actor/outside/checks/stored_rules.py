@@ -52,7 +52,7 @@ SLOW_START = Rule(
     code="SLOW_START",
     severity=Severity.WARN,
     consequence="The event loop is blocked for that long: no data, no commands, no shutdown.",
-    remedy="Shorten the lookback to what is safe, or delete old closed orders first.",
+    remedy="Shorten the lookback to what is safe.",
 )
 STARTUP_TIMEOUT_TOO_SHORT = Rule(
     code="STARTUP_TIMEOUT_TOO_SHORT",
