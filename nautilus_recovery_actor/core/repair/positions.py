@@ -44,6 +44,12 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
         return _solve(place, place.parts, place.expected, missing, certain)
     solved = Solved([], (), [])
     reported = {one.position_id: one.qty for one in place.reported or ()}
+    for part in place.parts:
+        if not (part.is_made_up or part.is_venues(place.instrument_id)):
+            raise RefusedError(
+                f"{part.name} of {part.strategy_id} is no leg of the venue: set "
+                '`oms_type="HEDGING"` in the configuration of the strategy'
+            )
     held = {part.position_id for part in place.parts if part.position_id is not None}
     for leg in sorted({*filter(None, reported), *held}):
         own = [part for part in place.parts if part.position_id == leg]

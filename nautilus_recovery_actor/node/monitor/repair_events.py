@@ -76,8 +76,11 @@ class RepairEvents:
         account_id: AccountId,
         position_id: PositionId | None,
         px: Decimal,
+        realized: Money | None = None,
     ) -> tuple[OrderEvent, OrderEvent]:
-        """Return what accepts and fills such an order, at no cost."""
+        """
+        Return what accepts and fills such an order, at no cost; what was `realized` goes with it.
+        """
         common = self._common(order, account_id, self._clock.timestamp_ns())
         common["venue_order_id"] = VenueOrderId(UUID4().value)
         accepted = OrderAccepted(**common)
@@ -90,7 +93,9 @@ class RepairEvents:
             last_qty=order.quantity,
             last_px=_exact(instrument, px),
             currency=instrument.quote_currency,
-            commission=Money(0, instrument.get_cost_currency()),
+            commission=Money(0, instrument.get_cost_currency())
+            if realized is None
+            else Money(-realized.as_decimal(), realized.currency),
             liquidity_side=LiquiditySide.NO_LIQUIDITY_SIDE,
         )
         return accepted, filled

@@ -17,6 +17,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.instruments import Instrument
+from nautilus_trader.model.objects import Money
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
@@ -60,6 +61,8 @@ class Repairs:
         self._events = events
         self._past = past
         self._seam = seam
+        # What was realized of positions that were taken out goes on with who gets their ids
+        self._vacated: dict[PositionId, Money] = {}
 
     def forget(self) -> None:
         """Let go of what venues reported for an epoch that is over."""
@@ -99,6 +102,9 @@ class Repairs:
                 await self._adopt(operation, account_id)
             case Vacate(position_id):
                 # 1.221 would append to its entry, and restore it under its first owner
+                closed = self._cache.position(PositionId(position_id))
+                if closed is not None and closed.realized_pnl is not None:
+                    self._vacated[closed.id] = closed.realized_pnl
                 self._cache.purge_position(PositionId(position_id), purge_from_database=True)
 
     async def _book(self, book: Book, account_id: AccountId, instrument: Instrument) -> None:
@@ -111,7 +117,10 @@ class Repairs:
         if position is not None:
             position_id = position.id
         self._cache.add_order(order, position_id)
-        for event in self._events.booked(order, instrument, account_id, position_id, book.px):
+        realized = None if position_id is None else self._vacated.pop(position_id, None)
+        for event in self._events.booked(
+            order, instrument, account_id, position_id, book.px, realized
+        ):
             self._send(event)
         await self._until(lambda: order.is_closed)
 
