@@ -383,6 +383,9 @@ class Bench:
             )
             self.engine.register_external_order_claims(Strategy(config))
         self.events: list[OrderEvent] = []
+        self.intake: Intake | None = None
+        # 1.221 finds nobody who subscribes to what it has published before
+        self.msgbus.subscribe("events.order.*", self._on_event)
         self._numbers = Counter[str]()
         self._fill_cache()
         self._connect_monitor()
@@ -592,15 +595,6 @@ class Bench:
                 found[position.strategy_id.value] += position.realized_pnl.as_decimal()
         return dict(found)
 
-    def closed(self) -> dict[str, tuple[str, Decimal]]:
-        """
-        Return whose each closed position was, and what it has realized.
-        """
-        return {
-            one.id.value: (one.strategy_id.value, one.realized_pnl.as_decimal())
-            for one in self.cache.positions_closed()
-        }
-
     def trades(self) -> list[str]:
         """
         Return the trades of the venue that orders of the cache have.
@@ -627,9 +621,8 @@ class Bench:
         config = RecoveryMonitorConfig(repair="auto")
         log = Logger("machine")
         journal = RecoveryJournal(self.cache, 10, log.warning)
-        self.intake = Intake(ts_registered=self.clock.timestamp_ns())
-        self.intake.take_restored(self.cache)
-        self.msgbus.subscribe("events.order.*", self._on_event)
+        self.intake = intake = Intake(ts_registered=self.clock.timestamp_ns())
+        intake.take_restored(self.cache)
         reporters = Reporters(self.cache, journal)
         self.past = Past(self.cache)
         self.seam = Seam(
@@ -664,7 +657,7 @@ class Bench:
         self.rules = config.rules()
         self._observer = Observer(
             TRADER.value,
-            self.intake,
+            intake,
             start,  # type: ignore[arg-type]
             self.cache,
             lost,
@@ -682,6 +675,8 @@ class Bench:
         raise AssertionError(f"raised while {doing}") from error
 
     def _on_event(self, event: OrderEvent) -> None:
+        if self.intake is None:
+            return
         self.events.append(event)
         if event.reconciliation:
             self.intake.flagged.append(event)

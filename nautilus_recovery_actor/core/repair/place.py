@@ -61,13 +61,16 @@ class Part(msgspec.Struct):
         """How it is named."""
         return f"`{self.position_id}`" if self.position_id else f"a position of {self.strategy_id}"
 
-    def take(self, qty: Decimal, px: Decimal | None) -> None:
-        """Take a fill."""
+    def take(self, qty: Decimal, px: Decimal | None, strategy_id: str | None = None) -> None:
+        """Take a fill, of which a position that is opened or turned by it is `strategy_id`'s."""
         is_more = self.qty == 0 or (self.qty > 0) == (qty > 0)
+        is_turned = not is_more and abs(qty) > abs(self.qty)
+        if (self.qty == 0 or is_turned) and strategy_id is not None:
+            self.strategy_id = strategy_id
         if is_more and px is not None:
             worth = (self.avg_px or ZERO) * abs(self.qty) + px * abs(qty)
             self.avg_px = worth / abs(self.qty + qty)
-        elif not is_more and abs(qty) > abs(self.qty):
+        elif is_turned:
             self.avg_px = px
         self.qty += qty
 

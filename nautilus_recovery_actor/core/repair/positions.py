@@ -104,7 +104,9 @@ def _undoings(
 ) -> Iterator[tuple[bool, Sequence[CachedPosition]]]:
     has_made_up = any(part.made_up_qty for part in parts)
     # One that is contrary to what is real cannot stay
-    may_stay = not (has_made_up and min(p.qty for p in parts) < 0 < max(p.qty for p in parts))
+    may_stay = not any(
+        one.is_made_up and one.qty * other.qty < 0 for one in parts for other in parts
+    )
     for count in range(len(closed) + 1):
         if has_made_up:
             yield True, closed[:count]
@@ -163,7 +165,7 @@ def _undo(place: Place, part: Part) -> Step:
 def _take(place: Place, trades: Iterable[VenueTrade]) -> None:
     for trade in trades:
         owner = trade.strategy_id or place.owner
-        place.part_of(owner, trade.position_id).take(trade.qty, trade.px)
+        place.part_of(owner, trade.position_id).take(trade.qty, trade.px, owner)
 
 
 def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
@@ -193,7 +195,7 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
 
 def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     assert part.avg_px is not None
-    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty)
+    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty, is_real=True)
     after = part.qty + qty
     what = "Close" if after == 0 else f"Reduce to {after}"
     unsure = (
@@ -219,7 +221,7 @@ def _adopted(place: Place, qty: Decimal, leg: str | None) -> Step:
             f"the venue holds {qty} more, of which it tells neither a trade nor a price"
         )
     part = place.part_of(place.owner, leg)
-    book = Book(leg, place.owner, qty, px, part.qty)
+    book = Book(leg, place.owner, qty, px, part.qty, is_real=True)
     detail = (
         f"Take up {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
         "holds it, and tells no trade of it"

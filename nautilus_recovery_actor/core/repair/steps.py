@@ -18,7 +18,8 @@ class Book(msgspec.Struct, frozen=True):
     An order that nobody sent is filled at `px`: `qty`, signed, on a position of `strategy_id`.
 
     `position_id` is ``None`` for the one that the engine would choose, `held` is what that holds
-    before. What `is_real` was traded, and is booked elsewhere.
+    before. What `is_real` was traded, and not reported so: it is booked elsewhere, or the venue
+    holds it.
     """
 
     position_id: str | None
