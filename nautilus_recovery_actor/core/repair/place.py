@@ -153,9 +153,14 @@ class Place(msgspec.Struct):
 
     def part_of(self, strategy_id: str, position_id: str | None) -> Part:
         """Return the part that a fill goes to, a new one if there is none."""
+        # The engine names one position of each strategy so, where it nets
+        is_netted = position_id == f"{self.instrument_id}-{strategy_id}"
         for part in self.parts:
-            is_meant = part.position_id == position_id and position_id is not None
-            if is_meant or (position_id is None and part.strategy_id == strategy_id):
+            if position_id is not None and part.position_id == position_id:
+                return part
+        for part in self.parts:
+            is_unnamed = part.position_id is None and is_netted
+            if part.strategy_id == strategy_id and (position_id is None or is_unnamed):
                 return part
         self.parts.append(Part(position_id, strategy_id, ZERO, None))
         return self.parts[-1]

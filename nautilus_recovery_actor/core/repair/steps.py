@@ -73,16 +73,11 @@ class Adopt(msgspec.Struct, frozen=True):
     """The engine is given the venue's report of an order that it lacks, and of its trades."""
 
     venue_order_id: str
+    strategy_id: str
     trade_ids: tuple[str, ...] = ()
 
 
-class Vacate(msgspec.Struct, frozen=True):
-    """A position that was closed is taken out, so that its id, the venue's, can be another's."""
-
-    position_id: str
-
-
-Operation: TypeAlias = Book | Fill | Infer | Update | End | Adopt | Vacate
+Operation: TypeAlias = Book | Fill | Infer | Update | End | Adopt
 
 
 class Step(msgspec.Struct, frozen=True):
