@@ -192,8 +192,10 @@ class Ledger:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        # 1.231 forgets of those with a venue's id what they were before they were opened again
-        self._keeps = bench.world.way is Way.NETTING or version.startswith("1.221")
+        # With a venue's id it forgets what a position was before it turned, or, from 1.231 on,
+        # before it was opened again
+        self._nets = bench.world.way is Way.NETTING
+        self._appends = self._nets or version.startswith("1.221")
         self.lives = {
             one.id.value: Life(
                 one.strategy_id.value,
@@ -216,7 +218,8 @@ class Ledger:
         fee = fill.commission.as_decimal()
         life = self.lives.get(position_id)
         if life is None or not life.qty:
-            self._open(position_id, fill, qty, fee)
+            is_others = life is not None and life.strategy_id != fill.strategy_id.value
+            self._open(position_id, fill, qty, fee, keeps=self._appends or is_others)
             return ZERO
         before = life.qty
         after, life.avg_px, gain = taken(before, life.avg_px, qty, px)
@@ -233,13 +236,14 @@ class Ledger:
                 for one in self._bench.cache.positions_open()
                 if one.id.value not in self.lives and one.id.value.endswith("F")
             )
-        self._open(position_id, fill, after, fee - share)
+        self._open(position_id, fill, after, fee - share, keeps=self._nets)
         return gain
 
-    def _open(self, position_id: str, fill: OrderFilled, qty: Decimal, fee: Decimal) -> None:
+    def _open(
+        self, position_id: str, fill: OrderFilled, qty: Decimal, fee: Decimal, *, keeps: bool
+    ) -> None:
         strategy_id = fill.strategy_id.value
-        old = self.lives.get(position_id)
-        if old is not None and (self._keeps or old.strategy_id != strategy_id):
+        if (old := self.lives.get(position_id)) is not None and keeps:
             self._past[old.strategy_id] += old.realized
         self.lives[position_id] = Life(strategy_id, qty, fill.last_px.as_decimal(), -fee)
 
