@@ -54,10 +54,15 @@ def changes(place: Place) -> Changes:
     numbered = {one.venue_order_id for one in place.orders}
     known = {one.client_order_id for one in place.trades if one.strategy_id is not None}
     reported = {one.venue_order_id: one for one in place.at_venue}
+    traded: dict[str, Decimal] = defaultdict(Decimal)
+    for trade in place.trades:
+        traded[trade.venue_order_id] += abs(trade.qty)
+    # An order that the cache lacks can only be adopted whole: the engine would infer the rest
+    whole = {key for key, one in reported.items() if one.filled_qty == traded[key]}
     found.missing = [
         trade
         for trade in place.trades
-        if trade.strategy_id is not None or trade.venue_order_id in reported
+        if trade.strategy_id is not None or trade.venue_order_id in whole
     ]
     for order in place.orders:
         _compare(order, reports.get(order.client_order_id), found, place)

@@ -92,10 +92,10 @@ def _choices(
 
 
 def _newer(missing: Sequence[VenueTrade], certain: Collection[str]) -> tuple[VenueTrade, ...]:
+    # Of an order that the cache lacks all, or none
+    older = {one.venue_order_id for one in missing if not one.is_newer} - set(certain)
     return tuple(
-        one
-        for one in missing
-        if one.is_newer or one.strategy_id is not None or one.venue_order_id in certain
+        one for one in missing if one.strategy_id is not None or one.venue_order_id not in older
     )
 
 

@@ -99,7 +99,8 @@ class RepairEvents:
         """Return what applies a trade of the venue to an order of the cache."""
         return OrderFilled(
             **self._common(order, report.account_id, report.ts_event),
-            venue_order_id=report.venue_order_id,
+            # One that is over cannot get a new one any more
+            venue_order_id=order.venue_order_id or report.venue_order_id,
             trade_id=report.trade_id,
             position_id=self._cache.position_id(order.client_order_id) or report.venue_position_id,
             order_side=order.side,
@@ -121,7 +122,7 @@ class RepairEvents:
             known = PositionId(infer.position_id)
         return OrderFilled(
             **self._common(order, account_id, now),
-            venue_order_id=VenueOrderId(infer.venue_order_id),
+            venue_order_id=order.venue_order_id or VenueOrderId(infer.venue_order_id),
             trade_id=TradeId(UUID4().value),
             position_id=known,
             order_side=order.side,

@@ -70,12 +70,27 @@ class Repairs:
         made = 0
         for step in steps:
             try:
+                self._check(step)
                 for operation in step.operations:
                     await self._do(step, operation)
             except StoppedError as e:
                 return made, f"{step.told.detail}: {e}"
             made += 1
         return made, None
+
+    def _check(self, step: Step) -> None:
+        # All that it changes, before any of it is changed: half a move would be a new difference
+        books = [one for one in step.operations if isinstance(one, Book)]
+        first = {one.position_id or one.strategy_id: one for one in reversed(books)}
+        for book in first.values():
+            self._held(book, step)
+
+    def _held(self, book: Book, step: Step) -> Position | None:
+        position = self._position(book, step)
+        held = 0 if position is None else position.signed_decimal_qty()
+        if held != book.held:
+            raise StoppedError(f"the position holds {held} by now, and not {book.held}")
+        return position
 
     async def _do(self, step: Step, operation: Operation) -> None:
         account_id, instrument_id = AccountId(step.told.account_id), step.told.instrument_id
@@ -84,7 +99,7 @@ class Repairs:
             raise StoppedError(f"{instrument_id} is not loaded")
         match operation:
             case Book():
-                await self._book(operation, account_id, instrument)
+                await self._book(operation, step, instrument)
             case Fill():
                 await self._fill(operation, account_id, instrument)
             case Infer():
@@ -98,11 +113,8 @@ class Repairs:
             case Adopt():
                 await self._adopt(operation, account_id)
 
-    async def _book(self, book: Book, account_id: AccountId, instrument: Instrument) -> None:
-        position = self._position(book, account_id, instrument.id)
-        held = 0 if position is None else position.signed_decimal_qty()
-        if held != book.held:
-            raise StoppedError(f"the position holds {held} by now, and not {book.held}")
+    async def _book(self, book: Book, step: Step, instrument: Instrument) -> None:
+        position, account_id = self._held(book, step), AccountId(step.told.account_id)
         order = self._events.order_for(book, instrument)
         position_id = None if book.position_id is None else PositionId(book.position_id)
         if position is not None:
@@ -113,20 +125,15 @@ class Repairs:
             self._send(event)
         await self._until(lambda: order.is_closed)
 
-    def _position(
-        self, book: Book, account_id: AccountId, instrument_id: InstrumentId
-    ) -> Position | None:
+    def _position(self, book: Book, step: Step) -> Position | None:
         if book.position_id is not None:
             return self._cache.position(PositionId(book.position_id))
-        return next(
-            (
-                position
-                for position in self._cache.positions_open(instrument_id=instrument_id)
-                if position.account_id == account_id
-                and position.strategy_id.value == book.strategy_id
-            ),
-            None,
+        account_id, instrument_id = step.place
+        found = self._cache.positions_open(
+            instrument_id=InstrumentId.from_str(instrument_id),
+            strategy_id=StrategyId(book.strategy_id),
         )
+        return next((one for one in found if one.account_id.value == account_id), None)
 
     async def _fill(self, fill: Fill, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(fill.client_order_id)
