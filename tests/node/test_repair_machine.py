@@ -40,6 +40,7 @@ OWNERS = st.sampled_from((STRATEGIES[0], STRATEGIES[0], STRATEGIES[1], EXTERNAL)
 # How often it may be planned anew
 ROUNDS = 3
 LEGS = st.sampled_from(("LONG", "SHORT"))
+KNOWN = ("whole", "whole", "whole", "order", "part", "inferred", "sent", "nothing")
 QTY, PX = st.integers(1, 3), st.integers(90, 110)
 
 
@@ -54,10 +55,11 @@ def deals(draw: st.DrawFn) -> Deal:
         leg=draw(LEGS),
         rest=rest,
         is_open=bool(rest) and draw(st.booleans()),
-        known=draw(st.sampled_from(("whole", "whole", "order", "part", "inferred", "nothing"))),
+        known=draw(st.sampled_from(KNOWN)),
         knows_end=draw(st.booleans()),
         told=draw(st.sampled_from(("all", "all", "all", "order", "nothing"))),
         is_renamed=draw(st.sampled_from((False, False, False, True))),
+        is_amended=draw(st.sampled_from((False, False, False, True))),
     )
 
 
@@ -192,10 +194,11 @@ class Ledger:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        # With a venue's id it forgets what a position was before it turned, or, from 1.231 on,
-        # before it was opened again
-        self._nets = bench.world.way is Way.NETTING
-        self._appends = self._nets or version.startswith("1.221")
+        # What a position was before it turned 1.221 forgets, and 1.231 if it has a venue's id, as
+        # it does with what it was before it was opened again
+        is_first, is_netting = version.startswith("1.221"), bench.world.way is Way.NETTING
+        self._nets = is_netting and not is_first
+        self._appends = is_netting or is_first
         self.lives = {
             one.id.value: Life(
                 one.strategy_id.value,
