@@ -159,8 +159,10 @@ class Place(msgspec.Struct):
             if position_id is not None and part.position_id == position_id:
                 return part
         for part in self.parts:
-            is_unnamed = part.position_id is None and is_netted
-            if part.strategy_id == strategy_id and (position_id is None or is_unnamed):
+            # One that it numbers is no other order's
+            is_meant = position_id is None and not is_virtual(part.position_id)
+            is_meant |= is_netted and part.position_id is None
+            if part.strategy_id == strategy_id and is_meant:
                 return part
         self.parts.append(Part(position_id, strategy_id, ZERO, None))
         return self.parts[-1]
