@@ -152,12 +152,19 @@ def updates(place: Place, found: Changes) -> Iterator[Step]:
     """Return the steps that give orders their ids and values at the venue."""
     for order, report in found.updated:
         values = _values(order, report) if report.is_open else {}
-        is_renamed = order.venue_order_id not in (None, report.venue_order_id)
-        new = [f"ID {report.venue_order_id}"] if is_renamed else []
-        new += [f"{name} {value}" for name, value in values.items()]
-        told = f" with {', '.join(new)}" if new else ""
-        detail = f"Order {order.client_order_id} is {report.status} at the venue{told}: adopt that"
-        kind = "rename_order" if is_renamed else "update_order"
+        told = "".join(f", {name} {value}" for name, value in values.items())
+        kind = "update_order"
+        if order.venue_order_id is None:
+            what = f"has reached the venue, where its ID is {report.venue_order_id}{told}"
+        elif order.venue_order_id != report.venue_order_id:
+            kind = "rename_order"
+            what = (
+                f"has the ID {report.venue_order_id} at the venue, and not "
+                f"{order.venue_order_id}{told}"
+            )
+        else:
+            what = f"rests at the venue with other values{told}"
+        detail = f"Order {order.client_order_id} {what}: take that over"
         update = Update(order.client_order_id, report.venue_order_id, **values)
         yield _step(place, kind, order.client_order_id, detail, update)
 

@@ -147,9 +147,12 @@ class Place(msgspec.Struct):
         return Step(told, operations, is_automatic)
 
     def position_of(self, strategy_id: str) -> str | None:
-        """Return the id of a position that a strategy holds, ``None`` if there is none."""
-        held = (one.position_id for one in self.parts if one.strategy_id == strategy_id)
-        return next(held, None)
+        """Return the id of a real position that a strategy holds, ``None`` for a new one."""
+        for part in self.parts:
+            is_own = part.strategy_id == strategy_id and not part.is_made_up
+            if is_own and not is_virtual(part.position_id):
+                return part.position_id
+        return None
 
     def part_of(self, strategy_id: str, position_id: str | None) -> Part:
         """Return the part that a fill goes to, a new one if there is none."""
