@@ -203,6 +203,8 @@ class Ledger:
         # What a position was before it turned 1.221 forgets, and 1.231 if it has a venue's id, as
         # it does with what it was before it was opened again
         is_first, is_netting = version.startswith("1.221"), bench.world.way is Way.NETTING
+        self._is_first = is_first
+        self._ended: set[str] = set()
         self._nets = is_netting and not is_first
         self._appends = is_netting or is_first
         self.lives = {
@@ -229,12 +231,17 @@ class Ledger:
         if life is None or not life.qty:
             is_others = life is not None and life.strategy_id != fill.strategy_id.value
             self._open(position_id, fill, qty, fee, keeps=self._appends or is_others)
+            if life is not None and self._is_first and position_id in self._ended:
+                # Without room for it it stays with whom it was
+                self.lives[position_id].strategy_id = life.strategy_id
             return ZERO
         before = life.qty
         after, life.avg_px, gain = taken(before, life.avg_px, qty, px)
         if after * before >= 0:
             life.qty = after
             life.realized += gain - fee
+            if not after:
+                self._ended.add(position_id)
             return gain
         share = round(fee * abs(before / qty), 8)
         life.qty = ZERO

@@ -126,7 +126,7 @@ def _hand_over(place: Place, part: Part, px: Decimal | None) -> Step:
         own = Part(part.position_id, place.owner, Decimal(0), None)
         place.parts.append(own)
     else:
-        own = place.part_of(place.owner, None)
+        own = place.part_to_book(place.owner, None)
     detail = (
         f"{part.qty} of {part.name} goes to {place.owner}, which claims the instrument, at {px}, "
         "its own open price"

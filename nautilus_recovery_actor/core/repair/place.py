@@ -154,6 +154,12 @@ class Place(msgspec.Struct):
                 return part.position_id
         return None
 
+    def part_to_book(self, strategy_id: str, position_id: str | None) -> Part:
+        """Return the part that is booked on: one that the strategy holds, if none is named."""
+        own = (one for one in self.parts if one.strategy_id == strategy_id and one.qty)
+        found = next(own, None) if position_id is None else None
+        return self.part_of(strategy_id, position_id) if found is None else found
+
     def part_of(self, strategy_id: str, position_id: str | None) -> Part:
         """Return the part that a fill goes to, a new one if there is none."""
         # The engine names one position of each strategy so, where it nets

@@ -220,8 +220,8 @@ def _adopted(place: Place, qty: Decimal, leg: str | None) -> Step:
         raise RefusedError(
             f"the venue holds {qty} more, of which it tells neither a trade nor a price"
         )
-    part = place.part_of(place.owner, leg)
-    book = Book(leg, place.owner, qty, px, part.qty, is_real=True)
+    part = place.part_to_book(place.owner, leg)
+    book = Book(part.position_id, place.owner, qty, px, part.qty, is_real=True)
     detail = (
         f"Take up {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
         "holds it, and tells no trade of it"
