@@ -131,7 +131,7 @@ def seen(
         "after": parts,
         "orders": orders,
         "live_orders": [
-            own_order(one.client_order_id, 1, position_id=position_id) for one in orders
+            own_order(one.client_order_id, "1", position_id=position_id) for one in orders
         ],
     }
     return observation(**(values | fields))
@@ -210,7 +210,7 @@ def test_of_what_is_made_up_in_part_only_that_is_undone() -> None:
     observed = seen(part("3", "100", "1"), venue="2")
     assert steps(observed) == [("undo_fill", (book("-1", "100", "3"),))]
     turned = seen(part("-1", "100", "-3"), venue="2")
-    assert refusal(turned) == f"what is made up of `{BOTH}` has turned its side"
+    assert refusal(turned) == f"more than all of `{BOTH}` is made up, so that it has turned round"
 
 
 @pytest.mark.parametrize(("name", "reopened"), [(BOTH, BOTH), (NUMBERED, None)])
@@ -453,7 +453,7 @@ def test_what_the_venue_holds_no_more_is_closed_at_cost() -> None:
     (step,) = plan(seen(part("2"), venue="0")).steps
     assert step.told.detail == (
         f"Close `{BOTH}` of {STRATEGY}, which holds 2, at 100, its own open price: the venue holds "
-        "no more, and tells no trade that closed it, so its PnL is not known and none is booked"
+        "no more, and reports no trade that closed it, so its PnL is not known and none is booked"
     )
 
 
@@ -476,7 +476,7 @@ def test_whose_position_was_closed_is_not_guessed() -> None:
     """
     two = (part("1"), part("1", position_id="X-2", strategy_id=OTHER))
     assert refusal(seen(*two, venue="1")) == (
-        f"nobody tells which position was closed, of {OTHER} and {STRATEGY}"
+        f"which position was closed is not known: {OTHER} and {STRATEGY} hold some"
     )
     nobodys = part("1", position_id="X-3", strategy_id="EXTERNAL")
     (step, *_) = plan(seen(part("1"), nobodys, venue="1")).steps
@@ -491,7 +491,7 @@ def test_what_the_venue_holds_and_nobody_traded_is_taken_up_at_its_average() -> 
         ("adopt_position", (book("2", "95.5", "0", None, is_real=True),))
     ]
     assert refusal(seen(venue="2")) == (
-        "the venue holds 2 more, of which it tells neither a trade nor a price"
+        "the venue holds 2 more, of which it reports neither a trade nor a price"
     )
 
 
@@ -516,7 +516,7 @@ def test_legs_without_a_name_are_refused() -> None:
     Which position is which cannot be told.
     """
     observed = seen(part("1"), venue=(venue_position("2"), venue_position("-1")))
-    assert refusal(observed) == "the venue holds contrary positions and does not name them"
+    assert refusal(observed) == "the venue reports a LONG and a SHORT position, and no IDs for them"
 
 
 def test_a_cash_account_is_repaired_by_its_balance() -> None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
@@ -114,6 +115,70 @@ def test_what_is_planned_makes_the_cache_equal_to_the_venue_or_is_refused(world:
     asyncio.run(run(world))
 
 
+# What was wrong once
+MINE, OTHER = STRATEGIES
+CASES = {
+    "the venue has filled an order that rests and tells no trade": World(
+        Way.NETTING,
+        (
+            Deal(OTHER, is_buy=False, trades=((2, 106),), rest=1, is_open=True),
+            Deal(EXTERNAL, False, ((1, 93),), rest=1, is_open=True, known="nothing", told="order"),
+        ),
+    ),
+    "a canceled order was filled in part": World(
+        Way.NETTING,
+        (Deal(EXTERNAL, is_buy=True, trades=((1, 101), (3, 97)), rest=1, known="order"),),
+    ),
+    "contrary positions of two strategies, one of them made up in part": World(
+        Way.NETTING,
+        (
+            Deal(OTHER, is_buy=True, trades=((3, 91), (2, 107))),
+            Deal(MINE, is_buy=False, trades=((2, 103), (3, 92), (1, 99)), known="inferred"),
+            Deal(MINE, is_buy=True, trades=(), rest=3, known="order", knows_end=False),
+        ),
+        (MadeUp(MINE, -1, 108, is_synthetic=True), MadeUp(MINE, 3, 92, is_synthetic=True)),
+        claimant=MINE,
+        at=2,
+    ),
+    "a made-up fill has turned a position": World(
+        Way.NETTING, (Deal(MINE, is_buy=True, trades=((1, 100),)),), (MadeUp(MINE, -3, 105),)
+    ),
+    "an order placed elsewhere has another ID": World(
+        Way.NETTING,
+        (
+            Deal(EXTERNAL, True, ((3, 100), (2, 108)), rest=1, is_open=True, is_renamed=True),
+            Deal(MINE, is_buy=False, trades=(), rest=1, knows_end=False),
+        ),
+    ),
+    "the engine numbers positions, and one is to be made larger": World(
+        Way.ENGINE,
+        (Deal(MINE, is_buy=True, trades=((3, 110), (1, 99)), known="part", told="nothing"),),
+        claimant=MINE,
+    ),
+    "another strategy has closed the venue's position": World(
+        Way.LEGS,
+        (Deal(OTHER, is_buy=True, trades=((3, 96),), rest=1, is_open=True, known="order"),),
+        (MadeUp(EXTERNAL, 0, 90),),
+        at=1,
+    ),
+    "an order that was on its way is filled": World(
+        Way.BOTH, (Deal(MINE, is_buy=True, trades=((1, 100), (3, 99)), known="sent"),)
+    ),
+    "one trade is told of two, and the order's price is another": World(
+        Way.BOTH,
+        (Deal(MINE, True, ((1, 100),), rest=1, is_open=True, known="order", is_amended=True),),
+    ),
+}
+
+
+@pytest.mark.parametrize("world", CASES.values(), ids=CASES)
+def test_what_was_wrong_once_is_planned_right(world: World) -> None:
+    """
+    The same holds of what random worlds have shown.
+    """
+    asyncio.run(run(world))
+
+
 async def run(world: World) -> None:
     bench = Bench(world, asyncio.get_running_loop())
     bench.engine.start()
@@ -165,7 +230,7 @@ async def make(bench: Bench, step: Step) -> bool:
     """
     Make one step, and look at what came of it: all that it says, or nothing.
     """
-    ledger, trades = Ledger(bench), set(bench.trades())
+    ledger, trades = Ledger(bench, step), set(bench.trades())
     bench.events.clear()
     made, problem = await bench.make(step)
     if not made:
@@ -198,12 +263,12 @@ class Ledger:
     Books fills as NautilusTrader does.
     """
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, step: Step) -> None:
         self._bench = bench
         # What a position was before it turned 1.221 forgets, and 1.231 if it has a venue's id, as
         # it does with what it was before it was opened again
         is_first, is_netting = version.startswith("1.221"), bench.world.way is Way.NETTING
-        self._is_first = is_first
+        self._stays = is_first and step.told.kind == "adopt_order"
         self._ended: set[str] = set()
         self._nets = is_netting and not is_first
         self._appends = is_netting or is_first
@@ -231,8 +296,8 @@ class Ledger:
         if life is None or not life.qty:
             is_others = life is not None and life.strategy_id != fill.strategy_id.value
             self._open(position_id, fill, qty, fee, keeps=self._appends or is_others)
-            if life is not None and self._is_first and position_id in self._ended:
-                # Without room for it it stays with whom it was
+            if life is not None and self._stays and position_id in self._ended:
+                # Within one report there is no room to be made
                 self.lives[position_id].strategy_id = life.strategy_id
             return ZERO
         before = life.qty

@@ -39,7 +39,7 @@ class Fill(msgspec.Struct, frozen=True):
 
 
 class Infer(msgspec.Struct, frozen=True):
-    """An order of the cache is filled by what the venue has filled of it and tells no trade of."""
+    """An order of the cache is filled by what the venue has filled and reports no trade of."""
 
     client_order_id: str
     venue_order_id: str
@@ -123,5 +123,5 @@ def planned(steps: Iterable[RepairStep], instrument_id: str = "") -> tuple[Repai
 
 
 def plan_id(steps: Iterable[RepairStep]) -> str:
-    """Return what tells one plan from another."""
+    """Return the ID of a plan: another for each difference in what it says."""
     return hashlib.sha256(msgspec.json.encode(list(steps))).hexdigest()[:12]
