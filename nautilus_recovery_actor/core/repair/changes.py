@@ -91,7 +91,7 @@ def _compare(order: CachedOrder, report: VenueOrder | None, found: Changes, plac
             f"the venue has {report.filled_qty} of order {order.client_order_id} filled, and the "
             f"cache {filled}"
         )
-    lacking = ZERO if report.filled_qty is None else report.filled_qty - filled
+    lacking = _filled(report) - filled
     if report.is_open:
         found.resting[report.venue_order_id] = lacking
     if order.venue_order_id != report.venue_order_id or (report.is_open and values(order, report)):
@@ -117,10 +117,22 @@ def _infer(
             strategy_id=owner[0],
             position_id=position_id,
             qty=lacking if order.side == "BUY" else -lacking,
-            px=report.avg_px or order.px,
+            px=report.avg_px or _made_up_px(place, order) or order.px or order.trigger_px,
             status=order.status,
         )
         found.missing.append(guessed)
+
+
+def _filled(report: VenueOrder) -> Decimal:
+    # Some adapters report the end of a conditional order, and nothing of the one that it became
+    is_whole = report.status == "FILLED" and not report.filled_qty
+    return (report.qty if is_whole else report.filled_qty) or ZERO
+
+
+def _made_up_px(place: Place, order: CachedOrder) -> Decimal | None:
+    # What the engine made up in its stead is at the venue's own price
+    made_up = (part for part in place.parts if part.is_made_up)
+    return next((one.avg_px for one in made_up if (one.qty > 0) == (order.side == "BUY")), None)
 
 
 def values(order: CachedOrder, report: VenueOrder) -> dict[str, Decimal]:
