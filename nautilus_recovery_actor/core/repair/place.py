@@ -61,13 +61,16 @@ class Part(msgspec.Struct):
         """How it is named."""
         return f"`{self.position_id}`" if self.position_id else f"a position of {self.strategy_id}"
 
-    def take(self, qty: Decimal, px: Decimal | None) -> None:
-        """Take a fill."""
+    def take(self, qty: Decimal, px: Decimal | None, strategy_id: str | None = None) -> None:
+        """Take a fill, of which a position that is opened or turned by it is `strategy_id`'s."""
         is_more = self.qty == 0 or (self.qty > 0) == (qty > 0)
+        is_turned = not is_more and abs(qty) > abs(self.qty)
+        if (self.qty == 0 or is_turned) and strategy_id is not None:
+            self.strategy_id = strategy_id
         if is_more and px is not None:
             worth = (self.avg_px or ZERO) * abs(self.qty) + px * abs(qty)
             self.avg_px = worth / abs(self.qty + qty)
-        elif not is_more and abs(qty) > abs(self.qty):
+        elif is_turned:
             self.avg_px = px
         self.qty += qty
 
@@ -144,15 +147,31 @@ class Place(msgspec.Struct):
         return Step(told, operations, is_automatic)
 
     def position_of(self, strategy_id: str) -> str | None:
-        """Return the id of a position that a strategy holds, ``None`` if there is none."""
-        held = (one.position_id for one in self.parts if one.strategy_id == strategy_id)
-        return next(held, None)
+        """Return the id of a real position that a strategy holds, ``None`` for a new one."""
+        for part in self.parts:
+            is_own = part.strategy_id == strategy_id and not part.is_made_up
+            if is_own and not is_virtual(part.position_id):
+                return part.position_id
+        return None
+
+    def part_to_book(self, strategy_id: str, position_id: str | None) -> Part:
+        """Return the part that is booked on: one that the strategy holds, if none is named."""
+        own = (one for one in self.parts if one.strategy_id == strategy_id and one.qty)
+        found = next(own, None) if position_id is None else None
+        return self.part_of(strategy_id, position_id) if found is None else found
 
     def part_of(self, strategy_id: str, position_id: str | None) -> Part:
         """Return the part that a fill goes to, a new one if there is none."""
+        # The engine names one position of each strategy so, where it nets
+        is_netted = position_id == f"{self.instrument_id}-{strategy_id}"
         for part in self.parts:
-            is_meant = part.position_id == position_id and position_id is not None
-            if is_meant or (position_id is None and part.strategy_id == strategy_id):
+            if position_id is not None and part.position_id == position_id:
+                return part
+        for part in self.parts:
+            # One that it numbers is no other order's
+            is_meant = position_id is None and not is_virtual(part.position_id)
+            is_meant |= is_netted and part.position_id is None
+            if part.strategy_id == strategy_id and is_meant:
                 return part
         self.parts.append(Part(position_id, strategy_id, ZERO, None))
         return self.parts[-1]

@@ -17,6 +17,7 @@ from nautilus_recovery_actor.core.proof import Proof
 from nautilus_recovery_actor.core.repair import orders
 from nautilus_recovery_actor.core.repair import parts
 from nautilus_recovery_actor.core.repair import positions
+from nautilus_recovery_actor.core.repair.changes import changes
 from nautilus_recovery_actor.core.repair.place import Place
 from nautilus_recovery_actor.core.repair.place import RefusedError
 from nautilus_recovery_actor.core.repair.place import place
@@ -88,7 +89,7 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     kinds = {one.kind for one in found}
     if not kinds & (_ORDERS | _POSITIONS):
         return
-    ordered = orders.changes(there)
+    ordered = changes(there)
     solved = positions.solve(there, ordered.missing, ordered.resting)
     yield from solved.undone
     yield from orders.updates(there, ordered)

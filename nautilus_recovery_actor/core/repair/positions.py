@@ -34,12 +34,12 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
     Return what makes the cache hold what the venue holds; `missing` is what it lacks, perhaps, and
     for certain if it is of one of the orders `certain`, which rest.
 
-    Real trades explain more than made-up ones do, and both more than what nobody tells.
+    Real trades explain more than made-up ones do, and both more than what nobody reports.
     """
     if place.wallet is None and place.reported is None:
         raise RefusedError("the venue does not report positions, so what it holds is not known")
     if place.has_unnamed_legs:
-        raise RefusedError("the venue holds contrary positions and does not name them")
+        raise RefusedError("the venue reports a LONG and a SHORT position, and no IDs for them")
     if not place.has_legs:
         return _solve(place, place.parts, place.expected, missing, certain)
     solved = Solved([], (), [])
@@ -81,7 +81,7 @@ def _solve(
                 undone = list(_undone(place, parts if is_undoing else (), reopened))
                 _take(place, trades)
                 return Solved(undone, trades, [])
-    # What nobody tells: certain are the trades of known orders, and what came after all that the
+    # What nobody reports: certain are the trades of known orders, and what came after all that the
     # cache knows
     trades = _newer(missing, certain)
     undone = list(_undone(place, parts, ()))
@@ -98,10 +98,10 @@ def _choices(
 
 
 def _newer(missing: Sequence[VenueTrade], certain: Collection[str]) -> tuple[VenueTrade, ...]:
+    # Of an order that the cache lacks all, or none
+    older = {one.venue_order_id for one in missing if not one.is_newer} - set(certain)
     return tuple(
-        one
-        for one in missing
-        if one.is_newer or one.strategy_id is not None or one.venue_order_id in certain
+        one for one in missing if one.strategy_id is not None or one.venue_order_id not in older
     )
 
 
@@ -110,7 +110,9 @@ def _undoings(
 ) -> Iterator[tuple[bool, Sequence[CachedPosition]]]:
     has_made_up = any(part.made_up_qty for part in parts)
     # One that is contrary to what is real cannot stay
-    may_stay = not (has_made_up and min(p.qty for p in parts) < 0 < max(p.qty for p in parts))
+    may_stay = not any(
+        one.is_made_up and one.qty * other.qty < 0 for one in parts for other in parts
+    )
     for count in range(len(closed) + 1):
         if has_made_up:
             yield True, closed[:count]
@@ -148,7 +150,7 @@ def _undone(
 def _undo(place: Place, part: Part) -> Step:
     real, px = part.qty - part.made_up_qty, part.avg_px
     if px is None or (real and (real > 0) != (part.qty > 0)):
-        raise RefusedError(f"what is made up of {part.name} has turned its side")
+        raise RefusedError(f"more than all of {part.name} is made up, so that it has turned round")
     book = Book(part.position_id, part.strategy_id, -part.made_up_qty, px, part.qty)
     if part.is_made_up:
         kind = "close_phantom"
@@ -169,7 +171,7 @@ def _undo(place: Place, part: Part) -> Step:
 def _take(place: Place, trades: Iterable[VenueTrade]) -> None:
     for trade in trades:
         owner = trade.strategy_id or place.owner
-        place.part_of(owner, trade.position_id).take(trade.qty, trade.px)
+        place.part_of(owner, trade.position_id).take(trade.qty, trade.px, owner)
 
 
 def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
@@ -186,7 +188,7 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
     nobodys = sum((abs(part.qty) for part in closing if part.is_nobodys), ZERO)
     if len(owners) > 1 and abs(lacking) > nobodys:
         raise RefusedError(
-            f"nobody tells which position was closed, of {' and '.join(sorted(owners))}"
+            f"which position was closed is not known: {' and '.join(sorted(owners))} hold some"
         )
     for part in sorted(closing, key=lambda one: not one.is_nobodys):
         qty = min(abs(lacking), abs(part.qty)).copy_sign(lacking)
@@ -199,7 +201,7 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
 
 def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     assert part.avg_px is not None
-    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty)
+    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty, is_real=True)
     after = part.qty + qty
     what = "Close" if after == 0 else f"Reduce to {after}"
     unsure = (
@@ -209,8 +211,8 @@ def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     )
     detail = (
         f"{what} {part.name} of {part.strategy_id}, which holds {part.qty}, at {part.avg_px}, its "
-        "own open price: the venue holds no more, and tells no trade that closed it, so its PnL is "
-        f"not known and none is booked{unsure}"
+        "own open price: the venue holds no more, and reports no trade that closed it, so its PnL "
+        f"is not known and none is booked{unsure}"
     )
     part.qty = after
     step = place.step("close_position", detail, book, position_id=part.position_id)
@@ -222,13 +224,13 @@ def _adopted(place: Place, qty: Decimal, leg: str | None) -> Step:
     px = reported[0].avg_px if len(reported) == 1 else None
     if not px or place.wallet is not None:
         raise RefusedError(
-            f"the venue holds {qty} more, of which it tells neither a trade nor a price"
+            f"the venue holds {qty} more, of which it reports neither a trade nor a price"
         )
-    part = place.part_of(place.owner, leg)
-    book = Book(leg, place.owner, qty, px, part.qty)
+    part = place.part_to_book(place.owner, leg)
+    book = Book(part.position_id, place.owner, qty, px, part.qty, is_real=True)
     detail = (
         f"Take up {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
-        "holds it, and tells no trade of it"
+        "holds it, and reports no trade of it"
     )
     part.take(qty, px)
     return place.step("adopt_position", detail, book, position_id=leg)

@@ -76,11 +76,8 @@ class RepairEvents:
         account_id: AccountId,
         position_id: PositionId | None,
         px: Decimal,
-        realized: Money | None = None,
     ) -> tuple[OrderEvent, OrderEvent]:
-        """
-        Return what accepts and fills such an order, at no cost; what was `realized` goes with it.
-        """
+        """Return what accepts and fills such an order, at no cost."""
         common = self._common(order, account_id, self._clock.timestamp_ns())
         common["venue_order_id"] = VenueOrderId(UUID4().value)
         accepted = OrderAccepted(**common)
@@ -93,9 +90,7 @@ class RepairEvents:
             last_qty=order.quantity,
             last_px=_exact(instrument, px),
             currency=instrument.quote_currency,
-            commission=Money(0, instrument.get_cost_currency())
-            if realized is None
-            else Money(-realized.as_decimal(), realized.currency),
+            commission=Money(0, instrument.get_cost_currency()),
             liquidity_side=LiquiditySide.NO_LIQUIDITY_SIDE,
         )
         return accepted, filled
@@ -104,7 +99,8 @@ class RepairEvents:
         """Return what applies a trade of the venue to an order of the cache."""
         return OrderFilled(
             **self._common(order, report.account_id, report.ts_event),
-            venue_order_id=report.venue_order_id,
+            # One that is over cannot get a new one any more
+            venue_order_id=order.venue_order_id or report.venue_order_id,
             trade_id=report.trade_id,
             position_id=self._cache.position_id(order.client_order_id) or report.venue_position_id,
             order_side=order.side,
@@ -126,7 +122,7 @@ class RepairEvents:
             known = PositionId(infer.position_id)
         return OrderFilled(
             **self._common(order, account_id, now),
-            venue_order_id=VenueOrderId(infer.venue_order_id),
+            venue_order_id=order.venue_order_id or VenueOrderId(infer.venue_order_id),
             trade_id=TradeId(UUID4().value),
             position_id=known,
             order_side=order.side,
