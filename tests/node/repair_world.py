@@ -658,6 +658,7 @@ class Bench:
             exec_engine=self.engine,
             claims={INSTRUMENT.id.value: self.world.claimant} if self.world.claimant else {},
             strategies=frozenset(STRATEGIES),
+            hedging=frozenset(STRATEGIES),
         )
         lost = SimpleNamespace(steps=lambda _: iter(()), find=lambda _: ())
         self.rules = config.rules()

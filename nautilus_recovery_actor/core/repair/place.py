@@ -101,6 +101,10 @@ class Place(msgspec.Struct):
     increment: Decimal
     is_cash: bool
     wallet: Wallet | None
+    # What is really held of the wallet on other instruments
+    others: Decimal
+    # The strategies that keep legs apart
+    hedging: frozenset[str]
 
     @property
     def has_legs(self) -> bool:
@@ -249,4 +253,13 @@ def place(
         increment=observation.instruments.get(instrument_id, ZERO),
         is_cash=account_id in observation.cash_accounts,
         wallet=wallet,
+        others=sum(
+            (
+                one.qty - one.made_up_qty - one.fee
+                for one in (wallet.positions if wallet is not None else ())
+                if one.instrument_id != instrument_id and not one.made_up
+            ),
+            ZERO,
+        ),
+        hedging=observation.hedging,
     )

@@ -44,12 +44,9 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
         return _solve(place, place.parts, place.expected, missing, certain)
     solved = Solved([], (), [])
     reported = {one.position_id: one.qty for one in place.reported or ()}
-    for part in place.parts:
+    for part in tuple(place.parts):
         if not (part.is_made_up or part.is_venues(place.instrument_id)):
-            raise RefusedError(
-                f"{part.name} of {part.strategy_id} is no leg of the venue: set "
-                '`oms_type="HEDGING"` in the configuration of the strategy'
-            )
+            solved.undone += _parted(place, part)
     held = {part.position_id for part in place.parts if part.position_id is not None}
     for leg in sorted({*filter(None, reported), *held}):
         own = [part for part in place.parts if part.position_id == leg]
@@ -59,6 +56,32 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
         solved.trades += found.trades
         solved.rest += found.rest
     return solved
+
+
+def _parted(place: Place, part: Part) -> Iterator[Step]:
+    # What a strategy has netted, and the venue holds as a leg
+    real = part.qty - part.made_up_qty
+    legs = [one.position_id for one in place.reported or () if one.qty * real > 0]
+    if part.strategy_id not in place.hedging:
+        raise RefusedError(
+            f'{part.name} of {part.strategy_id} is no leg of the venue: set `oms_type="HEDGING"` '
+            "in the configuration of the strategy, and restart"
+        )
+    if part.made_up_qty:
+        yield _undo(place, part)
+    if len(legs) != 1 or part.avg_px is None or any(p.position_id == legs[0] for p in place.parts):
+        raise RefusedError(f"{part.name} of {part.strategy_id} is no leg of the venue")
+    detail = (
+        f"{part.qty} of {part.name} goes on as the venue's leg `{legs[0]}`, at {part.avg_px}, its "
+        "own open price"
+    )
+    operations = (
+        Book(part.position_id, part.strategy_id, -part.qty, part.avg_px, part.qty, is_real=True),
+        Book(legs[0], part.strategy_id, part.qty, part.avg_px, is_real=True),
+    )
+    place.parts.append(Part(legs[0], part.strategy_id, part.qty, part.avg_px))
+    part.qty = ZERO
+    yield place.step("merge", detail, *operations, position_id=part.position_id)
 
 
 def _solve(
@@ -74,7 +97,7 @@ def _solve(
     made_up = sum((part.made_up_qty for part in parts), ZERO)
     for trades in _choices(missing, certain):
         traded = sum((trade.qty for trade in trades), ZERO)
-        for is_undoing, reopened in _undoings(parts, closed):
+        for is_undoing, reopened in _undoings(parts, closed, is_cash=place.is_cash):
             real = -sum((one.made_up_qty for one in reopened), ZERO)
             total = held + traded + real - (made_up if is_undoing else ZERO)
             if _is_explained(place, total, expected):
@@ -106,14 +129,16 @@ def _newer(missing: Sequence[VenueTrade], certain: Collection[str]) -> tuple[Ven
 
 
 def _undoings(
-    parts: Sequence[Part], closed: Sequence[CachedPosition]
+    parts: Sequence[Part], closed: Sequence[CachedPosition], *, is_cash: bool
 ) -> Iterator[tuple[bool, Sequence[CachedPosition]]]:
     has_made_up = any(part.made_up_qty for part in parts)
     # One that is contrary to what is real cannot stay
     may_stay = not any(
         one.is_made_up and one.qty * other.qty < 0 for one in parts for other in parts
     )
-    for count in range(len(closed) + 1):
+    # Coins beyond the positions are no sign of one, unless the engine has just closed it
+    counts = (1, 0) if is_cash and closed and not parts else range(len(closed) + 1)
+    for count in counts:
         if has_made_up:
             yield True, closed[:count]
         if may_stay:
@@ -123,8 +148,8 @@ def _undoings(
 def _is_explained(place: Place, total: Decimal, expected: Decimal) -> bool:
     if place.wallet is None:
         return abs(total - expected) < place.increment or total == expected
-    others = place.wallet.held - place.held
-    return total >= 0 and place.wallet.total is not None and place.wallet.covers(others + total)
+    is_covered = place.wallet.total is not None and place.wallet.covers(place.others + total)
+    return total >= 0 and is_covered
 
 
 def _undone(
@@ -179,8 +204,8 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
         total = place.wallet.total
         if total is None:
             raise RefusedError("no balance has arrived since the node started")
-        others = place.wallet.held - place.held
-        expected = ZERO if total - others < place.increment else total - others
+        rest = total - place.others
+        expected = ZERO if rest < place.increment else rest
     parts = [part for part in place.parts if leg in (None, part.position_id)]
     lacking = expected - sum((part.qty for part in parts), ZERO)
     closing = [part for part in parts if part.qty and (part.qty > 0) != (lacking > 0)]

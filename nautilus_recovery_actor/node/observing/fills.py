@@ -24,6 +24,8 @@ from nautilus_recovery_actor.node.observing.orders import is_placed_here
 _ZERO = Decimal(0)
 # What the client order ids of those orders begin with that move what is real
 MOVED = "M-"
+# And of those that make up for what nobody reports
+REPAIRED = "R-"
 
 
 def signed_qty(fill: OrderFilled | FillReport) -> Decimal:
