@@ -66,7 +66,7 @@ class Repaired:
         )
         for step in steps:
             yield f"not proven: {step}"
-        is_handed_over = any(step.kind == "hand_over" for step in found.report.repairs)
+        is_handed_over = not self.state.is_claimed
         for number, restart in enumerate(self.restarts, 1):
             is_clean = restart.result.is_right and restart.result.outcome == "CLEAN"
             # NautilusTrader stores no snapshots, and so not what the owner before has realized

@@ -99,7 +99,7 @@ def test_what_was_closed_by_a_made_up_fill_is_held_again(spot: Restart) -> None:
     """As the wallet has it. No trade was made, so nothing was realized."""
     restart = spot.rewound()
     restore(restart)
-    held = {SPOT[0]: Decimal(restart.held[SPOT[0]])}
+    held = {SPOT[0]: Decimal("0.9995")}
     came = asyncio.run(spot_start(restart, waits_for=held, settings=NOTHING | REPAIRS))
     _assert_held(restart, came, held)
 
@@ -108,7 +108,7 @@ def test_a_wallet_is_held_by_the_pair_that_was_traded(spot: Restart) -> None:
     """What the engine made up for the other pair is closed at its own price."""
     restart = spot.rewound()
     restore(restart)
-    held = {SPOT[0]: Decimal("0.9995")}
+    held = {SPOT[0]: Decimal(restart.held[SPOT[0]])}
     came = asyncio.run(
         spot_start(restart, reports_wallet=True, waits_for=held, settings=NOTHING | REPAIRS)
     )

@@ -18,7 +18,7 @@ from nautilus_recovery_actor.core.report import Discrepancy
 def balances_differ(subject: Subject, wallet: Wallet) -> Iterator[Discrepancy]:
     """Yield the positions of one instrument that the balance of its base does not prove."""
     held = [position for position in subject.cached if not subject.is_dust(position.qty)]
-    aligned = min(subject.aligned or ZERO, subject.closed_by_engine)
+    aligned = subject.closed_by_engine or subject.aligned or ZERO
     if wallet.total is None or not wallet.covers(wallet.held):
         for position in held:
             yield subject.differs(

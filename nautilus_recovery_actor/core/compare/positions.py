@@ -66,7 +66,7 @@ def position_discrepancies(
     proofs = wallets(observation, account_id, origins)
     reporting, twice_missing = observation.reporting, observation.twice_missing
     closed = _sums(
-        (one.instrument_id, one.made_up_qty)
+        (one.instrument_id, one.made_up_qty + one.fee)
         for one in observation.closed_by_engine
         if one.account_id == account_id
     )

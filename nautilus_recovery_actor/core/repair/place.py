@@ -101,8 +101,9 @@ class Place(msgspec.Struct):
     increment: Decimal
     is_cash: bool
     wallet: Wallet | None
-    # What is really held of the wallet on other instruments
+    # What is really held of the wallet on other instruments, and what was paid in fees of this one
     others: Decimal
+    fees: Decimal
     # The strategies that keep legs apart
     hedging: frozenset[str]
 
@@ -258,6 +259,14 @@ def place(
                 one.qty - one.made_up_qty - one.fee
                 for one in (wallet.positions if wallet is not None else ())
                 if one.instrument_id != instrument_id and not one.made_up
+            ),
+            ZERO,
+        ),
+        fees=sum(
+            (
+                one.fee
+                for one in observation.after
+                if (one.account_id, one.instrument_id) == at and not one.made_up
             ),
             ZERO,
         ),

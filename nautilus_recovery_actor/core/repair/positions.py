@@ -100,7 +100,8 @@ def _solve(
         for is_undoing, reopened in _undoings(parts, closed, is_cash=place.is_cash):
             real = -sum((one.made_up_qty for one in reopened), ZERO)
             total = held + traded + real - (made_up if is_undoing else ZERO)
-            if _is_explained(place, total, expected):
+            fees = place.fees + sum((one.fee for one in reopened), ZERO)
+            if _is_explained(place, total, expected, fees):
                 undone = list(_undone(place, parts if is_undoing else (), reopened))
                 _take(place, trades)
                 return Solved(undone, trades, [])
@@ -145,11 +146,11 @@ def _undoings(
             yield False, closed[:count]
 
 
-def _is_explained(place: Place, total: Decimal, expected: Decimal) -> bool:
+def _is_explained(place: Place, total: Decimal, expected: Decimal, fees: Decimal) -> bool:
     if place.wallet is None:
         return abs(total - expected) < place.increment or total == expected
-    is_covered = place.wallet.total is not None and place.wallet.covers(place.others + total)
-    return total >= 0 and is_covered
+    held = place.others + total - (fees if total else ZERO)
+    return total >= 0 and place.wallet.total is not None and place.wallet.covers(held)
 
 
 def _undone(
@@ -159,7 +160,7 @@ def _undone(
         if part.made_up_qty:
             yield _undo(place, part)
     for one in reopened:
-        qty = -one.made_up_qty
+        qty = -one.made_up_qty - one.fee  # Which a new position would not know of
         if one.avg_px is None:
             raise RefusedError(f"the open price of {one.position_id} is not known")
         position_id = None if is_virtual(one.position_id) else one.position_id
@@ -204,7 +205,7 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
         total = place.wallet.total
         if total is None:
             raise RefusedError("no balance has arrived since the node started")
-        rest = total - place.others
+        rest = total - place.others + place.fees
         expected = ZERO if rest < place.increment else rest
     parts = [part for part in place.parts if leg in (None, part.position_id)]
     lacking = expected - sum((part.qty for part in parts), ZERO)
