@@ -451,8 +451,6 @@ def _proof_followed(
 ) -> Decision:
     report, now = after.report, getattr(happening, "now", 0)
     if report is None:
-        if before.report is not None:
-            after = _replace(after, proving=_replace(after.proving, asked_at=None, again_at=None))
         return after, actions
     if before.report is None:
         is_all = after.concerned is None
