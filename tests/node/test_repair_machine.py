@@ -268,7 +268,7 @@ class Ledger:
         # What a position was before it turned 1.221 forgets, and 1.231 if it has a venue's id, as
         # it does with what it was before it was opened again
         is_first, is_netting = version.startswith("1.221"), bench.world.way is Way.NETTING
-        self._stays = is_first and step.told.kind == "adopt_order"
+        self._is_first, self._is_report = is_first, step.told.kind == "adopt_order"
         self._ended: set[str] = set()
         self._nets = is_netting and not is_first
         self._appends = is_netting or is_first
@@ -294,10 +294,12 @@ class Ledger:
         fee = fill.commission.as_decimal()
         life = self.lives.get(position_id)
         if life is None or not life.qty:
+            # Room is made before a step, and within one report there is none
+            has_room = not (self._is_report and position_id in self._ended)
             is_others = life is not None and life.strategy_id != fill.strategy_id.value
-            self._open(position_id, fill, qty, fee, keeps=self._appends or is_others)
-            if life is not None and self._stays and position_id in self._ended:
-                # Within one report there is no room to be made
+            keeps = self._appends or (is_others and has_room)
+            self._open(position_id, fill, qty, fee, keeps=keeps)
+            if life is not None and self._is_first and not has_room:
                 self.lives[position_id].strategy_id = life.strategy_id
             return ZERO
         before = life.qty
