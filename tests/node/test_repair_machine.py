@@ -101,7 +101,7 @@ def _with_legs(drawn: list[Deal]) -> list[Deal]:
 
 
 @settings(
-    max_examples=int(os.environ.get("REPAIR_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("REPAIR_EXAMPLES", "200")),
     derandomize="REPAIR_EXAMPLES" not in os.environ,
     deadline=None,
     database=None,
@@ -118,7 +118,7 @@ def test_what_is_planned_makes_the_cache_equal_to_the_venue_or_is_refused(world:
 # What was wrong once
 MINE, OTHER = STRATEGIES
 CASES = {
-    "the venue has filled an order that rests and tells no trade": World(
+    "the venue has filled an order that rests, and reports no trade of it": World(
         Way.NETTING,
         (
             Deal(OTHER, is_buy=False, trades=((2, 106),), rest=1, is_open=True),
@@ -164,7 +164,14 @@ CASES = {
     "an order that was on its way is filled": World(
         Way.BOTH, (Deal(MINE, is_buy=True, trades=((1, 100), (3, 99)), known="sent"),)
     ),
-    "one trade is told of two, and the order's price is another": World(
+    "an average open price has more digits than a price": World(
+        Way.BOTH,
+        (
+            Deal(MINE, is_buy=True, trades=((1, 100), (2, 101))),
+            Deal(EXTERNAL, False, ((1, 103),), known="nothing", told="nothing"),
+        ),
+    ),
+    "an order is filled in part, and the venue has another price of it": World(
         Way.BOTH,
         (Deal(MINE, True, ((1, 100),), rest=1, is_open=True, known="order", is_amended=True),),
     ),
