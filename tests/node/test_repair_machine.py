@@ -101,7 +101,7 @@ def _with_legs(drawn: list[Deal]) -> list[Deal]:
 
 
 @settings(
-    max_examples=int(os.environ.get("REPAIR_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("REPAIR_EXAMPLES", "200")),
     derandomize="REPAIR_EXAMPLES" not in os.environ,
     deadline=None,
     database=None,
@@ -118,7 +118,7 @@ def test_what_is_planned_makes_the_cache_equal_to_the_venue_or_is_refused(world:
 # What was wrong once
 MINE, OTHER = STRATEGIES
 CASES = {
-    "the venue has filled an order that rests and tells no trade": World(
+    "the venue has filled an order that rests, and reports no trade of it": World(
         Way.NETTING,
         (
             Deal(OTHER, is_buy=False, trades=((2, 106),), rest=1, is_open=True),
@@ -164,7 +164,14 @@ CASES = {
     "an order that was on its way is filled": World(
         Way.BOTH, (Deal(MINE, is_buy=True, trades=((1, 100), (3, 99)), known="sent"),)
     ),
-    "one trade is told of two, and the order's price is another": World(
+    "an average open price has more digits than a price": World(
+        Way.BOTH,
+        (
+            Deal(MINE, is_buy=True, trades=((1, 100), (2, 101))),
+            Deal(EXTERNAL, False, ((1, 103),), known="nothing", told="nothing"),
+        ),
+    ),
+    "an order is filled in part, and the venue has another price of it": World(
         Way.BOTH,
         (Deal(MINE, True, ((1, 100),), rest=1, is_open=True, known="order", is_amended=True),),
     ),
@@ -268,7 +275,7 @@ class Ledger:
         # What a position was before it turned 1.221 forgets, and 1.231 if it has a venue's id, as
         # it does with what it was before it was opened again
         is_first, is_netting = version.startswith("1.221"), bench.world.way is Way.NETTING
-        self._stays = is_first and step.told.kind == "adopt_order"
+        self._is_first, self._is_report = is_first, step.told.kind == "adopt_order"
         self._ended: set[str] = set()
         self._nets = is_netting and not is_first
         self._appends = is_netting or is_first
@@ -294,10 +301,12 @@ class Ledger:
         fee = fill.commission.as_decimal()
         life = self.lives.get(position_id)
         if life is None or not life.qty:
+            # Room is made before a step, and within one report there is none
+            has_room = not (self._is_report and position_id in self._ended)
             is_others = life is not None and life.strategy_id != fill.strategy_id.value
-            self._open(position_id, fill, qty, fee, keeps=self._appends or is_others)
-            if life is not None and self._stays and position_id in self._ended:
-                # Within one report there is no room to be made
+            keeps = self._appends or (is_others and has_room)
+            self._open(position_id, fill, qty, fee, keeps=keeps)
+            if life is not None and self._is_first and not has_room:
                 self.lives[position_id].strategy_id = life.strategy_id
             return ZERO
         before = life.qty
