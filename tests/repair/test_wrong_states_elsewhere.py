@@ -108,7 +108,7 @@ def test_a_wallet_is_held_by_the_pair_that_was_traded(spot: Restart) -> None:
     """What the engine made up for the other pair is closed at its own price."""
     restart = spot.rewound()
     restore(restart)
-    held = {SPOT[0]: Decimal(restart.held[SPOT[0]])}
+    held = {SPOT[0]: Decimal("0.9995")}
     came = asyncio.run(
         spot_start(restart, reports_wallet=True, waits_for=held, settings=NOTHING | REPAIRS)
     )

@@ -65,14 +65,14 @@ def trades(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterat
         report = resting.pop(venue_order_id, None)
         state = "" if report is None else ", which rests,"
         detail = (
-            f"Take up order {venue_order_id}{state} with {_in_words(own)} under {place.owner}: it "
+            f"Adopt order {venue_order_id}{state} with {_in_words(own)} under {place.owner}: it "
             "was not sent by this node"
         )
         adopt = Adopt(venue_order_id, place.owner, tuple(one.trade_id for one in own))
         yield _step(place, "adopt_order", venue_order_id, detail, adopt)
     for report in resting.values():
         detail = (
-            f"Take up order {report.venue_order_id}, which rests at the venue ({report.status}, "
+            f"Adopt order {report.venue_order_id}, which rests at the venue ({report.status}, "
             f"{report.side} {report.qty}), under {place.owner}"
         )
         adopt = Adopt(report.venue_order_id, place.owner)

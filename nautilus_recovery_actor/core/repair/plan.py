@@ -76,7 +76,7 @@ def plan(
             reason = parts.left(there) if found else None
         except RefusedError as e:
             reason = str(e)
-        if reason is None and found and len(steps) == planned:
+        if reason is None and found and len(steps) == planned and not there.is_cash:
             reason = "nothing that the venue reports explains the difference"
         if reason is not None:
             refused.append(_refusal(at, reason))

@@ -139,6 +139,8 @@ def _undoings(
     )
     # Coins beyond the positions are no sign of one, unless the engine has just closed it
     counts = (1, 0) if is_cash and closed and not parts else range(len(closed) + 1)
+    if is_cash and parts and may_stay:  # It may be another pair's
+        yield False, ()
     for count in counts:
         if has_made_up:
             yield True, closed[:count]
@@ -255,7 +257,7 @@ def _adopted(place: Place, qty: Decimal, leg: str | None) -> Step:
     part = place.part_to_book(place.owner, leg)
     book = Book(part.position_id, place.owner, qty, px, part.qty, is_real=True)
     detail = (
-        f"Take up {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
+        f"Adopt {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
         "holds it, and reports no trade of it"
     )
     part.take(qty, px)
