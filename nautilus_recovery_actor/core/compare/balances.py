@@ -28,7 +28,7 @@ def balances_differ(subject: Subject, wallet: Wallet) -> Iterator[Discrepancy]:
                 position.position_id,
                 detail=advice.on_balance(wallet, position),
             )
-    elif aligned < 0 and wallet.covers(wallet.held - aligned):
+    elif aligned < 0 and not wallet.is_exact and wallet.covers(wallet.held - aligned):
         yield subject.differs(
             Kind.POSITION_QTY_MISMATCH,
             wallet.told,
