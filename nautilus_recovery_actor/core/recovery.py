@@ -768,7 +768,8 @@ def _approved(
     accounts = frozenset(step.account_id for step in steps)
     opened, actions = _opened(recovery, command, rules, "proof", concerned=accounts)
     opened = _replace(opened, approval=approval, is_approved=True, openings=())
-    return opened, actions, f"Opened recovery epoch {opened.epoch} to repair {len(steps)} steps"
+    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    return opened, actions, f"Opened recovery epoch {opened.epoch} to carry out {what}"
 
 
 def _expired(recovery: Recovery, report: RecoveryReport, now: int) -> Decision:

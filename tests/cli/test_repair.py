@@ -65,7 +65,7 @@ def test_a_plan_is_carried_out_once_and_is_proven(valkey: EmbeddedValkey, trader
     to_node = ("--trader", trader, "--redis", valkey.url)
     code, out, err = run("repair", *to_node, "--apply", "--reason", "the venue's screen shows it")
     assert (code, err) == (0, ""), (out, err)
-    assert "Opened recovery epoch 2 to repair 1 steps" in out
+    assert "Opened recovery epoch 2 to carry out 1 step" in out
     assert f"Repaired and proven: {ETH} (PAPER-001): Adopt 2 at 1900" in out
     report = newest(valkey, trader)
     assert (report.epoch, report.trigger, report.outcome) == (2, "proof", "ADJUSTED")

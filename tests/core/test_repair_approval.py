@@ -122,7 +122,7 @@ def test_an_approved_plan_is_planned_again_and_made() -> None:
     """
     recovery, actions = after(planned(*ALL), approve(*ALL))
     assert answer_of(actions).is_accepted
-    assert answer_of(actions).text == "Opened recovery epoch 2 to repair 3 steps"
+    assert answer_of(actions).text == "Opened recovery epoch 2 to carry out 3 steps"
     assert happened.Open(is_at_runtime=True) in actions
     assert (recovery.trigger, recovery.concerned) == ("proof", frozenset({ACCOUNT}))
     assert recovery.approval is not None
