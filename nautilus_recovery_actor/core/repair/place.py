@@ -39,7 +39,6 @@ class Part(msgspec.Struct):
     qty: Decimal
     avg_px: Decimal | None
     made_up_qty: Decimal = ZERO
-    leg: str | None = None
 
     @property
     def is_nobodys(self) -> bool:
