@@ -19,10 +19,8 @@ from nautilus_recovery_actor.core.repair.steps import Adopt
 from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Fill
 from nautilus_recovery_actor.core.repair.steps import Infer
-from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.repair.steps import Update
-from nautilus_recovery_actor.core.report import RepairStep
 
 
 _End = Literal["CANCELED", "EXPIRED", "REJECTED"]
@@ -48,7 +46,7 @@ def updates(place: Place, found: Changes) -> Iterator[Step]:
             what = f"rests at the venue with other values{told}"
         detail = f"Order {order.client_order_id} {what}: take that over"
         update = Update(order.client_order_id, report.venue_order_id, **changed)
-        yield _step(place, kind, order.client_order_id, detail, update)
+        yield place.step(kind, detail, update, client_order_id=order.client_order_id)
 
 
 def trades(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterator[Step]:
@@ -69,14 +67,14 @@ def trades(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterat
             "was not sent by this node"
         )
         adopt = Adopt(venue_order_id, place.owner, tuple(one.trade_id for one in own))
-        yield _step(place, "adopt_order", venue_order_id, detail, adopt)
+        yield place.step("adopt_order", detail, adopt, client_order_id=venue_order_id)
     for report in resting.values():
         detail = (
             f"Adopt order {report.venue_order_id}, which rests at the venue ({report.status}, "
             f"{report.side} {report.qty}), under {place.owner}"
         )
         adopt = Adopt(report.venue_order_id, place.owner)
-        yield _step(place, "adopt_order", report.venue_order_id, detail, adopt)
+        yield place.step("adopt_order", detail, adopt, client_order_id=report.venue_order_id)
 
 
 def _check_resting(
@@ -105,7 +103,7 @@ def _fills(place: Place, client_order_id: str, own: list[VenueTrade]) -> Iterato
     if real:
         detail = f"Apply {_in_words(real)} to order {client_order_id}: the cache lacks it"
         fills = (Fill(client_order_id, one.venue_order_id, one.trade_id) for one in real)
-        yield _step(place, "apply_fills", client_order_id, detail, *fills)
+        yield place.step("apply_fills", detail, *fills, client_order_id=client_order_id)
     for one in own:
         if one.trade_id:
             continue
@@ -116,7 +114,7 @@ def _fills(place: Place, client_order_id: str, own: list[VenueTrade]) -> Iterato
             "that much more of it filled, and reports no trade of it"
         )
         infer = Infer(client_order_id, one.venue_order_id, one.position_id, one.qty, one.px)
-        yield _step(place, "infer_fill", client_order_id, detail, infer)
+        yield place.step("infer_fill", detail, infer, client_order_id=client_order_id)
 
 
 def endings(place: Place, found: Changes, chosen: Iterable[VenueTrade]) -> Iterator[Step]:
@@ -171,7 +169,9 @@ def _ended(report: VenueOrder, *, is_accepted: bool, is_filled: bool) -> _End:
 
 def _end(place: Place, client_order_id: str, status: _End, why: str) -> Step:
     detail = f"Order {client_order_id} is {status}: {why}"
-    return _step(place, "end_order", client_order_id, detail, End(client_order_id, status))
+    return place.step(
+        "end_order", detail, End(client_order_id, status), client_order_id=client_order_id
+    )
 
 
 def _in_words(own: list[VenueTrade]) -> str:
@@ -179,16 +179,3 @@ def _in_words(own: list[VenueTrade]) -> str:
     if len(own) == 1:
         return f"trade {own[0].trade_id} ({qty} at {own[0].px})"
     return f"{len(own)} trades ({qty} in all)"
-
-
-def _step(
-    place: Place, kind: str, client_order_id: str | None, detail: str, *operations: Operation
-) -> Step:
-    told = RepairStep(
-        kind=kind,
-        account_id=place.account_id,
-        instrument_id=place.instrument_id,
-        client_order_id=client_order_id,
-        detail=detail,
-    )
-    return Step(told, operations)

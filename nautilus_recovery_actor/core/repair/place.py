@@ -138,13 +138,15 @@ class Place(msgspec.Struct):
         detail: str,
         *operations: Operation,
         position_id: str | None = None,
+        client_order_id: str | None = None,
         is_automatic: bool = False,
     ) -> Step:
-        """Return a step that concerns positions."""
+        """Return a step that concerns a position or an order."""
         told = RepairStep(
             kind=kind,
             account_id=self.account_id,
             instrument_id=self.instrument_id,
+            client_order_id=client_order_id,
             position_id=position_id,
             detail=detail,
         )
