@@ -10,9 +10,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 from typing import NoReturn
 from typing import TypeAlias
+
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import wrapped
 
 
 PACKAGE = "nautilus_recovery_actor"
@@ -57,6 +61,16 @@ class CommandError(Exception):
 def say(line: str) -> None:
     """Print a line to stdout."""
     print(line)  # noqa: T201
+
+
+def say_in_lines(lines: Iterable[str]) -> None:
+    """Print lines of any length, each indented as it is, as the terminal is wide."""
+    width = columns()
+    for line in lines:
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        text = indent + one_line(line)
+        for part in [text] if width is None else wrapped(text, width - 1):
+            say(part)
 
 
 def complain(line: str) -> None:

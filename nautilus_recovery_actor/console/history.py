@@ -17,11 +17,11 @@ from nautilus_recovery_actor.console.common import columns
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.core.text import wrapped
 
 
 if TYPE_CHECKING:
@@ -140,9 +140,4 @@ def _list(reports: "Iterable[RecoveryReport]") -> None:
 def _show(report: "RecoveryReport") -> None:
     from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
-    width = columns()
-    for line in report_tables.in_full(report):
-        indent = line[: len(line) - len(line.lstrip(" "))]
-        text = indent + one_line(line)
-        for part in [text] if width is None else wrapped(text, width - 1):
-            say(part)
+    say_in_lines(report_tables.in_full(report))

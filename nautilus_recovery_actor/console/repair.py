@@ -20,6 +20,7 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.core import wording
@@ -154,10 +155,8 @@ def _outcome(arguments: argparse.Namespace, epoch: int, plan: str) -> "RecoveryR
 
 
 def _show(report: "RecoveryReport", steps: "Iterable[RepairStep]") -> None:
-    say(one_line(wording.headline(report)))
-    lines = [one_line(wording.repair_line(step)) for step in steps]
-    for line in lines or ["No repair is planned"]:
-        say(f"  {line}")
+    lines = [wording.repair_line(step) for step in steps] or ["No repair is planned"]
+    say_in_lines((wording.headline(report), *(f"  {line}" for line in lines)))
 
 
 def _dump(report: "RecoveryReport", instrument_id: str) -> None:

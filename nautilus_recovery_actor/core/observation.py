@@ -265,8 +265,11 @@ class Observation(msgspec.Struct, frozen=True):
     closed: tuple[CachedPosition, ...] = ()
     # The positions, of what was asked for in detail, that only a made-up fill closed, newest first
     past: tuple[CachedPosition, ...] = ()
-    # The strategies of the node, ``None`` if they are not known
+    # The positions of cash accounts that a fill closed that the engine made up
+    closed_by_engine: tuple[CachedPosition, ...] = ()
+    # The strategies of the node, ``None`` if they are not known, and those that keep legs apart
     strategies: frozenset[str] | None = None
+    hedging: frozenset[str] = frozenset()
     # The newest mass status of each account, as its adapter made it
     reports: tuple[VenueReport, ...] = ()
     # What the accounts have answered since, in order, and which of them were asked

@@ -81,9 +81,8 @@ class Proving(msgspec.Struct, frozen=True):
     # How often an epoch was opened for a place that is blocked all the same, and not before when
     # the next one is (UNIX ns); of a recovery that failed, under no place
     tries: Mapping[Place, Seen] = {}
-    # The operator's command that waits for a proof, and since when (UNIX ns)
+    # The operator's command that waits for a proof
     command_id: str | None = None
-    commanded_at: int = 0
 
     @property
     def wake_at(self) -> int | None:

@@ -431,10 +431,8 @@ def _proved(recovery: Recovery, proved: happened.Proved, rules: Rules) -> Decisi
     recovery = _replace(recovery, proving=after)
     if opening is not None:
         return _opened_by_proof(recovery, proved, opening, rules)
-    if after.command_id is None or after.again_at is not None:
+    if after.command_id is None or after.again_at is not None:  # It is asked again first
         return recovery, ()
-    if before.ts_asked < before.commanded_at:  # It was asked before
-        return _replace(recovery, proving=proving.soon(after, proved.now)), ()
     answer = happened.Answer(after.command_id, *proving.said(proved, report))
     return _replace(recovery, proving=_replace(after, command_id=None)), (answer,)
 
@@ -473,8 +471,6 @@ def _proof_followed(
 ) -> Decision:
     report, now = after.report, getattr(happening, "now", 0)
     if report is None:
-        if before.report is not None:
-            after = _replace(after, proving=_replace(after.proving, asked_at=None, again_at=None))
         return after, actions
     if before.report is None:
         is_all = after.concerned is None
@@ -712,11 +708,7 @@ def _verifying(recovery: Recovery, command: happened.Commanded) -> Decision:
         why = "The command is too old: its sender stopped waiting for it"
     if why is not None:
         return recovery, (happened.Answer(command.command_id, False, why),)
-    waiting = _replace(
-        proving.soon(recovery.proving, command.now),
-        command_id=command.command_id,
-        commanded_at=command.now,
-    )
+    waiting = _replace(proving.soon(recovery.proving, command.now), command_id=command.command_id)
     text = f"Asking the venues: verify by {command.operator} ({command.reason})"
     return _replace(recovery, proving=waiting), (happened.Log(Severity.INFO, text),)
 
@@ -776,7 +768,8 @@ def _approved(
     accounts = frozenset(step.account_id for step in steps)
     opened, actions = _opened(recovery, command, rules, "proof", concerned=accounts)
     opened = _replace(opened, approval=approval, is_approved=True, openings=())
-    return opened, actions, f"Opened recovery epoch {opened.epoch} to repair {len(steps)} steps"
+    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    return opened, actions, f"Opened recovery epoch {opened.epoch} to carry out {what}"
 
 
 def _expired(recovery: Recovery, report: RecoveryReport, now: int) -> Decision:

@@ -55,7 +55,7 @@ def test_a_plan_is_shown_and_nothing_is_done_without_a_word(
         )
         assert code == 2, (out, err)
         assert "Recovery epoch 1 DEGRADED" in out
-        assert f"Repair planned: {ETH} (PAPER-001): Take up 2 at 1900" in out
+        assert f"Repair planned: {ETH} (PAPER-001): Adopt 2 at 1900" in out
         assert err == "Nobody can be asked here: give --apply to have the plan carried out\n"
     assert newest(valkey, trader).epoch == 1
 
@@ -65,8 +65,8 @@ def test_a_plan_is_carried_out_once_and_is_proven(valkey: EmbeddedValkey, trader
     to_node = ("--trader", trader, "--redis", valkey.url)
     code, out, err = run("repair", *to_node, "--apply", "--reason", "the venue's screen shows it")
     assert (code, err) == (0, ""), (out, err)
-    assert "Opened recovery epoch 2 to repair 1 steps" in out
-    assert f"Repaired and proven: {ETH} (PAPER-001): Take up 2 at 1900" in out
+    assert "Opened recovery epoch 2 to carry out 1 step" in out
+    assert f"Repaired and proven: {ETH} (PAPER-001): Adopt 2 at 1900" in out
     report = newest(valkey, trader)
     assert (report.epoch, report.trigger, report.outcome) == (2, "proof", "ADJUSTED")
     assert [(one.kind, one.state) for one in report.repairs] == [("adopt_position", "proven")]
@@ -108,7 +108,7 @@ def test_a_venue_that_has_moved_since_is_planned_anew(
     venue.set_position("ETHUSDT-PERP", 3, 1950)
     code, out, err = run("repair", *to_node)
     assert (code, err) == (1, ""), (out, err)
-    assert f"Repair planned: {ETH} (PAPER-001): Take up 3 at 1950" in out
+    assert f"Repair planned: {ETH} (PAPER-001): Adopt 3 at 1950" in out
     report = newest(valkey, trader)
     assert (report.epoch, report.outcome) == (2, "DEGRADED")
     assert [one.state for one in report.repairs] == ["planned"]

@@ -21,6 +21,7 @@ from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import unasked
 from nautilus_recovery_actor.core.proving import Pace
+from nautilus_recovery_actor.core.proving import Seen
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import decide
 from nautilus_recovery_actor.core.report import AccountRecovery
@@ -258,6 +259,23 @@ def test_a_blocked_instrument_may_read_differently_in_one_answer() -> None:
     assert world.epochs == 1
 
 
+def test_what_the_report_has_is_known_though_the_first_answer_lacks_it() -> None:
+    world = ended(DRIFT)
+    world.ask()
+    world.answer()
+    for _ in range(5):
+        world.ask()
+        world.answer(DRIFT)
+    assert world.epochs == 1
+
+
+def test_an_answer_that_nobody_asked_for_counts_for_nothing() -> None:
+    world = ended()
+    for _ in range(3):
+        assert world.answer(DRIFT) == []
+    assert world.recovery.proving.seen == {}
+
+
 # -- ONE THAT DOES NOT --
 
 
@@ -389,6 +407,16 @@ def test_a_block_stays_while_its_venue_does_not_answer() -> None:
         world.ask()
         world.answer(problem="503")
     assert world.epochs == 1
+
+
+def test_a_block_ends_also_with_an_answer_that_fails_in_between() -> None:
+    """That one says nothing about it."""
+    world = ended(DRIFT)
+    for problem in (None, "503", None):
+        assert world.epochs == 1
+        world.ask()
+        world.answer(problem=problem)
+    assert world.epochs == 2
 
 
 def test_an_order_event_on_a_blocked_instrument_brings_the_next_one_forward() -> None:
@@ -540,6 +568,31 @@ def test_a_client_that_is_there_again_brings_the_question_forward() -> None:
     world.now += SEC
     world.happen(happened.Looked(world.now, disconnected=frozenset()))
     assert world.recovery.wake_at == world.now
+
+
+def test_a_failure_of_several_is_taken_up_when_all_of_them_answer() -> None:
+    world = silent(BROKEN, msgspec.structs.replace(BROKEN, account_id=OTHER_ACCOUNT))
+    assert world.ask() == happened.Prove(frozenset({ACCOUNT, OTHER_ACCOUNT}))
+    one, other = Answer(ACCOUNT, NOW), Answer(OTHER_ACCOUNT, NOW)
+    assert world.answer(answers=(one, msgspec.structs.replace(other, problem="503"))) == []
+    world.ask()
+    assert world.answer(answers=(one, other))
+
+
+def test_a_report_does_not_shorten_the_pause_after_a_failure_that_came_again() -> None:
+    """A connection that comes and goes makes no storm."""
+    world = silent()
+    tries = {("", ""): Seen(1, world.now + 20 * SEC)}
+    proving = msgspec.structs.replace(world.recovery.proving, tries=tries)
+    world.recovery = msgspec.structs.replace(world.recovery, proving=proving)
+    world.happen(happened.Reported(world.now, account_id=ACCOUNT, read=lambda: None))  # type: ignore[arg-type,return-value]
+    world.ask()
+    assert world.answer() == []
+    while world.now < tries["", ""].since:
+        assert world.recovery.report is not None
+        world.ask()
+        world.answer()
+    assert world.recovery.report is None
 
 
 def test_nothing_is_asked_after_a_failed_start() -> None:

@@ -92,10 +92,12 @@ ZERO = Decimal(0)
 
 class Way(Enum):
     """
-    How positions are named: by the engine, by the venue as one, or by the venue in two legs.
+    How positions are named: by the engine, one for a strategy or one for each order, by the venue
+    as one, or by the venue in two legs.
     """
 
     NETTING = "netting"
+    ENGINE = "engine"
     BOTH = "both"
     LEGS = "legs"
 
@@ -113,7 +115,7 @@ class Deal(msgspec.Struct, frozen=True):
     # What is not traded, and whether that still rests
     rest: int = 0
     is_open: bool = False
-    # What the cache got: "whole", "order", "part", "inferred" or "nothing"
+    # What the cache got: "whole", "order", "part", "inferred", "sent" or "nothing"
     known: str = "whole"
     # Whether it got the end
     knows_end: bool = True
@@ -121,6 +123,8 @@ class Deal(msgspec.Struct, frozen=True):
     told: str = "all"
     # Whether the cache has another venue order id
     is_renamed: bool = False
+    # Whether it has another price
+    is_amended: bool = False
 
     @property
     def sign(self) -> int:
@@ -338,7 +342,7 @@ def limit_of(deal: Deal) -> Any:
 
 
 def position_id_of(way: Way, leg: str) -> PositionId | None:
-    if way is Way.NETTING:
+    if way in (Way.NETTING, Way.ENGINE):
         return None
     return PositionId(f"{INSTRUMENT.id}-{leg if way is Way.LEGS else 'BOTH'}")
 
@@ -383,6 +387,9 @@ class Bench:
             )
             self.engine.register_external_order_claims(Strategy(config))
         self.events: list[OrderEvent] = []
+        self.intake: Intake | None = None
+        # 1.221 finds nobody who subscribes to what it has published before
+        self.msgbus.subscribe("events.order.*", self._on_event)
         self._numbers = Counter[str]()
         self._fill_cache()
         self._connect_monitor()
@@ -424,7 +431,7 @@ class Bench:
             order.client_order_id or UUID4().value,
             order.side,
             deal.filled + deal.rest,
-            limit_of(deal),
+            price(50) if deal.is_amended else limit_of(deal),
             ts,
             None if strategy_id != EXTERNAL else ["VENUE"],
         )
@@ -432,6 +439,8 @@ class Bench:
         venue_order_id = VenueOrderId(f"{known}{order.venue_order_id}")
         if is_own:
             self._apply(self._submitted(cached, ts))
+            if deal.known == "sent":
+                return
         self._apply(self._accepted(cached, venue_order_id, ts, flag=not is_own))
         trades = order.trades if deal.known == "whole" else []
         if deal.known == "part":
@@ -592,15 +601,6 @@ class Bench:
                 found[position.strategy_id.value] += position.realized_pnl.as_decimal()
         return dict(found)
 
-    def closed(self) -> dict[str, tuple[str, Decimal]]:
-        """
-        Return whose each closed position was, and what it has realized.
-        """
-        return {
-            one.id.value: (one.strategy_id.value, one.realized_pnl.as_decimal())
-            for one in self.cache.positions_closed()
-        }
-
     def trades(self) -> list[str]:
         """
         Return the trades of the venue that orders of the cache have.
@@ -627,9 +627,8 @@ class Bench:
         config = RecoveryMonitorConfig(repair="auto")
         log = Logger("machine")
         journal = RecoveryJournal(self.cache, 10, log.warning)
-        self.intake = Intake(ts_registered=self.clock.timestamp_ns())
-        self.intake.take_restored(self.cache)
-        self.msgbus.subscribe("events.order.*", self._on_event)
+        self.intake = intake = Intake(ts_registered=self.clock.timestamp_ns())
+        intake.take_restored(self.cache)
         reporters = Reporters(self.cache, journal)
         self.past = Past(self.cache)
         self.seam = Seam(
@@ -659,12 +658,13 @@ class Bench:
             exec_engine=self.engine,
             claims={INSTRUMENT.id.value: self.world.claimant} if self.world.claimant else {},
             strategies=frozenset(STRATEGIES),
+            hedging=frozenset(STRATEGIES),
         )
         lost = SimpleNamespace(steps=lambda _: iter(()), find=lambda _: ())
         self.rules = config.rules()
         self._observer = Observer(
             TRADER.value,
-            self.intake,
+            intake,
             start,  # type: ignore[arg-type]
             self.cache,
             lost,
@@ -682,6 +682,8 @@ class Bench:
         raise AssertionError(f"raised while {doing}") from error
 
     def _on_event(self, event: OrderEvent) -> None:
+        if self.intake is None:
+            return
         self.events.append(event)
         if event.reconciliation:
             self.intake.flagged.append(event)

@@ -24,7 +24,9 @@ class Found:
     venue : State
         What the venue holds.
     report : RecoveryReport
-        The monitor's, of all that the node trades.
+        The monitor's last, of all that the node trades.
+    outcomes : tuple[str, ...]
+        The outcomes since the node started, oldest first.
 
     """
 
@@ -32,6 +34,7 @@ class Found:
     holdings: Holdings
     venue: State
     report: RecoveryReport
+    outcomes: tuple[str, ...]
 
     @property
     def kinds(self) -> set[str]:

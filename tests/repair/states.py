@@ -115,6 +115,10 @@ class WrongState:
         What the monitor says of it by then, without a repair, where it notices.
     is_taken_up : bool
         If the next start takes it up by itself, so that nothing is left to repair.
+    is_inferred : bool
+        If the engine infers a fill from its order, so that its fee is not known to anybody.
+    is_difference : bool
+        If quantities differ: of parts on one side, of one owner, nothing is wrong but their number.
     absent : str
         Why it does not arise on this version, empty if it does.
 
@@ -132,6 +136,8 @@ class WrongState:
     wrong: frozenset[Wrong] = frozenset()
     kinds: Kinds = frozenset()
     is_taken_up: bool = False
+    is_inferred: bool = False
+    is_difference: bool = True
     absent: str = ""
 
     @property
@@ -279,12 +285,14 @@ _NAMED: dict[str, dict[str, Any]] = {
         "left_out": _TRADES,
         "wrong": frozenset({Wrong.PHANTOM}),
         "kinds": _SPLIT,
+        "is_inferred": True,
     },
     "fill left out": {
         "steps": (_buy("1"), _BID),
         "away": lambda story: story.fill("bid", "1"),
         "left_out": _TRADES,
         "wrong": frozenset({Wrong.PHANTOM}),
+        "is_difference": False,
     },
     "fill and its order left out": {
         "steps": (_buy("1"), _BID),

@@ -19,7 +19,6 @@ from tests.repair.elsewhere import holder
 from tests.repair.elsewhere import paper_start
 from tests.repair.elsewhere import restore
 from tests.repair.elsewhere import spot_start
-from tests.repair.states import IS_1_221
 from tests.restart.okx import SPOT
 from tests.restart.okx import Restart
 from tests.scenes import SYMBOL
@@ -59,18 +58,18 @@ def test_a_leg_is_doubled_under_a_strategy_that_nets(valkey: EmbeddedValkey) -> 
 
 
 def test_what_is_held_on_spot_is_closed_by_a_made_up_fill(spot: Restart) -> None:
-    """The wallet has it, the cache is flat, and from the next start on nobody says so."""
+    """The wallet has it, the cache is flat, and the monitor says so at each start."""
     restart = spot.rewound()
     restore(restart)
     came = asyncio.run(spot_start(restart, settings=NOTHING))
     assert came.qty(PAIR) == []
     (fill,) = came.report.fills
     assert fill.origin is FillOrigin.SYNTHETIC
-    # 1.221 does not take the fee off the position, so that the balance does not cover it
-    assert bool(came.closed_gates) is not IS_1_221
+    assert came.closed_gates == {PAIR}
     after = asyncio.run(spot_start(restart))
     assert after.qty(PAIR) == []
-    assert not after.closed_gates
+    assert after.closed_gates == {PAIR}
+    assert after.kinds == {"POSITION_QTY_MISMATCH"}
 
 
 def test_one_wallet_is_held_by_both_of_its_pairs(spot: Restart) -> None:

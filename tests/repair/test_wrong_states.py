@@ -18,7 +18,7 @@ from tests.repair.world import World
 from tests.restart.run import Bench
 
 
-ARISING = [state for state in STATES if not state.absent]
+ARISING = [state for state in STATES if state.is_difference and not state.absent]
 # The first node does not claim it
 BY_ITSELF = [state for state in ARISING if state.is_claimed]
 

@@ -54,7 +54,7 @@ def test_a_position_that_two_answers_leave_out_is_closed_at_cost(
 def test_nothing_is_closed_where_the_account_has_never_reported_a_position(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
-    """What is left out may be what this venue never reports."""
+    """What is left out may be what this venue never reports: somebody has to look."""
     gone_in_silence(venue, valkey, has_stop=True, reports=False)
     came = asyncio.run(
         paper_start(venue, valkey, holder(), wait_secs=1.0, settings=NOTHING | REPAIRS)
@@ -62,7 +62,9 @@ def test_nothing_is_closed_where_the_account_has_never_reported_a_position(
     assert came.qty(str(ETH)) == [2]
     assert came.kinds == {"POSITION_NOT_AT_VENUE"}
     assert came.closed_gates
-    assert {step.state for step in came.report.repairs} <= {"refused"}
+    (step,) = came.report.repairs
+    assert (step.kind, step.state) == ("close_position", "planned")
+    assert "only if the venue's screen shows none" in step.detail
 
 
 @pytest.mark.skipif(not REPAIRS_HEDGE_LEGS, reason="this version does not start on a leg")
@@ -97,7 +99,7 @@ def test_what_was_closed_by_a_made_up_fill_is_held_again(spot: Restart) -> None:
     """As the wallet has it. No trade was made, so nothing was realized."""
     restart = spot.rewound()
     restore(restart)
-    held = {SPOT[0]: Decimal(restart.held[SPOT[0]])}
+    held = {SPOT[0]: Decimal("0.9995")}
     came = asyncio.run(spot_start(restart, waits_for=held, settings=NOTHING | REPAIRS))
     _assert_held(restart, came, held)
 

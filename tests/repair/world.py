@@ -8,6 +8,7 @@ second node makes of that, left to itself, is what is stored.
 import asyncio
 from collections.abc import AsyncIterator
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import asynccontextmanager
@@ -69,14 +70,20 @@ class Running:
         return self.report
 
     async def until_right(self, timeout_secs: float = 5.0) -> None:
-        """Wait until nothing differs from the venue and no recovery goes on, or for so long."""
+        """
+        Wait until nothing differs from the venue, a recovery has said so, and none goes on, or for
+        so long.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_secs):
                 while not (self.monitor.phase in _ENDED and self._is_right()):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_SECS)
 
     def _is_right(self) -> bool:
-        return all(one.result.is_right for one in self.found().values())
+        found = self.found().values()
+        return all(one.result.is_right for one in found) and any(
+            one.outcomes[-1] != "DEGRADED" and "ADJUSTED" in one.outcomes for one in found
+        )
 
     def found(self) -> dict[WrongState, Found]:
         """Return what it holds of each state now."""
@@ -212,6 +219,7 @@ class World:
                 holdings(trading_node, state.instrument_id),
                 venue["positions"].get(state.symbol, {}),
                 report,
+                _outcomes(monitor),
             )
             for state in self.states
         }
@@ -225,15 +233,26 @@ class World:
 
     def real_pnl(self, state: WrongState) -> Decimal:
         """Return what real trades have realized: until the kill, and what the venue tells since."""
+        realized = (Decimal(trade["realizedPnl"]) for trade in self._trades(state))
+        return self._realized[state] + sum(realized, Decimal(0)) - self.fees(state)
+
+    def fees(self, state: WrongState) -> Decimal:
+        """Return what was paid for the trades that the venue tells since the kill."""
+        return sum((Decimal(trade["commission"]) for trade in self._trades(state)), Decimal(0))
+
+    def _trades(self, state: WrongState) -> Iterator[State]:
         venue = self.venue.state()
         since = venue["history_from"].get(state.symbol, 0)
-        return self._realized[state] + sum(
-            Decimal(trade["realizedPnl"]) - Decimal(trade["commission"])
-            for trade in venue["trades"]
-            if trade["symbol"] == state.symbol
-            and trade["time"] >= since
-            and trade["id"] not in self._traded
-        )
+        for trade in venue["trades"]:
+            is_new = trade["time"] >= since and trade["id"] not in self._traded
+            if trade["symbol"] == state.symbol and is_new:
+                yield trade
+
+
+def _outcomes(monitor: RecoveryMonitorActor) -> tuple[str, ...]:
+    reports = list(monitor.history())
+    start = max(index for index, one in enumerate(reports) if one.trigger == "startup")
+    return tuple(str(one.outcome or one.failure) for one in reports[start:])
 
 
 def _told(venue: State, cached: set[str]) -> State:
@@ -278,7 +297,8 @@ async def wrong_world(bench: Bench, states: Sequence[WrongState], **settings: An
     """Bring a node into these states, left to itself, and stop it."""
     world = World(bench, states)
     await asyncio.to_thread(world.set_up)
-    await world.go_wrong(**{"corrections": corrections(states), **settings})
+    left_to_itself = {"repair": "off", "prove_interval_secs": None}
+    await world.go_wrong(**{"corrections": corrections(states), **left_to_itself, **settings})
     world.rewind()
     return world
 

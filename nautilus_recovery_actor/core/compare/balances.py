@@ -18,7 +18,7 @@ from nautilus_recovery_actor.core.report import Discrepancy
 def balances_differ(subject: Subject, wallet: Wallet) -> Iterator[Discrepancy]:
     """Yield the positions of one instrument that the balance of its base does not prove."""
     held = [position for position in subject.cached if not subject.is_dust(position.qty)]
-    aligned = subject.aligned or ZERO
+    aligned = subject.closed_by_engine or subject.aligned or ZERO
     if wallet.total is None or not wallet.covers(wallet.held):
         for position in held:
             yield subject.differs(
@@ -28,7 +28,7 @@ def balances_differ(subject: Subject, wallet: Wallet) -> Iterator[Discrepancy]:
                 position.position_id,
                 detail=advice.on_balance(wallet, position),
             )
-    elif aligned < 0 and wallet.covers(wallet.held - aligned):
+    elif aligned < 0 and not wallet.is_exact and wallet.covers(wallet.held - aligned):
         yield subject.differs(
             Kind.POSITION_QTY_MISMATCH,
             wallet.told,

@@ -65,7 +65,12 @@ def position_discrepancies(
     )
     proofs = wallets(observation, account_id, origins)
     reporting, twice_missing = observation.reporting, observation.twice_missing
-    traded = late.keys() | crossing.keys() | aligned.keys()
+    closed = _sums(
+        (one.instrument_id, one.made_up_qty + one.fee)
+        for one in observation.closed_by_engine
+        if one.account_id == account_id
+    )
+    traded = late.keys() | crossing.keys() | aligned.keys() | closed.keys()
     for instrument_id in sorted(cached.keys() | venue.keys() | traded):
         subject = Subject(
             policy=policy,
@@ -84,6 +89,7 @@ def position_discrepancies(
             is_reporting=reporting is None or account_id in reporting,
             is_mute=account_id in observation.mute,
             is_gone=reporting is None or (account_id, instrument_id) in twice_missing,
+            closed_by_engine=closed.get(instrument_id, ZERO),
         )
         if subject.wallet is None:
             found = list(_quantities_differ(subject))

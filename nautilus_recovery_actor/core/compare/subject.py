@@ -44,6 +44,7 @@ class Subject(msgspec.Struct, frozen=True):
     is_reporting: bool  # Positions of this account were ever reported
     is_mute: bool  # Its adapter is known to report none
     is_gone: bool  # Left out as often as it takes to be flat
+    closed_by_engine: Decimal = ZERO  # By a made-up fill, of a cash account
 
     @property
     def has_named_legs(self) -> bool:

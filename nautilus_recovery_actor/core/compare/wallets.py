@@ -39,6 +39,11 @@ class Wallet(msgspec.Struct, frozen=True):
         """What the venue said."""
         return "no balance" if self.total is None else f"{self.total} {self.currency}"
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the positions are the balance: then what was made up took the fees off them."""
+        return sum((position.qty for position in self.positions), _ZERO) == self.total
+
     def covers(self, held: Decimal) -> bool:
         """Return whether the account holds as much, but for what no order can trade."""
         missing = held - self.late - (self.total or _ZERO)

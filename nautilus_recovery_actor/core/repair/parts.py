@@ -13,7 +13,6 @@ from nautilus_recovery_actor.core.repair.place import Place
 from nautilus_recovery_actor.core.repair.place import RefusedError
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Step
-from nautilus_recovery_actor.core.repair.steps import Vacate
 from nautilus_recovery_actor.core.report import Discrepancy
 
 
@@ -127,16 +126,13 @@ def _hand_over(place: Place, part: Part, px: Decimal | None) -> Step:
         own = Part(part.position_id, place.owner, Decimal(0), None)
         place.parts.append(own)
     else:
-        own = place.part_of(place.owner, None)
-    is_same = own.position_id == part.position_id and part.position_id is not None
-    vacate = (Vacate(str(part.position_id)),) if is_same else ()
+        own = place.part_to_book(place.owner, None)
     detail = (
         f"{part.qty} of {part.name} goes to {place.owner}, which claims the instrument, at {px}, "
         "its own open price"
     )
     operations = (
         Book(part.position_id, part.strategy_id, -part.qty, px, part.qty, True),
-        *vacate,
         Book(own.position_id, place.owner, part.qty, px, own.qty, True),
     )
     own.take(part.qty, px)

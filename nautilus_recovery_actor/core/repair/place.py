@@ -39,7 +39,6 @@ class Part(msgspec.Struct):
     qty: Decimal
     avg_px: Decimal | None
     made_up_qty: Decimal = ZERO
-    leg: str | None = None
 
     @property
     def is_nobodys(self) -> bool:
@@ -61,13 +60,16 @@ class Part(msgspec.Struct):
         """How it is named."""
         return f"`{self.position_id}`" if self.position_id else f"a position of {self.strategy_id}"
 
-    def take(self, qty: Decimal, px: Decimal | None) -> None:
-        """Take a fill."""
+    def take(self, qty: Decimal, px: Decimal | None, strategy_id: str | None = None) -> None:
+        """Take a fill, of which a position that is opened or turned by it is `strategy_id`'s."""
         is_more = self.qty == 0 or (self.qty > 0) == (qty > 0)
+        is_turned = not is_more and abs(qty) > abs(self.qty)
+        if (self.qty == 0 or is_turned) and strategy_id is not None:
+            self.strategy_id = strategy_id
         if is_more and px is not None:
             worth = (self.avg_px or ZERO) * abs(self.qty) + px * abs(qty)
             self.avg_px = worth / abs(self.qty + qty)
-        elif not is_more and abs(qty) > abs(self.qty):
+        elif is_turned:
             self.avg_px = px
         self.qty += qty
 
@@ -98,6 +100,11 @@ class Place(msgspec.Struct):
     increment: Decimal
     is_cash: bool
     wallet: Wallet | None
+    # What is really held of the wallet on other instruments, and what was paid in fees of this one
+    others: Decimal
+    fees: Decimal
+    # The strategies that keep legs apart
+    hedging: frozenset[str]
 
     @property
     def has_legs(self) -> bool:
@@ -131,28 +138,46 @@ class Place(msgspec.Struct):
         detail: str,
         *operations: Operation,
         position_id: str | None = None,
+        client_order_id: str | None = None,
         is_automatic: bool = False,
     ) -> Step:
-        """Return a step that concerns positions."""
+        """Return a step that concerns a position or an order."""
         told = RepairStep(
             kind=kind,
             account_id=self.account_id,
             instrument_id=self.instrument_id,
+            client_order_id=client_order_id,
             position_id=position_id,
             detail=detail,
         )
         return Step(told, operations, is_automatic)
 
     def position_of(self, strategy_id: str) -> str | None:
-        """Return the id of a position that a strategy holds, ``None`` if there is none."""
-        held = (one.position_id for one in self.parts if one.strategy_id == strategy_id)
-        return next(held, None)
+        """Return the id of a real position that a strategy holds, ``None`` for a new one."""
+        for part in self.parts:
+            is_own = part.strategy_id == strategy_id and not part.is_made_up
+            if is_own and not is_virtual(part.position_id):
+                return part.position_id
+        return None
+
+    def part_to_book(self, strategy_id: str, position_id: str | None) -> Part:
+        """Return the part that is booked on: one that the strategy holds, if none is named."""
+        own = (one for one in self.parts if one.strategy_id == strategy_id and one.qty)
+        found = next(own, None) if position_id is None else None
+        return self.part_of(strategy_id, position_id) if found is None else found
 
     def part_of(self, strategy_id: str, position_id: str | None) -> Part:
         """Return the part that a fill goes to, a new one if there is none."""
+        # The engine names one position of each strategy so, where it nets
+        is_netted = position_id == f"{self.instrument_id}-{strategy_id}"
         for part in self.parts:
-            is_meant = part.position_id == position_id and position_id is not None
-            if is_meant or (position_id is None and part.strategy_id == strategy_id):
+            if position_id is not None and part.position_id == position_id:
+                return part
+        for part in self.parts:
+            # One that it numbers is no other order's
+            is_meant = position_id is None and not is_virtual(part.position_id)
+            is_meant |= is_netted and part.position_id is None
+            if part.strategy_id == strategy_id and is_meant:
                 return part
         self.parts.append(Part(position_id, strategy_id, ZERO, None))
         return self.parts[-1]
@@ -230,4 +255,21 @@ def place(
         increment=observation.instruments.get(instrument_id, ZERO),
         is_cash=account_id in observation.cash_accounts,
         wallet=wallet,
+        others=sum(
+            (
+                one.qty - one.made_up_qty - one.fee
+                for one in (wallet.positions if wallet is not None else ())
+                if one.instrument_id != instrument_id and not one.made_up
+            ),
+            ZERO,
+        ),
+        fees=sum(
+            (
+                one.fee
+                for one in observation.after
+                if (one.account_id, one.instrument_id) == at and not one.made_up
+            ),
+            ZERO,
+        ),
+        hedging=observation.hedging,
     )

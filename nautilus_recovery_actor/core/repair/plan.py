@@ -17,6 +17,7 @@ from nautilus_recovery_actor.core.proof import Proof
 from nautilus_recovery_actor.core.repair import orders
 from nautilus_recovery_actor.core.repair import parts
 from nautilus_recovery_actor.core.repair import positions
+from nautilus_recovery_actor.core.repair.changes import changes
 from nautilus_recovery_actor.core.repair.place import Place
 from nautilus_recovery_actor.core.repair.place import RefusedError
 from nautilus_recovery_actor.core.repair.place import place
@@ -75,7 +76,7 @@ def plan(
             reason = parts.left(there) if found else None
         except RefusedError as e:
             reason = str(e)
-        if reason is None and found and len(steps) == planned:
+        if reason is None and found and len(steps) == planned and not there.is_cash:
             reason = "nothing that the venue reports explains the difference"
         if reason is not None:
             refused.append(_refusal(at, reason))
@@ -88,7 +89,7 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     kinds = {one.kind for one in found}
     if not kinds & (_ORDERS | _POSITIONS):
         return
-    ordered = orders.changes(there)
+    ordered = changes(there)
     solved = positions.solve(there, ordered.missing, ordered.resting)
     yield from solved.undone
     yield from orders.updates(there, ordered)

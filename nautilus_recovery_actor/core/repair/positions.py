@@ -34,16 +34,19 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
     Return what makes the cache hold what the venue holds; `missing` is what it lacks, perhaps, and
     for certain if it is of one of the orders `certain`, which rest.
 
-    Real trades explain more than made-up ones do, and both more than what nobody tells.
+    Real trades explain more than made-up ones do, and both more than what nobody reports.
     """
     if place.wallet is None and place.reported is None:
         raise RefusedError("the venue does not report positions, so what it holds is not known")
     if place.has_unnamed_legs:
-        raise RefusedError("the venue holds contrary positions and does not name them")
+        raise RefusedError("the venue reports a LONG and a SHORT position, and no IDs for them")
     if not place.has_legs:
         return _solve(place, place.parts, place.expected, missing, certain)
     solved = Solved([], (), [])
     reported = {one.position_id: one.qty for one in place.reported or ()}
+    for part in tuple(place.parts):
+        if not (part.is_made_up or part.is_venues(place.instrument_id)):
+            solved.undone += _parted(place, part)
     held = {part.position_id for part in place.parts if part.position_id is not None}
     for leg in sorted({*filter(None, reported), *held}):
         own = [part for part in place.parts if part.position_id == leg]
@@ -53,6 +56,32 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
         solved.trades += found.trades
         solved.rest += found.rest
     return solved
+
+
+def _parted(place: Place, part: Part) -> Iterator[Step]:
+    # What a strategy has netted, and the venue holds as a leg
+    real = part.qty - part.made_up_qty
+    legs = [one.position_id for one in place.reported or () if one.qty * real > 0]
+    if part.strategy_id not in place.hedging:
+        raise RefusedError(
+            f'{part.name} of {part.strategy_id} is no leg of the venue: set `oms_type="HEDGING"` '
+            "in the configuration of the strategy, and restart"
+        )
+    if part.made_up_qty:
+        yield _undo(place, part)
+    if len(legs) != 1 or part.avg_px is None or any(p.position_id == legs[0] for p in place.parts):
+        raise RefusedError(f"{part.name} of {part.strategy_id} is no leg of the venue")
+    detail = (
+        f"{part.qty} of {part.name} goes on as the venue's leg `{legs[0]}`, at {part.avg_px}, its "
+        "own open price"
+    )
+    operations = (
+        Book(part.position_id, part.strategy_id, -part.qty, part.avg_px, part.qty, is_real=True),
+        Book(legs[0], part.strategy_id, part.qty, part.avg_px, is_real=True),
+    )
+    place.parts.append(Part(legs[0], part.strategy_id, part.qty, part.avg_px))
+    part.qty = ZERO
+    yield place.step("merge", detail, *operations, position_id=part.position_id)
 
 
 def _solve(
@@ -68,14 +97,15 @@ def _solve(
     made_up = sum((part.made_up_qty for part in parts), ZERO)
     for trades in _choices(missing, certain):
         traded = sum((trade.qty for trade in trades), ZERO)
-        for is_undoing, reopened in _undoings(parts, closed):
+        for is_undoing, reopened in _undoings(parts, closed, is_cash=place.is_cash):
             real = -sum((one.made_up_qty for one in reopened), ZERO)
             total = held + traded + real - (made_up if is_undoing else ZERO)
-            if _is_explained(place, total, expected):
+            fees = place.fees + sum((one.fee for one in reopened), ZERO)
+            if _is_explained(place, total, expected, fees):
                 undone = list(_undone(place, parts if is_undoing else (), reopened))
                 _take(place, trades)
                 return Solved(undone, trades, [])
-    # What nobody tells: certain are the trades of known orders, and what came after all that the
+    # What nobody reports: certain are the trades of known orders, and what came after all that the
     # cache knows
     trades = _newer(missing, certain)
     undone = list(_undone(place, parts, ()))
@@ -92,31 +122,37 @@ def _choices(
 
 
 def _newer(missing: Sequence[VenueTrade], certain: Collection[str]) -> tuple[VenueTrade, ...]:
+    # Of an order that the cache lacks all, or none
+    older = {one.venue_order_id for one in missing if not one.is_newer} - set(certain)
     return tuple(
-        one
-        for one in missing
-        if one.is_newer or one.strategy_id is not None or one.venue_order_id in certain
+        one for one in missing if one.strategy_id is not None or one.venue_order_id not in older
     )
 
 
 def _undoings(
-    parts: Sequence[Part], closed: Sequence[CachedPosition]
+    parts: Sequence[Part], closed: Sequence[CachedPosition], *, is_cash: bool
 ) -> Iterator[tuple[bool, Sequence[CachedPosition]]]:
     has_made_up = any(part.made_up_qty for part in parts)
     # One that is contrary to what is real cannot stay
-    may_stay = not (has_made_up and min(p.qty for p in parts) < 0 < max(p.qty for p in parts))
-    for count in range(len(closed) + 1):
+    may_stay = not any(
+        one.is_made_up and one.qty * other.qty < 0 for one in parts for other in parts
+    )
+    # Coins beyond the positions are no sign of one, unless the engine has just closed it
+    counts = (1, 0) if is_cash and closed and not parts else range(len(closed) + 1)
+    if is_cash and parts and may_stay:  # It may be another pair's
+        yield False, ()
+    for count in counts:
         if has_made_up:
             yield True, closed[:count]
         if may_stay:
             yield False, closed[:count]
 
 
-def _is_explained(place: Place, total: Decimal, expected: Decimal) -> bool:
+def _is_explained(place: Place, total: Decimal, expected: Decimal, fees: Decimal) -> bool:
     if place.wallet is None:
         return abs(total - expected) < place.increment or total == expected
-    others = place.wallet.held - place.held
-    return total >= 0 and place.wallet.total is not None and place.wallet.covers(others + total)
+    held = place.others + total - (fees if total else ZERO)
+    return total >= 0 and place.wallet.total is not None and place.wallet.covers(held)
 
 
 def _undone(
@@ -126,7 +162,7 @@ def _undone(
         if part.made_up_qty:
             yield _undo(place, part)
     for one in reopened:
-        qty = -one.made_up_qty
+        qty = -one.made_up_qty - one.fee  # Which a new position would not know of
         if one.avg_px is None:
             raise RefusedError(f"the open price of {one.position_id} is not known")
         position_id = None if is_virtual(one.position_id) else one.position_id
@@ -142,7 +178,7 @@ def _undone(
 def _undo(place: Place, part: Part) -> Step:
     real, px = part.qty - part.made_up_qty, part.avg_px
     if px is None or (real and (real > 0) != (part.qty > 0)):
-        raise RefusedError(f"what is made up of {part.name} has turned its side")
+        raise RefusedError(f"more than all of {part.name} is made up, so that it has turned round")
     book = Book(part.position_id, part.strategy_id, -part.made_up_qty, px, part.qty)
     if part.is_made_up:
         kind = "close_phantom"
@@ -163,7 +199,7 @@ def _undo(place: Place, part: Part) -> Step:
 def _take(place: Place, trades: Iterable[VenueTrade]) -> None:
     for trade in trades:
         owner = trade.strategy_id or place.owner
-        place.part_of(owner, trade.position_id).take(trade.qty, trade.px)
+        place.part_of(owner, trade.position_id).take(trade.qty, trade.px, owner)
 
 
 def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
@@ -171,8 +207,8 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
         total = place.wallet.total
         if total is None:
             raise RefusedError("no balance has arrived since the node started")
-        others = place.wallet.held - place.held
-        expected = ZERO if total - others < place.increment else total - others
+        rest = total - place.others + place.fees
+        expected = ZERO if rest < place.increment else rest
     parts = [part for part in place.parts if leg in (None, part.position_id)]
     lacking = expected - sum((part.qty for part in parts), ZERO)
     closing = [part for part in parts if part.qty and (part.qty > 0) != (lacking > 0)]
@@ -180,7 +216,7 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
     nobodys = sum((abs(part.qty) for part in closing if part.is_nobodys), ZERO)
     if len(owners) > 1 and abs(lacking) > nobodys:
         raise RefusedError(
-            f"nobody tells which position was closed, of {' and '.join(sorted(owners))}"
+            f"which position was closed is not known: {' and '.join(sorted(owners))} hold some"
         )
     for part in sorted(closing, key=lambda one: not one.is_nobodys):
         qty = min(abs(lacking), abs(part.qty)).copy_sign(lacking)
@@ -193,7 +229,7 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
 
 def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     assert part.avg_px is not None
-    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty)
+    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty, is_real=True)
     after = part.qty + qty
     what = "Close" if after == 0 else f"Reduce to {after}"
     unsure = (
@@ -203,8 +239,8 @@ def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     )
     detail = (
         f"{what} {part.name} of {part.strategy_id}, which holds {part.qty}, at {part.avg_px}, its "
-        "own open price: the venue holds no more, and tells no trade that closed it, so its PnL is "
-        f"not known and none is booked{unsure}"
+        "own open price: the venue holds no more, and reports no trade that closed it, so its PnL "
+        f"is not known and none is booked{unsure}"
     )
     part.qty = after
     step = place.step("close_position", detail, book, position_id=part.position_id)
@@ -216,13 +252,13 @@ def _adopted(place: Place, qty: Decimal, leg: str | None) -> Step:
     px = reported[0].avg_px if len(reported) == 1 else None
     if not px or place.wallet is not None:
         raise RefusedError(
-            f"the venue holds {qty} more, of which it tells neither a trade nor a price"
+            f"the venue holds {qty} more, of which it reports neither a trade nor a price"
         )
-    part = place.part_of(place.owner, leg)
-    book = Book(leg, place.owner, qty, px, part.qty)
+    part = place.part_to_book(place.owner, leg)
+    book = Book(part.position_id, place.owner, qty, px, part.qty, is_real=True)
     detail = (
-        f"Take up {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
-        "holds it, and tells no trade of it"
+        f"Adopt {qty} at {px}, the venue's average open price, under {place.owner}: the venue "
+        "holds it, and reports no trade of it"
     )
     part.take(qty, px)
     return place.step("adopt_position", detail, book, position_id=leg)

@@ -18,7 +18,8 @@ class Book(msgspec.Struct, frozen=True):
     An order that nobody sent is filled at `px`: `qty`, signed, on a position of `strategy_id`.
 
     `position_id` is ``None`` for the one that the engine would choose, `held` is what that holds
-    before. What `is_real` was traded, and is booked elsewhere.
+    before. What `is_real` was traded, and not reported so: it is booked elsewhere, or the venue
+    holds it.
     """
 
     position_id: str | None
@@ -38,7 +39,7 @@ class Fill(msgspec.Struct, frozen=True):
 
 
 class Infer(msgspec.Struct, frozen=True):
-    """An order of the cache is filled by what the venue has filled of it and tells no trade of."""
+    """An order of the cache is filled by what the venue has filled and reports no trade of."""
 
     client_order_id: str
     venue_order_id: str
@@ -72,16 +73,11 @@ class Adopt(msgspec.Struct, frozen=True):
     """The engine is given the venue's report of an order that it lacks, and of its trades."""
 
     venue_order_id: str
+    strategy_id: str
     trade_ids: tuple[str, ...] = ()
 
 
-class Vacate(msgspec.Struct, frozen=True):
-    """A position that was closed is taken out, so that its id, the venue's, can be another's."""
-
-    position_id: str
-
-
-Operation: TypeAlias = Book | Fill | Infer | Update | End | Adopt | Vacate
+Operation: TypeAlias = Book | Fill | Infer | Update | End | Adopt
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -133,5 +129,5 @@ def planned(steps: Iterable[RepairStep], instrument_id: str = "") -> tuple[Repai
 
 
 def plan_id(steps: Iterable[RepairStep]) -> str:
-    """Return what tells one plan from another."""
+    """Return the ID of a plan: another for each difference in what it says."""
     return hashlib.sha256(msgspec.json.encode(list(steps))).hexdigest()[:12]

@@ -10,10 +10,12 @@ from operator import attrgetter
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
+from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.identifiers import TradeId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
@@ -47,7 +49,7 @@ class Past:
         self._cache = cache
         self._orders: dict[tuple[str, str], OrderStatusReport] = {}
         self._fills: dict[tuple[str, str, str], FillReport] = {}
-        self._since: dict[InstrumentId, int] = {}
+        self._trades: dict[InstrumentId, dict[tuple[TradeId, OrderSide], OrderFilled]] = {}
 
     def order(self, account_id: str, venue_order_id: str) -> OrderStatusReport | None:
         """Return what was reported of an order."""
@@ -71,7 +73,7 @@ class Past:
         is_price_average: bool = False,
     ) -> tuple[dict[str, list[VenueOrder]], dict[str, list[VenueTrade]]]:
         """Keep what was reported, and return what the cache lacks of it, by account."""
-        self._since.clear()
+        self._trades.clear()
         newest: dict[str, OrderStatusReport] = {}
         for report in orders:
             known = newest.get(report.venue_order_id.value)
@@ -100,9 +102,12 @@ class Past:
                 # What was inferred of an order is in it already, under another trade id
                 key = order.client_order_id
                 left = lacking.get(key, _lacking(order, reports.get(fill.venue_order_id)))
-                lacking[key] = left - fill.last_qty.as_decimal()
-                if fill.trade_id in order.trade_ids or lacking[key] < 0:
+                left -= fill.last_qty.as_decimal()
+                if fill.trade_id in order.trade_ids or left < 0:
                     continue
+                lacking[key] = left
+            elif (fill.trade_id, fill.order_side) in self._applied(fill.instrument_id):
+                continue  # The venue gave its order another id
             account_id = fill.account_id.value
             self._fills[account_id, fill.venue_order_id.value, fill.trade_id.value] = fill
             traded.setdefault(account_id, []).append(self._trade(fill, order))
@@ -139,18 +144,18 @@ class Past:
 
     def _newest(self, instrument_id: InstrumentId) -> int:
         # When the venue made the newest trade that the cache has of an instrument
-        if instrument_id not in self._since:
-            orders = self._cache.orders(instrument_id=instrument_id)
-            self._since[instrument_id] = max(
-                (
-                    event.ts_event
-                    for order in orders
-                    for event in order.events
-                    if type(event) is OrderFilled and not is_made_up(self._cache, event)
-                ),
-                default=0,
-            )
-        return self._since[instrument_id]
+        return max((fill.ts_event for fill in self._applied(instrument_id).values()), default=0)
+
+    def _applied(self, instrument_id: InstrumentId) -> dict[tuple[TradeId, OrderSide], OrderFilled]:
+        # The trades that the cache has of it. Both sides of one with oneself have its id
+        if instrument_id not in self._trades:
+            self._trades[instrument_id] = {
+                (event.trade_id, event.order_side): event
+                for order in self._cache.orders(instrument_id=instrument_id)
+                for event in order.events
+                if type(event) is OrderFilled and not is_made_up(self._cache, event)
+            }
+        return self._trades[instrument_id]
 
 
 def _lacking(order: Order, report: OrderStatusReport | None) -> Decimal:

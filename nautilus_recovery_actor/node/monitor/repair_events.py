@@ -38,6 +38,7 @@ from nautilus_recovery_actor.core.repair.steps import End
 from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.node.observing.fills import MOVED
+from nautilus_recovery_actor.node.observing.fills import REPAIRED
 
 
 # As the engine tags the orders that it makes up to align a position
@@ -60,7 +61,7 @@ class RepairEvents:
             trader_id=self._trader_id,
             strategy_id=StrategyId(book.strategy_id),
             instrument_id=instrument.id,
-            client_order_id=ClientOrderId(f"{MOVED if book.is_real else 'R-'}{UUID4().value}"),
+            client_order_id=ClientOrderId(f"{MOVED if book.is_real else REPAIRED}{UUID4().value}"),
             order_side=OrderSide.BUY if book.qty > 0 else OrderSide.SELL,
             quantity=instrument.make_qty(abs(book.qty)),
             time_in_force=TimeInForce.GTC,
@@ -99,7 +100,8 @@ class RepairEvents:
         """Return what applies a trade of the venue to an order of the cache."""
         return OrderFilled(
             **self._common(order, report.account_id, report.ts_event),
-            venue_order_id=report.venue_order_id,
+            # One that is over cannot get a new one any more
+            venue_order_id=order.venue_order_id or report.venue_order_id,
             trade_id=report.trade_id,
             position_id=self._cache.position_id(order.client_order_id) or report.venue_position_id,
             order_side=order.side,
@@ -121,7 +123,7 @@ class RepairEvents:
             known = PositionId(infer.position_id)
         return OrderFilled(
             **self._common(order, account_id, now),
-            venue_order_id=VenueOrderId(infer.venue_order_id),
+            venue_order_id=order.venue_order_id or VenueOrderId(infer.venue_order_id),
             trade_id=TradeId(UUID4().value),
             position_id=known,
             order_side=order.side,

@@ -15,6 +15,7 @@ from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import StrategyId
 from nautilus_trader.model.identifiers import VenueOrderId
 from nautilus_trader.model.instruments import Instrument
 from nautilus_trader.model.orders import Order
@@ -29,7 +30,6 @@ from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.repair.steps import Update
-from nautilus_recovery_actor.core.repair.steps import Vacate
 from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
@@ -70,12 +70,27 @@ class Repairs:
         made = 0
         for step in steps:
             try:
+                self._check(step)
                 for operation in step.operations:
                     await self._do(step, operation)
             except StoppedError as e:
                 return made, f"{step.told.detail}: {e}"
             made += 1
         return made, None
+
+    def _check(self, step: Step) -> None:
+        # All that it changes, before any of it is changed: half a move would be a new difference
+        books = [one for one in step.operations if isinstance(one, Book)]
+        first = {one.position_id or one.strategy_id: one for one in reversed(books)}
+        for book in first.values():
+            self._held(book, step)
+
+    def _held(self, book: Book, step: Step) -> Position | None:
+        position = self._position(book, step)
+        held = 0 if position is None else position.signed_decimal_qty()
+        if held != book.held:
+            raise StoppedError(f"the position holds {held} by now, and not {book.held}")
+        return position
 
     async def _do(self, step: Step, operation: Operation) -> None:
         account_id, instrument_id = AccountId(step.told.account_id), step.told.instrument_id
@@ -84,7 +99,7 @@ class Repairs:
             raise StoppedError(f"{instrument_id} is not loaded")
         match operation:
             case Book():
-                await self._book(operation, account_id, instrument)
+                await self._book(operation, step, instrument)
             case Fill():
                 await self._fill(operation, account_id, instrument)
             case Infer():
@@ -97,45 +112,37 @@ class Repairs:
                 await self._until(lambda: order.is_closed)
             case Adopt():
                 await self._adopt(operation, account_id)
-            case Vacate(position_id):
-                # 1.221 would append to its entry, and restore it under its first owner
-                self._cache.purge_position(PositionId(position_id), purge_from_database=True)
 
-    async def _book(self, book: Book, account_id: AccountId, instrument: Instrument) -> None:
-        position = self._position(book, account_id, instrument.id)
-        held = 0 if position is None else position.signed_decimal_qty()
-        if held != book.held:
-            raise StoppedError(f"the position holds {held} by now, and not {book.held}")
+    async def _book(self, book: Book, step: Step, instrument: Instrument) -> None:
+        position, account_id = self._held(book, step), AccountId(step.told.account_id)
         order = self._events.order_for(book, instrument)
         position_id = None if book.position_id is None else PositionId(book.position_id)
         if position is not None:
             position_id = position.id
+        self._make_room(position_id, order.strategy_id)
         self._cache.add_order(order, position_id)
         for event in self._events.booked(order, instrument, account_id, position_id, book.px):
             self._send(event)
         await self._until(lambda: order.is_closed)
 
-    def _position(
-        self, book: Book, account_id: AccountId, instrument_id: InstrumentId
-    ) -> Position | None:
+    def _position(self, book: Book, step: Step) -> Position | None:
         if book.position_id is not None:
             return self._cache.position(PositionId(book.position_id))
-        return next(
-            (
-                position
-                for position in self._cache.positions_open(instrument_id=instrument_id)
-                if position.account_id == account_id
-                and position.strategy_id.value == book.strategy_id
-            ),
-            None,
+        account_id, instrument_id = step.place
+        found = self._cache.positions_open(
+            instrument_id=InstrumentId.from_str(instrument_id),
+            strategy_id=StrategyId(book.strategy_id),
         )
+        return next((one for one in found if one.account_id.value == account_id), None)
 
     async def _fill(self, fill: Fill, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(fill.client_order_id)
         report = self._past.fill(account_id.value, fill.venue_order_id, fill.trade_id)
         if report is None or report.trade_id in order.trade_ids:
             raise StoppedError("the cache has it by now")
-        self._send(self._events.filled(order, report, instrument))
+        filled = self._events.filled(order, report, instrument)
+        self._make_room(filled.position_id, order.strategy_id)
+        self._send(filled)
         await self._until(lambda: report.trade_id in order.trade_ids)
 
     async def _infer(self, infer: Infer, account_id: AccountId, instrument: Instrument) -> None:
@@ -143,7 +150,9 @@ class Repairs:
         filled = order.filled_qty.as_decimal() + abs(infer.qty)
         if filled > order.quantity:
             raise StoppedError(f"the cache has {order.filled_qty} of it filled by now")
-        self._send(self._events.inferred(order, infer, account_id, instrument))
+        inferred = self._events.inferred(order, infer, account_id, instrument)
+        self._make_room(inferred.position_id, order.strategy_id)
+        self._send(inferred)
         await self._until(lambda: order.filled_qty == filled)
 
     async def _update(self, update: Update, account_id: AccountId) -> None:
@@ -166,6 +175,8 @@ class Repairs:
             for trade_id in adopt.trade_ids
             if (fill := self._past.fill(account_id.value, adopt.venue_order_id, trade_id))
         ]
+        for fill in fills:
+            self._make_room(fill.venue_position_id, StrategyId(adopt.strategy_id))
         self._seam.reconcile(account_id, report, fills)
         await self._until(lambda: self._is_adopted(report, fills))
 
@@ -178,6 +189,17 @@ class Repairs:
             and all(fill.trade_id in order.trade_ids for fill in fills)
             and order.filled_qty >= report.filled_qty
         )
+
+    def _make_room(self, position_id: PositionId | None, strategy_id: StrategyId) -> None:
+        # A position that another strategy has closed: 1.221 would go on with it, as that one's, and
+        # 1.231 would forget what it has realized
+        position = None if position_id is None else self._cache.position(position_id)
+        if position is None or position.is_open or position.strategy_id == strategy_id:
+            return
+        lives = [*self._cache.position_snapshots(position_id), position]
+        self._cache.purge_position(position_id, purge_from_database=True)
+        for life in lives:
+            self._cache.snapshot_position(life)
 
     def _order(self, client_order_id: str) -> Order:
         order = self._cache.order(ClientOrderId(client_order_id))

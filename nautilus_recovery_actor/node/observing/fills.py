@@ -24,6 +24,8 @@ from nautilus_recovery_actor.node.observing.orders import is_placed_here
 _ZERO = Decimal(0)
 # What the client order ids of those orders begin with that move what is real
 MOVED = "M-"
+# And of those that make up for what nobody reports
+REPAIRED = "R-"
 
 
 def signed_qty(fill: OrderFilled | FillReport) -> Decimal:
@@ -115,8 +117,20 @@ def made_up_fills(
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
     """Return whether a fill is no trade of the venue, also one of a run before."""
-    return bool(fill.reconciliation and not fill.client_order_id.value.startswith(MOVED)) and (
-        is_synthetic(fill.trade_id.value, fill.venue_order_id.value) or _aligns(cache, fill)
+    if fill.client_order_id.value.startswith(MOVED):
+        return False
+    if is_synthetic(fill.trade_id.value, fill.venue_order_id.value):
+        return True
+    return _aligns(cache, fill) and (fill.reconciliation or _was_flagged(cache, fill))
+
+
+def _was_flagged(cache: CacheFacade, fill: OrderFilled) -> bool:
+    # The two into which a fill is split that turns a position have no flag (1.221 and 1.231)
+    order = cache.order(fill.client_order_id)
+    return any(
+        event.reconciliation
+        for event in order.events
+        if type(event) is OrderFilled and event.trade_id == fill.trade_id
     )
 
 

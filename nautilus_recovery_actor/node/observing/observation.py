@@ -31,6 +31,7 @@ from nautilus_recovery_actor.node.observing.fills import observed_fills
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.orders import ended_orders
+from nautilus_recovery_actor.node.observing.positions import closed_by_engine
 from nautilus_recovery_actor.node.observing.positions import closed_by_nothing
 from nautilus_recovery_actor.node.observing.reading import Reading
 from nautilus_recovery_actor.node.observing.reading import at_once
@@ -186,6 +187,8 @@ class Observer:
         held = {one.instrument_id for one in after if one.account_id in wallets}
         held |= {one.instrument_id for one in (*fills, *live_fills) if one.account_id in wallets}
         held |= {p.instrument_id for r in reports if r.account_id in wallets for p in r.positions}
+        closed = closed_by_engine(cache, wallets) if wallets else ()
+        held |= {one.instrument_id for one in closed}
         based = bases(cache, held)
         asked = self._asked(recovery, known)
         return Observation(
@@ -210,6 +213,8 @@ class Observer:
             claims=self._node_start.claims if is_owned else {},
             orders=reading.orders,
             live_orders=live,
+            closed_by_engine=closed,
+            hedging=self._node_start.hedging if is_owned else frozenset(),
             past=closed_by_nothing(cache, recovery.explored),
             approval=recovery.approval,
             closed=closed_positions(cache, live),

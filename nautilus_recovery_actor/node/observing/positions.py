@@ -2,6 +2,7 @@
 The open positions of the cache, as they are and as they were.
 """
 
+from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Sequence
 from decimal import Decimal
@@ -15,6 +16,7 @@ from nautilus_trader.model.position import Position
 
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.node.observing.accounts import is_cash
+from nautilus_recovery_actor.node.observing.fills import REPAIRED
 from nautilus_recovery_actor.node.observing.fills import is_made_up
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.fills import signed_qty
@@ -51,6 +53,28 @@ def closed_by_nothing(
         for position in sorted(own, key=lambda one: one.ts_closed, reverse=True)[:_MOST_CLOSED]:
             found.append(read_position(cache, position))  # noqa: PERF401  A loop in a loop
     return tuple(one for one in found if one.made_up_qty)
+
+
+def closed_by_engine(cache: CacheFacade, accounts: Container[str]) -> tuple[CachedPosition, ...]:
+    """Return what a made-up fill closed on these accounts, where nothing was opened since."""
+    open_ = {position.instrument_id for position in cache.positions_open()}
+    newest: dict[tuple[str, InstrumentId], Position] = {}
+    for position in cache.positions_closed():
+        key = (position.account_id.value, position.instrument_id)
+        if key[0] in accounts and key[1] not in open_:
+            known = newest.get(key)
+            if known is None or known.ts_closed <= position.ts_closed:
+                newest[key] = position
+    return tuple(
+        read_position(cache, position)
+        for position in newest.values()
+        if _is_closed_by_engine(cache, position.last_event)
+    )
+
+
+def _is_closed_by_engine(cache: CacheFacade, fill: OrderFilled) -> bool:
+    # What a repair closed was closed on purpose
+    return is_made_up(cache, fill) and not fill.client_order_id.value.startswith(REPAIRED)
 
 
 def cached_position(position: Position) -> CachedPosition:

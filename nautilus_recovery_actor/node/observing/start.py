@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nautilus_trader.execution.engine import ExecutionEngine
+from nautilus_trader.model.enums import OmsType
 from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor.node.internals import Reach
@@ -57,6 +58,12 @@ class NodeStart:
         if self._kernel is None:
             return None
         return frozenset(strategy_id.value for strategy_id in self._kernel.trader.strategy_ids())
+
+    @property
+    def hedging(self) -> frozenset[str]:
+        """The strategies that keep legs apart, whatever their client does."""
+        strategies = () if self._kernel is None else self._kernel.trader.strategies()
+        return frozenset(one.id.value for one in strategies if one.oms_type == OmsType.HEDGING)
 
     @property
     def is_stopped(self) -> bool:
