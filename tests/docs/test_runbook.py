@@ -31,8 +31,10 @@ SEEN = {
     "`check` 2, the node does not start": [_CANNOT_START],
     "orders denied, `RECOVERY_...`, while `status` is 0": [_BLOCKED],
     "Redis is down, the node runs": [
-        "../docs/test_redis.py::test_a_node_loses_the_first_write_into_a_dead_server_and_keeps_"
-        "the_others"
+        (
+            "../docs/test_redis.py::test_a_node_loses_the_first_write_into_a_dead_server_and_keeps_"
+            "the_others"
+        )
     ],
     "you do not understand it": [
         "test_runbook.py::test_a_naked_position_is_protected_at_the_venue_by_hand"
