@@ -14,6 +14,9 @@ from nautilus_recovery_actor.demo.record import Answer
 from nautilus_recovery_actor.demo.record import Moment
 from nautilus_recovery_actor.demo.record import Mood
 
+# The states of a repair that has been made
+_MADE = ("made", "proven")
+
 
 def number(value: Decimal | None) -> str:
     """Return a number without trailing zeros."""
@@ -100,7 +103,7 @@ def what_changed(report: RecoveryReport) -> list[str]:
         for made in report.corrections
         if made.name is not Correction.ALREADY_APPLIED
     ]
-    lines += map(wording.repair_line, report.repairs)
+    lines += [wording.repair_line(step) for step in report.repairs if step.state in _MADE]
     lines += [
         wording.position_line(change)
         for change in report.positions
@@ -128,8 +131,9 @@ def what_is_wrong(report: RecoveryReport) -> list[str]:
 
 
 def what_to_do(report: RecoveryReport) -> list[str]:
-    """Return what each kind of discrepancy asks for."""
-    asked = [found.detail for found in report.discrepancies if found.severity is not Severity.INFO]
+    """Return what is planned, and what each kind of discrepancy asks for."""
+    asked = [wording.repair_line(step) for step in report.repairs if step.state not in _MADE]
+    asked += [found.detail for found in report.discrepancies if found.severity is not Severity.INFO]
     if report.failure:
         asked.insert(0, report.message)
     return list(dict.fromkeys(asked)) or ["Nothing"]
