@@ -14,6 +14,7 @@ from nautilus_recovery_actor.demo.record import Answer
 from nautilus_recovery_actor.demo.record import Moment
 from nautilus_recovery_actor.demo.record import Mood
 
+
 # The states of a repair that has been made
 _MADE = ("made", "proven")
 
