@@ -186,7 +186,7 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
                 verify=int(self.verify_timeout_secs * 1e9),
                 storm_epochs=self.storm_epochs,
                 storm_window=int(self.storm_mins * 60e9),
-                asks=self.query_retries + 1,
+                asks=max(self.query_retries + 1, 2),  # One answer alone proves nothing
                 # For a client that never comes back to its answers: each question ends before
                 answer=int(self.query_timeout_secs * 1e9) * 10 * (self.query_retries + 1),
             ),

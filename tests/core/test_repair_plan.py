@@ -478,6 +478,8 @@ def test_whose_position_was_closed_is_not_guessed() -> None:
     assert refusal(seen(*two, venue="1")) == (
         f"which position was closed is not known: {OTHER} and {STRATEGY} hold some"
     )
+    flat = steps(seen(*two, venue="0"))  # Both
+    assert [kind for kind, _ in flat] == ["close_position", "close_position"]
     nobodys = part("1", position_id="X-3", strategy_id="EXTERNAL")
     (step, *_) = plan(seen(part("1"), nobodys, venue="1")).steps
     assert step.told.position_id == "X-3"

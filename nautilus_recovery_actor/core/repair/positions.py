@@ -214,7 +214,8 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
     closing = [part for part in parts if part.qty and (part.qty > 0) != (lacking > 0)]
     owners = {part.strategy_id for part in closing if not part.is_nobodys}
     nobodys = sum((abs(part.qty) for part in closing if part.is_nobodys), ZERO)
-    if len(owners) > 1 and abs(lacking) > nobodys:
+    everything = sum((abs(part.qty) for part in closing), ZERO)
+    if len(owners) > 1 and nobodys < abs(lacking) < everything:
         raise RefusedError(
             f"which position was closed is not known: {' and '.join(sorted(owners))} hold some"
         )
