@@ -1,6 +1,7 @@
 """
 Repair every wrong state on this version of NautilusTrader, by whom it may be found, among others
-and by itself. Names narrow it down: ``python -m tests.repair phantom gone``.
+and by itself. Names narrow it down: ``python -m tests.repair phantom gone``. With ``killed`` as the
+first of them a node is killed after each operation of the repair instead.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 from nautilus_recovery_actor.testkit import EmbeddedValkey
+from tests.repair.killed import killed_at_each
 from tests.repair.repaired import REPAIRS
 from tests.repair.repaired import Repaired
 from tests.repair.repaired import by_itself
@@ -28,6 +30,8 @@ def main(names: list[str]) -> int:
     ]
     start, mistakes = time.monotonic(), 0
     with FakeBinance() as venue, EmbeddedValkey() as valkey:
+        if names[:1] == ["killed"]:
+            return _killed(Bench(venue, valkey), names[1:])
         for finder, count, one in _all(Bench(venue, valkey), states):
             found = list(one.mistakes())
             mistakes += bool(found)
@@ -35,6 +39,19 @@ def main(names: list[str]) -> int:
             words = f"{'WRONG' if found else 'right'} {one.state}, found {finder}{company}"
             print(words, *found, sep="\n  ", flush=True)  # noqa: T201
     print(f"{mistakes} wrong, in {time.monotonic() - start:.0f} s")  # noqa: T201
+    return int(bool(mistakes))
+
+
+def _killed(bench: Bench, names: list[str]) -> int:
+    mistakes = 0
+    states = [one for one in STATES if one.is_difference and not one.absent]
+    for part in parted(one for one in states if _is_named(one, names)):
+        world = asyncio.run(wrong_world(bench, part))
+        for is_stored in (True, False):
+            for kill in killed_at_each(world, is_stored=is_stored):
+                found = kill.mistakes()
+                mistakes += bool(found)
+                print("WRONG" if found else "right", kill, *found, sep="\n  ", flush=True)  # noqa: T201
     return int(bool(mistakes))
 
 

@@ -7,6 +7,7 @@ second node makes of that, left to itself, is what is stored.
 
 import asyncio
 from collections.abc import AsyncIterator
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -69,20 +70,25 @@ class Running:
         await come_back(self.node, self.monitor)
         return self.report
 
-    async def until_right(self, timeout_secs: float = 5.0) -> None:
+    async def until_right(
+        self, timeout_secs: float = 5.0, *, outcomes: Collection[str] = ("ADJUSTED",)
+    ) -> None:
         """
-        Wait until nothing differs from the venue, a recovery has said so, and none goes on, or for
-        so long.
+        Wait until nothing differs from the venue, a recovery has said so with one of the outcomes,
+        and none goes on, or for so long.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_secs):
-                while not (self.monitor.phase in _ENDED and self._is_right()):  # noqa: ASYNC110
+                while not (  # noqa: ASYNC110
+                    self.monitor.phase in _ENDED and self._is_right(outcomes)
+                ):
                     await asyncio.sleep(_POLL_SECS)
 
-    def _is_right(self) -> bool:
+    def _is_right(self, outcomes: Collection[str]) -> bool:
         found = self.found().values()
         return all(one.result.is_right for one in found) and any(
-            one.outcomes[-1] != "DEGRADED" and "ADJUSTED" in one.outcomes for one in found
+            one.outcomes[-1] != "DEGRADED" and not set(outcomes).isdisjoint(one.outcomes)
+            for one in found
         )
 
     def found(self) -> dict[WrongState, Found]:
@@ -121,7 +127,7 @@ class World:
         self.venue.reset(*(state.symbol for state in self.states))
         for state in self.states:
             self.venue.set_slices(state.symbol, state.slices)
-        before = self._bench.ended(self.process(sets_up=True))
+        before = self._bench.ended(self.process(options={"sets_up": True}))
         self._traded = {trade["id"] for trade in self.venue.state()["trades"]}
         for state in self.states:
             self._realized[state] = sum(
@@ -193,11 +199,16 @@ class World:
             yield Running(self, trading_node, monitor, run)
 
     def process(
-        self, *, sets_up: bool = False, claims_all: bool = False, **settings: Any
+        self,
+        *,
+        node: str = "node",
+        claims_all: bool = False,
+        options: Settings | None = None,
+        **settings: Any,
     ) -> NodeProcess:
-        """Return a node in a process of its own, to be killed."""
-        arguments = self._arguments(claims_all=claims_all, settings=settings)
-        return NodeProcess("tests.repair.node:node", sets_up=sets_up, **arguments)
+        """Return a node in a process of its own, to be killed, by its name and its options."""
+        arguments = self._arguments(claims_all=claims_all, settings=settings) | (options or {})
+        return NodeProcess(f"tests.repair.node:{node}", **arguments)
 
     def _arguments(self, *, claims_all: bool, settings: Settings) -> State:
         arguments = self._bench.arguments(KILLED, self.states, is_monitored=True)
