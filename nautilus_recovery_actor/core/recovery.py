@@ -754,6 +754,8 @@ def _approved(
         raise overrides.RefusedError(
             f"Recovery epoch {recovery.epoch} has not completed: try again when it has"
         )
+    if rules.policy.shadow:
+        raise overrides.RefusedError("The node repairs nothing: it runs in `shadow`")
     if not rules.policy.plans:
         raise overrides.RefusedError('The node repairs nothing: set `repair` to "ask" or "auto"')
     steps = planned(report.repairs, instrument_id)
