@@ -248,7 +248,7 @@ def test_a_fill_that_comes_before_the_step_has_it_planned_anew(
     strategy = heir(external_order_claims=[ETH])
 
     async def scenario() -> None:
-        async with watched(venue, None, strategy, monitor=repairing()) as node:
+        async with watched(venue, None, strategy, monitor=repairing(), **EXTERNAL_OFF) as node:
             await node.result()
             await hold(node, strategy)
             strategy.submit_order(resting := strategy.limit("1500.00"))
@@ -301,7 +301,7 @@ def said(node: Watched) -> list[CommandAnswer]:
     return found
 
 
-EXTERNAL_OFF = {
+EXTERNAL_OFF: dict[str, Any] = {
     "exec_engine": LiveExecEngineConfig(reconciliation=True, generate_missing_orders=False)
 }
 
@@ -427,7 +427,7 @@ def test_a_repair_that_is_cut_off_is_taken_up_by_the_next_start(
     strategy = heir(external_order_claims=[ETH])
 
     async def scenario() -> None:
-        async with watched(venue, valkey, strategy, monitor=repairing()) as node:
+        async with watched(venue, valkey, strategy, monitor=repairing(), **EXTERNAL_OFF) as node:
             await node.result()
             await hold(node, strategy)
             await at_rest(node)
@@ -444,7 +444,7 @@ def test_a_repair_that_is_cut_off_is_taken_up_by_the_next_start(
         assert len(begun) == 1
         monkeypatch.setattr(Repairs, "_do", do)
         later = heir(external_order_claims=[ETH])
-        async with watched(venue, valkey, later, monitor=repairing()) as node:
+        async with watched(venue, valkey, later, monitor=repairing(), **EXTERNAL_OFF) as node:
             event = await node.result()
             assert isinstance(event, RecoveryComplete)
             await at_rest(node)
@@ -489,8 +489,8 @@ def test_an_epoch_that_breaks_leaves_no_repair_behind(
 # -- CONFIGURATIONS --
 
 
-def test_a_plain_strategy_that_claims_gets_what_is_adopted(venue: PaperVenue) -> None:
-    """With an engine that makes no orders up, and one that leaves out what nobody claims."""
+def test_a_plain_strategy_that_claims_is_given_nothing(venue: PaperVenue) -> None:
+    """It is adopted under nobody, also where the engine leaves out what nobody claims."""
     strategy = Plain(StrategyConfig(**scenes.TRADER, external_order_claims=[ETH]))
     engine = LiveExecEngineConfig(
         reconciliation=True, generate_missing_orders=False, filter_unclaimed_external_orders=True
@@ -502,7 +502,7 @@ def test_a_plain_strategy_that_claims_gets_what_is_adopted(venue: PaperVenue) ->
             venue.set_position(SYMBOL, 2, 1900)
             await node.run.until(lambda: total(node) == 2)
             await at_rest(node)
-            assert owners(node) == {"TRADER-001"}
+            assert owners(node) == {"EXTERNAL"}
             assert node.terminals[-1].outcome is RecoveryOutcome.ADJUSTED
 
     asyncio.run(scenario())
