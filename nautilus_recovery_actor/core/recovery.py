@@ -602,10 +602,10 @@ def _due(
     steps = tuple(one for one in plan.steps if one not in recovery.tried)
     if not steps or recovery.repairings >= rules.timing.storm_epochs:
         return recovery, (), ()
-    if rules.is_repairing:
+    given = recovery.approval
+    if rules.is_repairing and not recovery.is_approved:
         unsure = {step.place for step in plan.steps if step.needs_word}
         return recovery, (), tuple(step for step in steps if step.place not in unsure)
-    given = recovery.approval
     if recovery.is_approved and given is not None:
         recovery = _replace(recovery, is_approved=False)
         told = planned((step.told for step in plan.steps), given.instrument_id)
@@ -754,6 +754,8 @@ def _approved(
         raise overrides.RefusedError(
             f"Recovery epoch {recovery.epoch} has not completed: try again when it has"
         )
+    if rules.policy.shadow:
+        raise overrides.RefusedError("The node repairs nothing: it runs in `shadow`")
     if not rules.policy.plans:
         raise overrides.RefusedError('The node repairs nothing: set `repair` to "ask" or "auto"')
     steps = planned(report.repairs, instrument_id)

@@ -147,6 +147,7 @@ class Decisions:
             case happened.Open():
                 self._open(action)
             case happened.Ask():
+                self.stop_repairing()  # One that took too long: no two at once
                 self._ask(action)
             case happened.Prove():
                 self._prove(action)
@@ -169,6 +170,7 @@ class Decisions:
                     self._attempt("recording lost orders", record, report.lost_orders)
                 self._intake.end(is_complete=is_complete)
                 self._observer.forget()
+                self.stop_repairing()
                 self._repairs.forget()
                 self._publish(kind, report)
             case happened.Revise(report):
@@ -187,12 +189,14 @@ class Decisions:
     async def _repair(self, steps: tuple[Step, ...]) -> None:
         with self.guarded("repairing"):
             made, problem = await self._repairs.carry_out(steps)
+            self._repairing = None
             self.decide(happened.Repaired(*self.moment(), made=made, problem=problem))
 
     def stop_repairing(self) -> None:
         """Leave what is not begun."""
         if self._repairing is not None:
             self._repairing.cancel()
+            self._repairing = None
 
     @property
     def is_judging(self) -> bool:
