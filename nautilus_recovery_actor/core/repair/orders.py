@@ -113,7 +113,9 @@ def _fills(place: Place, client_order_id: str, own: list[VenueTrade]) -> Iterato
             f"Fill {one.qty} of order {client_order_id} at {one.px}, without a fee: the venue has "
             "that much more of it filled, and reports no trade of it"
         )
-        infer = Infer(client_order_id, one.venue_order_id, one.position_id, one.qty, one.px)
+        known = (o.filled_qty for o in place.orders if o.client_order_id == client_order_id)
+        filled = (next(known, None) or ZERO) + sum((abs(o.qty) for o in real), ZERO)
+        infer = Infer(client_order_id, one.venue_order_id, one.position_id, one.qty, one.px, filled)
         yield place.step("infer_fill", detail, infer, client_order_id=client_order_id)
 
 

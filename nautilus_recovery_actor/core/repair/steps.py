@@ -46,6 +46,8 @@ class Infer(msgspec.Struct, frozen=True):
     position_id: str | None
     qty: Decimal
     px: Decimal
+    # How much of it is filled before
+    filled: Decimal = Decimal(0)
 
 
 class Update(msgspec.Struct, frozen=True):

@@ -107,7 +107,7 @@ class Repairs:
             case Update():
                 await self._update(operation, account_id)
             case End():
-                order = self._order(operation.client_order_id)
+                order = self._alive(operation.client_order_id)
                 self._send(self._events.ended(order, account_id, operation))
                 await self._until(lambda: order.is_closed)
             case Adopt():
@@ -148,7 +148,7 @@ class Repairs:
     async def _infer(self, infer: Infer, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(infer.client_order_id)
         filled = order.filled_qty.as_decimal() + abs(infer.qty)
-        if filled > order.quantity:
+        if order.filled_qty.as_decimal() != infer.filled or filled > order.quantity:
             raise StoppedError(f"the cache has {order.filled_qty} of it filled by now")
         inferred = self._events.inferred(order, infer, account_id, instrument)
         self._make_room(inferred.position_id, order.strategy_id)
@@ -156,7 +156,7 @@ class Repairs:
         await self._until(lambda: order.filled_qty == filled)
 
     async def _update(self, update: Update, account_id: AccountId) -> None:
-        order = self._order(update.client_order_id)
+        order = self._alive(update.client_order_id)
         report = self._past.order(account_id.value, update.venue_order_id)
         ts_event = order.ts_last if report is None else report.ts_last
         new = VenueOrderId(update.venue_order_id)
@@ -205,6 +205,12 @@ class Repairs:
         order = self._cache.order(ClientOrderId(client_order_id))
         if order is None:
             raise StoppedError(f"the order {client_order_id} is gone")
+        return order
+
+    def _alive(self, client_order_id: str) -> Order:
+        order = self._order(client_order_id)
+        if order.is_closed:
+            raise StoppedError(f"the order is {order.status_string()} by now")
         return order
 
     def _send(self, event: OrderEvent) -> None:
