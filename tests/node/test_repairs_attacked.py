@@ -297,7 +297,7 @@ def said(node: Watched) -> list[CommandAnswer]:
         found.append(given)
         answer(given)
 
-    node.monitor._journal.answer = keep  # type: ignore[method-assign, assignment]
+    node.monitor._journal.answer = keep  # type: ignore[method-assign,assignment]
     return found
 
 
