@@ -127,7 +127,7 @@ class Answer(msgspec.Struct, frozen=True):
 class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     """
     A position in the cache; `made_up` if no trade of the venue is in it, `made_up_qty` is how much
-    of it is not, signed.
+    of it is not, signed. A repair has closed `untold_qty` of it, signed, that nobody reports.
 
     `fee` is what the account paid in the base currency and `qty` does not lack, in that currency.
     """
@@ -141,6 +141,7 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
     made_up: bool = False
     fee: Decimal = Decimal(0)
     made_up_qty: Decimal = Decimal(0)
+    untold_qty: Decimal = Decimal(0)
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -275,7 +275,7 @@ def test_what_is_filled_without_a_trade_is_inferred() -> None:
     """
     whole = Infer("O-1", "V-1", None, D(2), D(91))
     assert steps(filled_by()) == [("infer_fill", (whole,))]
-    rest = replace(whole, qty=D(1))
+    rest = replace(whole, qty=D(1), filled=D(1))
     fill = Fill("O-1", "V-1", "T-1")
     assert steps(filled_by(trade("1"))) == [("apply_fills", (fill,)), ("infer_fill", (rest,))]
 
@@ -440,21 +440,42 @@ def test_what_a_stranger_traded_of_a_position_is_taken_up_and_moved_to_it() -> N
 # -- WHAT NOBODY TELLS --
 
 
+UNTOLD: dict[str, Any] = {"is_real": True, "is_untold": True}
+
+
 def test_what_the_venue_holds_no_more_is_closed_at_cost() -> None:
     """
     Its PnL is not known, so none is booked, and it is not taken for made up later.
     """
     assert steps(seen(part("2"), venue="0.5")) == [
-        ("close_position", (book("-1.5", "100", "2", is_real=True),))
+        ("close_position", (book("-1.5", "100", "2", **UNTOLD),))
     ]
     assert steps(seen(part("2"), venue="0")) == [
-        ("close_position", (book("-2", "100", "2", is_real=True),))
+        ("close_position", (book("-2", "100", "2", **UNTOLD),))
     ]
     (step,) = plan(seen(part("2"), venue="0")).steps
     assert step.told.detail == (
         f"Close `{BOTH}` of {STRATEGY}, which holds 2, at 100, its own open price: the venue holds "
         "no more, and reports no trade that closed it, so its PnL is not known and none is booked"
     )
+
+
+def test_what_a_repair_closed_is_given_back_if_the_venue_holds_it_all_the_same() -> None:
+    """
+    To whose it was, at the price at which it was closed; only the rest is adopted.
+    """
+    reduced = replace(part("0.5"), untold_qty=D("-1.5"))
+    assert steps(seen(reduced, venue="2", px="95")) == [
+        ("reopen", (book("1.5", "100", "0.5", **UNTOLD),))
+    ]
+    closed = replace(part("0"), untold_qty=D(-2))
+    assert steps(seen(venue="3", px="95", past=(closed,))) == [
+        ("reopen", (book("2", "100", "0", is_real=True),)),
+        ("adopt_position", (book("1", "95", "0", None, strategy_id="EXTERNAL", is_real=True),)),
+    ]
+    # Of the other side it was nobody's
+    kinds = [kind for kind, _ in steps(seen(venue="-1", px="95", past=(closed,)))]
+    assert kinds == ["adopt_position"]
 
 
 def test_of_an_account_that_never_reported_a_position_somebody_has_to_look() -> None:

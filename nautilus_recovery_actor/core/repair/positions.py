@@ -92,7 +92,7 @@ def _solve(
     certain: Collection[str],
     leg: str | None = None,
 ) -> Solved:
-    closed = [one for one in place.closed if leg is None or one.position_id == leg]
+    closed = [one for one in place.closed if one.made_up_qty and leg in (None, one.position_id)]
     held = sum((part.qty for part in parts), ZERO)
     made_up = sum((part.made_up_qty for part in parts), ZERO)
     for trades in _choices(missing, certain):
@@ -224,13 +224,56 @@ def _untold(place: Place, expected: Decimal, leg: str | None) -> Iterator[Step]:
         if qty and part.avg_px is not None:
             lacking -= qty
             yield _closed(place, part, qty)
+    for step, qty in _given_back(place, lacking, leg):
+        lacking -= qty
+        yield step
     if lacking:
         yield _adopted(place, lacking, leg)
 
 
+def _given_back(place: Place, lacking: Decimal, leg: str | None) -> Iterator[tuple[Step, Decimal]]:
+    # What a repair closed, since the venue had answered so, and the venue holds all the same
+    open_ = [part for part in place.parts if leg in (None, part.position_id) and part.qty]
+    closed = [
+        Part(
+            None if is_virtual(one.position_id) else one.position_id,
+            one.strategy_id,
+            ZERO,
+            one.avg_px,
+            untold_qty=one.untold_qty,
+        )
+        for one in place.closed
+        if leg in (None, one.position_id)
+    ]
+    for part in (*open_, *closed):
+        if not (lacking and part.untold_qty * lacking < 0 and part.avg_px):
+            continue
+        qty, is_open = min(abs(lacking), abs(part.untold_qty)).copy_sign(lacking), bool(part.qty)
+        lacking -= qty
+        book = Book(
+            part.position_id,
+            part.strategy_id,
+            qty,
+            part.avg_px,
+            part.qty,
+            is_real=True,
+            is_untold=is_open,
+        )
+        detail = (
+            f"Give {qty} back to {part.name} of {part.strategy_id} at {part.avg_px}, its own open "
+            "price: a repair closed it, and the venue holds it"
+        )
+        if not is_open:
+            place.parts.append(part)
+        part.take(qty, part.avg_px)
+        yield place.step("reopen", detail, book, position_id=part.position_id), qty
+
+
 def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     assert part.avg_px is not None
-    book = Book(part.position_id, part.strategy_id, qty, part.avg_px, part.qty, is_real=True)
+    book = Book(
+        part.position_id, part.strategy_id, qty, part.avg_px, part.qty, is_real=True, is_untold=True
+    )
     after = part.qty + qty
     what = "Close" if after == 0 else f"Reduce to {after}"
     unsure = (

@@ -28,6 +28,8 @@ class Book(msgspec.Struct, frozen=True):
     px: Decimal
     held: Decimal = Decimal(0)
     is_real: bool = False
+    # Whether it is closed, or given back, without a trade that anybody reports
+    is_untold: bool = False
 
 
 class Fill(msgspec.Struct, frozen=True):

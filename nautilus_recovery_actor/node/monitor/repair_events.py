@@ -39,6 +39,7 @@ from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.node.observing.fills import MOVED
 from nautilus_recovery_actor.node.observing.fills import REPAIRED
+from nautilus_recovery_actor.node.observing.fills import UNTOLD
 
 
 # As the engine tags the orders that it makes up to align a position
@@ -61,7 +62,7 @@ class RepairEvents:
             trader_id=self._trader_id,
             strategy_id=StrategyId(book.strategy_id),
             instrument_id=instrument.id,
-            client_order_id=ClientOrderId(f"{MOVED if book.is_real else REPAIRED}{UUID4().value}"),
+            client_order_id=ClientOrderId(f"{_prefix(book)}{UUID4().value}"),
             order_side=OrderSide.BUY if book.qty > 0 else OrderSide.SELL,
             quantity=instrument.make_qty(abs(book.qty)),
             time_in_force=TimeInForce.GTC,
@@ -183,6 +184,12 @@ class RepairEvents:
             "ts_init": self._clock.timestamp_ns(),
             "reconciliation": True,
         }
+
+
+def _prefix(book: Book) -> str:
+    if book.is_untold:
+        return UNTOLD
+    return MOVED if book.is_real else REPAIRED
 
 
 def _exact(instrument: Instrument, px: Decimal) -> Price:

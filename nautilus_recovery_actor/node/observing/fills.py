@@ -24,6 +24,8 @@ from nautilus_recovery_actor.node.observing.orders import is_placed_here
 _ZERO = Decimal(0)
 # What the client order ids of those orders begin with that move what is real
 MOVED = "M-"
+# Of those that close what nobody reports a trade of
+UNTOLD = "C-"
 # And of those that make up for what nobody reports
 REPAIRED = "R-"
 
@@ -117,7 +119,7 @@ def made_up_fills(
 
 def is_made_up(cache: CacheFacade, fill: OrderFilled) -> bool:
     """Return whether a fill is no trade of the venue, also one of a run before."""
-    if fill.client_order_id.value.startswith(MOVED):
+    if fill.client_order_id.value.startswith((MOVED, UNTOLD)):
         return False
     if is_synthetic(fill.trade_id.value, fill.venue_order_id.value):
         return True

@@ -17,6 +17,7 @@ from nautilus_trader.model.position import Position
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.node.observing.accounts import is_cash
 from nautilus_recovery_actor.node.observing.fills import REPAIRED
+from nautilus_recovery_actor.node.observing.fills import UNTOLD
 from nautilus_recovery_actor.node.observing.fills import is_made_up
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.fills import signed_qty
@@ -34,10 +35,12 @@ def cached_positions(cache: CacheFacade) -> tuple[CachedPosition, ...]:
 def read_position(cache: CacheFacade, position: Position) -> CachedPosition:
     """Return a position, with what is made up or was paid of it."""
     made_up = [fill for fill in position.events if is_made_up(cache, fill)]
+    untold = [one for one in position.events if one.client_order_id.value.startswith(UNTOLD)]
     return msgspec.structs.replace(
         cached_position(position),
         made_up=len(made_up) == len(position.events),
         made_up_qty=sum(map(signed_qty, made_up), Decimal(0)),
+        untold_qty=sum(map(signed_qty, untold), Decimal(0)),
         fee=paid_of_base(position) if is_cash(cache, position.account_id) else Decimal(0),
     )
 
@@ -45,14 +48,17 @@ def read_position(cache: CacheFacade, position: Position) -> CachedPosition:
 def closed_by_nothing(
     cache: CacheFacade, places: Iterable[tuple[str, str]]
 ) -> tuple[CachedPosition, ...]:
-    """Return the positions of these accounts and instruments that only a made-up fill closed."""
+    """
+    Return the positions of these accounts and instruments that no trade closed, but a made-up fill
+    or a repair.
+    """
     found: list[CachedPosition] = []
     for account_id, instrument_id in sorted(places):
         closed = cache.positions_closed(instrument_id=InstrumentId.from_str(instrument_id))
         own = [one for one in closed if one.account_id.value == account_id]
         for position in sorted(own, key=lambda one: one.ts_closed, reverse=True)[:_MOST_CLOSED]:
             found.append(read_position(cache, position))  # noqa: PERF401  A loop in a loop
-    return tuple(one for one in found if one.made_up_qty)
+    return tuple(one for one in found if one.made_up_qty or one.untold_qty)
 
 
 def closed_by_engine(cache: CacheFacade, accounts: Container[str]) -> tuple[CachedPosition, ...]:
