@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 # More processes than cores: most tests wait for a node
-JOBS ?= 4
+JOBS ?= 5
 NAUTILUS ?= nautilus_trader
 
 .PHONY: help demo docs test lint types bench ratios crashtest restarts fuzz mutation matrix clean
