@@ -2,6 +2,7 @@
 What the node knows of its accounts: which, if their clients are connected, balances, contracts.
 """
 
+from collections.abc import Collection
 from collections.abc import Container
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,7 +10,6 @@ from decimal import Decimal
 from nautilus_trader.accounting.accounts.cash import CashAccount
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.execution.engine import ExecutionEngine
-from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import AccountId
@@ -19,25 +19,19 @@ from nautilus_trader.model.objects import Currency
 
 from nautilus_recovery_actor.core.observation import AccountState
 from nautilus_recovery_actor.core.observation import Contract
-from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.observing.orders import account_of
 
 
-_EMULATED = OrderStatus.EMULATED.name
-
-
 def known_accounts(
-    cache: CacheFacade, live_orders: Iterable[OwnOrder] | None = None
+    cache: CacheFacade, of_orders: Collection[str | None] | None = None
 ) -> frozenset[str]:
     """
-    Return the accounts that the cache knows, by their state, an open position or a live order.
+    Return the accounts that the cache knows, by their state, an open position or a live order;
+    those `of_orders` that do not rest in the node, if they were looked up.
     """
-    of_orders = (
-        _of_orders(cache)
-        if live_orders is None
-        else {order.account_id for order in live_orders if order.status != _EMULATED}
-    )
+    if of_orders is None:
+        of_orders = _of_orders(cache)
     return (
         frozenset(account.id.value for account in cache.accounts())
         | frozenset(position.account_id.value for position in cache.positions_open())

@@ -27,6 +27,7 @@ from nautilus_recovery_actor.node.observing.fills import observed_fills
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Sources
+from nautilus_recovery_actor.node.observing.positions import closed_by_engine
 from nautilus_recovery_actor.node.observing.reading import Reading
 from nautilus_recovery_actor.node.observing.reading import at_once
 from nautilus_recovery_actor.node.observing.start import NodeStart
@@ -81,12 +82,15 @@ class Current:
         held = {one.instrument_id for one in after if one.account_id in wallets}
         held |= {one.instrument_id for one in fills if one.account_id in wallets}
         held |= {p.instrument_id for a in answers if a.account_id in wallets for p in a.positions}
+        closed = closed_by_engine(cache, wallets) if wallets else ()
+        held |= {one.instrument_id for one in closed}
         based = bases(cache, held)
-        known = known_accounts(cache, live)
+        known = known_accounts(cache, reading.order_accounts)
         sources = self._sources(known)
         is_owned = bool(after or live)
         return Observation(
             trader_id=self._trader_id,
+            closed_by_engine=closed,
             recovery_id=intake.recovery_id,
             epoch=recovery.epoch,
             trigger="proof",

@@ -178,7 +178,7 @@ class Observer:
         after, live = reading.positions, reading.live_orders
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
-        known = known_accounts(cache, live)
+        known = known_accounts(cache, reading.order_accounts)
         fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
         live_fills = observed_fills(
             cache, intake.live_fills, intake.ts_registered, repeated=repeated

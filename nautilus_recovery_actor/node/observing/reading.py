@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
+from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import InstrumentId
@@ -36,6 +37,7 @@ from nautilus_recovery_actor.node.observing.orders import cached_order
 from nautilus_recovery_actor.node.observing.positions import read_position
 
 
+_EMULATED = OrderStatus.EMULATED.name
 # What is read before the event loop has its turn
 SLICE = 100
 _K = TypeVar("_K")
@@ -136,6 +138,7 @@ class Reading:
         self._alive: AbstractSet[ClientOrderId] = frozenset()
         self._listed: tuple[int, tuple[CachedOrder, ...], tuple[OwnOrder, ...]] = (-1, (), ())
         self._local: AbstractSet[ClientOrderId] = frozenset()
+        self._accounts: tuple[object, frozenset[str | None]] = (None, frozenset())
 
     def steps(
         self,
@@ -164,6 +167,8 @@ class Reading:
         yield from self._positions.follow(cache.position_open_ids(), cache.position)
         yield
         self._list()
+        yield
+        self._note_accounts()
 
     def _note(self, report: VenueReport | Answer) -> Iterator[None]:
         instruments = {position.instrument_id for position in report.positions}
@@ -228,6 +233,12 @@ class Reading:
     def _changed_positions(self, seen: Mapping[PositionId, _Seen]) -> list[PositionId]:
         return [key for key, one in seen.items() if self._size(one.thing) != one.stamp]
 
+    def _note_accounts(self) -> None:
+        if self._accounts[0] is not self._listed:
+            live = self._listed[2]
+            own = frozenset(order.account_id for order in live if order.status != _EMULATED)
+            self._accounts = self._listed, own
+
     # -- WHAT WAS READ --
 
     def _list(self) -> None:
@@ -252,6 +263,11 @@ class Reading:
     def live_orders(self) -> tuple[OwnOrder, ...]:
         """The orders that rest or are on their way, at a venue or in the node's emulator."""
         return self._listed[2]
+
+    @property
+    def order_accounts(self) -> frozenset[str | None]:
+        """The accounts of those of them that do not rest in the node."""
+        return self._accounts[1]
 
     @property
     def positions(self) -> tuple[CachedPosition, ...]:
