@@ -63,6 +63,7 @@ class Past:
         """Let go of it."""
         self._orders.clear()
         self._fills.clear()
+        self._trades.clear()
 
     def take(
         self,
