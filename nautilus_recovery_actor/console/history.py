@@ -99,7 +99,7 @@ def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
 
 
 def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandError:
-    from nautilus_recovery_actor.outside.redis_server import address  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
     if view.stamps().heartbeat is not None:

@@ -64,10 +64,10 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> CommandError:
-    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
 
     trader = one_line(arguments.trader)
-    line = f"Redis at {redis_server.address(arguments.redis)} has no entries for {trader}"
+    line = f"Redis at {address(arguments.redis)} has no entries for {trader}"
     if not owners:
         return CommandError(f"{line} or any other trader: is this the server of the node's cache?")
     named = ", ".join(f"--trader {trader}{options}" for trader, options in owners[:_NAMED])

@@ -137,7 +137,7 @@ def ask(
     require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
-    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
     from nautilus_recovery_actor.outside import remote  # noqa: PLC0415
 
     try:
@@ -150,7 +150,7 @@ def ask(
         answer = remote.send(
             command, arguments.redis, arguments.stream, arguments.encoding, namespace(arguments)
         )
-    except (remote.RemoteError, redis_server.RedisUnusableError) as e:
+    except (remote.RemoteError, RedisUnusableError) as e:
         raise CommandError(str(e)) from e
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log says whether it did what was asked")

@@ -17,7 +17,7 @@ from nautilus_recovery_actor.core.text import one_line
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.outside.redis_server import Namespace
+    from nautilus_recovery_actor.node.link.address import Namespace
 
 
 def add_record(command: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_namespace(command: argparse.ArgumentParser) -> None:
 
 def namespace(arguments: argparse.Namespace) -> "Namespace":
     """Return where the keys of the trader are."""
-    from nautilus_recovery_actor.outside.redis_server import Namespace  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import Namespace  # noqa: PLC0415
 
     return Namespace(
         trader_id=arguments.trader,
@@ -57,16 +57,18 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
     """Connect to the server, and disconnect at the end."""
     import redis  # noqa: PLC0415
 
-    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.client import connect  # noqa: PLC0415
 
     try:
-        with closing(redis_server.connect(arguments.redis, timeout_secs)) as client:
+        with closing(connect(arguments.redis, timeout_secs)) as client:
             yield client
-    except redis_server.RedisUnusableError as e:
+    except RedisUnusableError as e:
         raise CommandError(str(e)) from e
     except redis.RedisError as e:
         why = one_line(str(e)).rstrip(".")
         raise CommandError(
-            f"Redis at {redis_server.address(arguments.redis)} cannot be used ({why}): "
+            f"Redis at {address(arguments.redis)} cannot be used ({why}): "
             "is it running, and is this the server of the node's cache?"
         ) from e

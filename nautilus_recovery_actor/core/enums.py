@@ -58,12 +58,14 @@ class FailureReason(StrEnum):
     ``RECONCILIATION_FAILED``: the kernel aborted its start, or the result did not last: too many
     epochs in too short a time. ``TIMEOUT``: no result within the configured time.
     ``NOT_RECONCILED``: reconciliation is off, or an account never reported, or did not answer when
-    it was asked again. ``INTERNAL_ERROR``: the monitor itself raised.
+    it was asked again. ``ANOTHER_NODE``: another node runs the trader, or may by now.
+    ``INTERNAL_ERROR``: the monitor itself raised.
     """
 
     RECONCILIATION_FAILED = "RECONCILIATION_FAILED"
     TIMEOUT = "TIMEOUT"
     NOT_RECONCILED = "NOT_RECONCILED"
+    ANOTHER_NODE = "ANOTHER_NODE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 

@@ -186,6 +186,12 @@ class Broke(msgspec.Struct, frozen=True):
     message: str
 
 
+class Fenced(msgspec.Struct, frozen=True):
+    """Another node may run this trader, as `message` says."""
+
+    message: str
+
+
 Happening: TypeAlias = (
     Seen
     | TraderStarted
@@ -202,6 +208,7 @@ Happening: TypeAlias = (
     | Stormed
     | Stopped
     | Broke
+    | Fenced
 )
 
 
@@ -326,6 +333,8 @@ def decide(  # noqa: C901  One case each
             )
         case Broke(message):
             return _failed(state, FailureReason.INTERNAL_ERROR, message)
+        case Fenced(message):
+            return _failed(state, FailureReason.ANOTHER_NODE, message)
         case _:
             return state, None
 

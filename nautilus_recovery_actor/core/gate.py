@@ -29,20 +29,21 @@ class RecoveryGate:
     """
 
     __slots__ = (
+        "_are_all_open",
         "_blocked",
         "_epoch",
         "_is_failed",
         "_is_open",
+        "_is_over",
         "_now",
         "_reason",
         "_released",
-        "is_unrestricted",
     )
 
     def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
         self._now = now
-        # Open for every instrument: an attribute, because it is read on the path of every order
-        self.is_unrestricted = False
+        self._is_over: Callable[[], bool] | None = None
+        self._are_all_open = False
         self._epoch = 0
         self._is_open = False
         self._is_failed = False
@@ -58,11 +59,18 @@ class RecoveryGate:
         return self._epoch
 
     @property
+    def is_unrestricted(self) -> bool:
+        """
+        Whether every instrument may be traded.
+        """
+        return self._are_all_open and (self._is_over is None or not self._is_over())
+
+    @property
     def is_open(self) -> bool:
         """
         Whether trading is allowed, except for blocked instruments.
         """
-        return self._is_open
+        return self._is_open and not self._is_limited()
 
     def is_open_for(self, instrument_id: object) -> bool:
         """
@@ -73,7 +81,7 @@ class RecoveryGate:
         instrument_id : InstrumentId or str
             The instrument.
         """
-        if self.is_unrestricted or not self._is_open:
+        if self._are_all_open or not self.is_open:
             return self.is_unrestricted
         value = str(instrument_id)
         return value not in self._blocked or self._released.get(value, 0) > self._now()
@@ -83,7 +91,7 @@ class RecoveryGate:
         """
         The instruments that may not be traded now although the gate is open.
         """
-        if not self._is_open:
+        if not self.is_open:
             return frozenset()
         now = self._now()
         return frozenset(
@@ -109,6 +117,8 @@ class RecoveryGate:
         """
         if not self._is_open:
             return self._reason
+        if self._is_limited():
+            return "RECOVERY_ANOTHER_NODE: this process did not run, and another node may by now"
         if instrument_id is None or self.is_open_for(instrument_id):
             return None
         return (
@@ -258,6 +268,18 @@ class RecoveryGate:
         self._is_failed = True
         return self._close(reason if reason.startswith("RECOVERY_") else f"RECOVERY_{reason}")
 
+    def limit_by(self, is_over: Callable[[], bool]) -> None:
+        """
+        Close also once a permission of the whole node has run out.
+
+        Parameters
+        ----------
+        is_over : Callable[[], bool]
+            Returns whether it has. It is asked for every order.
+
+        """
+        self._is_over = is_over
+
     def open_without_recovery(self) -> None:
         """
         Open where there is nothing to recover, as in a backtest.
@@ -267,13 +289,16 @@ class RecoveryGate:
     def _open(self, blocked: frozenset[str]) -> None:
         self._blocked, self._released = blocked, {}
         self._is_open = True
-        self.is_unrestricted = not blocked
+        self._are_all_open = not blocked
 
     def _close(self, reason: str) -> bool:
         was_open, self._is_open = self._is_open, False
-        self.is_unrestricted = False
+        self._are_all_open = False
         self._reason = reason
         return was_open
+
+    def _is_limited(self) -> bool:
+        return self._is_over is not None and self._is_over()
 
 
 # An enum's attribute costs more than a gate does with it

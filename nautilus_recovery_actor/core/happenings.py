@@ -155,6 +155,16 @@ class Commanded(Fact, frozen=True, kw_only=True):
     plan_id: str = ""
 
 
+class Leased(Fact, frozen=True, kw_only=True):
+    """
+    What the lease says has changed: `problem` is why another node may run this trader, empty if
+    none can. The cache knew the accounts `known`.
+    """
+
+    problem: str
+    known: frozenset[str] = frozenset()
+
+
 class Broke(Fact, frozen=True, kw_only=True):
     """The host raised, as `message` says."""
 

@@ -63,7 +63,11 @@ def liveness(heartbeat: Heartbeat, *clocks: int, max_age_secs: float | None = No
 
 def max_age(heartbeat: Heartbeat) -> float:
     """Return how old a heartbeat may be (seconds): three of its node's intervals."""
-    interval_secs = heartbeat.interval_secs
+    return max_age_of(heartbeat.interval_secs)
+
+
+def max_age_of(interval_secs: float | None) -> float:
+    """Return how old a heartbeat may be (seconds) that is due at an interval."""
     if interval_secs is None or not 0 < interval_secs < _DAY_SECS:
         return _DEFAULT_SECS
     return max(_MISSED * interval_secs, _LEAST_SECS)

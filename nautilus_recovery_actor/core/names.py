@@ -22,6 +22,17 @@ PREFLIGHT_KEY = "recovery:preflight"
 FORGOTTEN = "forgotten:{id}"
 FORGOTTEN_ENTRY = "forgotten:{id}:{slot}"
 
+# -- BESIDE THE CACHE: in Redis below the prefix of the trader, whatever the instance --
+
+# Who runs the trader (a hash that runs out), and how often that changed, with the newest epoch (one
+# that does not)
+LEASE = "recovery:lease"
+FENCE = "recovery:fence"
+# Operators' commands to the node that holds the lease, by its token, or to any that runs without
+COMMANDS = "recovery:commands:{token}"
+# The answer to one of them
+ANSWER = "recovery:answers:{command_id}"
+
 # NautilusTrader's own: what stands before the trader ID in each key, if so configured
 TRADER_PREFIX = "trader-"
 
@@ -41,6 +52,8 @@ JOIN_ENDPOINT = "RecoveryMonitor.join"
 LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 # Who sends a callable here is called at once with the newest evidence of what the accounts hold
 EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
+# Who sends a callable here is called at once with what returns whether the lease is over
+LEASE_ENDPOINT = "RecoveryMonitor.lease"
 # Lost orders are sent here by the strategy that has taken them, whose endpoint says that it does
 TAKEN_ENDPOINT = "RecoveryMonitor.taken"
 TAKER_ENDPOINT = "RecoveryTaker.{strategy_id}"

@@ -113,6 +113,8 @@ class Recovery(msgspec.Struct, frozen=True):
     command_ids: tuple[str, ...] = ()
     # Whether the host raised in this epoch: what raised may have been any account's report
     is_broken: bool = False
+    # Why another node may run this trader, empty if none can
+    fenced: str = ""
     # What the venues are asked once it has ended
     proving: Proving = Proving()
     # Set once the epoch has ended
@@ -190,6 +192,8 @@ def _decided(recovery: Recovery, happening: Happening, rules: Rules) -> Decision
             return _broken(recovery, happening, rules)
         case happened.Commanded():
             return _commanded(recovery, happening, rules)
+        case happened.Leased():
+            return _leased(recovery, happening, rules)
         case happened.TraderRuns():
             return _replace(recovery, is_trader_running=True), ()
         case _ if recovery.state is None:
@@ -279,9 +283,8 @@ def _opened(
         report=None,
     )
     ended = (happened.Record(overrides.ended(last, fact.now)),) if last.overrides else ()
-    if not isinstance(fact, happened.Commanded | happened.Broke) and epoch.is_storm(
-        opened.openings, timing
-    ):
+    is_counted = not isinstance(fact, happened.Commanded | happened.Broke | happened.Leased)
+    if is_counted and epoch.is_storm(opened.openings, timing):
         opened, actions = _advanced(opened, epoch.Stormed(), rules)
         return opened, (*ended, happened.Open(is_at_runtime=True), *actions)
     return opened, (*ended, happened.Open(is_at_runtime=True))
@@ -570,6 +573,9 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
     recovery, logs, steps = _due(recovery, judged, rules)
     if steps:
         return _repairing(recovery, judged, steps, rules)
+    if recovery.fenced and not rules.policy.shadow:
+        recovery, actions = _advanced(recovery, epoch.Fenced(recovery.fenced), rules)
+        return recovery, (*logs, *actions)
     is_pending = judged.judgment.is_pending
     what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_pending)
     recovery, actions = _advanced(recovery, what, rules)
@@ -673,6 +679,28 @@ def _described(recovery: Recovery, described: happened.Described, rules: Rules) 
     return _replace(recovery, report=report), actions
 
 
+# -- ONE NODE PER TRADER --
+
+
+def _leased(recovery: Recovery, leased: happened.Leased, rules: Rules) -> Decision:
+    recovery = _replace(recovery, fenced=leased.problem)
+    if rules.policy.shadow or recovery.state is None or not recovery.is_trader_running:
+        return recovery, ()  # An epoch that is open is judged by it
+    opening: tuple[Action, ...] = ()
+    if not leased.problem:
+        report = recovery.report
+        if report is None or report.failure is not FailureReason.ANOTHER_NODE:
+            return recovery, ()
+        required = recovery.required_accounts(rules, leased.known)
+        kept = {"reports": recovery.reports, "ts_reconciled": recovery.ts_reconciled}
+        recovery, opening = _opened(recovery, leased, rules, recovery.trigger, required=required)
+        return _replace(recovery, **kept), opening
+    if recovery.phase is RecoveryPhase.COMPLETE:
+        recovery, opening = _opened(recovery, leased, rules, "proof")
+    recovery, actions = _advanced(recovery, epoch.Fenced(leased.problem), rules)
+    return recovery, (*opening, *actions)
+
+
 # -- OPERATORS --
 
 
@@ -737,6 +765,8 @@ def _resumed(
     recovery: Recovery, command: happened.Commanded, rules: Rules
 ) -> tuple[Recovery, tuple[Action, ...], str]:
     overrides.may_resume(recovery.phase, recovery.epoch, recovery.is_trader_running)
+    if recovery.fenced:
+        raise overrides.RefusedError(recovery.fenced)
     required = recovery.required_accounts(rules, command.known)
     if recovery.is_broken:
         required |= command.known

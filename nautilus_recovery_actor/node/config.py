@@ -1,5 +1,5 @@
 """
-The configuration of the monitor and of the strategies.
+The configuration of the monitor and of the strategies (long: public docstrings).
 """
 
 import math
@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import StrategyConfig
 
 from nautilus_recovery_actor.core.enums import Correction
@@ -74,6 +75,12 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         How often a question is asked again that raises, is not answered in time, or whose answer
         leaves out what was just held; and how often the venues are asked again in an epoch if their
         answers do not agree.
+    lease : bool, default True
+        If the trader may only be run by one node at a time, which holds a lease in Redis. Without a
+        database there is none.
+    database : DatabaseConfig, optional
+        The server of the monitor's own connection: for the lease, for checkpoints and for the
+        commands of operators. If ``None`` then that of the node's cache, where it has one.
     prove_interval_secs : float, optional
         The seconds between two proofs while the trader runs: the venues are asked whether they hold
         what the cache holds. If ``None`` then they are asked by no interval. Default 60.0.
@@ -110,6 +117,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     query_timeout_secs: float = 20.0
     query_retries: int = 3
     prove_interval_secs: float | None = 60.0
+    lease: bool = True
+    database: DatabaseConfig | None = None
     avg_px_tolerance: float = 0.001
     storm_epochs: int = 6
     storm_mins: float = 5.0

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import nautilus_trader
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.component import MessageBus
+from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.execution.client import ExecutionClient
 from nautilus_trader.execution.engine import ExecutionEngine
@@ -245,6 +246,24 @@ def starting_kernel(task: Task[Any]) -> NautilusKernel | None:
     return None
 
 
+_SHUTDOWN = "commands.system.shutdown"
+
+
+def listening_kernel(msgbus: MessageBus) -> NautilusKernel | None:
+    """Return the kernel of a message bus: each listens for the command that shuts it down."""
+    for subscription in msgbus.subscriptions(_SHUTDOWN):
+        listener = getattr(subscription.handler, "__self__", None)
+        if isinstance(listener, NautilusKernel):
+            return listener
+    return None
+
+
+def cache_config(msgbus: MessageBus) -> CacheConfig | None:
+    """Return how the cache of a node is configured, ``None`` if that cannot be seen."""
+    config = getattr(listening_kernel(msgbus), "_config", None)
+    return getattr(config, "cache", None)
+
+
 # -- WHAT AN ENGINE AND A BUS KNOW --
 
 _CLIENTS = "_clients"
@@ -349,6 +368,12 @@ CALLING_KERNEL = Reach(
     "is not noticed: its account keeps the permission to trade",
     lambda: calling_kernel() is not None,
 )
+KERNEL_CONFIG = Reach(
+    f"a `NautilusKernel` with its `_config` that listens on `{_SHUTDOWN}`",
+    "the server of the cache is not found: no lease is taken and no command arrives, unless "
+    "`database` names it",
+    lambda msgbus: hasattr(listening_kernel(msgbus), "_config"),
+)
 CLIENTS = Reach(
     "`ExecutionEngine._clients`",
     "which client disconnects is unknown, so every account must report again when any of them does",
@@ -395,4 +420,5 @@ STOP = Reach(
 
 AT_REGISTRATION = (CLIENT_METHODS, CLIENT_LOG, MASS_STATUS_LISTS, STOP)
 IN_KERNEL = (CLIENTS, STRATEGY_TOPICS, REJECTIONS, COMMANDS, DATA_REQUESTS)
-REACHES = (*AT_REGISTRATION, STARTING_TASK, CALLING_KERNEL, *IN_KERNEL, NODE_CONFIG, ON_START)
+_AROUND = (KERNEL_CONFIG, STARTING_TASK, CALLING_KERNEL)
+REACHES = (*AT_REGISTRATION, *_AROUND, *IN_KERNEL, NODE_CONFIG, ON_START)

@@ -18,10 +18,10 @@ from nautilus_recovery_actor.core.names import COMMAND_STREAM
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.redis_server import RedisUnusableError
-from nautilus_recovery_actor.outside.redis_server import address
-from nautilus_recovery_actor.outside.redis_server import connect
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.node.link.client import RedisUnusableError
+from nautilus_recovery_actor.node.link.client import connect
 
 
 _ENCODINGS: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}

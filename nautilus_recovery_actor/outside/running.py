@@ -11,8 +11,8 @@ from nautilus_recovery_actor.core.liveness import liveness
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.record.reader import RecordReader
-from nautilus_recovery_actor.outside.redis_server import Namespace
 
 
 _NS = 1_000_000_000

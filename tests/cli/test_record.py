@@ -25,10 +25,10 @@ from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.record import reader
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 from nautilus_recovery_actor.outside.record.stream import MessageStream
-from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
 from tests.cli.support import command

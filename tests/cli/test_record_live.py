@@ -11,9 +11,9 @@ import pytest
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.record.entries import Message
 from nautilus_recovery_actor.outside.record.stream import MessageStream
-from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import NodeProcess

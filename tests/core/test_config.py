@@ -54,6 +54,8 @@ def test_defaults_are_the_documented_ones() -> None:
         "query_timeout_secs": 20.0,
         "query_retries": 3,
         "prove_interval_secs": 60.0,
+        "lease": True,
+        "database": None,
         "avg_px_tolerance": 0.001,
         "storm_epochs": 6,
         "storm_mins": 5.0,

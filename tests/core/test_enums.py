@@ -15,7 +15,7 @@ from nautilus_recovery_actor.core.enums import Severity
     [
         (RecoveryPhase, "PENDING RECONCILING VERIFYING COMPLETE FAILED"),
         (RecoveryOutcome, "CLEAN ADJUSTED DEGRADED"),
-        (FailureReason, "RECONCILIATION_FAILED TIMEOUT NOT_RECONCILED INTERNAL_ERROR"),
+        (FailureReason, "RECONCILIATION_FAILED TIMEOUT NOT_RECONCILED ANOTHER_NODE INTERNAL_ERROR"),
         (FillOrigin, "VENUE EXTERNAL INFERRED SYNTHETIC"),
         (Severity, "INFO WARN BLOCK"),
         (

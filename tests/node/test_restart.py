@@ -245,6 +245,7 @@ def test_epochs_and_reports_are_kept_across_restarts_and_do_not_grow(
         "trader-TESTER-001:general:recovery:history:0",
         "trader-TESTER-001:general:recovery:history:1",
         "trader-TESTER-001:general:recovery:lost",
+        "trader-TESTER-001:recovery:fence",
     ]
 
 

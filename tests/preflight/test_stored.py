@@ -22,10 +22,10 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
 from nautilus_recovery_actor.outside.checks.stored_rules import RULES
-from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node

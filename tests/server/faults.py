@@ -26,10 +26,10 @@ import trustme
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.checks import server_catalog as rules
 from nautilus_recovery_actor.outside.checks import server_tls
 from nautilus_recovery_actor.outside.checks.findings import Rule
-from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import ValkeyError
 from tests.server.stand_ins import closes_at_once

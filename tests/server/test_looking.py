@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from nautilus_trader.config import DatabaseConfig
 
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.outside.checks.server import look_at_login
 from nautilus_recovery_actor.outside.checks.server import look_at_server
 from nautilus_recovery_actor.outside.checks.server import read_server
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
-from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.redis_server import address
-from nautilus_recovery_actor.outside.redis_server import database_url
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.server.faults import OWN
 from tests.server.faults import beat

@@ -22,9 +22,11 @@ from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.names import ASK_ENDPOINT
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
+from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
@@ -37,6 +39,8 @@ from nautilus_recovery_actor.node.evidence.answers import Answers
 from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
+from nautilus_recovery_actor.node.link.link import Link
+from nautilus_recovery_actor.node.link.server import server_of
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
@@ -47,6 +51,7 @@ from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.monitor.proofs import Proofs
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
+from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.observing.current import Current
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
@@ -134,6 +139,7 @@ class RecoveryMonitorActor(Actor):
                 "The node already has a recovery monitor: "
                 f"remove all but one from its actors (found with '{self.id}')"
             )
+        self._link = self._linked(msgbus, clock)
         super().register_base(portfolio, msgbus, cache, clock)
         self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
         self._intake = Intake(ts_registered=clock.timestamp_ns())
@@ -228,6 +234,45 @@ class RecoveryMonitorActor(Actor):
         super().register_executor(loop, executor)
         self._begin(loop)
 
+    def _linked(self, msgbus: MessageBus, clock: Clock) -> Link | None:
+        # Before anything is written
+        if isinstance(clock, TestClock):
+            return None
+        settings = self._settings
+        if not internals.KERNEL_CONFIG.is_there(msgbus):
+            internals.warn(self.log, (internals.KERNEL_CONFIG,))
+        server = server_of(
+            msgbus.trader_id.value, internals.cache_config(msgbus), settings.database
+        )
+        if server is None:
+            return None
+        is_leased = settings.lease and not settings.shadow
+        on_lease = self._on_lease if is_leased else None
+        link = Link(server, settings.heartbeat_secs, self.log, lambda: self.epoch, on_lease)
+        link.open()
+        if link.keeper is not None:
+            msgbus.register(LEASE_ENDPOINT, self._limit)
+        return link
+
+    def _limit(self, limit: Callable[[Callable[[], bool]], None]) -> None:
+        assert self._link is not None
+        assert self._link.keeper is not None
+        keeper = self._link.keeper
+        limit(lambda: keeper.is_over)
+
+    def _on_lease(self, lease: Lease) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        if self._decisions.is_busy:
+            self._loop.call_soon(self._on_lease, lease)
+            return
+        with self._decisions.guarded("taking note of the lease"):
+            problem = "" if lease.standing.may_trade else lease.problem
+            known = known_accounts(self.cache)
+            self._decisions.decide(
+                happened.Leased(*self._decisions.moment(), problem=problem, known=known)
+            )
+
     def _warn(self, missing: tuple[internals.Reach, ...]) -> None:
         internals.warn(self.log, missing)
 
@@ -292,10 +337,18 @@ class RecoveryMonitorActor(Actor):
             self._lost_orders.begin()
             chance = random.random()  # noqa: S311  It spreads questions, and hides nothing
             self._decisions.decide(happened.KernelStarted(*self._decisions.moment(), chance=chance))
+            self._begin_link(loop)
         if self._loop is not None:
             self._beat()
         if self._registration_error is not None:
             self._decisions.break_off("taking the restored state", self._registration_error)
+
+    def _begin_link(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._link is None:
+            return
+        self._link.begin(loop)
+        if self._link.keeper is not None:
+            self._on_lease(self._link.keeper.lease)
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
         return (
@@ -349,6 +402,8 @@ class RecoveryMonitorActor(Actor):
         self._evidence.close()
         self._lost_orders.close()
         self._seam.close()
+        if self._link is not None:
+            self._link.close()
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)

@@ -23,6 +23,7 @@ from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.following import Action
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
+from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import LEAVE_ENDPOINT
 from nautilus_recovery_actor.core.names import TAKER_ENDPOINT
 from nautilus_recovery_actor.core.report import LostOrder
@@ -123,6 +124,8 @@ class Consumer:
         """Ask the monitor for what was said before, and be informed first from now on."""
         strategy = self._strategy
         if JOIN_ENDPOINT in strategy.msgbus.endpoints():
+            if LEASE_ENDPOINT in strategy.msgbus.endpoints():
+                strategy.msgbus.send(LEASE_ENDPOINT, self._following.gate.limit_by)
             strategy.msgbus.send(JOIN_ENDPOINT, self._on_message)
             return
         self._following.gate.close("RECOVERY_NO_MONITOR: the node has no RecoveryMonitorActor")

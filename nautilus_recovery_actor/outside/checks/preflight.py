@@ -155,7 +155,9 @@ def _server_findings(
         yield REDIS_CLIENT_MISSING.found("cache.database", "redis-py is not installed.")
         return
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.outside import redis_server  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import Namespace  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import database_url  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_login  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.server import look_at_server  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks.stored_facts import read_inventory  # noqa: PLC0415
@@ -165,9 +167,9 @@ def _server_findings(
     if problems := look_at_login(cache.database):
         yield from problems
         return
-    url = redis_server.database_url(cache.database)
+    url = database_url(cache.database)
     instance_id = config.instance_id if cache.use_instance_id else None
-    namespace = redis_server.Namespace(
+    namespace = Namespace(
         trader_id=str(config.trader_id),
         instance_id=None if instance_id is None else str(instance_id),
         use_trader_prefix=cache.use_trader_prefix,
@@ -179,7 +181,7 @@ def _server_findings(
         yield finding
     if is_blocked and time.monotonic() >= deadline:
         return  # It never answers
-    where = f"Redis at {redis_server.address(url)}"
+    where = f"Redis at {address(url)}"
     try:
         stored = read_stored(url, namespace, node.lookback_mins, timeout_secs)
     except Exception as e:

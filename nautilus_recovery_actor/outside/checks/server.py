@@ -24,6 +24,10 @@ from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.node.link.client import SOCKET_SECS
+from nautilus_recovery_actor.node.link.client import connect
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.server_answers import denied_reads
 from nautilus_recovery_actor.outside.checks.server_answers import ping_secs
@@ -38,10 +42,6 @@ from nautilus_recovery_actor.outside.checks.server_facts import facts_in_info
 from nautilus_recovery_actor.outside.checks.server_rules import server_findings
 from nautilus_recovery_actor.outside.checks.server_tls import is_publicly_trusted
 from nautilus_recovery_actor.outside.checks.stored_keys import keys_of
-from nautilus_recovery_actor.outside.redis_server import SOCKET_SECS
-from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.redis_server import address
-from nautilus_recovery_actor.outside.redis_server import connect
 
 
 _THREAD = "look-at-redis"

@@ -13,9 +13,9 @@ from redis.exceptions import OutOfMemoryError
 from redis.exceptions import ReadOnlyError
 
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.node.link.client import RedisUnusableError
 from nautilus_recovery_actor.outside.checks import redact
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
-from nautilus_recovery_actor.outside.redis_server import RedisUnusableError
 
 
 LONGEST_TEXT = 200

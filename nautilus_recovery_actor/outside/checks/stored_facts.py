@@ -17,10 +17,12 @@ import redis
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.order_ids import made_at
-from nautilus_recovery_actor.outside import redis_server
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.node.link.client import SOCKET_SECS
+from nautilus_recovery_actor.node.link.client import connect
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
+from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.record import entries
-from nautilus_recovery_actor.outside.redis_server import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 
@@ -38,24 +40,21 @@ _JSON_MAP = ord("{")
 
 
 def read_stored(
-    url: str,
-    namespace: Namespace,
-    lookback_mins: int | None,
-    timeout_secs: float = redis_server.SOCKET_SECS,
+    url: str, namespace: Namespace, lookback_mins: int | None, timeout_secs: float = SOCKET_SECS
 ) -> StoredFacts:
     """Return what a server holds of a trader."""
     # Counting must leave time for the rest
-    with redis_server.connect(url, timeout_secs / 2) as client:
+    with connect(url, timeout_secs / 2) as client:
         return _within(
             timeout_secs, lambda: _read(client, namespace, lookback_mins, timeout_secs / 2)
         )
 
 
 def read_inventory(
-    url: str, namespace: Namespace, timeout_secs: float = redis_server.SOCKET_SECS
+    url: str, namespace: Namespace, timeout_secs: float = SOCKET_SECS
 ) -> Inventory | None:
     """Return what the next start would restore, and what it could not load."""
-    with redis_server.connect(url, timeout_secs) as client:
+    with connect(url, timeout_secs) as client:
         return _within(timeout_secs, lambda: reader.read(client, namespace))
 
 
@@ -147,7 +146,7 @@ def _samples(client: redis.Redis, namespace: Namespace) -> Iterator[bytes | str]
             yield namespace.key(f"{kind}:").encode() + name
     # What has no index: found unless the server is full of other things
     found: dict[bytes, int] = {}
-    pattern = redis_server.literal(namespace.key("")) + "*"
+    pattern = literal(namespace.key("")) + "*"
     prefixes = [
         namespace.key(f"{kind}:").encode() for kind in ("accounts", "instruments", "currencies")
     ]

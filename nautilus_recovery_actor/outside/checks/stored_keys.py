@@ -11,8 +11,8 @@ import redis
 
 from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.redis_server import literal
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.outside.patterns import literal
 
 
 _COUNT = 5000  # Keys that a server looks at in one step: what NautilusTrader asks for, too

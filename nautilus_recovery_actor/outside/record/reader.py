@@ -20,12 +20,12 @@ from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.record.entries import Broken
 from nautilus_recovery_actor.outside.record.entries import DamagedError
 from nautilus_recovery_actor.outside.record.entries import Record
-from nautilus_recovery_actor.outside.redis_server import Namespace
-from nautilus_recovery_actor.outside.redis_server import literal
 
 
 _Value = TypeVar("_Value")

@@ -1,0 +1,74 @@
+"""
+Clients of a Redis or Valkey server: one that waits, and one for the event loop.
+"""
+
+import asyncio
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+
+SOCKET_SECS = 5.0
+
+
+class RedisUnusableError(Exception):
+    """Raised when the Redis server cannot be reached, or does not do what is asked."""
+
+
+def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
+    """Return a client of the server. Nothing is sent yet."""
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_secs,
+            socket_connect_timeout=timeout_secs,
+            retry=Retry(NoBackoff(), 0),
+            **_options(url),
+        )
+        # Bytes, whatever the URL says: what comes need not be text
+        client.connection_pool.connection_kwargs["decode_responses"] = False
+        client.connection_pool.make_connection()  # Only this looks at the options of the URL
+    except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
+        raise RedisUnusableError(
+            "Not the URL of a Redis server: give one like redis://127.0.0.1:6379"
+        ) from e
+    return client
+
+
+def connect_async(url: str, timeout_secs: float | None) -> redis.asyncio.Redis:
+    """
+    Return a client of the server for the event loop, with one connection that is made anew when it
+    is needed. An answer may take `timeout_secs`, or for ever.
+    """
+    return redis.asyncio.Redis.from_url(
+        url,
+        socket_timeout=timeout_secs,
+        socket_connect_timeout=SOCKET_SECS,
+        retry=AsyncRetry(NoBackoff(), 0),
+        single_connection_client=True,
+        **_options(url),
+    )
+
+
+async def disconnect(client: redis.asyncio.Redis) -> None:
+    """Close the connection of a client at once: the loop may end in the next turn."""
+    if client.connection is not None:
+        await client.connection.disconnect(nowait=True)
+    await client.aclose()
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Return whether an error is of the way to the server, and not the server's answer."""
+    return isinstance(
+        error, redis.ConnectionError | redis.TimeoutError | OSError | asyncio.TimeoutError
+    )
+
+
+def _options(url: str) -> dict[str, Any]:
+    # redis-py 5 would not check it, NautilusTrader does
+    is_checked = url.startswith("rediss:") and "ssl_cert_reqs" not in url
+    return {"ssl_check_hostname": True} if is_checked else {}
