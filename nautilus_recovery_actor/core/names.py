@@ -44,8 +44,8 @@ LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
 # Lost orders are sent here by the strategy that has taken them
 TAKEN_ENDPOINT = "RecoveryMonitor.taken"
-# The gate of a recoverable strategy, and of `halt_until_recovered`, which marks the node as guarded:
-# called by a monitor that is registered later, it joins
+# The gates of a recoverable strategy and of `halt_until_recovered`, which marks a node that has it.
+# A monitor that is registered later calls there, and they join
 GATE_ENDPOINT = "RecoveryGate.{strategy_id}"
 GUARD_ENDPOINT = "RecoveryHalt.guard"
 # An `OperatorCommand` sent here, from inside the node, is obeyed at once

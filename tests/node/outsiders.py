@@ -192,7 +192,7 @@ def consumer(strategy: Recorder) -> Any:
     """
     Return the part of a strategy that hears of recoveries.
     """
-    return strategy._RecoverableStrategy__consumer  # type: ignore[attr-defined]
+    return strategy._RecoverableStrategy__consumer
 
 
 @contextmanager
