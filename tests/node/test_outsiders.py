@@ -20,6 +20,7 @@ from nautilus_trader.test_kit.stubs.events import TestEventStubs
 
 from nautilus_recovery_actor import OperatorCommand
 from nautilus_recovery_actor import RecoveryComplete
+from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor.node.evidence import answers as module
 from nautilus_recovery_actor.node.evidence.answers import Answers
@@ -41,6 +42,7 @@ from tests.node.outsiders import standing
 from tests.node.outsiders import wire
 from tests.node.support import Recorder
 from tests.node.support import may_trade
+from tests.node.support import say
 from tests.node.support import watched
 from tests.node.warm import Warmed
 from tests.node.warm import warming
@@ -227,14 +229,20 @@ def test_no_handler_of_ours_takes_our_types_from_another_topic(venue: PaperVenue
                 "on_report",
                 "take",
             }
-            with noting_signals() as sent:
-                before = standing(node, strategy, sent)
-                has_news = node.monitor._intake.has_news
-                for handler, kind in product(ours, (*MESSAGES, None)):
-                    handler(message(kind, TRADER, 2**53) if kind else elsewhere())
-                await asyncio.sleep(0)
-                assert standing(node, strategy, sent) == before
-                assert node.monitor._intake.has_news is has_news
+            (feed,) = (one.__self__ for one in ours if one.__name__ == "_take_past")
+            feed._is_requested = True  # As if an answer were to come
+            for is_open in (True, False):
+                if not is_open:
+                    say(node, message(RecoveryStarted, TRADER, 99))
+                node.monitor._intake.has_news = False
+                with noting_signals() as sent:
+                    before = standing(node, strategy, sent)
+                    assert before["gate"][0] is is_open
+                    for handler, kind in product(ours, (*MESSAGES, None)):
+                        handler(message(kind, TRADER, 2**53) if kind else elsewhere())
+                    await asyncio.sleep(0)
+                    assert standing(node, strategy, sent) == before
+                assert (node.monitor._intake.has_news, feed._past) == (False, [])
 
     asyncio.run(scenario())
 
