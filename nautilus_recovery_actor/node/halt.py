@@ -27,7 +27,8 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
     meanwhile. Orders that can only reduce a position pass, as do changes that make an exit no
     larger and no looser; every other order is denied and every other change rejected. Cancels pass,
     except those that would leave a position naked that could not be closed. Call it after the node
-    is made and before it runs; the node still needs a `RecoveryMonitorActor`.
+    is made and before it runs; the node still needs a `RecoveryMonitorActor`, added before or
+    after. Only that monitor ends the halt, whatever comes on the topics of its messages.
 
     Parameters
     ----------

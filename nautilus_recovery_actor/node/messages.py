@@ -2,9 +2,10 @@
 The messages on the bus: NautilusTrader custom data on the topics ``data.<TypeName>*``.
 
 They are registered for serialization, so they also reach an external Redis stream and a
-`ParquetDataCatalog`. Delivery is at least once: a consumer deduplicates each
-type by ``(trader_id, epoch)``, and `RecoveryOverridden`, which may come several times, by its
-``ts_init`` as well.
+`ParquetDataCatalog`. The topics are for information: what comes from an external stream is there
+too, so gates are called by their monitor and subscribe to nothing. Delivery is at least once: a
+consumer deduplicates each type by ``(trader_id, epoch)``, and `RecoveryOverridden`, which may come
+several times, by its ``ts_init`` as well.
 """
 
 import threading
