@@ -23,6 +23,7 @@ from nautilus_recovery_actor import OperatorCommand
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import halt_until_recovered
+from nautilus_recovery_actor.core.names import is_gate
 from nautilus_recovery_actor.node.evidence import answers as module
 from nautilus_recovery_actor.node.evidence.answers import Answers
 from nautilus_recovery_actor.node.exits.held_back import HeldBack
@@ -42,6 +43,7 @@ from tests.node.outsiders import noting_signals
 from tests.node.outsiders import standing
 from tests.node.outsiders import wire
 from tests.node.support import Recorder
+from tests.node.support import gates
 from tests.node.support import may_trade
 from tests.node.support import say
 from tests.node.support import watched
@@ -249,6 +251,26 @@ def test_no_handler_of_ours_takes_our_types_from_another_topic(venue: PaperVenue
                     await asyncio.sleep(0)
                     assert standing(node, strategy, sent) == before
                 assert (node.monitor._intake.has_news, feed._past) == (False, [])
+
+    asyncio.run(scenario())
+
+
+def test_a_message_sent_to_the_endpoint_of_a_gate_changes_nothing(
+    venue: PaperVenue, outsider: Outsider
+) -> None:
+    """A gate is called there to join, by whoever and with whatever, and joins its monitor."""
+    strategy = Recorder()
+
+    async def scenario() -> None:
+        async with listening(venue, outsider, strategy) as node:
+            await node.result()
+            bus = node.node.kernel.msgbus
+            with noting_signals() as sent:
+                before = standing(node, strategy, sent)
+                for endpoint, one in product(filter(is_gate, bus.endpoints()), messages(TRADER)):
+                    bus.send(endpoint, one)
+                assert standing(node, strategy, sent) == before
+            assert len(gates(node)._gates) == 2
 
     asyncio.run(scenario())
 
