@@ -1,7 +1,8 @@
 """
 A plain strategy, or any actor, that listens to the recovery on the message bus.
 
-It is only informed: its orders are not held back. For that there is `RecoverableStrategy`.
+It is only informed: its orders are not held back, and whoever writes to an external stream of the
+node can publish there too. For orders there is `RecoverableStrategy`, which hears its own monitor.
 """
 
 from nautilus_trader.trading.strategy import Strategy

@@ -61,6 +61,8 @@ _COMPATIBLE = """
 - No field changes its meaning or its type, and none is removed, within a major version.
 - An enum may get a new value in a minor version. Take one that you do not know for the worst case:
   a severity for `BLOCK`, an outcome for `DEGRADED`.
+- A message says what somebody published, not who. Gates believe only the monitor of their own node,
+  whatever arrives on these topics from an external stream.
 - Delivery is at least once. Tell one message from another by `trader_id` and `epoch`, and a
   `RecoveryOverridden` also by `ts_event`. The newest epoch counts: what comes late of an older one
   changes nothing.

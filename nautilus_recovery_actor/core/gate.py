@@ -17,9 +17,10 @@ class RecoveryGate:
     """
     A gate that is open only under the `RecoveryComplete` of the newest epoch it knows.
 
-    It starts closed. `RecoverableStrategy` owns one and feeds it; code that is not a strategy can
-    use one too. Messages may come twice or late: an older epoch never changes it, and within one
-    epoch a failure outweighs a completion.
+    It starts closed. `RecoverableStrategy` owns one and feeds it with what the monitor of its node
+    says; code that is not a strategy can use one too. It does not ask whose message it is fed with:
+    on the topics there may be those of others. Messages may come twice or late: an older epoch
+    never changes it, and within one epoch a failure outweighs a completion.
 
     Parameters
     ----------

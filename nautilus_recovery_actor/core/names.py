@@ -47,20 +47,22 @@ def general_key(key: str) -> str:
 # Who sends a callable here is called at once with the newest message of the monitor, and then with
 # the newest `RecoveryOverridden` of its epoch if there is one
 ASK_ENDPOINT = "RecoveryMonitor.ask"
-# Gates join with their handler, and leave with it
+# Gates join with their handler, and leave with it. The guard of a node is served before the others
 JOIN_ENDPOINT = "RecoveryMonitor.join"
+JOIN_FIRST_ENDPOINT = "RecoveryMonitor.join_first"
 LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 # Who sends a callable here is called at once with the newest evidence of what the accounts hold
 EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
 # Who sends a callable here is called at once with what returns whether the lease is over
 LEASE_ENDPOINT = "RecoveryMonitor.lease"
-# Lost orders are sent here by the strategy that has taken them, whose endpoint says that it does
+# Lost orders are sent here by the strategy that has taken them
 TAKEN_ENDPOINT = "RecoveryMonitor.taken"
-TAKER_ENDPOINT = "RecoveryTaker.{strategy_id}"
+# The gates of a recoverable strategy and of `halt_until_recovered`, which marks a node that has it.
+# A monitor that is registered later calls there, and they join
+GATE_ENDPOINT = "RecoveryGate.{strategy_id}"
+GUARD_ENDPOINT = "RecoveryHalt.guard"
 # An `OperatorCommand` sent here, from inside the node, is obeyed at once
 COMMAND_ENDPOINT = "RecoveryMonitor.command"
-# Marks a node that `halt_until_recovered` guards
-GUARD_ENDPOINT = "RecoveryHalt.guard"
 # NautilusTrader's own
 DATA_ENGINE_REQUEST = "DataEngine.request"
 EXEC_ENGINE_EXECUTE = "ExecEngine.execute"
@@ -88,6 +90,11 @@ COMMAND_STREAM = "recovery-commands"
 def data_topic(type_name: str) -> str:
     """Return the topic of custom data without metadata, whose end is a literal asterisk."""
     return f"data.{type_name}*"
+
+
+def is_gate(endpoint: str) -> bool:
+    """Return whether a gate can be called there."""
+    return endpoint == GUARD_ENDPOINT or endpoint.startswith(GATE_ENDPOINT.format(strategy_id=""))
 
 
 def streamed_topic(type_name: str) -> str:

@@ -11,16 +11,11 @@ from nautilus_trader.model.enums import trading_state_to_str
 from nautilus_recovery_actor.core.gate import RecoveryGate
 from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
-from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
+from nautilus_recovery_actor.core.names import JOIN_FIRST_ENDPOINT
 from nautilus_recovery_actor.core.names import RISK_EVENTS
 from nautilus_recovery_actor.node.exits.engine_gate import EngineGate
-from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.observing.orders import emulated_orders
-
-
-# No subscriber that raises may keep the news from the guard
-_FIRST = 1_000
 
 
 def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> None:
@@ -32,7 +27,8 @@ def halt_until_recovered(node: TradingNode, *, allow_degraded: bool = False) -> 
     meanwhile. Orders that can only reduce a position pass, as do changes that make an exit no
     larger and no looser; every other order is denied and every other change rejected. Cancels pass,
     except those that would leave a position naked that could not be closed. Call it after the node
-    is made and before it runs; the node still needs a `RecoveryMonitorActor`.
+    is made and before it runs; the node still needs a `RecoveryMonitorActor`, added before or
+    after. Only that monitor ends the halt, whatever comes on the topics of its messages.
 
     Parameters
     ----------
@@ -77,9 +73,9 @@ class _Halt:
             raise ValueError(
                 "`halt_until_recovered` was already called for this node: call it once"
             )
-        kernel.msgbus.register(GUARD_ENDPOINT, self._on_message)
+        kernel.msgbus.register(GUARD_ENDPOINT, self._join)
         self._log = Logger("RecoveryHalt")
-        self._trader_id = kernel.trader_id.value
+        self._msgbus = kernel.msgbus
         self._cache = kernel.cache
         self._clock = kernel.clock
         self._risk_engine = kernel.risk_engine
@@ -90,20 +86,21 @@ class _Halt:
         self._state_before = TradingState.ACTIVE
         self._engine_gate = EngineGate(kernel, self._log, self)
         kernel.msgbus.subscribe(RISK_EVENTS, self._on_risk_event)
-        for kind in MESSAGES:
-            kernel.msgbus.subscribe(kind.topic(), self._on_message, priority=_FIRST)
         self._apply()
-        if JOIN_ENDPOINT in kernel.msgbus.endpoints():
-            kernel.msgbus.send(JOIN_ENDPOINT, self._on_message)
-        else:
+        if not self._join():
             self._log.warning(
                 "The node has no RecoveryMonitorActor yet: it stays halted until one is added and "
                 "reports that the node has recovered"
             )
 
+    def _join(self, _: object = None) -> bool:
+        # Not by the topics: a stream from outside may bring messages there
+        has_monitor = JOIN_FIRST_ENDPOINT in self._msgbus.endpoints()
+        if has_monitor:
+            self._msgbus.send(JOIN_FIRST_ENDPOINT, self._on_message)
+        return has_monitor
+
     def _on_message(self, message: RecoveryMessage) -> None:
-        if message.trader_id != self._trader_id:
-            return
         if message.epoch < self._gate.epoch:
             return
         self._is_shadow = message.report.shadow
@@ -111,6 +108,8 @@ class _Halt:
         self._apply()
 
     def _on_risk_event(self, event: TradingStateChanged) -> None:
+        if not isinstance(event, TradingStateChanged):
+            return  # Whoever writes to a stream from outside names the topic
         if self._is_halting and event.state == TradingState.ACTIVE:
             self._log.error(
                 f"REDUCING again (the trading state was set to ACTIVE): {self.reason()}"

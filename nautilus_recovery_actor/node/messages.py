@@ -2,9 +2,10 @@
 The messages on the bus: NautilusTrader custom data on the topics ``data.<TypeName>*``.
 
 They are registered for serialization, so they also reach an external Redis stream and a
-`ParquetDataCatalog`. Delivery is at least once: a consumer deduplicates each
-type by ``(trader_id, epoch)``, and `RecoveryOverridden`, which may come several times, by its
-``ts_init`` as well.
+`ParquetDataCatalog`. The topics are for information: what comes from an external stream is there
+too, so gates are called by their monitor and subscribe to nothing. Delivery is at least once: a
+consumer deduplicates each type by ``(trader_id, epoch)``, and `RecoveryOverridden`, which may come
+several times, by its ``ts_init`` as well.
 """
 
 import threading
@@ -15,6 +16,7 @@ from typing import Self
 
 import msgspec
 import pyarrow as pa
+from nautilus_trader.common.component import Logger
 from nautilus_trader.core.data import Data
 from nautilus_trader.model.data import DataType
 from nautilus_trader.serialization.arrow.serializer import register_arrow
@@ -24,6 +26,7 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node.seldom import Seldom
 
 
 class RecoveryMessage(Data):
@@ -208,7 +211,9 @@ _SCHEMA_FIELDS = {
 }
 
 
+_log = Logger("RecoveryMessages")
 _serialized = threading.local()
+_unreadable = Seldom()
 
 
 def serializations() -> int:
@@ -235,7 +240,17 @@ def _register(kind: type[RecoveryMessage]) -> None:
         _serialized.count = serializations() + 1  # No sent message is changed
         return message.to_dict()
 
-    register_serializable_type(kind, serialize, kind.from_dict)
+    def deserialize(values: dict[str, Any]) -> RecoveryMessage | dict[str, Any]:
+        try:
+            return kind.from_dict(values)
+        except Exception as e:
+            # It is from a stream where others write too, and no bus passes on plain values
+            if _unreadable.is_due():
+                error = f"{e!r:.200}"
+                _log.warning(f"A {kind.__name__} from outside is ignored, it is damaged: {error}")
+            return values
+
+    register_serializable_type(kind, serialize, deserialize)
     register_arrow(kind, schema, encode, decode)
 
 

@@ -39,6 +39,7 @@ from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOverridden
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor import RecoveryStarted
+from nautilus_recovery_actor.node.listeners.gates import GateListener
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeRun
@@ -187,6 +188,22 @@ class Watched:
         """
         await self.run.until(lambda: len(self.terminals) >= count, timeout_secs)
         return self.terminals[count - 1]
+
+
+def gates(node: Watched) -> GateListener:
+    """
+    Return who calls the gates of a node.
+    """
+    (listener,) = (one for one in node.monitor._audience._members if type(one) is GateListener)
+    return listener
+
+
+def say(node: Watched, message: RecoveryMessage) -> None:
+    """
+    Call every gate as the monitor does, which says nothing of the kind by itself.
+    """
+    for gate in tuple(gates(node)._gates):
+        gate(message)
 
 
 def monitor_config(**fields: Any) -> RecoveryMonitorConfig:

@@ -22,6 +22,7 @@ from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import say
 from tests.node.support import watched
 from tests.scenes_exits import HOLDER
 from tests.scenes_exits import SYMBOL
@@ -118,10 +119,10 @@ def test_the_hooks_come_in_order_once_each_before_the_gate_opens(
             assert heir.told == ["start", "complete", "position", "position", "enabled"]
             assert heir.was_open == [False, False, False, True]
             assert [p.id.value for p, _ in heir.recovered] == [LONG, SHORT]
-            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), node.terminals[0])
+            say(node, node.terminals[0])
             assert len(heir.told) == 5
             hedging.push_mass_status()
-            await node.result(3)  # The one before was told twice
+            await node.result(2)
             assert heir.told[5:] == ["complete", "position", "position", "enabled"]
 
     asyncio.run(after())

@@ -23,7 +23,6 @@ from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import signals
-from nautilus_recovery_actor.node.listeners.gates import GateListener
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
@@ -32,13 +31,10 @@ from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import gates
 from tests.node.support import monitor_config
+from tests.node.support import say
 from tests.node.support import watched
-
-
-def gates(node: Watched) -> int:
-    (listener,) = (one for one in node.monitor._audience._members if type(one) is GateListener)
-    return len(listener._gates)
 
 
 def begin_epoch(node: Watched, epoch: int = 99) -> None:
@@ -48,7 +44,7 @@ def begin_epoch(node: Watched, epoch: int = 99) -> None:
     trader_id = node.node.trader_id.value
     report = RecoveryReport(trader_id, "R", epoch, "mass_status")
     message = RecoveryStarted(trader_id, "R", epoch, report, 1, 1)
-    node.node.kernel.msgbus.publish(RecoveryStarted.topic(), message)
+    say(node, message)
 
 
 @asynccontextmanager
@@ -250,7 +246,7 @@ def test_a_strategy_that_is_disposed_hears_no_more(venue: PaperVenue) -> None:
             venue.push_mass_status()
             await node.result(2)
             assert strategy.gate.epoch == 1
-            assert gates(node) == 0
+            assert gates(node)._gates == {}
 
     asyncio.run(scenario())
 
@@ -304,15 +300,16 @@ def test_a_second_monitor_is_refused(venue: PaperVenue) -> None:
     asyncio.run(scenario())
 
 
-def test_messages_of_another_trader_change_nothing(venue: PaperVenue) -> None:
-    """An external stream can bring the recoveries of other nodes to this bus."""
+@pytest.mark.parametrize("trader_id", ["TESTER-001", "ELSE-001"])
+def test_messages_on_the_topics_change_nothing(venue: PaperVenue, trader_id: str) -> None:
+    """They are for information: an external stream can bring the recoveries of other nodes."""
     strategy = Recorder()
 
     async def scenario() -> None:
         async with watched(venue, None, strategy) as node:
             await node.result()
-            report = RecoveryReport("ELSE-001", "R", 7, "startup")
-            foreign = RecoveryStarted("ELSE-001", "R", 7, report, 1, 1)
+            report = RecoveryReport(trader_id, "R", 7, "startup")
+            foreign = RecoveryStarted(trader_id, "R", 7, report, 1, 1)
             node.node.kernel.msgbus.publish(RecoveryStarted.topic(), foreign)
             assert strategy.gate.is_open
 
@@ -326,10 +323,10 @@ def test_a_result_that_is_delivered_twice_is_followed_once(venue: PaperVenue) ->
     async def scenario() -> None:
         async with watched(venue, None, strategy) as node:
             event = await node.result()
-            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), event)
+            say(node, event)
             assert strategy.told == ["start", "complete", "enabled"]
             begin_epoch(node)
-            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), event)
+            say(node, event)
             assert not strategy.gate.is_open
 
     asyncio.run(scenario())
@@ -446,7 +443,7 @@ def test_a_late_message_of_an_older_epoch_in_shadow_mode_lets_no_order_pass(
                 trader_id, "R", 1, "startup", RecoveryOutcome.CLEAN, shadow=True
             )
             late = RecoveryComplete(trader_id, "R", 1, report, 1, 1)
-            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), late)
+            say(node, late)
             strategy.submit_order(order := strategy.market())
             assert order.status_string() == "DENIED"
             assert venue.submitted() == before

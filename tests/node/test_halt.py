@@ -32,6 +32,7 @@ from tests.node.support import Plain
 from tests.node.support import Watched
 from tests.node.support import command
 from tests.node.support import monitor_config
+from tests.node.support import say
 
 
 COMMAND_ENDPOINT = "RecoveryMonitor.command"
@@ -331,18 +332,21 @@ def completed(trader_id: str = "TESTER-001", epoch: int = 1, **fields: Any) -> R
     return RecoveryComplete(trader_id, "R", epoch, report, 1, 1)
 
 
-def test_a_message_of_another_trader_halts_nothing_and_ends_no_halt(venue: PaperVenue) -> None:
+@pytest.mark.parametrize("trader_id", ["TESTER-001", "OTHER-001"])
+def test_a_message_on_the_topics_halts_nothing_and_ends_no_halt(
+    venue: PaperVenue, trader_id: str
+) -> None:
     """A stream from outside may bring the messages of other nodes."""
 
     async def scenario() -> None:
         async with halted(venue, monitor=monitor_config(settle_ms=300)) as node:
             bus = node.node.kernel.msgbus
-            bus.publish(RecoveryComplete.topic(), completed("OTHER-001", epoch=9))
+            bus.publish(RecoveryComplete.topic(), completed(trader_id, epoch=9))
             assert state(node) == TradingState.REDUCING
             await node.result(2)
             assert state(node) == TradingState.ACTIVE
-            report = RecoveryReport("OTHER-001", "R", 9, "mass_status")
-            failed = RecoveryFailed("OTHER-001", "R", 9, report, 1, 1)
+            report = RecoveryReport(trader_id, "R", 9, "mass_status")
+            failed = RecoveryFailed(trader_id, "R", 9, report, 1, 1)
             bus.publish(RecoveryFailed.topic(), failed)
             assert state(node) == TradingState.ACTIVE
 
@@ -357,8 +361,7 @@ def test_a_late_message_of_an_older_epoch_ends_no_halt(venue: PaperVenue) -> Non
             await node.result()
             venue.push_mass_status()
             await node.run.until(lambda: state(node) == TradingState.REDUCING)
-            bus = node.node.kernel.msgbus
-            bus.publish(RecoveryComplete.topic(), completed(shadow=True))
+            say(node, completed(shadow=True))
             assert state(node) == TradingState.REDUCING
 
     asyncio.run(scenario())
@@ -372,7 +375,7 @@ def test_within_one_epoch_a_failure_outweighs_a_completion(venue: PaperVenue) ->
     async def scenario() -> None:
         async with halted(venue, wait=False) as node:
             await node.result()
-            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), completed())
+            say(node, completed())
             assert state(node) == TradingState.REDUCING
 
     asyncio.run(scenario())
@@ -385,7 +388,7 @@ def test_a_result_that_is_delivered_twice_leaves_the_trading_state_alone(venue: 
         async with halted(venue) as node:
             event = await node.result()
             node.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
-            node.node.kernel.msgbus.publish(RecoveryComplete.topic(), event)
+            say(node, event)
             assert state(node) == TradingState.REDUCING
 
     asyncio.run(scenario())

@@ -96,8 +96,8 @@ def test_each_listener_fails_alone(
             await node.run.until(lambda: node.monitor.report.outcome is RecoveryOutcome.CLEAN)
             assert bool(node.terminals) is (deaf is not BusListener)
             assert bool(recorded) is (deaf is not HistoryListener)
-            # A strategy is subscribed besides, so that either way alone is enough
-            await node.run.until(lambda: strategy.gate.is_open)
+            # There is no other way to a gate, and without the news it stays closed
+            assert strategy.gate.is_open is (deaf is not GateListener)
             assert bool(signaled) is (deaf is not SignalListener)
 
     with signals.recovery_completed.connected_to(lambda _, event: signaled.append(event)):

@@ -17,15 +17,22 @@ from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.identifiers import ClientId
 from nautilus_trader.model.identifiers import ClientOrderId
 
+from nautilus_recovery_actor import OperatorCommand
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor import halt_until_recovered
+from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueControl
 from nautilus_recovery_actor.testkit import paper_instrument
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
 from nautilus_recovery_actor.testkit import running
+from tests.node.outsiders import Outsider
+from tests.node.outsiders import garbled
+from tests.node.outsiders import listening
+from tests.node.outsiders import messages
+from tests.node.outsiders import wire
 from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
@@ -289,3 +296,27 @@ def test_why_an_account_is_not_proven_is_logged(venue: PaperVenue) -> None:
     (line,) = {line for line in errors if line.startswith("PAPER gave no mass status: ")}
     assert "queries are set to fail" in line
     assert any(line.startswith("Recovery epoch 2 NOT_RECONCILED: ") for line in errors)
+
+
+async def a_flood_from_outside(venue: Any) -> None:
+    strategy, trader_id = Recorder(), "TESTER-001"
+    with EmbeddedValkey() as valkey:
+        outsider = Outsider(valkey, "outside")
+        async with listening(venue, outsider, strategy, log_level="INFO") as node:
+            await node.result()
+            await outsider.all_read(node)
+            command_topic = OperatorCommand.topic()
+            for one in messages(trader_id):
+                outsider.send(*[(one.topic(), wire(one)), (command_topic, wire(one))] * 100)
+            for values in garbled(trader_id):
+                outsider.send((f"data.{values['type']}*", values))
+            await outsider.all_read(node)
+
+
+def test_a_flood_from_outside_is_a_line_of_the_log(venue: PaperVenue) -> None:
+    """One for what is damaged, one for what is no command; of all else there is nothing to say."""
+    log = log_of(a_flood_from_outside, venue)
+    written = [line for line in log.splitlines() if "from outside" in line or "Refused" in line]
+    damaged, strange = sorted(line.partition("] ")[2] for line in written)
+    assert damaged.startswith("TESTER-001.RecoveryMessages: A RecoveryStarted from outside is")
+    assert strange.startswith(f"{MONITOR}: Refused: not an OperatorCommand, but a Recovery")

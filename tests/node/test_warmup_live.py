@@ -38,6 +38,7 @@ from nautilus_recovery_actor.testkit import paper_quotes
 from tests.node.support import ETH
 from tests.node.support import command
 from tests.node.support import monitor_config
+from tests.node.support import say
 from tests.node.warm import INSTRUMENT
 from tests.node.warm import Warmed
 from tests.node.warm import average
@@ -175,7 +176,7 @@ def test_a_failure_ends_the_warm_up(venue: PaperVenue) -> None:
                 1,
                 1,
             )
-            node.node.kernel.msgbus.publish(RecoveryFailed.topic(), failed)
+            say(node, failed)
             assert str(strategy.gate.reason()).startswith("RECOVERY_FAILED: TIMEOUT")
             responses = engine.response_count
             await node.run.until(lambda: engine.response_count > responses)

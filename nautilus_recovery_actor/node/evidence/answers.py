@@ -15,6 +15,7 @@ from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.reports import FillReport
 from nautilus_trader.execution.reports import OrderStatusReport
 from nautilus_trader.execution.reports import PositionStatusReport
+from nautilus_trader.model.events import AccountState
 from nautilus_trader.model.identifiers import AccountId
 from nautilus_trader.model.identifiers import InstrumentId
 
@@ -185,8 +186,9 @@ class Answers:
             return None
         came = asyncio.Event()
 
-        def on_account(_: Any) -> None:
-            came.set()
+        def on_account(event: Any) -> None:
+            if isinstance(event, AccountState):
+                came.set()
 
         topics = [f"{ACCOUNT_EVENTS}{account_id}" for account_id in accounts]
         for topic in topics:

@@ -192,8 +192,8 @@ class HeldBack:
 
     @_alone
     def _on_event(self, event: OrderEvent) -> None:
-        if isinstance(event, OrderPendingCancel):
-            return  # Whatever else comes may be the answer
+        if not isinstance(event, OrderEvent) or isinstance(event, OrderPendingCancel):
+            return  # Whatever else comes of an order may be the answer
         asked = event.client_order_id.value
         answered = [one for one in self._waiting if asked in one.awaits]
         self._waiting = [one for one in self._waiting if asked not in one.awaits]

@@ -51,8 +51,9 @@ class Incoming:
     def on_order_event(self, event: OrderEvent) -> None:
         """Keep a reference: called for every order event of the node, so the flag comes first."""
         try:
+            is_flagged = event.reconciliation  # First: what is no order event ends here
             self._intake.has_news = True
-            if event.reconciliation:
+            if is_flagged:
                 self._intake.flagged.append(event)
                 if self._intake.is_over and len(self._intake.flagged) == 1:
                     self._soon(self._on_flagged)
@@ -66,7 +67,9 @@ class Incoming:
             if self._intake.is_attentive:
                 self._attend(event)
         except Exception as e:
-            self._decisions.break_off("reading an order event", e)
+            if isinstance(event, OrderEvent):
+                self._decisions.break_off("reading an order event", e)
+            # Else it is from outside: whoever writes to a stream names the topic
 
     def _attend(self, event: OrderEvent) -> None:
         if self._decisions.recovery.is_rechecking and not self._is_change_noted:

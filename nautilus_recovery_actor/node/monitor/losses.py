@@ -14,8 +14,8 @@ from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_recovery_actor.core import lost
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.names import GATE_ENDPOINT
 from nautilus_recovery_actor.core.names import TAKEN_ENDPOINT
-from nautilus_recovery_actor.core.names import TAKER_ENDPOINT
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import LostOrder
@@ -136,7 +136,7 @@ class LostOrders:
         return {
             strategy_id
             for strategy_id in strategy_ids(self._msgbus)
-            if TAKER_ENDPOINT.format(strategy_id=strategy_id) not in endpoints
+            if GATE_ENDPOINT.format(strategy_id=strategy_id) not in endpoints
         }
 
     def _take(self, taken: tuple[LostOrder, ...]) -> None:

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.seldom import Seldom
 
 
 class CommandDesk:
@@ -22,12 +23,15 @@ class CommandDesk:
         self._trader_id = trader_id
         self._cache = cache
         self._decisions = decisions
+        self._strange = Seldom()
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def take(self, command: OperatorCommand) -> None:
         """Take a command, on any thread."""
         if not isinstance(command, OperatorCommand):
-            self._decisions.log.error(f"Refused: not an OperatorCommand: {command!r}")
+            if self._strange.is_due():
+                kind = type(command).__name__
+                self._decisions.log.error(f"Refused: not an OperatorCommand, but a {kind}")
             return
         if command.trader_id != self._trader_id:
             return

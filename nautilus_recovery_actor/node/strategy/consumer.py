@@ -22,12 +22,11 @@ from nautilus_trader.model.position import Position
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.following import Action
 from nautilus_recovery_actor.core.following import Following
+from nautilus_recovery_actor.core.names import GATE_ENDPOINT
 from nautilus_recovery_actor.core.names import JOIN_ENDPOINT
 from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import LEAVE_ENDPOINT
-from nautilus_recovery_actor.core.names import TAKER_ENDPOINT
 from nautilus_recovery_actor.core.report import LostOrder
-from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryComplete
 from nautilus_recovery_actor.node.messages import RecoveryFailed
 from nautilus_recovery_actor.node.messages import RecoveryMessage
@@ -82,7 +81,6 @@ class Consumer:
         "_following",
         "_hook",
         "_strategy",
-        "_trader_id",
         "_unanswered",
         "is_backtest",
         "warmup",
@@ -103,33 +101,26 @@ class Consumer:
         self._unanswered = unanswered
         self.warmup = WarmUp(strategy, self)
         self.is_backtest = False
-        self._trader_id = ""
         self._hook = ""  # Where an exception comes from
 
     # -- THE MONITOR --
 
     def register(self) -> None:
-        """Listen to the bus from now on. In a backtest there is nothing to recover."""
+        """Listen to the monitor from now on. In a backtest there is nothing to recover."""
         # A node's clock is live
         self.is_backtest = isinstance(self._strategy.clock, TestClock)
-        self._trader_id = self._strategy.trader_id.value
         if self.is_backtest:
             self._following.gate.open_without_recovery()
             return
-        for kind in MESSAGES:
-            self._strategy.msgbus.subscribe(kind.topic(), self._on_message)
-        self._strategy.msgbus.register(self._taker, self._on_message)
+        self._strategy.msgbus.register(self._endpoint, self._join)
+        self._join()
 
     def join(self) -> None:
-        """Ask the monitor for what was said before, and be informed first from now on."""
-        strategy = self._strategy
-        if JOIN_ENDPOINT in strategy.msgbus.endpoints():
-            if LEASE_ENDPOINT in strategy.msgbus.endpoints():
-                strategy.msgbus.send(LEASE_ENDPOINT, self._following.gate.limit_by)
-            strategy.msgbus.send(JOIN_ENDPOINT, self._on_message)
+        """Ask the monitor for what was said before, and be informed of what it says from now on."""
+        if self._join():
             return
         self._following.gate.close("RECOVERY_NO_MONITOR: the node has no RecoveryMonitorActor")
-        strategy.log.error(
+        self._strategy.log.error(
             "Trading is disabled: the node has no RecoveryMonitorActor; "
             "add one to the `actors` of its `TradingNodeConfig`"
         )
@@ -145,21 +136,26 @@ class Consumer:
         msgbus = self._strategy.msgbus
         if self.is_backtest or msgbus is None:
             return
-        for kind in MESSAGES:
-            msgbus.unsubscribe(kind.topic(), self._on_message)
-        if self._taker in msgbus.endpoints():
-            msgbus.deregister(self._taker, self._on_message)
+        if self._endpoint in msgbus.endpoints():
+            msgbus.deregister(self._endpoint, self._join)
         if LEAVE_ENDPOINT in msgbus.endpoints():
             msgbus.send(LEAVE_ENDPOINT, self._on_message)
 
     @property
-    def _taker(self) -> str:
-        return TAKER_ENDPOINT.format(strategy_id=self._strategy.id.value)
+    def _endpoint(self) -> str:
+        return GATE_ENDPOINT.format(strategy_id=self._strategy.id.value)
+
+    def _join(self, _: object = None) -> bool:
+        # Not by the topics: a stream from outside may bring messages there
+        msgbus = self._strategy.msgbus
+        has_monitor = JOIN_ENDPOINT in msgbus.endpoints()
+        if has_monitor:
+            if LEASE_ENDPOINT in msgbus.endpoints():
+                msgbus.send(LEASE_ENDPOINT, self._following.gate.limit_by)
+            msgbus.send(JOIN_ENDPOINT, self._on_message)
+        return has_monitor
 
     def _on_message(self, message: RecoveryMessage) -> None:
-        # A stream from outside may bring the messages of other nodes
-        if message.trader_id != self._trader_id:
-            return
         self._hook = "recovery"
         try:
             self._follow(message)

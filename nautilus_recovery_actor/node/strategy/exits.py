@@ -10,6 +10,7 @@ from typing import NamedTuple
 from nautilus_trader.model.enums import InstrumentClass
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderInitialized
+from nautilus_trader.model.events import PositionEvent
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.identifiers import StrategyId
@@ -186,6 +187,8 @@ class Exits:
         self._topics = ()
 
     def _pass_on(self, event: Any) -> None:
+        if not isinstance(event, OrderEvent | PositionEvent):
+            return  # Whoever writes to a stream from outside names the topic
         is_made = isinstance(event, OrderEvent) and event.client_order_id in self._made
         if is_made or event.instrument_id in self._strategy.external_order_claims:
             self._strategy.handle_event(event)

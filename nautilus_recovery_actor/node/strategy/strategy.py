@@ -59,6 +59,9 @@ class RecoverableStrategy(Strategy):
     pass, unless a position that could not be closed would be left naked. In a backtest the gate is
     open.
 
+    The gate believes only the `RecoveryMonitorActor` of its own node, whichever of the two is added
+    first. What comes on the topics of its messages, from an external stream too, does not move it.
+
     Parameters
     ----------
     config : StrategyConfig, optional

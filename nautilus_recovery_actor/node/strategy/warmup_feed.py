@@ -17,6 +17,8 @@ from nautilus_trader.data.messages import RequestBars
 from nautilus_trader.data.messages import RequestQuoteTicks
 from nautilus_trader.data.messages import RequestTradeTicks
 from nautilus_trader.model.data import Bar
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.data import TradeTick
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
@@ -37,6 +39,7 @@ _PRIORITY = 10
 
 P = ParamSpec("P")
 Datum: TypeAlias = Bar | Tick
+_DATA = (Bar, QuoteTick, TradeTick)
 
 
 class Guard(Protocol):
@@ -200,7 +203,7 @@ class WarmupFeed:
     # -- APPLYING --
 
     def _take_past(self, datum: Datum) -> None:
-        if self._is_requested:
+        if self._is_requested and isinstance(datum, _DATA):
             self._past.append(datum)
 
     def _take_response(self, response: DataResponse) -> None:
@@ -263,8 +266,8 @@ class WarmupFeed:
             indicator.reset()
 
     def _take_live(self, datum: Datum) -> None:
-        if getattr(datum, "is_revision", False):
-            return
+        if not isinstance(datum, _DATA) or getattr(datum, "is_revision", False):
+            return  # Whoever writes to a stream from outside names the topic
         if self._edge is None:
             self._live.append(datum)
             return
