@@ -675,7 +675,7 @@ class Bench:
         self._answers = Answers(
             self.seam, reporters, self.cache, self.msgbus, self.clock, self.intake.counts, self.past
         )
-        events = RepairEvents(TRADER, self.cache, self.clock)
+        events = RepairEvents(TRADER, self.cache, self.clock, intake.moves)
         self.repairs = Repairs(self.cache, self.msgbus, events, self.past, self.seam)
 
     def _break_off(self, doing: str, error: Exception) -> None:

@@ -120,7 +120,12 @@ class Repairs:
         if position is not None:
             position_id = position.id
         self._make_room(position_id, order.strategy_id)
-        self._cache.add_order(order, position_id)
+        # A kill between the two would leave a position of an order that there is not
+        self._cache.add_order(order)
+        if position_id is not None:
+            self._cache.add_position_id(
+                position_id, instrument.id.venue, order.client_order_id, order.strategy_id
+            )
         for event in self._events.booked(order, instrument, account_id, position_id, book.px):
             self._send(event)
         await self._until(lambda: order.is_closed)
