@@ -74,7 +74,7 @@ def plan(
         try:
             steps += tuple(_of(there, found))
             steps += parts.moves(there)  # Each is right without the next
-            reason = (parts.left(there) or _lost(there)) if found else None
+            reason = (parts.left(there) or _lost(there, found)) if found else None
         except RefusedError as e:
             reason = str(e)
         if reason is None and found and len(steps) == planned and not there.is_cash:
@@ -100,9 +100,11 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     yield from solved.rest
 
 
-def _lost(there: Place) -> str | None:
+def _lost(there: Place, found: Iterable[Discrepancy]) -> str | None:
+    if not there.half_moves or _POSITIONS.isdisjoint(one.kind for one in found):
+        return None
     moves = " and ".join(f"{o.qty} at {o.px} to {o.strategy_id}" for o in there.half_moves)
-    return moves and (
+    return (
         f"a repair was broken off that moved {moves}, and what the venue holds does not say what "
         "has become of that: its PnL is not booked"
     )
