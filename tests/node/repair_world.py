@@ -8,6 +8,7 @@ in which engines make them up. What asks, reads and repairs is what runs in a no
 import asyncio
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
@@ -142,7 +143,7 @@ class MadeUp(msgspec.Struct, frozen=True):
 
     owner: str
     qty: int
-    px: int
+    px: int | Decimal
     is_synthetic: bool = False
     is_apart: bool = False
     leg: str = "LONG"
@@ -160,6 +161,9 @@ class World(msgspec.Struct, frozen=True):
     is_reporting: bool = True
     # How many of the deals came before what is made up
     at: int = 99
+    # Whose position gets what aligns the cache, if the node is killed in the middle of a move;
+    # "nobody" if nothing does
+    killed: str | None = None
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -399,13 +403,13 @@ class Bench:
     def _fill_cache(self) -> None:
         for number, deal in enumerate(self.world.deals):
             if number == self.world.at:
-                self._make_up()
+                self._make_up(self.world.made_up)
             order = self._traded(number, deal)
             self.client.orders.append(order)
             if deal.known != "nothing":
                 self._learn(order)
         if self.world.at >= len(self.world.deals):
-            self._make_up()
+            self._make_up(self.world.made_up)
 
     def _traded(self, number: int, deal: Deal) -> VenueOrder:
         is_own = deal.owner != EXTERNAL
@@ -460,8 +464,17 @@ class Bench:
         if is_over and deal.knows_end and deal.known != "part" and not cached.is_closed:
             self._apply(self._canceled(cached, venue_order_id, ts))
 
-    def _make_up(self) -> None:
-        for one in self.world.made_up:
+    def align(self, owner: str, leg: str) -> None:
+        """
+        Make up what an engine does at a start: a fill that aligns the cache, at no cost.
+        """
+        position_id = position_id_of(self.world.way, leg) or f"{INSTRUMENT.id}-{owner}"
+        position = self.cache.position(PositionId(str(position_id)))
+        px = position.avg_px_open if position is not None and position.is_open else 100
+        self._make_up([MadeUp(owner, 0, Decimal(str(px)), leg=leg)])
+
+    def _make_up(self, fills: Iterable[MadeUp]) -> None:
+        for one in fills:
             qty = Decimal(one.qty) or self._missing(one.leg)
             if not qty:
                 continue
