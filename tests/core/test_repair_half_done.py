@@ -42,6 +42,7 @@ def test_the_other_half_is_booked_where_it_was_to_go() -> None:
     At the price at which it left, so that the PnL is what it would have been.
     """
     assert steps(half_done(part("3"), venue="2")) == [("merge", (book("-1", "90", "3", **SECOND),))]
+    assert not plan(half_done(part("3"), venue="2")).steps[0].is_automatic
     assert steps(half_done(part("3"), venue="2", explored=False)) == []
 
 
@@ -74,6 +75,7 @@ def test_a_position_that_the_engine_closed_meanwhile_is_opened_for_it(
         ("reopen", (book("1", "100", "0", reopened, is_real=True),)),
         ("merge", (book("-1", "90", "1", reopened, **SECOND),)),
     ]
+    assert all(step.is_automatic for step in plan(observed).steps)
     others = replace(closed, strategy_id=OTHER)
     assert steps(replace(observed, past=(others,))) == []
 

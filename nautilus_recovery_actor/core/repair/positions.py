@@ -62,7 +62,10 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
 
 
 def complete(place: Place) -> Iterator[Step]:
-    """Return what completes moves where the quantities are equal: the engine has seen to those."""
+    """
+    Return what completes moves where the quantities are equal, since the engine has seen to those.
+    It waits for nobody's word: the step that it is the rest of had it.
+    """
     if place.reported is None or place.is_cash or place.has_unnamed_legs:
         return
     legs = {one.position_id for one in place.half_moves} if place.has_legs else {None}
@@ -73,8 +76,9 @@ def complete(place: Place) -> Iterator[Step]:
         closed = _closed(place, leg, halves)
         if halves and (found := _explained(place, parts, expected, ((),), closed, halves)):
             _, is_undoing, reopened = found
-            yield from _undone(place, parts if is_undoing else (), reopened)
-            yield from _completed(place, halves)
+            undone = _undone(place, parts if is_undoing else (), reopened)
+            for step in (*undone, *_completed(place, halves)):
+                yield msgspec.structs.replace(step, is_automatic=True)
 
 
 def _parted(place: Place, part: Part) -> Iterator[Step]:
