@@ -471,9 +471,10 @@ class Bench:
         position_id = position_id_of(self.world.way, leg) or f"{INSTRUMENT.id}-{owner}"
         position = self.cache.position(PositionId(str(position_id)))
         px = position.avg_px_open if position is not None and position.is_open else 100
-        self._make_up([MadeUp(owner, 0, Decimal(str(px)), leg=leg)])
+        made_up = MadeUp(owner, 0, Decimal(str(px)), leg=leg)
+        self._make_up([made_up], self.clock.timestamp_ns())
 
-    def _make_up(self, fills: Iterable[MadeUp]) -> None:
+    def _make_up(self, fills: Iterable[MadeUp], ts: int | None = None) -> None:
         for one in fills:
             qty = Decimal(one.qty) or self._missing(one.leg)
             if not qty:
@@ -488,7 +489,7 @@ class Bench:
                 OrderSide.BUY if qty > 0 else OrderSide.SELL,
                 abs(qty),
                 price(one.px),
-                stamp(number),
+                ts or stamp(number),
                 ["RECONCILIATION"] if owner == EXTERNAL else None,
             )
             position_id = None
@@ -501,7 +502,7 @@ class Bench:
                 f"S-18ec92cd589387ff-{number + 99:08x}" if one.is_synthetic else UUID4().value,
                 qty,
                 Decimal(one.px),
-                stamp(number),
+                ts or stamp(number),
                 one.leg,
             )
             self._apply(self._accepted(order, venue_order_id, trade.ts, flag=True))

@@ -89,6 +89,6 @@ def _has_left(cache: CacheFacade, fill: OrderFilled) -> bool:
     # A node writes first that an order is filled, and then its position: after a kill between the
     # two that holds all of it. One that was opened anew since knows no more of it
     position = cache.position(fill.position_id)
-    if position is None or position.ts_opened > fill.ts_event:
+    if position is None or position.events[0].ts_init > fill.ts_init:
         return True
     return fill.trade_id in position.trade_ids
