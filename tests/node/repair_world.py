@@ -68,6 +68,7 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.epoch import RecoveryState
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.recovery import Recovery
+from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.node.evidence.answers import Answers
@@ -76,6 +77,7 @@ from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
+from nautilus_recovery_actor.node.monitor.repairs import StoppedError
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
 from nautilus_recovery_actor.testkit import paper_instrument
@@ -86,6 +88,7 @@ ACCOUNT = AccountId("PAPER-001")
 INSTRUMENT = paper_instrument("ETHUSDT-PERP")
 STRATEGIES = ("Trend-001", "Other-002")
 EXTERNAL = "EXTERNAL"
+KILLED = "killed"
 # A tenth of what is traded: what the venue takes for a trade
 FEE = Decimal("0.0005")
 ZERO = Decimal(0)
@@ -730,6 +733,25 @@ class Bench:
         Make steps.
         """
         return await self.repairs.carry_out(steps)
+
+    async def begin(self, step: Step) -> tuple[int, str]:
+        """
+        Make all of a step but its last operation.
+        """
+        do = self.repairs._do
+
+        async def do_or_die(of: Step, operation: Operation) -> None:
+            if operation is step.operations[-1]:
+                raise StoppedError(KILLED)
+            await do(of, operation)
+
+        self.repairs._do = do_or_die  # type: ignore[method-assign, assignment]
+        try:
+            made, problem = await self.make(step)
+        finally:
+            del self.repairs._do
+        assert problem is not None
+        return made, problem
 
     def close(self) -> None:
         """

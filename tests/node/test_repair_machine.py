@@ -23,6 +23,7 @@ from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Infer
 from nautilus_recovery_actor.core.repair.steps import Step
 from tests.node.repair_world import EXTERNAL
+from tests.node.repair_world import KILLED
 from tests.node.repair_world import STRATEGIES
 from tests.node.repair_world import ZERO
 from tests.node.repair_world import Bench
@@ -216,8 +217,7 @@ async def repaired(bench: Bench) -> Decimal | None:
     for _ in range(ROUNDS + (killed is not None)):
         for step in judgment.plan.steps:
             if killed is not None and is_move(step):
-                await begin(bench, step, killed)
-                killed = None
+                killed = None if await is_begun(bench, step, killed) else killed
                 break
             made = await make(bench, step)
             if made is None:
@@ -241,15 +241,18 @@ def is_move(step: Step) -> bool:
     return any(isinstance(one, Book) and one.goes_to is not None for one in step.operations)
 
 
-async def begin(bench: Bench, step: Step, aligned: str) -> None:
+async def is_begun(bench: Bench, step: Step, aligned: str) -> bool:
     """
     Do the first half of a move, and what an engine does that is started then.
     """
-    first, second = step.operations
+    second = step.operations[1]
     assert isinstance(second, Book)
-    await bench.make(msgspec.structs.replace(step, operations=(first,)))
+    _, problem = await bench.begin(step)
+    if not problem.endswith(KILLED):
+        return False
     if aligned != "nobody":
         bench.align(aligned, "LONG" if second.qty > 0 else "SHORT")
+    return True
 
 
 def is_equal(bench: Bench) -> None:
