@@ -144,6 +144,27 @@ def test_a_second_order_that_was_never_filled_completes_nothing() -> None:
     about_to_move(do)
 
 
+def test_a_second_order_whose_position_was_torn_completes_nothing() -> None:
+    """
+    It is filled, and the position to which it was to go does not have it.
+    """
+
+    async def do(bench: Bench, step: Step) -> None:
+        await bench.make(half(step, 0))
+        (move,) = found(bench)
+        events = RepairEvents(TRADER, bench.cache, bench.clock, set())
+        second = step.operations[1]
+        assert isinstance(second, Book)
+        torn = events.order_for(msgspec.structs.replace(second, completes=move.move_id), INSTRUMENT)
+        bench.cache.add_order(torn)
+        position_id = PositionId(str(second.position_id))
+        for event in events.booked(torn, INSTRUMENT, ACCOUNT, position_id, second.px):
+            torn.apply(event)
+        assert found(bench) == (move,)
+
+    about_to_move(do)
+
+
 class Kept:
     """
     Says what a kill would leave at each moment: whether the order is there that is said to have a

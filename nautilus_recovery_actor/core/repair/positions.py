@@ -239,14 +239,9 @@ def _half_moves(place: Place, leg: str | None) -> tuple[HalfMove, ...]:
 def _completed(place: Place, halves: Iterable[HalfMove]) -> Iterator[Step]:
     for half in halves:
         part = _target(place, half)
+        owner, move_id = half.strategy_id, half.move_id
         book = Book(
-            part.position_id,
-            half.strategy_id,
-            half.qty,
-            half.px,
-            part.qty,
-            is_real=True,
-            completes=half.move_id,
+            part.position_id, owner, half.qty, half.px, part.qty, is_real=True, completes=move_id
         )
         detail = (
             f"{half.qty} at {half.px} is booked on {part.name} of {half.strategy_id}: a repair has "

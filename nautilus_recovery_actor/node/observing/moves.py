@@ -50,7 +50,7 @@ def half_moves(cache: CacheFacade, begun: set[str]) -> tuple[HalfMove, ...]:
     """Return those of the `begun` moves that are half done, and let go of what is done."""
     found = []
     for move_id in sorted(begun):
-        if any(order.is_closed for order in _later(cache, move_id)):
+        if any(_is_booked(cache, order) for order in _later(cache, move_id)):
             begun.discard(move_id)
         elif half := _half_move(cache, move_id):
             found.append(half)
@@ -64,7 +64,7 @@ def _later(cache: CacheFacade, move_id: str) -> tuple[Order, ...]:
 
 def _half_move(cache: CacheFacade, move_id: str) -> HalfMove | None:
     order = cache.order(first_of(move_id))
-    if order is None or not order.is_closed or not _has_left(cache, order.last_event):
+    if order is None or not _is_booked(cache, order):
         return None
     fill = order.last_event
     to, on = _tagged(order, _STRATEGY), _tagged(order, _POSITION)
@@ -85,9 +85,12 @@ def _tagged(order: Order, prefix: str) -> str | None:
     return next((t.removeprefix(prefix) for t in order.tags or () if t.startswith(prefix)), None)
 
 
-def _has_left(cache: CacheFacade, fill: OrderFilled) -> bool:
+def _is_booked(cache: CacheFacade, order: Order) -> bool:
     # A node writes first that an order is filled, and then its position: after a kill between the
-    # two that holds all of it. One that was opened anew since knows no more of it
+    # two that knows nothing of it. Nor does one that was opened anew since
+    fill = order.last_event
+    if type(fill) is not OrderFilled:
+        return False
     position = cache.position(fill.position_id)
     if position is None or position.events[0].ts_init > fill.ts_init:
         return True
