@@ -149,6 +149,22 @@ class CachedPosition(msgspec.Struct, frozen=True, gc=False):
         return self.account_id, self.instrument_id, self.position_id
 
 
+class HalfMove(msgspec.Struct, frozen=True):
+    """
+    What has left a position, and is not booked where it goes on: `qty`, signed, at `px`.
+
+    That is the position `position_id` of a strategy, ``None`` for the one that the engine chooses.
+    """
+
+    move_id: str
+    account_id: str
+    instrument_id: str
+    strategy_id: str
+    position_id: str | None
+    qty: Decimal
+    px: Decimal
+
+
 class CachedOrder(msgspec.Struct, frozen=True, gc=False):
     """
     An order in the cache; `is_local` if it rests in the node (emulated) and not at the venue.
@@ -266,6 +282,8 @@ class Observation(msgspec.Struct, frozen=True):
     closed: tuple[CachedPosition, ...] = ()
     # The positions, of what was asked for in detail, that only a made-up fill closed, newest first
     past: tuple[CachedPosition, ...] = ()
+    # What a repair has begun to move, when its node was killed or the engine failed
+    half_moves: tuple[HalfMove, ...] = ()
     # The positions of cash accounts that a fill closed that the engine made up
     closed_by_engine: tuple[CachedPosition, ...] = ()
     # The strategies of the node, ``None`` if they are not known, and those that keep legs apart

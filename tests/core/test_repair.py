@@ -85,8 +85,8 @@ def test_a_contrary_part_of_nobodys_is_booked_on_the_strategy(
     assert merge.place == (ACCOUNT, BTC)
     px, qty = Decimal("101.5"), Decimal(moved)
     assert merge.operations == (
-        Book("X-1", "EXTERNAL", -qty, px, Decimal(theirs), is_real=True),
-        Book("P-1", STRATEGY, qty, px, Decimal(mine), is_real=True),
+        Book("X-1", "EXTERNAL", -qty, px, Decimal(theirs), True, goes_to=(STRATEGY, "P-1")),
+        Book("P-1", STRATEGY, qty, px, Decimal(mine), is_real=True, completes=""),
     )
 
 

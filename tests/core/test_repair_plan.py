@@ -137,6 +137,9 @@ def seen(
     return observation(**(values | fields))
 
 
+LEAVES: dict[str, Any] = {"strategy_id": "EXTERNAL", "is_real": True}
+
+
 def plan(observed: Observation, policy: Policy = POLICY) -> Plan:
     return verdict.judge(observed, policy).plan
 
@@ -430,8 +433,8 @@ def test_what_a_stranger_traded_of_a_position_is_taken_up_and_moved_to_it() -> N
         (
             "merge",
             (
-                book("1", "103", "-1", None, strategy_id="EXTERNAL", is_real=True),
-                book("-1", "103", "2", is_real=True),
+                book("1", "103", "-1", None, **LEAVES, goes_to=(STRATEGY, BOTH)),
+                book("-1", "103", "2", is_real=True, completes=""),
             ),
         ),
     ]
@@ -569,8 +572,8 @@ def test_what_is_nobodys_goes_to_the_strategy_that_claims_it(name: str) -> None:
         (
             "hand_over",
             (
-                book("-1", "101", "1", name, strategy_id="EXTERNAL", is_real=True),
-                book("1", "101", "0", target, is_real=True),
+                book("-1", "101", "1", name, **LEAVES, goes_to=(STRATEGY, target)),
+                book("1", "101", "0", target, is_real=True, completes=""),
             ),
         )
     ]

@@ -8,6 +8,7 @@ in which engines make them up. What asks, reads and repairs is what runs in a no
 import asyncio
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
@@ -67,6 +68,7 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.epoch import RecoveryState
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.recovery import Recovery
+from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.node.evidence.answers import Answers
@@ -75,6 +77,7 @@ from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
+from nautilus_recovery_actor.node.monitor.repairs import StoppedError
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.observation import Observer
 from nautilus_recovery_actor.testkit import paper_instrument
@@ -85,6 +88,7 @@ ACCOUNT = AccountId("PAPER-001")
 INSTRUMENT = paper_instrument("ETHUSDT-PERP")
 STRATEGIES = ("Trend-001", "Other-002")
 EXTERNAL = "EXTERNAL"
+KILLED = "killed"
 # A tenth of what is traded: what the venue takes for a trade
 FEE = Decimal("0.0005")
 ZERO = Decimal(0)
@@ -142,7 +146,7 @@ class MadeUp(msgspec.Struct, frozen=True):
 
     owner: str
     qty: int
-    px: int
+    px: int | Decimal
     is_synthetic: bool = False
     is_apart: bool = False
     leg: str = "LONG"
@@ -160,6 +164,9 @@ class World(msgspec.Struct, frozen=True):
     is_reporting: bool = True
     # How many of the deals came before what is made up
     at: int = 99
+    # Whose position gets what aligns the cache, if the node is killed in the middle of a move;
+    # "nobody" if nothing does
+    killed: str | None = None
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -399,13 +406,13 @@ class Bench:
     def _fill_cache(self) -> None:
         for number, deal in enumerate(self.world.deals):
             if number == self.world.at:
-                self._make_up()
+                self._make_up(self.world.made_up)
             order = self._traded(number, deal)
             self.client.orders.append(order)
             if deal.known != "nothing":
                 self._learn(order)
         if self.world.at >= len(self.world.deals):
-            self._make_up()
+            self._make_up(self.world.made_up)
 
     def _traded(self, number: int, deal: Deal) -> VenueOrder:
         is_own = deal.owner != EXTERNAL
@@ -460,8 +467,18 @@ class Bench:
         if is_over and deal.knows_end and deal.known != "part" and not cached.is_closed:
             self._apply(self._canceled(cached, venue_order_id, ts))
 
-    def _make_up(self) -> None:
-        for one in self.world.made_up:
+    def align(self, owner: str, leg: str) -> None:
+        """
+        Make up what an engine does at a start: a fill that aligns the cache, at no cost.
+        """
+        position_id = position_id_of(self.world.way, leg) or f"{INSTRUMENT.id}-{owner}"
+        position = self.cache.position(PositionId(str(position_id)))
+        px = position.avg_px_open if position is not None and position.is_open else 100
+        made_up = MadeUp(owner, 0, Decimal(str(px)), leg=leg)
+        self._make_up([made_up], self.clock.timestamp_ns())
+
+    def _make_up(self, fills: Iterable[MadeUp], ts: int | None = None) -> None:
+        for one in fills:
             qty = Decimal(one.qty) or self._missing(one.leg)
             if not qty:
                 continue
@@ -475,7 +492,7 @@ class Bench:
                 OrderSide.BUY if qty > 0 else OrderSide.SELL,
                 abs(qty),
                 price(one.px),
-                stamp(number),
+                ts or stamp(number),
                 ["RECONCILIATION"] if owner == EXTERNAL else None,
             )
             position_id = None
@@ -488,7 +505,7 @@ class Bench:
                 f"S-18ec92cd589387ff-{number + 99:08x}" if one.is_synthetic else UUID4().value,
                 qty,
                 Decimal(one.px),
-                stamp(number),
+                ts or stamp(number),
                 one.leg,
             )
             self._apply(self._accepted(order, venue_order_id, trade.ts, flag=True))
@@ -675,7 +692,7 @@ class Bench:
         self._answers = Answers(
             self.seam, reporters, self.cache, self.msgbus, self.clock, self.intake.counts, self.past
         )
-        events = RepairEvents(TRADER, self.cache, self.clock)
+        events = RepairEvents(TRADER, self.cache, self.clock, intake.moves)
         self.repairs = Repairs(self.cache, self.msgbus, events, self.past, self.seam)
 
     def _break_off(self, doing: str, error: Exception) -> None:
@@ -716,6 +733,25 @@ class Bench:
         Make steps.
         """
         return await self.repairs.carry_out(steps)
+
+    async def begin(self, step: Step) -> tuple[int, str]:
+        """
+        Make all of a step but its last operation.
+        """
+        do = self.repairs._do
+
+        async def do_or_die(of: Step, operation: Operation) -> None:
+            if operation is step.operations[-1]:
+                raise StoppedError(KILLED)
+            await do(of, operation)
+
+        self.repairs._do = do_or_die  # type: ignore[method-assign, assignment]
+        try:
+            made, problem = await self.make(step)
+        finally:
+            del self.repairs._do
+        assert problem is not None
+        return made, problem
 
     def close(self) -> None:
         """

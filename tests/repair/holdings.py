@@ -3,6 +3,7 @@ What a cache holds of one instrument, as plain values: positions with what they 
 orders.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
@@ -87,6 +88,20 @@ class Holdings(msgspec.Struct, frozen=True):
         """What positions without any trade have realized: the fees that 1.221 invents."""
         parts = (*self.positions, *self.snapshots)
         return sum((one.pnl for one in parts if one.is_made_up), _ZERO)
+
+    @property
+    def gross_pnl(self) -> Decimal:
+        """What has been realized, without any fee."""
+        return self.pnl + sum((fill.fee for fill in self._fills), _ZERO)
+
+    @property
+    def made_up_fees(self) -> Decimal:
+        """What was paid for fills that are no trades of the venue."""
+        return sum((fill.fee for fill in self._fills if not fill.is_real), _ZERO)
+
+    @property
+    def _fills(self) -> Iterator[Filled]:
+        return (fill for one in (*self.positions, *self.snapshots) for fill in one.fills)
 
     def __str__(self) -> str:
         lines = [

@@ -39,6 +39,8 @@ class Repaired:
         What real trades have realized.
     fees : Decimal
         What was paid for those since the kill.
+    gross_pnl : Decimal
+        What real trades have realized, without any fee.
 
     """
 
@@ -47,6 +49,7 @@ class Repaired:
     restarts: tuple[Found, ...]
     real_pnl: Decimal
     fees: Decimal
+    gross_pnl: Decimal
 
     def mistakes(self, *, is_begun: bool = False) -> Iterator[str]:
         """Say what is not as it must be, of a repair that a node before may have begun."""
@@ -55,12 +58,19 @@ class Repaired:
         if not (result.is_right and is_adjusted and result.outcome in ("ADJUSTED", "CLEAN")):
             yield f"not right: {found.outcomes}: {found}"
         # Nobody can take back a fee that the engine of 1.221 has put into what it made up
-        invented = found.holdings.made_up_pnl if IS_1_221 else 0
         real, fees = self.real_pnl, self.fees if self.state.is_inferred else 0
-        # What the owner before has realized was in the memory of the node that was killed
+        known = {real, real + fees}
+        if IS_1_221:
+            known |= {real + found.holdings.made_up_pnl, real + fees - found.holdings.made_up_fees}
+        # What the owner before has paid was in the memory of the node that was killed
         is_lost = is_begun and not self.state.is_claimed
-        if not is_lost and found.holdings.pnl not in (real, real + invented, real + fees):
+        if not is_lost and found.holdings.pnl not in known:
             yield f"realized {found.holdings.pnl} where real trades realized {real}: {found}"
+        if found.holdings.gross_pnl != self.gross_pnl:
+            yield (
+                f"realized {found.holdings.gross_pnl} without fees where real trades realized "
+                f"{self.gross_pnl}: {found}"
+            )
         steps = (
             step
             for step in found.report.repairs
@@ -71,10 +81,11 @@ class Repaired:
         is_handed_over = not self.state.is_claimed
         for number, restart in enumerate(self.restarts, 1):
             is_clean = restart.result.is_right and restart.result.outcome == "CLEAN"
-            # NautilusTrader stores no snapshots, and so not what the owner before has realized
+            # NautilusTrader stores no snapshots, and so not what the owner before has paid
             is_unknown = is_handed_over or (is_begun and IS_1_221)
             pnl = restart.holdings.pnl if is_unknown else found.holdings.pnl
-            if not is_clean or restart.holdings.pnl != pnl:
+            is_equal = restart.holdings.gross_pnl == found.holdings.gross_pnl
+            if not is_clean or not is_equal or restart.holdings.pnl != pnl:
                 yield f"restart {number} is not clean: {restart}"
                 return
 
@@ -118,6 +129,7 @@ async def restarted(
             tuple(restart[state] for restart in restarts),
             world.real_pnl(state),
             world.fees(state),
+            world.gross_pnl(state),
         )
         for state in world.states
     }

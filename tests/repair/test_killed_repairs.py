@@ -13,11 +13,13 @@ from tests.repair.world import wrong_world
 from tests.restart.run import Bench
 
 
-# Closed at cost, ended and handed over; `python -m tests.repair killed` takes all of them
+# Closed at cost, ended, handed over and merged; `python -m tests.repair killed` takes all of them
 CHOSEN = named("gone with its stop", "external claimed later")
+MERGED = named("external claimed later", "stop triggered, its trade left out")
 (CONTRARY,) = named("three contrary positions")
 KILLS = [
     pytest.param((CHOSEN, False), id="at once"),
+    pytest.param((MERGED, True), id="half a move stored"),
     pytest.param(
         ((CONTRARY,), True),
         id="stored",

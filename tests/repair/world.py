@@ -116,6 +116,7 @@ class World:
         self._bench = bench
         self._stories: dict[WrongState, Story] = {}
         self._realized: dict[WrongState, Decimal] = {}
+        self._gross: dict[WrongState, Decimal] = {}
         self._traded: set[int] = set()
         self._stored: Stored = {}
 
@@ -128,13 +129,22 @@ class World:
         for state in self.states:
             self.venue.set_slices(state.symbol, state.slices)
         before = self._bench.ended(self.process(options={"sets_up": True}))
-        self._traded = {trade["id"] for trade in self.venue.state()["trades"]}
+        trades = self.venue.state()["trades"]
+        self._traded = {trade["id"] for trade in trades}
         for state in self.states:
             self._realized[state] = sum(
                 (
                     Decimal(one["pnl"])
                     for one in before["positions"]
                     if one["symbol"] == state.symbol
+                ),
+                Decimal(0),
+            )
+            self._gross[state] = sum(
+                (
+                    Decimal(trade["realizedPnl"])
+                    for trade in trades
+                    if trade["symbol"] == state.symbol
                 ),
                 Decimal(0),
             )
@@ -244,8 +254,14 @@ class World:
 
     def real_pnl(self, state: WrongState) -> Decimal:
         """Return what real trades have realized: until the kill, and what the venue tells since."""
-        realized = (Decimal(trade["realizedPnl"]) for trade in self._trades(state))
-        return self._realized[state] + sum(realized, Decimal(0)) - self.fees(state)
+        return self._realized[state] + self._gains(state) - self.fees(state)
+
+    def gross_pnl(self, state: WrongState) -> Decimal:
+        """Return what they have realized, whatever was paid for them."""
+        return self._gross[state] + self._gains(state)
+
+    def _gains(self, state: WrongState) -> Decimal:
+        return sum((Decimal(each["realizedPnl"]) for each in self._trades(state)), Decimal(0))
 
     def fees(self, state: WrongState) -> Decimal:
         """Return what was paid for the trades that the venue tells since the kill."""

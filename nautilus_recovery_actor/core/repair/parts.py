@@ -11,7 +11,7 @@ from nautilus_recovery_actor.core.repair.place import EXTERNAL
 from nautilus_recovery_actor.core.repair.place import Part
 from nautilus_recovery_actor.core.repair.place import Place
 from nautilus_recovery_actor.core.repair.place import RefusedError
-from nautilus_recovery_actor.core.repair.steps import Book
+from nautilus_recovery_actor.core.repair.place import move
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import Discrepancy
 
@@ -108,15 +108,9 @@ def _merge(place: Place, source: Part, target: Part, *, is_automatic: bool) -> S
         else f"{qty} of {source.name} at {source.avg_px} is booked on {target.name}, both of "
         f"{target.strategy_id}: the venue holds one net position"
     )
-    operations = (
-        Book(source.position_id, source.strategy_id, -qty, source.avg_px, source.qty, True),
-        Book(target.position_id, target.strategy_id, qty, source.avg_px, target.qty, True),
-    )
-    position_id = source.position_id
-    source.qty -= qty
-    target.take(qty, source.avg_px)
+    operations = move(source, target, qty, source.avg_px)
     return place.step(
-        "merge", detail, *operations, position_id=position_id, is_automatic=is_automatic
+        "merge", detail, *operations, position_id=source.position_id, is_automatic=is_automatic
     )
 
 
@@ -131,10 +125,5 @@ def _hand_over(place: Place, part: Part, px: Decimal | None) -> Step:
         f"{part.qty} of {part.name} goes to {place.owner}, which claims the instrument, at {px}, "
         "its own open price"
     )
-    operations = (
-        Book(part.position_id, part.strategy_id, -part.qty, px, part.qty, True),
-        Book(own.position_id, place.owner, part.qty, px, own.qty, True),
-    )
-    own.take(part.qty, px)
-    position_id, part.qty = part.position_id, Decimal(0)
-    return place.step("hand_over", detail, *operations, position_id=position_id)
+    operations = move(part, own, part.qty, px)
+    return place.step("hand_over", detail, *operations, position_id=part.position_id)

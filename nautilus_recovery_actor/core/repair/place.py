@@ -12,12 +12,14 @@ from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import HalfMove
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueTrade
 from nautilus_recovery_actor.core.origins import Origins
 from nautilus_recovery_actor.core.proof import Proof
+from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RepairStep
@@ -80,6 +82,18 @@ def is_virtual(position_id: str | None) -> bool:
     return position_id is not None and position_id.startswith("P-")
 
 
+def move(source: Part, target: Part, qty: Decimal, px: Decimal) -> tuple[Book, Book]:
+    """Return how `qty` leaves one part and goes on on another, and let both have it so."""
+    goes_to = (target.strategy_id, target.position_id)
+    books = (
+        Book(source.position_id, source.strategy_id, -qty, px, source.qty, True, goes_to=goes_to),
+        Book(target.position_id, target.strategy_id, qty, px, target.qty, True, completes=""),
+    )
+    source.qty -= qty
+    target.take(qty, px)
+    return books
+
+
 class Place(msgspec.Struct):
     """What venue and cache say of one account's positions and orders on one instrument."""
 
@@ -106,6 +120,8 @@ class Place(msgspec.Struct):
     fees: Decimal
     # The strategies that keep legs apart
     hedging: frozenset[str]
+    # What has left a position there, and is not booked where it goes on
+    half_moves: tuple[HalfMove, ...] = ()
 
     @property
     def has_legs(self) -> bool:
@@ -274,4 +290,7 @@ def place(
             ZERO,
         ),
         hedging=observation.hedging,
+        half_moves=tuple(
+            one for one in observation.half_moves if (one.account_id, one.instrument_id) == at
+        ),
     )

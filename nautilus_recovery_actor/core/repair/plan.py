@@ -57,7 +57,8 @@ def plan(
     steps: list[Step] = []
     refused: list[RepairStep] = []
     unexplored: set[tuple[str, str]] = set()
-    for at in sorted({*blocking, *_nobodys(observation)}):
+    halves = {(one.account_id, one.instrument_id) for one in observation.half_moves}
+    for at in sorted({*blocking, *halves, *_nobodys(observation)}):
         account_id, instrument_id = at
         found = blocking.get(at, [])
         if not instrument_id or proof.answers.get(account_id, (0, None))[1] is None:
@@ -73,7 +74,7 @@ def plan(
         try:
             steps += tuple(_of(there, found))
             steps += parts.moves(there)  # Each is right without the next
-            reason = parts.left(there) if found else None
+            reason = (parts.left(there) or _lost(there, found)) if found else None
         except RefusedError as e:
             reason = str(e)
         if reason is None and found and len(steps) == planned and not there.is_cash:
@@ -88,6 +89,7 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     # ids and trades, and only then what is left is closed or moved
     kinds = {one.kind for one in found}
     if not kinds & (_ORDERS | _POSITIONS):
+        yield from positions.complete(there)
         return
     ordered = changes(there)
     solved = positions.solve(there, ordered.missing, ordered.resting)
@@ -96,6 +98,16 @@ def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:
     yield from orders.trades(there, ordered, solved.trades)
     yield from orders.endings(there, ordered, solved.trades)
     yield from solved.rest
+
+
+def _lost(there: Place, found: Iterable[Discrepancy]) -> str | None:
+    if not there.half_moves or _POSITIONS.isdisjoint(one.kind for one in found):
+        return None
+    moves = " and ".join(f"{o.qty} at {o.px} to {o.strategy_id}" for o in there.half_moves)
+    return (
+        f"a repair was broken off that moved {moves}, and what the venue holds does not say what "
+        "has become of that: its PnL is not booked"
+    )
 
 
 def _nobodys(observation: Observation) -> set[tuple[str, str]]:

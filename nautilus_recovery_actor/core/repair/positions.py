@@ -11,12 +11,14 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import HalfMove
 from nautilus_recovery_actor.core.observation import VenueTrade
 from nautilus_recovery_actor.core.repair.place import ZERO
 from nautilus_recovery_actor.core.repair.place import Part
 from nautilus_recovery_actor.core.repair.place import Place
 from nautilus_recovery_actor.core.repair.place import RefusedError
 from nautilus_recovery_actor.core.repair.place import is_virtual
+from nautilus_recovery_actor.core.repair.place import move
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.repair.untold import untold
@@ -59,6 +61,26 @@ def solve(place: Place, missing: Sequence[VenueTrade], certain: Collection[str] 
     return solved
 
 
+def complete(place: Place) -> Iterator[Step]:
+    """
+    Return what completes moves where the quantities are equal, since the engine has seen to those.
+    It waits for nobody's word: the step that it is the rest of had it.
+    """
+    if place.reported is None or place.is_cash or place.has_unnamed_legs:
+        return
+    legs = {one.position_id for one in place.half_moves} if place.has_legs else {None}
+    for leg in sorted(legs, key=str):
+        parts = [part for part in place.parts if leg in (None, part.position_id)]
+        expected = sum((o.qty for o in place.reported if leg in (None, o.position_id)), ZERO)
+        halves = _half_moves(place, leg)
+        closed = _closed(place, leg, halves)
+        if halves and (found := _explained(place, parts, expected, ((),), closed, halves)):
+            _, is_undoing, reopened = found
+            undone = _undone(place, parts if is_undoing else (), reopened)
+            for step in (*undone, *_completed(place, halves)):
+                yield msgspec.structs.replace(step, is_automatic=True)
+
+
 def _parted(place: Place, part: Part) -> Iterator[Step]:
     # What a strategy has netted, and the venue holds as a leg
     real = part.qty - part.made_up_qty
@@ -76,12 +98,8 @@ def _parted(place: Place, part: Part) -> Iterator[Step]:
         f"{part.qty} of {part.name} goes on as the venue's leg `{legs[0]}`, at {part.avg_px}, its "
         "own open price"
     )
-    operations = (
-        Book(part.position_id, part.strategy_id, -part.qty, part.avg_px, part.qty, is_real=True),
-        Book(legs[0], part.strategy_id, part.qty, part.avg_px, is_real=True),
-    )
-    place.parts.append(Part(legs[0], part.strategy_id, part.qty, part.avg_px))
-    part.qty = ZERO
+    place.parts.append(leg := Part(legs[0], part.strategy_id, ZERO, None))
+    operations = move(part, leg, part.qty, part.avg_px)
     yield place.step("merge", detail, *operations, position_id=part.position_id)
 
 
@@ -93,25 +111,42 @@ def _solve(
     certain: Collection[str],
     leg: str | None = None,
 ) -> Solved:
-    closed = [one for one in place.closed if one.made_up_qty and leg in (None, one.position_id)]
-    held = sum((part.qty for part in parts), ZERO)
-    made_up = sum((part.made_up_qty for part in parts), ZERO)
-    for trades in _choices(missing, certain):
-        traded = sum((trade.qty for trade in trades), ZERO)
-        for is_undoing, reopened in _undoings(parts, closed, is_cash=place.is_cash):
-            real = -sum((one.made_up_qty for one in reopened), ZERO)
-            total = held + traded + real - (made_up if is_undoing else ZERO)
-            fees = place.fees + sum((one.fee for one in reopened), ZERO)
-            if _is_explained(place, total, expected, fees):
-                undone = list(_undone(place, parts if is_undoing else (), reopened))
-                _take(place, trades)
-                return Solved(undone, trades, [])
+    for halves in dict.fromkeys((_half_moves(place, leg), ())):
+        choices, closed = _choices(missing, certain), _closed(place, leg, halves)
+        if explained := _explained(place, parts, expected, choices, closed, halves):
+            trades, is_undoing, reopened = explained
+            undone = list(_undone(place, parts if is_undoing else (), reopened))
+            undone += _completed(place, halves)
+            _take(place, trades)
+            return Solved(undone, trades, [])
     # What nobody reports: certain are the trades of known orders, and what came after all that the
     # cache knows
     trades = _newer(missing, certain)
     undone = list(_undone(place, parts, ()))
     _take(place, trades)
     return Solved(undone, trades, list(untold(place, expected, leg)))
+
+
+def _explained(
+    place: Place,
+    parts: Sequence[Part],
+    expected: Decimal,
+    choices: Iterable[tuple[VenueTrade, ...]],
+    closed: Sequence[CachedPosition],
+    halves: Collection[HalfMove],
+) -> tuple[tuple[VenueTrade, ...], bool, Sequence[CachedPosition]] | None:
+    # The missing trades, whether what is made up goes, and what is opened again
+    held = sum((one.qty for one in parts), ZERO) + sum((one.qty for one in halves), ZERO)
+    made_up = sum((part.made_up_qty for part in parts), ZERO)
+    for trades in choices:
+        traded = sum((trade.qty for trade in trades), ZERO)
+        for is_undoing, reopened in _undoings(parts, closed, is_cash=place.is_cash):
+            real = -sum((one.made_up_qty for one in reopened), ZERO)
+            total = held + traded + real - (made_up if is_undoing else ZERO)
+            fees = place.fees + sum((one.fee for one in reopened), ZERO)
+            if _is_explained(place, total, expected, fees):
+                return trades, is_undoing, reopened
+    return None
 
 
 def _choices(
@@ -174,6 +209,54 @@ def _undone(
         )
         place.parts.append(Part(position_id, one.strategy_id, qty, one.avg_px))
         yield place.step("reopen", detail, book, position_id=one.position_id)
+
+
+def _closed(
+    place: Place, leg: str | None, halves: Collection[HalfMove] = ()
+) -> list[CachedPosition]:
+    # Where something is to go on, what was made up for it has closed that alone
+    to = {(one.strategy_id, one.position_id) for one in halves}
+    return [
+        one
+        for one in place.closed
+        if one.made_up_qty
+        and leg in (None, one.position_id)
+        and (not to or {(one.strategy_id, one.position_id), (one.strategy_id, None)} & to)
+    ]
+
+
+def _half_moves(place: Place, leg: str | None) -> tuple[HalfMove, ...]:
+    # Those that can go where they were to go
+    owners = {one.position_id: one.strategy_id for one in place.parts if not one.is_made_up}
+    return tuple(
+        one
+        for one in place.half_moves
+        if leg in (None, one.position_id)
+        and owners.get(one.position_id, one.strategy_id) == one.strategy_id
+    )
+
+
+def _completed(place: Place, halves: Iterable[HalfMove]) -> Iterator[Step]:
+    for half in halves:
+        part = _target(place, half)
+        owner, move_id = half.strategy_id, half.move_id
+        book = Book(
+            part.position_id, owner, half.qty, half.px, part.qty, is_real=True, completes=move_id
+        )
+        detail = (
+            f"{half.qty} at {half.px} is booked on {part.name} of {half.strategy_id}: a repair has "
+            "taken it off another position, and was broken off"
+        )
+        part.take(half.qty, half.px, half.strategy_id)
+        place.half_moves = tuple(one for one in place.half_moves if one is not half)
+        yield place.step("merge", detail, book, position_id=part.position_id)
+
+
+def _target(place: Place, half: HalfMove) -> Part:
+    position_id = half.position_id
+    if is_virtual(position_id) and not any(o.position_id == position_id for o in place.parts):
+        return place.part_of(half.strategy_id, None)  # It was closed, and opened anew
+    return place.part_to_book(half.strategy_id, position_id)
 
 
 def _undo(place: Place, part: Part) -> Step:

@@ -30,6 +30,10 @@ class Book(msgspec.Struct, frozen=True):
     is_real: bool = False
     # Whether it is closed, or given back, without a trade that anybody reports
     is_untold: bool = False
+    # The strategy and the position to which it moves
+    goes_to: tuple[str, str | None] | None = None
+    # The id of the move that it completes, empty for the one that the step has begun
+    completes: str | None = None
 
 
 class Fill(msgspec.Struct, frozen=True):

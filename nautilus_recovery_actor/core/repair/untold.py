@@ -66,13 +66,7 @@ def _given_back(place: Place, lacking: Decimal, leg: str | None) -> Iterator[tup
         qty, is_open = min(abs(lacking), abs(part.untold_qty)).copy_sign(lacking), bool(part.qty)
         lacking -= qty
         book = Book(
-            part.position_id,
-            part.strategy_id,
-            qty,
-            part.avg_px,
-            part.qty,
-            is_real=True,
-            is_untold=is_open,
+            part.position_id, part.strategy_id, qty, part.avg_px, part.qty, True, is_untold=is_open
         )
         detail = (
             f"Give {qty} back to {part.name} of {part.strategy_id} at {part.avg_px}, its own open "

@@ -176,7 +176,7 @@ class RecoveryMonitorActor(Actor):
             self._on_idle,
             self._break_off,
         )
-        events = RepairEvents(self.trader_id, cache, clock)
+        events = RepairEvents(self.trader_id, cache, clock, self._intake.moves)
         self._decisions = Decisions(
             self,
             self._rules,

@@ -40,6 +40,9 @@ from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.node.observing.fills import MOVED
 from nautilus_recovery_actor.node.observing.fills import REPAIRED
 from nautilus_recovery_actor.node.observing.fills import UNTOLD
+from nautilus_recovery_actor.node.observing.moves import first_of
+from nautilus_recovery_actor.node.observing.moves import next_of
+from nautilus_recovery_actor.node.observing.moves import tags_of
 
 
 # As the engine tags the orders that it makes up to align a position
@@ -51,10 +54,15 @@ _MAX_PRECISION = 9
 class RepairEvents:
     """Makes them."""
 
-    def __init__(self, trader_id: TraderId, cache: CacheFacade, clock: Clock) -> None:
+    def __init__(
+        self, trader_id: TraderId, cache: CacheFacade, clock: Clock, moves: set[str]
+    ) -> None:
         self._trader_id = trader_id
         self._cache = cache
         self._clock = clock
+        # All that may be half done, the last that was begun
+        self._moves = moves
+        self._move = ""
 
     def order_for(self, book: Book, instrument: Instrument) -> MarketOrder:
         """Return an order that nobody sent, to book a fill of it."""
@@ -62,14 +70,23 @@ class RepairEvents:
             trader_id=self._trader_id,
             strategy_id=StrategyId(book.strategy_id),
             instrument_id=instrument.id,
-            client_order_id=ClientOrderId(f"{_prefix(book)}{UUID4().value}"),
+            client_order_id=self._client_order_id(book),
             order_side=OrderSide.BUY if book.qty > 0 else OrderSide.SELL,
             quantity=instrument.make_qty(abs(book.qty)),
             time_in_force=TimeInForce.GTC,
             init_id=UUID4(),
             ts_init=self._clock.timestamp_ns(),
-            tags=_TAGS,
+            tags=_TAGS if book.goes_to is None else [*_TAGS, *tags_of(*book.goes_to)],
         )
+
+    def _client_order_id(self, book: Book) -> ClientOrderId:
+        if book.goes_to is not None:
+            self._move = f"{MOVED}{UUID4().value}"
+            self._moves.add(self._move)
+            return first_of(self._move)
+        if book.completes is not None:
+            return next_of(self._cache, book.completes or self._move)
+        return ClientOrderId(f"{_prefix(book)}{UUID4().value}")
 
     def booked(
         self,

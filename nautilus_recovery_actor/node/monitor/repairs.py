@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from collections.abc import Iterable
 
+import msgspec
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.reports import FillReport
@@ -86,7 +87,7 @@ class Repairs:
             self._held(book, step)
 
     def _held(self, book: Book, step: Step) -> Position | None:
-        position = self._position(book, step)
+        position = self._position(book.strategy_id, book.position_id, step)
         held = 0 if position is None else position.signed_decimal_qty()
         if held != book.held:
             raise StoppedError(f"the position holds {held} by now, and not {book.held}")
@@ -115,23 +116,37 @@ class Repairs:
 
     async def _book(self, book: Book, step: Step, instrument: Instrument) -> None:
         position, account_id = self._held(book, step), AccountId(step.told.account_id)
-        order = self._events.order_for(book, instrument)
+        order = self._events.order_for(self._with_target(book, step), instrument)
         position_id = None if book.position_id is None else PositionId(book.position_id)
         if position is not None:
             position_id = position.id
         self._make_room(position_id, order.strategy_id)
-        self._cache.add_order(order, position_id)
+        # A kill between the two would leave a position of an order that there is not
+        self._cache.add_order(order)
+        if position_id is not None:
+            self._cache.add_position_id(
+                position_id, instrument.id.venue, order.client_order_id, order.strategy_id
+            )
         for event in self._events.booked(order, instrument, account_id, position_id, book.px):
             self._send(event)
         await self._until(lambda: order.is_closed)
 
-    def _position(self, book: Book, step: Step) -> Position | None:
-        if book.position_id is not None:
-            return self._cache.position(PositionId(book.position_id))
+    def _with_target(self, book: Book, step: Step) -> Book:
+        # A strategy may have another position by the time that the rest of the move is made
+        if book.goes_to is None:
+            return book
+        strategy_id, position_id = book.goes_to
+        target = self._position(strategy_id, position_id, step)
+        if target is None:
+            return book
+        return msgspec.structs.replace(book, goes_to=(strategy_id, target.id.value))
+
+    def _position(self, strategy_id: str, position_id: str | None, step: Step) -> Position | None:
+        if position_id is not None:
+            return self._cache.position(PositionId(position_id))
         account_id, instrument_id = step.place
         found = self._cache.positions_open(
-            instrument_id=InstrumentId.from_str(instrument_id),
-            strategy_id=StrategyId(book.strategy_id),
+            instrument_id=InstrumentId.from_str(instrument_id), strategy_id=StrategyId(strategy_id)
         )
         return next((one for one in found if one.account_id.value == account_id), None)
 

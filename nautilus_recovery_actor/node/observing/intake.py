@@ -20,6 +20,7 @@ from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.node.observing.accounts import balances
 from nautilus_recovery_actor.node.observing.fills import made_up_fills
+from nautilus_recovery_actor.node.observing.moves import begun_moves
 from nautilus_recovery_actor.node.observing.orders import is_placed_here
 from nautilus_recovery_actor.node.observing.orders import order_statuses
 from nautilus_recovery_actor.node.observing.orders import restored_orders
@@ -60,6 +61,8 @@ class Intake(msgspec.Struct):
     restored: dict[ClientOrderId, int] = {}
     # The status of each order that was not over when the cache was restored
     statuses_before: dict[str, str] = {}
+    # The moves that a repair has begun, and has not been seen to complete
+    moves: set[str] = set()
 
     # What was decided, as far as an event has to know of it: whether the epoch has ended, whether
     # more than a reference is to be kept, and which instruments are blocked
@@ -83,6 +86,7 @@ class Intake(msgspec.Struct):
         self.restored = restored_orders(cache)
         self.statuses_before = order_statuses(cache)
         self.balances_before = balances(cache)
+        self.moves.update(begun_moves(cache))
 
     def begin_at_runtime(self, cache: CacheFacade) -> None:
         """Note what the cache held before the new events of an epoch that opens at run time."""

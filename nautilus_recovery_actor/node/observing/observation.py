@@ -30,6 +30,7 @@ from nautilus_recovery_actor.node.observing.exits import closed_positions
 from nautilus_recovery_actor.node.observing.fills import observed_fills
 from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
+from nautilus_recovery_actor.node.observing.moves import half_moves
 from nautilus_recovery_actor.node.observing.orders import ended_orders
 from nautilus_recovery_actor.node.observing.positions import closed_by_engine
 from nautilus_recovery_actor.node.observing.positions import closed_by_nothing
@@ -190,6 +191,8 @@ class Observer:
         closed = closed_by_engine(cache, wallets) if wallets else ()
         held |= {one.instrument_id for one in closed}
         based = bases(cache, held)
+        halves = half_moves(cache, intake.moves)
+        places = {(one.account_id, one.instrument_id) for one in halves}
         asked = self._asked(recovery, known)
         return Observation(
             trader_id=self._trader_id,
@@ -215,7 +218,8 @@ class Observer:
             live_orders=live,
             closed_by_engine=closed,
             hedging=self._node_start.hedging if is_owned else frozenset(),
-            past=closed_by_nothing(cache, recovery.explored),
+            past=closed_by_nothing(cache, recovery.explored | places),
+            half_moves=halves,
             approval=recovery.approval,
             closed=closed_positions(cache, live),
             strategies=self._node_start.strategies if is_owned else None,

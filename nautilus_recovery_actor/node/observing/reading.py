@@ -127,7 +127,7 @@ class Reading:
             _events, _changed_orders, self._made
         )
         self._positions = _Kept[PositionId, Position, CachedPosition](
-            self._size, self._changed_positions, self._read_position
+            self._state, self._changed_positions, self._read_position
         )
         # The report is kept with what it names, so that no other one can have its `id`
         self._named: dict[int, tuple[VenueReport | Answer, _Named]] = {}
@@ -227,11 +227,13 @@ class Reading:
     def _read_position(self, position: Position) -> CachedPosition:
         return read_position(self._cache, position)
 
-    def _size(self, position: Position) -> tuple[int, float, bool]:
-        return position.event_count, position.signed_qty, is_cash(self._cache, position.account_id)
+    def _state(self, position: Position) -> tuple[int, float, OrderEvent | None, bool]:
+        # One that is closed and opened anew by as much may be the same object (seen on 1.221)
+        is_of_cash = is_cash(self._cache, position.account_id)
+        return position.event_count, position.signed_qty, position.last_event, is_of_cash
 
     def _changed_positions(self, seen: Mapping[PositionId, _Seen]) -> list[PositionId]:
-        return [key for key, one in seen.items() if self._size(one.thing) != one.stamp]
+        return [key for key, one in seen.items() if self._state(one.thing) != one.stamp]
 
     def _note_accounts(self) -> None:
         if self._accounts[0] is not self._listed:
