@@ -138,10 +138,10 @@ class NodeProcess:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def _own_ending(self) -> Ending:
-        if self._ending is not None:
-            return self._ending
         if self._phase is Phase.BUILDING and self._asked.signal is not None:
             return self._not_started()
+        if self._ending is not None:
+            return self._ending
         code = self._process.exitcode or 0
         doing = {Phase.BUILDING: "was built", Phase.RUNNING: "ran", Phase.STOPPING: "stopped"}
         while_ = f"while the node {doing[self._phase]}"
