@@ -2,6 +2,7 @@
 A start that stored entries stop: it says what to do, or does it, and keeps what it takes.
 """
 
+import asyncio
 import re
 import signal
 import time
@@ -23,6 +24,7 @@ from tests.forget.support import is_startable
 from tests.forget.support import left_behind
 from tests.forget.support import stored
 from tests.forget.support import without_record
+from tests.forget.test_start import run_twice
 from tests.supervised.support import Supervised
 from tests.supervised.support import place
 
@@ -89,6 +91,24 @@ def test_what_two_nodes_wrote_is_healed_before_the_node_is_made(
     monkeypatch.setenv("REDIS_URL", valkey.url)
     assert main(["forget", "--undo", found[1], "--trader", TRADER, "--apply"]) == 0
     assert without_record(stored(valkey))[POSITION.encode()] == before[POSITION.encode()]
+
+
+def test_what_two_running_nodes_of_one_trader_wrote_is_healed(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """Both have appended the same fill to the same lists, and no node starts without healing."""
+    orders = left_behind(venue, valkey)
+    asyncio.run(run_twice(venue, valkey, orders["bid"].rpartition(":")[2]))
+    assert not is_startable(valkey)
+    with Supervised("traded", redis=place(valkey), port=venue.port) as run:
+        assert run.code() == 65
+    with Supervised("traded", options={"heal": True}, redis=place(valkey), port=venue.port) as run:
+        run.until(" CLEAN")
+        run.signal(signal.SIGTERM)
+        assert run.code() == 0
+        assert all(line.startswith("healed ") for line in run.said[:-1])
+    with Supervised("traded", redis=place(valkey), port=venue.port) as run:
+        run.until(" CLEAN")
 
 
 def test_nothing_is_healed_while_a_node_runs(
