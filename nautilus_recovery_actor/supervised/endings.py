@@ -34,6 +34,7 @@ class Phase(StrEnum):
 
     BUILDING = "BUILDING"
     RUNNING = "RUNNING"
+    RECOVERED = "RECOVERED"
     STOPPING = "STOPPING"
 
 
@@ -43,8 +44,6 @@ class Ending(msgspec.Struct, frozen=True):
     code: int
     # Why, in one line, where it is not a stop as asked
     why: str = ""
-    # If a recovery had completed in it
-    has_recovered: bool = False
 
 
 class RefusedError(BaseException):

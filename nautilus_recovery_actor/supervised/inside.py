@@ -37,8 +37,6 @@ class Order(msgspec.Struct, frozen=True):
 
     build: Build
     heal: bool
-    # If a node may have been made before: then it runs where it was made
-    is_alone: bool = False
 
 
 def say(line: str) -> None:
@@ -63,12 +61,10 @@ def run(order: Order, tell: Tell) -> Ending:
 
 
 def _built(order: Order, tell: Tell, configs: list[TradingNodeConfig]) -> TradingNode:
-    with _before_each_node(order, tell, configs) as made:
+    with _before_each_node(order, tell, configs):
         node: object = order.build()
         if not isinstance(node, TradingNode):
             raise TypeError(f"`build` returned a {type(node).__name__}, not a TradingNode")
-        if not (order.is_alone or any(node is one for one in made)):
-            raise RuntimeError("`build` has to make the node: it runs in a process of its own")
         if not node.is_built():
             node.build()
     return node
@@ -76,7 +72,7 @@ def _built(order: Order, tell: Tell, configs: list[TradingNodeConfig]) -> Tradin
 
 def _run(node: TradingNode, tell: Tell, configs: list[TradingNodeConfig]) -> Ending:
     monitors = [a for a in node.trader.actors() if isinstance(a, RecoveryMonitorActor)]
-    with _stopping_once(node, tell), _recoveries() as recovered:
+    with _stopping_once(node, tell), _recovery(tell):
         node.kernel.msgbus.subscribe(SHUTDOWN, lambda _: tell(Phase.STOPPING))
         tell(Phase.RUNNING)
         error = None
@@ -90,23 +86,20 @@ def _run(node: TradingNode, tell: Tell, configs: list[TradingNodeConfig]) -> End
     if error is not None and RecoveryPhase.FAILED not in phases:
         return raised("the node", error, configs)
     if phases <= {RecoveryPhase.COMPLETE}:
-        return Ending(Exit.STOPPED, has_recovered=bool(recovered))
+        return Ending(Exit.STOPPED)
     is_failed = RecoveryPhase.FAILED in phases
     why = "its last recovery failed" if is_failed else "its last recovery had not ended"
-    return Ending(Exit.TRY_AGAIN, f"the node stopped: {why}", has_recovered=bool(recovered))
+    return Ending(Exit.TRY_AGAIN, f"the node stopped: {why}")
 
 
 @contextmanager
-def _before_each_node(
-    order: Order, tell: Tell, configs: list[TradingNodeConfig]
-) -> Iterator[list[TradingNode]]:
+def _before_each_node(order: Order, tell: Tell, configs: list[TradingNodeConfig]) -> Iterator[None]:
     # `TradingNode(...)` connects to Redis for as long as it takes, deaf to everything (100 attempts
     # on 1.221 and 1.231, without releasing the GIL): what is wrong has to be seen before
     native: Any = TradingNode.__init__
-    made: list[TradingNode] = []
 
     def init(node: TradingNode, config: Any = None, *args: Any, **kwargs: Any) -> None:
-        given = {} if config is None else {"config": config}
+        given = () if config is None and not args else (config, *args)
         if isinstance(config, TradingNodeConfig):
             configs.append(config)
             for one in server.servers(config):
@@ -114,12 +107,11 @@ def _before_each_node(
                 server.check(one)
                 if order.heal and one.is_cache:
                     server.heal(one, say)
-        native(node, *args, **given, **kwargs)
-        made.append(node)
+        native(node, *given, **kwargs)
 
     setattr(TradingNode, "__init__", init)  # noqa: B010 (to mypy it is no variable)
     try:
-        yield made
+        yield
     finally:
         setattr(TradingNode, "__init__", native)  # noqa: B010
 
@@ -153,12 +145,9 @@ def _stopping_once(node: TradingNode, tell: Tell) -> Iterator[None]:
 
 
 @contextmanager
-def _recoveries() -> Iterator[list[None]]:
-    recovered: list[None] = []
-
+def _recovery(tell: Tell) -> Iterator[None]:
     def on_completed(*_: Any, **__: Any) -> None:
-        if not recovered:
-            recovered.append(None)
+        tell(Phase.RECOVERED)
 
     with signals.recovery_completed.connected_to(on_completed):
-        yield recovered
+        yield

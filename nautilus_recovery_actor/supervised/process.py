@@ -75,6 +75,8 @@ class NodeProcess:
         self._stop_secs = stop_secs
         self._servers: list[Server] = []
         self._phase = Phase.BUILDING
+        # If a recovery has completed in it
+        self.has_recovered = False
         self._ending: Ending | None = None
         self._deadline: float | None = time.monotonic() + build_secs
         self._is_forwarded = False
@@ -118,6 +120,8 @@ class NodeProcess:
                 self._servers.append(told)
             case Ending():
                 self._ending = told
+            case Phase.RECOVERED:
+                self.has_recovered = True
             case Phase() if told is not self._phase and self._phase is not Phase.STOPPING:
                 self._phase = told
                 is_running = told is Phase.RUNNING and not self._is_forwarded
@@ -143,8 +147,8 @@ class NodeProcess:
         if self._ending is not None:
             return self._ending
         code = self._process.exitcode or 0
-        doing = {Phase.BUILDING: "was built", Phase.RUNNING: "ran", Phase.STOPPING: "stopped"}
-        while_ = f"while the node {doing[self._phase]}"
+        doing = {Phase.BUILDING: "was built", Phase.STOPPING: "stopped"}
+        while_ = f"while the node {doing.get(self._phase, 'ran')}"
         if code < 0:
             with suppress(ValueError):
                 return Ending(Exit.TRY_AGAIN, f"the process was killed by {_name(-code)} {while_}")

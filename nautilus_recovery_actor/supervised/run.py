@@ -77,7 +77,7 @@ def run_supervised(
         if restarts:
             raise ValueError("`restarts` needs a process in which NautilusTrader has not run")
         say("the node runs in this process, in which NautilusTrader has run: without deadlines")
-        ending = inside.run(inside.Order(build, heal, is_alone=True), lambda _: None)
+        ending = inside.run(inside.Order(build, heal), lambda _: None)
         return _told(ending.code, ending.why, say)
     threads = [thread.name for thread in threading.enumerate()[1:]]
     if threads:
@@ -91,8 +91,9 @@ def run_supervised(
         again, pause = restarts, _FIRST_PAUSE_SECS
         while True:
             order = inside.Order(build, heal)
-            ending = NodeProcess(order, asked, build_timeout_secs, stop_timeout_secs).ended()
-            if ending.has_recovered:
+            node = NodeProcess(order, asked, build_timeout_secs, stop_timeout_secs)
+            ending = node.ended()
+            if node.has_recovered:
                 again, pause = restarts, _FIRST_PAUSE_SECS
             is_over = ending.code != Exit.TRY_AGAIN or not again or asked.signal is not None
             if is_over:

@@ -3,6 +3,7 @@ A program that ends with the exit code of `run_supervised`: the first argument n
 built, the second has the options, the third what the node needs, both as JSON.
 """
 
+import asyncio
 import ctypes
 import json
 import os
@@ -21,6 +22,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor import run_supervised
+from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import PaperVenueLiveExecClientFactory
 
@@ -42,13 +44,14 @@ def alone(redis: dict[str, Any], bus: dict[str, Any] | None = None) -> TradingNo
     say("BUILD")
     streamed = None if bus is None else MessageBusConfig(database=DatabaseConfig(**bus))
     return TradingNode(
-        config=TradingNodeConfig(
+        TradingNodeConfig(
             trader_id=TRADER,
             cache=CacheConfig(database=DatabaseConfig(**redis)),
             message_bus=streamed,
             exec_engine=LiveExecEngineConfig(reconciliation=False),
             timeout_post_stop=0.1,
-        )
+        ),
+        asyncio.new_event_loop(),
     )
 
 
@@ -76,6 +79,11 @@ def traded(redis: dict[str, Any], port: int) -> TradingNode:
         )
     )
     node.add_exec_client_factory("PAPER", PaperVenueLiveExecClientFactory)
+    loop = node.get_event_loop()
+    assert loop is not None
+    # After every receiver
+    recovered = lambda *_, **__: loop.call_soon(say, "RECOVERED")  # noqa: E731
+    signals.recovery_completed.connect(recovered, weak=False)
     return node  # Whether it is built is left to `run_supervised`
 
 

@@ -59,7 +59,12 @@ class Supervised:
 
     @property
     def node_pid(self) -> int:
-        return int(next(line for line in self.lines if line.startswith("BUILD")).split()[1])
+        """
+        The newest process of the node.
+        """
+        return int(
+            next(line for line in reversed(self.lines) if line.startswith("BUILD")).split()[1]
+        )
 
     def until(self, is_so: str | Callable[[Self], bool], timeout_secs: float = 40.0) -> None:
         """

@@ -61,6 +61,14 @@ def test_a_second_sigterm_does_not_cut_a_stop_short(
         assert run.log.rstrip().endswith("DISPOSED\x1b[0m")
 
 
+def test_a_node_without_a_monitor_stops_cleanly(valkey: EmbeddedValkey) -> None:
+    """On a loop of its own, as `TradingNode` takes one."""
+    with Supervised("alone", redis=place(valkey)) as run:
+        run.until("TradingNode: RUNNING")
+        run.signal(signal.SIGTERM)
+        assert (run.code(), run.said) == (0, [])
+
+
 def test_a_failed_recovery_asks_for_a_restart(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     """The monitor has stopped the node."""
     venue.set_faults(query_errors=True)
@@ -172,6 +180,22 @@ def test_a_node_is_started_again_as_often_as_asked(
         assert run.said == [
             "the process was killed by SIGKILL while the node was built: again in 1 s, 1 left"
         ]
+
+
+def test_a_node_that_had_recovered_may_be_started_as_often_again(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """What counts is how often in a row it does not come up, even if it is killed later."""
+    venue.open_account()
+    with Supervised("traded", options={"restarts": 1}, redis=place(valkey), port=venue.port) as run:
+        for epoch in (1, 2):
+            run.until(lambda run, times=epoch: run.log.count("RECOVERED ") == times)  # type: ignore[misc]
+            os.kill(run.node_pid, signal.SIGKILL)
+            run.until(lambda run, said=epoch: len(run.said) == said)  # type: ignore[misc]
+            assert run.said[-1].endswith("while the node ran: again in 1 s, 1 left")
+        run.until("Recovery epoch 3 CLEAN")
+        run.signal(signal.SIGTERM)
+        assert run.code() == 0
 
 
 def test_restarts_run_out(valkey: EmbeddedValkey) -> None:
