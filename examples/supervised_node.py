@@ -1,14 +1,16 @@
 """
-A node that its supervisor restarts when the recovery fails.
+A node that its supervisor restarts when a restart can help.
 
-With ``on_failure="shutdown"`` the monitor stops the node, whether or not its trader ever started.
-The process then ends with code 75 (``EX_TEMPFAIL``), and with 0 after a stop of a recovered node.
-That is all that a supervisor needs. Two lines of a systemd unit::
+`run_supervised` builds and runs the node in a process of its own and returns the exit code. With
+``on_failure="shutdown"`` the monitor stops the node when its recovery fails, whether or not its
+trader ever started: 75 (``EX_TEMPFAIL``), as for a server that does not answer. 0 is a stop of a
+recovered node. Three lines of a systemd unit::
 
     Restart=on-failure
-    RestartSec=10
+    RestartSec=20
+    RestartPreventExitStatus=2 65 70 78
 
-and with Docker ``--restart on-failure``.
+and with Docker ``--restart on-failure:5``.
 
 Run it as it is and it trades at a paper venue of its own: ``python examples/supervised_node.py``.
 ``--port`` names a paper venue that runs already, the environment variable ``REDIS_URL`` a Redis. To
@@ -16,7 +18,6 @@ trade for real, put the configurations and factories of your adapter where those
 are.
 """
 
-import os
 import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
@@ -27,8 +28,7 @@ from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
-from nautilus_recovery_actor import RecoveryMonitorActor
-from nautilus_recovery_actor import RecoveryPhase
+from nautilus_recovery_actor import run_supervised
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
@@ -37,7 +37,7 @@ from nautilus_recovery_actor.testkit import PaperVenueLiveExecClientFactory
 
 def supervised_node(port: int, startup_timeout_secs: float, valkey: EmbeddedValkey) -> TradingNode:
     """
-    Return a node that stops itself when its recovery fails.
+    Return a node that stops itself when its recovery fails. `run_supervised` calls this.
     """
     node = TradingNode(
         config=TradingNodeConfig(
@@ -62,18 +62,6 @@ def supervised_node(port: int, startup_timeout_secs: float, valkey: EmbeddedValk
     return node
 
 
-def run(node: TradingNode) -> int:
-    """
-    Run the node until it stops, and return the exit code: 0 if its last recovery has completed.
-    """
-    (monitor,) = (a for a in node.trader.actors() if isinstance(a, RecoveryMonitorActor))
-    try:
-        node.run()
-    finally:
-        node.dispose()
-    return os.EX_OK if monitor.phase is RecoveryPhase.COMPLETE else os.EX_TEMPFAIL
-
-
 def main() -> int:
     """
     Run the node, and return the exit code of the process.
@@ -85,7 +73,8 @@ def main() -> int:
     with ExitStack() as stack:
         port = given.port or stack.enter_context(PaperVenue()).port
         valkey = stack.enter_context(EmbeddedValkey())
-        return run(supervised_node(port, given.startup_timeout_secs, valkey))
+        secs = given.startup_timeout_secs
+        return run_supervised(lambda: supervised_node(port, secs, valkey))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ if _find_spec("nautilus_trader") is not None:
     from nautilus_recovery_actor.outside.checks.findings import Finding
     from nautilus_recovery_actor.outside.checks.findings import PreflightReport
     from nautilus_recovery_actor.outside.checks.preflight import preflight
+    from nautilus_recovery_actor.supervised.run import run_supervised
 else:
 
     def __getattr__(name: str) -> object:
@@ -103,5 +104,6 @@ __all__ = [
     "preflight",
     "recovery_cache_config",
     "recovery_exec_engine_config",
+    "run_supervised",
     "signals",
 ]

@@ -84,6 +84,7 @@ ORDER_EVENTS = "events.order."
 POSITION_EVENTS = "events.position."
 EXECUTION_REPORTS = "reports.execution."
 RISK_EVENTS = "events.risk"
+SHUTDOWN = "commands.system.shutdown"
 COMMAND_STREAM = "recovery-commands"
 
 

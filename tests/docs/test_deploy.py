@@ -3,7 +3,9 @@ The files of the deployment: they are what systemd and Kubernetes read, and neve
 """
 
 import configparser
+import inspect
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +16,8 @@ import yaml
 from nautilus_trader.config import TradingNodeConfig
 
 from nautilus_recovery_actor import RecoveryMonitorConfig
+from nautilus_recovery_actor import run_supervised
+from nautilus_recovery_actor.supervised.endings import Exit
 
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
@@ -62,11 +66,16 @@ def test_systemd_finds_nothing_wrong_with_a_unit(path: Path, tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_failed_recovery_is_tried_again_and_wrong_arguments_are_not() -> None:
-    """The supervised node ends with 75 and with 2."""
+def test_what_a_restart_can_fix_is_tried_again_and_nothing_else_is() -> None:
+    """Each exit code of the page and of the module is in one of the two groups."""
     service = unit(NODE)["Service"]
     assert service["Restart"] == "on-failure"
-    assert service["RestartPreventExitStatus"].split() == ["2"]
+    not_again = {int(code) for code in service["RestartPreventExitStatus"].split()}
+    assert not_again == {2, *Exit} - {Exit.STOPPED, Exit.TRY_AGAIN}
+    page = (DEPLOY.parents[1] / "docs" / "deploying.md").read_text()
+    rows = re.findall(r"^\| (\d+) \|.*\| (yes|no)\b", page, re.MULTILINE)
+    told = {int(code): again for code, again in rows}
+    assert told == {0: "no", Exit.TRY_AGAIN: "yes", **dict.fromkeys(not_again, "no")}
     assert "SuccessExitStatus" not in service
     assert "WatchdogSec" not in service
     assert service["ExecStart"].endswith("supervised_node.py")
@@ -88,7 +97,10 @@ def test_a_node_whose_recovery_times_out_is_not_restarted_for_ever() -> None:
 
 
 def test_a_stop_has_more_time_than_the_node_takes() -> None:
-    """Both supervisors wait longer than NautilusTrader does by default."""
+    """Both supervisors wait longer than `run_supervised`, and that longer than NautilusTrader."""
+    secs = inspect.signature(run_supervised).parameters["stop_timeout_secs"].default
+    assert secs > secs_to_stop()
+    assert float(unit(NODE)["Service"]["TimeoutStopSec"]) > 2 * secs
     assert float(unit(NODE)["Service"]["TimeoutStopSec"]) > 2 * secs_to_stop()
     pod = manifests()["StatefulSet"]["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] > 2 * secs_to_stop()

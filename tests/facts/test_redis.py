@@ -32,6 +32,16 @@ except BaseException as e:
 """
 
 
+HANGS = """
+import signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+def beat():
+    while True:
+        print("alive", flush=True)
+threading.Thread(target=beat, daemon=True).start()
+"""
+
+
 @contextmanager
 def node(**database: object) -> Iterator[subprocess.Popen[str]]:
     """
@@ -108,3 +118,32 @@ def test_a_login_that_breaks_the_url_ends_the_start(database: dict[str, str], to
         _, err = process.communicate(timeout=60)
         assert process.returncode != 0
     assert told in err
+
+
+def test_no_thread_and_no_signal_handler_runs_while_a_node_waits_for_redis() -> None:
+    """
+    Its cache is opened without releasing the GIL: only another process can end that. What it says
+    when it connects is the last thing that it does.
+    """
+    with first_words() as (port, said):
+        command = [sys.executable, "-c", HANGS + CONNECT]
+        command.append(json.dumps({"host": "127.0.0.1", "port": port, "password": "secret"}))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines: list[str] = []
+            reader = threading.Thread(target=lines.extend, args=(process.stdout,), daemon=True)
+            try:
+                assert process.stdout.readline() == "alive\n"
+                said.get(timeout=60)
+                reader.start()
+                process.terminate()
+                beats = []
+                for _ in range(2):
+                    with pytest.raises(subprocess.TimeoutExpired):
+                        process.wait(1.5)
+                    beats.append(len(lines))
+                assert beats[0] == beats[1]
+            finally:
+                process.kill()
+                process.wait()
+                reader.join()

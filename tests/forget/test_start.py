@@ -26,6 +26,7 @@ from tests.forget.support import stored
 from tests.forget.support import without_record
 from tests.node.support import ETH
 from tests.node.support import heir
+from tests.node.support import monitor_config
 from tests.node.support import watched
 
 
@@ -204,8 +205,12 @@ async def run_twice(venue: PaperVenue, valkey: EmbeddedValkey, order_id: str) ->
     Run two nodes of one trader at a time, while what both have restored is filled.
     """
     async with (
-        watched(venue, valkey, heir(), trader_id=TRADER) as first,
-        watched(venue, valkey, heir(), trader_id=TRADER) as second,
+        watched(
+            venue, valkey, heir(), monitor=monitor_config(lease=False), trader_id=TRADER
+        ) as first,
+        watched(
+            venue, valkey, heir(), monitor=monitor_config(lease=False), trader_id=TRADER
+        ) as second,
     ):
         for node in (first, second):
             await node.result()

