@@ -2,8 +2,6 @@
 What `run_supervised` asks of who calls it.
 """
 
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -36,12 +34,3 @@ def test_it_is_called_in_the_main_thread() -> None:
     thread.start()
     thread.join()
     assert raised == ["run_supervised has to be called in the main thread"]
-
-
-def test_who_imports_the_package_does_not_wait_for_redis() -> None:
-    """Only a call needs it."""
-    code = (
-        "import sys, nautilus_recovery_actor as n; n.run_supervised; print('redis' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
