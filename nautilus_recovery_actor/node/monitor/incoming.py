@@ -51,7 +51,7 @@ class Incoming:
     def on_order_event(self, event: OrderEvent) -> None:
         """Keep a reference: called for every order event of the node, so the flag comes first."""
         try:
-            self._intake.has_news = True
+            self._intake.order_events += 1
             if event.reconciliation:
                 self._intake.flagged.append(event)
                 if self._intake.is_over and len(self._intake.flagged) == 1:
