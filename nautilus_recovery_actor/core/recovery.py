@@ -44,6 +44,8 @@ from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.verdict import Judgment
 
 
+# How often an epoch repairs: what another trade made of a difference is planned anew
+MOST_REPAIRINGS = 6
 # A command is sent again by whoever is not sure that it arrived
 _KEPT_COMMANDS = 1_000
 
@@ -598,9 +600,8 @@ def _due(
     recovery: Recovery, judged: happened.Judged, rules: Rules
 ) -> tuple[Recovery, tuple[Action, ...], tuple[Step, ...]]:
     plan = judged.judgment.plan
-    # The next trade may make another part, and not for ever
     steps = tuple(one for one in plan.steps if one not in recovery.tried)
-    if not steps or recovery.repairings >= rules.timing.storm_epochs:
+    if not steps or recovery.repairings >= MOST_REPAIRINGS:
         return recovery, (), ()
     given = recovery.approval
     if rules.is_repairing and not recovery.is_approved:
