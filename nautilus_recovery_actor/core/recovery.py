@@ -417,8 +417,9 @@ def _proving(recovery: Recovery, now: int, rules: Rules) -> Decision:
     if recovery.report is None or wake_at is None or wake_at > now:
         return recovery, ()
     missed = frozenset(proving.silent(recovery.report))
+    explored = recovery.proving.unexplored_at(now)
     asking = _replace(recovery, proving=proving.asked(recovery.proving, now, rules.pace))
-    return asking, (happened.Prove(missed or None),)
+    return asking, (happened.Prove(missed or None, explored),)
 
 
 def _proved(recovery: Recovery, proved: happened.Proved, rules: Rules) -> Decision:
@@ -475,8 +476,21 @@ def _proof_followed(
     if report is None:
         return after, actions
     if before.report is None:
-        is_all = after.concerned is None
-        ended = proving.ended(after.proving, report, now, rules.pace, is_all=is_all)
+        unexplored = frozenset[tuple[str, str]]()
+        if isinstance(happening, happened.Judged):
+            unexplored = happening.judgment.plan.unexplored & after.explored
+        ended = proving.ended(
+            after.proving,
+            report,
+            now,
+            rules.pace,
+            is_all=after.concerned is None,
+            explored=after.explored,
+            unexplored=unexplored,
+        )
+        if new := sorted(unexplored - after.proving.unexplored.keys()):
+            text = proving.past_missing(new, rules.pace)
+            actions = (*actions, happened.Log(Severity.WARN, text))
         if ended.command_id is not None:
             is_proven = report.failure is None and not report.blocked_instruments
             result = report.outcome or report.failure
