@@ -415,7 +415,8 @@ def test_a_past_that_was_not_reported_is_asked_for_at_growing_intervals() -> Non
     assert "past orders and trades" in log.text
     assert DRIFT.instrument_id in log.text
     world.actions.clear()
-    start, pauses = world.now, []
+    start = world.now
+    pauses: list[int] = []
     while len(pauses) < 12:
         if world.ask().explored:
             assert world.actions[-1] == happened.Prove(None, frozenset({place}))
@@ -427,9 +428,10 @@ def test_a_past_that_was_not_reported_is_asked_for_at_growing_intervals() -> Non
     while not world.ask().explored:
         world.answer(DRIFT)
     told = Answer(ACCOUNT, world.now, explored=frozenset({DRIFT.instrument_id}))
-    log, opening = world.answer(DRIFT, answers=(told,))
+    said, opening = world.answer(DRIFT, answers=(told,))
     assert opening == happened.Open(is_at_runtime=True)
-    assert "its past was reported" in log.text
+    assert isinstance(said, happened.Log)
+    assert "its past was reported" in said.text
     # In vain once more: the pause is no shorter than it was, and nothing new is said
     world.actions.clear()
     world.judge(DRIFT, unexplored=frozenset({place}))
