@@ -99,7 +99,9 @@ class Judging:
         self, recovery: Recovery, is_void: Callable[[], bool]
     ) -> Observation | None:
         # Most of it slice by slice, and at one instant what has changed since
-        read_at = self._intake.order_events
+        newest = self._intake.newest
         await in_turns(self._observer.steps(recovery))
         await asyncio.sleep(0)
-        return None if is_void() else self._observer.observation(recovery, read_at)
+        if is_void():
+            return None
+        return self._observer.observation(recovery, is_read=self._intake.newest is newest)

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Logger
+from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.compare.owners import unprotected
@@ -55,8 +56,9 @@ class Unprotected:
         # The look under way, and what it has found so far
         self._steps: Iterator[Discrepancy | None] | None = None
         self._so_far: list[Discrepancy] = []
-        # How many order events had come by then
-        self._looked_at = -1
+        # The newest order event by then, if there was a look
+        self._has_looked = False
+        self._looked_at: OrderEvent | None = None
 
     def first_few(self) -> tuple[tuple[Discrepancy, ...] | None, int]:
         """Return the first few, and how many more there are."""
@@ -77,7 +79,7 @@ class Unprotected:
     @property
     def has_news(self) -> bool:
         """Whether an order event came since the positions were last looked at."""
-        return self._looked_at != self._intake.order_events
+        return not self._has_looked or self._looked_at is not self._intake.newest
 
     def look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look if anything may have changed, and call `on_late` unless that is done at once."""
@@ -98,7 +100,7 @@ class Unprotected:
                 loop.call_soon(self._go_on, loop, steps)
 
     def _begun(self) -> Iterator[Discrepancy | None]:
-        self._looked_at, self._so_far = self._intake.order_events, []
+        self._has_looked, self._looked_at, self._so_far = True, self._intake.newest, []
         held: set[InstrumentId] = set()
         return unprotected(
             self._positions(held), self._orders(held), self._policy, self._unproven, self._increment

@@ -83,8 +83,8 @@ class Observer:
         self._rules = rules
         # What was read of one epoch, by its UUID
         self._reading: tuple[str, Reading] | None = None
-        # The epoch that was observed last, and how many order events had come by then
-        self._observed: tuple[str, int] | None = None
+        # The epoch that was observed last, and the newest order event by then
+        self._observed: tuple[str, OrderEvent | None] | None = None
 
     def disconnected(self) -> frozenset[str]:
         """Return the accounts whose execution clients are disconnected."""
@@ -135,7 +135,8 @@ class Observer:
 
     def positions(self) -> Iterable[CachedPosition]:
         """Return the open positions."""
-        if self._observed == (self._intake.recovery_id, self._intake.order_events):
+        epoch, newest = self._observed or ("", None)
+        if epoch == self._intake.recovery_id and newest is self._intake.newest:
             return self._read().positions  # To read a thousand once more takes milliseconds
         return map(cached_position, self._cache.positions_open())
 
@@ -172,13 +173,14 @@ class Observer:
                     late.setdefault(event.client_order_id, []).append(event)
         return late
 
-    def observation(self, recovery: Recovery, read_at: int | None = None) -> Observation:
+    def observation(self, recovery: Recovery, *, is_read: bool = False) -> Observation:
         """
-        Return all that was seen of this epoch so far; `steps` were made after so many order events.
+        Return all that was seen of this epoch so far; `is_read` if no order event came since
+        `steps` began.
         """
-        if read_at != self._intake.order_events:
+        if not is_read:
             at_once(self.steps(recovery))
-        self._observed = (self._intake.recovery_id, self._intake.order_events)
+        self._observed = (self._intake.recovery_id, self._intake.newest)
         reading = self._read()
         cache, intake = self._cache, self._intake
         exec_engine = self._node_start.exec_engine
