@@ -197,9 +197,13 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Prove(msgspec.Struct, frozen=True):
-    """Ask the venues of these accounts, ``None`` for all, and answer with `Proved`."""
+    """
+    Ask the venues of these accounts, ``None`` for all, and answer with `Proved`. For the
+    instruments in `explored`, by account, the past is asked for too.
+    """
 
     accounts: frozenset[str] | None = None
+    explored: frozenset[tuple[str, str]] = frozenset()
 
 
 class Judge(msgspec.Struct, frozen=True):

@@ -81,6 +81,9 @@ class Proving(msgspec.Struct, frozen=True):
     # How often an epoch was opened for a place that is blocked all the same, and not before when
     # the next one is (UNIX ns); of a recovery that failed, under no place
     tries: Mapping[Place, Seen] = {}
+    # How often the past of a blocked place was asked for in vain, so that nothing is planned, and
+    # when it is asked for again (UNIX ns)
+    unexplored: Mapping[Place, Seen] = {}
     # The operator's command that waits for a proof
     command_id: str | None = None
 
@@ -89,7 +92,12 @@ class Proving(msgspec.Struct, frozen=True):
         """When something is due (UNIX ns)."""
         if self.asked_at is not None:
             return self.until
-        return min((at for at in (self.due_at, self.again_at) if at is not None), default=None)
+        due = [at for at in (self.due_at, self.again_at) if at is not None]
+        return min((*due, *(one.since for one in self.unexplored.values())), default=None)
+
+    def unexplored_at(self, now: int) -> frozenset[Place]:
+        """Return the places whose past is asked for again now."""
+        return frozenset(place for place, one in self.unexplored.items() if one.since <= now)
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -110,12 +118,29 @@ _replace = msgspec.structs.replace
 
 
 def ended(
-    proving: Proving, report: RecoveryReport, now: int, pace: Pace, *, is_all: bool
+    proving: Proving,
+    report: RecoveryReport,
+    now: int,
+    pace: Pace,
+    *,
+    is_all: bool,
+    explored: frozenset[Place] = frozenset(),
+    unexplored: frozenset[Place] = frozenset(),
 ) -> Proving:
-    """Return what follows the end of an epoch, which was about all accounts if `is_all`."""
+    """
+    Return what follows the end of an epoch, which was about all accounts if `is_all`, asked for the
+    past of the places `explored`, and got no answer for those `unexplored`.
+    """
     is_over = report.failure is None
     standing = _blocked(report) if is_over else {_NO_PLACE, *(place for place in proving.tries)}
     tries = {place: tried for place, tried in proving.tries.items() if place in standing}
+    waiting = {
+        place: one
+        for place, one in proving.unexplored.items()
+        if place in standing and (place in unexplored or place not in explored)
+    }
+    if is_over and pace.interval is not None:
+        waiting |= _put_off(waiting, unexplored, now)
     proofs = [one.ts_proof for one in report.accounts]
     ts_proven = proving.ts_proven
     if is_over and is_all and proofs and None not in proofs:
@@ -138,6 +163,7 @@ def ended(
         accepted=None,
         failing={},
         tries=tries,
+        unexplored=waiting,
     )
 
 
@@ -166,6 +192,15 @@ def _next(proving: Proving, now: int, interval: int) -> int:
 
 def _pause(tries: Mapping[Place, Seen], place: Place, pause: int) -> int:
     return int(min(pause * 2 ** min(tries.get(place, Seen()).count, 30), _LONGEST_PAUSE))
+
+
+def _put_off(waiting: Mapping[Place, Seen], places: Iterable[Place], now: int) -> dict[Place, Seen]:
+    return {
+        place: Seen(
+            waiting.get(place, Seen()).count + 1, now + _pause(waiting, place, _FAILED_PAUSE)
+        )
+        for place in places
+    }
 
 
 # -- WHAT AN ANSWER CALLS FOR --
@@ -242,8 +277,12 @@ def taken(
             if place[0] in answered
         },
     }
+    past = proving.unexplored_at(asked_at) & blocked
+    told = {(one.account_id, each) for one in proved.answers for each in one.explored}
+    waiting = {place: one for place, one in proving.unexplored.items() if place in blocked}
     proving = _replace(
         proving,
+        unexplored=waiting | _put_off(waiting, past, now),
         chance=proved.chance,
         asked_at=None,
         ts_proven=proving.ts_proven if news or failing or not answered else asked_at,
@@ -261,12 +300,15 @@ def taken(
     news = [one for one in news if may_try(_place(one))]
     differing = [one for one in news if _counts(seen[_key(one)], one, proved, asked_at)]
     healed = {one for one in healing if healing[one].count >= _SEEN and may_try(one)}
-    if late or differing or healed:
+    found_past = past & told
+    if late or differing or healed or found_past:
         places = (healed | {_place(one) for one in differing}) & blocked
         proving = _tried(proving, places, now, pace.interval or _FAILED_PAUSE)
-        accounts = late | {one.account_id for one in differing} | {one[0] for one in healed}
+        accounts = late | {one.account_id for one in differing}
+        accounts |= {one[0] for one in healed | found_past}
         doubts = (*differing, *(_unanswered(one, proved, pace, policy) for one in sorted(late)))
-        return proving, Opening(frozenset(accounts), _why(doubts, healed), doubts)
+        why = _why(doubts, healed, found_past)
+        return proving, Opening(frozenset(accounts), why, doubts)
     is_healing = any(may_try(one) for one in healing)
     if is_healing or any(_place(one) not in proved.active for one in news):
         proving = soon(proving, now, _PAUSE)
@@ -329,11 +371,24 @@ def _unanswered(account_id: str, proved: Proved, pace: Pace, policy: Policy) -> 
 # -- IN WORDS --
 
 
-def _why(doubts: Iterable[Discrepancy], healed: Iterable[Place]) -> str:
+def _why(
+    doubts: Iterable[Discrepancy], healed: Iterable[Place], found_past: Iterable[Place]
+) -> str:
     parts = [line(one) if one.instrument_id else one.detail for one in doubts]
     parts += [f"{place[1]} is blocked, and no longer differs" for place in sorted(healed)]
+    parts += [f"{place[1]} can be planned: its past was reported" for place in sorted(found_past)]
     more = f"; {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
     return f"The venue was asked by itself: {'; '.join(parts[:_NAMED])}{more}"
+
+
+def past_missing(places: Iterable[Place], pace: Pace) -> str:
+    """Return that no repair is planned for want of the past of these places."""
+    named = ", ".join(f"{instrument_id} ({account_id})" for account_id, instrument_id in places)
+    then = "run `nautilus-recovery verify`" if pace.interval is None else "it is asked again"
+    return (
+        f"The venue did not report past orders and trades of {named}, so no repair is planned: "
+        f"{then}; check the log for errors of the client"
+    )
 
 
 def line(found: Discrepancy) -> str:

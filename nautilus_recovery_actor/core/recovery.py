@@ -44,6 +44,8 @@ from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.verdict import Judgment
 
 
+# How often an epoch repairs: what another trade made of a difference is planned anew
+MOST_REPAIRINGS = 6
 # A command is sent again by whoever is not sure that it arrived
 _KEPT_COMMANDS = 1_000
 
@@ -418,8 +420,9 @@ def _proving(recovery: Recovery, now: int, rules: Rules) -> Decision:
     if recovery.report is None or wake_at is None or wake_at > now:
         return recovery, ()
     missed = frozenset(proving.silent(recovery.report))
+    explored = recovery.proving.unexplored_at(now)
     asking = _replace(recovery, proving=proving.asked(recovery.proving, now, rules.pace))
-    return asking, (happened.Prove(missed or None),)
+    return asking, (happened.Prove(missed or None, explored),)
 
 
 def _proved(recovery: Recovery, proved: happened.Proved, rules: Rules) -> Decision:
@@ -476,8 +479,21 @@ def _proof_followed(
     if report is None:
         return after, actions
     if before.report is None:
-        is_all = after.concerned is None
-        ended = proving.ended(after.proving, report, now, rules.pace, is_all=is_all)
+        unexplored = frozenset[tuple[str, str]]()
+        if isinstance(happening, happened.Judged):
+            unexplored = happening.judgment.plan.unexplored & after.explored
+        ended = proving.ended(
+            after.proving,
+            report,
+            now,
+            rules.pace,
+            is_all=after.concerned is None,
+            explored=after.explored,
+            unexplored=unexplored,
+        )
+        if new := sorted(unexplored - after.proving.unexplored.keys()):
+            text = proving.past_missing(new, rules.pace)
+            actions = (*actions, happened.Log(Severity.WARN, text))
         if ended.command_id is not None:
             is_proven = report.failure is None and not report.blocked_instruments
             result = report.outcome or report.failure
@@ -604,9 +620,8 @@ def _due(
     recovery: Recovery, judged: happened.Judged, rules: Rules
 ) -> tuple[Recovery, tuple[Action, ...], tuple[Step, ...]]:
     plan = judged.judgment.plan
-    # The next trade may make another part, and not for ever
     steps = tuple(one for one in plan.steps if one not in recovery.tried)
-    if not steps or recovery.repairings >= rules.timing.storm_epochs:
+    if not steps or recovery.repairings >= MOST_REPAIRINGS:
         return recovery, (), ()
     given = recovery.approval
     if rules.is_repairing and not recovery.is_approved:

@@ -88,7 +88,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         By how much average open prices may differ, as a fraction of the venue's.
     storm_epochs : int, default 6
         How many epochs may open at run time within `storm_mins`. One more ends in a
-        `RecoveryFailed`, and trading stays disabled until an operator resumes it.
+        `RecoveryFailed`, and trading stays disabled until an operator resumes it: with 0 the first
+        does. Epochs that an operator opens are not counted.
     storm_mins : float, default 5.0
         The minutes in which those epochs are counted.
 

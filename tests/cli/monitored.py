@@ -14,6 +14,7 @@ import nautilus_recovery_actor  # noqa: F401 (its bus streams the messages)
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
+from tests.repair.dying import die_after
 
 
 MONITOR = {"settle_ms": 50, "startup_timeout_secs": 20.0, "verify_timeout_secs": 0.3}
@@ -51,6 +52,14 @@ def monitored(
         **fields,
     )
     return paper_node(config)
+
+
+def dying(*, after: int, is_stored: bool, **arguments: Any) -> TradingNode:
+    """
+    Return a node with a monitor that is killed in the middle of a repair.
+    """
+    die_after(after, is_stored=is_stored)
+    return monitored(**arguments)
 
 
 def unmonitored(port: int, database: dict[str, Any], trader_id: str) -> TradingNode:

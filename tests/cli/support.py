@@ -48,14 +48,18 @@ class Recording:
 
 
 def monitored(
-    valkey: EmbeddedValkey, venue: PaperVenue, trader_id: str, **fields: Any
+    valkey: EmbeddedValkey,
+    venue: PaperVenue,
+    trader_id: str,
+    node: str = "monitored",
+    **fields: Any,
 ) -> NodeProcess:
     """
     Run a node with a monitor.
     """
     database = msgspec.structs.asdict(valkey.database_config())
     return NodeProcess(
-        "tests.cli.monitored:monitored",
+        f"tests.cli.monitored:{node}",
         port=venue.port,
         database=database,
         trader_id=trader_id,

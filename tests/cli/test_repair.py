@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,7 +36,7 @@ def trader(valkey: EmbeddedValkey, venue: PaperVenue) -> Iterator[str]:
     trader_id = f"REPAIRED-{uuid4().hex[:6]}"
     venue.open_account()
     venue.set_position("ETHUSDT-PERP", 2, 1900)
-    fields = {"bus": BUS, "generate_missing_orders": False}
+    fields: dict[str, Any] = {"bus": BUS, "generate_missing_orders": False}
     with monitored(valkey, venue, trader_id, **fields):
         reached(valkey, trader_id, 1, "COMPLETE")
         # The report follows it
@@ -144,6 +145,43 @@ def test_on_a_terminal_the_operator_is_asked(
     assert "Carry out this step? [y/N] " in done.stdout
     assert newest(valkey, trader).epoch == (2 if code == 0 else 1)
     assert ("Nothing was done" in done.stderr) is (code == 1)
+
+
+@pytest.mark.parametrize(("after", "is_stored"), [(0, False), (1, False), (1, True)])
+def test_a_node_that_is_killed_while_it_repairs_ends_right_after_the_next_start(
+    valkey: EmbeddedValkey, venue: PaperVenue, after: int, is_stored: bool
+) -> None:
+    """The operator learns that nobody has answered, and what is left is planned once more."""
+    trader_id = f"KILLED-{uuid4().hex[:6]}"
+    venue.open_account()
+    venue.set_position("ETHUSDT-PERP", 2, 1900)
+    fields: dict[str, Any] = {"bus": BUS, "generate_missing_orders": False}
+    to_node = ("--trader", trader_id, "--redis", valkey.url, "--apply")
+
+    def started(epoch: int) -> RecoveryReport:
+        reached(valkey, trader_id, epoch, "COMPLETE")
+        valkey.wait_for(lambda _: newest(valkey, trader_id).epoch == epoch)
+        return newest(valkey, trader_id)
+
+    dying = {"after": after, "is_stored": is_stored, **fields}
+    with monitored(valkey, venue, trader_id, "dying", **dying) as node:
+        reached(valkey, trader_id, 1, "COMPLETE")
+        valkey.wait_for(lambda _: Recording(valkey, trader_id).journal.history())
+        code, out, err = run("repair", *to_node, "--wait", "3")
+        assert code == 2, (out, err)
+        assert "has not ended within 3 s" in err
+        assert [one["fact"] for one in node.facts].count("operation") == 1
+        node.kill()  # It is over by itself, and waited for
+    with monitored(valkey, venue, trader_id, **fields):
+        report = started(3)  # The second one has begun
+        if report.blocked_instruments:
+            code, out, err = run("repair", *to_node)
+            assert code == 0, (out, err)
+    with monitored(valkey, venue, trader_id, **fields):
+        report = started(newest(valkey, trader_id).epoch + 1)
+        assert report.outcome == "CLEAN"
+        (change,) = report.positions
+        assert [change.qty_after, change.qty_venue, change.avg_px_after] == [2, 2, 1900]
 
 
 def test_a_trader_without_a_record_is_named(valkey: EmbeddedValkey) -> None:

@@ -21,9 +21,11 @@ from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proof import unasked
 from nautilus_recovery_actor.core.proving import Pace
+from nautilus_recovery_actor.core.proving import Place
 from nautilus_recovery_actor.core.proving import Seen
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import decide
+from nautilus_recovery_actor.core.repair.steps import Plan
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.verdict import Judgment
@@ -66,9 +68,11 @@ class World:
         self.actions += actions
         return list(actions)
 
-    def judge(self, *found: Discrepancy, **fields: Any) -> None:
+    def judge(
+        self, *found: Discrepancy, unexplored: frozenset[Place] = frozenset(), **fields: Any
+    ) -> None:
         """
-        End the epoch that is open.
+        End the epoch that is open, in which nothing was heard of the past of `unexplored`.
         """
         blocked = tuple(one.instrument_id for one in found if one.is_blocking and one.instrument_id)
         outcome = RecoveryOutcome.DEGRADED if blocked else RecoveryOutcome.CLEAN
@@ -81,8 +85,9 @@ class World:
             deadline=self.now,
             asking_until=None,
         )
-        self.recovery = msgspec.structs.replace(self.recovery, state=over)
-        self.happen(happened.Judged(self.now, 0, judgment=Judgment(ended)))
+        self.recovery = msgspec.structs.replace(self.recovery, state=over, explored=unexplored)
+        judgment = Judgment(ended, plan=Plan((), unexplored=unexplored))
+        self.happen(happened.Judged(self.now, 0, judgment=judgment))
         assert self.recovery.report is not None
 
     def ask(self) -> happened.Prove:
@@ -399,6 +404,52 @@ def test_a_blocked_difference_that_never_stands_still_opens_at_growing_intervals
         if not world.is_open:
             world.judge(DRIFT)
     assert world.epochs <= 7
+
+
+def test_a_past_that_was_not_reported_is_asked_for_at_growing_intervals() -> None:
+    """It is logged once, and an epoch opens when it has come."""
+    place = (ACCOUNT, DRIFT.instrument_id)
+    world = World(verifying(), PROVING)
+    world.judge(DRIFT, unexplored=frozenset({place}))
+    (log,) = [one for one in world.actions if isinstance(one, happened.Log)]
+    assert "past orders and trades" in log.text
+    assert DRIFT.instrument_id in log.text
+    world.actions.clear()
+    start = world.now
+    pauses: list[int] = []
+    while len(pauses) < 12:
+        if world.ask().explored:
+            assert world.actions[-1] == happened.Prove(None, frozenset({place}))
+            pauses.append((world.now - start) // SEC)
+            start = world.now
+        world.answer(DRIFT)
+    assert pauses == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]
+    assert world.epochs == 1
+    while not world.ask().explored:
+        world.answer(DRIFT)
+    told = Answer(ACCOUNT, world.now, explored=frozenset({DRIFT.instrument_id}))
+    said, opening = world.answer(DRIFT, answers=(told,))
+    assert opening == happened.Open(is_at_runtime=True)
+    assert isinstance(said, happened.Log)
+    assert "its past was reported" in said.text
+    # In vain once more: the pause is no shorter than it was, and nothing new is said
+    world.actions.clear()
+    world.judge(DRIFT, unexplored=frozenset({place}))
+    assert not any(isinstance(one, happened.Log) for one in world.actions)
+    assert world.recovery.proving.unexplored[place].since == world.now + 3_600 * SEC
+    world.recovery = msgspec.structs.replace(verifying(), proving=world.recovery.proving)
+    world.judge()
+    assert world.recovery.proving.unexplored == {}
+
+
+def test_without_an_interval_the_past_is_not_asked_for() -> None:
+    """Only on an operator's word, and the log says so."""
+    rules = msgspec.structs.replace(RULES, pace=Pace())
+    world = World(verifying(), rules)
+    world.judge(DRIFT, unexplored=frozenset({(ACCOUNT, DRIFT.instrument_id)}))
+    assert world.recovery.wake_at is None
+    (log,) = [one for one in world.actions if isinstance(one, happened.Log)]
+    assert "nautilus-recovery verify" in log.text
 
 
 def test_a_block_stays_while_its_venue_does_not_answer() -> None:

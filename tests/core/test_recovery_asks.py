@@ -15,6 +15,7 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.core.recovery import MOST_REPAIRINGS
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Plan
@@ -253,9 +254,9 @@ def test_what_is_to_be_moved_is_moved_once_and_judged_again() -> None:
     assert not any(isinstance(action, happened.Repair) for action in actions)
     assert same.repairs == (made,)
     # What the next trade made is another part, until there are too many
-    for number in range(1, TIMING.storm_epochs + 1):
+    for number in range(1, MOST_REPAIRINGS + 1):
         later = replace(MERGE, told=replace(MERGE.told, detail=f"{number} more"))
         recovery, actions = after(recovery, judged(wake_at + 5, plan=Plan((later,))))
         is_made = happened.Repair((later,)) in actions
-        assert is_made is (number < TIMING.storm_epochs)
+        assert is_made is (number < MOST_REPAIRINGS)
         recovery, _ = after(recovery, happened.Repaired(wake_at + 5, 2, made=1))

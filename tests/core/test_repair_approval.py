@@ -15,6 +15,7 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Happening
 from nautilus_recovery_actor.core.observation import Answer
+from nautilus_recovery_actor.core.recovery import MOST_REPAIRINGS
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.repair.steps import Book
@@ -298,19 +299,21 @@ def test_what_could_not_be_made_is_planned_anew_and_never_tried_again() -> None:
     assert NEXT_STEP in recovery.tried
 
 
-def test_there_is_an_end_to_planning_anew() -> None:
+@pytest.mark.parametrize("storm_epochs", [0, 20])
+def test_there_is_an_end_to_planning_anew(storm_epochs: int) -> None:
     """
-    After as many rounds as epochs may open the difference stands.
+    After so many rounds the difference stands, however many epochs may open at run time.
     """
-    recovery = judging(AUTO)
-    for number in range(TIMING.storm_epochs + 2):
+    rules = replace(AUTO, timing=replace(AUTO.timing, storm_epochs=storm_epochs))
+    recovery = judging(rules)
+    for number in range(MOST_REPAIRINGS + 2):
         next_step = step(detail=f"Close {number}")
-        recovery, actions = after(recovery, judged(next_step, now=NOW), rules=AUTO)
-        assert made(actions) == ((next_step,) if number < TIMING.storm_epochs else ())
+        recovery, actions = after(recovery, judged(next_step, now=NOW), rules=rules)
+        assert made(actions) == ((next_step,) if number < MOST_REPAIRINGS else ())
         if not made(actions):
             break
-        recovery, _ = after(recovery, happened.Repaired(NOW, 3, made=1), rules=AUTO)
-        recovery = judging(AUTO, recovery)
+        recovery, _ = after(recovery, happened.Repaired(NOW, 3, made=1), rules=rules)
+        recovery = judging(rules, recovery)
     assert recovery.phase is RecoveryPhase.VERIFYING
 
 

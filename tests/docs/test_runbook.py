@@ -111,6 +111,54 @@ DIFFERENCES = {
 }
 
 
+_REASONS = "test_runbook_reasons.py::"
+_REPEATED = f"{_REASONS}test_a_start_that_failed_is_repeated_once_its_cause_is_gone"
+FAILURES = {
+    "`RECONCILIATION_FAILED`": [_REPEATED],
+    '`RECONCILIATION_FAILED`, "More than ... new recoveries"': [
+        "test_resume.py::test_after_a_storm_an_operator_resumes_with_the_newest_report"
+    ],
+    '`TIMEOUT`, "did not start"': [_REPEATED],
+    '`TIMEOUT`, "kept arriving"': [
+        f"{_REASONS}test_what_trades_all_the_time_is_stopped_before_the_restart"
+    ],
+    '`TIMEOUT`, "Stopped before"': [_REPEATED],
+    "`NOT_RECONCILED`": [
+        "test_advice.py::test_an_account_that_stops_answering_goes_on_once_it_answers"
+    ],
+    "`INTERNAL_ERROR`": [f"{_REASONS}test_after_an_error_of_the_monitor_a_restart_is_enough"],
+}
+_BY_ITSELF = f"{_REASONS}test_a_gate_that_waits_for_a_recovery_opens_by_itself"
+GATE = {
+    "`RECOVERY_PENDING`": [_BY_ITSELF],
+    "`RECOVERY_IN_PROGRESS`": [_BY_ITSELF],
+    "`RECOVERY_FAILED`": [one for tests in FAILURES.values() for one in tests],
+    "`RECOVERY_BLOCKED`": [_BLOCKED],
+    "`RECOVERY_WARMUP`": [
+        "test_warmup.py::test_trading_is_enabled_after_the_indicators_are_warm",
+        "test_warmup.py::test_history_that_is_not_fit_keeps_the_gate_closed_until_it_is",
+    ],
+    "`RECOVERY_WOULD_LEAVE_NAKED`": [
+        (
+            "test_way_out.py::test_a_cancel_that_would_leave_a_position_naked_is_held_back_and_"
+            "answered"
+        )
+    ],
+    "`RECOVERY_CANCELED`": [
+        (
+            "test_way_out_crossing.py::test_what_has_waited_is_judged_again_at_a_gate_that_is_open_"
+            "by_then"
+        )
+    ],
+    "`RECOVERY_HOOK_RAISED`": [
+        f"{_REASONS}test_a_strategy_whose_hook_raised_is_fixed_and_restarted"
+    ],
+    "`RECOVERY_BAD_CHECKPOINT`": [f"{_REASONS}test_a_checkpoint_that_cannot_be_read_is_forgotten"],
+    "`RECOVERY_NO_MONITOR`": [f"{_REASONS}test_a_node_without_a_monitor_trades_once_it_has_one"],
+}
+TABLES = (SEEN, DIFFERENCES, FAILURES, GATE)
+
+
 def rows(title: str) -> list[str]:
     """
     Return the first cells of the tables of a section, or of what comes before the first.
@@ -118,7 +166,7 @@ def rows(title: str) -> list[str]:
     section = PAGE.split("\n## ")[0] if not title else PAGE.split(f"\n## {title}\n")[1]
     section = section.split("\n## ")[0]
     cells = re.findall(r"^\| (.+?) \|", section, re.MULTILINE)
-    return [cell for cell in cells if cell not in ("what you see", "kind")]
+    return [cell for cell in cells if cell not in ("what you see", "kind", "reason")]
 
 
 def test_each_row_of_what_is_seen_is_followed() -> None:
@@ -133,8 +181,16 @@ def test_each_row_of_the_differences_is_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    "named",
-    sorted({one for tests in (SEEN, DIFFERENCES) for each in tests.values() for one in each}),
+    ("title", "table"), [("The recovery failed", FAILURES), ("What the gate says", GATE)]
+)
+def test_each_row_of_the_reasons_is_followed(title: str, table: dict[str, list[str]]) -> None:
+    """Why a recovery failed, and why an order was denied."""
+    assert rows(title) == list(table)
+    assert all(table.values())
+
+
+@pytest.mark.parametrize(
+    "named", sorted({one for tests in TABLES for each in tests.values() for one in each})
 )
 def test_what_follows_a_row_is_there(named: str) -> None:
     """By the name of its file and its own."""

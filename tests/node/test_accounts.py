@@ -24,6 +24,8 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
+from nautilus_recovery_actor.core.repair.steps import plan_id
+from nautilus_recovery_actor.core.repair.steps import planned
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
@@ -201,3 +203,42 @@ def test_after_a_storm_at_one_venue_the_other_need_not_report_again(venue: Paper
             other.exec_config(symbols=("ETHUSDT-PERP",), venue="OTHER"),
         ]
         asyncio.run(recover(clients, check=check, monitor=monitor_config(storm_epochs=0)))
+
+
+@pytest.mark.parametrize("repair", ["ask", "auto"])
+def test_what_differs_on_two_accounts_is_repaired_in_one_epoch(
+    venue: PaperVenue, repair: Any
+) -> None:
+    """One plan, one word for all of it, and each account is proven by its own answer."""
+    with PaperVenue("OTHER-001", prefix="OTHER") as other:
+        for each, qty in ((venue, 2), (other, -3)):
+            each.open_account()
+            each.set_price("ETHUSDT-PERP", 2000)
+            each.set_position("ETHUSDT-PERP", qty, 1900)
+
+        async def check(node: Watched, event: Any) -> None:
+            if repair == "ask":
+                assert len(event.blocked_instruments) == 2
+                steps = planned(event.report.repairs)
+                approved = command("repair", plan_id=plan_id(steps))
+                node.node.kernel.msgbus.send("RecoveryMonitor.command", approved)
+                event = await node.result(2)
+            assert event.outcome is RecoveryOutcome.ADJUSTED
+            assert {(step.account_id, step.kind, step.state) for step in event.report.repairs} == {
+                ("PAPER-001", "adopt_position", "proven"),
+                ("OTHER-001", "adopt_position", "proven"),
+            }
+            held = {
+                position.account_id.value: position.signed_decimal_qty()
+                for position in node.node.cache.positions_open()
+            }
+            assert held == {"PAPER-001": 2, "OTHER-001": -3}
+            assert event.blocked_instruments == frozenset()
+
+        clients = [
+            venue.exec_config(symbols=("ETHUSDT-PERP",)),
+            other.exec_config(symbols=("ETHUSDT-PERP",), venue="OTHER"),
+        ]
+        engine = LiveExecEngineConfig(reconciliation=True, generate_missing_orders=False)
+        config = monitor_config(repair=repair, verify_timeout_secs=0.3)
+        asyncio.run(recover(clients, check=check, monitor=config, exec_engine=engine))

@@ -13,6 +13,8 @@ from nautilus_recovery_actor import FailureReason
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.node.monitor import decisions
 from nautilus_recovery_actor.node.observing import orders
 from nautilus_recovery_actor.node.observing import reading
@@ -102,6 +104,44 @@ def test_what_changes_while_it_is_judged_is_judged_again(
             assert [change.qty_after for change in event.report.positions] == [3]
             assert len(waiting) > 1
             assert len(node.terminals) == 1
+
+    asyncio.run(scenario())
+
+
+def test_what_changes_after_the_last_slice_is_judged_too(
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read slice by slice stands only if no order event came meanwhile."""
+    venue.open_account()
+    strategy, judged, judge = Recorder(), [], verdict.judge
+    in_turns, looks = reading.in_turns, [0]
+
+    def judging(observation: Observation, policy: Policy) -> verdict.Judgment:
+        judged.append(observation)
+        return judge(observation, policy)
+
+    async def scenario() -> None:
+        async with watched(venue, None, strategy) as node:
+            await node.result()
+            strategy.submit_order(order := strategy.limit("1500.00"))
+            await node.run.until(lambda: order.is_open)
+
+            async def cancelled_before_the_second_look(steps: Iterator[None]) -> None:
+                await in_turns(steps)
+                looks[0] += 1
+                if looks[0] == 2:
+                    strategy.cancel_order(order)
+
+            monkeypatch.setattr(verdict, "judge", judging)
+            monkeypatch.setattr(
+                "nautilus_recovery_actor.node.monitor.judging.in_turns",
+                cancelled_before_the_second_look,
+            )
+            venue.push_mass_status()
+            await node.result(2)
+            before, after = judged[:2]
+            assert [one.status for one in before.orders] == ["ACCEPTED"]
+            assert [one.status for one in after.orders] != ["ACCEPTED"]
 
     asyncio.run(scenario())
 

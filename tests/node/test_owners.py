@@ -245,11 +245,10 @@ def test_nothing_is_looked_at_again_while_nothing_happens(venue: PaperVenue) -> 
             await node.result()
             strategy.submit_order(order := strategy.market())
             await node.run.until(lambda: order.is_closed)
-            intake, beat = node.monitor._intake, node.monitor._beat
-            assert intake.has_news
+            looked, beat = node.monitor._heartbeats._unprotected, node.monitor._beat
+            assert looked.has_news
             beat()
-            assert not intake.has_news
-            looked = node.monitor._heartbeats._unprotected
+            assert not looked.has_news
             found = looked._found
             assert found is not None
             assert len(found) == 1

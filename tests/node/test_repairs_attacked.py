@@ -18,6 +18,7 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
+from nautilus_recovery_actor.core import proving
 from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.repair.steps import plan_id
@@ -101,6 +102,49 @@ async def at_rest(node: Watched, count: int = 2) -> None:
         )
         held = held + 1 if node.monitor.epoch == epoch and node.monitor.report.outcome else 0
         epoch, last = node.monitor.epoch, ts_proven(node)
+
+
+# -- A PAST THAT IS NOT TOLD --
+
+
+@pytest.mark.parametrize("is_hanging", [False, True])
+def test_a_past_that_was_not_reported_is_asked_for_again(
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch, is_hanging: bool
+) -> None:
+    """Without it nothing is planned. Once it is there all is repaired, and nobody had to ask."""
+    monkeypatch.setattr(proving, "_FAILED_PAUSE", 200_000_000)
+    asked, fails = [0], [True]
+    method = PaperVenueExecutionClient.generate_fill_reports
+
+    async def fill_reports(client: Any, command: Any) -> Any:
+        if command.venue_order_id is None and command.instrument_id is not None and fails[0]:
+            asked[0] += 1
+            if is_hanging:
+                await asyncio.Event().wait()
+            raise RuntimeError("injected")
+        return await method(client, command)
+
+    monkeypatch.setattr(PaperVenueExecutionClient, "generate_fill_reports", fill_reports)
+    config = repairing(query_timeout_secs=0.3, prove_interval_secs=30.0)
+
+    async def scenario() -> None:
+        async with watched(venue, None, monitor=config, **EXTERNAL_OFF) as node:
+            await node.result()
+            venue.set_position(SYMBOL, 2, 1900)
+            node.node.kernel.msgbus.send(COMMAND_ENDPOINT, command("verify"))
+            event = await node.result(2)
+            assert event.outcome is RecoveryOutcome.DEGRADED
+            assert event.report.repairs == ()
+            in_epoch = asked[0]
+            await node.run.until(lambda: asked[0] >= in_epoch + 4)
+            assert node.monitor.epoch == 2  # No gate closes for a question
+            fails[0] = False
+            event = await node.result(3)
+            assert event.outcome is RecoveryOutcome.ADJUSTED
+            assert total(node) == 2
+            assert not node.monitor._decisions.recovery.proving.unexplored
+
+    asyncio.run(scenario())
 
 
 # -- VENUES THAT LIE --

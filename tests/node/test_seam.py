@@ -555,7 +555,7 @@ def breaks(*_: Any, **__: Any) -> list[Any]:
         (corrections, "correct"),
         (seam, "torn_orders"),
         (KnownToCache, "instruments_held"),
-        (KnownToCache, "missing"),
+        (seam, "missing_orders"),
         (seam, "filled"),
     ],
 )

@@ -3,23 +3,17 @@ The node that gets into wrong states, run by a `NodeProcess` or in the process o
 """
 
 import asyncio
-import os
-import signal
 from typing import Any
 
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOutcome
-from nautilus_recovery_actor.node.monitor.repairs import Repairs
 from nautilus_recovery_actor.testkit import emit
+from tests.repair.dying import die_after
 from tests.repair.states import STATES
 from tests.restart import node as restart
 from tests.restart.state import state
-
-
-# Until Redis has what a buffer holds back
-_STORED_SECS = 0.1
 
 
 def node(*, sets_up: bool = False, **arguments: Any) -> TradingNode:
@@ -44,19 +38,7 @@ def killed(*, after: int, is_stored: bool, **arguments: Any) -> TradingNode:
     """
     trading_node, monitor = build(**arguments)
     assert monitor is not None
-    do, count = Repairs._do, 0
-
-    async def do_and_die(repairs: Repairs, step: Any, operation: Any) -> None:
-        nonlocal count
-        await do(repairs, step, operation)
-        count += 1
-        emit("operation", step=step.told.kind, operation=type(operation).__name__)
-        if count == after:
-            if is_stored:
-                await asyncio.sleep(_STORED_SECS)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    Repairs._do = do_and_die  # type: ignore[method-assign, assignment]
+    die_after(after, is_stored=is_stored)
 
     async def drive() -> None:
         await restart.come_back(trading_node, monitor)

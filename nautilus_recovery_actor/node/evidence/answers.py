@@ -24,7 +24,7 @@ from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.observation import VenueOrder
 from nautilus_recovery_actor.core.observation import VenueTrade
-from nautilus_recovery_actor.node.evidence.known import KnownToCache
+from nautilus_recovery_actor.node.evidence.known import missing_orders
 from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.questions import Questions
 from nautilus_recovery_actor.node.evidence.questions import is_asking
@@ -32,7 +32,9 @@ from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.reports import venue_order
 from nautilus_recovery_actor.node.evidence.reports import venue_position
 from nautilus_recovery_actor.node.evidence.seam import Seam
+from nautilus_recovery_actor.node.observing.accounts import accounts_in_use
 from nautilus_recovery_actor.node.observing.accounts import is_cash
+from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.observing.reading import SLICE
 
 
@@ -73,10 +75,11 @@ class Answers:
         Ask for what these accounts hold, all if ``None``; those of `again` report all before, and
         the past of the instruments in `explored` is asked for as well.
         """
+        known = await self._known()
         asked = [
             (questions, own)
             for questions in self._reporters.questions.values()
-            if (own := self._reporters.accounts_of(questions.client))
+            if (own := self._reporters.accounts_of(questions.client, known))
             and (accounts is None or own & frozenset(accounts))
         ]
         found = await asyncio.gather(
@@ -91,6 +94,14 @@ class Answers:
             )
         )
         return tuple(answer for answers in found for answer in answers)
+
+    async def _known(self) -> frozenset[str]:
+        used = set()
+        for number, account_id in enumerate(accounts_in_use(self._cache), 1):
+            used.add(account_id)
+            if number % (10 * SLICE) == 0:
+                await asyncio.sleep(0)
+        return known_accounts(self._cache, {account_id.value for account_id in used})
 
     async def _client(
         self,
@@ -128,9 +139,8 @@ class Answers:
         problem = positions.problem or orders.problem or balances
         if problem is not None:
             return _failed(accounts, self._clock, problem)
-        known = KnownToCache(self._cache, accounts)
         reported: list[OrderStatusReport] = list(orders.value)
-        reported += await questions.single(known.missing(reported))
+        reported += await questions.single(missing_orders(self._cache, accounts, reported))
         held: list[PositionStatusReport] = list(positions.value)
         self._reporters.note(held)
         history, trades, known_past = await self._explored(questions, accounts, explored, reported)

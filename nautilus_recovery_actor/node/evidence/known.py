@@ -5,6 +5,7 @@ The cache, as the core's corrections look at it.
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Container
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -98,25 +99,27 @@ class KnownToCache:
         """Return what is held of each instrument, in all."""
         return dict(self._held)
 
-    def missing(self, reported: Iterable[OrderStatusReport]) -> list[Order]:
-        """
-        Return the orders that the venue should know, open or in flight and not emulated, and that
-        it did not report.
-        """
-        reports = list(reported)
-        cache = self._cache
-        ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
-        ids -= {report.client_order_id for report in reports}
-        numbered = {report.venue_order_id for report in reports} if ids else ()
-        return [
-            order
-            for order in map(cache.order, ids)
-            if order is not None
-            and order.venue_order_id not in numbered
-            and not order.is_active_local
-            and account_of(order) in self._accounts
-        ]
-
     def is_warm(self, instrument_id: InstrumentId) -> bool:
         """Return whether the cache has any order of an instrument."""
         return bool(self._cache.client_order_ids(instrument_id=instrument_id))
+
+
+def missing_orders(
+    cache: CacheFacade, accounts: Container[str], reported: Iterable[OrderStatusReport]
+) -> list[Order]:
+    """
+    Return the orders that a venue should know, open or in flight and not emulated, and that it did
+    not report.
+    """
+    reports = list(reported)
+    ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
+    ids -= {report.client_order_id for report in reports}
+    numbered = {report.venue_order_id for report in reports} if ids else ()
+    return [
+        order
+        for order in map(cache.order, ids)
+        if order is not None
+        and order.venue_order_id not in numbered
+        and not order.is_active_local
+        and account_of(order) in accounts
+    ]

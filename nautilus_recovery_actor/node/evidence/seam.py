@@ -37,6 +37,7 @@ from nautilus_recovery_actor.core.names import EXEC_ENGINE_RECONCILE_ONE
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.evidence.known import KnownToCache
+from nautilus_recovery_actor.node.evidence.known import missing_orders
 from nautilus_recovery_actor.node.evidence.questions import Limits
 from nautilus_recovery_actor.node.evidence.questions import Questions
 from nautilus_recovery_actor.node.evidence.questions import is_asking
@@ -416,8 +417,8 @@ class Seam:
         orders: list[OrderStatusReport],
         fills: list[FillReport],
     ) -> list[OrderStatusReport]:
-        known = KnownToCache(self._cache, self._reporters.accounts(mass_status))
-        asked = await questions.single(known.missing(orders))
+        accounts = self._reporters.accounts(mass_status)
+        asked = await questions.single(missing_orders(self._cache, accounts, orders))
         reported = {fill.venue_order_id for fill in fills}
         for report in asked:
             if report.filled_qty > 0 and report.venue_order_id not in reported:

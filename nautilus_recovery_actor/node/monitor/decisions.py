@@ -164,7 +164,7 @@ class Decisions:
                 report = self._describe_failure(action)
                 self.decide(happened.Described(*self.moment(), failure=action, report=report))
             case happened.End(kind, report):
-                self._attempt("keeping the evidence", self._evidence.settle, report)
+                self._attempt("keeping the evidence", self._settle, report)
                 if is_complete := kind is MessageKind.COMPLETE:
                     record = self._lost_orders.record
                     self._attempt("recording lost orders", record, report.lost_orders)
@@ -232,6 +232,9 @@ class Decisions:
             )
         if opening.is_at_runtime:
             self._intake.begin_at_runtime(self._cache)
+
+    def _settle(self, report: RecoveryReport) -> None:
+        self._evidence.settle(report, self._observer.positions())
 
     def _publish(self, kind: MessageKind, report: RecoveryReport) -> None:
         message = _MESSAGES[kind](

@@ -50,21 +50,22 @@ class Incoming:
 
     def on_order_event(self, event: OrderEvent) -> None:
         """Keep a reference: called for every order event of the node, so the flag comes first."""
+        intake = self._intake
         try:
             is_flagged = event.reconciliation  # First: what is no order event ends here
-            self._intake.has_news = True
+            intake.newest = event
             if is_flagged:
-                self._intake.flagged.append(event)
-                if self._intake.is_over and len(self._intake.flagged) == 1:
+                intake.flagged.append(event)
+                if intake.is_over and len(intake.flagged) == 1:
                     self._soon(self._on_flagged)
             elif type(event) is OrderFilled:
-                self._intake.live_fills.append(event)
-                if self._intake.is_over and (
-                    event.venue_order_id in self._intake.reported_orders  # It may be claimed
+                intake.live_fills.append(event)
+                if intake.is_over and (
+                    event.venue_order_id in intake.reported_orders  # It may be claimed
                     or event.strategy_id.value in UNCLAIMED_STRATEGIES
                 ):
                     self._soon(self._on_nobodys_fill, event)
-            if self._intake.is_attentive:
+            if intake.is_attentive:
                 self._attend(event)
         except Exception as e:
             if isinstance(event, OrderEvent):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.verdict import Judgment
@@ -71,29 +72,36 @@ class Judging:
                 self._break_off("judging the recovery", e)
 
     async def _judgment(self, recovery: Recovery, flagged: int) -> Judgment | None:
-        loop, observer = asyncio.get_running_loop(), self._observer
+        loop = asyncio.get_running_loop()
 
         def is_void() -> bool:
             return self._now() != recovery or len(self._intake.flagged) != flagged
 
         for _ in range(_TRIES):
-            await in_turns(observer.steps(recovery))
-            await asyncio.sleep(0)
-            if is_void():
+            observation = await self._observation(recovery, is_void)
+            if observation is None:
                 return None
-            observation = observer.observation(recovery)  # What has changed since, at one instant
             await asyncio.sleep(0)
             # The core is pure, and reads plain values alone
             judgment = await loop.run_in_executor(None, verdict.judge, observation, self._policy)
-            if is_void():
-                return None
-            again = observer.observation(recovery)
+            again = await self._observation(recovery, is_void)
             counts = self._intake.counts()
             await asyncio.sleep(0)
             is_unchanged = again == observation
             await asyncio.sleep(0)
-            if is_void():
+            if again is None or is_void():
                 return None
             if is_unchanged and self._intake.counts() == counts:
                 return judgment
-        return verdict.judge(observer.observation(recovery), self._policy)
+        return verdict.judge(self._observer.observation(recovery), self._policy)
+
+    async def _observation(
+        self, recovery: Recovery, is_void: Callable[[], bool]
+    ) -> Observation | None:
+        # Most of it slice by slice, and at one instant what has changed since
+        newest = self._intake.newest
+        await in_turns(self._observer.steps(recovery))
+        await asyncio.sleep(0)
+        if is_void():
+            return None
+        return self._observer.observation(recovery, is_read=self._intake.newest is newest)

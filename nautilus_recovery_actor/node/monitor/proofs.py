@@ -52,7 +52,7 @@ class Proofs:
     async def _run(self, prove: happened.Prove, epoch: int) -> None:
         decisions = self._decisions
         with decisions.guarded("asking the venues for a proof"):
-            answers = await self._answers.ask(prove.accounts, ())
+            answers = await self._answers.ask(prove.accounts, (), prove.explored)
             proved = await self._proved(answers)
             if self._task is asyncio.current_task() and decisions.recovery.epoch == epoch:
                 self._task = None

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import Logger
+from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.compare.owners import unprotected
@@ -55,6 +56,9 @@ class Unprotected:
         # The look under way, and what it has found so far
         self._steps: Iterator[Discrepancy | None] | None = None
         self._so_far: list[Discrepancy] = []
+        # The newest order event by then, if there was a look
+        self._has_looked = False
+        self._looked_at: OrderEvent | None = None
 
     def first_few(self) -> tuple[tuple[Discrepancy, ...] | None, int]:
         """Return the first few, and how many more there are."""
@@ -72,9 +76,14 @@ class Unprotected:
         kind = DiscrepancyKind.UNPROTECTED_POSITION
         self._found = tuple(one for one in report.discrepancies if one.kind is kind)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether an order event came since the positions were last looked at."""
+        return not self._has_looked or self._looked_at is not self._intake.newest
+
     def look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look if anything may have changed, and call `on_late` unless that is done at once."""
-        if self._found is None or self._steps is not None or not self._intake.has_news:
+        if self._found is None or self._steps is not None or not self.has_news:
             return
         with self._guarded():
             self._steps = self._begun()
@@ -91,7 +100,7 @@ class Unprotected:
                 loop.call_soon(self._go_on, loop, steps)
 
     def _begun(self) -> Iterator[Discrepancy | None]:
-        self._intake.has_news, self._so_far = False, []
+        self._has_looked, self._looked_at, self._so_far = True, self._intake.newest, []
         held: set[InstrumentId] = set()
         return unprotected(
             self._positions(held), self._orders(held), self._policy, self._unproven, self._increment

@@ -5,6 +5,7 @@ What the node knows of its accounts: which, if their clients are connected, bala
 from collections.abc import Collection
 from collections.abc import Container
 from collections.abc import Iterable
+from collections.abc import Iterator
 from decimal import Decimal
 
 from nautilus_trader.accounting.accounts.cash import CashAccount
@@ -24,28 +25,32 @@ from nautilus_recovery_actor.node.observing.orders import account_of
 
 
 def known_accounts(
-    cache: CacheFacade, of_orders: Collection[str | None] | None = None
+    cache: CacheFacade, in_use: Collection[str | None] | None = None
 ) -> frozenset[str]:
     """
     Return the accounts that the cache knows, by their state, an open position or a live order;
-    those `of_orders` that do not rest in the node, if they were looked up.
+    those `in_use` by a position, or an order that does not rest in the node, if they were looked
+    up.
     """
-    if of_orders is None:
-        of_orders = _of_orders(cache)
-    return (
-        frozenset(account.id.value for account in cache.accounts())
-        | frozenset(position.account_id.value for position in cache.positions_open())
-        | frozenset(account_id for account_id in of_orders if account_id is not None)
-    )
+    if in_use is None:
+        in_use = {account_id.value for account_id in set(accounts_in_use(cache))}
+    states = frozenset(account.id.value for account in cache.accounts())
+    return states.union(account_id for account_id in in_use if account_id is not None)
 
 
-def _of_orders(cache: CacheFacade) -> set[str | None]:
-    ids = cache.client_order_ids_open() | cache.client_order_ids_inflight()
-    orders = [order for order in map(cache.order, ids) if order is not None]
-    # Few have none of their own, and to look for it takes long
-    named = {order.account_id for order in orders} - {None}
-    others = (account_of(order) for order in orders if order.account_id is None)
-    return {account_id.value for account_id in named}.union(others)
+def accounts_in_use(cache: CacheFacade) -> Iterator[AccountId]:
+    """Return the account of each open position and of each order that is open or in flight."""
+    for position in cache.positions_open():
+        yield position.account_id
+    for order in map(
+        cache.order, cache.client_order_ids_open() | cache.client_order_ids_inflight()
+    ):
+        if order is None:
+            continue
+        if order.account_id is not None:
+            yield order.account_id
+        elif (value := account_of(order)) is not None:  # Few have none, and to look takes long
+            yield AccountId(value)
 
 
 def account_states(

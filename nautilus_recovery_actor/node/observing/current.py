@@ -85,7 +85,7 @@ class Current:
         closed = closed_by_engine(cache, wallets) if wallets else ()
         held |= {one.instrument_id for one in closed}
         based = bases(cache, held)
-        known = known_accounts(cache, reading.order_accounts)
+        known = known_accounts(cache, reading.accounts)
         sources = self._sources(known)
         is_owned = bool(after or live)
         return Observation(

@@ -18,6 +18,8 @@ from nautilus_trader.model.position import Position
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.happenings import Read
 from nautilus_recovery_actor.core.names import EVIDENCE_ENDPOINT
+from nautilus_recovery_actor.core.observation import CachedPosition
+from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.protection import unproven
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -25,6 +27,7 @@ from nautilus_recovery_actor.node.observing.accounts import base_currency
 from nautilus_recovery_actor.node.observing.accounts import is_cash
 from nautilus_recovery_actor.node.observing.fills import signed_qty
 from nautilus_recovery_actor.node.observing.intake import Intake
+from nautilus_recovery_actor.node.observing.positions import cached_position
 
 
 _ZERO = Decimal(0)
@@ -70,30 +73,30 @@ class Evidence:
         """Take an account's newest report."""
         self._reads[account_id] = read
 
-    def settle(self, report: RecoveryReport) -> None:
-        """Take what an epoch has proven that ends with `report`."""
+    def settle(self, report: RecoveryReport, positions: Iterable[CachedPosition]) -> None:
+        """Take what an epoch has proven that ends with `report` and these open positions."""
         self.unproven = unproven(report)
         reads, self._reads = self._reads, {}
         for account_id, read in reads.items():
             self._judged[account_id] = self._held_at(account_id, read())
         kept = {place: qty for place, qty in self._cached.items() if place[0] not in reads}
-        new = _held(self._cache.positions_open())
-        self._cached = kept | {place: qty for place, qty in new.items() if place[0] in reads}
+        self._cached = kept | _held(one for one in positions if one.account_id in reads)
         for fill in report.fills:  # The venue of an account that has not reported made none
             if fill.origin is FillOrigin.SYNTHETIC and fill.account_id not in reads:
                 net = (fill.account_id, fill.instrument_id, None)
                 self._cached[net] = self._cached.get(net, _ZERO) + fill.qty
 
     def _held_at(self, account_id: str, venue: VenueReport) -> dict[_Place, Decimal]:
-        held: dict[_Place, Decimal] = {}
-        nets: dict[str, Decimal] = defaultdict(Decimal)
+        held: dict[_Place, Decimal] = defaultdict(Decimal)
+        legs: list[VenuePosition] = []
         for position in venue.positions:
-            place = (account_id, position.instrument_id, position.position_id)
-            held[place] = held.get(place, _ZERO) + position.qty
-            nets[position.instrument_id] += position.qty
-        for place in held:
-            if place[2] is None:
-                held[place] = nets[place[1]]
+            held[account_id, position.instrument_id, position.position_id] += position.qty
+            if position.position_id is not None:
+                legs.append(position)
+        for position in legs:
+            net = (account_id, position.instrument_id, None)
+            if net in held:
+                held[net] += position.qty
         for fill in self._since(venue):
             net = (fill.account_id.value, fill.instrument_id.value, None)
             leg = None if fill.position_id is None else fill.position_id.value
@@ -118,7 +121,7 @@ class Evidence:
             if base is not None:
                 total = self._cache.account(position.account_id).balance_total(base)
                 return AtVenue(_ZERO if total is None else total.as_decimal())
-        net, leg = _places(position)
+        net, leg = _places(cached_position(position))
         if (read := self._reads.get(account_id)) is not None:
             venue = read()
             place = leg if any(p.position_id is not None for p in venue.positions) else net
@@ -128,7 +131,8 @@ class Evidence:
         if judged is None:
             return None
         place = leg if any(one[2] is not None for one in judged) else net
-        held = _held(self._cache.positions_open(instrument_id=position.instrument_id))
+        beside = self._cache.positions_open(instrument_id=position.instrument_id)
+        held = _held(map(cached_position, beside))
         since = held.get(place, _ZERO) - self._cached.get(place, _ZERO) - self._made_up(place)
         return AtVenue(judged.get(place, _ZERO) + since, place is leg)
 
@@ -154,16 +158,16 @@ class Evidence:
                 yield signed_qty(event)
 
 
-def _places(position: Position) -> tuple[_Place, _Place]:
-    account_id, instrument_id = position.account_id.value, position.instrument_id.value
-    return (account_id, instrument_id, None), (account_id, instrument_id, position.id.value)
+def _places(position: CachedPosition) -> tuple[_Place, _Place]:
+    net = (position.account_id, position.instrument_id, None)
+    return net, (*net[:2], position.position_id)
 
 
-def _held(positions: Iterable[Position]) -> dict[_Place, Decimal]:
+def _held(positions: Iterable[CachedPosition]) -> dict[_Place, Decimal]:
     held: dict[_Place, Decimal] = defaultdict(Decimal)
     for position in positions:
         for place in _places(position):
-            held[place] += position.signed_decimal_qty()
+            held[place] += position.qty
     return held
 
 

@@ -55,8 +55,8 @@ class Intake(msgspec.Struct):
     live_fills: list[OrderFilled] | deque[OrderFilled] = msgspec.field(default_factory=list)
     # The orders of which the venue reported by themselves, the newest of them
     reported_orders: dict[VenueOrderId, None] = {}
-    # Whether an order event came since the positions were last looked at
-    has_news: bool = True
+    # The newest order event: what was read of the cache before it came may be different now
+    newest: OrderEvent | None = None
     # How many events the orders had that the cache restored
     restored: dict[ClientOrderId, int] = {}
     # The status of each order that was not over when the cache was restored

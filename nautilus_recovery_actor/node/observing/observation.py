@@ -13,6 +13,7 @@ from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.identifiers import ClientOrderId
 
+from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.recovery import Recovery
@@ -32,6 +33,7 @@ from nautilus_recovery_actor.node.observing.fills import repeated_fills
 from nautilus_recovery_actor.node.observing.intake import Intake
 from nautilus_recovery_actor.node.observing.moves import half_moves
 from nautilus_recovery_actor.node.observing.orders import ended_orders
+from nautilus_recovery_actor.node.observing.positions import cached_position
 from nautilus_recovery_actor.node.observing.positions import closed_by_engine
 from nautilus_recovery_actor.node.observing.positions import closed_by_nothing
 from nautilus_recovery_actor.node.observing.reading import Reading
@@ -82,6 +84,8 @@ class Observer:
         self._rules = rules
         # What was read of one epoch, by its UUID
         self._reading: tuple[str, Reading] | None = None
+        # The epoch that was observed last, and the newest order event by then
+        self._observed: tuple[str, OrderEvent | None] | None = None
 
     def disconnected(self) -> frozenset[str]:
         """Return the accounts whose execution clients are disconnected."""
@@ -130,9 +134,16 @@ class Observer:
             + sum(len(one.orders) + len(one.positions) for one in recovery.answers)
         )
 
+    def positions(self) -> Iterable[CachedPosition]:
+        """Return the open positions."""
+        epoch, newest = self._observed or ("", None)
+        if epoch == self._intake.recovery_id and newest is self._intake.newest:
+            return self._read().positions  # To read a thousand once more takes milliseconds
+        return map(cached_position, self._cache.positions_open())
+
     def forget(self) -> None:
         """Let go of what was read of an epoch that is over."""
-        self._reading = None
+        self._reading = self._observed = None
 
     def steps(self, recovery: Recovery) -> Iterator[None]:
         """Read what has changed since it was read last, slice by slice."""
@@ -163,9 +174,14 @@ class Observer:
                     late.setdefault(event.client_order_id, []).append(event)
         return late
 
-    def observation(self, recovery: Recovery) -> Observation:
-        """Return all that was seen of this epoch so far."""
-        at_once(self.steps(recovery))
+    def observation(self, recovery: Recovery, *, is_read: bool = False) -> Observation:
+        """
+        Return all that was seen of this epoch so far; `is_read` if no order event came since
+        `steps` began.
+        """
+        if not is_read:
+            at_once(self.steps(recovery))
+        self._observed = (self._intake.recovery_id, self._intake.newest)
         reading = self._read()
         cache, intake = self._cache, self._intake
         exec_engine = self._node_start.exec_engine
@@ -179,7 +195,7 @@ class Observer:
         after, live = reading.positions, reading.live_orders
         # Whose they are matters only if there is anything, and there may be a thousand strategies
         is_owned = bool(after or live)
-        known = known_accounts(cache, reading.order_accounts)
+        known = known_accounts(cache, reading.accounts)
         fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
         live_fills = observed_fills(
             cache, intake.live_fills, intake.ts_registered, repeated=repeated

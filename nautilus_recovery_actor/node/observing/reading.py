@@ -5,6 +5,7 @@ read in slices, between which the event loop has its turn, and the rest at one i
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -57,24 +58,17 @@ async def in_turns(steps: Iterable[None]) -> None:
         await asyncio.sleep(0)
 
 
-class _Seen(msgspec.Struct, frozen=True, gc=False):
-    thing: Any
-    stamp: Any
-
-
 class _Kept(Generic[_K, _T, _V]):
-    # What was made of each thing, until its stamp changes
+    # What was made of each thing, until its stamp changes. There may be ten thousand, and the
+    # stamps of all are looked at in one slice
 
     def __init__(
-        self,
-        stamp: Callable[[_T], Any],
-        changed: Callable[[Mapping[_K, "_Seen"]], list[_K]],
-        make: Callable[[_T], _V],
+        self, stamps: Callable[[Collection[_T]], Iterable[Any]], make: Callable[[_T], _V]
     ) -> None:
-        self._stamp = stamp
-        self._changed = changed
+        self._stamps_of = stamps
         self._make = make
-        self._seen: dict[_K, _Seen] = {}
+        self._things: dict[_K, _T] = {}
+        self._stamps: dict[_K, Any] = {}
         self.made: dict[_K, _V] = {}
         # How often something was made, or let go of
         self.changes = 0
@@ -82,20 +76,26 @@ class _Kept(Generic[_K, _T, _V]):
     def forget(self, key: _K) -> None:
         """Have it made again."""
         self.changes += 1
-        self._seen.pop(key, None)
+        self._things.pop(key, None)
+        self._stamps.pop(key, None)
         self.made.pop(key, None)
 
     def follow(self, keys: AbstractSet[_K], find: Callable[[_K], _T | None]) -> Iterator[None]:
         """Make what is new or has changed, and let go of all but `keys`."""
-        for key in self._seen.keys() - keys:
-            self.forget(key)
-        changed = self._changed(self._seen)
-        for number, key in enumerate((*changed, *(keys - self._seen.keys())), 1):
+        due: list[_K] = []
+        if self._things.keys() != keys:
+            for key in self._things.keys() - keys:
+                self.forget(key)
+            due += keys - self._things.keys()
+        seen = zip(self._stamps.items(), self._stamps_of(self._things.values()), strict=True)
+        due += [key for (key, old), new in seen if old != new]
+        for number, key in enumerate(due, 1):
             thing = find(key)
             if thing is None:
                 self.forget(key)
             else:
-                self._seen[key] = _Seen(thing, self._stamp(thing))
+                self._things[key] = thing
+                (self._stamps[key],) = self._stamps_of((thing,))
                 self.made[key] = self._make(thing)
                 self.changes += 1
             if number % SLICE == 0:
@@ -124,10 +124,10 @@ class Reading:
         self._restored = restored
         self._ts_registered = ts_registered
         self._orders = _Kept[ClientOrderId, _OrderAndParent, tuple[CachedOrder, OwnOrder]](
-            _events, _changed_orders, self._made
+            _events, self._made
         )
         self._positions = _Kept[PositionId, Position, CachedPosition](
-            self._state, self._changed_positions, self._read_position
+            self._states, self._read_position
         )
         # The report is kept with what it names, so that no other one can have its `id`
         self._named: dict[int, tuple[VenueReport | Answer, _Named]] = {}
@@ -138,7 +138,7 @@ class Reading:
         self._alive: AbstractSet[ClientOrderId] = frozenset()
         self._listed: tuple[int, tuple[CachedOrder, ...], tuple[OwnOrder, ...]] = (-1, (), ())
         self._local: AbstractSet[ClientOrderId] = frozenset()
-        self._accounts: tuple[object, frozenset[str | None]] = (None, frozenset())
+        self._order_accounts: tuple[object, frozenset[str | None]] = (None, frozenset())
 
     def steps(
         self,
@@ -163,7 +163,9 @@ class Reading:
         reported = self._reported(self._alive)
         named = (self._named[each][1].orders for each in self._current)
         self._local = (emulated - sent - reported).difference(*named)
+        yield
         yield from self._orders.follow(self._alive | reported, self._find)
+        yield
         yield from self._positions.follow(cache.position_open_ids(), cache.position)
         yield
         self._list()
@@ -177,7 +179,7 @@ class Reading:
         for number, order in enumerate(report.orders, 1):
             instruments.add(order.instrument_id)
             if order.is_open and order.client_order_id is not None:
-                orders.add(ClientOrderId(order.client_order_id))
+                orders.add(self._own(ClientOrderId(order.client_order_id)))
             elif order.is_open:
                 numbers.append(VenueOrderId(order.venue_order_id))
             if number % (10 * SLICE) == 0:
@@ -186,6 +188,11 @@ class Reading:
         self._named[id(report)] = report, named
         yield
         self._look_for(instruments - self._increments.keys())
+
+    def _own(self, client_order_id: ClientOrderId) -> ClientOrderId:
+        # Sets of the cache's own are compared many times faster than of equal ones
+        order = self._cache.order(client_order_id)
+        return client_order_id if order is None else order.client_order_id
 
     def _look_for(self, instruments: Iterable[str]) -> None:
         for value in tuple(instruments):
@@ -227,19 +234,25 @@ class Reading:
     def _read_position(self, position: Position) -> CachedPosition:
         return read_position(self._cache, position)
 
-    def _state(self, position: Position) -> tuple[int, float, OrderEvent | None, bool]:
+    def _states(
+        self, positions: Collection[Position]
+    ) -> list[tuple[int, float, OrderEvent | None, bool]]:
+        # Whether an account is a cash account is known once its state has come
+        of_cash = {
+            account_id: is_cash(self._cache, account_id)
+            for account_id in {position.account_id for position in positions}
+        }
         # One that is closed and opened anew by as much may be the same object (seen on 1.221)
-        is_of_cash = is_cash(self._cache, position.account_id)
-        return position.event_count, position.signed_qty, position.last_event, is_of_cash
-
-    def _changed_positions(self, seen: Mapping[PositionId, _Seen]) -> list[PositionId]:
-        return [key for key, one in seen.items() if self._state(one.thing) != one.stamp]
+        return [
+            (one.event_count, one.signed_qty, one.last_event, of_cash[one.account_id])
+            for one in positions
+        ]
 
     def _note_accounts(self) -> None:
-        if self._accounts[0] is not self._listed:
+        if self._order_accounts[0] is not self._listed:
             live = self._listed[2]
             own = frozenset(order.account_id for order in live if order.status != _EMULATED)
-            self._accounts = self._listed, own
+            self._order_accounts = self._listed, own
 
     # -- WHAT WAS READ --
 
@@ -251,9 +264,9 @@ class Reading:
         if is_plain and self._listed[0] == self._orders.changes:
             return
         self._listed = (
-            self._orders.changes if is_plain else -1,
-            tuple(cached for key, (cached, _) in made.items() if key not in local),
-            tuple(own for key, (_, own) in made.items() if key in alive),
+            -1,
+            tuple(cached for key, (cached, _) in made.items() if is_plain or key not in local),
+            tuple(own for key, (_, own) in made.items() if is_plain or key in alive),
         )
 
     @property
@@ -267,14 +280,15 @@ class Reading:
         return self._listed[2]
 
     @property
-    def order_accounts(self) -> frozenset[str | None]:
-        """The accounts of those of them that do not rest in the node."""
-        return self._accounts[1]
-
-    @property
     def positions(self) -> tuple[CachedPosition, ...]:
         """The open positions."""
         return tuple(self._positions.made.values())
+
+    @property
+    def accounts(self) -> frozenset[str | None]:
+        """The accounts of the open positions, and of the orders that do not rest in the node."""
+        positions = self._positions.made.values()
+        return self._order_accounts[1].union(position.account_id for position in positions)
 
     @property
     def increments(self) -> dict[str, Decimal]:
@@ -282,17 +296,9 @@ class Reading:
         return dict(self._increments)
 
 
-def _events(found: _OrderAndParent) -> int:
+def _events(found: Collection[_OrderAndParent]) -> list[int]:
     # An order changes by events alone, and what is said of a child by those of its parent too
-    count: int = found.order.event_count
-    return count if found.parent is None else count + found.parent.event_count
-
-
-def _changed_orders(seen: Mapping[ClientOrderId, _Seen]) -> list[ClientOrderId]:
-    # There may be ten thousand, and all of them are looked at in one slice
     return [
-        key
-        for key, one in seen.items()
-        if one.stamp
-        != (one.thing.order.event_count if one.thing.parent is None else _events(one.thing))
+        one.order.event_count + (0 if one.parent is None else one.parent.event_count)
+        for one in found
     ]
