@@ -1,6 +1,7 @@
 """
-What was read of the cache's orders and positions, kept until it changes: so that most of it can be
-read in slices, between which the event loop has its turn, and the rest at one instant.
+What was read of the cache, kept until it changes (long: all of it is read at one instant).
+
+So most of it can be read in slices, between which the event loop has its turn.
 """
 
 import asyncio
