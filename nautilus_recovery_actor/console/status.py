@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 CODES = (
     "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
-    "2 failed; 3 no heartbeat, the node may be down, or Redis cannot be used; 64 wrong usage"
+    "2 failed; 3 no heartbeat, the node may be down, or Redis cannot be used; 4 open, but Redis has "
+    "lost or refuses what the node writes; 64 wrong usage"
 )
 NO_HEARTBEAT = 3
 
@@ -79,7 +80,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
     try:
         with connected(arguments, arguments.timeout) as client:
-            record = RecordReader(client, namespace(arguments)).current()
+            reader = RecordReader(client, namespace(arguments))
+            record = msgspec.structs.replace(reader.current(), refused=reader.refused())
     except CommandError as e:
         if not arguments.json:
             raise
@@ -98,6 +100,10 @@ def _status(arguments: argparse.Namespace) -> int:
 def show(found: "NodeStatus") -> None:
     """Print the status of a node."""
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
+    for incident in found.storage:
+        say(one_line(f"{incident.kind} since {moment(incident.ts)} UTC: {incident.text}"))
+    for stale in found.stale_caches:
+        say(one_line(f"{stale.kind} {stale.account_id}: {stale.cache}, {stale.venue}"))
     _show_blocks(found)
     if found.proven_age_secs is not None:
         say(one_line(wording.proven(found.proven_age_secs, is_old=found.is_proof_old)))

@@ -138,6 +138,7 @@ class DiscrepancyKind(StrEnum):
     ``UNPROTECTED_POSITION``: in the cache, and stops do not cover it.
     ``ORPHAN_EXIT``: an open order that has outlived the position that it would have closed.
     ``ABSENT_STRATEGY``: a position or an order of a strategy that this node does not run.
+    ``STALE_CACHE``: what was restored is older than what the runs before have written.
     """
 
     POSITION_QTY_MISMATCH = "POSITION_QTY_MISMATCH"
@@ -156,6 +157,7 @@ class DiscrepancyKind(StrEnum):
     UNPROTECTED_POSITION = "UNPROTECTED_POSITION"
     ORPHAN_EXIT = "ORPHAN_EXIT"
     ABSENT_STRATEGY = "ABSENT_STRATEGY"
+    STALE_CACHE = "STALE_CACHE"
 
     @property
     def is_difference(self) -> bool:
@@ -166,6 +168,7 @@ class DiscrepancyKind(StrEnum):
             DiscrepancyKind.UNPROTECTED_POSITION,
             DiscrepancyKind.ORPHAN_EXIT,
             DiscrepancyKind.ABSENT_STRATEGY,
+            DiscrepancyKind.STALE_CACHE,
         )
 
     @property
@@ -178,6 +181,7 @@ class DiscrepancyKind(StrEnum):
                 DiscrepancyKind.UNCLAIMED_POSITION
                 | DiscrepancyKind.ORPHAN_EXIT
                 | DiscrepancyKind.ABSENT_STRATEGY
+                | DiscrepancyKind.STALE_CACHE
             ):
                 return Severity.WARN
             case DiscrepancyKind.AVG_PX_MISMATCH | DiscrepancyKind.UNPROTECTED_POSITION:

@@ -11,6 +11,7 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.monitor.unprotected import Unprotected
 from nautilus_recovery_actor.node.observing.intake import Intake
@@ -26,12 +27,14 @@ class Heartbeats:
         intake: Intake,
         monitor: Actor,
         ts_stored: Callable[[int], int],
+        keeping: Callable[[], Keeping | None],
     ) -> None:
         self._config = config
         self._journal = journal
         self._clock = monitor.clock
         self._log = monitor.log
         self._ts_stored = ts_stored
+        self._keeping = keeping
         self._unprotected = Unprotected(
             monitor.cache, intake, config.rules().policy, monitor.log, self._on_looked
         )
@@ -64,6 +67,9 @@ class Heartbeats:
         ts = self._clock.timestamp_ns()
         self._is_over = is_stopped
         named, more = self._unprotected.first_few()
+        keeping, ts_stored = self._keeping(), self._ts_stored(ts)
+        if keeping is not None and keeping.ts_stored is not None:
+            ts_stored = min(ts_stored, keeping.ts_stored)
         heartbeat = Heartbeat(
             ts=ts,
             epoch=epoch,
@@ -71,11 +77,13 @@ class Heartbeats:
             is_stopped=is_stopped,
             interval_secs=self._config.heartbeat_secs,
             history_size=self._config.history_size,
-            ts_stored=self._ts_stored(ts),
+            ts_stored=ts_stored,
             unprotected=named,
             unprotected_more=more,
             ts_proven=self._ts_proven,
             prove_interval_secs=self._config.prove_interval_secs,
+            storage=None if keeping is None else keeping.incidents,
+            beats=None if keeping is None else keeping.count,
         )
         try:
             self._journal.beat(heartbeat)
