@@ -74,8 +74,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
         How many reports are kept, which says where each one is.
     ts_stored : int, optional
         Whatever was sent before (UNIX ns) was stored, or was reported as lost. It is older than
-        `ts` until the first recovery of a run has completed, and once the server has lost or refused
-        writes.
+        `ts` until the first recovery of a run has completed.
     unprotected : tuple[Discrepancy, ...], optional
         The first few open positions that no stop covers, ``None`` if they were not looked for.
     unprotected_more : int, default 0
@@ -86,6 +85,9 @@ class Heartbeat(msgspec.Struct, frozen=True):
         How often they are asked (seconds), ``None`` if they are not.
     storage : tuple[StorageIncident, ...], optional
         What is the matter with the server of the cache, ``None`` if it is not watched.
+    ts_gap : int, optional
+        What was sent since (UNIX ns) may be missing, whatever `ts_stored` says: the server has lost
+        or refused writes in this run.
     beats : int, optional
         How many heartbeats the server had acknowledged before, of all runs, by its own count.
 
@@ -103,6 +105,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     ts_proven: int | None = None
     prove_interval_secs: float | None = None
     storage: tuple[StorageIncident, ...] | None = None
+    ts_gap: int | None = None
     beats: int | None = None
 
 

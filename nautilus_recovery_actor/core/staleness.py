@@ -69,7 +69,13 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ts_newest(self) -> int:
         """When the newest thing that is stored was written (UNIX ns), zero for nothing."""
-        return max(self.ts_event, 0 if self.heartbeat is None else self.heartbeat.ts)
+        beat = self.heartbeat
+        if beat is None:
+            return self.ts_event
+        if beat.ts_stored not in (None, beat.ts):
+            # Its run did not get to say what was lost before it
+            return beat.ts_stored or 0
+        return max(self.ts_event, beat.ts)
 
     @property
     def ts_limit(self) -> int:

@@ -80,8 +80,8 @@ class Keeping(msgspec.Struct, frozen=True):
     run_id: str = ""
     # What is the matter, each kind once
     incidents: tuple[StorageIncident, ...] = ()
-    # What was sent before (UNIX ns) is stored, ``None`` for all
-    ts_stored: int | None = None
+    # What was sent since (UNIX ns) may be missing, ``None`` if nothing is
+    ts_gap: int | None = None
 
     def incident(self, kind: StorageTrouble) -> StorageIncident | None:
         """Return what is the matter of one kind."""
@@ -125,7 +125,7 @@ def looked(keeping: Keeping, sight: Sight, now: int) -> tuple[Keeping, tuple[Not
         if is_new:
             what = f"It was restarted, or is another one. {what}"
         incident = StorageIncident(StorageTrouble.LOST, now, f"{what} {_LOST}")
-        keeping = _with(_replace(keeping, ts_stored=0), incident)
+        keeping = _with(_replace(keeping, ts_gap=0), incident)
         notices.append(Notice(Severity.WARN, incident.text, incident))
     elif is_new:
         notices.append(Notice(Severity.INFO, _RESTARTED))
@@ -134,8 +134,8 @@ def looked(keeping: Keeping, sight: Sight, now: int) -> tuple[Keeping, tuple[Not
     if sight.refused:
         why = _REFUSED.format(one_line(sight.refused), _remedy(sight.refused))
         keeping, more = _stands(keeping, StorageTrouble.REFUSED, why, now)
-        since = keeping.ts if keeping.ts_stored is None else min(keeping.ts_stored, keeping.ts)
-        keeping = _replace(keeping, ts_stored=since)
+        since = keeping.ts if keeping.ts_gap is None else min(keeping.ts_gap, keeping.ts)
+        keeping = _replace(keeping, ts_gap=since)
         notices += more
     else:
         keeping = _ended(keeping, StorageTrouble.REFUSED, _ACCEPTS, now, notices)

@@ -67,9 +67,7 @@ class Heartbeats:
         ts = self._clock.timestamp_ns()
         self._is_over = is_stopped
         named, more = self._unprotected.first_few()
-        keeping, ts_stored = self._keeping(), self._ts_stored(ts)
-        if keeping is not None and keeping.ts_stored is not None:
-            ts_stored = min(ts_stored, keeping.ts_stored)
+        keeping = self._keeping()
         heartbeat = Heartbeat(
             ts=ts,
             epoch=epoch,
@@ -77,12 +75,13 @@ class Heartbeats:
             is_stopped=is_stopped,
             interval_secs=self._config.heartbeat_secs,
             history_size=self._config.history_size,
-            ts_stored=ts_stored,
+            ts_stored=self._ts_stored(ts),
             unprotected=named,
             unprotected_more=more,
             ts_proven=self._ts_proven,
             prove_interval_secs=self._config.prove_interval_secs,
             storage=None if keeping is None else keeping.incidents,
+            ts_gap=None if keeping is None else keeping.ts_gap,
             beats=None if keeping is None else keeping.count,
         )
         try:
