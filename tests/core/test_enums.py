@@ -25,7 +25,7 @@ from nautilus_recovery_actor.core.enums import Severity
                 "INSTRUMENT_NOT_LOADED UNCLAIMED_POSITION SPLIT_OWNERSHIP ORDER_NOT_IN_CACHE "
                 "ORDER_NOT_AT_VENUE ORDER_MISMATCH INFLIGHT_ORDER NO_MASS_STATUS UNPROVEN_REPORT "
                 "AVG_PX_MISMATCH "
-                "UNPROTECTED_POSITION ORPHAN_EXIT ABSENT_STRATEGY"
+                "UNPROTECTED_POSITION ORPHAN_EXIT ABSENT_STRATEGY STALE_CACHE"
             ),
         ),
     ],
@@ -53,4 +53,5 @@ def test_severity_is_block_unless_it_is_said_otherwise() -> None:
         DiscrepancyKind.UNPROTECTED_POSITION: Severity.INFO,
         DiscrepancyKind.ORPHAN_EXIT: Severity.WARN,
         DiscrepancyKind.ABSENT_STRATEGY: Severity.WARN,
+        DiscrepancyKind.STALE_CACHE: Severity.WARN,
     }

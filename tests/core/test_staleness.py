@@ -34,7 +34,12 @@ def heartbeat(secs: float = 100, **fields: Any) -> Heartbeat:
 
 
 def restored(**fields: Any) -> Restored:
-    values = {"epoch": 7, "heartbeat": heartbeat(), "ts_registered": (START + 10_000) * NS, **fields}
+    values = {
+        "epoch": 7,
+        "heartbeat": heartbeat(),
+        "ts_registered": (START + 10_000) * NS,
+        **fields,
+    }
     return Restored(**values)
 
 

@@ -20,7 +20,8 @@ def follow(*sights: Sight, keeping: Keeping | None = None) -> tuple[Keeping, lis
     """
     Return what is known after some looks, one a second, and all that was told.
     """
-    keeping, told = keeping or Keeping(), []
+    told: list[Notice] = []
+    keeping = keeping or Keeping()
     for now, sight in enumerate(sights, 1):
         keeping, notices = looked(keeping, sight, now)
         told += notices
@@ -125,7 +126,9 @@ def test_silence_is_told_once_and_judges_nothing() -> None:
     assert kinds(follow(kept(0), away, kept(2))[1])[-1] == (Trouble.AWAY, True)
 
 
-EVENTS = st.sampled_from(["beat", "beat", "other", "flush", "back", "full", "free", "away", "restart"])
+EVENTS = st.sampled_from(
+    ["beat", "beat", "other", "flush", "back", "full", "free", "away", "restart"]
+)
 
 
 @given(st.lists(EVENTS, max_size=40))

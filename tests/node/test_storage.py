@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from nautilus_recovery_actor.console.main import main
+from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
@@ -68,8 +69,9 @@ def seen(node: NodeProcess, kind: str, *, is_over: bool = False, secs: float = 2
     """
     began = time.monotonic()
     node.wait_for(
-        lambda fact: (fact["fact"], fact.get("kind"), fact.get("is_over"))
-        == ("storage", kind, is_over),
+        lambda fact: (
+            (fact["fact"], fact.get("kind"), fact.get("is_over")) == ("storage", kind, is_over)
+        ),
         secs,
     )
     return time.monotonic() - began
@@ -81,6 +83,14 @@ def told(node: NodeProcess, text: str) -> int:
     """
     lines = (line for line in node.log.splitlines() if ".RecoveryMonitorActor: " in line)
     return sum(text in line for line in lines)
+
+
+def logged(server: EmbeddedValkey, node: NodeProcess, text: str) -> str:
+    """
+    Wait until a node has logged a text, and return its log.
+    """
+    server.wait_for(lambda _: text in node.log)
+    return node.log
 
 
 def beats(server: EmbeddedValkey) -> int:
@@ -104,7 +114,7 @@ def trading(venue: PaperVenue, server: EmbeddedValkey, **fields: Any) -> Iterato
     with started(venue, server, **fields) as node:
         node.wait_for("enabled")
         server.wait_for(lambda client: client.keys(f"trader-{TRADER_ID}:positions:*"))
-        server.wait_for(lambda client: len(client.keys(f"trader-{TRADER_ID}:orders:*")) == 2)
+        server.wait_for(lambda client: len(client.keys(f"trader-{TRADER_ID}:orders:*")) > 1)
         beaten(server)
         yield node
 
@@ -132,7 +142,7 @@ def test_lost_writes_are_noticed_and_the_next_start_knows(
     *,
     is_leased: bool,
 ) -> None:
-    """The warning stands until the process ends; what the monitor and strategies keep comes back."""
+    """The warning stands until the process ends; what monitor and strategies keep comes back."""
     with trading(venue, own, monitor={"lease": is_leased}) as node:
         own.keep_snapshot(kept)
         beaten(own, 3)
@@ -222,7 +232,7 @@ def test_refused_writes_are_noticed_and_end_when_they_end(
     kind: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The heartbeat cannot say so, since it is refused too: `status` tries whether it could write."""
+    """The heartbeat cannot say so, it is refused too: `status` tries whether it could write."""
     with trading(venue, own, monitor={"lease": False}) as node:
         assert status(own) == OPEN
         refuse(own)
@@ -270,10 +280,11 @@ def newest_order(venue: PaperVenue) -> float:
     return max(made_at(one) or 0 for one in venue.submitted())
 
 
+@pytest.mark.parametrize("way_out", ["start", "forget"])
 def test_a_checkpoint_of_a_store_that_went_back_while_the_node_was_away_is_held(
-    venue: PaperVenue, own: Server, kept: Path
+    venue: PaperVenue, own: Server, kept: Path, way_out: str
 ) -> None:
-    """Until somebody says that it is right, however often the node starts."""
+    """Until somebody does what the reason says, however often the node starts."""
     with trading(venue, own, order_secs=0.5) as node:
         own.keep_snapshot(kept)
         until = time.time() + 5.0  # Longer than a heartbeat may be late
@@ -281,20 +292,30 @@ def test_a_checkpoint_of_a_store_that_went_back_while_the_node_was_away_is_held(
         node.kill()
     own.go_back(kept)
 
+    log = ""
     for _ in range(2):
         with started(venue, own) as again:
             result = again.wait_for("result")
-            again.wait_for(lambda _, node=again: "Trading stays disabled" in node.log)
-            assert "RECOVERY_STALE_CHECKPOINT" in again.log
-            assert not [fact for fact in again.facts if fact["fact"] == "enabled"]
+            log = logged(own, again, "Trading stays disabled until the next start")
             assert result["outcome"] is not None
+            assert not [fact for fact in again.facts if fact["fact"] == "enabled"]
             again.kill()
-    (forget,) = set(re.findall(r"`nautilus-recovery (forget [^`]+)`", again.log))
+    reason = next(line for line in log.splitlines() if "RECOVERY_STALE_CHECKPOINT" in line)
+    (forget,) = re.findall(r"`nautilus-recovery (forget [^`]+)`", reason)
+    if way_out == "forget":
+        names = ["--apply", "--trader", TRADER_ID, "--redis", own.url]
+        own.wait_for(lambda _: main([*forget.split(), *names]) == 0)  # Once the heartbeat is old
 
-    with started(venue, own, on_bad_checkpoint="start") as last:
+    fields: dict[str, Any] = {"on_bad_checkpoint": "start"} if way_out == "start" else {}
+    with started(venue, own, **fields) as last:
+        last.wait_for("enabled")
+        (number,) = (fact["number"] for fact in last.facts if fact["fact"] == "began")
+        assert (number == 0) == (way_out == "forget")
+        beaten(own)  # One that says that its recovery has completed
+        last.kill()
+    with started(venue, own) as last:
         last.wait_for("enabled")
         last.kill()
-    assert forget.count("general:recovery:checkpoint:Trader-000:") == 2
 
 
 def test_the_first_start_after_that_says_why(venue: PaperVenue, own: Server, kept: Path) -> None:
@@ -323,7 +344,7 @@ def test_what_a_start_finds_beside_the_cache_counts(venue: PaperVenue, own: Serv
     with own.client() as client:
         client.delete(*client.keys(f"trader-{TRADER_ID}:general:*"))
         client.hset(FENCE, "epoch", 41)
-        client.hset(FENCE, "beat", time.time_ns())
+        client.hset(FENCE, "beat", time.time_ns() + 60 * 10**9)  # Later than what is stored
     with started(venue, own) as again:
         result = again.wait_for("result")
         assert result["epoch"] == 42
@@ -340,9 +361,7 @@ def _fence(server: EmbeddedValkey) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("away_secs", [0.0, 1.0])
-def test_a_kill_alone_makes_no_cache_old(
-    venue: PaperVenue, own: Server, away_secs: float
-) -> None:
+def test_a_kill_alone_makes_no_cache_old(venue: PaperVenue, own: Server, away_secs: float) -> None:
     """What a kill keeps from being stored is younger than a heartbeat may be late."""
     with trading(venue, own, order_secs=0.05) as node:
         beaten(own, 2 + int(away_secs))
@@ -357,7 +376,56 @@ def test_a_kill_alone_makes_no_cache_old(
 
 def test_the_heartbeat_of_a_new_monitor_is_read_by_an_old_one() -> None:
     """The new fields are optional, and unknown ones are passed over."""
-    from nautilus_recovery_actor.core.journal import Heartbeat  # noqa: PLC0415
-
     old = msgspec.json.decode(b'{"ts":1,"epoch":2,"phase":"COMPLETE"}', type=Heartbeat)
     assert (old.storage, old.beats) == (None, None)
+
+
+def test_what_came_back_under_external_is_claimed(
+    venue: PaperVenue, own: Server, kept: Path
+) -> None:
+    """Claimed, it belongs to its strategy again; and the start after that reports nothing."""
+    claims = {"external_order_claims": ["ETHUSDT-PERP.PAPER"]}
+    with trading(venue, own) as node:
+        own.keep_snapshot(kept)
+        own.flush()
+        seen(node, "LOST")
+        node.kill()
+    with started(venue, own, **claims) as again:
+        result = again.wait_for("result")
+        assert "STALE_CACHE" in result["kinds"]
+        again.wait_for("enabled")
+        beaten(own)
+        again.kill()
+    with started(venue, own, **claims) as last:
+        result = last.wait_for("result")
+        assert not {"STALE_CACHE", "UNCLAIMED_POSITION"} & set(result["kinds"])
+        last.wait_for("enabled")
+        last.kill()
+
+
+def inspected(server: EmbeddedValkey) -> int:
+    return main(["inspect", "--trader", TRADER_ID, "--redis", server.url])
+
+
+@pytest.mark.parametrize("lose", [flushed, gone_back])
+def test_what_a_loss_leaves_is_foretold_and_never_stops_a_start_for_good(
+    venue: PaperVenue, own: Server, kept: Path, lose: Callable[[Server, Path], None]
+) -> None:
+    """Events that come after a loss are appended to what is not there, or to what is older."""
+    with trading(venue, own, order_secs=0.2) as node:
+        own.keep_snapshot(kept)
+        beaten(own, 3)
+        lose(own, kept)
+        seen(node, "LOST")
+        until = len(venue.submitted()) + 3
+        own.wait_for(lambda _: len(venue.submitted()) > until)
+        node.kill()
+    if inspected(own):
+        names = ["--apply", "--trader", TRADER_ID, "--redis", own.url]
+        own.wait_for(lambda _: main(["forget", "--all-that-stop", *names]) == 0)
+        assert inspected(own) == 0
+    with started(venue, own, on_bad_checkpoint="start") as again:
+        result = again.wait_for("result")
+        assert "STALE_CACHE" in result["kinds"]
+        again.wait_for("enabled")
+        again.kill()

@@ -39,11 +39,12 @@ if ARGV[1] == '' or redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
     redis.pcall('HSET', KEYS[2], 'beat', ARGV[3], 'epoch', string.format('%.0f', epoch))
   end
 end
-return {before or 0, written, refused, told('server', 'run_id:(%w+)'), told('replication', 'role:(%w+)')}
+local run_id, role = told('server', 'run_id:(%w+)'), told('replication', 'role:(%w+)')
+return {before or 0, written, refused, run_id, role}
 """
-# KEYS: fence
+# What is kept beside the cache
 _BESIDE = "return redis.call('HGETALL', KEYS[1])"
-# KEYS: entries. Returns the SHA-1 of each
+# The SHA-1 of each entry, empty for one that is not there
 _DIGESTS = """
 local found = {}
 for i, key in ipairs(KEYS) do

@@ -108,11 +108,11 @@ class LostOrders:
         return lost_orders(self._cache, forms, self._ts_registered, suspects, self._losses)
 
     def stale(self, reports: Iterable[VenueReport]) -> dict[str, Staleness]:
-        """Return the accounts for which what was restored is old, after `find`: for all this run."""
+        """Return the accounts for which what was restored is old, after `find`."""
         whole = self.restored.staleness()
         for report in reports:
             if report.account_id in self._stale:
-                continue
+                continue  # It stays so in this run
             suspects = self._suspects.get(id(report))
             orders = () if suspects is None else suspects[1].orders
             found = whole or self.restored.by_orders(one.client_order_id or "" for one in orders)

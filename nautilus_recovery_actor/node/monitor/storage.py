@@ -42,9 +42,7 @@ class Storage:
         self._monitor = monitor
         self._journal = journal
         self._on_changed = on_changed
-        self._watch = Watch(
-            server, heartbeat_secs, token, epoch, lambda: monitor.clock.timestamp_ns(), self._take
-        )
+        self._watch = Watch(server, heartbeat_secs, token, epoch, self._now, self._take)
         self._task: asyncio.Task[None] | None = None
         self._rewriting: asyncio.Task[None] | None = None
         self.keeping = Keeping()
@@ -66,13 +64,16 @@ class Storage:
                     with suppress(asyncio.CancelledError):
                         loop.run_until_complete(task)
 
+    def _now(self) -> int:
+        ts: int = self._monitor.clock.timestamp_ns()
+        return ts
+
     def _take(self, sight: Sight) -> None:
         # What raises here must not end the watch
         monitor = self._monitor
         try:
-            now = monitor.clock.timestamp_ns()
             before = self.keeping
-            self.keeping, notices = storage.looked(before, sight, now)
+            self.keeping, notices = storage.looked(before, sight, self._now())
             for notice in notices:
                 write(monitor.log, notice.severity, notice.text)
             if self.keeping.is_to_be_rewritten and not sight.refused:

@@ -163,7 +163,7 @@ class Checkpoints:
         journal.hold()
         keys = " ".join(map(general_key, journal.keys))
         self._hold(
-            "RECOVERY_STALE_CHECKPOINT: Redis lost writes, and the state of this strategy may be old; "
+            "RECOVERY_STALE_CHECKPOINT: Redis lost writes, and this strategy's state may be old; "
             "start with `on_bad_checkpoint='start'` if it is right, or stop the node, "
             f"`nautilus-recovery forget {keys}`, and start without it"
         )
