@@ -23,6 +23,12 @@ SEEN = {
     "`status` 0, `DEGRADED`, blocked instruments": [_BLOCKED],
     "`status` 1": [_STATUS],
     "`status` 2": [_STATUS],
+    "`status` 4, `LOST`": [
+        "test_storage.py::test_lost_writes_are_noticed_and_the_next_start_knows"
+    ],
+    "`status` 4, `REFUSED` or `REPLICA`": [
+        "test_storage.py::test_refused_writes_are_noticed_and_end_when_they_end"
+    ],
     "`status` 3, the process runs": [
         "test_runbook.py::test_a_node_that_hangs_has_no_heartbeat_and_has_one_again"
     ],

@@ -150,8 +150,7 @@ def test_lost_writes_are_noticed_and_the_next_start_knows(
         lose(own, kept)
         assert seen(node, "LOST") < 2 * HEARTBEAT_SECS + SLACK_SECS
         assert becomes(own, UNSTORED) < HEARTBEAT_SECS + SLACK_SECS
-        node_log = "Stored in Redis again"
-        own.wait_for(lambda _: told(node, node_log))
+        logged(own, node, "Stored in Redis again")
         assert told(node, "Redis has lost ") == 1
         beaten(own)
         assert status(own) == UNSTORED
@@ -380,15 +379,13 @@ def test_the_heartbeat_of_a_new_monitor_is_read_by_an_old_one() -> None:
     assert (old.storage, old.beats) == (None, None)
 
 
-def test_what_came_back_under_external_is_claimed(
-    venue: PaperVenue, own: Server, kept: Path
-) -> None:
+def test_what_came_back_under_external_is_claimed(venue: PaperVenue, own: Server) -> None:
     """Claimed, it belongs to its strategy again; and the start after that reports nothing."""
-    claims = {"external_order_claims": ["ETHUSDT-PERP.PAPER"]}
+    claims: dict[str, Any] = {"external_order_claims": ["ETHUSDT-PERP.PAPER"]}
     with trading(venue, own) as node:
-        own.keep_snapshot(kept)
         own.flush()
-        seen(node, "LOST")
+        logged(own, node, "Stored in Redis again")
+        beaten(own)
         node.kill()
     with started(venue, own, **claims) as again:
         result = again.wait_for("result")

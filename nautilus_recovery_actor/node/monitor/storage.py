@@ -17,6 +17,7 @@ from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.core.storage import Sight
+from nautilus_recovery_actor.core.storage import StorageTrouble
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.internals import strategy_ids
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
@@ -46,6 +47,8 @@ class Storage:
         self._task: asyncio.Task[None] | None = None
         self._rewriting: asyncio.Task[None] | None = None
         self.keeping = Keeping()
+        # What was stored under each key after a loss, by its digest
+        self._found: dict[str, str] = {}
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at the server with each heartbeat from now on."""
@@ -76,6 +79,8 @@ class Storage:
             self.keeping, notices = storage.looked(before, sight, self._now())
             for notice in notices:
                 write(monitor.log, notice.severity, notice.text)
+                if notice.incident is not None and notice.incident.kind is StorageTrouble.LOST:
+                    self._found.clear()
             if self.keeping.is_to_be_rewritten and not sight.refused:
                 self._rewrite()
             if self.keeping.incidents != before.incidents:
@@ -99,33 +104,35 @@ class Storage:
 
     async def _rewritten(self) -> None:
         # Whether it is there is known at the next look, or at one after that
-        monitor = self._monitor
-        journal, lost = self._journal(), self.keeping.incident(storage.StorageTrouble.LOST)
-        values: dict[str, bytes] = {}
         try:
-            for key in journal.keys(strategy_ids(monitor.msgbus)):
-                data = journal.value(key)
-                if data is not None:
-                    values[key] = data
-            stored = await self._watch.digests(tuple(values))
-            for (key, data), digest in zip(values.items(), stored, strict=True):
-                if sha1(data, usedforsecurity=False).hexdigest() != digest:
-                    journal.rewrite(key)
-                    await asyncio.sleep(0)
-                else:
-                    values[key] = b""
-            if any(values.values()) or self.keeping.incident(storage.StorageTrouble.LOST) != lost:
-                return
+            missing, count = await self._missing()
+            for key in missing:
+                self._journal().rewrite(key)
+                await asyncio.sleep(0)  # A history may be large
         except (redis.RedisError, OSError):
             return  # It is tried again
         except Exception as e:
+            monitor = self._monitor
             monitor.log.exception("The recovery monitor raised while storing entries again", e)
             return
-        self.keeping = self.keeping.rewritten()
-        monitor.log.info(
-            f"Stored in Redis again: {len(values)} entries of the monitor and checkpoints"
-        )
-        self._on_changed()
+        if not missing:
+            self._found.clear()
+            self.keeping = self.keeping.rewritten()
+            self._monitor.log.info(f"Stored in Redis again: {count} entries")
+            self._on_changed()
+
+    async def _missing(self) -> tuple[list[str], int]:
+        journal = self._journal()
+        keys = journal.keys(strategy_ids(self._monitor.msgbus))
+        values = {key: data for key in keys if (data := journal.value(key)) is not None}
+        stored = dict(zip(values, await self._watch.digests(tuple(values)), strict=True))
+        missing = []
+        for key, data in values.items():
+            # What has changed since the loss was noticed was written since
+            is_new = stored[key] and self._found.setdefault(key, stored[key]) != stored[key]
+            if not is_new and stored[key] != sha1(data, usedforsecurity=False).hexdigest():
+                missing.append(key)
+        return missing, len(values)
 
 
 def known_beside(server: Server | None, log: Logger) -> Beside | None:
