@@ -76,12 +76,15 @@ def _status(arguments: argparse.Namespace) -> int:
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import NodeStatus  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import is_late  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
 
     try:
         with connected(arguments, arguments.timeout) as client:
             reader = RecordReader(client, namespace(arguments))
-            record = msgspec.structs.replace(reader.current(), refused=reader.refused())
+            record = reader.current()
+            if is_late(record, time.time_ns()):
+                record = msgspec.structs.replace(record, refused=reader.refused())
     except CommandError as e:
         if not arguments.json:
             raise

@@ -96,6 +96,21 @@ class Severity(StrEnum):
     BLOCK = "BLOCK"
 
 
+class StorageTrouble(StrEnum):
+    """
+    What is the matter with the server of a cache.
+
+    ``LOST``: what was written is gone, or an older state is back. ``REFUSED``: it refuses writes.
+    ``REPLICA``: it has become a replica, so that what is written to it is refused or lost.
+    ``AWAY``: it does not answer.
+    """
+
+    LOST = "LOST"
+    REFUSED = "REFUSED"
+    REPLICA = "REPLICA"
+    AWAY = "AWAY"
+
+
 class Correction(StrEnum):
     """
     What was evidently wrong in a venue's report, and corrected before the engine saw it.

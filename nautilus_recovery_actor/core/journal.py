@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import DAMAGED_CHECKPOINT_KEY
@@ -27,7 +28,6 @@ from nautilus_recovery_actor.core.names import STALE_CHECKPOINT_KEY
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.storage import StorageIncident
 
 
 CHECKPOINT_SLOTS = 2
@@ -52,6 +52,32 @@ class Store(Protocol):
 
     def add(self, key: str, value: bytes) -> None:
         """Write `value`, over the one before."""
+
+
+class StorageIncident(msgspec.Struct, frozen=True):
+    """
+    Something that is the matter with the server of a cache.
+
+    Parameters
+    ----------
+    kind : StorageTrouble
+        What it is.
+    ts : int
+        When it was noticed (UNIX ns).
+    text : str
+        What happened, and what to do, in one line.
+    is_over : bool, default False
+        Whether it has ended. ``LOST`` ends with the process.
+    is_rewritten : bool, default False
+        Of ``LOST``: whether the monitor's own entries and all checkpoints are stored again.
+
+    """
+
+    kind: StorageTrouble
+    ts: int
+    text: str
+    is_over: bool = False
+    is_rewritten: bool = False
 
 
 class Heartbeat(msgspec.Struct, frozen=True):

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.liveness import max_age_of
 from nautilus_recovery_actor.core.order_ids import made_at
-from nautilus_recovery_actor.core.storage import StorageTrouble
 from nautilus_recovery_actor.core.text import moment
 
 

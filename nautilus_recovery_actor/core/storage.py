@@ -6,53 +6,12 @@ The canary is a count, kept on the server and one more with each heartbeat, so t
 server that was emptied or went back from one on which somebody else writes too.
 """
 
-from enum import StrEnum
-
 import msgspec
 
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.enums import StorageTrouble
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.text import one_line
-
-
-class StorageTrouble(StrEnum):
-    """
-    What is the matter with the server of a cache.
-
-    ``LOST``: what was written is gone, or an older state is back. ``REFUSED``: it refuses writes.
-    ``REPLICA``: it has become a replica, so that what is written to it is refused or lost.
-    ``AWAY``: it does not answer.
-    """
-
-    LOST = "LOST"
-    REFUSED = "REFUSED"
-    REPLICA = "REPLICA"
-    AWAY = "AWAY"
-
-
-class StorageIncident(msgspec.Struct, frozen=True):
-    """
-    Something that is the matter with the server of a cache.
-
-    Parameters
-    ----------
-    kind : StorageTrouble
-        What it is.
-    ts : int
-        When it was noticed (UNIX ns).
-    text : str
-        What happened, and what to do, in one line.
-    is_over : bool, default False
-        Whether it has ended. ``LOST`` ends with the process.
-    is_rewritten : bool, default False
-        Of ``LOST``: whether the monitor's own entries and all checkpoints are stored again.
-
-    """
-
-    kind: StorageTrouble
-    ts: int
-    text: str
-    is_over: bool = False
-    is_rewritten: bool = False
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):

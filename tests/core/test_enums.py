@@ -8,6 +8,7 @@ from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.enums import StorageTrouble
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from nautilus_recovery_actor.core.enums import Severity
         (FailureReason, "RECONCILIATION_FAILED TIMEOUT NOT_RECONCILED ANOTHER_NODE INTERNAL_ERROR"),
         (FillOrigin, "VENUE EXTERNAL INFERRED SYNTHETIC"),
         (Severity, "INFO WARN BLOCK"),
+        (StorageTrouble, "LOST REFUSED REPLICA AWAY"),
         (
             DiscrepancyKind,
             (

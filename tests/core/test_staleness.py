@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.staleness import Restored
 from nautilus_recovery_actor.core.staleness import read_beside
-from nautilus_recovery_actor.core.storage import StorageIncident
-from nautilus_recovery_actor.core.storage import StorageTrouble
 
 
 NS = 1_000_000_000

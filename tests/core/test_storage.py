@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.enums import StorageTrouble as Trouble
 from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.core.storage import Notice
 from nautilus_recovery_actor.core.storage import Sight
-from nautilus_recovery_actor.core.storage import StorageTrouble as Trouble
 from nautilus_recovery_actor.core.storage import looked
 from nautilus_recovery_actor.core.storage import refusal
 

@@ -17,7 +17,7 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import signals
-from nautilus_recovery_actor.core.storage import StorageIncident
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue

@@ -13,11 +13,11 @@ from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import storage
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.core.storage import Sight
-from nautilus_recovery_actor.core.storage import StorageTrouble
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.internals import strategy_ids
 from nautilus_recovery_actor.node.link.client import RedisUnusableError

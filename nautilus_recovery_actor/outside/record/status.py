@@ -14,15 +14,16 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import Liveness
 from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.core.liveness import max_age
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
-from nautilus_recovery_actor.core.storage import StorageIncident
 from nautilus_recovery_actor.core.storage import refusal
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.record.entries import Record
@@ -32,7 +33,6 @@ _NS = 1_000_000_000
 _NAMED = 5
 _MISSED_PROOFS = 3
 _LATE = 1.5
-_READ_ONLY = "READONLY"
 
 _NEVER = (
     "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
@@ -156,7 +156,7 @@ def node_status(
         unprotected_more=more,
         orphan_exits=_standing(report, DiscrepancyKind.ORPHAN_EXIT),
         absent_strategies=_standing(report, DiscrepancyKind.ABSENT_STRATEGY),
-        storage=_storage(record, beat, life, now),
+        storage=_storage(record, beat, now),
         stale_caches=_standing(report, DiscrepancyKind.STALE_CACHE),
         accounts=report.accounts if report else (),
         corrections=report.corrections if report else (),
@@ -170,16 +170,20 @@ def node_status(
     return msgspec.structs.replace(found, state=state, reason=reason)
 
 
-def _storage(
-    record: Record, beat: Heartbeat, life: Liveness, now: int
-) -> tuple[StorageIncident, ...]:
+def is_late(record: Record, now: int) -> bool:
+    """Return whether the heartbeat is late, so that the server may refuse it."""
+    beat = record.heartbeat
+    if beat is None or beat.is_stopped:
+        return False
+    return now - beat.ts > _LATE * (beat.interval_secs or max_age(beat)) * _NS
+
+
+def _storage(record: Record, beat: Heartbeat, now: int) -> tuple[StorageIncident, ...]:
     found = () if beat.is_stopped else beat.storage or ()
-    # A probe may read from a replica: there it means nothing while the heartbeats arrive
-    is_late = life.age_secs > _LATE * (beat.interval_secs or life.max_age_secs)
-    if record.refused and (is_late or _READ_ONLY not in record.refused):
-        refused = refusal(record.refused, now)
-        found = (*(one for one in found if one.kind is not refused.kind), refused)
-    return found
+    if not record.refused:
+        return found
+    refused = refusal(record.refused, now)
+    return (*(one for one in found if one.kind is not refused.kind), refused)
 
 
 def _is_proof_old(beat: Heartbeat, now: int) -> bool:
