@@ -63,6 +63,12 @@ exit_passed: NamedSignal = _namespace.signal(
     "a position, or a change of one, that was let pass: by a strategy, or under the halt of "
     "`halt_until_recovered` by the node's trader ID.",
 )
+storage_changed: NamedSignal = _namespace.signal(
+    "storage-changed",
+    doc="Sent by the monitor with `incident`, a `StorageIncident`, when the server of the cache "
+    "loses or refuses writes, becomes a replica or does not answer, and again, with its `is_over`, "
+    "when that ends.",
+)
 
 
 def send(

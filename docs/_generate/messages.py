@@ -41,6 +41,7 @@ _KEYS: dict[str, tuple[str, type | None]] = {
         None,
     ),
     names.DAMAGED_CHECKPOINT_KEY: ("the copy of a checkpoint that could not be read", None),
+    names.STALE_CHECKPOINT_KEY: ("which checkpoint is held because it may be old", None),
 }
 
 _HEAD = """

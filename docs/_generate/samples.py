@@ -138,6 +138,8 @@ def journal() -> dict[str, bytes]:
             unprotected=(),
             ts_proven=_ENDED,
             prove_interval_secs=60.0,
+            storage=(),
+            beats=1207,
         )
     )
     kept.record_lost(())

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 CODES = (
     "exit codes: 0 open, the last recovery allows trading; 1 closed, a recovery is in progress; "
-    "2 failed; 3 no heartbeat, the node may be down, or Redis cannot be used; 64 wrong usage"
+    "2 failed; 3 no heartbeat, the node may be down, or Redis cannot be used; 4 open, but Redis "
+    "has lost or refuses what the node writes; 64 wrong usage"
 )
 NO_HEARTBEAT = 3
 
@@ -75,11 +76,15 @@ def _status(arguments: argparse.Namespace) -> int:
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import NodeStatus  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import is_late  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
 
     try:
         with connected(arguments, arguments.timeout) as client:
-            record = RecordReader(client, namespace(arguments)).current()
+            reader = RecordReader(client, namespace(arguments))
+            record = reader.current()
+            if is_late(record, time.time_ns()):
+                record = msgspec.structs.replace(record, refused=reader.refused())
     except CommandError as e:
         if not arguments.json:
             raise
@@ -98,6 +103,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def show(found: "NodeStatus") -> None:
     """Print the status of a node."""
     say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
+    _show_storage(found)
     _show_blocks(found)
     if found.proven_age_secs is not None:
         say(one_line(wording.proven(found.proven_age_secs, is_old=found.is_proof_old)))
@@ -118,6 +124,13 @@ def show(found: "NodeStatus") -> None:
             say(one_line(f"{account.account_id} {proof}"))
     if found.is_shadow:
         say(wording.SHADOW)
+
+
+def _show_storage(found: "NodeStatus") -> None:
+    for incident in found.storage:
+        say(one_line(f"{incident.kind} since {moment(incident.ts)} UTC: {incident.text}"))
+    for stale in found.stale_caches:
+        say(one_line(f"{stale.kind} {stale.account_id}: {stale.cache}, {stale.venue}"))
 
 
 def _show_blocks(found: "NodeStatus") -> None:

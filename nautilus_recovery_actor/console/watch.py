@@ -98,7 +98,7 @@ def _follow(
         for change in changes.look(found, beat.ts if beat else None, record.report, now):
             emit(change)
         show(found)
-        if not arguments.follow and found.state in (State.OPEN, State.FAILED):
+        if not arguments.follow and found.state in (State.OPEN, State.FAILED, State.UNSTORED):
             return found.state.exit_code
         remaining_secs = deadline - time.monotonic()
         if remaining_secs <= 0:

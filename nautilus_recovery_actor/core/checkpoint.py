@@ -12,14 +12,15 @@ from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.core.journal import CHECKPOINT_SLOTS
 from nautilus_recovery_actor.core.journal import Store
 from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import DAMAGED_CHECKPOINT_KEY
+from nautilus_recovery_actor.core.names import STALE_CHECKPOINT_KEY
 
 
 FORMAT_VERSION = 1
 
-_SLOTS = 2
 _MAGIC = b"NRCP"
 _DIGEST_SIZE = 8
 _HEADER_SIZE = len(_MAGIC) + 1 + _DIGEST_SIZE
@@ -143,6 +144,17 @@ class CheckpointJournal:
             self._run, self._saves = self.newest.run + 1, self.newest.saves
         return errors
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the newest one was held before for what it may lack."""
+        mark = self._store.get(self._stale_key)
+        return mark is not None and self.newest is not None and mark == _mark(self.newest)
+
+    def hold(self) -> None:
+        """Keep in mind that the newest one may be older than what the strategy wrote last."""
+        if self.newest is not None:
+            self._store.add(self._stale_key, _mark(self.newest))
+
     def know(self, saved: Mapping[str, Any]) -> None:
         """Take note of what NautilusTrader itself saves: what is written from now on is as new."""
         digest = state_digest(saved)
@@ -159,17 +171,26 @@ class CheckpointJournal:
         if len(data) > self._max_bytes:
             raise CheckpointError(f"it has {len(data)} bytes; the limit is {self._max_bytes}")
         # What could not be read has a copy, and is replaced
-        for slot in {checkpoint.sequence % _SLOTS, *self._damaged}:
+        for slot in {checkpoint.sequence % CHECKPOINT_SLOTS, *self._damaged}:
             self._store.add(self._key(CHECKPOINT_KEY, slot), data)
         self._damaged.clear()
         self.newest = checkpoint
         return checkpoint
 
     def _stored(self) -> Iterator[tuple[int, bytes]]:
-        for slot in range(_SLOTS):
+        for slot in range(CHECKPOINT_SLOTS):
             data = self._store.get(self._key(CHECKPOINT_KEY, slot))
             if data is not None:
                 yield slot, data
+
+    @property
+    def _stale_key(self) -> str:
+        return STALE_CHECKPOINT_KEY.format(strategy_id=self._strategy_id)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all checkpoints."""
+        return [self._key(CHECKPOINT_KEY, slot) for slot in range(CHECKPOINT_SLOTS)]
 
     def _key(self, key: str, slot: int) -> str:
         return key.format(strategy_id=self._strategy_id, slot=slot)
@@ -187,6 +208,10 @@ def _check(state: Any) -> None:
 
 def _age(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.run, checkpoint.sequence
+
+
+def _mark(checkpoint: Checkpoint) -> bytes:
+    return msgspec.json.encode(_age(checkpoint))
 
 
 def _digest(data: bytes) -> bytes:

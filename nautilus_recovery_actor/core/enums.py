@@ -96,6 +96,21 @@ class Severity(StrEnum):
     BLOCK = "BLOCK"
 
 
+class StorageTrouble(StrEnum):
+    """
+    What is the matter with the server of a cache.
+
+    ``LOST``: what was written is gone, or an older state is back. ``REFUSED``: it refuses writes.
+    ``REPLICA``: it has become a replica, so that what is written to it is refused or lost.
+    ``AWAY``: it does not answer.
+    """
+
+    LOST = "LOST"
+    REFUSED = "REFUSED"
+    REPLICA = "REPLICA"
+    AWAY = "AWAY"
+
+
 class Correction(StrEnum):
     """
     What was evidently wrong in a venue's report, and corrected before the engine saw it.
@@ -138,6 +153,7 @@ class DiscrepancyKind(StrEnum):
     ``UNPROTECTED_POSITION``: in the cache, and stops do not cover it.
     ``ORPHAN_EXIT``: an open order that has outlived the position that it would have closed.
     ``ABSENT_STRATEGY``: a position or an order of a strategy that this node does not run.
+    ``STALE_CACHE``: what was restored is older than what the runs before have written.
     """
 
     POSITION_QTY_MISMATCH = "POSITION_QTY_MISMATCH"
@@ -156,6 +172,7 @@ class DiscrepancyKind(StrEnum):
     UNPROTECTED_POSITION = "UNPROTECTED_POSITION"
     ORPHAN_EXIT = "ORPHAN_EXIT"
     ABSENT_STRATEGY = "ABSENT_STRATEGY"
+    STALE_CACHE = "STALE_CACHE"
 
     @property
     def is_difference(self) -> bool:
@@ -166,6 +183,7 @@ class DiscrepancyKind(StrEnum):
             DiscrepancyKind.UNPROTECTED_POSITION,
             DiscrepancyKind.ORPHAN_EXIT,
             DiscrepancyKind.ABSENT_STRATEGY,
+            DiscrepancyKind.STALE_CACHE,
         )
 
     @property
@@ -178,6 +196,7 @@ class DiscrepancyKind(StrEnum):
                 DiscrepancyKind.UNCLAIMED_POSITION
                 | DiscrepancyKind.ORPHAN_EXIT
                 | DiscrepancyKind.ABSENT_STRATEGY
+                | DiscrepancyKind.STALE_CACHE
             ):
                 return Severity.WARN
             case DiscrepancyKind.AVG_PX_MISMATCH | DiscrepancyKind.UNPROTECTED_POSITION:

@@ -15,16 +15,22 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.names import ANSWER_KEY
+from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
+from nautilus_recovery_actor.core.names import DAMAGED_CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import LOST_KEY
 from nautilus_recovery_actor.core.names import REPORTING_KEY
+from nautilus_recovery_actor.core.names import STALE_CHECKPOINT_KEY
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 
+
+CHECKPOINT_SLOTS = 2
 
 _Value = TypeVar("_Value")
 
@@ -46,6 +52,32 @@ class Store(Protocol):
 
     def add(self, key: str, value: bytes) -> None:
         """Write `value`, over the one before."""
+
+
+class StorageIncident(msgspec.Struct, frozen=True):
+    """
+    Something that is the matter with the server of a cache.
+
+    Parameters
+    ----------
+    kind : StorageTrouble
+        What it is.
+    ts : int
+        When it was noticed (UNIX ns).
+    text : str
+        What happened, and what to do, in one line.
+    is_over : bool, default False
+        Whether it has ended. ``LOST`` ends with the process.
+    is_rewritten : bool, default False
+        Of ``LOST``: whether the monitor's own entries and all checkpoints are stored again.
+
+    """
+
+    kind: StorageTrouble
+    ts: int
+    text: str
+    is_over: bool = False
+    is_rewritten: bool = False
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -77,6 +109,13 @@ class Heartbeat(msgspec.Struct, frozen=True):
         When the venues were last asked for what then proved to be so (UNIX ns).
     prove_interval_secs : float, optional
         How often they are asked (seconds), ``None`` if they are not.
+    storage : tuple[StorageIncident, ...], optional
+        What is the matter with the server of the cache, ``None`` if it is not watched.
+    ts_gap : int, optional
+        What was sent since (UNIX ns) may be missing, whatever `ts_stored` says: the server has lost
+        or refused writes in this run.
+    beats : int, optional
+        How many heartbeats the server had acknowledged before, of all runs, by its own count.
 
     """
 
@@ -91,6 +130,9 @@ class Heartbeat(msgspec.Struct, frozen=True):
     unprotected_more: int = 0
     ts_proven: int | None = None
     prove_interval_secs: float | None = None
+    storage: tuple[StorageIncident, ...] | None = None
+    ts_gap: int | None = None
+    beats: int | None = None
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
@@ -175,6 +217,26 @@ class RecoveryJournal:
     def history(self) -> tuple[RecoveryReport, ...]:
         """Return the reports on record, the oldest first."""
         return tuple(sorted(self._history(RecoveryReport), key=lambda report: report.epoch))
+
+    def keys(self, strategies: Iterable[str]) -> Iterator[str]:
+        """Yield the keys of all that outlasts a run, and of the checkpoints of strategies."""
+        yield from (EPOCH_KEY, LOST_KEY, REPORTING_KEY)
+        for slot in range(self._history_size):
+            yield HISTORY_KEY.format(slot=slot)
+        for strategy_id in strategies:
+            yield STALE_CHECKPOINT_KEY.format(strategy_id=strategy_id)
+            for slot in range(CHECKPOINT_SLOTS):
+                for key in (CHECKPOINT_KEY, DAMAGED_CHECKPOINT_KEY):
+                    yield key.format(strategy_id=strategy_id, slot=slot)
+
+    def value(self, key: str) -> bytes | None:
+        """Return an entry as it is, ``None`` if there is none."""
+        return self._store.get(key)
+
+    def rewrite(self, key: str) -> None:
+        """Store an entry again as it is."""
+        if (data := self._store.get(key)) is not None:
+            self._store.add(key, data)
 
     def _history(self, kind: type[_Value]) -> Iterator[_Value]:
         for slot in range(self._history_size):

@@ -70,6 +70,8 @@ def stored(heartbeat: Heartbeat | None, has_entry: bool, traces: Iterable[Trace]
         if heartbeat.ts_stored not in (None, heartbeat.ts):
             # Its run did not get to say what was lost before it, whatever it stored itself
             until = limit = heartbeat.ts_stored
+        if heartbeat.ts_gap is not None:
+            until = limit = min(until, heartbeat.ts_gap)
     newest: dict[str, str] = {}
     orders = set()
     for trace in traces:

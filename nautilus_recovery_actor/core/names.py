@@ -12,6 +12,8 @@ REPORTING_KEY = "recovery:reporting"
 HISTORY_KEY = "recovery:history:{slot}"
 CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}"
 DAMAGED_CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:{slot}:damaged"
+# Which checkpoint is held for it may be older than what its strategy wrote last
+STALE_CHECKPOINT_KEY = "recovery:checkpoint:{strategy_id}:stale"
 # Written by nobody: with what rights it could be is what a check asks the server
 PREFLIGHT_KEY = "recovery:preflight"
 
@@ -24,8 +26,8 @@ FORGOTTEN_ENTRY = "forgotten:{id}:{slot}"
 
 # -- BESIDE THE CACHE: in Redis below the prefix of the trader, whatever the instance --
 
-# Who runs the trader (a hash that runs out), and how often that changed, with the newest epoch (one
-# that does not)
+# Who runs the trader (a hash that runs out), and how often that changed, with the newest epoch and
+# the count of heartbeats (one that does not)
 LEASE = "recovery:lease"
 FENCE = "recovery:fence"
 # Operators' commands to the node that holds the lease, by its token, or to any that runs without

@@ -20,6 +20,7 @@ from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RepairStep
+from nautilus_recovery_actor.core.staleness import Staleness
 
 
 # Owners that are not strategies: 1.221 gives its own alignments to the second.
@@ -307,6 +308,8 @@ class Observation(msgspec.Struct, frozen=True):
     carried: tuple[Discrepancy, ...] = ()
     # What was found when this epoch was checked before
     earlier: tuple[Discrepancy, ...] = ()
+    # The accounts for which what was restored is known to be old
+    stale: Mapping[str, Staleness] = {}
     # The orders that a run before lost and no strategy has taken
     lost_orders: tuple[LostOrder, ...] = ()
     # The orders that reconciliation ended, in the order in which it first ended them

@@ -540,6 +540,8 @@ class RecoveryReport(msgspec.Struct, frozen=True):
         What was done beyond that to make the cache equal to the venue, or is planned.
     approval : Approval, optional
         The operator's word on which that was done.
+    stale_checkpoints : bool, default False
+        Whether the checkpoints that strategies began with may be older than what they wrote last.
 
     """
 
@@ -569,6 +571,7 @@ class RecoveryReport(msgspec.Struct, frozen=True):
     corrections: tuple[CorrectionMade, ...] = ()
     repairs: tuple[RepairStep, ...] = ()
     approval: Approval | None = None
+    stale_checkpoints: bool = False
 
     @property
     def away_ns(self) -> int | None:

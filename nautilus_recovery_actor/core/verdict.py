@@ -147,6 +147,7 @@ def _described(
         corrections=tuple(made for report in observation.reports for made in report.corrections),
         repairs=(*_repairs(observation, proof, standing), *planned.told),
         approval=observation.approval,
+        stale_checkpoints=any(one.checkpoints for one in observation.stale.values()),
     )
     return report, planned
 

@@ -42,7 +42,8 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         The accounts that must report. If ``None`` then those in the cache: list them if the cache
         still holds an account that this node no longer trades.
     severities : dict[str, str], default {}
-        Overrides of the severity (``INFO``, ``WARN`` or ``BLOCK``) by `DiscrepancyKind`.
+        Overrides of the severity (``INFO``, ``WARN`` or ``BLOCK``) by `DiscrepancyKind`. A
+        ``STALE_CACHE`` blocks nothing: it is of no instrument.
     on_failure : {"hold", "shutdown"}, default "hold"
         What happens on a `RecoveryFailed`: the node stays up with every gate closed, or it stops.
     max_report_fills : int, default 1000
@@ -244,7 +245,8 @@ class RecoverableStrategyConfig(
         kept.
     on_bad_checkpoint : {"start", "hold"}, default "hold"
         What happens if a checkpoint cannot be read: the strategy starts without it (with the one
-        before, if that can be read), or its gate stays closed.
+        before, if that can be read), or its gate stays closed. And if one may be old, because Redis
+        lost writes: the strategy starts with it, or its gate stays closed.
     warmup_timeout_secs : float, default 30.0
         How long an answer to a request for warm-up data may take until the gate reports it. One
         that comes later still counts.
@@ -301,6 +303,11 @@ def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Sev
             raise ValueError(
                 f"`severities` has '{severity}' for {kind}: use one of "
                 f"{', '.join(Severity.__members__)}"
+            )
+        if (kind, severity) == (DiscrepancyKind.STALE_CACHE, Severity.BLOCK):
+            raise ValueError(
+                "`severities` has 'BLOCK' for STALE_CACHE, which is of no instrument: "
+                "use INFO or WARN"
             )
         parsed[DiscrepancyKind[kind]] = Severity[severity]
     return parsed

@@ -158,6 +158,16 @@ def test_what_follows_a_failure_is_one_of_two() -> None:
     assert refusal(on_failure="panic") == "`on_failure` must be 'hold' or 'shutdown', was 'panic'"
 
 
+def test_a_stale_cache_blocks_no_instrument() -> None:
+    """
+    It is of an account: a BLOCK that blocks nothing is refused.
+    """
+    assert refusal(severities={"STALE_CACHE": "BLOCK"}) == (
+        "`severities` has 'BLOCK' for STALE_CACHE, which is of no instrument: use INFO or WARN"
+    )
+    assert RecoveryMonitorConfig(severities={"STALE_CACHE": "INFO"}).severities
+
+
 def test_unknown_kind_is_refused_with_those_that_exist() -> None:
     """
     A misspelt kind would silently leave the default in place, so it is refused.
@@ -167,7 +177,7 @@ def test_unknown_kind_is_refused_with_those_that_exist() -> None:
         "HEDGE_LEG_MISMATCH, POSITION_NOT_AT_VENUE, INSTRUMENT_NOT_LOADED, UNCLAIMED_POSITION, "
         "SPLIT_OWNERSHIP, ORDER_NOT_IN_CACHE, ORDER_NOT_AT_VENUE, ORDER_MISMATCH, INFLIGHT_ORDER, "
         "NO_MASS_STATUS, UNPROVEN_REPORT, AVG_PX_MISMATCH, "
-        "UNPROTECTED_POSITION, ORPHAN_EXIT, ABSENT_STRATEGY"
+        "UNPROTECTED_POSITION, ORPHAN_EXIT, ABSENT_STRATEGY, STALE_CACHE"
     )
 
 

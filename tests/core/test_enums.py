@@ -8,6 +8,7 @@ from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.enums import StorageTrouble
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from nautilus_recovery_actor.core.enums import Severity
         (FailureReason, "RECONCILIATION_FAILED TIMEOUT NOT_RECONCILED ANOTHER_NODE INTERNAL_ERROR"),
         (FillOrigin, "VENUE EXTERNAL INFERRED SYNTHETIC"),
         (Severity, "INFO WARN BLOCK"),
+        (StorageTrouble, "LOST REFUSED REPLICA AWAY"),
         (
             DiscrepancyKind,
             (
@@ -25,7 +27,7 @@ from nautilus_recovery_actor.core.enums import Severity
                 "INSTRUMENT_NOT_LOADED UNCLAIMED_POSITION SPLIT_OWNERSHIP ORDER_NOT_IN_CACHE "
                 "ORDER_NOT_AT_VENUE ORDER_MISMATCH INFLIGHT_ORDER NO_MASS_STATUS UNPROVEN_REPORT "
                 "AVG_PX_MISMATCH "
-                "UNPROTECTED_POSITION ORPHAN_EXIT ABSENT_STRATEGY"
+                "UNPROTECTED_POSITION ORPHAN_EXIT ABSENT_STRATEGY STALE_CACHE"
             ),
         ),
     ],
@@ -53,4 +55,5 @@ def test_severity_is_block_unless_it_is_said_otherwise() -> None:
         DiscrepancyKind.UNPROTECTED_POSITION: Severity.INFO,
         DiscrepancyKind.ORPHAN_EXIT: Severity.WARN,
         DiscrepancyKind.ABSENT_STRATEGY: Severity.WARN,
+        DiscrepancyKind.STALE_CACHE: Severity.WARN,
     }

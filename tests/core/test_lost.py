@@ -4,6 +4,7 @@ What is lost, and what was only purged.
 
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
@@ -41,6 +42,18 @@ def beat(secs: float, ts_stored: int | None = None, *, is_stopped: bool = False)
     return Heartbeat(
         at(secs), 1, RecoveryPhase.COMPLETE, is_stopped=is_stopped, ts_stored=ts_stored
     )
+
+
+def test_what_a_server_lost_or_refused_was_not_stored() -> None:
+    """
+    Also before a heartbeat that was stored after it: it is lost, and was not purged.
+    """
+    gap = msgspec.structs.replace(beat(30, at(30)), ts_gap=at(10))
+    assert known(beat(30, at(30))).has(order(20), STRATEGY)
+    assert not known(gap, [trace(25, order(25))]).has(order(20), STRATEGY)
+    assert known(gap, [trace(25, order(25))]).has(order(8), STRATEGY)
+    nothing = msgspec.structs.replace(gap, ts_gap=0)
+    assert not known(nothing).has(order(8), STRATEGY)
 
 
 def trace(secs: float, client_order_id: str) -> Trace:

@@ -18,6 +18,7 @@ NAMES = [
     "recovery_failed",
     "recovery_overridden",
     "recovery_started",
+    "storage_changed",
 ]
 
 

@@ -9,7 +9,9 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -17,6 +19,7 @@ from nautilus_recovery_actor.outside.record.entries import Broken
 from nautilus_recovery_actor.outside.record.entries import Record
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.outside.record.status import is_late
 from nautilus_recovery_actor.outside.record.status import node_status
 
 
@@ -60,7 +63,46 @@ def test_exit_codes_are_part_of_what_probes_are_built_on() -> None:
         "CLOSED": 1,
         "FAILED": 2,
         "NO_HEARTBEAT": 3,
+        "UNSTORED": 4,
     }
+
+
+LOST = StorageIncident(StorageTrouble.LOST, NOW - 9 * SEC, "Redis has lost everything")
+
+
+def test_what_redis_lost_stands_beside_what_may_trade() -> None:
+    """
+    The gates are open, and a probe must not see nothing of it. Other states keep their codes.
+    """
+    for phase, state in (("COMPLETE", State.UNSTORED), ("FAILED", "FAILED"), ("PENDING", "CLOSED")):
+        status = found(beat(phase, storage=[msgspec.to_builtins(LOST)]))
+        assert (status.state, status.storage) == (state, (LOST,))
+    assert found(beat(storage=[])).state is State.OPEN
+    late = found(beat(age_secs=90, storage=[msgspec.to_builtins(LOST)]))
+    assert (late.state, late.storage) == (State.NO_HEARTBEAT, (LOST,))
+
+
+def test_what_a_stopped_node_found_of_redis_is_over() -> None:
+    """
+    It has no memory of what Redis lacks any more: the next start says what it finds.
+    """
+    assert found(beat(is_stopped=True, storage=[msgspec.to_builtins(LOST)])).storage == ()
+
+
+def test_a_server_that_refuses_writes_says_so_itself() -> None:
+    """
+    The node cannot: its heartbeat is refused too. So it is asked once that is late.
+    """
+    recorded = Record(heartbeat=beat(age_secs=7, interval_secs=5), epoch=7, report=CLEAN)
+    assert not is_late(recorded, NOW)
+    assert is_late(recorded, NOW + SEC)
+    assert not is_late(Record(), NOW)
+    stopped = msgspec.structs.replace(recorded, heartbeat=beat(age_secs=90, is_stopped=True))
+    assert not is_late(stopped, NOW)
+    refused = msgspec.structs.replace(recorded, refused="OOM full")
+    status = node_status("T-1", refused, NOW)
+    assert status.state is State.UNSTORED
+    assert [one.kind for one in status.storage] == [StorageTrouble.REFUSED]
 
 
 def test_a_recovery_that_completed_is_open() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nautilus_recovery_actor.core.compare.orders import order_discrepancies
 from nautilus_recovery_actor.core.compare.owners import concerns
 from nautilus_recovery_actor.core.compare.positions import position_discrepancies
+from nautilus_recovery_actor.core.compare.stale import stale_caches
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.enums import FillOrigin
 from nautilus_recovery_actor.core.observation import Observation
@@ -33,6 +34,7 @@ def discrepancies(
     found = list(_differences(observation, origins, policy))
     yield from found
     yield from concerns(observation, found, policy)
+    yield from stale_caches(observation, policy)
 
 
 def _differences(

@@ -46,7 +46,7 @@ return {fence, now}
 RENEW = (
     _NOW
     + """
-local known = redis.call('HMGET', KEYS[2], 'fence', 'canary')
+local known = redis.call('HMGET', KEYS[2], 'fence', 'canary', 'epoch')
 local lease = redis.call('HMGET', KEYS[1], 'token', 'fenced')
 if lease[1] ~= ARGV[1] then
   if lease[1] == '' and lease[2] == ARGV[5] then redis.call('HSET', KEYS[1], 'ready', now) end
@@ -54,7 +54,8 @@ if lease[1] ~= ARGV[1] then
 end
 redis.call('HSET', KEYS[1], 'renewed', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('HSET', KEYS[2], 'epoch', ARGV[3], 'canary', ARGV[4])
+local epoch = math.max(tonumber(known[3] or 0) or 0, tonumber(ARGV[3]))
+redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', epoch), 'canary', ARGV[4])
 return {1, now, known[2] or '', known[1] or ''}
 """
 )

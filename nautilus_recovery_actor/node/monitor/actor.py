@@ -31,6 +31,8 @@ from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.staleness import Beside
+from nautilus_recovery_actor.core.staleness import Restored
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.commands import OperatorCommand
@@ -51,6 +53,8 @@ from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.monitor.proofs import Proofs
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
+from nautilus_recovery_actor.node.monitor.storage import Storage
+from nautilus_recovery_actor.node.monitor.storage import known_beside
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.observing.current import Current
 from nautilus_recovery_actor.node.observing.evidence import Evidence
@@ -140,6 +144,7 @@ class RecoveryMonitorActor(Actor):
                 f"remove all but one from its actors (found with '{self.id}')"
             )
         self._link = self._linked(msgbus, clock)
+        self._storage, beside, elsewhere = self._stored(msgbus, clock)
         super().register_base(portfolio, msgbus, cache, clock)
         self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
         self._intake = Intake(ts_registered=clock.timestamp_ns())
@@ -193,7 +198,12 @@ class RecoveryMonitorActor(Actor):
             Repairs(cache, msgbus, events, self._past, self._seam),
         )
         self._heartbeats = Heartbeats(
-            self._settings, self._journal, self._intake, self, self._lost_orders.ts_stored
+            self._settings,
+            self._journal,
+            self._intake,
+            self,
+            self._lost_orders.ts_stored,
+            lambda: None if self._storage is None else self._storage.keeping,
         )
         self._answers = Answers(
             self._seam, self._reporters, cache, msgbus, clock, self._intake.counts, self._past
@@ -207,12 +217,20 @@ class RecoveryMonitorActor(Actor):
         self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
         try:
-            # Epochs count on from the last, whatever raises afterwards
-            self._decisions.recovery = Recovery(
-                epoch=self._journal.last_epoch() + 1, ts_started=ts_registered
-            )
+            # Epochs count on from the last that anything knows, whatever raises afterwards
             self._intake.last_heartbeat = self._journal.heartbeat()
-            self._lost_orders.restore(self._intake.last_heartbeat)
+            restored = Restored(
+                is_stored=self._storage is not None,
+                epoch=self._journal.last_epoch(),
+                heartbeat=self._intake.last_heartbeat,
+                beside=beside,
+                elsewhere=elsewhere,
+                ts_registered=ts_registered,
+            )
+            self._decisions.recovery = Recovery(
+                epoch=restored.newest_epoch + 1, ts_started=ts_registered
+            )
+            self._lost_orders.restore(restored)
             self._reporters.restore()
             internals.warn(self.log, internals.missing_at_registration())
             self._intake.take_restored(cache)
@@ -253,6 +271,32 @@ class RecoveryMonitorActor(Actor):
         if link.keeper is not None:
             msgbus.register(LEASE_ENDPOINT, self._limit)
         return link
+
+    def _stored(
+        self, msgbus: MessageBus, clock: Clock
+    ) -> tuple[Storage | None, Beside | None, Beside | None]:
+        # The server of the cache is watched, wherever the lease is
+        trader_id, cache = msgbus.trader_id.value, internals.cache_config(msgbus)
+        server = None if isinstance(clock, TestClock) else server_of(trader_id, cache, None)
+        if server is None:
+            return None, None, None
+        other = self._settings.database
+        elsewhere = server_of(trader_id, cache, other) if other is not None else None
+        keeper = None if self._link is None or elsewhere is not None else self._link.keeper
+        storage = Storage(
+            server,
+            self._settings.heartbeat_secs,
+            "" if keeper is None else keeper.token,
+            self,
+            lambda: self._journal,
+            lambda: self.epoch,
+            self._on_storage,
+        )
+        return storage, known_beside(server, self.log), known_beside(elsewhere, self.log)
+
+    def _on_storage(self) -> None:
+        if self._pulse.is_armed:
+            self._heartbeats.write(self.epoch, self.phase)
 
     def _limit(self, limit: Callable[[Callable[[], bool]], None]) -> None:
         assert self._link is not None
@@ -344,6 +388,8 @@ class RecoveryMonitorActor(Actor):
             self._decisions.break_off("taking the restored state", self._registration_error)
 
     def _begin_link(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._storage is not None:
+            self._storage.begin(loop)
         if self._link is None:
             return
         self._link.begin(loop)
@@ -402,6 +448,8 @@ class RecoveryMonitorActor(Actor):
         self._evidence.close()
         self._lost_orders.close()
         self._seam.close()
+        if self._storage is not None:
+            self._storage.close()
         if self._link is not None:
             self._link.close()
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)

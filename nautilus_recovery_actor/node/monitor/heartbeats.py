@@ -11,6 +11,7 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node.monitor.unprotected import Unprotected
 from nautilus_recovery_actor.node.observing.intake import Intake
@@ -26,12 +27,14 @@ class Heartbeats:
         intake: Intake,
         monitor: Actor,
         ts_stored: Callable[[int], int],
+        keeping: Callable[[], Keeping | None],
     ) -> None:
         self._config = config
         self._journal = journal
         self._clock = monitor.clock
         self._log = monitor.log
         self._ts_stored = ts_stored
+        self._keeping = keeping
         self._unprotected = Unprotected(
             monitor.cache, intake, config.rules().policy, monitor.log, self._on_looked
         )
@@ -64,6 +67,7 @@ class Heartbeats:
         ts = self._clock.timestamp_ns()
         self._is_over = is_stopped
         named, more = self._unprotected.first_few()
+        keeping = self._keeping()
         heartbeat = Heartbeat(
             ts=ts,
             epoch=epoch,
@@ -76,6 +80,9 @@ class Heartbeats:
             unprotected_more=more,
             ts_proven=self._ts_proven,
             prove_interval_secs=self._config.prove_interval_secs,
+            storage=None if keeping is None else keeping.incidents,
+            ts_gap=None if keeping is None else keeping.ts_gap,
+            beats=None if keeping is None else keeping.count,
         )
         try:
             self._journal.beat(heartbeat)

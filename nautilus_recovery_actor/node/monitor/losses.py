@@ -2,6 +2,7 @@
 The orders that the runs before have lost, kept until their strategies have taken them.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -12,13 +13,14 @@ from nautilus_trader.common.component import MessageBus
 from nautilus_trader.model.identifiers import ClientOrderId
 
 from nautilus_recovery_actor.core import lost
-from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.names import GATE_ENDPOINT
 from nautilus_recovery_actor.core.names import TAKEN_ENDPOINT
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.core.staleness import Restored
+from nautilus_recovery_actor.core.staleness import Staleness
 from nautilus_recovery_actor.node.internals import strategy_ids
 from nautilus_recovery_actor.node.observing.orders import is_placed_here
 from nautilus_recovery_actor.node.observing.orders import lost_orders
@@ -55,6 +57,8 @@ class LostOrders:
         # The reports whose orders were looked at, each with those that may be lost
         self._suspects: dict[int, tuple[VenueReport, VenueReport]] = {}
         self._strategies: tuple[str, ...] = ()
+        self._stale: dict[str, Staleness] = {}
+        self.restored = Restored(is_stored=False)
 
     def open(self) -> None:
         """Register the endpoint where strategies say what they have taken."""
@@ -64,13 +68,25 @@ class LostOrders:
         """Deregister it."""
         self._msgbus.deregister(TAKEN_ENDPOINT, self._take)
 
-    def restore(self, heartbeat: Heartbeat | None) -> None:
+    def restore(self, restored: Restored) -> Restored:
         """Read what the runs before have left, before it is reconciled."""
         entry = self._journal.lost()
+        ts_event = 0
+
+        def read() -> Iterator[lost.Trace]:
+            nonlocal ts_event
+            for trace in traces(self._cache):
+                ts_event = max(ts_event, trace.ts)
+                yield trace
+
+        found = read()
+        stored = lost.stored(restored.heartbeat, entry is not None, found)
+        deque(found, maxlen=0)
         self._losses = lost.Losses(
-            stored=lost.stored(heartbeat, entry is not None, traces(self._cache)),
-            pending={lost.key(one): one for one in entry or ()},
+            stored=stored, pending={lost.key(one): one for one in entry or ()}
         )
+        self.restored = msgspec.structs.replace(restored, ts_event=ts_event)
+        return self.restored
 
     def begin(self) -> None:
         """Make the entry that says that the database was not flushed, before any heartbeat."""
@@ -90,6 +106,19 @@ class LostOrders:
         suspects = [self._suspects[id(report)][1] for report in reports]
         forms = OrderIdForms(self._trader_id, self._strategies)
         return lost_orders(self._cache, forms, self._ts_registered, suspects, self._losses)
+
+    def stale(self, reports: Iterable[VenueReport]) -> dict[str, Staleness]:
+        """Return the accounts for which what was restored is old, after `find`."""
+        whole = self.restored.staleness()
+        for report in reports:
+            if report.account_id in self._stale:
+                continue  # It stays so in this run
+            suspects = self._suspects.get(id(report))
+            orders = () if suspects is None else suspects[1].orders
+            found = whole or self.restored.by_orders(one.client_order_id or "" for one in orders)
+            if found is not None:
+                self._stale[report.account_id] = found
+        return dict(self._stale)
 
     def steps(self, reports: Iterable[VenueReport]) -> Iterator[None]:
         """Look at the orders of reports that were not looked at before, slice by slice."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import NamedTuple
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.staleness import Staleness
 from nautilus_recovery_actor.node.observing.accounts import account_states
 from nautilus_recovery_actor.node.observing.accounts import balances
 from nautilus_recovery_actor.node.observing.accounts import bases
@@ -58,6 +60,9 @@ class FindsLost(Protocol):
 
     def find(self, reports: Iterable[VenueReport]) -> tuple[LostOrder, ...]:
         """Return what is lost."""
+
+    def stale(self, reports: Iterable[VenueReport]) -> Mapping[str, Staleness]:
+        """Return the accounts for which what was restored is old."""
 
 
 class Observer:
@@ -258,4 +263,5 @@ class Observer:
             cash_accounts=wallets,
             base_currencies={one: currency for one, (currency, _) in based.items()},
             lost_orders=self._lost_orders.find(reports),
+            stale=self._lost_orders.stale(reports),
         )

@@ -13,6 +13,7 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
 from nautilus_recovery_actor.core.checkpoint import newest_state
 from nautilus_recovery_actor.core.names import general_key
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.alarms import is_running_here
@@ -29,6 +30,7 @@ class Checkpoints:
         self._errors: list[str] = []
         self._saved: Mapping[str, bytes] | None = None
         self._is_restored = False
+        self._is_from_before = False  # Whether it began with the state of a run before
         # Why the gate must stay closed until the next start
         self.hold_reason: str | None = None
         self._last_error = ""
@@ -126,12 +128,15 @@ class Checkpoints:
                 f"RECOVERY_BAD_CHECKPOINT: stop the node, `nautilus-recovery forget {keys}`, and "
                 "start; or start with `on_bad_checkpoint='start'`"
             )
+        if self._journal.is_stale:
+            self._hold_stale()
         newest = self._journal.newest
         state = newest_state(newest, self._saved)
         if self._saved is not None:
             self._journal.know(self._saved)
         if not state:
             return
+        self._is_from_before = True
         if newest is not None and state is newest.state:
             strategy.log.info(
                 f"Restored from checkpoint {newest.sequence}, made at {moment(newest.ts)} UTC",
@@ -141,6 +146,27 @@ class Checkpoints:
             load(dict(state))
         except Exception as e:  # Logged by `load`
             self._hold(f"RECOVERY_HOOK_RAISED: {type(strategy).__name__}.on_load: {e!r}")
+
+    def take(self, report: RecoveryReport) -> None:
+        """Hold a checkpoint that may be older than what the strategy wrote last."""
+        if report.stale_checkpoints and self._is_from_before and self.hold_reason is None:
+            self._hold_stale()
+
+    def _hold_stale(self) -> None:
+        journal = self._journal
+        assert journal is not None
+        if self._settings.on_bad_checkpoint != "hold":
+            self._strategy.log.warning(
+                "Redis lost writes, and the state that this strategy began with may be old"
+            )
+            return
+        journal.hold()
+        keys = " ".join(map(general_key, journal.keys))
+        self._hold(
+            "RECOVERY_STALE_CHECKPOINT: Redis lost writes, and this strategy's state may be old; "
+            "start with `on_bad_checkpoint='start'` if it is right, or stop the node, "
+            f"`nautilus-recovery forget {keys}`, and start without it"
+        )
 
     def _hold(self, reason: str) -> None:
         self.hold_reason = reason

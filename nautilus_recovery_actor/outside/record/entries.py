@@ -45,6 +45,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     report: RecoveryReport | None = None
     # What could not be read of these
     broken: tuple[Broken, ...] = ()
+    # Why the server refuses writes, in its words, empty if it does not or if that is not known
+    refused: str = ""
 
 
 class Message(msgspec.Struct, frozen=True):

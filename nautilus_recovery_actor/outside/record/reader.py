@@ -1,7 +1,7 @@
 """
 The monitor's record in Redis, read from outside: the epoch, the heartbeat and the reports.
 
-Nothing here writes, and nothing is read whose size was not asked for first.
+Nothing here changes anything, and nothing is read whose size was not asked for first.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ import redis
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
+from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
 from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -73,6 +74,21 @@ class RecordReader:
             epoch=_decoded(EPOCH_KEY, begun, entries.epoch, broken),
             broken=tuple(broken),
         )
+
+    def refused(self) -> str:
+        """Return why the server refuses writes, in its words, empty if it does not."""
+        key = self._namespace.key(general_key(PREFLIGHT_KEY))
+        try:
+            self._client.set(key, "", xx=True)  # There is none, so that nothing is written
+        except redis.exceptions.NoPermissionError:
+            return ""  # Who asks may not write, which says nothing of the node
+        except redis.exceptions.OutOfMemoryError as e:
+            return f"OOM {e}"
+        except redis.exceptions.ReadOnlyError as e:
+            return f"READONLY {e}"
+        except redis.ResponseError as e:
+            return str(e)
+        return ""
 
     def history(self, limit: int | None = None) -> tuple[Iterator[RecoveryReport], list[Broken]]:
         """Return the newest reports, the newest first, each read when its turn comes."""

@@ -14,14 +14,17 @@ from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import Liveness
 from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.core.liveness import max_age
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
+from nautilus_recovery_actor.core.storage import refusal
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.record.entries import Record
 
@@ -29,6 +32,7 @@ from nautilus_recovery_actor.outside.record.entries import Record
 _NS = 1_000_000_000
 _NAMED = 5
 _MISSED_PROOFS = 3
+_LATE = 1.5
 
 _NEVER = (
     "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
@@ -42,12 +46,14 @@ class State(StrEnum):
 
     ``OPEN``: its last recovery allows trading. ``CLOSED``: a recovery is in progress. ``FAILED``:
     the last one failed. ``NO_HEARTBEAT``: the node is down, or is not known to be up.
+    ``UNSTORED``: as ``OPEN``, but Redis has lost or refuses what the node writes.
     """
 
     OPEN = "OPEN"
     CLOSED = "CLOSED"
     FAILED = "FAILED"
     NO_HEARTBEAT = "NO_HEARTBEAT"
+    UNSTORED = "UNSTORED"
 
     @property
     def exit_code(self) -> int:
@@ -100,6 +106,10 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     ts_proven: int | None = None
     proven_age_secs: float | None = None
     is_proof_old: bool = False
+    # What the server has lost or refuses, by the heartbeat and by what it says now, and what was
+    # restored from a cache that was old
+    storage: tuple[StorageIncident, ...] = ()
+    stale_caches: tuple[Discrepancy, ...] = ()
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
@@ -146,6 +156,8 @@ def node_status(
         unprotected_more=more,
         orphan_exits=_standing(report, DiscrepancyKind.ORPHAN_EXIT),
         absent_strategies=_standing(report, DiscrepancyKind.ABSENT_STRATEGY),
+        storage=_storage(record, beat, now),
+        stale_caches=_standing(report, DiscrepancyKind.STALE_CACHE),
         accounts=report.accounts if report else (),
         corrections=report.corrections if report else (),
         repairs=report.repairs if report else (),
@@ -156,6 +168,22 @@ def node_status(
     )
     state, reason = _state(found, life, report, is_strict=is_strict)
     return msgspec.structs.replace(found, state=state, reason=reason)
+
+
+def is_late(record: Record, now: int) -> bool:
+    """Return whether the heartbeat is late, so that the server may refuse it."""
+    beat = record.heartbeat
+    if beat is None or beat.is_stopped:
+        return False
+    return now - beat.ts > _LATE * (beat.interval_secs or max_age(beat)) * _NS
+
+
+def _storage(record: Record, beat: Heartbeat, now: int) -> tuple[StorageIncident, ...]:
+    found = () if beat.is_stopped else beat.storage or ()
+    if not record.refused:
+        return found
+    refused = refusal(record.refused, now)
+    return (*(one for one in found if one.kind is not refused.kind), refused)
 
 
 def _is_proof_old(beat: Heartbeat, now: int) -> bool:
@@ -209,8 +237,9 @@ def _state(
     if found.phase is RecoveryPhase.FAILED:
         return State.FAILED, reason
     held = [one for one in found.blocked_instruments if one not in found.released_until]
-    is_closed = is_strict and (held or report is None)
-    return State.CLOSED if is_closed or not is_over else State.OPEN, reason
+    if not is_over or (is_strict and (held or report is None)):
+        return State.CLOSED, reason
+    return State.UNSTORED if found.storage else State.OPEN, reason
 
 
 def _time(secs: float) -> str:
