@@ -177,6 +177,26 @@ CASES = {
         Way.BOTH,
         (Deal(MINE, True, ((1, 100),), rest=1, is_open=True, known="order", is_amended=True),),
     ),
+    "another strategy has turned a position that is to be adopted": World(
+        Way.BOTH,
+        (
+            Deal(MINE, is_buy=False, trades=((1, 90),)),
+            Deal(MINE, is_buy=True, trades=((1, 90),), known="order", told="nothing"),
+            Deal(OTHER, is_buy=True, trades=((2, 90),)),
+        ),
+        claimant=MINE,
+        is_reporting=False,
+    ),
+    "nothing is held, and an order is to be adopted": World(
+        Way.BOTH,
+        (
+            Deal(MINE, is_buy=False, trades=((1, 90),)),
+            Deal(MINE, is_buy=False, trades=((1, 90),), known="nothing"),
+            Deal(MINE, is_buy=True, trades=((1, 90),)),
+        ),
+        claimant=MINE,
+        is_reporting=False,
+    ),
 }
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from itertools import takewhile
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -70,14 +71,18 @@ def plan(
         if found and at not in explored and not parts.only(there, found):
             unexplored.add(at)
             continue
-        planned = len(steps)
+        planned: list[Step] = []
         try:
-            steps += tuple(_of(there, found))
-            steps += parts.moves(there)  # Each is right without the next
+            planned += tuple(_of(there, found))
+            planned += parts.moves(there)  # Each is right without the next
             reason = (parts.left(there) or _lost(there, found)) if found else None
         except RefusedError as e:
             reason = str(e)
-        if reason is None and found and len(steps) == planned and not there.is_cash:
+        untried = tuple(takewhile(lambda step: step not in observation.tried, planned))
+        steps += untried
+        if vain := planned[len(untried) :]:
+            reason = _in_vain(vain[0], observation.tried[vain[0]])
+        if reason is None and found and not planned and not there.is_cash:
             reason = "nothing that the venue reports explains the difference"
         if reason is not None:
             refused.append(_refusal(at, reason))
@@ -108,6 +113,10 @@ def _lost(there: Place, found: Iterable[Discrepancy]) -> str | None:
         f"a repair was broken off that moved {moves}, and what the venue holds does not say what "
         "has become of that: its PnL is not booked"
     )
+
+
+def _in_vain(step: Step, problem: str) -> str:
+    return f"this was tried, and the difference is still there: {problem or step.told.detail}"
 
 
 def _nobodys(observation: Observation) -> set[tuple[str, str]]:

@@ -145,10 +145,12 @@ class Repairs:
         if position_id is not None:
             return self._cache.position(PositionId(position_id))
         account_id, instrument_id = step.place
-        found = self._cache.positions_open(
-            instrument_id=InstrumentId.from_str(instrument_id), strategy_id=StrategyId(strategy_id)
+        found = self._cache.positions_open(instrument_id=InstrumentId.from_str(instrument_id))
+        # The index by strategy also has those that another one has turned, or opened again
+        owners = (account_id, strategy_id)
+        return next(
+            (one for one in found if (one.account_id.value, one.strategy_id.value) == owners), None
         )
-        return next((one for one in found if one.account_id.value == account_id), None)
 
     async def _fill(self, fill: Fill, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(fill.client_order_id)
