@@ -1,0 +1,106 @@
+"""
+What one step of a repair is planned and made for, on NautilusTrader's own objects.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from collections.abc import Callable
+
+from nautilus_recovery_actor.core.repair.steps import Adopt
+from nautilus_recovery_actor.core.repair.steps import Operation
+from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.node.monitor.repairs import StoppedError
+from tests.node.repair_world import STRATEGIES
+from tests.node.repair_world import Bench
+from tests.node.repair_world import Deal
+from tests.node.repair_world import Way
+from tests.node.repair_world import World
+from tests.node.repair_world import positions_of
+
+
+MINE, OTHER = STRATEGIES
+SOLD = Deal(MINE, is_buy=False, trades=((1, 90),))
+# A position of one's own that another strategy has turned, and what is to be adopted beside it
+TURNED = World(
+    Way.BOTH,
+    (
+        SOLD,
+        Deal(MINE, is_buy=True, trades=((1, 90),), known="order", told="nothing"),
+        Deal(OTHER, is_buy=True, trades=((2, 90),)),
+    ),
+    claimant=MINE,
+)
+# Nothing is held in the cache, and the venue has an order that the cache lacks
+FLAT = World(
+    Way.BOTH,
+    (
+        SOLD,
+        Deal(MINE, is_buy=False, trades=((1, 90),), known="nothing"),
+        Deal(MINE, is_buy=True, trades=((1, 90),)),
+    ),
+    claimant=MINE,
+)
+
+
+def on(world: World, do: Callable[[Bench], Awaitable[None]]) -> None:
+    async def run() -> None:
+        bench = Bench(world, asyncio.get_running_loop())
+        bench.engine.start()
+        try:
+            await do(bench)
+        finally:
+            bench.close()
+
+    asyncio.run(run())
+
+
+def test_a_position_that_another_strategy_has_turned_is_not_ones_own() -> None:
+    """
+    Though the cache still lists it by the strategy that opened it.
+    """
+
+    async def do(bench: Bench) -> None:
+        planned = (await bench.judge()).plan.steps
+        assert [step.told.kind for step in planned] == ["end_order", "adopt_position"]
+        assert await bench.make(*planned) == (2, None)
+        held = sorted((strategy_id, qty) for _, strategy_id, qty, _ in positions_of(bench))
+        assert held == [(OTHER, 1), (MINE, 1)]
+
+    on(TURNED, do)
+
+
+def test_an_order_is_adopted_for_the_strategy_that_claims_it_though_nothing_is_held() -> None:
+    """
+    As the engine will do it, and as the step says.
+    """
+
+    async def do(bench: Bench) -> None:
+        (step,) = (await bench.judge()).plan.steps
+        assert step.operations == (Adopt("V-1", MINE, ("T-1-0",)),)
+        assert await bench.make(step) == (1, None)
+        assert [strategy_id for _, strategy_id, _, _ in positions_of(bench)] == [MINE]
+
+    on(FLAT, do)
+
+
+def test_a_step_that_failed_is_refused_and_what_goes_before_it_is_not() -> None:
+    """
+    With the reason for which it failed.
+    """
+
+    async def fail(step: Step, operation: Operation) -> None:
+        raise StoppedError("the engine is gone")
+
+    async def do(bench: Bench) -> None:
+        end, adopt = (await bench.judge()).plan.steps
+        bench.repairs._do = fail  # type: ignore[method-assign]
+        assert (await bench.make(adopt))[0] == 0
+        planned = (await bench.judge()).plan
+        assert planned.steps == (end,)
+        (refused,) = planned.refused
+        assert refused.detail == (
+            "this was tried, and the difference is still there: "
+            f"{adopt.told.detail}: the engine is gone"
+        )
+
+    on(TURNED, do)
