@@ -639,7 +639,7 @@ def _repairing(
     recovery: Recovery, judged: happened.Judged, steps: tuple[Step, ...], rules: Rules
 ) -> Decision:
     recovery, actions = _advanced(recovery, epoch.Repairing(judged.now), rules)
-    tried, repairings = recovery.tried | dict.fromkeys(steps, ""), recovery.repairings + 1
+    tried, repairings = {**recovery.tried, **dict.fromkeys(steps, "")}, recovery.repairings + 1
     recovery = _replace(recovery, under_way=steps, tried=tried, repairings=repairings)
     logs = tuple(
         happened.Log(Severity.WARN, f"Repair of {step.told.instrument_id}: {step.told.detail}")

@@ -63,8 +63,8 @@ def test_a_position_that_another_strategy_has_turned_is_not_ones_own() -> None:
         planned = (await bench.judge()).plan.steps
         assert [step.told.kind for step in planned] == ["end_order", "adopt_position"]
         assert await bench.make(*planned) == (2, None)
-        held = sorted((strategy_id, qty) for _, strategy_id, qty, _ in positions_of(bench))
-        assert held == [(OTHER, 1), (MINE, 1)]
+        held = {strategy_id: int(qty) for _, strategy_id, qty, _ in positions_of(bench)}
+        assert held == {MINE: 1, OTHER: 1}
 
     on(TURNED, do)
 

@@ -148,9 +148,10 @@ class Repairs:
         found = self._cache.positions_open(instrument_id=InstrumentId.from_str(instrument_id))
         # The index by strategy also has those that another one has turned, or opened again
         owners = (account_id, strategy_id)
-        return next(
-            (one for one in found if (one.account_id.value, one.strategy_id.value) == owners), None
-        )
+        own = [one for one in found if (one.account_id.value, one.strategy_id.value) == owners]
+        if len(own) > 1:
+            raise StoppedError(f"{strategy_id} holds {len(own)} positions by now, any may be meant")
+        return next(iter(own), None)
 
     async def _fill(self, fill: Fill, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(fill.client_order_id)
