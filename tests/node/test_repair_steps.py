@@ -5,11 +5,16 @@ What one step of a repair is planned and made for, on NautilusTrader's own objec
 import asyncio
 from collections.abc import Awaitable
 from collections.abc import Callable
+from decimal import Decimal
 
 from nautilus_recovery_actor.core.repair.steps import Adopt
+from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.node.monitor.repairs import StoppedError
+from tests.node.repair_world import ACCOUNT
+from tests.node.repair_world import INSTRUMENT
 from tests.node.repair_world import STRATEGIES
 from tests.node.repair_world import Bench
 from tests.node.repair_world import Deal
@@ -40,6 +45,11 @@ FLAT = World(
     ),
     claimant=MINE,
 )
+# The engine numbers each
+NUMBERED = World(
+    Way.ENGINE,
+    (Deal(MINE, is_buy=True, trades=((1, 100),)), Deal(MINE, is_buy=True, trades=((1, 101),))),
+)
 
 
 def on(world: World, do: Callable[[Bench], Awaitable[None]]) -> None:
@@ -67,6 +77,22 @@ def test_a_position_that_another_strategy_has_turned_is_not_ones_own() -> None:
         assert held == {MINE: 1, OTHER: 1}
 
     on(TURNED, do)
+
+
+def test_of_several_positions_none_is_booked_on_that_is_not_named() -> None:
+    """
+    Though one of them holds what the step was planned for.
+    """
+
+    async def do(bench: Bench) -> None:
+        held = list(positions_of(bench))
+        book = Book(None, MINE, Decimal(-1), Decimal(101), Decimal(1), is_real=True)
+        told = RepairStep("close_position", ACCOUNT.value, INSTRUMENT.id.value, detail="Close 1")
+        stopped = (0, f"Close 1: {MINE} holds 2 positions by now, any may be meant")
+        assert await bench.make(Step(told, (book,))) == stopped
+        assert list(positions_of(bench)) == held
+
+    on(NUMBERED, do)
 
 
 def test_an_order_is_adopted_for_the_strategy_that_claims_it_though_nothing_is_held() -> None:
