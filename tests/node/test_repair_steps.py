@@ -7,12 +7,16 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from decimal import Decimal
 
+from nautilus_trader.model.identifiers import StrategyId
+
 from nautilus_recovery_actor.core.repair.steps import Adopt
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.node.monitor.repairs import StoppedError
+from nautilus_recovery_actor.node.observing.exits import holding
+from nautilus_recovery_actor.node.observing.exits import own_positions
 from tests.node.repair_world import ACCOUNT
 from tests.node.repair_world import INSTRUMENT
 from tests.node.repair_world import STRATEGIES
@@ -75,6 +79,9 @@ def test_a_position_that_another_strategy_has_turned_is_not_ones_own() -> None:
         assert await bench.make(*planned) == (2, None)
         held = {strategy_id: int(qty) for _, strategy_id, qty, _ in positions_of(bench)}
         assert held == {MINE: 1, OTHER: 1}
+        (own,) = own_positions(bench.cache, StrategyId(MINE))
+        assert own.strategy_id.value == MINE
+        assert holding(bench.cache, own).is_only_leg
 
     on(TURNED, do)
 
