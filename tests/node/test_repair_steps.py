@@ -6,20 +6,28 @@ import asyncio
 from collections.abc import Awaitable
 from collections.abc import Callable
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.identifiers import StrategyId
+from nautilus_trader.model.orders import MarketOrder
 
 from nautilus_recovery_actor.core.repair.steps import Adopt
 from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RepairStep
+from nautilus_recovery_actor.node.exits.way_out import WayOut
 from nautilus_recovery_actor.node.monitor.repairs import StoppedError
 from nautilus_recovery_actor.node.observing.exits import holding
-from nautilus_recovery_actor.node.observing.exits import own_positions
+from nautilus_recovery_actor.node.strategy.exits import Exits
 from tests.node.repair_world import ACCOUNT
 from tests.node.repair_world import INSTRUMENT
 from tests.node.repair_world import STRATEGIES
+from tests.node.repair_world import TRADER
 from tests.node.repair_world import Bench
 from tests.node.repair_world import Deal
 from tests.node.repair_world import Way
@@ -79,9 +87,35 @@ def test_a_position_that_another_strategy_has_turned_is_not_ones_own() -> None:
         assert await bench.make(*planned) == (2, None)
         held = {strategy_id: int(qty) for _, strategy_id, qty, _ in positions_of(bench)}
         assert held == {MINE: 1, OTHER: 1}
-        (own,) = own_positions(bench.cache, StrategyId(MINE))
-        assert own.strategy_id.value == MINE
-        assert holding(bench.cache, own).is_only_leg
+
+    on(TURNED, do)
+
+
+def test_nor_do_the_exits_of_a_strategy_reach_it() -> None:
+    """
+    An order that names no position closes the one that is its own.
+    """
+
+    async def do(bench: Bench) -> None:
+        await bench.make(*(await bench.judge()).plan.steps)
+        cache, strategy_id = bench.cache, StrategyId(MINE)
+        assert len(cache.positions_open(strategy_id=strategy_id)) == 2
+        strategy: Any = SimpleNamespace(cache=cache, id=strategy_id)
+        (own,) = Exits(strategy).held()
+        assert own.strategy_id == strategy_id
+        assert holding(cache, own).is_only_leg
+        close = MarketOrder(
+            TRADER,
+            strategy_id,
+            INSTRUMENT.id,
+            ClientOrderId("O-9"),
+            OrderSide.SELL,
+            INSTRUMENT.make_qty(1),
+            UUID4(),
+            0,
+            reduce_only=True,
+        )
+        assert WayOut(cache, bench.msgbus, 0).closed_by(close, None) == own.id
 
     on(TURNED, do)
 
