@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import Approval
 from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import Discrepancy
@@ -327,6 +328,8 @@ class Observation(msgspec.Struct, frozen=True):
     twice_missing: frozenset[tuple[str, str]] = frozenset()
     # What was done in this epoch to make the cache equal to the venue
     repairs: tuple[RepairStep, ...] = ()
+    # Which steps were tried, and why one failed
+    tried: Mapping[Step, str] = {}
     # Whose word they are made on, if they need one
     approval: Approval | None = None
     # The total balances by currency of each cash account, ``None`` if none arrived in this run

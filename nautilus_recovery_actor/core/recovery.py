@@ -95,9 +95,9 @@ class Recovery(msgspec.Struct, frozen=True):
     outdated: frozenset[str] = frozenset()
     # What was done in it to make the cache equal to the venue
     repairs: tuple[RepairStep, ...] = ()
-    # The steps that were made, or failed, so that none is made again that changed nothing; and
-    # those that are being made
-    tried: tuple[Step, ...] = ()
+    # The steps that were made, or failed and why, so that none is planned again that changed
+    # nothing; and those that are being made
+    tried: Mapping[Step, str] = {}
     repairings: int = 0
     under_way: tuple[Step, ...] = ()
     # The accounts and instruments whose past the venues are asked for
@@ -271,7 +271,7 @@ def _opened(
         answers=(),
         outdated=frozenset(),
         repairs=(),
-        tried=(),
+        tried={},
         repairings=0,
         under_way=(),
         explored=frozenset(),
@@ -654,7 +654,7 @@ def _repairing(
     recovery: Recovery, judged: happened.Judged, steps: tuple[Step, ...], rules: Rules
 ) -> Decision:
     recovery, actions = _advanced(recovery, epoch.Repairing(judged.now), rules)
-    tried, repairings = (*recovery.tried, *steps), recovery.repairings + 1
+    tried, repairings = {**recovery.tried, **dict.fromkeys(steps, "")}, recovery.repairings + 1
     recovery = _replace(recovery, under_way=steps, tried=tried, repairings=repairings)
     logs = tuple(
         happened.Log(Severity.WARN, f"Repair of {step.told.instrument_id}: {step.told.detail}")
@@ -668,11 +668,14 @@ def _repaired(recovery: Recovery, repaired: happened.Repaired, rules: Rules) -> 
         return recovery, ()
     made = (_replace(step.told, state="made") for step in recovery.under_way[: repaired.made])
     left = recovery.under_way[repaired.made + 1 :]
+    tried = {step: why for step, why in recovery.tried.items() if step not in left}
+    if repaired.problem is not None:
+        tried |= dict.fromkeys(recovery.under_way[repaired.made :][:1], repaired.problem)
     recovery = _replace(
         recovery,
         repairs=(*recovery.repairs, *made),
         # What was not begun may be planned again, and what failed not
-        tried=tuple(step for step in recovery.tried if step not in left),
+        tried=tried,
         under_way=(),
         # The past has changed too
         answers=tuple(_replace(one, explored=frozenset()) for one in recovery.answers),

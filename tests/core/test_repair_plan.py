@@ -654,6 +654,27 @@ def test_nothing_is_planned_in_part() -> None:
     assert refusal(observed) == "order O-1 may still be on its way"
 
 
+@pytest.mark.parametrize("problem", ["", "Close -1 of P-1: the engine did not do it"])
+def test_what_was_tried_in_vain_is_not_planned_again(problem: str) -> None:
+    """
+    Nor what comes after it; what goes before it is.
+    """
+    observed = seen(
+        part("1"),
+        part("-1", "101", "-1", position_id=NUMBERED),
+        venue="1",
+        orders=[order()],
+        at_venue=[reported(status="CANCELED")],
+    )
+    first, second = plan(observed).steps
+    assert refusal(replace(observed, tried={first: problem})) == (
+        f"this was tried, and the difference is still there: {problem or first.told.detail}"
+    )
+    planned = plan(replace(observed, tried={second: problem}))
+    assert planned.steps == (first,)
+    assert planned.complete == frozenset()
+
+
 def test_only_what_blocks_is_repaired() -> None:
     """
     An average price that differs a little, and what nobody claims, are told and left.

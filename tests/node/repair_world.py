@@ -398,6 +398,7 @@ class Bench:
         # 1.221 finds nobody who subscribes to what it has published before
         self.msgbus.subscribe("events.order.*", self._on_event)
         self._numbers = Counter[str]()
+        self._tried: dict[Step, str] = {}
         self._fill_cache()
         self._connect_monitor()
 
@@ -718,7 +719,10 @@ class Bench:
         for _ in range(3):
             answers = await self._answers.ask(None, (), explored)
             recovery = msgspec.structs.replace(
-                recovery, answers=(*recovery.answers, *answers), explored=explored
+                recovery,
+                answers=(*recovery.answers, *answers),
+                explored=explored,
+                tried=self._tried,
             )
             if len(recovery.answers) == 1:
                 continue
@@ -732,7 +736,9 @@ class Bench:
         """
         Make steps.
         """
-        return await self.repairs.carry_out(steps)
+        made, problem = await self.repairs.carry_out(steps)
+        self._tried |= dict.fromkeys(steps[: made + 1], problem or "")
+        return made, problem
 
     async def begin(self, step: Step) -> tuple[int, str]:
         """

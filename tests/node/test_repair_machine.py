@@ -38,6 +38,7 @@ from tests.node.repair_world import taken
 
 # What the ninth decimal of a price comes to
 TINY = Decimal("0.000001")
+EXAMPLES = int(os.environ.get("REPAIR_EXAMPLES", "200"))
 OWNERS = st.sampled_from((STRATEGIES[0], STRATEGIES[0], STRATEGIES[1], EXTERNAL))
 # How often it may be planned anew
 ROUNDS = 3
@@ -102,8 +103,10 @@ def _with_legs(drawn: list[Deal]) -> list[Deal]:
     return kept
 
 
+# Each takes a tenth of a second, on a machine that is busy several of them
+@pytest.mark.timeout(EXAMPLES * 3)
 @settings(
-    max_examples=int(os.environ.get("REPAIR_EXAMPLES", "200")),
+    max_examples=EXAMPLES,
     derandomize="REPAIR_EXAMPLES" not in os.environ,
     deadline=None,
     database=None,
@@ -176,6 +179,26 @@ CASES = {
     "an order is filled in part, and the venue has another price of it": World(
         Way.BOTH,
         (Deal(MINE, True, ((1, 100),), rest=1, is_open=True, known="order", is_amended=True),),
+    ),
+    "another strategy has turned a position that is to be adopted": World(
+        Way.BOTH,
+        (
+            Deal(MINE, is_buy=False, trades=((1, 90),)),
+            Deal(MINE, is_buy=True, trades=((1, 90),), known="order", told="nothing"),
+            Deal(OTHER, is_buy=True, trades=((2, 90),)),
+        ),
+        claimant=MINE,
+        is_reporting=False,
+    ),
+    "nothing is held, and an order is to be adopted": World(
+        Way.BOTH,
+        (
+            Deal(MINE, is_buy=False, trades=((1, 90),)),
+            Deal(MINE, is_buy=False, trades=((1, 90),), known="nothing"),
+            Deal(MINE, is_buy=True, trades=((1, 90),)),
+        ),
+        claimant=MINE,
+        is_reporting=False,
     ),
 }
 

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from itertools import takewhile
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind as Kind
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
@@ -70,18 +72,31 @@ def plan(
         if found and at not in explored and not parts.only(there, found):
             unexplored.add(at)
             continue
-        planned = len(steps)
-        try:
-            steps += tuple(_of(there, found))
-            steps += parts.moves(there)  # Each is right without the next
-            reason = (parts.left(there) or _lost(there, found)) if found else None
-        except RefusedError as e:
-            reason = str(e)
-        if reason is None and found and len(steps) == planned and not there.is_cash:
-            reason = "nothing that the venue reports explains the difference"
+        planned, reason = _there(there, found, observation.tried)
+        steps += planned
         if reason is not None:
             refused.append(_refusal(at, reason))
     return Plan(tuple(steps), tuple(refused), frozenset(unexplored))
+
+
+def _there(
+    there: Place, found: Collection[Discrepancy], tried: Mapping[Step, str]
+) -> tuple[tuple[Step, ...], str | None]:
+    # The steps of one place, and why it is not equal then
+    steps: list[Step] = []
+    try:
+        steps += tuple(_of(there, found))
+        steps += parts.moves(there)  # Each is right without the next
+        reason = (parts.left(there) or _lost(there, found)) if found else None
+    except RefusedError as e:
+        reason = str(e)
+    untried = tuple(takewhile(lambda step: step not in tried, steps))
+    if vain := steps[len(untried) :]:
+        problem = tried[vain[0]] or vain[0].told.detail
+        reason = f"this was tried, and the difference is still there: {problem}"
+    elif reason is None and found and not steps and not there.is_cash:
+        reason = "nothing that the venue reports explains the difference"
+    return untried, reason
 
 
 def _of(there: Place, found: Collection[Discrepancy]) -> Iterator[Step]:

@@ -30,6 +30,7 @@ from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.exits import holding
 from nautilus_recovery_actor.node.observing.exits import is_net
 from nautilus_recovery_actor.node.observing.exits import own_order
+from nautilus_recovery_actor.node.observing.exits import own_positions
 from nautilus_recovery_actor.node.observing.orders import account_of
 
 
@@ -148,9 +149,7 @@ class WayOut:
         # Which an order of this side would reduce
         return [
             position
-            for position in self._cache.positions_open(
-                instrument_id=order.instrument_id, strategy_id=order.strategy_id
-            )
+            for position in own_positions(self._cache, order.strategy_id, order.instrument_id)
             if position.is_opposite_side(order.side)
         ]
 

@@ -34,6 +34,7 @@ from nautilus_recovery_actor.core.repair.steps import Update
 from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
+from nautilus_recovery_actor.node.observing.exits import own_positions
 
 
 # The engine takes an event from its queue within a few turns of the loop
@@ -145,10 +146,13 @@ class Repairs:
         if position_id is not None:
             return self._cache.position(PositionId(position_id))
         account_id, instrument_id = step.place
-        found = self._cache.positions_open(
-            instrument_id=InstrumentId.from_str(instrument_id), strategy_id=StrategyId(strategy_id)
+        held = own_positions(
+            self._cache, StrategyId(strategy_id), InstrumentId.from_str(instrument_id)
         )
-        return next((one for one in found if one.account_id.value == account_id), None)
+        own = [one for one in held if one.account_id.value == account_id]
+        if len(own) > 1:
+            raise StoppedError(f"{strategy_id} holds {len(own)} positions by now, any may be meant")
+        return next(iter(own), None)
 
     async def _fill(self, fill: Fill, account_id: AccountId, instrument: Instrument) -> None:
         order = self._order(fill.client_order_id)

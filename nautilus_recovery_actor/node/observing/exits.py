@@ -11,7 +11,9 @@ from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.events import OrderCancelRejected
+from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import StrategyId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
@@ -40,6 +42,15 @@ def closed_positions(cache: CacheFacade, orders: Iterable[OwnOrder]) -> tuple[Ca
     )
 
 
+def own_positions(
+    cache: CacheFacade, strategy_id: StrategyId, instrument_id: InstrumentId | None = None
+) -> list[Position]:
+    """Return the open positions of a strategy."""
+    found = cache.positions_open(instrument_id=instrument_id, strategy_id=strategy_id)
+    # The cache also lists those that it opened once, and another one has turned or opened again
+    return [one for one in found if one.strategy_id == strategy_id]
+
+
 def is_net(position: Position) -> bool:
     """Return whether a position is all that its owner holds of its instrument on an account."""
     # The engine names a net position so; a leg has the venue's name or a number
@@ -48,9 +59,7 @@ def is_net(position: Position) -> bool:
 
 def holding(cache: CacheFacade, position: Position) -> Holding:
     """Return a position as its owner holds it."""
-    beside = cache.positions_open(
-        instrument_id=position.instrument_id, strategy_id=position.strategy_id, side=position.side
-    )
+    beside = own_positions(cache, position.strategy_id, position.instrument_id)
     return Holding(
         position_id=position.id.value,
         account_id=position.account_id.value,
@@ -59,7 +68,10 @@ def holding(cache: CacheFacade, position: Position) -> Holding:
         strategy_id=position.strategy_id.value,
         is_leg=not is_net(position),
         is_only_leg=all(
-            other.id == position.id or other.account_id != position.account_id for other in beside
+            other.id == position.id
+            or other.side != position.side
+            or other.account_id != position.account_id
+            for other in beside
         ),
     )
 

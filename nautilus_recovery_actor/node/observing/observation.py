@@ -198,8 +198,9 @@ class Observer:
         heartbeat = intake.last_heartbeat
         new = intake.flagged[intake.reported_events :]
         after, live = reading.positions, reading.live_orders
-        # Whose they are matters only if there is anything, and there may be a thousand strategies
-        is_owned = bool(after or live)
+        # Whose they are matters only if there is anything, or will be once it is repaired, and
+        # there may be a thousand strategies
+        is_owned = bool(after or live or recovery.explored)
         known = known_accounts(cache, reading.accounts)
         fills = observed_fills(cache, intake.flagged, intake.ts_registered, made_up, repeated)
         live_fills = observed_fills(
@@ -247,6 +248,7 @@ class Observer:
             reports=reports,
             answers=recovery.answers,
             repairs=recovery.repairs,
+            tried=recovery.tried,
             asked_accounts=frozenset() if asked is None else asked.askable,
             events=len(intake.flagged),
             fills=fills,

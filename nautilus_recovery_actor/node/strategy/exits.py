@@ -31,6 +31,7 @@ from nautilus_recovery_actor.core.protection import Protection
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.observing.exits import holding
 from nautilus_recovery_actor.node.observing.exits import own_order
+from nautilus_recovery_actor.node.observing.exits import own_positions
 
 
 _UNCLAIMED = tuple(StrategyId(name) for name in sorted(UNCLAIMED_STRATEGIES))
@@ -75,12 +76,12 @@ class Exits:
     def held(self) -> list[Position]:
         """Return the open positions of the strategy, and those that it claims of no strategy."""
         strategy = self._strategy
-        held = strategy.cache.positions_open(strategy_id=strategy.id)
+        held = own_positions(strategy.cache, strategy.id)
         if self.is_claiming:
             held += [
                 position
                 for owner in _UNCLAIMED
-                for position in strategy.cache.positions_open(strategy_id=owner)
+                for position in own_positions(strategy.cache, owner)
                 if position.instrument_id in strategy.external_order_claims
             ]
         return sorted(held, key=lambda position: position.id.value)
