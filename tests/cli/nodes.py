@@ -15,7 +15,7 @@ from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.portfolio.base import PortfolioFacade
 
-from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.testkit import emit

@@ -18,7 +18,7 @@ import pytest
 from nautilus_trader.config import MessageBusConfig
 
 from nautilus_recovery_actor.console.main import main
-from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.testkit import EmbeddedValkey

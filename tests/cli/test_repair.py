@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 
-from nautilus_recovery_actor.core.names import COMMAND_STREAM
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -24,7 +23,7 @@ from tests.cli.test_operator import run
 
 
 ETH = "ETHUSDT-PERP.PAPER"
-BUS = {"external_streams": [COMMAND_STREAM]}
+BUS = {"external_streams": ["x"]}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryStarted
-from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT

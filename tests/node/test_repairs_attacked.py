@@ -18,7 +18,7 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
-from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
