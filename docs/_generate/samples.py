@@ -9,9 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.observation import AccountState

@@ -15,7 +15,6 @@ from uuid import UUID
 from uuid import uuid4
 
 import msgspec
-from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor.core.delivery import MAX_VALID_SECS
 from nautilus_recovery_actor.node.whoami import user_at_host
@@ -255,13 +254,12 @@ def _check_action(action: str, instrument_id: str, secs: float) -> None:
 
 def _check_instrument(instrument_id: str) -> None:
     _check_line(instrument_id, "instrument: name one, for example 'ETHUSDT-PERP.BINANCE'")
-    try:
-        InstrumentId.from_str(instrument_id)
-    except ValueError:
+    symbol, _, venue = instrument_id.rpartition(".")
+    if not (symbol.strip() and venue.strip()):
         raise ValueError(
             f"'{instrument_id}' is not an instrument ID: give symbol and venue, "
             f"for example 'ETHUSDT-PERP.BINANCE'"
-        ) from None
+        )
 
 
 def _check_line(text: str, needed: str) -> None:

@@ -23,7 +23,6 @@ from tests.cli.test_operator import run
 
 
 ETH = "ETHUSDT-PERP.PAPER"
-BUS = {"external_streams": ["x"]}
 
 
 @pytest.fixture
@@ -34,8 +33,7 @@ def trader(valkey: EmbeddedValkey, venue: PaperVenue) -> Iterator[str]:
     trader_id = f"REPAIRED-{uuid4().hex[:6]}"
     venue.open_account()
     venue.set_position("ETHUSDT-PERP", 2, 1900)
-    fields = {"bus": BUS, "generate_missing_orders": False}
-    with monitored(valkey, venue, trader_id, **fields):
+    with monitored(valkey, venue, trader_id, generate_missing_orders=False):
         reached(valkey, trader_id, 1, "COMPLETE")
         # The report follows it
         valkey.wait_for(lambda _: Recording(valkey, trader_id).journal.history())

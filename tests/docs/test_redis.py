@@ -72,7 +72,7 @@ def test_a_node_trades_is_killed_and_recovers_with_the_rights_of_its_user(
         with NodeProcess("tests.docs.nodes:protected", **given) as process:
             recovered = process.wait_for("recovered")
             asked = ["resume", "--trader", TRADER, "--reason", "to be refused"]
-            assert main([*asked, "--redis", server.url(OPERATOR), "--encoding", "json"]) == 1
+            assert main([*asked, "--redis", server.url(OPERATOR)]) == 1
             looked = ["--trader", TRADER, "--redis", server.url(OPERATOR)]
             for command in ("status", "history", "inspect"):
                 assert main([command, *looked]) == 0
