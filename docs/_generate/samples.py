@@ -115,6 +115,20 @@ def command() -> OperatorCommand:
     )
 
 
+def answer() -> CommandAnswer:
+    """
+    Return what the monitor answers.
+
+    Returns
+    -------
+    CommandAnswer
+
+    """
+    given = command()
+    text = f"Released {_BLOCKED} for 15 min"
+    return CommandAnswer(given.command_id, is_accepted=True, text=text, ts=given.ts_init)
+
+
 def journal() -> dict[str, bytes]:
     """
     Return what the monitor keeps in the cache, by key.
@@ -142,9 +156,6 @@ def journal() -> dict[str, bytes]:
     )
     kept.record_lost(())
     kept.record(_judged(_observation()))
-    given = command()
-    text = f"Released {_BLOCKED} for 15 min"
-    kept.answer(CommandAnswer(given.command_id, is_accepted=True, text=text, ts=given.ts_init))
     return store.values
 
 

@@ -2,6 +2,8 @@
 Who hears an operator's command, and until when it counts.
 """
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -80,8 +82,8 @@ def test_a_process_that_has_ended_hears_nothing(who: str) -> None:
     """
     Its lease is still there, and is known to be of no use.
     """
-    given = holder() if who == "holder" else PROCESS
-    seen = Seen(now=NOW, is_dead=True, heartbeat=beat(3 * SECOND), **{who: given})
+    given: dict[str, Any] = {who: holder() if who == "holder" else PROCESS}
+    seen = Seen(now=NOW, is_dead=True, heartbeat=beat(3 * SECOND), **given)
     told = refused(seen)
     assert told == (
         "No node of LIVE- 001 runs: process 7 on desk has ended, its last heartbeat was 3 s ago"
