@@ -229,10 +229,10 @@ class OperatorCommand:
 
         """
         try:
-            values = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            fields = msgspec.json.decode(data, type=_Fields)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
             raise ValueError(f"Damaged {cls.__name__}: {e}") from e
-        return cls.from_dict(values)
+        return cls(**msgspec.structs.asdict(fields))
 
 
 def _check_action(action: str, instrument_id: str, secs: float) -> None:
