@@ -63,17 +63,20 @@ def send(
     must not find it.
     """
     namespace = namespace or Namespace(trader_id=command.trader_id)
+    exchange = None
     try:
         with closing(connect(url, _SOCKET_SECS)) as client:
-            return _Exchange(client, command, namespace, record_url).answer()
+            exchange = _Exchange(client, command, namespace, record_url)
+            return exchange.answer()
     except NobodyHearsError as e:
         raise NoNodeError(str(e)) from e
     except redis.RedisError as e:
         why = one_line(str(e)).rstrip(".")
-        raise RedisUnusableError(
-            f"Redis at {address(url)} cannot be used ({why}): is it running, and is this the "
-            f"server of the node's cache? If the command was sent, the node's log says what it did"
-        ) from e
+        what = "is it running, and is this the server of the node's cache?"
+        if exchange is not None and exchange.is_sent:
+            what = "the node's log says whether it did what was asked"
+        text = f"Redis at {address(url)} cannot be used ({why}): {what}"
+        raise RedisUnusableError(text) from e
 
 
 class _Exchange:
@@ -90,6 +93,7 @@ class _Exchange:
         self._command = command
         self._namespace = namespace
         self._record_url = record_url
+        self.is_sent = False
         self._secs = (command.ts_expires - command.ts_init) / _NS
         self._until = time.monotonic() + self._secs
         answer = names.ANSWER.format(command_id=command.command_id)
@@ -124,6 +128,7 @@ class _Exchange:
 
     def _push(self, key: str, bell: str, entry: bytes) -> None:
         # It goes by itself in the end, also if this process is killed
+        self.is_sent = True
         pipe = self._client.pipeline(transaction=False)
         for name, value in ((key, entry), (bell, b"1")):
             pipe.rpush(name, value)

@@ -278,7 +278,7 @@ def test_a_server_that_is_gone_while_the_answer_is_waited_for(
                 _, err = process.communicate(timeout=60)
             assert process.returncode == 2
             assert err.startswith(f"Redis at 127.0.0.1:{server.port} cannot be used (")
-            assert err.endswith("If the command was sent, the node's log says what it did\n")
+            assert err.endswith("): the node's log says whether it did what was asked\n")
             assert err.count("\n") == 1
             server.kill()
             server.start()
