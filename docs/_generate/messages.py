@@ -71,8 +71,8 @@ _OUTSIDE = """
 
 A node whose message bus has a database streams every message to Redis
 (`MessageBusConfig(database=..., encoding="json", autotrim_mins=60)`). Import
-`nautilus_recovery_actor` before the node is made. The `*` at the end of a topic is a part of the name of the stream, not a pattern. In
-`redis-cli`:
+`nautilus_recovery_actor` before the node is made. The `*` at the end of a topic is a part of the
+name of the stream, not a pattern. In `redis-cli`:
 
 ```
 XREVRANGE "{stream}" + - COUNT 1
