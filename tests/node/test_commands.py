@@ -189,6 +189,8 @@ def test_what_is_no_command_costs_a_line_and_the_next_one_is_heard(
     assert 0 < len(said.warnings) < 5
     assert all("list of operators' commands ignored: " in line for line in said.warnings)
     assert all(line.isprintable() and len(line) < 300 for line in said.warnings)
+    if kind == "huge":  # Only its size has come
+        assert "5000000 bytes, more than any command has" in said.warnings[0]
 
 
 def test_what_is_published_on_the_bus_changes_nothing(
