@@ -2,9 +2,10 @@
 The entry point of ``nautilus-recovery``: a readiness probe must not wait for NautilusTrader.
 
 ``import nautilus_recovery_actor`` imports NautilusTrader, and has to: a message bus only streams
-messages that are known when it is made. That takes longer than a probe may take. So for a command
-that only reads Redis the package is put in place without running it, and the command imports the
-modules that it needs. The package runs as soon as one of its public names is used.
+messages that are known when it is made. That takes longer than a probe, or an operator, may take.
+So for a command that needs nothing but Redis the package is put in place without running it, and
+the command imports the modules that it needs. The package runs as soon as one of its public names
+is used.
 """
 
 import sys
@@ -16,12 +17,12 @@ from typing import Any
 __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
-_ONLY_READ = {"history", "status", "watch"}
+_WITHOUT_NAUTILUS = {"history", "release", "repair", "resume", "status", "verify", "watch"}
 
 
 def main() -> int:
     """Run a command, and return its exit code."""
-    if _PACKAGE not in sys.modules and _ONLY_READ.intersection(sys.argv[1:2]):
+    if _PACKAGE not in sys.modules and _WITHOUT_NAUTILUS.intersection(sys.argv[1:2]):
         _put_in_place()
     from nautilus_recovery_actor.console.common import end_answer  # noqa: PLC0415
     from nautilus_recovery_actor.console.main import main as run  # noqa: PLC0415

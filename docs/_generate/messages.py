@@ -13,6 +13,7 @@ from nautilus_trader.serialization.serializer import MsgSpecSerializer
 
 from docs._generate import samples
 from docs._generate import schema
+from nautilus_recovery_actor.core import delivery
 from nautilus_recovery_actor.core import enums
 from nautilus_recovery_actor.core import journal
 from nautilus_recovery_actor.core import names
@@ -35,7 +36,6 @@ _KEYS: dict[str, tuple[str, type | None]] = {
     ),
     names.LOST_KEY: ("the lost orders that no strategy has taken, an array", report.LostOrder),
     names.REPORTING_KEY: ("the accounts that have ever reported a position, an array", None),
-    names.ANSWER_KEY: ("the answer to the newest command", journal.CommandAnswer),
     names.CHECKPOINT_KEY: (
         "the state of a strategy, not JSON: `NRCP`, a version, a checksum, then msgpack",
         None,
@@ -73,9 +73,9 @@ _OUTSIDE = """
 ## Read them outside the node
 
 A node whose message bus has a database streams every message to Redis
-([the settings](../README.md#when-you-must-act)). Import `nautilus_recovery_actor` before the node
-is made. The `*` at the end of a topic is a part of the name of the stream, not a pattern. In
-`redis-cli`:
+(`MessageBusConfig(database=..., encoding="json", autotrim_mins=60)`). Import
+`nautilus_recovery_actor` before the node is made. The `*` at the end of a topic is a part of the
+name of the stream, not a pattern. In `redis-cli`:
 
 ```
 XREVRANGE "{stream}" + - COUNT 1
@@ -93,10 +93,13 @@ the report are numbers. With `stream_per_topic=False` all topics share the strea
 """
 
 _COMMAND = """
-Inside the node it is published on `{topic}`, or sent to the endpoint `RecoveryMonitor.command`.
-From outside `nautilus-recovery release` and `resume` write it to the stream `recovery-commands`, as
-an entry whose first field is `topic` and whose second is `payload`; `ts_event` and `ts_init` have
-to be strings there. The answer is under the key `{key}`.
+It is no message: it goes to the monitor and to nobody else, and what comes on a topic of the bus is
+not obeyed. A component of the node sends it to the endpoint `{endpoint}`; the log has the answer.
+From outside, use `nautilus-recovery release`, `resume`, `verify` and `repair`. In Redis, below
+`{prefix}`, a command lies in the list `{commands}` until the node takes it
+or its sender gives up; the token is that of the [lease](one-node.md), or `{unleased}`. The
+[CommandAnswer](#commandanswer) lies in the list `{answer}` until the
+sender takes it, or for a minute.
 """
 
 _KEPT = """
@@ -166,11 +169,10 @@ def _parts() -> Iterator[str]:
 
 
 def _index() -> str:
-    kinds: list[type[RecoveryMessage | commands.OperatorCommand]] = [*samples.messages()]
     rows = [
         f"| [`{kind.__name__}`](#{kind.__name__.lower()}) | `{kind.topic()}` | "
         f"{schema.summary(kind).split('.')[0].replace(chr(10), ' ')}. |"
-        for kind in (*kinds, commands.OperatorCommand)
+        for kind in samples.messages()
     ]
     return "\n".join(["| message | topic on the bus | |", "|---|---|---|", *rows])
 
@@ -197,11 +199,19 @@ def _command() -> Iterator[str]:
     kind = commands.OperatorCommand
     yield f"## {kind.__name__}"
     yield schema.summary(kind)
-    yield _COMMAND.format(topic=kind.topic(), key=names.ANSWER_KEY)
+    yield _COMMAND.format(
+        endpoint=names.COMMAND_ENDPOINT,
+        prefix=f"{names.TRADER_PREFIX}{samples.TRADER_ID}:",
+        commands=names.COMMANDS,
+        unleased=names.UNLEASED,
+        answer=names.ANSWER,
+    )
     hints = {**inspect.get_annotations(kind.__init__, eval_str=True)}
     del hints["return"]
     yield schema.table(kind, hints, {"ts_expires": "`ts_init` + 10 s"})
     yield schema.block(samples.command().to_bytes())
+    yield from _struct(delivery.CommandAnswer)
+    yield schema.block(msgspec.json.encode(samples.answer()))
 
 
 def _struct(struct: type[msgspec.Struct]) -> Iterator[str]:

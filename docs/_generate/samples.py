@@ -9,9 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from nautilus_recovery_actor.core import overrides
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.observation import AccountState
@@ -115,6 +115,20 @@ def command() -> OperatorCommand:
     )
 
 
+def answer() -> CommandAnswer:
+    """
+    Return what the monitor answers.
+
+    Returns
+    -------
+    CommandAnswer
+
+    """
+    given = command()
+    text = f"Released {_BLOCKED} for 15 min"
+    return CommandAnswer(given.command_id, is_accepted=True, text=text, ts=given.ts_init)
+
+
 def journal() -> dict[str, bytes]:
     """
     Return what the monitor keeps in the cache, by key.
@@ -144,9 +158,6 @@ def journal() -> dict[str, bytes]:
     )
     kept.record_lost(())
     kept.record(_judged(_observation()))
-    given = command()
-    text = f"Released {_BLOCKED} for 15 min"
-    kept.answer(CommandAnswer(given.command_id, is_accepted=True, text=text, ts=given.ts_init))
     return store.values
 
 

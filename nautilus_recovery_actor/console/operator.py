@@ -22,12 +22,11 @@ from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import namespace
-from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
-    from nautilus_recovery_actor.core.journal import CommandAnswer
+    from nautilus_recovery_actor.core.delivery import CommandAnswer
     from nautilus_recovery_actor.node.commands import Action
     from nautilus_recovery_actor.node.commands import OperatorCommand
 
@@ -82,18 +81,14 @@ def add_addressee(
         default=reason,
         help="why, in one line; it goes into the log and the report",
     )
-    add_redis(command, "the server of the node's message bus and cache")
+    add_redis(command, "the server of the node's cache")
+    command.add_argument(
+        "--database",
+        metavar="URL",
+        help="the server in `database` of the RecoveryMonitorConfig, if it is set (default: that "
+        "of the cache)",
+    )
     add_namespace(command)
-    command.add_argument(
-        "--stream",
-        default=names.COMMAND_STREAM,
-        help="a stream in external_streams of the node's message bus (default: %(default)s)",
-    )
-    command.add_argument(
-        "--encoding",
-        choices=("json", "msgpack"),
-        help="encoding of the node's message bus (default: that of the installed NautilusTrader)",
-    )
     add_timeout(command, "the node's answer", timeout_secs)
     command.add_argument("--json", action="store_true", help="print the node's answer as JSON")
 
@@ -147,9 +142,8 @@ def ask(
     except ValueError as e:
         raise CommandError(str(e)) from e
     try:
-        answer = remote.send(
-            command, arguments.redis, arguments.stream, arguments.encoding, namespace(arguments)
-        )
+        server = arguments.database or arguments.redis
+        answer = remote.send(command, server, namespace(arguments), arguments.redis)
     except (remote.RemoteError, RedisUnusableError) as e:
         raise CommandError(str(e)) from e
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """
 What the monitor keeps across restarts: the epoch, the heartbeat, the last reports and the lost
-orders; and its answer to an operator, who reads it from outside the node.
+orders.
 
 Each entry is overwritten in place, so that they do not pile up in Redis.
 """
@@ -16,7 +16,6 @@ import msgspec
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import StorageTrouble
-from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import DAMAGED_CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import EPOCH_KEY
@@ -135,29 +134,6 @@ class Heartbeat(msgspec.Struct, frozen=True):
     beats: int | None = None
 
 
-class CommandAnswer(msgspec.Struct, frozen=True):
-    """
-    What the monitor says to a command of an operator.
-
-    Parameters
-    ----------
-    command_id : str
-        The command that is answered.
-    is_accepted : bool
-        Whether it was carried out.
-    text : str
-        What was done, or why not, in one line.
-    ts : int
-        When it was written (UNIX ns).
-
-    """
-
-    command_id: str
-    is_accepted: bool
-    text: str
-    ts: int
-
-
 class RecoveryJournal:
     """
     Keeps the epoch, the heartbeat, the reports and what is lost in the cache, and so in Redis.
@@ -203,10 +179,6 @@ class RecoveryJournal:
     def record_reporting(self, accounts: Iterable[str]) -> None:
         """Keep the accounts that have ever reported a position."""
         self._store.add(REPORTING_KEY, msgspec.json.encode(sorted(accounts)))
-
-    def answer(self, answer: CommandAnswer) -> None:
-        """Answer a command, in place of the answer before."""
-        self._store.add(ANSWER_KEY, msgspec.json.encode(answer))
 
     def record(self, report: RecoveryReport) -> None:
         """Keep the report of an epoch that ended, in place of the oldest."""

@@ -6,7 +6,6 @@ The names by which processes and components find each other, each in this one pl
 
 EPOCH_KEY = "recovery:epoch"
 HEARTBEAT_KEY = "recovery:heartbeat"
-ANSWER_KEY = "recovery:answer"
 LOST_KEY = "recovery:lost"
 REPORTING_KEY = "recovery:reporting"
 HISTORY_KEY = "recovery:history:{slot}"
@@ -30,9 +29,14 @@ FORGOTTEN_ENTRY = "forgotten:{id}:{slot}"
 # the count of heartbeats (one that does not)
 LEASE = "recovery:lease"
 FENCE = "recovery:fence"
-# Operators' commands to the node that holds the lease, by its token, or to any that runs without
+# Operators' commands to the node that holds the lease, by its token, what wakes it up for them, and
+# what takes the place of the token for a node that runs without a lease
 COMMANDS = "recovery:commands:{token}"
-# The answer to one of them
+COMMANDS_BELL = "recovery:commands:{token}:bell"
+UNLEASED = "unleased"
+# Which process listens that runs without a lease (it runs out)
+LISTENER = "recovery:listener"
+# The answer to one command
 ANSWER = "recovery:answers:{command_id}"
 
 # NautilusTrader's own: what stands before the trader ID in each key, if so configured
@@ -87,7 +91,6 @@ POSITION_EVENTS = "events.position."
 EXECUTION_REPORTS = "reports.execution."
 RISK_EVENTS = "events.risk"
 SHUTDOWN = "commands.system.shutdown"
-COMMAND_STREAM = "recovery-commands"
 
 
 def data_topic(type_name: str) -> str:

@@ -440,7 +440,8 @@ def _proved(recovery: Recovery, proved: happened.Proved, rules: Rules) -> Decisi
     if after.command_id is None or after.again_at is not None:  # It is asked again first
         return recovery, ()
     answer = happened.Answer(after.command_id, *proving.said(proved, report))
-    return _replace(recovery, proving=_replace(after, command_id=None)), (answer,)
+    log = happened.Log(Severity.INFO if answer.is_accepted else Severity.WARN, answer.text)
+    return _replace(recovery, proving=_replace(after, command_id=None)), (log, answer)
 
 
 def _opened_by_proof(
@@ -752,11 +753,13 @@ def _verifying(recovery: Recovery, command: happened.Commanded) -> Decision:
         why = "A proof is being made for another command: wait for it"
     elif command.now >= command.ts_expires:
         why = "The command is too old: its sender stopped waiting for it"
+    asked = f"verify by {command.operator} ({command.reason})"
     if why is not None:
-        return recovery, (happened.Answer(command.command_id, False, why),)
+        log = happened.Log(Severity.WARN, f"Refused to {asked}: {why}")
+        return recovery, (log, happened.Answer(command.command_id, False, why))
     waiting = _replace(proving.soon(recovery.proving, command.now), command_id=command.command_id)
-    text = f"Asking the venues: verify by {command.operator} ({command.reason})"
-    return _replace(recovery, proving=waiting), (happened.Log(Severity.INFO, text),)
+    log = happened.Log(Severity.INFO, f"Asking the venues: {asked}")
+    return _replace(recovery, proving=waiting), (log,)
 
 
 def _revised(

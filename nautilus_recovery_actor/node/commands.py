@@ -1,11 +1,8 @@
 """
-An operator's commands to the monitor (long: public docstrings): NautilusTrader custom data on the
-topic ``data.OperatorCommand*``.
+An operator's commands to the monitor (long: public docstrings).
 
-It is published by a component of the node, or sent from outside by
-`nautilus_recovery_actor.outside.remote` on a Redis stream that the node listens to. A command
-from outside is published on a thread other than the event loop's, and only if `OperatorCommand` is
-a streaming type of the message bus (`MessageBus.add_streaming_type`).
+A component of the node sends one to the endpoint ``RecoveryMonitor.command``; from outside
+`nautilus_recovery_actor.outside.remote` sends it over Redis.
 """
 
 import math
@@ -18,11 +15,8 @@ from uuid import UUID
 from uuid import uuid4
 
 import msgspec
-from nautilus_trader.core.data import Data
-from nautilus_trader.model.data import DataType
-from nautilus_trader.model.identifiers import InstrumentId
-from nautilus_trader.serialization.base import register_serializable_type
 
+from nautilus_recovery_actor.core.delivery import MAX_VALID_SECS
 from nautilus_recovery_actor.node.whoami import user_at_host
 
 
@@ -30,7 +24,6 @@ Action = Literal["release", "withdraw", "resume", "verify", "repair"]
 
 MAX_RELEASE_SECS = 86_400.0
 VALID_SECS = 10.0
-MAX_VALID_SECS = 3_600.0
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -48,7 +41,7 @@ class _Fields(msgspec.Struct, frozen=True):
     plan_id: str = ""
 
 
-class OperatorCommand(Data):
+class OperatorCommand:
     """
     Represents a decision of a human about what may trade.
 
@@ -126,22 +119,8 @@ class OperatorCommand(Data):
         self.operator = operator
         self.ts_expires = ts_init + _to_ns(VALID_SECS) if ts_expires is None else ts_expires
         self.plan_id = plan_id
-        self._ts_event = ts_event
-        self._ts_init = ts_init
-
-    @property
-    def ts_event(self) -> int:
-        """
-        UNIX timestamp (nanoseconds) of the decision.
-        """
-        return self._ts_event
-
-    @property
-    def ts_init(self) -> int:
-        """
-        UNIX timestamp (nanoseconds) when the command was made.
-        """
-        return self._ts_init
+        self.ts_event = ts_event
+        self.ts_init = ts_init
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OperatorCommand) and self.to_dict() == other.to_dict()
@@ -155,13 +134,6 @@ class OperatorCommand(Data):
             f"instrument_id={self.instrument_id}, secs={self.secs:g}, operator={self.operator}, "
             f"reason='{self.reason}')"
         )
-
-    @classmethod
-    def topic(cls) -> str:
-        """
-        Return the topic on which commands are published, to subscribe to on the message bus.
-        """
-        return f"data.{DataType(cls).topic}"
 
     @classmethod
     def new(
@@ -234,8 +206,7 @@ class OperatorCommand(Data):
 
         """
         try:
-            # Not strict: a stream writes timestamps as text
-            fields = msgspec.convert(values, _Fields, strict=False)
+            fields = msgspec.convert(values, _Fields)
         except msgspec.ValidationError as e:
             raise ValueError(f"Damaged {cls.__name__}: {e}") from e
         return cls(**msgspec.structs.asdict(fields))
@@ -258,10 +229,10 @@ class OperatorCommand(Data):
 
         """
         try:
-            values = msgspec.json.decode(data)
-        except msgspec.DecodeError as e:
+            fields = msgspec.json.decode(data, type=_Fields)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
             raise ValueError(f"Damaged {cls.__name__}: {e}") from e
-        return cls.from_dict(values)
+        return cls(**msgspec.structs.asdict(fields))
 
 
 def _check_action(action: str, instrument_id: str, secs: float) -> None:
@@ -283,13 +254,12 @@ def _check_action(action: str, instrument_id: str, secs: float) -> None:
 
 def _check_instrument(instrument_id: str) -> None:
     _check_line(instrument_id, "instrument: name one, for example 'ETHUSDT-PERP.BINANCE'")
-    try:
-        InstrumentId.from_str(instrument_id)
-    except ValueError:
+    symbol, _, venue = instrument_id.rpartition(".")
+    if not (symbol.strip() and venue.strip()):
         raise ValueError(
             f"'{instrument_id}' is not an instrument ID: give symbol and venue, "
             f"for example 'ETHUSDT-PERP.BINANCE'"
-        ) from None
+        )
 
 
 def _check_line(text: str, needed: str) -> None:
@@ -300,6 +270,3 @@ def _check_line(text: str, needed: str) -> None:
 
 def _to_ns(secs: float) -> int:
     return round(secs * 1_000_000_000)
-
-
-register_serializable_type(OperatorCommand, OperatorCommand.to_dict, OperatorCommand.from_dict)

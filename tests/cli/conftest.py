@@ -19,7 +19,6 @@ def node(valkey: EmbeddedValkey) -> Iterator[NodeProcess]:
         "tests.cli.nodes:commanded",
         database=msgspec.structs.asdict(valkey.database_config()),
         trader_id="COMMANDED-001",
-        bus={},
     ) as process:
         process.wait_for("started")
         yield process

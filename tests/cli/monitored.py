@@ -4,6 +4,7 @@ Nodes whose record is read from outside.
 
 from typing import Any
 
+from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import LiveExecEngineConfig
@@ -44,7 +45,7 @@ def monitored(
     config = paper_node_config(
         [PaperVenueExecClientConfig(port=port, symbols=("ETHUSDT-PERP",))],
         trader_id=trader_id,
-        database=redis,
+        cache=CacheConfig(database=redis, **cache),
         actors=[actor],
         exec_engine=LiveExecEngineConfig(
             reconciliation=True, generate_missing_orders=generate_missing_orders

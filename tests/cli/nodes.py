@@ -5,25 +5,24 @@ Nodes that are commanded from outside.
 import asyncio
 from typing import Any
 
-from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.actor import Actor
-from nautilus_trader.common.component import Clock
-from nautilus_trader.common.component import MessageBus
 from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
-from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.live.node import TradingNode
-from nautilus_trader.portfolio.base import PortfolioFacade
 
-from nautilus_recovery_actor.core.journal import CommandAnswer
-from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.node.link.link import Link
+from nautilus_recovery_actor.node.link.process import steady_ns
+from nautilus_recovery_actor.node.link.server import server_of
 from nautilus_recovery_actor.testkit import emit
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
 
 
 REFUSED = "BTCUSDT-PERP.PAPER"
+# What is taken and never answered
+DROPPED = "SOLUSDT-PERP.PAPER"
 
 
 class Stub(Actor):
@@ -31,46 +30,36 @@ class Stub(Actor):
     Answers commands as a monitor does, and decides nothing.
     """
 
-    def register_base(
-        self, portfolio: PortfolioFacade, msgbus: MessageBus, cache: CacheFacade, clock: Clock
-    ) -> None:
-        super().register_base(portfolio, msgbus, cache, clock)
-        self.journal = RecoveryJournal(cache, 0, self.log.warning)
-        msgbus.add_streaming_type(OperatorCommand)
-        msgbus.subscribe(OperatorCommand.topic(), self._on_command)
+    def __init__(self, cache: CacheConfig) -> None:
+        super().__init__()
+        self._cache_config = cache
 
     def on_start(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        server = server_of(self.trader_id.value, self._cache_config, None)
+        assert server is not None
+        self._link = Link(server, 5.0, self.log, lambda: 1, None, self._on_command)
+        self._link.open()
+        self._link.begin(asyncio.get_running_loop())
 
     def on_stop(self) -> None:
-        pass
+        self._link.close()
 
-    def _on_command(self, command: OperatorCommand) -> None:
-        # The bus calls on a thread of its own
-        self.loop.call_soon_threadsafe(self._answer, command)
-
-    def _answer(self, command: OperatorCommand) -> None:
-        if command.trader_id != self.trader_id.value:
+    def _on_command(self, command: OperatorCommand, until: int) -> None:
+        valid_secs = (until - steady_ns()) / 1e9
+        emit("commanded", **command.to_dict(), valid_secs=valid_secs)
+        if command.instrument_id == DROPPED:
             return
-        emit("commanded", **command.to_dict())
         is_accepted = command.instrument_id != REFUSED
         text = f"{command.action} {'done' if is_accepted else f'of {REFUSED}: not blocked'}"
         now = self.clock.timestamp_ns()
-        self.journal.answer(CommandAnswer(command.command_id, is_accepted, text, now))
+        self._link.commands.answer(CommandAnswer(command.command_id, is_accepted, text, now))
 
 
-def commanded(
-    database: dict[str, Any], trader_id: str, bus: dict[str, Any], **cache: Any
-) -> TradingNode:
+def commanded(database: dict[str, Any], trader_id: str, **cache: Any) -> TradingNode:
     """
-    Return a node with a `Stub`, whose message bus and cache are in one Redis.
+    Return a node with a `Stub`, whose cache is in a Redis, without any message bus.
     """
-    redis = DatabaseConfig(**database)
-    config = paper_node_config(
-        trader_id=trader_id,
-        cache=CacheConfig(database=redis, **cache),
-        message_bus=MessageBusConfig(database=redis, external_streams=["recovery-commands"], **bus),
-    )
-    node = paper_node(config)
-    node.trader.add_actor(Stub())
+    config = CacheConfig(database=DatabaseConfig(**database), **cache)
+    node = paper_node(paper_node_config(trader_id=trader_id, cache=config))
+    node.trader.add_actor(Stub(config))
     return node

@@ -5,32 +5,38 @@ The commands of an operator, from the command line to a real node and back.
 import asyncio
 import getpass
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
-from nautilus_trader.config import MessageBusConfig
 
 from nautilus_recovery_actor.console.main import main
-from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core import delivery
+from nautilus_recovery_actor.core import names
+from nautilus_recovery_actor.core.delivery import CommandAnswer
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.node.link.process import this_process
 from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import running
 from tests.cli import nodes
+from tests.cli.support import Recording
 
 
 ETH = "ETHUSDT-PERP.PAPER"
 TRADER = "COMMANDED-001"
-STREAM = "recovery-commands"
-OTHER_ENCODING = {"json": "msgpack", "msgpack": "json"}[MessageBusConfig().encoding]
 NOBODY = "redis://127.0.0.1:1"
 
 
@@ -62,10 +68,28 @@ def heard(node: NodeProcess, reason: str) -> dict[str, Any]:
     return node.wait_for(lambda fact: fact.get("reason") == reason)
 
 
-def stream_length(valkey: EmbeddedValkey) -> int:
+def left(valkey: EmbeddedValkey, trader_id: str = TRADER) -> list[bytes]:
+    """
+    Return the keys in which a command or an answer lies.
+    """
     with valkey.client() as client:
-        length: int = client.xlen(STREAM)
-    return length
+        found = [*client.scan_iter(f"*{trader_id}:recovery:commands:*")]
+        return [*found, *client.scan_iter(f"*{trader_id}:recovery:answers:*")]
+
+
+def listening(valkey: EmbeddedValkey, trader_id: str) -> str:
+    """
+    Let it look as if a node listened without a lease, and return the key of its commands.
+    """
+    where = Namespace(trader_id=trader_id)
+    with valkey.client() as client:
+        client.set(where.own_key(names.LISTENER), msgspec.json.encode(this_process()))
+    return where.own_key(names.COMMANDS.format(token=names.UNLEASED))
+
+
+def answer_key(command: OperatorCommand) -> str:
+    where = Namespace(trader_id=command.trader_id)
+    return where.own_key(names.ANSWER.format(command_id=command.command_id))
 
 
 def test_a_release_reaches_the_node_and_its_answer_comes_back(
@@ -82,7 +106,7 @@ def test_a_release_reaches_the_node_and_its_answer_comes_back(
     assert command_heard["instrument_id"] == ETH
     assert command_heard["secs"] == 150
     assert command_heard["operator"] == f"{getpass.getuser()}@{socket.gethostname()}"
-    assert stream_length(valkey) == 0
+    assert left(valkey) == []
 
 
 def test_a_release_lasts_a_quarter_of_an_hour_by_default_and_can_be_withdrawn(
@@ -124,66 +148,102 @@ def test_a_refusal_is_told_with_the_words_of_the_node(
         *("--redis", valkey.url),
     )
     assert told == (1, "", f"COMMANDED-001 refused: release of {nodes.REFUSED}: not blocked\n")
-    assert stream_length(valkey) == 0
+    assert left(valkey) == []
 
 
-@pytest.mark.parametrize("encoding", ["json", "msgpack"])
-def test_either_encoding_of_a_message_bus_is_spoken(valkey: EmbeddedValkey, encoding: str) -> None:
-    """A node that is configured with the one that is not the default is reached as well."""
-    trader_id = f"SPOKEN-{uuid4().hex[:6]}"
-    database = msgspec.structs.asdict(valkey.database_config())
-    command = OperatorCommand.new(trader_id, "resume", "because")
-
-    async def scenario() -> str:
-        async with running(nodes.commanded(database, trader_id, {"encoding": encoding})):
-            send = asyncio.to_thread(remote.send, command, valkey.url, STREAM, encoding)
-            return (await send).text
-
-    assert asyncio.run(scenario()) == "resume done"
-
-
-def test_an_answer_is_found_where_the_cache_has_no_prefix(valkey: EmbeddedValkey) -> None:
+def test_a_node_is_found_where_the_cache_has_no_prefix(valkey: EmbeddedValkey) -> None:
     """Else a release that was carried out is told as one that nobody heard."""
     trader_id = f"BARE-{uuid4().hex[:6]}"
     database = msgspec.structs.asdict(valkey.database_config())
     to_node = ("--trader", trader_id, "--redis", valkey.url, "--no-prefix")
 
     async def scenario() -> tuple[int, str, str]:
-        async with running(nodes.commanded(database, trader_id, {}, use_trader_prefix=False)):
+        node = nodes.commanded(database, trader_id, use_trader_prefix=False)
+        async with running(node):
+            key = f"{trader_id}:recovery:listener"
+            await asyncio.to_thread(valkey.wait_for, lambda client: client.exists(key))
             return await asyncio.to_thread(run, "release", ETH, *to_node, "--reason", "looked at")
 
     assert asyncio.run(scenario()) == (0, f"{trader_id}: release done\n", "")
 
 
-def test_a_node_that_does_not_answer_is_named_with_what_to_look_for(
+def test_a_node_that_does_not_answer_is_named_and_the_command_is_taken_back(
     valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code is 2, and the command is taken back, so that a later start cannot find it."""
-    command = ["release", ETH, "--trader", "GONE-001", "--reason", "because", "--timeout", "0.2"]
+    """The exit code is 2, and a later start cannot find it."""
+    listening(valkey, trader_id := "BUSY-001")
+    command = ["release", ETH, "--trader", trader_id, "--reason", "because", "--timeout", "0.2"]
     assert main([*command, "--redis", valkey.url]) == 2
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err == (
-        "No answer from GONE-001 within 0.2 s: is the node running with a RecoveryMonitorActor, "
-        "are its cache and its message bus in this Redis, and has the bus "
-        f"external_streams=['{STREAM}'] and encoding='{MessageBusConfig().encoding}'?\n"
+        f"No answer from BUSY-001 (process {os.getpid()} on {socket.gethostname()}) within 0.2 s: "
+        "it starts, its event loop is blocked, or its process is paused. Nothing was done, and the "
+        "command is taken back\n"
     )
-    assert stream_length(valkey) == 0
+    with valkey.client() as client:
+        assert client.llen(listening(valkey, trader_id)) == 0
+
+
+def test_a_command_that_was_taken_and_not_answered_is_told_as_such(
+    valkey: EmbeddedValkey, node: NodeProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is told that nothing was done."""
+    command = ["release", nodes.DROPPED, "--trader", TRADER, "--reason", "x", "--timeout", "0.5"]
+    assert main([*command, "--redis", valkey.url]) == 2
+    assert capsys.readouterr().err == (
+        f"{TRADER} (process {node.pid} on {socket.gethostname()}) has taken the command, and has "
+        "not answered within 0.5 s: its log says what it did\n"
+    )
+
+
+def test_a_trader_without_a_node_is_told_at_once(
+    valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is sent, and nobody waits for the timeout."""
+    command = ["resume", "--trader", "GONE-001", "--reason", "because", "--timeout", "3600"]
+    assert main([*command, "--redis", valkey.url]) == 2
+    assert capsys.readouterr().err == (
+        "No node of GONE-001 runs: no heartbeat of it is on record. If it does run, is this the "
+        "server of its cache, or the one in `database` of its RecoveryMonitorConfig?\n"
+    )
+    assert left(valkey, "GONE-001") == []
+
+
+def test_an_old_heartbeat_is_named(
+    valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read where the cache is, also if the monitor's own server is another one."""
+    trader_id = f"OLD-{uuid4().hex[:6]}"
+    ts = time.time_ns() - 90_000_000_000
+    heartbeat = Heartbeat(ts, 3, RecoveryPhase.COMPLETE, is_stopped=True)
+    Recording(valkey, trader_id).journal.beat(heartbeat)
+    command = ["resume", "--trader", trader_id, "--reason", "because", "--redis", valkey.url]
+    with EmbeddedValkey(arguments=("--save", "")) as other:
+        for where in ((), ("--database", other.url)):
+            assert main([*command, *where]) == 2
+            told = capsys.readouterr().err
+            assert re.search(r"last heartbeat was 1 min 3\d s ago, of a clean stop\. If", told)
 
 
 @pytest.mark.parametrize("entry", ["another", "damaged", "not text"])
 def test_what_is_not_the_answer_to_this_command_is_none(
-    valkey: EmbeddedValkey, entry: str, capsys: pytest.CaptureFixture[str]
+    valkey: EmbeddedValkey,
+    entry: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An acceptance of another command, left from before, opens nothing."""
+    """An acceptance of another command opens nothing."""
     another = msgspec.json.encode(CommandAnswer(str(uuid4()), True, "released", 1))
     answers = {"another": another, "damaged": another[:-9], "not text": b'{"text":"\xff"}'}
     trader_id = f"LEFT-{uuid4().hex[:6]}"
+    listening(valkey, trader_id)
+    command = OperatorCommand.new(trader_id, "resume", "because", valid_secs=0.2)
+    monkeypatch.setattr(OperatorCommand, "new", lambda *_, **__: command)
     with valkey.client() as client:
-        client.set(f"trader-{trader_id}:general:recovery:answer", answers[entry])
-    command = ["resume", "--trader", trader_id, "--reason", "because", "--timeout", "0.2"]
-    assert main([*command, "--redis", valkey.url]) == 2
-    assert capsys.readouterr().err.startswith(f"No answer from {trader_id} within 0.2 s")
+        client.rpush(answer_key(command), answers[entry])
+    assert main(["resume", "--trader", trader_id, "--reason", "x", "--redis", valkey.url]) == 2
+    assert capsys.readouterr().err.startswith(f"No answer from {trader_id}")
 
 
 def test_an_answer_is_told_in_one_line_whatever_it_holds(
@@ -193,43 +253,13 @@ def test_an_answer_is_told_in_one_line_whatever_it_holds(
     trader_id = f"ODD-{uuid4().hex[:6]}"
     command = OperatorCommand.new(trader_id, "resume", "because")
     answer = CommandAnswer(command.command_id, True, "two\nlines \x1b[31mred", 1)
+    listening(valkey, trader_id)
     with valkey.client() as client:
-        client.set(f"trader-{trader_id}:general:recovery:answer", msgspec.json.encode(answer))
+        client.rpush(answer_key(command), msgspec.json.encode(answer))
     monkeypatch.setattr(OperatorCommand, "new", lambda *_, **__: command)
     given = ["--trader", trader_id, "--reason", "because", "--redis", valkey.url]
     assert main(["resume", *given]) == 0
     assert capsys.readouterr().out == f"{trader_id}: two lines [31mred\n"
-
-
-def test_what_the_node_cannot_read_is_logged_and_the_next_command_is_answered(
-    valkey: EmbeddedValkey, node: NodeProcess, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A wrong encoding and a damaged command cost no more than a line in the log."""
-    to_node = ["resume", "--trader", TRADER, "--redis", valkey.url]
-    wrong = ["--reason", "wrong tongue", "--encoding", OTHER_ENCODING, "--timeout", "0.5"]
-    assert main([*to_node, *wrong]) == 2
-    assert f"encoding='{OTHER_ENCODING}'?" in capsys.readouterr().err
-    encode = {"json": msgspec.json.encode, "msgpack": msgspec.msgpack.encode}
-    damaged = encode[MessageBusConfig().encoding]({"type": "OperatorCommand", "trader_id": TRADER})
-    with valkey.client() as client:
-        client.xadd(STREAM, {"topic": OperatorCommand.topic(), "payload": damaged})
-        assert main([*to_node, "--reason", "the right one"]) == 0
-        client.delete(STREAM)
-    assert heard(node, "the right one")["action"] == "resume"
-    assert "Damaged OperatorCommand: Object missing required field" in node.log
-    assert not any(fact.get("reason") == "wrong tongue" for fact in node.facts)
-
-
-def test_a_command_for_another_trader_is_left_alone(
-    valkey: EmbeddedValkey, node: NodeProcess, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nodes may share a stream."""
-    other = ["resume", "--trader", "OTHER-001", "--reason", "not for you", "--timeout", "0.5"]
-    assert main([*other, "--redis", valkey.url]) == 2
-    assert capsys.readouterr().err.startswith("No answer from OTHER-001 within 0.5 s")
-    assert main(["resume", "--trader", TRADER, "--reason", "after", "--redis", valkey.url]) == 0
-    heard(node, "after")
-    assert not any(fact.get("reason") == "not for you" for fact in node.facts)
 
 
 def test_a_server_that_is_down_is_told_in_one_line() -> None:
@@ -238,7 +268,7 @@ def test_a_server_that_is_down_is_told_in_one_line() -> None:
     code, out, err = run("resume", "--trader", TRADER, "--reason", "because", "--redis", url)
     assert (code, out) == (2, "")
     assert err.startswith("Redis at 127.0.0.1:1 cannot be used (")
-    assert err.endswith("): is it running, and is this the server of the node's message bus?\n")
+    assert err.endswith("): is it running, and is this the server of the node's cache?\n")
     assert "secret" not in err
     assert err.count("\n") == 1
 
@@ -256,15 +286,28 @@ def test_what_is_no_url_of_a_server_is_told_without_showing_it(
     )
 
 
-def test_a_stream_that_is_something_else_is_told(
+def test_what_the_server_refuses_is_told(
     valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the server refuses is an error, not a trace."""
+    """It is an error, not a trace."""
     with valkey.client() as client:
-        client.set(key := f"no-stream-{uuid4()}", "text")
-    command = ["resume", "--trader", TRADER, "--reason", "because", "--stream", key]
+        client.set(listening(valkey, "WRONG-001"), "text")
+    command = ["resume", "--trader", "WRONG-001", "--reason", "because"]
     assert main([*command, "--redis", valkey.url]) == 2
     assert "WRONGTYPE" in capsys.readouterr().err
+
+
+def test_a_reason_that_is_too_long_is_told_before_it_is_sent(
+    valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node does not read more than a command needs."""
+    listening(valkey, "LONG-001")
+    command = ["resume", "--trader", "LONG-001", "--redis", valkey.url, "--reason"]
+    assert main([*command, "x" * delivery.MAX_BYTES]) == 2
+    assert capsys.readouterr().err == (
+        "The command is too long for a node to read: give a shorter reason\n"
+    )
+    assert left(valkey, "LONG-001") == []
 
 
 @pytest.mark.parametrize(
@@ -295,7 +338,7 @@ def test_senseless_input_is_told_before_anything_is_sent(
         (["resume", "--trader", TRADER], "--reason"),
         (["resume", ETH, "--trader", TRADER, "--reason", "x"], "unrecognized arguments"),
         (["release", ETH, "--minutes", "5", "--withdraw"], "not allowed with"),
-        (["resume", "--trader", TRADER, "--reason", "x", "--encoding", "xml"], "--encoding"),
+        (["resume", "--trader", TRADER, "--reason", "x", "--stream", "a"], "unrecognized"),
         (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "0"], "greater than 0"),
         (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "nan"], "greater than 0"),
         (["resume", "--trader", TRADER, "--reason", "x", "--timeout", "soon"], "--timeout"),
@@ -324,18 +367,14 @@ def test_a_missing_client_is_named_in_one_line(
 
 def test_an_interrupted_command_is_taken_back(valkey: EmbeddedValkey) -> None:
     """Who stops waiting is told where to look, and leaves nothing behind."""
-    command = ("resume", "--trader", "GONE-001", "--reason", "because", "--timeout", "30")
-    stream = f"interrupted-{uuid4()}"
-
-    def gets(client: Any) -> int:
-        calls: int = client.info("commandstats").get("cmdstat_get", {"calls": 0})["calls"]
-        return calls
-
-    with valkey.client() as client:
-        before = gets(client)
-    with start(*command, "--redis", valkey.url, "--stream", stream) as process:
-        # It is sent, and its answer is looked for
-        valkey.wait_for(lambda client: client.xlen(stream) and gets(client) > before, 20)
+    trader_id = f"PAUSED-{uuid4().hex[:6]}"
+    command = ("resume", "--trader", trader_id, "--reason", "because", "--timeout", "30")
+    key = listening(valkey, trader_id)
+    with start(*command, "--redis", valkey.url, REDIS_URL=valkey.url) as process:
+        # It is sent, and its answer is waited for
+        valkey.wait_for(
+            lambda client: client.llen(key) and client.info("clients")["blocked_clients"], 20
+        )
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "")
@@ -343,7 +382,7 @@ def test_an_interrupted_command_is_taken_back(valkey: EmbeddedValkey) -> None:
         err == "Interrupted before the node answered: its log says whether it did what was asked\n"
     )
     with valkey.client() as client:
-        assert client.xlen(stream) == 0
+        assert client.llen(key) == 0
 
 
 def test_an_answer_is_waited_for_until_the_command_expires(valkey: EmbeddedValkey) -> None:
@@ -352,12 +391,50 @@ def test_an_answer_is_waited_for_until_the_command_expires(valkey: EmbeddedValke
     command = OperatorCommand.new(trader_id, "resume", "because", valid_secs=30)
     answer = CommandAnswer(command.command_id, True, "resumed", 1)
     texts: list[str] = []
-    sender = threading.Thread(
-        target=lambda: texts.append(remote.send(command, valkey.url, f"slow-{trader_id}").text)
-    )
+    key = listening(valkey, trader_id)
+    sender = threading.Thread(target=lambda: texts.append(remote.send(command, valkey.url).text))
     sender.start()
-    valkey.wait_for(lambda client: client.xlen(f"slow-{trader_id}"))
+    valkey.wait_for(lambda client: client.llen(key))
     with valkey.client() as client:
-        client.set(f"trader-{trader_id}:general:recovery:answer", msgspec.json.encode(answer))
+        assert 0 < client.ttl(key) <= 3_600  # A sender that is killed leaves nothing for good
+        client.rpush(answer_key(command), msgspec.json.encode(answer))
     sender.join(timeout=10)
     assert texts == ["resumed"]
+
+
+def test_a_node_that_ends_while_it_is_asked_is_not_waited_for(valkey: EmbeddedValkey) -> None:
+    """It is told within a second or so, and that nothing was done."""
+    trader_id = f"ENDING-{uuid4().hex[:6]}"
+    command = OperatorCommand.new(trader_id, "resume", "because", valid_secs=600)
+    key = listening(valkey, trader_id)
+    told: list[str] = []
+
+    def send() -> None:
+        try:
+            remote.send(command, valkey.url)
+        except remote.NoAnswerError as e:
+            told.append(str(e))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    valkey.wait_for(lambda client: client.llen(key))
+    with valkey.client() as client:
+        client.delete(Namespace(trader_id=trader_id).own_key(names.LISTENER))
+    sender.join(timeout=20)
+    (text,) = told
+    assert text.startswith(f"No node of {trader_id} runs")
+    assert text.endswith("Nothing was done, and the command is taken back")
+    assert left(valkey, trader_id) == [key.replace("unleased", "unleased:bell").encode()]
+
+
+def test_how_long_a_command_counts_does_not_depend_on_the_clock_of_its_sender(
+    valkey: EmbeddedValkey, node: NodeProcess
+) -> None:
+    """Nor on when it says that it was made."""
+    for ts in (1, 2**62):
+        command = OperatorCommand(
+            *(TRADER, str(uuid4()), "resume", "", f"at {ts}", 0.0, "ann@desk", ts, ts),
+            ts_expires=ts + 7_000_000_000,
+        )
+        assert remote.send(command, valkey.url).is_accepted
+        assert 0 < heard(node, f"at {ts}")["valid_secs"] <= 7.0

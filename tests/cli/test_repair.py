@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import pytest
 
-from nautilus_recovery_actor.core.names import COMMAND_STREAM
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -25,7 +24,6 @@ from tests.cli.test_operator import run
 
 
 ETH = "ETHUSDT-PERP.PAPER"
-BUS = {"external_streams": [COMMAND_STREAM]}
 
 
 @pytest.fixture
@@ -36,8 +34,7 @@ def trader(valkey: EmbeddedValkey, venue: PaperVenue) -> Iterator[str]:
     trader_id = f"REPAIRED-{uuid4().hex[:6]}"
     venue.open_account()
     venue.set_position("ETHUSDT-PERP", 2, 1900)
-    fields: dict[str, Any] = {"bus": BUS, "generate_missing_orders": False}
-    with monitored(valkey, venue, trader_id, **fields):
+    with monitored(valkey, venue, trader_id, generate_missing_orders=False):
         reached(valkey, trader_id, 1, "COMPLETE")
         # The report follows it
         valkey.wait_for(lambda _: Recording(valkey, trader_id).journal.history())
@@ -155,7 +152,7 @@ def test_a_node_that_is_killed_while_it_repairs_ends_right_after_the_next_start(
     trader_id = f"KILLED-{uuid4().hex[:6]}"
     venue.open_account()
     venue.set_position("ETHUSDT-PERP", 2, 1900)
-    fields: dict[str, Any] = {"bus": BUS, "generate_missing_orders": False}
+    fields: dict[str, Any] = {"generate_missing_orders": False}
     to_node = ("--trader", trader_id, "--redis", valkey.url, "--apply")
 
     def started(epoch: int) -> RecoveryReport:

@@ -5,10 +5,8 @@ from hypothesis import strategies as st
 
 from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
@@ -49,8 +47,7 @@ def test_keys_are_the_ones_that_stored_data_has() -> None:
     """
     The keys are part of what is stored, so they do not change.
     """
-    assert (ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, REPORTING_KEY, slot(7)) == (
-        "recovery:answer",
+    assert (EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, REPORTING_KEY, slot(7)) == (
         "recovery:epoch",
         "recovery:heartbeat",
         "recovery:lost",
@@ -128,10 +125,10 @@ def test_history_keeps_the_newest_reports_the_oldest_first() -> None:
 def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
     """
     However many epochs there are, the keys are those of the epoch, the heartbeat, the lost orders,
-    the accounts that report, the answer and one for each slot.
+    the accounts that report and one for each slot.
     """
     kept, store, warnings = journal(size=size)
-    allowed = {ANSWER_KEY, EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, REPORTING_KEY} | {
+    allowed = {EPOCH_KEY, HEARTBEAT_KEY, LOST_KEY, REPORTING_KEY} | {
         slot(number) for number in range(size)
     }
     for epoch in epochs:
@@ -140,7 +137,6 @@ def test_number_of_keys_never_grows(epochs: list[int], size: int) -> None:
         kept.record(full_report(epoch))
         kept.record_lost([lost_order()])
         kept.record_reporting({"PAPER-001"})
-        kept.answer(CommandAnswer(f"c-{epoch}", True, "done", epoch))
         assert set(store.entries) <= allowed
     assert len(kept.history()) <= size
     assert warnings == []
@@ -170,24 +166,6 @@ def test_heartbeat_reads_back(is_stopped: bool) -> None:
     kept.beat(last)
     assert kept.heartbeat() == last
     assert list(store.entries) == [HEARTBEAT_KEY]
-
-
-def test_answer_takes_the_place_of_the_one_before() -> None:
-    """
-    An operator finds the newest answer under its one key, as JSON that names the command.
-    """
-    kept, store, warnings = journal()
-    kept.answer(CommandAnswer("c-1", False, "BTCUSDT.PAPER is not blocked", 5))
-    kept.answer(CommandAnswer("c-2", True, "Released BTCUSDT.PAPER for 5 min", 7))
-    assert {key: msgspec.json.decode(value) for key, value in store.entries.items()} == {
-        ANSWER_KEY: {
-            "command_id": "c-2",
-            "is_accepted": True,
-            "text": "Released BTCUSDT.PAPER for 5 min",
-            "ts": 7,
-        }
-    }
-    assert (kept.last_epoch(), kept.heartbeat(), kept.history(), warnings) == (0, None, (), [])
 
 
 def test_heartbeat_is_a_kill_unless_it_says_stopped() -> None:

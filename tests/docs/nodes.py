@@ -81,7 +81,7 @@ class Protected(RecoverableStrategy):
 
 def protected(port: int, database: dict[str, Any], encoding: str = "json") -> TradingNode:
     """
-    Return a node with a cache and a message bus in one Redis, which listens to an operator.
+    Return a node with a cache and a message bus in one Redis.
     """
     redis = DatabaseConfig(**database)
     node = paper_node(
@@ -89,12 +89,7 @@ def protected(port: int, database: dict[str, Any], encoding: str = "json") -> Tr
             [PaperVenueExecClientConfig(port=port, symbols=(SYMBOL,))],
             trader_id=TRADER,
             database=redis,
-            message_bus=MessageBusConfig(
-                database=redis,
-                encoding=encoding,
-                external_streams=["recovery-commands"],
-                autotrim_mins=60,
-            ),
+            message_bus=MessageBusConfig(database=redis, encoding=encoding, autotrim_mins=60),
             save_state=True,
             load_state=True,
         )

@@ -72,7 +72,7 @@ def test_a_node_trades_is_killed_and_recovers_with_the_rights_of_its_user(
         with NodeProcess("tests.docs.nodes:protected", **given) as process:
             recovered = process.wait_for("recovered")
             asked = ["resume", "--trader", TRADER, "--reason", "to be refused"]
-            assert main([*asked, "--redis", server.url(OPERATOR), "--encoding", "json"]) == 1
+            assert main([*asked, "--redis", server.url(OPERATOR)]) == 1
             looked = ["--trader", TRADER, "--redis", server.url(OPERATOR)]
             for command in ("status", "history", "inspect"):
                 assert main([command, *looked]) == 0
@@ -105,8 +105,9 @@ def test_the_rights_of_a_node_end_at_its_own_keys_and_cannot_empty_the_server(
             assert not may(NODE, command)
             assert not may(OPERATOR, command)
         assert not may(NODE, "CONFIG", "SET", "maxmemory", "1")
-        assert not may(NODE, "XADD", "recovery-commands", "*", "topic", "payload")
-        assert may(OPERATOR, "XADD", "recovery-commands", "*", "topic", "payload")
+        assert may(OPERATOR, "RPUSH", f"trader-{TRADER}:recovery:commands:a", "1")
+        assert not may(OPERATOR, "RPUSH", "trader-OTHER-001:recovery:commands:a", "1")
+        assert not may(OPERATOR, "LPOP", f"trader-{TRADER}:orders:a")
         assert may(OPERATOR, "GET", own)
         assert not may(OPERATOR, "SET", own, "1")
         assert not may(OPERATOR, "DEL", own)

@@ -86,7 +86,7 @@ def garbled(trader_id: str) -> Iterator[dict[str, Any]]:
                 yield {key: each for key, each in sound.items() if key != field}
 
 
-def wire(one: RecoveryMessage | OperatorCommand) -> dict[str, Any]:
+def wire(one: RecoveryMessage) -> dict[str, Any]:
     """
     Return a message as a bus writes it.
     """

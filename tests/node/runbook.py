@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
-from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.config import TradingNodeConfig
 
 from nautilus_recovery_actor import Discrepancy
@@ -24,7 +23,6 @@ from nautilus_recovery_actor import DiscrepancyKind as Kind
 from nautilus_recovery_actor import RecoveryPhase as Phase
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor.console.main import main
-from nautilus_recovery_actor.core.names import COMMAND_STREAM
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import Recorder
@@ -93,10 +91,9 @@ async def operated(
     venue: PaperVenue, valkey: EmbeddedValkey, *strategies: Recorder, **fields: Any
 ) -> AsyncIterator[Watched]:
     """
-    Run a node that listens to an operator.
+    Run a node that an operator can command.
     """
-    bus = MessageBusConfig(database=valkey.database_config(), external_streams=[COMMAND_STREAM])
-    async with watched(venue, valkey, *strategies, message_bus=bus, **fields) as node:
+    async with watched(venue, valkey, *strategies, **fields) as node:
         yield node
 
 

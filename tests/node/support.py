@@ -39,6 +39,7 @@ from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOverridden
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor import RecoveryStarted
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.node.listeners.gates import GateListener
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -167,16 +168,23 @@ class Recorder(Orders, RecoverableStrategy):
 
 class Watched:
     """
-    A node that runs with a monitor, and all that the monitor published.
+    A node that runs with a monitor, and all that the monitor published and answered.
     """
 
     def __init__(self, node: TradingNode, monitor: RecoveryMonitorActor) -> None:
         self.node = node
         self.monitor = monitor
         self.messages: list[RecoveryMessage] = []
+        self.answers: list[CommandAnswer] = []
+        self._answer = monitor._decisions.on_answer
+        monitor._decisions.on_answer = self._on_answer
         for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
             node.kernel.msgbus.subscribe(kind.topic(), self.messages.append)
         self.run: NodeRun
+
+    def _on_answer(self, said: CommandAnswer) -> None:
+        self.answers.append(said)
+        self._answer(said)
 
     @property
     def terminals(self) -> list[RecoveryMessage]:

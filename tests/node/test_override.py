@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from nautilus_trader.config import LiveExecEngineConfig
-from nautilus_trader.config import MessageBusConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
@@ -169,13 +168,13 @@ def test_who_joins_later_is_told_of_a_release_too(phantom: PaperVenue) -> None:
 @pytest.mark.parametrize(
     ("instrument_id", "fields", "reason"),
     [
-        (BTC, {}, b"is not blocked"),
-        (ETH, {"ts_init": 1}, b"too old"),
-        (SOL, {}, b"now blocked: ETHUSDT-PERP.PAPER"),
+        (BTC, {}, "is not blocked"),
+        (ETH, {"ts_init": 1}, "too old"),
+        (SOL, {}, "now blocked: ETHUSDT-PERP.PAPER"),
     ],
 )
 def test_a_release_that_makes_no_sense_is_refused(
-    phantom: PaperVenue, instrument_id: InstrumentId, fields: dict[str, Any], reason: bytes
+    phantom: PaperVenue, instrument_id: InstrumentId, fields: dict[str, Any], reason: str
 ) -> None:
     """The answer says why, and nothing is released."""
     strategy = Recorder()
@@ -184,11 +183,10 @@ def test_a_release_that_makes_no_sense_is_refused(
         async with blocked(phantom, strategy) as node:
             await node.result()
             order = command("release", instrument_id.value, **fields)
-            node.node.kernel.msgbus.publish(OperatorCommand.topic(), order)
-            answer = node.node.cache.get("recovery:answer") or b""
-            assert reason in answer
-            assert order.command_id.encode() in answer
-            assert b'"is_accepted":false' in answer
+            node.node.kernel.msgbus.send(COMMAND_ENDPOINT, order)
+            (answer,) = node.answers
+            assert reason in answer.text
+            assert (answer.command_id, answer.is_accepted) == (order.command_id, False)
             assert overridden(node) == []
             assert not strategy.gate.is_open_for(ETH)
 
@@ -202,7 +200,7 @@ def test_nothing_is_released_while_a_recovery_has_not_completed(phantom: PaperVe
         async with blocked(phantom, monitor=monitor_config(verify_timeout_secs=10.0)) as node:
             await node.run.until(lambda: node.monitor.report.discrepancies)
             release(node)
-            assert b"has not completed" in (node.node.cache.get("recovery:answer") or b"")
+            assert "has not completed" in node.answers[-1].text
             assert overridden(node) == []
 
     asyncio.run(scenario())
@@ -217,14 +215,14 @@ def test_a_command_that_is_sent_twice_is_carried_out_once(phantom: PaperVenue) -
             bus = node.node.kernel.msgbus
             asked = command("release", ETH.value)
             bus.send(COMMAND_ENDPOINT, asked)
-            bus.publish(OperatorCommand.topic(), asked)
+            bus.send(COMMAND_ENDPOINT, asked)
             assert len(overridden(node)) == 1
 
     asyncio.run(scenario())
 
 
 def test_a_command_may_come_from_another_thread(phantom: PaperVenue) -> None:
-    """A node hands on what it reads from a stream in a thread; all is done on the loop."""
+    """All is done on the loop."""
     strategy = Recorder()
 
     async def scenario() -> None:
@@ -232,7 +230,7 @@ def test_a_command_may_come_from_another_thread(phantom: PaperVenue) -> None:
             await node.result()
             bus = node.node.kernel.msgbus
             asked = command("release", ETH.value)
-            await asyncio.to_thread(bus.publish, OperatorCommand.topic(), asked)
+            await asyncio.to_thread(bus.send, COMMAND_ENDPOINT, asked)
             await node.run.until(lambda: strategy.gate.is_open_for(ETH))
 
     asyncio.run(scenario())
@@ -286,19 +284,13 @@ def test_a_command_from_outside_comes_through_redis_and_is_answered(
 ) -> None:
     """What the command line sends reaches the monitor, and its answer comes back."""
     strategy = Recorder()
-    encoding = MessageBusConfig().encoding
-    bus = MessageBusConfig(
-        database=valkey.database_config(), external_streams=["recovery-commands"]
-    )
 
     async def send(asked: OperatorCommand) -> tuple[bool, str]:
-        answer = await asyncio.to_thread(
-            remote.send, asked, valkey.url, "recovery-commands", encoding
-        )
+        answer = await asyncio.to_thread(remote.send, asked, valkey.url)
         return answer.is_accepted, answer.text
 
     async def scenario() -> None:
-        async with blocked(phantom, strategy, valkey=valkey, message_bus=bus) as node:
+        async with blocked(phantom, strategy, valkey=valkey) as node:
             await node.result()
             assert await send(command("release", ETH.value)) == (True, f"Released {ETH} for 1 min")
             assert strategy.gate.is_open_for(ETH)
@@ -411,7 +403,6 @@ def test_a_command_before_the_node_runs_is_refused(venue: PaperVenue) -> None:
         node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
         node.kernel.msgbus.send(COMMAND_ENDPOINT, command("resume"))
         assert monitor.epoch == 1
-        assert node.cache.get("recovery:answer") is None
         async with running(node):
             pass
 
@@ -574,7 +565,7 @@ def test_a_command_that_was_changed_after_it_was_made_is_refused(
             bus = node.node.kernel.msgbus
             bus.send(COMMAND_ENDPOINT, changed)
             bus.send(COMMAND_ENDPOINT, "release everything")
-            assert b'"is_accepted":false' in (node.node.cache.get("recovery:answer") or b"")
+            assert [one.is_accepted for one in node.answers] == [False]
             assert overridden(node) == []
             assert node.monitor.phase is RecoveryPhase.COMPLETE
             assert node.monitor.epoch == 1

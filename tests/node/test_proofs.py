@@ -15,9 +15,8 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor import RecoveryStarted
-from nautilus_recovery_actor.core.journal import CommandAnswer
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.core.names import ANSWER_KEY
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -395,14 +394,8 @@ async def verified(node: Watched, valkey: EmbeddedValkey) -> CommandAnswer:
     """
     given = command("verify")
     node.node.kernel.msgbus.send(COMMAND_ENDPOINT, given)
-
-    def answer() -> CommandAnswer | None:
-        return node.monitor._journal._read(ANSWER_KEY, CommandAnswer)
-
-    await node.run.until(lambda: (said := answer()) and said.command_id == given.command_id)
-    said = answer()
-    assert said is not None
-    return said
+    await node.run.until(lambda: any(a.command_id == given.command_id for a in node.answers))
+    return node.answers[-1]
 
 
 @pytest.mark.parametrize("interval_secs", [None, 600.0])

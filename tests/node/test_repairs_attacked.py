@@ -19,7 +19,6 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import RecoveryOutcome
 from nautilus_recovery_actor.core import proving
-from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
@@ -331,21 +330,6 @@ async def drifted(node: Watched, venue: PaperVenue) -> Any:
     return node.monitor.report
 
 
-def said(node: Watched) -> list[CommandAnswer]:
-    """
-    Return the answers to operators, as they are given.
-    """
-    found: list[CommandAnswer] = []
-    answer = node.monitor._journal.answer
-
-    def keep(given: CommandAnswer) -> None:
-        found.append(given)
-        answer(given)
-
-    node.monitor._journal.answer = keep  # type: ignore[method-assign,assignment]
-    return found
-
-
 EXTERNAL_OFF: dict[str, Any] = {
     "exec_engine": LiveExecEngineConfig(reconciliation=True, generate_missing_orders=False)
 }
@@ -359,7 +343,7 @@ def test_a_plan_is_carried_out_once_whoever_applies_it_how_often(venue: PaperVen
         async with watched(venue, None, monitor=config, **EXTERNAL_OFF) as node:
             report = await drifted(node, venue)
             given = plan_id(planned(report.repairs))
-            answers = said(node)
+            answers = node.answers
 
             def apply(operator: str, instrument_id: str = "", of: str = given) -> None:
                 asked = command("repair", instrument_id, plan_id=of, operator=operator)
@@ -400,7 +384,7 @@ def test_a_node_that_repairs_nothing_says_so(
     async def scenario() -> None:
         async with watched(venue, None, monitor=repairing(**fields), **EXTERNAL_OFF) as node:
             await node.result()
-            answers = said(node)
+            answers = node.answers
             asked = command("repair", plan_id="0123456789ab")
             node.node.kernel.msgbus.send(COMMAND_ENDPOINT, asked)
             (one,) = answers

@@ -20,6 +20,7 @@ from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.lease import Lease
@@ -72,7 +73,7 @@ class RecoveryMonitorActor(Actor):
     runs. `RecoveryStarted`, `RecoveryComplete` and `RecoveryFailed` go out on the topics
     ``data.<TypeName>*``. A late joiner sends a callable to the message bus endpoint
     ``RecoveryMonitor.ask`` and is called with the newest of them. An `OperatorCommand` is taken at
-    the endpoint ``RecoveryMonitor.command`` and on its topic.
+    the endpoint ``RecoveryMonitor.command``.
 
     Parameters
     ----------
@@ -196,6 +197,7 @@ class RecoveryMonitorActor(Actor):
             self._ask,
             self._prove,
             Repairs(cache, msgbus, events, self._past, self._seam),
+            self._on_answer,
         )
         self._heartbeats = Heartbeats(
             self._settings,
@@ -236,8 +238,6 @@ class RecoveryMonitorActor(Actor):
             self._intake.take_restored(cache)
         except Exception as e:  # It must not keep the node from being built, and it ends the epoch
             self._registration_error = e
-        # A bus passes on what comes from outside only if it streams the type
-        msgbus.add_streaming_type(OperatorCommand)
         msgbus.register(COMMAND_ENDPOINT, self._desk.take)
         # Startup reconciliation is over when `on_start` is called
         for topic, handler in self._subscriptions():
@@ -266,7 +266,14 @@ class RecoveryMonitorActor(Actor):
             return None
         is_leased = settings.lease and not settings.shadow
         on_lease = self._on_lease if is_leased else None
-        link = Link(server, settings.heartbeat_secs, self.log, lambda: self.epoch, on_lease)
+        link = Link(
+            server,
+            settings.heartbeat_secs,
+            self.log,
+            lambda: self.epoch,
+            on_lease,
+            self._on_command,
+        )
         link.open()
         if link.keeper is not None:
             msgbus.register(LEASE_ENDPOINT, self._limit)
@@ -316,6 +323,13 @@ class RecoveryMonitorActor(Actor):
             self._decisions.decide(
                 happened.Leased(*self._decisions.moment(), problem=problem, known=known)
             )
+
+    def _on_command(self, command: OperatorCommand, until: int) -> None:
+        self._desk.take(command, until)
+
+    def _on_answer(self, said: CommandAnswer) -> None:
+        if self._link is not None:
+            self._link.commands.answer(said)
 
     def _warn(self, missing: tuple[internals.Reach, ...]) -> None:
         internals.warn(self.log, missing)
@@ -400,7 +414,6 @@ class RecoveryMonitorActor(Actor):
         return (
             (f"{ORDER_EVENTS}*", self._incoming.on_order_event),
             (f"{EXECUTION_REPORTS}*", self._incoming.on_report),
-            (OperatorCommand.topic(), self._desk.take),
         )
 
     # -- LIFECYCLE --

@@ -14,10 +14,10 @@ from nautilus_trader.core.uuid import UUID4
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import recovery
 from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.happenings import Action
 from nautilus_recovery_actor.core.happenings import Happening
-from nautilus_recovery_actor.core.journal import CommandAnswer
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
@@ -47,6 +47,7 @@ class Decisions:
 
     `on_decided` is called after each, `shut_down` with the reason when the node is to end, and
     `ask` and `prove` when the venues are to be asked: `Answered` and `Proved` are what comes of it.
+    `on_answer` is called with what an operator's command is answered.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Decisions:
         ask: Callable[[happened.Ask], None],
         prove: Callable[[happened.Prove], None],
         repairs: Repairs,
+        on_answer: Callable[[CommandAnswer], None],
     ) -> None:
         self.recovery = Recovery(epoch=1, ts_started=monitor.clock.timestamp_ns())
         self.rules = rules
@@ -86,6 +88,7 @@ class Decisions:
         # Set once the node starts: without it everything is judged at once
         self.loop: asyncio.AbstractEventLoop | None = None
         self._repairs = repairs
+        self.on_answer = on_answer
         self._repairing: asyncio.Task[None] | None = None
 
     @property
@@ -138,7 +141,7 @@ class Decisions:
     def answer(self, answer: happened.Answer) -> None:
         """Answer an operator's command."""
         said = CommandAnswer(answer.command_id, answer.is_accepted, answer.text, self._now())
-        self._journal.answer(said)
+        self.on_answer(said)
 
     # -- CARRYING OUT --
 

@@ -1,6 +1,6 @@
 """
-Where operators' commands come in and are answered: from the node itself, or from outside on another
-thread.
+Where operators' commands come in: from the node itself, on any thread, or over the monitor's own
+connection.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from nautilus_recovery_actor.core.happenings import Answer
 from nautilus_recovery_actor.core.happenings import Commanded
 from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.node.link.process import steady_ns
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.seldom import Seldom
@@ -26,8 +27,11 @@ class CommandDesk:
         self._strange = Seldom()
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def take(self, command: OperatorCommand) -> None:
-        """Take a command, on any thread."""
+    def take(self, command: OperatorCommand, until: int | None = None) -> None:
+        """
+        Take a command, on any thread. From outside it counts until a time of `steady_ns`, whatever
+        the clock of its sender says.
+        """
         if not isinstance(command, OperatorCommand):
             if self._strange.is_due():
                 kind = type(command).__name__
@@ -39,33 +43,35 @@ class CommandDesk:
             self._decisions.log.error(f"Refused to {_asked(command)}: the node has not started")
             return
         if is_running_here(self.loop) and not self._decisions.is_busy:
-            self._obey(command)
+            self._obey(command, until)
         else:
-            self.loop.call_soon_threadsafe(self._obey, command)
+            self.loop.call_soon_threadsafe(self._obey, command, until)
 
-    def _obey(self, command: OperatorCommand) -> None:
+    def _obey(self, command: OperatorCommand, until: int | None) -> None:
         with self._decisions.guarded("taking an operator's command"):
             try:
-                fact = self._fact(command)
+                fact = self._fact(command, until)
             except ValueError as e:
                 self._decisions.log.error(f"Refused to {_asked(command)}: {e}")
                 self._decisions.answer(Answer(command.command_id, False, str(e)))
             else:
                 self._decisions.decide(fact)
 
-    def _fact(self, command: OperatorCommand) -> Commanded:
+    def _fact(self, command: OperatorCommand, until: int | None) -> Commanded:
         command = OperatorCommand.from_dict(
             command.to_dict()
         )  # Whoever made it may have changed it
+        now, seen = self._decisions.moment()
         return Commanded(
-            *self._decisions.moment(),
+            now,
+            seen,
             command_id=command.command_id,
             action=command.action,
             instrument_id=command.instrument_id,
             reason=command.reason,
             operator=command.operator,
             duration=int(command.secs * 1e9),
-            ts_expires=command.ts_expires,
+            ts_expires=command.ts_expires if until is None else now + until - steady_ns(),
             known=known_accounts(self._cache),
             plan_id=command.plan_id,
         )
