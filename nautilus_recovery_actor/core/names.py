@@ -28,6 +28,8 @@ FORGOTTEN_ENTRY = "forgotten:{id}:{slot}"
 # that does not)
 LEASE = "recovery:lease"
 FENCE = "recovery:fence"
+# Which connection wrote last what must be stored, and how often it had by then (a hash)
+WRITTEN = "recovery:written"
 # Operators' commands to the node that holds the lease, by its token, or to any that runs without
 COMMANDS = "recovery:commands:{token}"
 # The answer to one of them
@@ -54,6 +56,8 @@ LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
 # Who sends a callable here is called at once with what returns whether the lease is over
 LEASE_ENDPOINT = "RecoveryMonitor.lease"
+# Who sends a callable here is called at once with what writes to the server, and says when it has
+WRITES_ENDPOINT = "RecoveryMonitor.writes"
 # Lost orders are sent here by the strategy that has taken them, whose endpoint says that it does
 TAKEN_ENDPOINT = "RecoveryMonitor.taken"
 TAKER_ENDPOINT = "RecoveryTaker.{strategy_id}"

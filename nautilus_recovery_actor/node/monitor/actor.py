@@ -28,6 +28,7 @@ from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
 from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -40,7 +41,9 @@ from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.link.link import Link
+from nautilus_recovery_actor.node.link.server import is_restored_by
 from nautilus_recovery_actor.node.link.server import server_of
+from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
@@ -241,18 +244,30 @@ class RecoveryMonitorActor(Actor):
         settings = self._settings
         if not internals.KERNEL_CONFIG.is_there(msgbus):
             internals.warn(self.log, (internals.KERNEL_CONFIG,))
-        server = server_of(
-            msgbus.trader_id.value, internals.cache_config(msgbus), settings.database
-        )
+        cache = internals.cache_config(msgbus)
+        server = server_of(msgbus.trader_id.value, cache, settings.database)
         if server is None:
             return None
         is_leased = settings.lease and not settings.shadow
         on_lease = self._on_lease if is_leased else None
-        link = Link(server, settings.heartbeat_secs, self.log, lambda: self.epoch, on_lease)
+        link = Link(
+            server,
+            settings.heartbeat_secs,
+            self.log,
+            lambda: self.epoch,
+            on_lease,
+            is_restored=is_restored_by(cache, settings.database),
+        )
         link.open()
+        if cache is None or not cache.use_instance_id:  # Whose every start begins empty
+            msgbus.register(WRITES_ENDPOINT, self._offer_writes)
         if link.keeper is not None:
             msgbus.register(LEASE_ENDPOINT, self._limit)
         return link
+
+    def _offer_writes(self, take: Callable[[Writes], None]) -> None:
+        assert self._link is not None
+        take(self._link.writes)
 
     def _limit(self, limit: Callable[[Callable[[], bool]], None]) -> None:
         assert self._link is not None
@@ -404,6 +419,8 @@ class RecoveryMonitorActor(Actor):
         self._seam.close()
         if self._link is not None:
             self._link.close()
+        if WRITES_ENDPOINT in self.msgbus.endpoints():
+            self.msgbus.deregister(WRITES_ENDPOINT, self._offer_writes)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)
