@@ -60,9 +60,11 @@ class Link:
         try:
             if self.keeper is not None:
                 await self.keeper.keep()
-        finally:
-            await self._server.close()
-            await self.writes.disconnect()
+        finally:  # In which it may be canceled once more
+            try:
+                await self._server.close()
+            finally:
+                await self.writes.disconnect()
 
     def close(self) -> None:
         """Write what is left, and give the lease back, when the node is disposed of."""

@@ -181,7 +181,7 @@ class Writes:
 
     def close(self) -> None:
         """Write what is not written yet, and wait for the server, but not for long."""
-        task, self._task, self._loop = self._task, None, None
+        task, self._loop = self._task, None
         if task is not None and not task.done() and not task.get_loop().is_closed():
             task.cancel()
             if not task.get_loop().is_running():
@@ -201,8 +201,13 @@ class Writes:
             self._log.error(f"The last checkpoints are not stored: {problem}")
 
     async def disconnect(self) -> None:
-        """Close the connection."""
-        await self._server.close()
+        """Close the connection, once nothing uses it any more."""
+        try:
+            if self._task is not None and not self._task.done():
+                self._task.cancel()
+                await asyncio.wait({self._task})
+        finally:
+            await self._server.close()
 
     def _why(self, error: BaseException) -> str:
         text = one_line(str(error)).rstrip(".") or type(error).__name__
