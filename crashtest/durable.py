@@ -113,10 +113,7 @@ class Sender(RecoverableStrategy):
         self._signal = px
         instrument = self.cache.instrument(INSTRUMENT_ID)
         order = self.order_factory.limit(
-            INSTRUMENT_ID,
-            OrderSide.BUY,
-            instrument.make_qty(1),
-            instrument.make_price(ENTRY_PX),
+            INSTRUMENT_ID, OrderSide.BUY, instrument.make_qty(1), instrument.make_price(ENTRY_PX)
         )
         self.checkpoint()
         self.submit_order(order)
