@@ -140,7 +140,7 @@ def test_a_checkpoint_on_the_way_already_is_waited_for_and_one_that_is_stored_is
 
 
 def holds(strategy: Saver) -> bool:
-    found: bool = strategy._RecoverableStrategy__held.is_holding  # type: ignore[attr-defined]
+    found: bool = strategy._RecoverableStrategy__held.is_holding
     return found
 
 
