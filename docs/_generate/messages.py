@@ -98,8 +98,8 @@ to be strings there. The answer is under the key `{key}`.
 
 _KEPT = """
 The monitor writes them through the cache of the node, the checkpoints of the strategies over its
-own connection, all under `trader-{trader}:general:`. Each is overwritten in place: what Redis holds does not grow. Do not
-write them.
+own connection, all under `trader-{trader}:general:`. Each is overwritten in place: what Redis holds
+does not grow. Do not write them.
 """
 
 READER = '''

@@ -3,6 +3,7 @@ What is submitted after `checkpoint()` leaves once the server has that, and not 
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.orders import Order
+from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import LostOrder
 from nautilus_recovery_actor import RecoverableStrategyConfig
@@ -21,6 +23,7 @@ from tests.node.support import BTC
 from tests.node.support import ETH
 from tests.node.support import Recorder
 from tests.node.support import Watched
+from tests.node.support import monitor_config
 from tests.node.support import watched
 from tests.node.test_checkpoints import stored
 from tests.node.test_order_ids import kill_sender
@@ -249,6 +252,80 @@ def test_a_cancel_of_what_is_held_denies_it_and_other_commands_keep_their_order(
                 strategy.cancel_all_orders(ETH)
                 assert four.status_string() == "DENIED"
                 await node.run.until(lambda: three.is_closed)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(
+    not hasattr(Strategy, "market_exit"), reason="This NautilusTrader has no market exit"
+)
+def test_a_market_exit_waits_for_nothing(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    """It would be repeated until the cache has its orders."""
+
+    async def scenario() -> None:
+        async with watched(venue, valkey, strategy := saver()) as node:
+            await node.result()
+            strategy.submit_order(strategy.market())
+            await node.run.until(lambda: strategy.portfolio.is_net_long(ETH))
+            with paused(valkey):
+                strategy.remember()
+                strategy.submit_order(entry := strategy.market())
+                market_exit: Any = strategy
+                market_exit.market_exit()
+                await node.run.until(lambda: strategy.portfolio.is_flat(ETH))
+                assert len(venue.submitted()) == 2
+                assert entry.status_string() == "INITIALIZED"
+
+    asyncio.run(scenario())
+
+
+def test_time_in_which_the_loop_was_blocked_does_not_count(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """The answer may be there by then, and has not been looked at."""
+
+    async def scenario() -> None:
+        async with watched(venue, valkey, strategy := saver(checkpoint_timeout_secs=0.2)) as node:
+            await node.result()
+            strategy.remember()
+            strategy.submit_order(order := strategy.limit("1900.00"))
+            await asyncio.sleep(0)
+            time.sleep(0.5)  # noqa: ASYNC251 (a strategy that computes)
+            await accepted(node, order)
+            assert order.is_open
+
+    asyncio.run(scenario())
+
+
+def test_what_is_held_is_denied_when_the_strategy_is_disposed_of(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """It would never be sent."""
+
+    async def scenario() -> None:
+        async with watched(venue, valkey, strategy := saver()) as node:
+            await node.result()
+            with paused(valkey):
+                strategy.remember()
+                strategy.submit_order(order := strategy.market())
+                node.node.trader.stop()
+                strategy.dispose()
+                assert order.status_string() == "DENIED"
+
+    asyncio.run(scenario())
+
+
+def test_in_shadow_mode_nothing_is_held(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    """It observes, and blocks nothing."""
+
+    async def scenario() -> None:
+        monitor = monitor_config(shadow=True)
+        async with watched(venue, valkey, strategy := saver(), monitor=monitor) as node:
+            await node.result()
+            with paused(valkey):
+                strategy.remember()
+                strategy.submit_order(order := strategy.limit("1900.00"))
+                await accepted(node, order)
 
     asyncio.run(scenario())
 
