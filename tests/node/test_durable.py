@@ -30,9 +30,6 @@ from tests.node.test_checkpoints import stored
 from tests.node.test_order_ids import kill_sender
 
 
-LOST = "trader-TESTER-001:general:recovery:lost"
-
-
 class Saver(Recorder):
     """
     Keeps one number.
@@ -146,6 +143,10 @@ def test_a_checkpoint_on_the_way_already_is_waited_for_and_one_that_is_stored_is
 def holds(strategy: Saver) -> bool:
     found: bool = strategy._RecoverableStrategy__held.is_holding
     return found
+
+
+def waits(strategy: Saver) -> bool:
+    return bool(strategy._RecoverableStrategy__checkpoints._when_stored)
 
 
 def test_what_is_written_at_an_interval_holds_no_order(
@@ -426,8 +427,7 @@ def test_lost_orders_are_taken_once_that_is_stored(
                 await node.result(2)
                 assert strategy.calls == 2
                 strategy.pauses.close()
-                client: Any = valkey.client()
-                await node.run.until(lambda: client.get(LOST) == b"[]")
+                await node.run.until(lambda: not waits(strategy))
                 venue.push_mass_status()
                 await node.result(3)
                 assert strategy.calls == 2
