@@ -37,6 +37,7 @@ ratios: $(BIN)/.installed ## Check that it is no slower, by ratios that a busy m
 
 crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true after each restart (SEEDS=1-10)
 	$(BIN)/python -m crashtest --seeds $(or $(SEEDS),1)
+	$(BIN)/python -m crashtest --durable
 
 restarts: $(BIN)/.installed ## Restart on Binance's adapter in 432 ways, beside NautilusTrader alone
 	$(BIN)/python -m tests.restart

@@ -14,6 +14,7 @@ from nautilus_trader.common.enums import LogLevel
 
 from benchmarks import comparison
 from benchmarks import delivery
+from benchmarks import durable
 from benchmarks import fills
 from benchmarks import orders
 from benchmarks import proofs
@@ -50,7 +51,7 @@ def main() -> int:
         if arguments.ratios
         else chain.from_iterable(
             module.figures()
-            for module in (startup, warm, comparison, proofs, fills, orders, delivery)
+            for module in (startup, warm, comparison, proofs, fills, orders, durable, delivery)
         )
     )
     over = []

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from crashtest import durable
 from crashtest.claims import Claims
 from crashtest.plan import plan
 from crashtest.run import Result
@@ -16,6 +17,8 @@ from crashtest.run import run
 
 
 _ROW = "{:>3} {:<14} {:>5}  {:<46} {:<18} {:<6} {:<9} {:<6} {:<6} {:<8} {:>5}"
+_DURABLE_ROW = "{:>3} {:>6} {:>10} {:>17}"
+_KILLS, _DURABLE_KILLS = 50, 24
 _HEAD = ("", "killed", "after", "the venue meanwhile", "recovery")
 
 
@@ -33,13 +36,21 @@ def main() -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seed", type=int, default=1, help="the same seed makes the same plan")
     which.add_argument("--seeds", type=_seeds, metavar="1-10", help="one after the other")
-    parser.add_argument("--kills", type=int, default=50, help="how many a seed (default: 50)")
+    parser.add_argument("--kills", type=int, help="how many a seed (default: 50)")
     parser.add_argument(
         "--native-stops",
         action="store_true",
         help="to compare: nodes that are stopped have no monitor, and a plain strategy",
     )
+    parser.add_argument(
+        "--durable",
+        action="store_true",
+        help="kill right after `checkpoint()` and `submit_order()` instead (24 times by default)",
+    )
     args = parser.parse_args()
+    if args.durable:
+        return _durable(args.seed, args.kills or _DURABLE_KILLS)
+    args.kills = args.kills or _KILLS
 
     results, wrong = [], []
     start = time.monotonic()
@@ -51,6 +62,19 @@ def main() -> int:
     print(*_summary(results, time.monotonic() - start), sep="\n")
     for seed in wrong:
         print(f"again with: python -m crashtest --seed {seed} --kills {args.kills}")
+    return int(bool(wrong))
+
+
+def _durable(seed: int, kills: int) -> int:
+    print(f"Python {platform.python_version()}, NautilusTrader {version('nautilus_trader')}")
+    print(_DURABLE_ROW.format("", "after", "order sent", "checkpoint stored"))
+    wrong = 0
+    for number, ended in enumerate(durable.run(seed, kills), 1):
+        print(_DURABLE_ROW.format(*map(str, (number, f"{ended.delay_ms} ms", *ended[1:3]))))
+        if ended.error:
+            wrong += 1
+            print(f"    {ended.error}", flush=True)
+    print(f"{kills - wrong} of {kills} kills ended as they should")
     return int(bool(wrong))
 
 

@@ -28,7 +28,8 @@ class Claims(NamedTuple):
     exits : str
         At no time was the position less protected than a node without a monitor leaves it.
     state : str
-        The state is that of the newest checkpoint that was stored.
+        The state is that of the newest checkpoint that was stored, and no entry came to the venue
+        before the one that was made before it.
     position : str
         The position in the cache is the one at the venue.
 
@@ -163,6 +164,30 @@ def state(
     if restored not in saved:
         return f"version {restored['version']} was restored, there never was such a state"
     return ""
+
+
+def acknowledged(
+    submitted: Sequence[str], entries: Mapping[str, str], stored: Mapping[str, Any]
+) -> str:
+    """
+    Return what is wrong with the checkpoint before an entry that came to the venue.
+
+    Parameters
+    ----------
+    submitted : Sequence[str]
+        The client order IDs that were submitted there.
+    entries : Mapping[str, str]
+        The signals of the entries that were decided on, by client order ID.
+    stored : Mapping[str, Any]
+        The newest state that was stored when the node was dead.
+
+    """
+    gone = [
+        f"{order_id} is at the venue, and its checkpoint is gone"
+        for order_id in submitted
+        if Decimal(entries.get(order_id, 0)) > Decimal(stored["signal"])
+    ]
+    return "; ".join(gone)
 
 
 def position(cached: Decimal, held: Decimal) -> str:

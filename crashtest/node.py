@@ -5,7 +5,6 @@ The node that is killed, and the one without a monitor that it is compared with.
 from decimal import Decimal
 
 from nautilus_trader.cache.cache import Cache
-from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.live.node import TradingNode
@@ -21,6 +20,7 @@ from crashtest.strategy import flatten
 from crashtest.strategy import held_by
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
+from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor.testkit import PaperVenueDataClientConfig
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import emit
@@ -128,7 +128,7 @@ def _node(port: int, redis_port: int) -> TradingNode:
         paper_node_config(
             [PaperVenueExecClientConfig(port=port, symbols=(SYMBOL,))],
             [PaperVenueDataClientConfig(port=port, symbols=(SYMBOL,))],
-            database=DatabaseConfig(host="127.0.0.1", port=redis_port),
+            cache=recovery_cache_config(host="127.0.0.1", port=redis_port),
             # What the start left open is asked for again, soon enough for the recovery
             exec_engine=LiveExecEngineConfig(
                 reconciliation_startup_delay_secs=0.1,

@@ -89,6 +89,7 @@ class CrashTest:
         self._saved = [BLANK]
         self._alive: set[str] = set()
         self._seen_version = 0
+        self._lost = ""
         self._nodes: ExitStack
         venue.set_price(SYMBOL, self._px)
 
@@ -177,6 +178,8 @@ class CrashTest:
         process.kill()
         self._venue.wait_for_connections(0)
         self._note(process)
+        submitted, stored = self._venue.submitted(), stored_state(self._valkey)
+        self._lost = self._lost or claims.acknowledged(submitted, self._entries, stored)
 
     def _note(self, process: NodeProcess) -> None:
         for fact in process.facts:
@@ -274,7 +277,7 @@ class CrashTest:
         found = Claims(
             once=claims.once(self._venue.submitted(), self._entries, bids),
             exits=self._no_less_protected(seen, cached),
-            state=claims.state(restored, stored, seen_version, self._saved),
+            state=self._lost or claims.state(restored, stored, seen_version, self._saved),
         )
         if not is_open:
             return found

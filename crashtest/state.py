@@ -32,8 +32,6 @@ class State(msgspec.Struct, frozen=True):
         The client order ID of the entry that it was acted on with.
     fills : int, default 0
         The fills that were seen.
-    has_forgotten : bool, default False
-        Whether the present high was acted on with an entry that this knows nothing of.
 
     """
 
@@ -41,7 +39,6 @@ class State(msgspec.Struct, frozen=True):
     signal: Decimal = FIRST_PX
     entry: str = ""
     fills: int = 0
-    has_forgotten: bool = False
 
 
 BLANK: dict[str, Any] = msgspec.to_builtins(State())

@@ -28,7 +28,6 @@ from nautilus_trader.trading.strategy import Strategy
 from crashtest.state import FIRST_PX
 from crashtest.state import State
 from nautilus_recovery_actor import BarsNeeded
-from nautilus_recovery_actor import LostOrder
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryComplete
@@ -172,14 +171,6 @@ class EntryAndStop(RecoverableStrategy):
         exits = [order.client_order_id for order in exit_orders]
         emit("took_up", qty=position.signed_decimal_qty(), exits=exits)
 
-    def on_orders_lost(self, orders: tuple[LostOrder, ...]) -> None:
-        """
-        Count an entry that the state knows nothing of as what the present high was acted on with.
-        """
-        entries = {lost.client_order_id for lost in orders if lost.qty > 0}
-        if entries - {self._state.entry}:
-            self._remember(has_forgotten=True)
-
     def warmup_needs(self) -> Sequence[WarmupNeed]:
         """
         Need some bars.
@@ -218,9 +209,7 @@ class EntryAndStop(RecoverableStrategy):
     def _follow(self, px: Decimal) -> None:
         if px <= self._state.signal or not self.gate.is_open_for(INSTRUMENT_ID):
             return
-        if self._state.has_forgotten:
-            self._remember(signal=px, has_forgotten=False)
-        elif self._only_checkpoints:
+        if self._only_checkpoints:
             self._remember(signal=px)
             self._go_on_saving()
         else:

@@ -103,9 +103,9 @@ sender takes it, or for a minute.
 """
 
 _KEPT = """
-The monitor and the strategies write them through the cache of the node, and so under
-`trader-{trader}:general:`. Each is overwritten in place: what Redis holds does not grow. Do not
-write them.
+The monitor writes them through the cache of the node, the checkpoints of the strategies over its
+own connection, all under `trader-{trader}:general:`. Each is overwritten in place: what Redis holds
+does not grow. Do not write them.
 """
 
 READER = '''

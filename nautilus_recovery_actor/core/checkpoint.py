@@ -5,6 +5,7 @@ A checkpoint is written to one of two slots in turn, so that the last good one s
 happens to the next, and it has a checksum, so that a torn one is never used.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -107,13 +108,14 @@ def newest_state(
 
 class CheckpointJournal:
     """
-    Keeps the checkpoints of one strategy in the cache, and so in Redis.
+    Keeps the checkpoints of one strategy in the cache, or wherever `add` brings them.
 
-    Nothing here blocks: the cache buffers what it writes.
+    Nothing here blocks: `add` buffers what it writes.
     """
 
     def __init__(self, store: Store, strategy_id: str, max_bytes: int) -> None:
         self._store = store
+        self.add: Callable[[str, bytes], None] = store.add
         self._strategy_id = strategy_id
         self._max_bytes = max_bytes
         self._run = 1
@@ -126,10 +128,19 @@ class CheckpointJournal:
         """The keys of the checkpoints that cannot be read."""
         return [self._key(CHECKPOINT_KEY, slot) for slot in sorted(self._damaged)]
 
-    def restore(self) -> list[str]:
-        """Read the newest checkpoint that is whole, and keep a copy of each that is not."""
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all checkpoints."""
+        return [self._key(CHECKPOINT_KEY, slot) for slot in range(CHECKPOINT_SLOTS)]
+
+    def restore(self, get: Callable[[str], bytes | None] | None = None) -> list[str]:
+        """
+        Read the newest checkpoint that is whole, and keep a copy of each that is not.
+
+        It may be called for more than one place with another `get` each: the newest of all counts.
+        """
         errors = []
-        for slot, data in self._stored():
+        for slot, data in self._stored(get or self._store.get):
             try:
                 found = decode(data)
             except CheckpointError as e:
@@ -172,14 +183,14 @@ class CheckpointJournal:
             raise CheckpointError(f"it has {len(data)} bytes; the limit is {self._max_bytes}")
         # What could not be read has a copy, and is replaced
         for slot in {checkpoint.sequence % CHECKPOINT_SLOTS, *self._damaged}:
-            self._store.add(self._key(CHECKPOINT_KEY, slot), data)
+            self.add(self._key(CHECKPOINT_KEY, slot), data)
         self._damaged.clear()
         self.newest = checkpoint
         return checkpoint
 
-    def _stored(self) -> Iterator[tuple[int, bytes]]:
-        for slot in range(CHECKPOINT_SLOTS):
-            data = self._store.get(self._key(CHECKPOINT_KEY, slot))
+    def _stored(self, get: Callable[[str], bytes | None]) -> Iterator[tuple[int, bytes]]:
+        for slot, key in enumerate(self.keys):
+            data = get(key)
             if data is not None:
                 yield slot, data
 
@@ -187,13 +198,13 @@ class CheckpointJournal:
     def _stale_key(self) -> str:
         return STALE_CHECKPOINT_KEY.format(strategy_id=self._strategy_id)
 
-    @property
-    def keys(self) -> list[str]:
-        """The keys of all checkpoints."""
-        return [self._key(CHECKPOINT_KEY, slot) for slot in range(CHECKPOINT_SLOTS)]
-
     def _key(self, key: str, slot: int) -> str:
         return key.format(strategy_id=self._strategy_id, slot=slot)
+
+
+def is_checkpoint(key: str) -> bool:
+    """Return whether an entry is a checkpoint, and not what is kept beside one."""
+    return key.startswith(CHECKPOINT_KEY.partition("{")[0]) and key[-1:].isdigit()
 
 
 def _check(state: Any) -> None:

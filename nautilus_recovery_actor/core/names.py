@@ -29,6 +29,8 @@ FORGOTTEN_ENTRY = "forgotten:{id}:{slot}"
 # the count of heartbeats (one that does not)
 LEASE = "recovery:lease"
 FENCE = "recovery:fence"
+# Which connection wrote last what must be stored, and how often it had by then (a hash)
+WRITTEN = "recovery:written"
 # Operators' commands to the node that holds the lease, by its token, what wakes it up for them, and
 # what takes the place of the token for a node that runs without a lease
 COMMANDS = "recovery:commands:{token}"
@@ -61,6 +63,8 @@ LEAVE_ENDPOINT = "RecoveryMonitor.leave"
 EVIDENCE_ENDPOINT = "RecoveryMonitor.evidence"
 # Who sends a callable here is called at once with what returns whether the lease is over
 LEASE_ENDPOINT = "RecoveryMonitor.lease"
+# Who sends a callable here is called at once with what writes to the server, and says when it has
+WRITES_ENDPOINT = "RecoveryMonitor.writes"
 # Lost orders are sent here by the strategy that has taken them
 TAKEN_ENDPOINT = "RecoveryMonitor.taken"
 # The gates of a recoverable strategy and of `halt_until_recovered`, which marks a node that has it.

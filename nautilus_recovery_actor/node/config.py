@@ -240,6 +240,9 @@ class RecoverableStrategyConfig(
     checkpoint_secs : float, optional
         The seconds between two checkpoints of what `on_save` returns. If ``None`` then they are
         made at a clean stop and when the strategy calls `checkpoint()`. Default 5.0.
+    checkpoint_timeout_secs : float, default 1.0
+        How long what is submitted after `checkpoint()` may wait until that is stored. Then what can
+        only reduce a position is sent all the same, and the rest is denied until one is stored.
     max_checkpoint_bytes : int, default 1_000_000
         The maximum size of a checkpoint. A larger one is logged as an error, and the last one is
         kept.
@@ -261,13 +264,19 @@ class RecoverableStrategyConfig(
     """
 
     checkpoint_secs: float | None = 5.0
+    checkpoint_timeout_secs: float = 1.0
     max_checkpoint_bytes: int = 1_000_000
     on_bad_checkpoint: Literal["start", "hold"] = "hold"
     warmup_timeout_secs: float = 30.0
     warmup_retry_secs: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("checkpoint_secs", "warmup_timeout_secs", "warmup_retry_secs"):
+        for name in (
+            "checkpoint_secs",
+            "checkpoint_timeout_secs",
+            "warmup_timeout_secs",
+            "warmup_retry_secs",
+        ):
             value = getattr(self, name)
             is_unset = value is None and name == "checkpoint_secs"
             if not is_unset and not 0 < value < math.inf:

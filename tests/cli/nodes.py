@@ -37,7 +37,9 @@ class Stub(Actor):
     def on_start(self) -> None:
         server = server_of(self.trader_id.value, self._cache_config, None)
         assert server is not None
-        self._link = Link(server, 5.0, self.log, lambda: 1, None, self._on_command)
+        self._link = Link(
+            server, 5.0, self.log, lambda: 1, None, self._on_command, is_restored=True
+        )
         self._link.open()
         self._link.begin(asyncio.get_running_loop())
 

@@ -315,6 +315,7 @@ def test_strategy_configuration_is_that_of_a_strategy_and_how_its_state_is_kept(
     assert config.order_id_tag == "007"
     own = {
         "checkpoint_secs": 5.0,
+        "checkpoint_timeout_secs": 1.0,
         "max_checkpoint_bytes": 1_000_000,
         "on_bad_checkpoint": "hold",
         "warmup_timeout_secs": 30.0,
@@ -345,6 +346,8 @@ def test_a_strategy_configuration_may_have_fields_that_are_required() -> None:
         ("checkpoint_secs", -1.0),
         ("checkpoint_secs", float("inf")),
         ("checkpoint_secs", float("nan")),
+        ("checkpoint_timeout_secs", 0.0),
+        ("checkpoint_timeout_secs", float("inf")),
         ("max_checkpoint_bytes", 0),
         ("on_bad_checkpoint", "ignore"),
         ("warmup_timeout_secs", 0.0),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from crashtest import claims
+from crashtest import durable
 from crashtest import faults
 from crashtest.claims import Cover
 from crashtest.plan import MAX_DELAY_MS
@@ -230,6 +231,23 @@ def test_a_state_that_is_not_the_newest_checkpoint_is_found(
 ) -> None:
     """An older one, one that went back, and one that nobody saved."""
     assert claims.state(restored, stored, seen_version, [STATE]) == wrong
+
+
+def test_an_entry_whose_checkpoint_is_gone_is_found() -> None:
+    """It came to the venue before what it was decided on was stored."""
+    entries = {"O-1": "2000.01", "O-2": "2000.02"}
+    assert claims.acknowledged(["O-1", "S-1"], entries, STATE) == ""
+    assert (
+        claims.acknowledged(["O-1", "O-2"], entries, STATE)
+        == "O-2 is at the venue, and its checkpoint is gone"
+    )
+
+
+def test_no_order_is_at_the_venue_without_the_checkpoint_before_it() -> None:
+    """On real nodes, killed within 50 ms, with the buffer that the preset sets."""
+    ended = list(durable.run(seed=1, kills=4))
+    assert [one.error for one in ended] == [""] * 4
+    assert any(one.is_sent for one in ended)
 
 
 def test_a_position_that_the_venue_does_not_hold_is_found() -> None:

@@ -101,7 +101,8 @@ def test_nor_do_the_exits_of_a_strategy_reach_it() -> None:
         cache, strategy_id = bench.cache, StrategyId(MINE)
         assert len(cache.positions_open(strategy_id=strategy_id)) == 2
         strategy: Any = SimpleNamespace(cache=cache, id=strategy_id)
-        (own,) = Exits(strategy).held()
+        nothing: Any = SimpleNamespace(orders=list)
+        (own,) = Exits(strategy, nothing).held()
         assert own.strategy_id == strategy_id
         assert holding(cache, own).is_only_leg
         close = MarketOrder(

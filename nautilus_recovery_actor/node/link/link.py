@@ -14,10 +14,15 @@ from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.link.commands import Commands
 from nautilus_recovery_actor.node.link.lease import LeaseKeeper
 from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.node.link.writes import Place
+from nautilus_recovery_actor.node.link.writes import Writes
 
 
 class Link:
-    """The monitor's own connection to Redis: the lease of its trader, and operators' commands."""
+    """
+    The monitor's own connections to Redis: the lease of its trader, operators' commands, and what
+    must be stored.
+    """
 
     def __init__(
         self,
@@ -27,6 +32,8 @@ class Link:
         epoch: Callable[[], int],
         on_lease: Callable[[Lease], None] | None,
         on_command: Callable[[OperatorCommand, int], None],
+        *,
+        is_restored: bool,
     ) -> None:
         self._server = server
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -35,6 +42,13 @@ class Link:
         )
         token = None if self.keeper is None else self.keeper.token
         self.commands = Commands(server, token, log, on_command)
+        self.writes = Writes(server.beside(), Place(self._token, self._is_taken, is_restored), log)
+
+    def _token(self) -> str:
+        return "" if self.keeper is None else self.keeper.token
+
+    def _is_taken(self) -> bool:
+        return self.keeper is not None and self.keeper.lease.standing is Standing.TAKEN
 
     def open(self) -> None:
         """
@@ -47,21 +61,28 @@ class Link:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep it from now on, and hear commands."""
-        listening = self.commands.listen(self._may_listen)
+        listening = self.commands.listen(lambda: not self._is_taken())
         self._tasks = (loop.create_task(self._run()), loop.create_task(listening))
-
-    def _may_listen(self) -> bool:
-        return self.keeper is None or self.keeper.lease.standing is not Standing.TAKEN
+        self.writes.begin(loop)
 
     async def _run(self) -> None:
         try:
             if self.keeper is not None:
                 await self.keeper.keep()
-        finally:
-            await self._server.close()
+            else:
+                await asyncio.Event().wait()  # Until it is canceled
+        finally:  # In which it may be canceled once more
+            try:
+                await self._server.close()
+            finally:
+                await self.writes.disconnect()
 
     def close(self) -> None:
-        """Give the lease back and hear nothing any more, when the node is disposed of."""
+        """
+        Write what is left, give the lease back and hear nothing any more, when the node is disposed
+        of.
+        """
+        self.writes.close()
         if self.keeper is not None:
             self.keeper.give_back()
         if not self._tasks:

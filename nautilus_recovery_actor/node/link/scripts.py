@@ -87,13 +87,20 @@ if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
-# KEYS: lease, and the entries. ARGV: token, and their values.
-# Returns whether they are written: not by who does not hold the lease. An empty token writes too.
+# KEYS: lease, written, and the entries. ARGV: token, writer, number, and their values.
+# Returns whether they are written: not by who does not hold the lease (an empty token needs none),
+# and not if its writer has gone on: what was sent into a connection that broke may come late.
 WRITE = """
 if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end
+local last = redis.call('HMGET', KEYS[2], 'writer', 'number')
+if last[1] == ARGV[2] and (tonumber(last[2]) or 0) >= tonumber(ARGV[3]) then return 0 end
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1]) end
+redis.call('HSET', KEYS[2], 'writer', ARGV[2], 'number', ARGV[3])
 return 1
 """
+
+# KEYS: entries. Returns their values.
+READ = "return redis.call('MGET', unpack(KEYS))"
 
 # KEYS: lease. Returns the time, the milliseconds that it lasts, and its fields.
 LOOK = (

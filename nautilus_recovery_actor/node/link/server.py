@@ -55,6 +55,10 @@ class Server:
         async with asyncio.timeout(SOCKET_SECS * 2):
             return await call(self._client)
 
+    def beside(self) -> "Server":
+        """Return it with a connection of its own, which no other question holds up."""
+        return Server(self._url, self.namespace)
+
     def listener(self) -> redis.asyncio.Redis:
         """Return a client of its own for who waits for what comes. Disconnect it."""
         return connect_async(self._url, None)
@@ -76,3 +80,10 @@ def server_of(
     use_prefix = True if cache is None else cache.use_trader_prefix
     namespace = Namespace(trader_id=trader_id, use_trader_prefix=use_prefix)
     return Server(database_url(database), namespace)
+
+
+def is_restored_by(cache: CacheConfig | None, override: DatabaseConfig | None) -> bool:
+    """Return whether the cache reads at the next start what the link has written."""
+    if cache is None or cache.database is None:
+        return False
+    return override is None or database_url(override) == database_url(cache.database)

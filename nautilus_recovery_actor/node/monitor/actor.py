@@ -29,6 +29,7 @@ from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
 from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
+from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -43,7 +44,9 @@ from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.link.link import Link
+from nautilus_recovery_actor.node.link.server import is_restored_by
 from nautilus_recovery_actor.node.link.server import server_of
+from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
@@ -259,9 +262,8 @@ class RecoveryMonitorActor(Actor):
         settings = self._settings
         if not internals.KERNEL_CONFIG.is_there(msgbus):
             internals.warn(self.log, (internals.KERNEL_CONFIG,))
-        server = server_of(
-            msgbus.trader_id.value, internals.cache_config(msgbus), settings.database
-        )
+        cache = internals.cache_config(msgbus)
+        server = server_of(msgbus.trader_id.value, cache, settings.database)
         if server is None:
             return None
         is_leased = settings.lease and not settings.shadow
@@ -273,11 +275,18 @@ class RecoveryMonitorActor(Actor):
             lambda: self.epoch,
             on_lease,
             self._on_command,
+            is_restored=is_restored_by(cache, settings.database),
         )
         link.open()
+        if cache is None or not cache.use_instance_id:  # Whose every start begins empty
+            msgbus.register(WRITES_ENDPOINT, self._offer_writes)
         if link.keeper is not None:
             msgbus.register(LEASE_ENDPOINT, self._limit)
         return link
+
+    def _offer_writes(self, take: Callable[[Writes], None]) -> None:
+        assert self._link is not None
+        take(self._link.writes)
 
     def _stored(
         self, msgbus: MessageBus, clock: Clock
@@ -296,6 +305,7 @@ class RecoveryMonitorActor(Actor):
             "" if keeper is None else keeper.token,
             self,
             lambda: self._journal,
+            None if self._link is None else self._link.writes,
             lambda: self.epoch,
             self._on_storage,
         )
@@ -465,6 +475,8 @@ class RecoveryMonitorActor(Actor):
             self._storage.close()
         if self._link is not None:
             self._link.close()
+        if WRITES_ENDPOINT in self.msgbus.endpoints():
+            self.msgbus.deregister(WRITES_ENDPOINT, self._offer_writes)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)

@@ -13,6 +13,7 @@ from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import storage
+from nautilus_recovery_actor.core.checkpoint import is_checkpoint
 from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.staleness import Beside
@@ -24,6 +25,7 @@ from nautilus_recovery_actor.node.link.client import RedisUnusableError
 from nautilus_recovery_actor.node.link.server import Server
 from nautilus_recovery_actor.node.link.watch import Watch
 from nautilus_recovery_actor.node.link.watch import beside
+from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.listeners.log import write
 
 
@@ -37,11 +39,13 @@ class Storage:
         token: str,
         monitor: Actor,
         journal: Callable[[], RecoveryJournal],
+        writes: Writes | None,
         epoch: Callable[[], int],
         on_changed: Callable[[], None],
     ) -> None:
         self._monitor = monitor
         self._journal = journal
+        self._writes = writes
         self._on_changed = on_changed
         self._watch = Watch(server, heartbeat_secs, token, epoch, self._now, self._take)
         self._task: asyncio.Task[None] | None = None
@@ -107,7 +111,7 @@ class Storage:
         try:
             missing, count = await self._missing()
             for key in missing:
-                self._journal().rewrite(key)
+                self._store_again(key)
                 await asyncio.sleep(0)  # A history may be large
         except (redis.RedisError, OSError):
             return  # It is tried again
@@ -124,7 +128,7 @@ class Storage:
     async def _missing(self) -> tuple[list[str], int]:
         journal = self._journal()
         keys = journal.keys(strategy_ids(self._monitor.msgbus))
-        values = {key: data for key in keys if (data := journal.value(key)) is not None}
+        values = {key: data for key in keys if (data := self._value(key)) is not None}
         stored = dict(zip(values, await self._watch.digests(tuple(values)), strict=True))
         missing = []
         for key, data in values.items():
@@ -133,6 +137,22 @@ class Storage:
             if not is_new and stored[key] != sha1(data, usedforsecurity=False).hexdigest():
                 missing.append(key)
         return missing, len(values)
+
+    def _value(self, key: str) -> bytes | None:
+        written = None if self._writes is None else self._writes.get(key)
+        if self._writes is None or written is None:
+            return self._journal().value(key)
+        return written if self._writes.is_restored else None  # It is on another server
+
+    def _store_again(self, key: str) -> None:
+        value = self._value(key)  # It may have changed since it was missed
+        if value is None:
+            return
+        if self._writes is not None and self._writes.is_restored and is_checkpoint(key):
+            # What the cache writes later must not replace what is written past it
+            self._writes.put(key, value)
+        else:
+            self._journal().rewrite(key)
 
 
 def known_beside(server: Server | None, log: Logger) -> Beside | None:

@@ -5,6 +5,7 @@ The state of a strategy and its journal: what survives a kill.
 import asyncio
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import partial
 
 from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.enums import LogColor
@@ -12,22 +13,32 @@ from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
 from nautilus_recovery_actor.core.checkpoint import newest_state
+from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.config import strategy_settings
+from nautilus_recovery_actor.node.link.client import RedisUnusableError
+from nautilus_recovery_actor.node.link.writes import Writes
+from nautilus_recovery_actor.node.strategy.held import Held
 
 
 class Checkpoints:
     """Writes the state of a strategy, and restores it at its first start. Idle in a backtest."""
 
-    def __init__(self, strategy: Strategy) -> None:
+    def __init__(self, strategy: Strategy, held: Held) -> None:
         self._strategy = strategy
+        self._held = held
         self._settings = strategy_settings(strategy.config)
         self._journal: CheckpointJournal | None = None
+        # Of the monitor's own connection, if it has one: otherwise the cache writes
+        self._writes: Writes | None = None
+        self._stored = 0  # The sequence of the newest checkpoint that is
+        self._when_stored: list[tuple[int, Callable[[], None]]] = []
         self._errors: list[str] = []
+        self._unread = ""
         self._saved: Mapping[str, bytes] | None = None
         self._is_restored = False
         self._is_from_before = False  # Whether it began with the state of a run before
@@ -44,6 +55,21 @@ class Checkpoints:
             limit = self._settings.max_checkpoint_bytes
             self._journal = CheckpointJournal(strategy.cache, strategy.id.value, limit)
             self._errors = self._journal.restore()
+            self._find_writes(self._journal)
+
+    def _find_writes(self, journal: CheckpointJournal) -> None:
+        # Those of the monitor, which may be registered later than its strategies
+        msgbus = self._strategy.msgbus
+        if self._writes is None and WRITES_ENDPOINT in msgbus.endpoints():
+            found: list[Writes] = []
+            msgbus.send(WRITES_ENDPOINT, found.append)
+            self._writes = writes = found[0]
+            journal.add = self._put
+            journal.restore(writes.get)
+            try:
+                self._errors += journal.restore(writes.read(journal.keys).get)
+            except RedisUnusableError as e:
+                self._unread = f"The newest checkpoint cannot be read: {e}"
 
     # -- WRITING --
 
@@ -52,17 +78,65 @@ class Checkpoints:
         """Whether the strategy has taken up its last state, which it may then replace."""
         return self._journal is not None and self._is_restored and self.hold_reason is None
 
-    def write_now(self) -> bool:
-        """Write what `on_save` returns, from any thread, and return whether it is written now."""
+    def ask(self) -> None:
+        """Write what `on_save` returns, from any thread; what is submitted then waits for it."""
+        if not self.may_write:
+            return
+        self._here(self._write_asked, self._held.expect() if self._writes is not None else None)
+
+    def write(self) -> None:
+        """Write what `on_save` returns, from any thread; nothing waits for it."""
+        if self.may_write:
+            self._here(self._write_state)
+
+    def write_then(self, call: Callable[[], None]) -> None:
+        """Write what `on_save` returns, and call something once that is stored."""
+        if not self.may_write or not self._write_state():
+            return
+        assert self._journal is not None
+        sequence = 0 if self._journal.newest is None else self._journal.newest.sequence
+        if self._writes is None or sequence <= self._stored:
+            call()
+        else:
+            self._when_stored.append((sequence, call))
+
+    def _here(self, call: Callable[..., object], *args: object) -> None:
         loop = self._loop
         if loop is not None and loop.is_running() and not is_running_here(loop):
-            loop.call_soon_threadsafe(self._strategy.checkpoint)
-        elif self.may_write:
+            loop.call_soon_threadsafe(call, *args)
+        else:
+            call(*args)
+
+    def _write_asked(self, asked: int | None) -> None:
+        self._write_state()
+        if asked is not None:
+            # If there is nothing new, or it cannot be kept, then what was made last
+            assert self._journal is not None
+            newest = self._journal.newest
+            self._held.promise(asked, 0 if newest is None else newest.sequence)
+
+    def _write_state(self) -> bool:
+        if self.may_write:
             try:
                 return self._write(self._strategy.on_save())
             except Exception as e:
                 self._log_error(f"No checkpoint was written: `on_save` raised {e!r}")
         return False
+
+    def _put(self, key: str, data: bytes) -> None:
+        assert self._writes is not None
+        assert self._journal is not None
+        last = self._journal.newest
+        sequence = 1 if last is None else last.sequence + 1  # The journal takes it when it is put
+        self._writes.put(key, data, partial(self._on_stored, sequence))
+
+    def _on_stored(self, sequence: int) -> None:
+        self._stored = max(sequence, self._stored)
+        due = [call for wanted, call in self._when_stored if wanted <= self._stored]
+        self._when_stored = [one for one in self._when_stored if one[0] > self._stored]
+        for call in due:
+            call()
+        self._held.stored(self._stored)
 
     def save(self, save: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
         """Return the state for the native `save_state`, and write it too."""
@@ -113,16 +187,30 @@ class Checkpoints:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:  # Started by hand: there is no interval then
             self._loop = None
-        if not self._is_restored:
+        journal = self._journal
+        if not self._is_restored and journal is not None:
+            self._find_writes(journal)
             self._restore(load)
             self._is_restored = True
+            self._stored = 0 if journal.newest is None else journal.newest.sequence
+        self._held.begin(self._loop, self._stored, self._why_not_stored)
+
+    def _why_not_stored(self) -> str:
+        return "" if self._writes is None else self._writes.problem
 
     def _restore(self, load: Callable[[dict[str, bytes]], None]) -> None:
         assert self._journal is not None
         strategy = self._strategy
         for error in self._errors:
             strategy.log.error(error)
-        if self._errors and self._settings.on_bad_checkpoint == "hold":
+        if self._unread:
+            strategy.log.error(self._unread)
+        if self._unread and self._settings.on_bad_checkpoint == "hold":
+            self._hold(
+                f"RECOVERY_BAD_CHECKPOINT: {self._unread}: start again once it can be, or with "
+                "`on_bad_checkpoint='start'`"
+            )
+        elif self._errors and self._settings.on_bad_checkpoint == "hold":
             keys = " ".join(map(general_key, self._journal.damaged))
             self._hold(
                 f"RECOVERY_BAD_CHECKPOINT: stop the node, `nautilus-recovery forget {keys}`, and "
@@ -189,5 +277,5 @@ class Checkpoints:
 
     def _on_alarm(self) -> None:
         if self._strategy.is_running:
-            self._strategy.checkpoint()
+            self._write_state()
         self.arm()

@@ -4,6 +4,7 @@ How a strategy hears of the recovery, decided by `core.following` (long: all act
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from functools import partial
 from typing import ParamSpec
 from typing import Protocol
 
@@ -275,8 +276,7 @@ class Consumer:
             self._hook = "on_orders_lost"
             strategy.on_orders_lost(lost)
             # Until what it made of them is stored they are lost again after a kill
-            if self._checkpoints.write_now():
-                unanswered.take(lost)
+            self._checkpoints.write_then(partial(unanswered.take, lost))
 
     def _send(self, signal: NamedSignal) -> None:
         if signal.receivers:

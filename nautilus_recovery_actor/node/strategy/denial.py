@@ -44,6 +44,8 @@ class Denial:
         self._following = following
         self._telling = Telling(strategy)
         self._shadowed: set[ClientOrderId] = set()
+        # Why orders are answered as at a closed gate though it is open
+        self._unstored: dict[ClientOrderId, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ts_registered = 0
         self._desk: HeldBack | None = None
@@ -105,6 +107,18 @@ class Denial:
                 for order in orders:
                     self._say_in_shadow(order)
             send()
+
+    def refuse(
+        self,
+        orders: list[Order],
+        position_id: PositionId | None,
+        client_id: ClientId | None,
+        send: Callable[[], None],
+        reason: str,
+    ) -> None:
+        """Send orders that can only reduce, or deny them, also at an open gate."""
+        self._unstored |= {order.client_order_id: reason for order in orders}
+        self.submit(orders, position_id, client_id, send)
 
     def modify(
         self,
@@ -194,7 +208,8 @@ class Denial:
 
     def is_open_for(self, order: Order) -> bool:
         """Return whether an order needs no permission."""
-        return self._following.gate.is_open_for(order.instrument_id)
+        is_refused = order.client_order_id in self._unstored
+        return not is_refused and self._following.gate.is_open_for(order.instrument_id)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call something in the next turn of the event loop."""
@@ -208,7 +223,9 @@ class Denial:
     def let_pass(self, order: Order) -> None:
         """Say that an order, or a change of it, passes."""
         reason = self._reason(order)
-        self.log.info(f"{order.client_order_id} passes, it can only reduce: {reason}")
+        is_unstored = self._unstored.pop(order.client_order_id, None) is not None
+        tell = self.log.warning if is_unstored else self.log.info
+        tell(f"{order.client_order_id} passes, it can only reduce: {reason}")
         signals.send(
             signals.exit_passed, self._strategy, self.log.exception, order=order, reason=reason
         )
@@ -222,6 +239,7 @@ class Denial:
             )
             return
         reason = reason or self._reason(order)
+        self._unstored.pop(order.client_order_id, None)
         self._signal(order, reason := f"{reason}; {refusal}" if refusal else reason)
         strategy.msgbus.publish(f"{ORDER_EVENTS}{strategy.id}", order.init_event)
         if not strategy.cache.order_exists(order.client_order_id):
@@ -255,6 +273,8 @@ class Denial:
         # Of a list, the order that is denied need not be the one whose instrument is blocked
         gate = self._following.gate
         if reason := gate.reason(order.instrument_id):
+            return reason
+        if reason := self._unstored.get(order.client_order_id):
             return reason
         blocked = ", ".join(sorted(gate.blocked))
         return f"RECOVERY_BLOCKED: {blocked}" if blocked else CAME_TOO_LATE

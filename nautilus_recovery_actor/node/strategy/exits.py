@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from nautilus_trader.model.enums import InstrumentClass
 from nautilus_trader.model.events import OrderEvent
 from nautilus_trader.model.events import OrderInitialized
@@ -32,6 +33,7 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.observing.exits import holding
 from nautilus_recovery_actor.node.observing.exits import own_order
 from nautilus_recovery_actor.node.observing.exits import own_positions
+from nautilus_recovery_actor.node.strategy.held import Held
 
 
 _UNCLAIMED = tuple(StrategyId(name) for name in sorted(UNCLAIMED_STRATEGIES))
@@ -53,10 +55,19 @@ class ClosingOrder(NamedTuple):
 class Exits:
     """The orders of a strategy that reduce its positions, by what the cache holds now."""
 
-    __slots__ = ("_made", "_strategy", "_topics", "_ts_registered", "is_claiming", "report")
+    __slots__ = (
+        "_held",
+        "_made",
+        "_strategy",
+        "_topics",
+        "_ts_registered",
+        "is_claiming",
+        "report",
+    )
 
-    def __init__(self, strategy: Strategy) -> None:
+    def __init__(self, strategy: Strategy, held: Held) -> None:
         self._strategy = strategy
+        self._held = held
         self._ts_registered = 0
         # Whether the strategy holds more than what is its own
         self.is_claiming = False
@@ -205,8 +216,20 @@ class Exits:
                 for order in cache.orders(instrument_id=instrument_id, strategy_id=strategy_id)
                 if cache.position_id(order.client_order_id) == position.id
             ]
-        return [
+        found = [
             (order, own_order(cache, order, self._ts_registered))
             for order in orders
             if not order.is_closed
+        ]
+        return found + self._orders_held(position) if self._held.is_holding else found
+
+    def _orders_held(self, position: Position) -> list[tuple[Order, OwnOrder]]:
+        # They are about to be sent, and the cache has none of them
+        cache, owner = self._strategy.cache, position.strategy_id
+        return [
+            (order, replace(own_order(cache, order, self._ts_registered), position_id=name))
+            for order, position_id in self._held.orders()
+            if order.instrument_id == position.instrument_id
+            and (order.strategy_id == owner or position_id == position.id)
+            for name in [None if position_id is None else position_id.value]
         ]

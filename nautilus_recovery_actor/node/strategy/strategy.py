@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from nautilus_trader.cache.base import CacheFacade
@@ -37,6 +38,8 @@ from nautilus_recovery_actor.node.strategy.consumer import Consumer
 from nautilus_recovery_actor.node.strategy.denial import Denial
 from nautilus_recovery_actor.node.strategy.exits import ClosingOrder
 from nautilus_recovery_actor.node.strategy.exits import Exits
+from nautilus_recovery_actor.node.strategy.held import Held
+from nautilus_recovery_actor.node.strategy.held import Submit
 from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 from nautilus_recovery_actor.node.strategy.order_numbers import orders_numbered_before_on_start
 from nautilus_recovery_actor.node.strategy.unanswered import UnansweredOrders
@@ -74,8 +77,9 @@ class RecoverableStrategy(Strategy):
         following = Following[RecoveryMessage](self.__now)
         self.__gate = following.gate
         self.__denial = Denial(self, following)
-        self.__checkpoints = Checkpoints(self)
-        self.__exits = Exits(self)
+        self.__held = Held(self, following, self.__denial)
+        self.__checkpoints = Checkpoints(self, self.__held)
+        self.__exits = Exits(self, self.__held)
         self.__unanswered = UnansweredOrders(self)
         self.__consumer = Consumer(
             self, following, self.__checkpoints, self.__exits, self.__unanswered
@@ -253,7 +257,7 @@ class RecoverableStrategy(Strategy):
         super()._stop()
         self.__denial.after_stop()
         self.__checkpoints.disarm()
-        self.checkpoint()
+        self.__checkpoints.write()
 
     def dispose(self) -> None:
         """
@@ -261,6 +265,7 @@ class RecoverableStrategy(Strategy):
 
         System method (not intended to be called by user code).
         """
+        self.__held.dispose()
         self.__denial.dispose()  # While the strategy can hear what is answered
         super().dispose()
         self.__checkpoints.disarm()
@@ -278,13 +283,26 @@ class RecoverableStrategy(Strategy):
 
     def checkpoint(self) -> None:
         """
-        Write what `on_save` returns to the cache, so that it survives a kill from here on.
+        Write what `on_save` returns, so that it survives a kill before anything is sent after it.
 
         Call it when something has changed that must not be lost, from any thread; it does not
-        block. If nothing has changed, nothing is written. If the state cannot be stored, an error
-        is logged, and the last checkpoint is kept. In a backtest this does nothing.
+        block. If nothing has changed, nothing is written. If the state cannot be kept, an error
+        is logged, and the last checkpoint stays. In a backtest this does nothing.
+
+        The monitor's own connection writes it, past the buffer of the cache. What this strategy
+        submits from here on is held, in order, until the server has answered, and then sent if the
+        gate is still open. Changes and cancels pass, except behind a submit of their instrument
+        that is held; an order that is canceled while it is held is denied, unless it is a market
+        order. An order that is held is not in the cache yet.
+
+        If the server has not answered within `checkpoint_timeout_secs`, what can only reduce a
+        position is sent all the same. All other orders are denied, and so are those after them,
+        with a reason that starts with ``RECOVERY_CHECKPOINT_NOT_STORED``, until it has. The newest
+        state is tried again meanwhile.
+
+        Where the cache has no database nothing survives a kill, and nothing is held.
         """
-        self.__checkpoints.write_now()
+        self.__checkpoints.ask()
 
     def save(self) -> dict[str, bytes]:
         """
@@ -475,16 +493,29 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.submit_order` for the parameters.
         """
+        if self.__held.is_holding:
+            args = (order, position_id, client_id, params)
+            ask, send = partial(self.__submit, *args), partial(_submit_order, self, *args)
+            self.__held.submit(Submit([order], position_id, client_id, ask, send))
+            return
         gate = self.__gate
         if gate.is_unrestricted or gate.is_open_for(order.instrument_id):
             _submit_order(self, order, position_id, client_id, params)
             return
-        self.__denial.submit(
-            [order],
-            position_id,
-            client_id,
-            lambda: _submit_order(self, order, position_id, client_id, params),
-        )
+        self.__submit(order, position_id, client_id, params)
+
+    def __submit(
+        self,
+        order: Order,
+        position_id: PositionId | None,
+        client_id: ClientId | None,
+        params: dict[str, Any] | None,
+    ) -> None:
+        send = partial(_submit_order, self, order, position_id, client_id, params)
+        if self.__gate.is_open_for(order.instrument_id):
+            send()
+        else:
+            self.__denial.submit([order], position_id, client_id, send)
 
     def submit_order_list(
         self,
@@ -499,15 +530,21 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.submit_order_list` for the parameters.
         """
-        if all(self.gate.is_open_for(order.instrument_id) for order in order_list.orders):
+        orders = order_list.orders
+
+        def send() -> None:
             Strategy.submit_order_list(self, order_list, position_id, client_id, params)
-            return
-        self.__denial.submit(
-            order_list.orders,
-            position_id,
-            client_id,
-            lambda: Strategy.submit_order_list(self, order_list, position_id, client_id, params),
-        )
+
+        def ask() -> None:
+            if all(self.gate.is_open_for(order.instrument_id) for order in orders):
+                send()
+            else:
+                self.__denial.submit(orders, position_id, client_id, send)
+
+        if self.__held.is_holding:
+            self.__held.submit(Submit(orders, position_id, client_id, ask, send))
+        else:
+            ask()
 
     def modify_order(
         self,
@@ -528,10 +565,16 @@ class RecoverableStrategy(Strategy):
         def send() -> None:
             Strategy.modify_order(self, order, quantity, price, trigger_price, client_id, params)
 
-        if self.gate.is_open_for(order.instrument_id):
-            send()
+        def ask() -> None:
+            if self.gate.is_open_for(order.instrument_id):
+                send()
+            else:
+                self.__denial.modify(order, quantity, price, trigger_price, send)
+
+        if self.__held.is_holding:
+            self.__held.follow([order.instrument_id], ask)
         else:
-            self.__denial.modify(order, quantity, price, trigger_price, send)
+            ask()
 
     def cancel_order(
         self, order: Order, client_id: ClientId | None = None, params: dict[str, Any] | None = None
@@ -541,10 +584,17 @@ class RecoverableStrategy(Strategy):
 
         See `Strategy.cancel_order` for the parameters.
         """
-        if self.gate.is_open_for(order.instrument_id):
-            Strategy.cancel_order(self, order, client_id, params)
-        else:
-            self.__denial.cancel([order], self.__canceled_by(client_id, params))
+
+        def ask() -> None:
+            if self.gate.is_open_for(order.instrument_id):
+                Strategy.cancel_order(self, order, client_id, params)
+            else:
+                self.__denial.cancel([order], self.__canceled_by(client_id, params))
+
+        if not self.__held.is_holding:
+            ask()
+        elif not self.__held.give_up([order]):
+            self.__held.follow([order.instrument_id], ask)
 
     def cancel_orders(
         self,
@@ -561,10 +611,18 @@ class RecoverableStrategy(Strategy):
         def send(passing: list[Order]) -> None:
             Strategy.cancel_orders(self, passing, client_id, params)
 
-        if all(self.gate.is_open_for(order.instrument_id) for order in orders):
-            send(orders)
-        else:
-            self.__denial.cancel(orders, send)
+        def ask(orders: list[Order] = orders) -> None:
+            if all(self.gate.is_open_for(order.instrument_id) for order in orders):
+                send(orders)
+            else:
+                self.__denial.cancel(orders, send)
+
+        if not self.__held.is_holding:
+            ask()
+            return
+        given_up = self.__held.give_up(orders)
+        if rest := [order for order in orders if order not in given_up]:
+            self.__held.follow((order.instrument_id for order in rest), partial(ask, rest))
 
     def cancel_all_orders(
         self,
@@ -582,11 +640,18 @@ class RecoverableStrategy(Strategy):
         def send_all() -> None:
             Strategy.cancel_all_orders(self, instrument_id, order_side, client_id, params)
 
-        if self.gate.is_open_for(instrument_id):
-            send_all()
+        def ask() -> None:
+            if self.gate.is_open_for(instrument_id):
+                send_all()
+            else:
+                send = self.__canceled_by(client_id, params)
+                self.__denial.cancel_all(instrument_id, order_side, send_all, send)
+
+        if self.__held.is_holding:
+            self.__held.give_up_all(instrument_id, order_side)
+            self.__held.follow([instrument_id], ask)
         else:
-            send = self.__canceled_by(client_id, params)
-            self.__denial.cancel_all(instrument_id, order_side, send_all, send)
+            ask()
 
     def __canceled_by(
         self, client_id: ClientId | None, params: dict[str, Any] | None
