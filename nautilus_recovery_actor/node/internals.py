@@ -258,6 +258,12 @@ def listening_kernel(msgbus: MessageBus) -> NautilusKernel | None:
     return None
 
 
+def is_trader_running(msgbus: MessageBus) -> bool:
+    """Return whether the trader of a message bus runs, so that nothing may hold up its loop."""
+    trader = getattr(listening_kernel(msgbus), "trader", None)
+    return bool(getattr(trader, "is_running", False))
+
+
 def cache_config(msgbus: MessageBus) -> CacheConfig | None:
     """Return how the cache of a node is configured, ``None`` if that cannot be seen."""
     config = getattr(listening_kernel(msgbus), "_config", None)

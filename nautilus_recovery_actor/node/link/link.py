@@ -30,14 +30,14 @@ class Link:
             None if on_lease is None else LeaseKeeper(server, heartbeat_secs, log, epoch, on_lease)
         )
 
-    def open(self) -> None:
+    def open(self, *, may_wait: bool) -> None:
         """
         Take the lease, before the event loop runs.
 
-        Raises `AnotherNodeError` if another node holds it.
+        Raises `AnotherNodeError` if another node holds it, or may do so and is not waited for.
         """
         if self.keeper is not None:
-            self.keeper.take()
+            self.keeper.take(may_wait=may_wait)
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep it from now on."""

@@ -249,7 +249,7 @@ class RecoveryMonitorActor(Actor):
         is_leased = settings.lease and not settings.shadow
         on_lease = self._on_lease if is_leased else None
         link = Link(server, settings.heartbeat_secs, self.log, lambda: self.epoch, on_lease)
-        link.open()
+        link.open(may_wait=not internals.is_trader_running(msgbus))
         if link.keeper is not None:
             msgbus.register(LEASE_ENDPOINT, self._limit)
         return link
@@ -347,7 +347,10 @@ class RecoveryMonitorActor(Actor):
         if self._link is None:
             return
         self._link.begin(loop)
-        if self._link.keeper is not None:
+        self._look_at_lease()
+
+    def _look_at_lease(self) -> None:
+        if self._link is not None and self._link.keeper is not None:
             self._on_lease(self._link.keeper.lease)
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
@@ -384,6 +387,7 @@ class RecoveryMonitorActor(Actor):
         """
         with self._decisions.guarded("resuming"):
             self._decisions.decide(happened.TraderRuns(*self._decisions.moment()))
+            self._look_at_lease()  # It may have run out while the trader was stopped
             if self._loop is not None:
                 self._beat()
 
