@@ -219,9 +219,13 @@ def taken(fence: int, ts_since: int, asked: int, secs: float) -> Lease:
     return Lease(Standing.HELD, fence, asked + round(secs * _NS), ts_since=ts_since)
 
 
-def renewed(lease: Lease, asked: int, secs: float) -> Lease:
-    """Return it renewed, for what was asked at a time (ns)."""
-    return taken(lease.fence, lease.ts_since, asked, secs)
+def renewed(lease: Lease, fence: int | None, asked: int, secs: float) -> Lease:
+    """
+    Return it renewed, for what was asked at a time (ns).
+
+    `fence` is what the server says: the answer to taking it may have been lost.
+    """
+    return taken(lease.fence or fence or 1, lease.ts_since, asked, secs)
 
 
 def away(lease: Lease, why: str) -> Lease:

@@ -183,7 +183,7 @@ class LeaseKeeper:
         renewal = scripts.read_renewal(answer)
         if renewal.is_renewed:
             self._canary = canary
-            lease = deciding.renewed(self.lease, asked, self._tenure_secs)
+            lease = deciding.renewed(self.lease, renewal.fence, asked, self._tenure_secs)
             self._change(deciding.over(lease, steady_ns()))
             return
         found = scripts.read_survey(await self._ask(scripts.SURVEY))

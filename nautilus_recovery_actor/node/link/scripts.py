@@ -40,7 +40,7 @@ _FIELDS = (
 )
 _WHO = (
     f"local names = {{{', '.join(map(repr, _FIELDS))}}}"
-    + """
+    """
 local function who()
   local found = redis.call('HMGET', KEYS[1], unpack(names))
   if found[1] then return found, true end
