@@ -205,7 +205,8 @@ class Node:
             if answer:
                 if not self.lease.fence:
                     self.trades_from = self._world.starting
-                self.lease = deciding.taken(*answer, asked, TENURE)
+                fence, since = answer
+                self.lease = deciding.taken(fence, since, asked, TENURE)
                 self.look()
         if self.lease.standing is Standing.TAKEN:
             yield Asked("yielded", (self.lease.fence,))

@@ -24,7 +24,7 @@ _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] /
 
 # Who has the lease, or had it last, as it stands in the lease and, once that has run out, beside
 # the fence; what must not have changed when it is taken; and the next fence, whatever stands there.
-_FIELDS = (
+FIELDS = (
     "token",
     "fence",
     "renewed",
@@ -39,7 +39,7 @@ _FIELDS = (
     "fenced",
 )
 _WHO = (
-    f"local names = {{{', '.join(map(repr, _FIELDS))}}}"
+    f"local names = {{{', '.join(map(repr, FIELDS))}}}"
     """
 local function who()
   local found = redis.call('HMGET', KEYS[1], unpack(names))
@@ -111,8 +111,9 @@ return {1, now, known[2] or '', known[1] or ''}
 """
 )
 
-# KEYS: lease, fence. ARGV: operator, and milliseconds. Takes the lease from whoever holds it, for
-# the next node that starts. Entries that cannot be read are replaced.
+# KEYS: lease, fence. ARGV: operator, for how long that is kept (ms), and for how long whoever has it
+# relies on it if that is not written (ms). Takes the lease from whoever holds it, for the next node
+# that starts. Entries that cannot be read are replaced.
 # Returns the new fence, whether nobody has to be waited for, and how long (ms), and who had it.
 TAKE_OVER = (
     _NOW
@@ -127,7 +128,7 @@ local last = {}
 for i, name in ipairs(names) do last[name] = found[i] end
 local is_free = not found[1] or last.free == '1'
 local lasts = counted(last.lasts)
-if lasts == 0 then lasts = tonumber(ARGV[2]) end
+if lasts == 0 then lasts = tonumber(ARGV[3]) end
 local fenced = found[1] == '' and last.fenced or last.fence
 local fence = math.max(counted(redis.call('HGET', KEYS[2], 'fence')), counted(last.fence)) + 1
 fence = string.format('%.0f', fence)
@@ -215,7 +216,7 @@ def read_survey(answer: Sequence[Any]) -> Found:
 
 def read_who(values: Sequence[Any], ts: int, lasting_ms: int = 0) -> Holder | None:
     """Return who has the lease or had it last, as a script answers."""
-    found = zip(_FIELDS, values, strict=True)
+    found = zip(FIELDS, values, strict=True)
     fields = {name: _text(value) for name, value in found if value is not None}
     return _holder(fields, ts, lasting_ms) if "token" in fields else None
 

@@ -100,6 +100,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     ts_proven: int | None = None
     proven_age_secs: float | None = None
     is_proof_old: bool = False
+    # Which process holds the lease of the trader, empty if none does
+    lease: str = ""
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
