@@ -2,6 +2,7 @@
 Who holds the lease of a trader, and taking it from whoever does.
 """
 
+import time
 from enum import StrEnum
 from typing import Any
 
@@ -76,8 +77,13 @@ def found(client: redis.Redis, namespace: Namespace) -> Found:
         pipe.hmget(lease, list(scripts.FIELDS))
         pipe.pttl(lease)
         pipe.hmget(fence, list(scripts.FIELDS))
-        (secs, micros), held, lasting, last = pipe.execute()
-    now_ms = int(secs) * 1000 + int(micros) // 1000
+        told, held, lasting, last = pipe.execute(raise_on_error=False)
+    for answer in (held, lasting, last):
+        if isinstance(answer, redis.RedisError):
+            raise answer
+    now_ms = time.time_ns() // scripts.MS
+    if not isinstance(told, redis.RedisError):  # Whoever may only read may not ask that
+        now_ms = int(told[0]) * 1000 + int(told[1]) // 1000
     is_held = held[0] is not None
     who = scripts.read_who(held if is_held else last, now_ms * scripts.MS, int(lasting))
     return Found(now_ms * scripts.MS, who, is_held)
@@ -148,6 +154,8 @@ def why_held(client: redis.Redis, namespace: Namespace) -> str | None:
     try:
         at = found(client, namespace)
     except redis.ResponseError as e:
+        if "WRONGTYPE" not in str(e):
+            raise
         return (
             f"The lease of {trader} cannot be read ({one_line(str(e))}), so that nothing says "
             f"whether a node runs: make sure that none does, and take over ({look} --take-over)"

@@ -29,8 +29,10 @@ def why_not_stopped(
     yet. A heartbeat that cannot be read says nothing, and
     counts as none where just that entry is to go.
     """
-    if held := why_held(client, namespace):
-        return held
+    return _why_alive(client, namespace, is_unreadable_gone) or why_held(client, namespace)
+
+
+def _why_alive(client: redis.Redis, namespace: Namespace, is_unreadable_gone: bool) -> str | None:
     trader_id = one_line(namespace.trader_id)
     record = RecordReader(client, namespace).stamps()
     if record.heartbeat is None:

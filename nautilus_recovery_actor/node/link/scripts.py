@@ -111,9 +111,9 @@ return {1, now, known[2] or '', known[1] or ''}
 """
 )
 
-# KEYS: lease, fence. ARGV: operator, for how long that is kept (ms), and for how long whoever has it
-# relies on it if that is not written (ms). Takes the lease from whoever holds it, for the next node
-# that starts. Entries that cannot be read are replaced.
+# KEYS: lease, fence. ARGV: operator, for how long that is kept, and for how long whoever has it
+# relies on it if that is not written (ms). Takes the lease from whoever holds it, for the next
+# node that starts. Entries that cannot be read are replaced.
 # Returns the new fence, whether nobody has to be waited for, and how long (ms), and who had it.
 TAKE_OVER = (
     _NOW
