@@ -27,7 +27,7 @@ from nautilus_recovery_actor.testkit import paper_node_config
 from tests.node.support import Orders
 
 
-TICK = timedelta(milliseconds=50)
+TICK = timedelta(milliseconds=100)
 MONITOR: dict[str, Any] = {
     "settle_ms": 50,
     "startup_timeout_secs": 20.0,
@@ -83,6 +83,7 @@ def ticking(
         [PaperVenueExecClientConfig(port=port, symbols=("ETHUSDT-PERP",))],
         trader_id="TWINS-001",
         database=DatabaseConfig(**database),
+        log_level="WARNING",
     )
     signals.recovery_completed.connect(tell)
     signals.recovery_failed.connect(tell)

@@ -69,18 +69,19 @@ class Scene:
 
     def starts_again(self) -> None:
         """
-        Kill all, and start the trader: at once, or once what stops it is taken out.
+        Kill all, and start the trader: at once, or once what two nodes have written is taken out.
         """
         self.close()
+        node = self.start(repair="auto")
         try:
-            trades(self.start())
-        except NodeProcessError as e:
-            assert "Duplicate" in str(e), e
+            node.wait_for("started")
+        except NodeProcessError:
+            assert "load_cache" in node.log, node.log
             self.close()
             self.valkey.wait_for(lambda _: self.forget() == 0)
-            trades(self.start())
-        finally:
-            self.close()
+            node = self.start(repair="auto")
+        trades(node)
+        self.close()
 
     def forget(self) -> int:
         return main(

@@ -59,6 +59,8 @@ class LeaseKeeper:
         self._heartbeat_secs = heartbeat_secs
         self._lease_secs = deciding.lease_secs(heartbeat_secs)
         self._tenure_secs = deciding.tenure_secs(heartbeat_secs)
+        # Another question must have time while nobody else can have it
+        self._answer_secs = self._lease_secs / 3
         self._log = log
         self._epoch = epoch
         self._on_changed = on_changed
@@ -66,6 +68,8 @@ class LeaseKeeper:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: Watch | None = None
         self._canary = ""
+        # Whether another node may have written something since this one was made
+        self.has_waited = False
         self.token = uuid4().hex
         self.lease = Lease(Standing.OVER, problem="The lease has not been taken yet")
 
@@ -88,16 +92,15 @@ class LeaseKeeper:
         would have had to. Raises `AnotherNodeError` if it lives, or would have to be waited for.
         """
         until = time.monotonic() + _LONGEST_WAIT_SECS
-        has_waited = False
         try:
             while not self._taken_now(is_last=not may_wait or time.monotonic() > until):
-                if not has_waited and self._watch is not None:
+                if not self.has_waited and self._watch is not None:
                     self._log.warning(
                         f"Waiting for the lease of this trader, at most "
                         f"{min(self._watch.holder.lasts_secs, _LONGEST_WAIT_SECS):g} s: "
                         f"{self._watch.holder.where} has it, and is not known to have ended"
                     )
-                has_waited = True
+                self.has_waited = True
                 time.sleep(_POLL_SECS)
         except (redis.RedisError, RedisUnusableError, OSError) as e:
             why = f"{self._where(e)}{deciding.remedy(str(e), self._server.namespace.trader_id)}"
@@ -163,7 +166,8 @@ class LeaseKeeper:
         pause_secs = _FIRST_PAUSE_SECS
         while self.lease.standing is not Standing.TAKEN:
             try:
-                await self._renew()
+                async with asyncio.timeout(self._answer_secs):
+                    await self._renew()
                 pause_secs = _FIRST_PAUSE_SECS
                 await asyncio.sleep(self._heartbeat_secs)
                 continue
@@ -239,6 +243,8 @@ class LeaseKeeper:
                 f"{lease.problem}: trading goes on for {secs:.1f} s, while no other node can have "
                 "the lease"
             )
+        elif lease.standing is Standing.TAKEN and before.standing is Standing.OVER:
+            self._log.error(lease.problem)  # The gates are closed, so that no message says it
         elif lease.standing is Standing.HELD and before.problem and before.fence:
             self._log.info(f"The lease is held again (fence {lease.fence})")
 

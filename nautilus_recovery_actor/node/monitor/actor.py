@@ -251,6 +251,8 @@ class RecoveryMonitorActor(Actor):
         link = Link(server, settings.heartbeat_secs, self.log, lambda: self.epoch, on_lease)
         link.open(may_wait=not internals.is_trader_running(msgbus))
         if link.keeper is not None:
+            if link.keeper.has_waited:
+                internals.load_cache_again(msgbus)  # Another node has traded meanwhile
             msgbus.register(LEASE_ENDPOINT, self._limit)
         return link
 
