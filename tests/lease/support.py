@@ -80,7 +80,7 @@ class Scene:
             self.close()
             self.valkey.wait_for(lambda _: self.forget() == 0)
             node = self.start(repair="auto")
-        trades(node)
+        node.wait_for(lambda fact: fact["fact"] == "ended" and fact["failure"] is None)
         self.close()
 
     def forget(self) -> int:
