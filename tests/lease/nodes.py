@@ -8,12 +8,14 @@ from typing import Any
 
 from nautilus_trader.common.component import TimeEvent
 from nautilus_trader.config import DatabaseConfig
+from nautilus_trader.config import StrategyConfig
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.events import OrderDenied
 from nautilus_trader.model.events import OrderSubmitted
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import RecoverableStrategy
+from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
@@ -24,6 +26,7 @@ from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import emit
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
+from tests.node.support import ETH
 from tests.node.support import Orders
 
 
@@ -90,7 +93,12 @@ def ticking(
     node = paper_node(config)
     monitor = {**MONITOR, "heartbeat_secs": 0.5, **monitor}
     node.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(**monitor)))
-    node.trader.add_strategy(Plain() if is_plain else Recovering())
+    claims = [ETH]  # What the one that stopped could not store is booked on the other
+    if is_plain:
+        node.trader.add_strategy(Plain(StrategyConfig(external_order_claims=claims)))
+    else:
+        strategy = RecoverableStrategyConfig(external_order_claims=claims)
+        node.trader.add_strategy(Recovering(strategy))
     if is_plain:
         halt_until_recovered(node)
     return node
