@@ -15,6 +15,7 @@ from nautilus_trader.common.enums import LogLevel
 from benchmarks import comparison
 from benchmarks import delivery
 from benchmarks import fills
+from benchmarks import lease
 from benchmarks import orders
 from benchmarks import proofs
 from benchmarks import ratios
@@ -50,7 +51,7 @@ def main() -> int:
         if arguments.ratios
         else chain.from_iterable(
             module.figures()
-            for module in (startup, warm, comparison, proofs, fills, orders, delivery)
+            for module in (startup, warm, comparison, proofs, fills, orders, delivery, lease)
         )
     )
     over = []
