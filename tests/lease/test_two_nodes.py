@@ -157,6 +157,8 @@ def test_an_operator_takes_over(scene: Scene, capsys: pytest.CaptureFixture[str]
     assert main(["lease", *at, "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["state"], status["pid"]) == ("HELD", first.pid)
+    assert main(["status", *at]) == 0
+    assert f"Lease: process {first.pid} on " in capsys.readouterr().out
     assert main(["lease", *at, "--take-over", "--reason", "it is out of reach"]) == 0
     told = capsys.readouterr().out
     assert f"taken over from process {first.pid} on " in told
