@@ -16,6 +16,7 @@ from benchmarks import comparison
 from benchmarks import delivery
 from benchmarks import durable
 from benchmarks import fills
+from benchmarks import lease
 from benchmarks import orders
 from benchmarks import proofs
 from benchmarks import ratios
@@ -25,6 +26,9 @@ from benchmarks.measure import Figure
 
 
 _ROW = "{:<41} {:>9} {:>16} {:>6} {:<4}"
+
+
+MODULES = (startup, warm, comparison, proofs, fills, orders, durable, delivery, lease)
 
 
 def main() -> int:
@@ -51,7 +55,17 @@ def main() -> int:
         if arguments.ratios
         else chain.from_iterable(
             module.figures()
-            for module in (startup, warm, comparison, proofs, fills, orders, durable, delivery)
+            for module in (
+                startup,
+                warm,
+                comparison,
+                proofs,
+                fills,
+                orders,
+                durable,
+                delivery,
+                lease,
+            )
         )
     )
     over = []

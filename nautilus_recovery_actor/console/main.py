@@ -15,6 +15,7 @@ from nautilus_recovery_actor.console import demo
 from nautilus_recovery_actor.console import forget
 from nautilus_recovery_actor.console import history
 from nautilus_recovery_actor.console import inspect
+from nautilus_recovery_actor.console import lease
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console import repair
 from nautilus_recovery_actor.console import status
@@ -68,6 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    for module in (demo, check, inspect, status, history, watch, operator, repair, forget):
+    for module in (demo, check, inspect, status, history, watch, lease, operator, repair, forget):
         module.add_to(commands)
     return parser

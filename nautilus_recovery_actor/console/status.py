@@ -26,6 +26,9 @@ from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
+    import redis
+
+    from nautilus_recovery_actor.node.link.address import Namespace
     from nautilus_recovery_actor.outside.record.status import NodeStatus
 
 CODES = (
@@ -85,6 +88,7 @@ def _status(arguments: argparse.Namespace) -> int:
             record = reader.current()
             if is_late(record, time.time_ns()):
                 record = msgspec.structs.replace(record, refused=reader.refused())
+            lease = _lease(client, namespace(arguments))
     except CommandError as e:
         if not arguments.json:
             raise
@@ -93,11 +97,23 @@ def _status(arguments: argparse.Namespace) -> int:
         found = node_status(
             arguments.trader, record, time.time_ns(), arguments.max_age, arguments.strict
         )
+        found = msgspec.structs.replace(found, lease=lease)
     if arguments.json:
         say(msgspec.json.encode(found).decode())
     else:
         show(found)
     return found.state.exit_code
+
+
+def _lease(client: "redis.Redis", where: "Namespace") -> str:
+    import redis  # noqa: PLC0415
+
+    from nautilus_recovery_actor.outside import holding  # noqa: PLC0415
+
+    try:
+        return holding.holding_line(holding.found(client, where))
+    except redis.ResponseError:  # The answer to whether it may trade does not depend on it
+        return ""
 
 
 def show(found: "NodeStatus") -> None:
@@ -122,6 +138,12 @@ def show(found: "NodeStatus") -> None:
     for account in found.accounts:
         if proof := wording.proof_of(account):
             say(one_line(f"{account.account_id} {proof}"))
+    _show_monitor(found)
+
+
+def _show_monitor(found: "NodeStatus") -> None:
+    if found.lease:
+        say(f"Lease: {found.lease}")
     if found.is_shadow:
         say(wording.SHADOW)
 

@@ -119,7 +119,7 @@ class RecoveryGate:
         if not self._is_open:
             return self._reason
         if self._is_limited():
-            return "RECOVERY_ANOTHER_NODE: this process did not run, and another node may by now"
+            return "RECOVERY_ANOTHER_NODE: the lease has run out, and another node may trade by now"
         if instrument_id is None or self.is_open_for(instrument_id):
             return None
         return (

@@ -1,8 +1,9 @@
 """
-Who may run a trader: one process at a time, by a lease in Redis that it renews and others can take.
+Who may run a trader: one process at a time, by a lease in Redis (long: all who may hold it).
 
-The server's clock says when a lease runs out there. The holder counts from before it asked, on a
-clock that nobody can set, so that it stops first.
+The holder renews it, and relies on it for a little less than it lasts, from before it asked, on a
+clock that nobody can set. Who wants it waits for as long as it lasts, on such a clock too, from
+when it saw the last renewal. So it does not matter what the server's own clock says.
 """
 
 from enum import StrEnum
@@ -15,7 +16,8 @@ from nautilus_recovery_actor.core.text import one_line
 
 
 _NS = 1_000_000_000
-_MS = 1_000_000
+# What ran out so long ago need not be waited for: no server's clock is set forward by so much
+_LONG_AGO_SECS = 600.0
 
 
 class AnotherNodeError(RuntimeError):
@@ -35,7 +37,7 @@ class Process(msgspec.Struct, frozen=True):
 
 class Holder(msgspec.Struct, frozen=True):
     """
-    Who holds a lease.
+    Who holds a lease, or had it last.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ class Holder(msgspec.Struct, frozen=True):
     fence : int
         One more each time that the lease is taken.
     process : Process
-        Where it runs.
+        Where it runs, or the node that an operator took it from.
     operator : str
         Who took it, if an operator did.
     ts_since : int
@@ -53,9 +55,10 @@ class Holder(msgspec.Struct, frozen=True):
         When it was renewed last, by the server's clock (UNIX ns).
     ts_until : int
         When it runs out, by the server's clock (UNIX ns).
-    ts_ready : int, default 0
-        When the next node may have what an operator took, by the server's clock (UNIX ns): the one
-        that had it has stopped by then.
+    lasts_secs : float, default 0.0
+        For how long who has it may rely on it after a renewal (seconds).
+    is_free : bool, default False
+        Whether it was given back, or the node that an operator took it from has closed its gates.
 
     """
 
@@ -66,7 +69,8 @@ class Holder(msgspec.Struct, frozen=True):
     ts_since: int
     ts_renewed: int
     ts_until: int
-    ts_ready: int = 0
+    lasts_secs: float = 0.0
+    is_free: bool = False
 
     @property
     def is_reserved(self) -> bool:
@@ -76,9 +80,33 @@ class Holder(msgspec.Struct, frozen=True):
     @property
     def where(self) -> str:
         """Where it runs, in words."""
+        process = f"process {self.process.pid} on {one_line(self.process.host)}"
         if self.is_reserved:
-            return f"operator {one_line(self.operator)}"
-        return f"process {self.process.pid} on {one_line(self.process.host)}"
+            return f"operator {one_line(self.operator)} (who took it from {process})"
+        return process
+
+
+class Found(msgspec.Struct, frozen=True):
+    """
+    What the server says of a lease at a time.
+
+    Parameters
+    ----------
+    now : int
+        The time, by the server's clock (UNIX ns).
+    last : Holder, optional
+        Who holds it or had it last, ``None`` if the server knows of nobody.
+    is_held : bool, default False
+        Whether it has not run out, by the server's clock.
+    stamp : bytes, default b""
+        What is as it was only as long as nobody takes it or renews it.
+
+    """
+
+    now: int
+    last: Holder | None = None
+    is_held: bool = False
+    stamp: bytes = b""
 
 
 class Standing(StrEnum):
@@ -108,12 +136,15 @@ class Lease(msgspec.Struct, frozen=True):
     standing: Standing = Standing.NONE
     # Of the lease that it took last, zero if it never took one
     fence: int = 0
-    # Until when it relies on that, by a clock that nobody sets (ns)
+    # Until when it relies on that, by a clock that nobody sets (ns), zero where it may not
     until: int = 0
     # Why it may not trade, or what is the matter, in one line
     problem: str = ""
-    # Who had it when it was looked at last
-    seen: Holder | None = None
+    # When it was taken last, by the server's clock (UNIX ns)
+    ts_since: int = 0
+
+
+# -- WHO WANTS IT --
 
 
 class Claim(StrEnum):
@@ -124,30 +155,84 @@ class Claim(StrEnum):
     REFUSED = "REFUSED"
 
 
-def claim(holder: Holder | None, seen: Holder | None, now: int, *, is_dead: bool) -> Claim:
+class Watch(msgspec.Struct, frozen=True):
+    """Who had a lease when that was looked at first, and when that was, by a steady clock (ns)."""
+
+    holder: Holder
+    since: int
+
+
+def watched(watch: Watch | None, found: Found, at: int) -> Watch | None:
+    """Return the watch over who has a lease, where the server's answer came `at` (ns)."""
+    last = found.last
+    if last is None:
+        return None
+    if watch is not None and _names(watch.holder) == _names(last):
+        return watch
+    return Watch(last, at)
+
+
+def claim(found: Found, watch: Watch | None, at: int, *, is_alive: bool | None) -> Claim:
     """
     Return what a node that does not hold the lease does about it.
 
-    `seen` is who held it when that was looked at first, `now` the server's time, and `is_dead`
-    whether the process of the holder is known to have ended. Only who renews it is known to live.
+    `watch` is that over who has it, `at` when the answer came, and `is_alive` whether the process
+    of who has it runs, ``None`` if that cannot be known.
     """
-    if holder is None or is_dead or (holder.is_reserved and now >= holder.ts_ready):
+    last = found.last
+    if last is None or watch is None or last.is_free or is_alive is False:
         return Claim.TAKE
-    if seen is not None and seen.token == holder.token and seen.ts_renewed < holder.ts_renewed:
+    if not found.is_held and found.now - last.ts_renewed >= _LONG_AGO_SECS * _NS:
+        return Claim.TAKE
+    if is_alive and found.is_held and not last.is_reserved:
         return Claim.REFUSED
-    return Claim.WAIT
+    # Another time, and not only a later one: the server's clock may have been set back
+    if watch.holder.ts_renewed != last.ts_renewed:
+        return Claim.REFUSED
+    return Claim.TAKE if at - watch.since >= last.lasts_secs * _NS else Claim.WAIT
 
 
-def taken(fence: int, asked: int, secs: float) -> Lease:
-    """Return the lease that was taken, or renewed, for what was asked at a time (ns)."""
-    return Lease(Standing.HELD, fence, asked + round(secs * _NS))
+def _names(holder: Holder) -> tuple[str, int]:
+    return holder.token, holder.fence
+
+
+def is_alive(process: Process, here: Process, started: str | None) -> bool | None:
+    """
+    Return whether a process runs, ``None`` if that cannot be known.
+
+    `here` is the process that asks, and `started` when the process runs that has its number now,
+    ``None`` if there is none.
+    """
+    # A copy of a virtual machine has the same marks
+    if not here.machine or (process.machine, process.host) != (here.machine, here.host):
+        return None
+    if started is None:
+        return False
+    return process.started == started if process.started else None
+
+
+# -- WHO HAS IT --
+
+
+def taken(fence: int, ts_since: int, asked: int, secs: float) -> Lease:
+    """Return the lease that was taken for what was asked at a time (ns)."""
+    return Lease(Standing.HELD, fence, asked + round(secs * _NS), ts_since=ts_since)
+
+
+def renewed(lease: Lease, fence: int | None, asked: int, secs: float) -> Lease:
+    """
+    Return it renewed, for what was asked at a time (ns).
+
+    `fence` is what the server says: the answer to taking it may have been lost.
+    """
+    return taken(lease.fence or fence or 1, lease.ts_since, asked, secs)
 
 
 def away(lease: Lease, why: str) -> Lease:
     """Return it where the server does not answer."""
     if lease.standing not in (Standing.HELD, Standing.AWAY):
         return lease
-    problem = f"Redis does not answer ({why})"
+    problem = f"The lease cannot be renewed ({why})"
     return msgspec.structs.replace(lease, standing=Standing.AWAY, problem=problem)
 
 
@@ -157,39 +242,44 @@ def over(lease: Lease, now: int) -> Lease:
         return lease
     why = lease.problem or "this process was not running"
     problem = f"The lease ran out, so that another node may have it: {why}"
-    return msgspec.structs.replace(lease, standing=Standing.OVER, problem=problem)
+    return _without(lease, Standing.OVER, problem)
 
 
-def lost(
-    lease: Lease, holder: Holder | None, fence: int | None, now: int, *, is_dead: bool
-) -> tuple[Lease, bool]:
+def broken(lease: Lease, why: str) -> Lease:
+    """Return it where what keeps it has failed: it may be had again."""
+    if lease.standing is Standing.TAKEN:
+        return lease
+    return _without(lease, Standing.OVER, f"The lease is not kept: {why}")
+
+
+def lost(lease: Lease, token: str, found: Found) -> tuple[Lease, bool]:
     """
     Return it where the server says that it is not this node's, and whether to take it again.
 
-    A server that knows less than this node has lost what was written: the lease is still the
-    node's, unless it had run out. Whose lease was taken in between does not know what was done
-    then, and must be started anew.
+    A server that knows less than this node has lost what was written. Whose lease was taken in
+    between does not know what was done then, and must be started anew.
     """
-    if lease.standing is Standing.TAKEN:
-        return lease, False
-    if not lease.fence:  # It never had one
-        match claim(holder, lease.seen, now, is_dead=is_dead):
-            case Claim.TAKE:
-                return lease, True
-            case Claim.WAIT:
-                assert holder is not None
-                return msgspec.structs.replace(lease, seen=lease.seen or holder), False
-    elif holder is not None:
-        if holder.fence < lease.fence and lease.standing is not Standing.OVER:
-            return lease, True
-    elif (fence or 0) <= lease.fence:
+    last = found.last
+    if last is None or last.token == token:
         return lease, True
-    who = "Another node" if holder is None else holder.where
+    is_older = last.fence < lease.fence and last.ts_since < lease.ts_since
+    if is_older and lease.standing is not Standing.OVER:
+        return lease, True  # An old copy of the server's: this node took it after that
+    return forgone(lease, last), False
+
+
+def forgone(lease: Lease, holder: Holder) -> Lease:
+    """Return it where somebody else has it, or had it."""
+    who = f"{holder.where[0].upper()}{holder.where[1:]}"
     problem = (
         f"{who} has taken the lease of this trader: stop this node, and start it again once no "
         "other one runs"
     )
-    return Lease(Standing.TAKEN, lease.fence, 0, problem, holder), False
+    return _without(lease, Standing.TAKEN, problem)
+
+
+def _without(lease: Lease, standing: Standing, problem: str) -> Lease:
+    return msgspec.structs.replace(lease, standing=standing, until=0, problem=problem)
 
 
 def lease_secs(heartbeat_secs: float) -> float:
@@ -202,25 +292,35 @@ def tenure_secs(heartbeat_secs: float) -> float:
     return lease_secs(heartbeat_secs) * 0.9
 
 
-def is_dead(process: Process, here: Process, started: str | None) -> bool:
-    """
-    Return whether a process is known to have ended.
+# -- IN WORDS --
 
-    `here` is the process that asks, and `started` when the process runs that has its number now,
-    ``None`` if there is none.
-    """
-    if not here.machine or process.machine != here.machine:
-        return False
-    return started is None or (bool(process.started) and started != process.started)
+# What the scripts do there that run as one step
+RIGHTS = "+eval +time +hset +del +pexpire"
 
 
-def refusal(trader_id: str, holder: Holder, now: int) -> str:
+def remedy(error: str, trader_id: str) -> str:
+    """Return what to do about an error of the server's, empty if nothing is known."""
+    if "permission" in error.lower() or "NOPERM" in error:
+        return f"; the Redis user of the node needs {RIGHTS} and to read"
+    if "WRONGTYPE" in error:
+        return (
+            "; something else has written there: once no node runs, `nautilus-recovery lease "
+            f"--trader {one_line(trader_id)} --take-over` replaces it"
+        )
+    return ""
+
+
+def refusal(trader_id: str, found: Found, *, is_here: bool = False) -> str:
     """Return why a node is not started, who runs instead, and what to do, in one line."""
+    holder = found.last
+    assert holder is not None
     trader = one_line(trader_id)
-    since = duration(max(now - holder.ts_since, 0))
-    renewed = duration(max(now - holder.ts_renewed, 0))
+    since = duration(max(found.now - holder.ts_since, 0))
+    renewed_ago = duration(max(found.now - holder.ts_renewed, 0))
+    line = f"Another node runs {trader}: {holder.where}, for {since} (renewed {renewed_ago} ago)."
+    if is_here:
+        return f"{line} It is in this very process: dispose of it first"
     return (
-        f"Another node runs {trader}: {holder.where}, for {since} (renewed {renewed} ago). Stop it "
-        f"first; or, if it is out of reach, take over with `nautilus-recovery lease --trader "
-        f"{trader} --take-over` and start this node again"
+        f"{line} Stop it first; or, if it is out of reach, take over with `nautilus-recovery lease "
+        f"--trader {trader} --take-over` and start this node again"
     )

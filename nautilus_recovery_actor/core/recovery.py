@@ -587,12 +587,11 @@ def _judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Decisi
         recovery = _replace(recovery, explored=recovery.explored | unexplored)
         recovery, actions = _advanced(recovery, epoch.Again(judged.now), rules)
         return recovery, actions if was_rechecking else (_rechecks(recovery, blocking, rules),)
+    if recovery.fenced and not rules.policy.shadow:
+        return _advanced(recovery, epoch.Fenced(recovery.fenced), rules)
     recovery, logs, steps = _due(recovery, judged, rules)
     if steps:
         return _repairing(recovery, judged, steps, rules)
-    if recovery.fenced and not rules.policy.shadow:
-        recovery, actions = _advanced(recovery, epoch.Fenced(recovery.fenced), rules)
-        return recovery, (*logs, *actions)
     is_pending = judged.judgment.is_pending
     what = epoch.Judged(judged.now, report.failure, report.message, bool(blocking), is_pending)
     recovery, actions = _advanced(recovery, what, rules)

@@ -2,6 +2,8 @@
 The engine-wide guard: only exits pass until the recovery allows trading.
 """
 
+from collections.abc import Callable
+
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.messages import TradingStateChanged
 from nautilus_trader.live.node import TradingNode
@@ -12,6 +14,7 @@ from nautilus_recovery_actor.core.gate import RecoveryGate
 from nautilus_recovery_actor.core.gate import apply_message
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.core.names import JOIN_FIRST_ENDPOINT
+from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import RISK_EVENTS
 from nautilus_recovery_actor.node.exits.engine_gate import EngineGate
 from nautilus_recovery_actor.node.messages import RecoveryMessage
@@ -81,6 +84,7 @@ class _Halt:
         self._risk_engine = kernel.risk_engine
         self._allow_degraded = allow_degraded
         self._gate = RecoveryGate(kernel.clock.timestamp_ns)
+        self._is_over: Callable[[], bool] | None = None
         self._is_shadow = False
         self._is_halting = False
         self._state_before = TradingState.ACTIVE
@@ -118,6 +122,8 @@ class _Halt:
             self._risk_engine.set_trading_state(TradingState.REDUCING)
 
     def _apply(self) -> None:
+        if not self.is_limited and LEASE_ENDPOINT in self._msgbus.endpoints():
+            self._msgbus.send(LEASE_ENDPOINT, self._limit_by)
         is_allowed = self._gate.is_open and (self._allow_degraded or not self._gate.blocked)
         if is_allowed or self._is_shadow:
             self._end_halt()
@@ -155,6 +161,26 @@ class _Halt:
             self._log.warning(
                 f"The risk engine stays {trading_state_to_str(state)}, as somebody else has set it"
             )
+
+    # -- THE LEASE --
+
+    def _limit_by(self, is_over: Callable[[], bool]) -> None:
+        self._is_over = is_over
+        self._gate.limit_by(is_over)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the node holds a lease, which can run out unnoticed."""
+        return self._is_over is not None
+
+    def is_over(self) -> bool:
+        """Return whether the lease is over, which halts the node."""
+        is_over = self._is_over is not None and self._is_over()
+        if is_over:
+            self._halt()  # If what closes all gates had no time for it yet
+        return is_over
+
+    # -- FOR THE GATE --
 
     @property
     def epoch(self) -> int:

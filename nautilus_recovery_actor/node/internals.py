@@ -258,6 +258,22 @@ def listening_kernel(msgbus: MessageBus) -> NautilusKernel | None:
     return None
 
 
+def is_trader_running(msgbus: MessageBus) -> bool:
+    """Return whether the trader of a message bus runs, so that nothing may hold up its loop."""
+    trader = getattr(listening_kernel(msgbus), "trader", None)
+    return bool(getattr(trader, "is_running", False))
+
+
+def load_cache_again(msgbus: MessageBus) -> None:
+    """Load what the cache holds: the kernel does so before any actor is registered."""
+    kernel = listening_kernel(msgbus)
+    config = getattr(kernel, "_config", None)
+    if kernel is None or config is None or not config.exec_engine.load_cache:
+        return
+    if config.cache is None or not config.cache.flush_on_start:
+        kernel.exec_engine.load_cache()
+
+
 def cache_config(msgbus: MessageBus) -> CacheConfig | None:
     """Return how the cache of a node is configured, ``None`` if that cannot be seen."""
     config = getattr(listening_kernel(msgbus), "_config", None)

@@ -23,7 +23,7 @@ from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.address import address
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
 from nautilus_recovery_actor.node.link.client import connect
-from nautilus_recovery_actor.node.link.process import is_known_dead
+from nautilus_recovery_actor.node.link.process import does_run
 from nautilus_recovery_actor.node.link.scripts import read_look
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 
@@ -167,7 +167,7 @@ class _Exchange:
         now, holder = read_look((secs * 1000 + micros // 1000, lasting, pairs))
         listener = _process(mark)
         process = listener if holder is None else holder.process
-        is_dead = process is not None and is_known_dead(process)
+        is_dead = process is not None and does_run(process) is False
         heartbeat = self._heartbeat() if process is None or is_dead else None
         return Seen(now=now, holder=holder, listener=listener, is_dead=is_dead, heartbeat=heartbeat)
 

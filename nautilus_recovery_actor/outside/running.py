@@ -12,6 +12,7 @@ from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.outside.holding import why_held
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 
 
@@ -24,9 +25,14 @@ def why_not_stopped(
     """
     Return why the node of a trader cannot be taken for stopped, and what to do, in one line.
 
-    A node without a monitor cannot be seen. A heartbeat that cannot be read says nothing, and
+    A node without a monitor cannot be seen; one that has just started has a lease, and no heartbeat
+    yet. A heartbeat that cannot be read says nothing, and
     counts as none where just that entry is to go.
     """
+    return _why_alive(client, namespace, is_unreadable_gone) or why_held(client, namespace)
+
+
+def _why_alive(client: redis.Redis, namespace: Namespace, is_unreadable_gone: bool) -> str | None:
     trader_id = one_line(namespace.trader_id)
     record = RecordReader(client, namespace).stamps()
     if record.heartbeat is None:

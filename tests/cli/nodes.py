@@ -40,7 +40,7 @@ class Stub(Actor):
         self._link = Link(
             server, 5.0, self.log, lambda: 1, None, self._on_command, is_restored=True
         )
-        self._link.open()
+        self._link.open(may_wait=False)
         self._link.begin(asyncio.get_running_loop())
 
     def on_stop(self) -> None:

@@ -31,7 +31,7 @@ from tests.facts.support import eventually
 ROOT = CONFIG.parents[2]
 NODE, OPERATOR = "live-001", "operator-live-001"
 # What `check` asks with the rights of the node, beyond what the node does
-CHECKED = {"discard", "time", "config|get"}
+CHECKED = {"discard", "config|get"}
 
 
 def allowed(user: str) -> set[str]:

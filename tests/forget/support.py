@@ -57,7 +57,7 @@ def without_record(found: dict[bytes, Any]) -> dict[bytes, Any]:
     """
     Return what is stored, without what the monitor writes while a node runs.
     """
-    return {key: value for key, value in found.items() if b":general:recovery:" not in key}
+    return {key: value for key, value in found.items() if b":recovery:" not in key}
 
 
 def is_startable(valkey: EmbeddedValkey, trader_id: str = TRADER) -> bool:

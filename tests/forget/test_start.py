@@ -204,13 +204,10 @@ async def run_twice(venue: PaperVenue, valkey: EmbeddedValkey, order_id: str) ->
     """
     Run two nodes of one trader at a time, while what both have restored is filled.
     """
+    monitor = monitor_config(lease=False)
     async with (
-        watched(
-            venue, valkey, heir(), monitor=monitor_config(lease=False), trader_id=TRADER
-        ) as first,
-        watched(
-            venue, valkey, heir(), monitor=monitor_config(lease=False), trader_id=TRADER
-        ) as second,
+        watched(venue, valkey, heir(), trader_id=TRADER, monitor=monitor) as first,
+        watched(venue, valkey, heir(), trader_id=TRADER, monitor=monitor) as second,
     ):
         for node in (first, second):
             await node.result()

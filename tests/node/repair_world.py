@@ -678,9 +678,7 @@ class Bench:
             strategies=frozenset(STRATEGIES),
             hedging=frozenset(STRATEGIES),
         )
-        lost = SimpleNamespace(
-            steps=lambda _: iter(()), find=lambda _: (), stale=lambda _: {}
-        )
+        lost = SimpleNamespace(steps=lambda _: iter(()), find=lambda _: (), stale=lambda _: {})
         self.rules = config.rules()
         self._observer = Observer(
             TRADER.value,

@@ -84,6 +84,7 @@ def test_nothing_is_written() -> None:
         executed = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
         assert len(client.keys()) == 2
     words = "get mget getrange lrange smembers hgetall scan info ping time dbsize multi discard"
+    words += " hmget pttl"
     words += " config|get config|resetstat config hello auth client client|setinfo client|setname"
     assert executed <= set(words.split())
 
@@ -108,7 +109,7 @@ def test_a_node_that_may_run_is_no_finding() -> None:
 def test_a_user_with_no_more_than_a_node_needs_is_enough_to_see_another_node() -> None:
     """What else it may not ask is told as not known, and blocks nothing."""
     rights = "+get +mget +set +del +scan +rpush +rpushx +lrange +sadd +srem +smembers +hset +hdel"
-    rights += " +hgetall +info +client +hello +auth"
+    rights += " +hgetall +hmget +pttl +pexpire +time +eval +info +client +hello +auth"
     with EmbeddedValkey() as server:
         beat(server)
         acl = ("on", f">{SECRET}", "~trader-T-1:*", "-@all", *rights.split())
@@ -119,7 +120,7 @@ def test_a_user_with_no_more_than_a_node_needs_is_enough_to_see_another_node() -
         }
     assert set(found) == {"ANOTHER_LIVE_NODE", "REDIS_NOT_TOLD"}
     assert found["REDIS_NOT_TOLD"].message == (
-        "Could not be determined: TIME, CONFIG GET appendfsync, CONFIG GET save, "
+        "Could not be determined: CONFIG GET appendfsync, CONFIG GET save, "
         "CONFIG GET stop-writes-on-bgsave-error, DBSIZE, whether it accepts writes."
     )
 

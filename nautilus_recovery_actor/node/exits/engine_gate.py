@@ -49,18 +49,29 @@ class Halt(Protocol):
     def epoch(self) -> int:
         """The epoch that halted it."""
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the permission of the whole node can run out unnoticed."""
+
+    def is_over(self) -> bool:
+        """Return whether it has, which halts the node."""
+
     def reason(self) -> str:
         """Return why only exits pass."""
 
 
 class EngineGate:
-    """Stands at the endpoints of the engines and the emulator while it is closed."""
+    """
+    Stands at the endpoints of the engines and the emulator while it is closed, and with a lease
+    always: a process that was stopped may send an order before anything else has closed it.
+    """
 
     def __init__(self, kernel: NautilusKernel, log: Logger, gate: Halt) -> None:
         self._kernel = kernel
         self._cache = kernel.cache
         self._gate = gate
         self._is_closed = False
+        self._is_between = False
         self.log: Logger = log
         self.msgbus: MessageBus = kernel.msgbus
         self._way_out = WayOut(kernel.cache, kernel.msgbus, kernel.clock.timestamp_ns())
@@ -73,18 +84,31 @@ class EngineGate:
 
     def close(self) -> None:
         """Let only exits pass from now on."""
-        for endpoint, native, checked in self._endpoints:
-            self.msgbus.deregister(endpoint, native)
-            self.msgbus.register(endpoint, checked)
+        self._stand_between()
         self._is_closed = True
 
     def open(self) -> None:
         """Let everything pass."""
-        for endpoint, native, checked in self._endpoints:
-            self.msgbus.deregister(endpoint, checked)
-            self.msgbus.register(endpoint, native)
+        if self._gate.is_limited:
+            self._stand_between()
+        else:
+            self._stand_aside()
         self._is_closed = False
         self._way_out.refused.clear()
+
+    def _stand_between(self) -> None:
+        if not self._is_between:
+            self._is_between = True
+            for endpoint, native, checked in self._endpoints:
+                self.msgbus.deregister(endpoint, native)
+                self.msgbus.register(endpoint, checked)
+
+    def _stand_aside(self) -> None:
+        if self._is_between:
+            self._is_between = False
+            for endpoint, native, checked in self._endpoints:
+                self.msgbus.deregister(endpoint, checked)
+                self.msgbus.register(endpoint, native)
 
     def _check_risk(self, command: Command) -> None:
         self._check(command, self._kernel.risk_engine.execute)
@@ -99,6 +123,9 @@ class EngineGate:
         self._check(command, self._kernel.emulator.execute)
 
     def _check(self, command: Command, execute: Execute) -> None:
+        if not self._is_closed and not self._gate.is_over():
+            execute(command)
+            return
         match command:
             case SubmitOrder():
                 self._submit(command, [command.order], execute)

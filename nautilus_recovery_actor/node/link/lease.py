@@ -5,7 +5,9 @@ Takes the lease of a trader before anything is written, and keeps it while the n
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import redis
 from nautilus_trader.common.component import Logger
@@ -14,29 +16,32 @@ from nautilus_recovery_actor.core import lease as deciding
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.lease import AnotherNodeError
 from nautilus_recovery_actor.core.lease import Claim
+from nautilus_recovery_actor.core.lease import Found
 from nautilus_recovery_actor.core.lease import Holder
 from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.lease import Standing
+from nautilus_recovery_actor.core.lease import Watch
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.link import scripts
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.process import is_known_dead
+from nautilus_recovery_actor.node.link.process import does_run
 from nautilus_recovery_actor.node.link.process import steady_ns
 from nautilus_recovery_actor.node.link.process import this_process
 from nautilus_recovery_actor.node.link.server import Server
 
 
-_LEASE = (names.LEASE,)
-_LEASE_AND_FENCE = (names.LEASE, names.FENCE)
+_KEYS = (names.LEASE, names.FENCE)
 _POLL_SECS = 0.1
+# Whose lease lasts longer than this is not waited for
+_LONGEST_WAIT_SECS = 60.0
 # While the server does not answer it is asked again after this, and then less and less often
 _FIRST_PAUSE_SECS = 0.25
 _NS = 1_000_000_000
 
-# Those that nodes of this process hold: the clock of a process that waits does not go on for them
-_held_here: set[str] = set()
+# Those of this process: one that waits for another keeps it from renewing
+_keepers: "WeakValueDictionary[str, LeaseKeeper]" = WeakValueDictionary()
 
 
 class LeaseKeeper:
@@ -54,12 +59,16 @@ class LeaseKeeper:
         self._heartbeat_secs = heartbeat_secs
         self._lease_secs = deciding.lease_secs(heartbeat_secs)
         self._tenure_secs = deciding.tenure_secs(heartbeat_secs)
+        # Another question must have time while nobody else can have it
+        self._answer_secs = self._lease_secs / 3
         self._log = log
         self._epoch = epoch
         self._on_changed = on_changed
         self._alarm = Alarm(self._on_alarm)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._canary = ""
+        self._watch: Watch | None = None
+        # Whether another node may have written something since this one was made
+        self.has_waited = False
         self.token = uuid4().hex
         self.lease = Lease(Standing.OVER, problem="The lease has not been taken yet")
 
@@ -69,73 +78,70 @@ class LeaseKeeper:
         Whether this node may not trade by now. Who sees that first has the gates closed: a process
         that was stopped may act before its event loop notices how late it is.
         """
-        if self.lease.standing.may_trade and steady_ns() < self.lease.until:
+        if steady_ns() < self.lease.until:
             return False
         self._check()
         return True
 
     # -- AT THE REGISTRATION --
 
-    def take(self) -> None:
+    def take(self, *, may_wait: bool) -> None:
         """
         Take it, and wait where it is not known whether its holder lives: until that renews it, or
-        it runs out.
+        would have had to. Raises `AnotherNodeError` if it lives, or would have to be waited for.
         """
-        seen: Holder | None = None
-        until = time.monotonic() + self._lease_secs + 1
-        while True:
-            try:
-                now, holder = scripts.read_look(self._server.ask_now(scripts.LOOK, _LEASE))
-                match self._claim(holder, seen, now):
-                    case Claim.TAKE if self._taken_now(holder):
-                        return
-                    case Claim.REFUSED:
-                        assert holder is not None
-                        trader_id = self._server.namespace.trader_id
-                        raise AnotherNodeError(deciding.refusal(trader_id, holder, now))
-            except (redis.RedisError, RedisUnusableError, OSError) as e:
-                self._log.error(
-                    f"The lease cannot be taken, and nothing trades without it: {self._why(e)}"
-                )
-                return
-            if time.monotonic() > until:
-                return  # It changes hands faster than it can be looked at: the loop goes on
-            if seen is None and holder is not None:
-                self._log.warning(
-                    f"Waiting for the lease of this trader, at most {self._lease_secs:g} s: "
-                    f"{holder.where} holds it, and is not known to have ended"
-                )
-            seen = seen or holder
-            time.sleep(_POLL_SECS)
+        until = time.monotonic() + _LONGEST_WAIT_SECS
+        try:
+            while not self._taken_now(is_last=not may_wait or time.monotonic() > until):
+                if not self.has_waited and self._watch is not None:
+                    self._log.warning(
+                        f"Waiting for the lease of this trader, at most "
+                        f"{min(self._watch.holder.lasts_secs, _LONGEST_WAIT_SECS):g} s: "
+                        f"{self._watch.holder.where} has it, and is not known to have ended"
+                    )
+                self.has_waited = True
+                time.sleep(_POLL_SECS)
+        except (redis.RedisError, RedisUnusableError, OSError) as e:
+            why = f"{self._where(e)}{deciding.remedy(str(e), self._server.namespace.trader_id)}"
+            self._log.error(f"The lease cannot be taken, and nothing trades without it: {why}")
+            self._change(deciding.broken(self.lease, why))
 
-    def _claim(self, holder: Holder | None, seen: Holder | None, now: int) -> Claim:
-        if holder is not None and holder.token in _held_here:
+    def _taken_now(self, *, is_last: bool) -> bool:
+        found = scripts.read_survey(self._server.ask_now(scripts.SURVEY, _KEYS))
+        match self._claim(found):
+            case Claim.TAKE:
+                asked = steady_ns()
+                return self._take(
+                    self._server.ask_now(scripts.TAKE, _KEYS, *self._arguments(found)), asked
+                )
+            case Claim.WAIT if not is_last:
+                return False
+            case _:
+                raise AnotherNodeError(
+                    deciding.refusal(
+                        self._server.namespace.trader_id, found, is_here=_is_here(found.last)
+                    )
+                )
+
+    def _claim(self, found: Found) -> Claim:
+        now, last = steady_ns(), found.last
+        self._watch = deciding.watched(self._watch, found, now)
+        if _is_here(last):
             return Claim.REFUSED
-        return deciding.claim(holder, seen, now, is_dead=self._is_dead(holder))
+        return deciding.claim(found, self._watch, now, is_alive=_does_run(last))
 
-    def _taken_now(self, holder: Holder | None) -> bool:
-        asked = steady_ns()
-        answer = self._server.ask_now(scripts.TAKE, _LEASE_AND_FENCE, *self._arguments(holder))
-        return self._take(answer, asked)
+    def _arguments(self, found: Found) -> tuple[object, ...]:
+        least = self.lease.fence + 1
+        return scripts.take_arguments(found, self.token, this_process(), self._lease_secs, least)
 
-    def _arguments(self, holder: Holder | None) -> tuple[object, ...]:
-        process, least = this_process(), self.lease.fence + 1
-        return scripts.take_arguments(holder, self.token, process, "", self._lease_secs, least)
-
-    def _take(self, answer: list[int], asked: int) -> bool:
+    def _take(self, answer: list[Any], asked: int) -> bool:
         if not answer:
             return False
-        _held_here.add(self.token)
-        self._change(deciding.taken(int(answer[0]), asked, self._tenure_secs))
+        fence, now = int(answer[0]), int(answer[1])
+        _keepers[self.token] = self
+        lease = deciding.taken(fence, now * scripts.MS, asked, self._tenure_secs)
+        self._change(deciding.over(lease, steady_ns()))
         return True
-
-    @staticmethod
-    def _is_dead(holder: Holder | None) -> bool:
-        if holder is None or holder.is_reserved:
-            return False
-        # A node of this very process that does not hold it any more has ended without a word
-        is_here = holder.process == this_process() and holder.token not in _held_here
-        return is_here or is_known_dead(holder.process)
 
     # -- WHILE THE NODE RUNS --
 
@@ -143,55 +149,63 @@ class LeaseKeeper:
         """Let the next node have it at once. Waits for the server, but not for long."""
         self._alarm.cancel()
         self._loop = None
-        _held_here.discard(self.token)
-        if self.lease.standing is not Standing.HELD:
+        lease, self.lease = self.lease, deciding.broken(self.lease, "this node was disposed of")
+        if not lease.fence or lease.standing is Standing.TAKEN:
             return
         try:
-            self._server.ask_now(scripts.GIVE_BACK, _LEASE, self.token)
+            self._server.ask_now(scripts.GIVE_BACK, _KEYS, self.token)
         except (redis.RedisError, RedisUnusableError, OSError) as e:
-            self._log.warning(f"The lease was not given back, it runs out: {self._why(e)}")
+            self._log.warning(f"The lease was not given back, it runs out: {self._where(e)}")
 
     async def keep(self) -> None:
         """Renew it from now on."""
         self._loop = asyncio.get_running_loop()
+        self._check()  # The node may have been built long ago
         self._arm()
         pause_secs = _FIRST_PAUSE_SECS
         while self.lease.standing is not Standing.TAKEN:
             try:
-                await self._renew()
+                async with asyncio.timeout(self._answer_secs):
+                    await self._renew()
                 pause_secs = _FIRST_PAUSE_SECS
                 await asyncio.sleep(self._heartbeat_secs)
+                continue
             except (redis.RedisError, OSError) as e:  # Timeouts too
-                self._change(deciding.away(self.lease, self._why(e)))
-                await asyncio.sleep(pause_secs)
-                pause_secs = min(pause_secs * 2, self._heartbeat_secs)
+                self._change(deciding.away(self.lease, self._where(e)))
+            except Exception as e:  # Nobody would hear of it, and the gates be open
+                self._log.exception("The lease is not kept", e)
+                self._change(deciding.broken(self.lease, _why(e)))
+            await asyncio.sleep(pause_secs)
+            pause_secs = min(pause_secs * 2, self._heartbeat_secs)
 
     async def _renew(self) -> None:
-        asked, canary = steady_ns(), uuid4().hex
-        keys = [self._server.namespace.own_key(name) for name in _LEASE_AND_FENCE]
-        answer = await self._server.ask(
-            scripts.RENEW,
-            keys,
-            self.token,
-            round(self._lease_secs * 1000),
-            self._epoch(),
-            canary,
-            self.lease.fence,
-        )
+        asked, lasting_ms = steady_ns(), round(self._lease_secs * 1000)
+        answer = await self._ask(scripts.RENEW, self.token, lasting_ms, self._epoch())
         renewal = scripts.read_renewal(answer)
         if renewal.is_renewed:
-            self._canary = canary
-            self._change(deciding.taken(self.lease.fence, asked, self._tenure_secs))
+            lease = deciding.renewed(self.lease, renewal.fence, asked, self._tenure_secs)
+            self._change(deciding.over(lease, steady_ns()))
             return
-        now, holder = scripts.read_look(await self._server.ask(scripts.LOOK, keys[:1]))
-        lease, is_to_take = deciding.lost(
-            self.lease, holder, renewal.fence, now, is_dead=self._is_dead(holder)
-        )
-        self._change(lease)
-        if is_to_take:
+        found = scripts.read_survey(await self._ask(scripts.SURVEY))
+        if self._is_to_take(found):
             asked = steady_ns()
-            answer = await self._server.ask(scripts.TAKE, keys, *self._arguments(holder))
-            self._take(answer, asked)
+            self._take(await self._ask(scripts.TAKE, *self._arguments(found)), asked)
+        if self.lease.standing is Standing.TAKEN:  # Its gates are closed: who waits may know
+            await self._ask(scripts.YIELD, self.lease.fence)
+
+    def _is_to_take(self, found: Found) -> bool:
+        if self.lease.fence:
+            lease, is_to_take = deciding.lost(self.lease, self.token, found)
+            self._change(lease)
+            return is_to_take
+        claim = self._claim(found)
+        if claim is Claim.REFUSED and found.last is not None:
+            self._change(deciding.forgone(self.lease, found.last))
+        return claim is Claim.TAKE
+
+    async def _ask(self, script: str, *values: object) -> Any:
+        keys = [self._server.namespace.own_key(name) for name in _KEYS]
+        return await self._server.ask(script, keys, *values)
 
     # -- WHERE IT STANDS --
 
@@ -200,7 +214,7 @@ class LeaseKeeper:
         self._arm()
 
     def _arm(self) -> None:
-        if self._loop is not None and self.lease.standing in (Standing.HELD, Standing.AWAY):
+        if self._loop is not None and self.lease.until:
             delay_secs = (self.lease.until - steady_ns()) / _NS
             self._alarm.arm(self._loop, max(delay_secs, 0))
 
@@ -214,9 +228,39 @@ class LeaseKeeper:
     def _change(self, lease: Lease) -> None:
         before, self.lease = self.lease, lease
         if before.standing is not lease.standing:
+            self._say(before, lease)
             self._on_changed(lease)
         self._arm()
 
-    def _why(self, error: BaseException) -> str:
-        text = one_line(str(error)).rstrip(".") or type(error).__name__
-        return f"{self._server.address}: {text}"
+    def _say(self, before: Lease, lease: Lease) -> None:
+        if lease.standing is Standing.AWAY:
+            secs = max(lease.until - steady_ns(), 0) / _NS
+            self._log.warning(
+                f"{lease.problem}: trading goes on for {secs:.1f} s, while no other node can have "
+                "the lease"
+            )
+        elif lease.standing is Standing.TAKEN and before.standing is Standing.OVER:
+            self._log.error(lease.problem)  # The gates are closed, so that no message says it
+        elif lease.standing is Standing.HELD and before.problem and before.fence:
+            self._log.info(f"The lease is held again (fence {lease.fence})")
+
+    def _where(self, error: BaseException) -> str:
+        return f"{self._server.address}: {_why(error)}"
+
+
+def _why(error: BaseException) -> str:
+    return one_line(str(error)).rstrip(".") or type(error).__name__
+
+
+def _is_here(holder: Holder | None) -> bool:
+    # A node of this process that may trade: it cannot renew while another one is registered
+    keeper = None if holder is None else _keepers.get(holder.token)
+    return keeper is not None and steady_ns() < keeper.lease.until
+
+
+def _does_run(holder: Holder | None) -> bool | None:
+    if holder is None:
+        return None
+    if holder.process == this_process() and not holder.is_reserved:
+        return _is_here(holder)  # A node of this very process may have ended without a word
+    return does_run(holder.process)

@@ -50,14 +50,14 @@ class Link:
     def _is_taken(self) -> bool:
         return self.keeper is not None and self.keeper.lease.standing is Standing.TAKEN
 
-    def open(self) -> None:
+    def open(self, *, may_wait: bool) -> None:
         """
         Take the lease, before the event loop runs.
 
-        Raises `AnotherNodeError` if another node holds it.
+        Raises `AnotherNodeError` if another node holds it, or may do so and is not waited for.
         """
         if self.keeper is not None:
-            self.keeper.take()
+            self.keeper.take(may_wait=may_wait)
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep it from now on, and hear commands."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from nautilus_recovery_actor.core.lease import Process
-from nautilus_recovery_actor.core.lease import is_dead
+from nautilus_recovery_actor.core.lease import is_alive
 
 
 _PROC = Path("/proc")
@@ -16,7 +16,8 @@ _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
 # Fields of /proc/<pid>/stat after the name, which may contain anything
 _STARTED = 19
 
-_NS = 1_000_000_000
+# Linux only: elsewhere a lease may run out unnoticed while the machine sleeps
+_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def this_process() -> Process:
@@ -25,16 +26,14 @@ def this_process() -> Process:
     return Process(socket.gethostname(), pid, _machine(), _started(pid) or "")
 
 
-def is_known_dead(process: Process) -> bool:
-    """Return whether a process is known to have ended: it ran on this machine, and is gone."""
-    return is_dead(process, this_process(), _started(process.pid))
+def does_run(process: Process) -> bool | None:
+    """Return whether a process runs, ``None`` if it ran elsewhere."""
+    return is_alive(process, this_process(), _started(process.pid))
 
 
 def steady_ns() -> int:
     """Return the time of a clock that nobody sets, and that goes on while the machine sleeps."""
-    # Linux only: elsewhere a lease may run out unnoticed while the machine sleeps
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic_ns() if clock is None else time.clock_gettime_ns(clock)
+    return time.clock_gettime_ns(_CLOCK)
 
 
 def _machine() -> str:

@@ -10,79 +10,148 @@ from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.core.lease import Found
 from nautilus_recovery_actor.core.lease import Holder
 from nautilus_recovery_actor.core.lease import Process
+from nautilus_recovery_actor.core.liveness import max_age_of
 
 
-_MS = 1_000_000
+MS = 1_000_000
+_DAY_MS = 86_400_000
+_LONGEST_NUMBER = 18
 
 _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
 
-# KEYS: lease, fence. ARGV: the token and fence it must have now (both empty: there is none), the
-# new token, host, pid, machine, started, operator, milliseconds, and the least fence.
+# Who has the lease, or had it last, as it stands in the lease and, once that has run out, beside
+# the fence; what must not have changed when it is taken; and the next fence, whatever stands there.
+FIELDS = (
+    "token",
+    "fence",
+    "renewed",
+    "free",
+    "since",
+    "lasts",
+    "operator",
+    "host",
+    "pid",
+    "machine",
+    "started",
+    "fenced",
+)
+_WHO = (
+    f"local names = {{{', '.join(map(repr, FIELDS))}}}"
+    """
+local function who()
+  local found = redis.call('HMGET', KEYS[1], unpack(names))
+  if found[1] then return found, true end
+  return redis.call('HMGET', KEYS[2], unpack(names)), false
+end
+local function stamp(found)
+  return (found[1] or '') .. '/' .. (found[2] or '') .. '/' .. (found[3] or '')
+end
+local function counted(text)
+  local number = tonumber(text or '') or 0
+  if number >= 0 and number < 9007199254740990 then return math.floor(number) end
+  return 0
+end
+local function put(values)
+  local last = {}
+  for i, name in ipairs(names) do
+    last[2 * i - 1] = name
+    last[2 * i] = values[name] or ''
+  end
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], unpack(last))
+  redis.call('HSET', KEYS[2], unpack(last))
+end
+"""
+)
+
+# KEYS: lease, fence. Returns the time, whether it has not run out, what `TAKE` wants to be told,
+# and who has it or had it last.
+SURVEY = (
+    _NOW
+    + _WHO
+    + """
+local found, is_held = who()
+return {now, is_held and redis.call('PTTL', KEYS[1]) or 0, is_held and 1 or 0, stamp(found), found}
+"""
+)
+
+# KEYS: lease, fence. ARGV: what `SURVEY` said, the new token, host, pid, machine, started, the
+# milliseconds that it lasts, and the least fence.
 # Returns the new fence and the time, or nothing if somebody else was faster.
 TAKE = (
     _NOW
+    + _WHO
     + """
-local lease = redis.call('HMGET', KEYS[1], 'token', 'fence')
-if (lease[1] or '') ~= ARGV[1] or (lease[2] or '') ~= ARGV[2] then return {} end
-local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
-local least = tonumber(ARGV[10])
-if fence < least then
-  fence = least
-  redis.call('HSET', KEYS[2], 'fence', fence)
-end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'token', ARGV[3], 'fence', fence, 'host', ARGV[4], 'pid', ARGV[5],
-  'machine', ARGV[6], 'started', ARGV[7], 'operator', ARGV[8], 'since', now, 'renewed', now)
-redis.call('PEXPIRE', KEYS[1], ARGV[9])
+if stamp(who()) ~= ARGV[1] then return {} end
+local fence = math.max(counted(redis.call('HGET', KEYS[2], 'fence')) + 1, counted(ARGV[8]))
+fence = string.format('%.0f', fence)
+put({token = ARGV[2], fence = fence, renewed = now, since = now, lasts = ARGV[7], host = ARGV[3],
+  pid = ARGV[4], machine = ARGV[5], started = ARGV[6]})
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
 return {fence, now}
 """
 )
 
-# KEYS: lease, fence. ARGV: token, milliseconds, epoch, canary, and the fence of that lease.
-# Returns whether it is renewed, the time, the canary of before, and the fence that is known. From
-# whom an operator took it, the next node need not wait any more.
+# KEYS: lease, fence. ARGV: token, milliseconds, and epoch.
+# Returns whether it is renewed, the time, and the fence that is known.
 RENEW = (
     _NOW
     + """
-local known = redis.call('HMGET', KEYS[2], 'fence', 'canary', 'epoch')
-local lease = redis.call('HMGET', KEYS[1], 'token', 'fenced')
-if lease[1] ~= ARGV[1] then
-  if lease[1] == '' and lease[2] == ARGV[5] then redis.call('HSET', KEYS[1], 'ready', now) end
-  return {0, now, known[2] or '', known[1] or ''}
-end
+local known = redis.call('HMGET', KEYS[2], 'fence', 'epoch')
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return {0, now, known[1] or ''} end
 redis.call('HSET', KEYS[1], 'renewed', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local epoch = math.max(tonumber(known[3] or 0) or 0, tonumber(ARGV[3]))
-redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', epoch), 'canary', ARGV[4])
-return {1, now, known[2] or '', known[1] or ''}
+local epoch = math.max(tonumber(known[2] or 0) or 0, tonumber(ARGV[3]))
+redis.call('HSET', KEYS[2], 'renewed', now, 'epoch', string.format('%.0f', epoch))
+return {1, now, known[1] or ''}
 """
 )
 
-# KEYS: lease, fence. ARGV: operator, milliseconds. Takes the lease from whoever holds it, for the
-# next node that starts. Returns the new fence, and the milliseconds until that may have it.
+# KEYS: lease, fence. ARGV: operator, for how long that is kept, and for how long whoever has it
+# relies on it if that is not written (ms). Takes the lease from whoever holds it, for the next
+# node that starts. Entries that cannot be read are replaced.
+# Returns the new fence, whether nobody has to be waited for, and how long (ms), and who had it.
 TAKE_OVER = (
     _NOW
+    + _WHO
     + """
-local fenced = redis.call('HGET', KEYS[1], 'fence') or ''
-local lasting = redis.call('PTTL', KEYS[1])
-if lasting < 0 then lasting = 0 end
-local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
-if fence <= (tonumber(fenced) or 0) then
-  fence = tonumber(fenced) + 1
-  redis.call('HSET', KEYS[2], 'fence', fence)
+for i = 1, 2 do
+  local token = redis.pcall('HGET', KEYS[i], 'token')
+  if type(token) == 'table' and token.err then redis.call('DEL', KEYS[i]) end
 end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'token', '', 'fence', fence, 'fenced', fenced, 'operator', ARGV[1],
-  'since', now, 'renewed', now, 'ready', now + lasting)
+local found = who()
+local last = {}
+for i, name in ipairs(names) do last[name] = found[i] end
+local is_free = not found[1] or last.free == '1'
+local lasts = counted(last.lasts)
+if lasts == 0 then lasts = tonumber(ARGV[3]) end
+local fenced = found[1] == '' and last.fenced or last.fence
+local fence = math.max(counted(redis.call('HGET', KEYS[2], 'fence')), counted(last.fence)) + 1
+fence = string.format('%.0f', fence)
+put({token = '', fence = fence, renewed = now, since = now, free = is_free and '1' or '',
+  lasts = lasts, operator = ARGV[1], host = last.host, pid = last.pid, machine = last.machine,
+  started = last.started, fenced = fenced})
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return {fence, lasting}
+return {fence, is_free and 1 or 0, is_free and 0 or lasts, now, found}
 """
 )
 
-# KEYS: lease. ARGV: token. Returns whether it was given back.
+# KEYS: lease, fence. ARGV: the fence of who had it when an operator took it. That node has closed
+# its gates: the next one need not wait. Returns whether it is the one.
+YIELD = """
+local last = redis.call('HMGET', KEYS[2], 'token', 'fenced')
+if last[1] ~= '' or last[2] ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], 'free', '1')
+if redis.call('HGET', KEYS[1], 'token') == '' then redis.call('HSET', KEYS[1], 'free', '1') end
+return 1
+"""
+
+# KEYS: lease, fence. ARGV: token. Returns whether it was given back.
 GIVE_BACK = """
+if redis.call('HGET', KEYS[2], 'token') == ARGV[1] then redis.call('HSET', KEYS[2], 'free', '1') end
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
@@ -116,41 +185,51 @@ class Renewal(msgspec.Struct, frozen=True):
 
     is_renewed: bool
     ts: int
-    # What was written with the renewal before, as far as the server knows
-    canary: str
     # How often the lease was taken, ``None`` if the server does not know
     fence: int | None
 
 
 def read_renewal(answer: Sequence[Any]) -> Renewal:
     """Return what `RENEW` answered."""
-    is_renewed, now, canary, fence = answer
-    return Renewal(bool(is_renewed), int(now) * _MS, _text(canary), int(_text(fence) or 0) or None)
+    is_renewed, now, fence = answer
+    return Renewal(bool(is_renewed), int(now) * MS, _number(_text(fence)) or None)
 
 
 def take_arguments(
-    holder: Holder | None, token: str, process: Process, operator: str, secs: float, least: int
+    found: Found, token: str, process: Process, secs: float, least: int
 ) -> tuple[object, ...]:
-    """Return the arguments of `TAKE`, where `holder` has the lease now."""
+    """Return the arguments of `TAKE`, where the server said what was `found`."""
     return (
-        "" if holder is None else holder.token,
-        "" if holder is None else holder.fence,
+        found.stamp,
         token,
         process.host,
         process.pid,
         process.machine,
         process.started,
-        operator,
         round(secs * 1000),
         least,
     )
+
+
+def read_survey(answer: Sequence[Any]) -> Found:
+    """Return what `SURVEY` answered. Damage reads as unknown."""
+    now, lasting, is_held, stamp, values = answer
+    ts = int(now) * MS
+    return Found(ts, read_who(values, ts, int(lasting)), bool(is_held), stamp)
+
+
+def read_who(values: Sequence[Any], ts: int, lasting_ms: int = 0) -> Holder | None:
+    """Return who has the lease or had it last, as a script answers."""
+    found = zip(FIELDS, values, strict=True)
+    fields = {name: _text(value) for name, value in found if value is not None}
+    return _holder(fields, ts, lasting_ms) if "token" in fields else None
 
 
 def read_look(answer: Sequence[Any]) -> tuple[int, Holder | None]:
     """Return what `LOOK` answered: the time, and who holds the lease. Damage reads as unknown."""
     now, lasting, pairs = answer
     fields = {_text(k): _text(v) for k, v in zip(pairs[::2], pairs[1::2], strict=True)}
-    ts = int(now) * _MS
+    ts = int(now) * MS
     return ts, _holder(fields, ts, int(lasting)) if fields else None
 
 
@@ -166,10 +245,11 @@ def _holder(fields: Mapping[str, str], ts: int, lasting_ms: int) -> Holder:
         fence=_number(fields.get("fence")),
         process=process,
         operator=fields.get("operator", ""),
-        ts_since=_number(fields.get("since")) * _MS,
-        ts_renewed=_number(fields.get("renewed")) * _MS,
-        ts_until=ts + max(lasting_ms, 0) * _MS,
-        ts_ready=_number(fields.get("ready")) * _MS,
+        ts_since=_number(fields.get("since")) * MS,
+        ts_renewed=_number(fields.get("renewed")) * MS,
+        ts_until=ts + max(lasting_ms, 0) * MS,
+        lasts_secs=_lasts_ms(fields.get("lasts")) / 1000,
+        is_free=fields.get("free") == "1",
     )
 
 
@@ -178,4 +258,10 @@ def _text(value: object) -> str:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdecimal() else 0
+    is_one = text is not None and text.isdecimal() and len(text) < _LONGEST_NUMBER
+    return int(text) if text is not None and is_one else 0
+
+
+def _lasts_ms(text: str | None) -> int:
+    lasts = _number(text)
+    return lasts if 0 < lasts < _DAY_MS * 3 else round(max_age_of(None) * 1000)

@@ -277,10 +277,12 @@ class RecoveryMonitorActor(Actor):
             self._on_command,
             is_restored=is_restored_by(cache, settings.database),
         )
-        link.open()
+        link.open(may_wait=not internals.is_trader_running(msgbus))
         if cache is None or not cache.use_instance_id:  # Whose every start begins empty
             msgbus.register(WRITES_ENDPOINT, self._offer_writes)
         if link.keeper is not None:
+            if link.keeper.has_waited:
+                internals.load_cache_again(msgbus)  # Another node has traded meanwhile
             msgbus.register(LEASE_ENDPOINT, self._limit)
         return link
 
@@ -417,7 +419,10 @@ class RecoveryMonitorActor(Actor):
         if self._link is None:
             return
         self._link.begin(loop)
-        if self._link.keeper is not None:
+        self._look_at_lease()
+
+    def _look_at_lease(self) -> None:
+        if self._link is not None and self._link.keeper is not None:
             self._on_lease(self._link.keeper.lease)
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
@@ -453,6 +458,7 @@ class RecoveryMonitorActor(Actor):
         """
         with self._decisions.guarded("resuming"):
             self._decisions.decide(happened.TraderRuns(*self._decisions.moment()))
+            self._look_at_lease()  # It may have run out while the trader was stopped
             if self._loop is not None:
                 self._beat()
 

@@ -22,13 +22,17 @@ LONGEST_TEXT = 200
 
 _UNWANTED = "without any password configured"
 
-# What NautilusTrader sends for its cache. `{}` stands for a key; those that write are not executed.
+# What NautilusTrader sends for its cache, and the monitor for its lease. `{}` stands for a key;
+# those that write are not executed.
 _READS = (
     "GET {}",
     "MGET {}",
     "LRANGE {} 0 0",
     "SMEMBERS {}",
     "HGETALL {}",
+    "HMGET {} 0",
+    "PTTL {}",
+    "TIME",
     "SCAN 0 MATCH {}*",
     "INFO server",
 )
@@ -41,6 +45,8 @@ _WRITES = (
     "HSET {} 0 0",
     "HDEL {} 0",
     "DEL {}",
+    "PEXPIRE {} 1",
+    "EVAL return 1 {}",
 )
 
 

@@ -110,6 +110,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     # restored from a cache that was old
     storage: tuple[StorageIncident, ...] = ()
     stale_caches: tuple[Discrepancy, ...] = ()
+    # Which process holds the lease of the trader, empty if none does
+    lease: str = ""
     # Whether the monitor is in shadow mode and blocks nothing
     is_shadow: bool = False
 
