@@ -129,25 +129,14 @@ class World:
         for state in self.states:
             self.venue.set_slices(state.symbol, state.slices)
         before = self._bench.ended(self.process(options={"sets_up": True}))
-        trades = self.venue.state()["trades"]
-        self._traded = {trade["id"] for trade in trades}
+        self._traded = {trade["id"] for trade in self.venue.state()["trades"]}
         for state in self.states:
-            self._realized[state] = sum(
-                (
-                    Decimal(one["pnl"])
-                    for one in before["positions"]
-                    if one["symbol"] == state.symbol
-                ),
-                Decimal(0),
-            )
-            self._gross[state] = sum(
-                (
-                    Decimal(trade["realizedPnl"])
-                    for trade in trades
-                    if trade["symbol"] == state.symbol
-                ),
-                Decimal(0),
-            )
+            # Not what the venue has: 1.231 itself forgets what a position was before it was opened
+            # again under the venue's ID
+            held = [one for one in before["positions"] if one["symbol"] == state.symbol]
+            realized = sum((Decimal(one["pnl"]) for one in held), Decimal(0))
+            self._realized[state] = realized
+            self._gross[state] = realized + sum((Decimal(one["fees"]) for one in held), Decimal(0))
             ids = before["client_ids"][state.symbol]
             self._stories[state] = story = Story(self.venue, state.symbol, ids)
             state.away(story)

@@ -2,6 +2,7 @@
 What a node holds, as plain values.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ def _position(position: Position) -> dict[str, Any]:
         "qty": str(position.signed_decimal_qty()),
         "avg_px": position.avg_px_open,
         "pnl": str(position.realized_pnl.as_decimal()) if position.realized_pnl else "0",
+        "fees": str(sum((fee.as_decimal() for fee in position.commissions()), Decimal(0))),
         "events": position.event_count,
     }
 
