@@ -1,5 +1,5 @@
 """
-An operator's commands to the monitor (long: public docstrings).
+An operator's commands to the monitor.
 
 A component of the node sends one to the endpoint ``RecoveryMonitor.command``; from outside
 `nautilus_recovery_actor.outside.remote` sends it over Redis.

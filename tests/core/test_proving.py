@@ -684,6 +684,8 @@ def test_an_operator_is_answered_when_the_proof_is_made(rules: Any) -> None:
     world.answer()
     text = "Proven: 3 instruments of 1 account agree with the venue"
     assert answers(world) == [happened.Answer("1", True, text)]
+    # Who asked inside the node reads it in the log
+    assert happened.Log(Severity.INFO, text) in world.actions
 
 
 def test_a_question_from_before_the_command_is_not_its_proof() -> None:
@@ -719,6 +721,7 @@ def test_an_operator_is_told_what_stands() -> None:
     (answer,) = answers(world)
     assert not answer.is_accepted
     assert answer.text == f"Differs: {BTC} ORDER_NOT_AT_VENUE (O-1: venue no report, cache X)"
+    assert happened.Log(Severity.WARN, answer.text) in world.actions
 
 
 def test_an_operator_is_told_who_does_not_answer() -> None:
@@ -743,6 +746,8 @@ def test_what_cannot_be_proven_now_is_refused(recovery: Recovery, text: str) -> 
     (answer,) = answers(world)
     assert not answer.is_accepted
     assert answer.text.startswith(text)
+    refused = f"Refused to verify by ann@desk (checked): {answer.text}"
+    assert happened.Log(Severity.WARN, refused) in world.actions
 
 
 def test_a_second_operator_waits_for_the_first() -> None:
