@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from nautilus_trader.live.node import TradingNode
 
@@ -114,6 +115,8 @@ class World:
         self.venue = bench.venue
         self.wrong: dict[WrongState, Found] = {}
         self._bench = bench
+        # Another world of the same states is saved beside it
+        self._name = uuid4().hex
         self._stories: dict[WrongState, Story] = {}
         self._realized: dict[WrongState, Decimal] = {}
         self._gross: dict[WrongState, Decimal] = {}
@@ -173,10 +176,6 @@ class World:
         self._bench.forget()
         self._bench.store(self._stored)
         self.venue.restore(self._name)
-
-    @property
-    def _name(self) -> str:
-        return ",".join(state.base for state in self.states)
 
     # -- NODES --
 
