@@ -23,6 +23,7 @@ from nautilus_recovery_actor.core import delivery
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.lease import Standing
+from nautilus_recovery_actor.node.link import client as client_module
 from nautilus_recovery_actor.node.link import commands as hearing
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.server import Server
@@ -313,7 +314,7 @@ def test_an_answer_that_comes_while_the_one_before_has_just_been_sent_is_sent_to
         Server(valkey.url, WHERE), None, Logger("Commands"), lambda *_: None
     )
     first, second = (CommandAnswer(command("resume").command_id, True, "", 1) for _ in range(2))
-    disconnect = hearing.disconnect
+    disconnect = client_module.disconnect
 
     async def closing(client: Any) -> None:
         await disconnect(client)
