@@ -21,4 +21,5 @@ def node(valkey: EmbeddedValkey) -> Iterator[NodeProcess]:
         trader_id="COMMANDED-001",
     ) as process:
         process.wait_for("started")
+        valkey.wait_for(lambda client: client.exists("trader-COMMANDED-001:recovery:listener"))
         yield process

@@ -23,6 +23,7 @@ from nautilus_recovery_actor.core import delivery
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.lease import Standing
+from nautilus_recovery_actor.node.link import client as client_module
 from nautilus_recovery_actor.node.link import commands as hearing
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.server import Server
@@ -303,6 +304,35 @@ def test_an_answer_that_cannot_be_sent_costs_a_line(
             assert line.startswith("An operator could not be answered: 127.0.0.1:")
 
     asyncio.run(scenario())
+
+
+def test_an_answer_that_comes_while_the_one_before_has_just_been_sent_is_sent_too(
+    valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection of the answers is being closed by then."""
+    commands = hearing.Commands(
+        Server(valkey.url, WHERE), None, Logger("Commands"), lambda *_: None
+    )
+    first, second = (CommandAnswer(command("resume").command_id, True, "", 1) for _ in range(2))
+    disconnect = client_module.disconnect
+
+    async def closing(client: Any) -> None:
+        await disconnect(client)
+        commands.answer(second)
+
+    async def scenario() -> None:
+        monkeypatch.setattr(hearing, "disconnect", closing)
+        commands._unanswered = dict.fromkeys((first.command_id, second.command_id))
+        commands.answer(first)
+        assert commands.answering is not None
+        await commands.answering
+
+    asyncio.run(scenario())
+    with valkey.client() as client:
+        for said in (first, second):
+            key = WHERE.own_key(names.ANSWER.format(command_id=said.command_id))
+            assert client.lrange(key, 0, -1) == [msgspec.json.encode(said)]
+            assert 0 < client.ttl(key) <= 60
 
 
 def test_a_lost_connection_is_made_anew_and_misses_nothing(

@@ -178,6 +178,10 @@ class Commands:
             self.answering = asyncio.get_running_loop().create_task(self._answer())
 
     async def _answer(self) -> None:
+        while self._answers:  # One may come while the connection is closed
+            await self._send_answers()
+
+    async def _send_answers(self) -> None:
         # On another connection: the one that listens waits
         client = self._server.listener()
         try:
