@@ -57,7 +57,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    require("cli", "redis", *(["rich"] if arguments.format == "table" else []))
+    if arguments.format == "table":
+        require("cli", "rich")
     # NautilusTrader is slow to import
     from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
     from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415

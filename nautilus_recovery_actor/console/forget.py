@@ -91,7 +91,7 @@ def add_to(commands: Commands) -> None:
 
 def _forget(arguments: argparse.Namespace) -> int:
     _check(arguments.parser, arguments)
-    require("cli", "redis", "rich")
+    require("cli", "rich")
     # What needs the extra is imported when it is there
     from redis.exceptions import NoPermissionError  # noqa: PLC0415
 

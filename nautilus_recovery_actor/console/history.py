@@ -15,7 +15,6 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
 from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import add_record
@@ -54,7 +53,6 @@ def _count(text: str) -> int:
 
 
 def _history(arguments: argparse.Namespace) -> int:
-    require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
 

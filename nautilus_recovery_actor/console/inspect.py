@@ -45,7 +45,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    require("cli", "redis", "rich")
+    require("cli", "rich")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415

@@ -12,7 +12,6 @@ from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
-from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
@@ -57,7 +56,6 @@ def add_to(commands: Commands) -> None:
 
 
 def _lease(arguments: argparse.Namespace) -> int:
-    require("cli", "redis")
     return _take_over(arguments) if arguments.take_over else _show(arguments)
 
 

@@ -18,7 +18,6 @@ from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import namespace
@@ -129,7 +128,6 @@ def ask(
     arguments: argparse.Namespace, action: "Action", **what: Any
 ) -> "tuple[OperatorCommand, CommandAnswer] | None":
     """Send a command to a running node, and return it with its answer, ``None`` if interrupted."""
-    require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415

@@ -18,7 +18,6 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import positive
-from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import connected
@@ -63,7 +62,6 @@ def add_to(commands: Commands) -> None:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
-    require("cli", "redis")
     report = _newest(arguments)
     steps = planned(report.repairs, arguments.instrument)
     refused = [

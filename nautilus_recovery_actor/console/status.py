@@ -14,7 +14,6 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import positive
-from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
@@ -74,7 +73,6 @@ def add_max_age(command: argparse.ArgumentParser) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    require("cli", "redis")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import NodeStatus  # noqa: PLC0415

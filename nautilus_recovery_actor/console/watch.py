@@ -20,7 +20,6 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
 from nautilus_recovery_actor.console.common import positive
-from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
@@ -64,7 +63,6 @@ def add_to(commands: Commands) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    require("cli", "redis")
     try:
         with _screen(arguments) as (emit, show), connected(arguments) as client:
             return _follow(arguments, client, emit, show)

@@ -346,7 +346,7 @@ def test_nothing_is_written(valkey: EmbeddedValkey, trader_id: str, run: Run) ->
     calls = record.client.info("commandstats")
     names = {name.removeprefix("cmdstat_") for name in calls}
     assert names - {"config|resetstat", "info"} <= {
-        *("getrange", "strlen", "scan", "time", "xread"),
+        *("getrange", "strlen", "scan", "time", "xread", "hmget", "pttl"),
         *(
             "client|setinfo",
             "client|setname",

@@ -95,8 +95,8 @@ def test_a_lease_that_an_operator_took_has_no_node() -> None:
     The line names him.
     """
     assert refused(Seen(now=NOW, holder=holder("", operator="ann@desk"), listener=OTHER)) == (
-        "No node of LIVE- 001 hears commands: operator ann@desk has taken its lease, for the next "
-        "node that starts"
+        "No node of LIVE- 001 hears commands: operator ann@desk (who took it from process 7 on "
+        "desk) has taken its lease, for the next node that starts"
     )
 
 

@@ -139,6 +139,13 @@ FAILURES = {
     "`NOT_RECONCILED`": [
         "test_advice.py::test_an_account_that_stops_answering_goes_on_once_it_answers"
     ],
+    '`ANOTHER_NODE`, "has taken the lease"': [
+        "../lease/test_two_nodes.py::test_an_operator_takes_over",
+        "../lease/test_two_nodes.py::test_a_process_that_was_stopped_sends_nothing_when_it_goes_on",
+    ],
+    '`ANOTHER_NODE`, "ran out"': [
+        "../lease/test_two_nodes.py::test_a_process_that_was_stopped_alone_trades_again"
+    ],
     "`INTERNAL_ERROR`": [f"{_REASONS}test_after_an_error_of_the_monitor_a_restart_is_enough"],
 }
 _BY_ITSELF = f"{_REASONS}test_a_gate_that_waits_for_a_recovery_opens_by_itself"
@@ -146,6 +153,9 @@ GATE = {
     "`RECOVERY_PENDING`": [_BY_ITSELF],
     "`RECOVERY_IN_PROGRESS`": [_BY_ITSELF],
     "`RECOVERY_FAILED`": [one for tests in FAILURES.values() for one in tests],
+    "`RECOVERY_ANOTHER_NODE`": [
+        "../lease/test_two_nodes.py::test_a_process_that_was_stopped_alone_trades_again"
+    ],
     "`RECOVERY_BLOCKED`": [_BLOCKED],
     "`RECOVERY_WARMUP`": [
         "test_warmup.py::test_trading_is_enabled_after_the_indicators_are_warm",
@@ -163,10 +173,19 @@ GATE = {
             "by_then"
         )
     ],
+    "`RECOVERY_CHECKPOINT_NOT_STORED`": [
+        "test_durable.py::test_without_an_answer_in_time_only_exits_are_sent_until_there_is_one"
+    ],
     "`RECOVERY_HOOK_RAISED`": [
         f"{_REASONS}test_a_strategy_whose_hook_raised_is_fixed_and_restarted"
     ],
     "`RECOVERY_BAD_CHECKPOINT`": [f"{_REASONS}test_a_checkpoint_that_cannot_be_read_is_forgotten"],
+    "`RECOVERY_STALE_CHECKPOINT`": [
+        (
+            "test_storage.py::test_a_checkpoint_of_a_store_that_went_back_while_the_node_was_away_"
+            "is_held"
+        )
+    ],
     "`RECOVERY_NO_MONITOR`": [f"{_REASONS}test_a_node_without_a_monitor_trades_once_it_has_one"],
 }
 TABLES = (SEEN, DIFFERENCES, FAILURES, GATE)

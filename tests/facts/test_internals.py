@@ -219,10 +219,21 @@ def stop(venue: PaperVenueControl) -> None:
     asyncio.run(scenario())
 
 
+def kernel_config(venue: PaperVenueControl) -> None:
+    def check(node: Any, asker: Asker) -> None:
+        kernel, bus = node.kernel, node.kernel.msgbus
+        assert internals.KERNEL_CONFIG.is_there(bus)
+        assert internals.listening_kernel(bus) is kernel
+        assert internals.is_trader_running(bus)
+
+    at_a_running_node(venue, check)
+
+
 FACTS = {
     internals.CLIENT_METHODS: client_methods,
     internals.CLIENT_LOG: client_log,
     internals.MASS_STATUS_LISTS: mass_status_lists,
+    internals.KERNEL_CONFIG: kernel_config,
     internals.STARTING_TASK: starting_task,
     internals.CALLING_KERNEL: calling_kernel,
     internals.CLIENTS: clients,

@@ -176,8 +176,9 @@ class Watched:
         self.monitor = monitor
         self.messages: list[RecoveryMessage] = []
         self.answers: list[CommandAnswer] = []
-        self._answer = monitor._decisions.on_answer
-        monitor._decisions.on_answer = self._on_answer
+        if monitor.is_initialized:  # Else it is on no node
+            self._answer = monitor._decisions.on_answer
+            monitor._decisions.on_answer = self._on_answer
         for kind in (RecoveryStarted, RecoveryComplete, RecoveryFailed, RecoveryOverridden):
             node.kernel.msgbus.subscribe(kind.topic(), self.messages.append)
         self.run: NodeRun

@@ -234,7 +234,6 @@ def test_no_handler_of_ours_takes_our_types_from_another_topic(venue: PaperVenue
                 "guarded",
                 "on_order_event",
                 "on_report",
-                "take",
             }
             (feed,) = (one.__self__ for one in ours if one.__name__ == "_take_past")
             feed._is_requested = True  # As if an answer were to come

@@ -239,7 +239,7 @@ def test_refused_writes_are_noticed_and_end_when_they_end(
         assert seen(node, kind) < SLACK_SECS
         assert becomes(own, UNSTORED) < 2 * HEARTBEAT_SECS + SLACK_SECS
         assert re.search(f"REFUSED since .*{code}", capsys.readouterr().out)
-        assert told(node, code) == 1
+        assert told(node, "Redis refuses what this node writes") == 1
         accept(own)
         assert seen(node, kind, is_over=True) < 2 * HEARTBEAT_SECS + SLACK_SECS
         assert seen(node, "REFUSED", is_over=True) < SLACK_SECS

@@ -318,7 +318,6 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
         "MONITOR_TWICE",
         "NO_DATABASE",
         "RECONCILIATION_OFF",
-        "REDIS_CLIENT_MISSING",
         "STRATEGY_UNUSABLE",
     }
     assert [rule.code for rule in rules if rule.severity == Severity.INFO] == [

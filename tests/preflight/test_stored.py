@@ -426,7 +426,6 @@ def test_every_rule_of_stored_data_is_shown_here() -> None:
         "ENTRY_STOPS_START",
         "LAST_ALIVE_UNKNOWN",
         "LOOKBACK_TOO_SHORT",
-        "REDIS_CLIENT_MISSING",  # In `test_without_redis`
         "SLOW_START",
         "STARTUP_TIMEOUT_TOO_SHORT",
         "STRATEGY_ABSENT",

@@ -2,7 +2,6 @@
 Everything that is checked before a node starts.
 """
 
-import importlib.util
 import os
 import time
 from collections.abc import Iterable
@@ -17,6 +16,9 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
 from nautilus_recovery_actor.node.internals import NODE_CONFIG
 from nautilus_recovery_actor.node.internals import node_config
+from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.outside.checks.client_rules import client_findings
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
 from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
@@ -28,8 +30,11 @@ from nautilus_recovery_actor.outside.checks.redact import error_text
 from nautilus_recovery_actor.outside.checks.redact import is_secret
 from nautilus_recovery_actor.outside.checks.redact import secrets_in
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
+from nautilus_recovery_actor.outside.checks.server import look_at_login
+from nautilus_recovery_actor.outside.checks.server import look_at_server
+from nautilus_recovery_actor.outside.checks.stored_facts import read_inventory
+from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
 from nautilus_recovery_actor.outside.checks.stored_rules import ENTRIES_NOT_READ
-from nautilus_recovery_actor.outside.checks.stored_rules import REDIS_CLIENT_MISSING
 from nautilus_recovery_actor.outside.checks.stored_rules import STORED_DATA_UNREADABLE
 from nautilus_recovery_actor.outside.checks.stored_rules import account_findings
 from nautilus_recovery_actor.outside.checks.stored_rules import entry_findings
@@ -151,18 +156,6 @@ def _findings(
 def _server_findings(
     config: TradingNodeConfig, node: NodeFacts, redact: Any, is_live_ok: bool, timeout_secs: float
 ) -> Iterator[Finding]:
-    if importlib.util.find_spec("redis") is None:
-        yield REDIS_CLIENT_MISSING.found("cache.database", "redis-py is not installed.")
-        return
-    # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.node.link.address import Namespace  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.address import database_url  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.server import look_at_login  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.server import look_at_server  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.stored_facts import read_inventory  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.stored_facts import read_stored  # noqa: PLC0415
-
     cache: Any = config.cache
     if problems := look_at_login(cache.database):
         yield from problems

@@ -24,12 +24,6 @@ _NS_IN_MIN = 60_000_000_000
 _MINS_IN_HOUR = 60
 _MINS_IN_DAY = 1_440
 
-REDIS_CLIENT_MISSING = Rule(
-    code="REDIS_CLIENT_MISSING",
-    severity=Severity.BLOCK,
-    consequence="It is unknown whether the server is reliable and what it holds.",
-    remedy="Install it: pip install 'nautilus_recovery_actor[cli]'.",
-)
 LOOKBACK_TOO_SHORT = Rule(
     code="LOOKBACK_TOO_SHORT",
     severity=Severity.WARN,
