@@ -60,7 +60,7 @@ def _keeper(valkey: EmbeddedValkey) -> LeaseKeeper:
 
 def _ask(keeper: LeaseKeeper) -> None:
     for _ in range(_ORDERS):
-        keeper.is_over  # noqa: B018
+        keeper.is_over()
 
 
 async def _longest(keeper: LeaseKeeper | None) -> float:

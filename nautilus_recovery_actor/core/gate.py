@@ -39,12 +39,16 @@ class RecoveryGate:
         "_now",
         "_reason",
         "_released",
+        "is_unrestricted",
     )
 
     def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
         self._now = now
         self._is_over: Callable[[], bool] | None = None
         self._are_all_open = False
+        # Open for every instrument, and nothing else to ask: an attribute, because it is read on
+        # the path of every order
+        self.is_unrestricted = False
         self._epoch = 0
         self._is_open = False
         self._is_failed = False
@@ -58,13 +62,6 @@ class RecoveryGate:
         The newest known epoch, zero before the first.
         """
         return self._epoch
-
-    @property
-    def is_unrestricted(self) -> bool:
-        """
-        Whether every instrument may be traded.
-        """
-        return self._are_all_open and (self._is_over is None or not self._is_over())
 
     @property
     def is_open(self) -> bool:
@@ -82,8 +79,12 @@ class RecoveryGate:
         instrument_id : InstrumentId or str
             The instrument.
         """
-        if self._are_all_open or not self.is_open:
-            return self.is_unrestricted
+        if self.is_unrestricted:
+            return True
+        if not self._is_open or self._is_limited():
+            return False
+        if self._are_all_open:
+            return True
         value = str(instrument_id)
         return value not in self._blocked or self._released.get(value, 0) > self._now()
 
@@ -280,6 +281,7 @@ class RecoveryGate:
 
         """
         self._is_over = is_over
+        self.is_unrestricted = False
 
     def open_without_recovery(self) -> None:
         """
@@ -291,10 +293,11 @@ class RecoveryGate:
         self._blocked, self._released = blocked, {}
         self._is_open = True
         self._are_all_open = not blocked
+        self.is_unrestricted = self._are_all_open and self._is_over is None
 
     def _close(self, reason: str) -> bool:
         was_open, self._is_open = self._is_open, False
-        self._are_all_open = False
+        self._are_all_open = self.is_unrestricted = False
         self._reason = reason
         return was_open
 

@@ -275,6 +275,27 @@ def test_gate_is_unrestricted_just_while_it_is_open_for_every_instrument() -> No
     assert gate.is_unrestricted is False
 
 
+@pytest.mark.parametrize("is_limited_first", [True, False])
+def test_a_gate_is_closed_once_the_permission_of_the_whole_node_has_run_out(
+    is_limited_first: bool,
+) -> None:
+    """It is asked for every order, however the gate was opened, and says why."""
+    is_over = False
+    gate = RecoveryGate()
+    if is_limited_first:
+        gate.limit_by(lambda: is_over)
+    gate.complete(1)
+    if not is_limited_first:
+        gate.limit_by(lambda: is_over)
+    assert gate.is_unrestricted is False  # There is something to ask
+    assert (gate.is_open, gate.is_open_for(BTC), gate.reason()) == (True, True, None)
+    is_over = True
+    assert (gate.is_open, gate.is_open_for(BTC), gate.blocked) == (False, False, frozenset())
+    reason = gate.reason(BTC)
+    assert reason is not None
+    assert reason.startswith("RECOVERY_ANOTHER_NODE: ")
+
+
 def test_a_hold_says_what_a_completed_recovery_waits_for() -> None:
     """The gate stays closed with that reason, and opens when the recovery is completed."""
     gate = RecoveryGate()

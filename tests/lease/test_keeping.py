@@ -67,10 +67,10 @@ def test_a_node_that_was_built_long_before_it_runs_takes_it_again(valkey: Embedd
     keeper = Kept(valkey.url)
     keeper.take(may_wait=True)
     valkey.wait_for(lambda client: not client.exists(KEY))
-    assert keeper.is_over
+    assert keeper.is_over()
 
     async def scenario(_: object) -> None:
-        await keeper.until(lambda: not keeper.is_over)
+        await keeper.until(lambda: not keeper.is_over())
 
     run(keeper, scenario)
     assert keeper.standings == [Standing.HELD, Standing.OVER, Standing.HELD]
@@ -87,9 +87,9 @@ def test_what_raises_unexpectedly_closes_the_gates_until_it_works_again(
         with monkeypatch.context() as patch:
             patch.setattr(scripts, "read_renewal", lambda _: 1 / 0)
             await keeper.until(lambda: keeper.lease.standing is Standing.OVER)
-            assert keeper.is_over
+            assert keeper.is_over()
             assert "division by zero" in keeper.lease.problem
-        await keeper.until(lambda: not keeper.is_over)
+        await keeper.until(lambda: not keeper.is_over())
         assert not task.done()
 
     run(keeper, scenario)
@@ -134,9 +134,9 @@ def test_after_the_end_nothing_is_allowed_and_the_next_one_has_it(valkey: Embedd
     with pytest.raises(AnotherNodeError, match="in this very process"):
         second.take(may_wait=True)
     first.give_back()
-    assert first.is_over
+    assert first.is_over()
     second.take(may_wait=True)
-    assert not second.is_over
+    assert not second.is_over()
 
 
 def test_a_server_that_refuses_leaves_the_gates_closed(valkey: EmbeddedValkey) -> None:
@@ -145,12 +145,12 @@ def test_a_server_that_refuses_leaves_the_gates_closed(valkey: EmbeddedValkey) -
         client.execute_command("ACL", "SETUSER", "node", "on", ">secret", "~*", "+@all", "-eval")
         keeper = Kept(f"redis://node:secret@{valkey.host}:{valkey.port}")
         keeper.take(may_wait=True)
-        assert keeper.is_over
+        assert keeper.is_over()
         assert "eval" in keeper.lease.problem
 
         async def scenario(_: object) -> None:
             client.execute_command("ACL", "SETUSER", "node", "+eval")
-            await keeper.until(lambda: not keeper.is_over)
+            await keeper.until(lambda: not keeper.is_over())
 
         run(keeper, scenario)
         client.execute_command("ACL", "DELUSER", "node")

@@ -72,11 +72,10 @@ class LeaseKeeper:
         self.token = uuid4().hex
         self.lease = Lease(Standing.OVER, problem="The lease has not been taken yet")
 
-    @property
     def is_over(self) -> bool:
         """
-        Whether this node may not trade by now. Who sees that first has the gates closed: a process
-        that was stopped may act before its event loop notices how late it is.
+        Return whether this node may not trade by now. Who sees that first has the gates closed: a
+        process that was stopped may act before its event loop notices how late it is.
         """
         if steady_ns() < self.lease.until:
             return False

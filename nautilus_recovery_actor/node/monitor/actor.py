@@ -320,8 +320,7 @@ class RecoveryMonitorActor(Actor):
     def _limit(self, limit: Callable[[Callable[[], bool]], None]) -> None:
         assert self._link is not None
         assert self._link.keeper is not None
-        keeper = self._link.keeper
-        limit(lambda: keeper.is_over)
+        limit(self._link.keeper.is_over)
 
     def _on_lease(self, lease: Lease) -> None:
         if self._loop is None or self._loop.is_closed():
