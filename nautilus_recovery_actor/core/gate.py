@@ -34,6 +34,7 @@ class RecoveryGate:
         "_blocked",
         "_epoch",
         "_is_failed",
+        "_is_forgone",
         "_is_open",
         "_is_over",
         "_now",
@@ -45,6 +46,7 @@ class RecoveryGate:
     def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
         self._now = now
         self._is_over: Callable[[], bool] | None = None
+        self._is_forgone: Callable[[], bool] | None = None
         self._are_all_open = False
         # Open for every instrument, and nothing else to ask: an attribute, because it is read on
         # the path of every order
@@ -270,18 +272,29 @@ class RecoveryGate:
         self._is_failed = True
         return self._close(reason if reason.startswith("RECOVERY_") else f"RECOVERY_{reason}")
 
-    def limit_by(self, is_over: Callable[[], bool]) -> None:
+    @property
+    def is_forgone(self) -> bool:
+        """
+        Whether somebody else answers for what is held by now, so that exits do not pass either.
+        """
+        return self._is_forgone is not None and self._is_forgone()
+
+    def limit_by(
+        self, is_over: Callable[[], bool] | None, is_forgone: Callable[[], bool] | None = None
+    ) -> None:
         """
         Close also once a permission of the whole node has run out.
 
         Parameters
         ----------
-        is_over : Callable[[], bool]
-            Returns whether it has. It is asked for every order.
+        is_over : Callable[[], bool], optional
+            Returns whether it has. It is asked for every order. With ``None`` there is none.
+        is_forgone : Callable[[], bool], optional
+            Returns whether somebody else has it.
 
         """
-        self._is_over = is_over
-        self.is_unrestricted = False
+        self._is_over, self._is_forgone = is_over, is_forgone
+        self.is_unrestricted = self._are_all_open and is_over is None
 
     def open_without_recovery(self) -> None:
         """

@@ -263,8 +263,9 @@ def lost(lease: Lease, token: str, found: Found) -> tuple[Lease, bool]:
     if last is None or last.token == token:
         return lease, True
     is_older = last.fence < lease.fence and last.ts_since < lease.ts_since
-    if is_older and lease.standing is not Standing.OVER:
-        return lease, True  # An old copy of the server's: this node took it after that
+    if is_older and (lease.standing is not Standing.OVER or not found.is_held):
+        # An old copy of the server's: this node took it after that, and nobody has it now
+        return lease, True
     return forgone(lease, last), False
 
 

@@ -285,7 +285,9 @@ def _opened(
         report=None,
     )
     ended = (happened.Record(overrides.ended(last, fact.now)),) if last.overrides else ()
-    is_counted = not isinstance(fact, happened.Commanded | happened.Broke | happened.Leased)
+    is_counted = not isinstance(fact, happened.Commanded | happened.Broke)
+    if isinstance(fact, happened.Leased) and fact.problem:
+        is_counted = False  # It fails for another reason
     if is_counted and epoch.is_storm(opened.openings, timing):
         opened, actions = _advanced(opened, epoch.Stormed(), rules)
         return opened, (*ended, happened.Open(is_at_runtime=True), *actions)

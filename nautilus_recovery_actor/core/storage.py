@@ -96,7 +96,7 @@ def looked(keeping: Keeping, sight: Sight, now: int) -> tuple[Keeping, tuple[Not
         since = keeping.ts if keeping.ts_gap is None else min(keeping.ts_gap, keeping.ts)
         keeping = _replace(keeping, ts_gap=since)
         notices += more
-    else:
+    elif sight.written is not None:  # Without the lease nothing is tried
         keeping = _ended(keeping, StorageTrouble.REFUSED, _ACCEPTS, now, notices)
     if sight.is_replica:
         keeping, more = _stands(keeping, StorageTrouble.REPLICA, _REPLICA, now)

@@ -3,6 +3,7 @@ The engine-wide guard: only exits pass until the recovery allows trading.
 """
 
 from collections.abc import Callable
+from threading import RLock
 
 from nautilus_trader.common.component import Logger
 from nautilus_trader.common.messages import TradingStateChanged
@@ -87,6 +88,7 @@ class _Halt:
         self._is_over: Callable[[], bool] | None = None
         self._is_shadow = False
         self._is_halting = False
+        self._lock = RLock()  # Timers send on another thread
         self._state_before = TradingState.ACTIVE
         self._engine_gate = EngineGate(kernel, self._log, self)
         kernel.msgbus.subscribe(RISK_EVENTS, self._on_risk_event)
@@ -101,6 +103,7 @@ class _Halt:
         # Not by the topics: a stream from outside may bring messages there
         has_monitor = JOIN_FIRST_ENDPOINT in self._msgbus.endpoints()
         if has_monitor:
+            self._limit_by(None)
             self._msgbus.send(JOIN_FIRST_ENDPOINT, self._on_message)
         return has_monitor
 
@@ -131,8 +134,11 @@ class _Halt:
             self._halt()
 
     def _halt(self) -> None:
-        if self._is_halting:
-            return
+        with self._lock:
+            if not self._is_halting:
+                self._begin_halt()
+
+    def _begin_halt(self) -> None:
         self._state_before = self._risk_engine.trading_state
         self._is_halting = True
         self._engine_gate.close()
@@ -147,8 +153,11 @@ class _Halt:
             )
 
     def _end_halt(self) -> None:
-        if not self._is_halting:
-            return
+        with self._lock:
+            if self._is_halting:
+                self._lift()
+
+    def _lift(self) -> None:
         self._is_halting = False
         self._engine_gate.open()
         state = self._risk_engine.trading_state
@@ -164,9 +173,11 @@ class _Halt:
 
     # -- THE LEASE --
 
-    def _limit_by(self, is_over: Callable[[], bool]) -> None:
+    def _limit_by(
+        self, is_over: Callable[[], bool] | None, is_forgone: Callable[[], bool] | None = None
+    ) -> None:
         self._is_over = is_over
-        self._gate.limit_by(is_over)
+        self._gate.limit_by(is_over, is_forgone)
 
     @property
     def is_limited(self) -> bool:
@@ -181,6 +192,11 @@ class _Halt:
         return is_over
 
     # -- FOR THE GATE --
+
+    @property
+    def is_forgone(self) -> bool:
+        """Whether another node answers for what is held by now."""
+        return self._gate.is_forgone
 
     @property
     def epoch(self) -> int:

@@ -280,6 +280,22 @@ def cache_config(msgbus: MessageBus) -> CacheConfig | None:
     return getattr(config, "cache", None)
 
 
+def fixed_instance_id(msgbus: MessageBus) -> str | None:
+    """Return the instance below which the cache of a node is stored, if each start has the same."""
+    config = getattr(listening_kernel(msgbus), "_config", None)
+    cache = getattr(config, "cache", None)
+    instance_id = getattr(config, "instance_id", None)
+    return (
+        None if cache is None or not cache.use_instance_id or not instance_id else f"{instance_id}"
+    )
+
+
+def begins_empty(msgbus: MessageBus) -> bool:
+    """Return whether the cache of a node finds nothing: each start has an instance of its own."""
+    cache = cache_config(msgbus)
+    return cache is not None and cache.use_instance_id and fixed_instance_id(msgbus) is None
+
+
 # -- WHAT AN ENGINE AND A BUS KNOW --
 
 _CLIENTS = "_clients"

@@ -185,7 +185,7 @@ def test_what_raises_while_it_is_kept_takes_the_permission_away(standing: Standi
         (msgspec.structs.replace(HOLDER, token="own", fence=9), True, True),  # Ran out
         (msgspec.structs.replace(HOLDER, fence=10, ts_since=EPOCH + 1), False, False),
         # An old copy of the server's, from before this node took it
-        (msgspec.structs.replace(HOLDER, fence=8, ts_since=EPOCH - 1), True, False),
+        (msgspec.structs.replace(HOLDER, fence=8, ts_since=EPOCH - 1), True, True),
         # Another one took it from a server that had been emptied
         (msgspec.structs.replace(HOLDER, fence=1, ts_since=EPOCH + 1), False, False),
         (msgspec.structs.replace(HOLDER, fence=10, ts_since=EPOCH - 1), False, False),
@@ -203,6 +203,14 @@ def test_a_lease_is_taken_again_only_if_nobody_had_it(
     if not is_to_take:
         assert after.until == 0
         assert "has taken the lease" in after.problem
+
+
+def test_an_old_copy_in_which_somebody_has_it_is_not_taken_back_once_it_ran_out() -> None:
+    """Who it names may run all the same."""
+    older = Found(EPOCH, msgspec.structs.replace(HOLDER, fence=8, ts_since=EPOCH - 1), is_held=True)
+    held, over = (Lease(one, 9, 100, "", EPOCH) for one in (Standing.HELD, Standing.OVER))
+    assert deciding.lost(held, "own", older) == (held, True)
+    assert deciding.lost(over, "own", older)[0].standing is Standing.TAKEN
 
 
 # -- ON THE MODEL --

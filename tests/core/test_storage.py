@@ -101,6 +101,15 @@ def test_refused_writes_end_when_they_end() -> None:
     assert (keeping.incidents, keeping.ts_gap) == ((), 2)
 
 
+def test_a_refusal_does_not_end_while_nothing_is_tried() -> None:
+    """Without the lease nothing is written, and so nothing refused."""
+    refused = Sight(count=1, refused="OOM", run_id="a")
+    keeping, told = follow(kept(0), refused, Sight(count=1, run_id="a"))
+    assert kinds(told) == [(Trouble.REFUSED, False)]
+    assert keeping.incident(Trouble.REFUSED) is not None
+    assert kinds(follow(kept(1), keeping=keeping)[1]) == [(Trouble.REFUSED, True)]
+
+
 def test_each_reason_of_a_refusal_has_its_remedy() -> None:
     """In one line, whatever the server says."""
     texts = {code: refusal(f"{code} no\nway", 1).text for code in ("OOM", "MISCONF", "BUSY")}

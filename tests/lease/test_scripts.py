@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.lease import Process
@@ -188,3 +189,18 @@ def test_the_server_does_what_the_model_does(lease: Lease, seed: int) -> None:
                 expected.last.fence,
             )
             assert found.last.is_free is expected.last.is_free
+
+
+def test_a_server_that_is_full_still_lets_it_be_renewed(lease: Lease) -> None:
+    """Else a healthy node would lose it, and take it again, and again."""
+    lease.take("a")
+    lease.client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis.OutOfMemoryError):
+            lease.client.set("x", "y")
+        before = lease.client.pttl(lease.lease)
+        assert lease.renew("a")
+        assert lease.client.pttl(lease.lease) >= before
+        assert not lease.renew("b")
+    finally:
+        lease.client.config_set("maxmemory", 0)

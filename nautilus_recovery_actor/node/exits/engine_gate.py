@@ -56,6 +56,10 @@ class Halt(Protocol):
     def is_over(self) -> bool:
         """Return whether it has, which halts the node."""
 
+    @property
+    def is_forgone(self) -> bool:
+        """Whether not even they do: another node answers for what is held by now."""
+
     def reason(self) -> str:
         """Return why only exits pass."""
 
@@ -233,6 +237,11 @@ class EngineGate:
         """The epoch that closed the gate."""
         return self._gate.epoch
 
+    @property
+    def is_forgone(self) -> bool:
+        """Whether another node answers for what is held by now."""
+        return self._gate.is_forgone
+
     def is_open_for(self, _: Order) -> bool:
         """Return whether an order needs no permission."""
         return not self._is_closed
@@ -257,7 +266,8 @@ class EngineGate:
 
     def reject_cancel(self, order: Order) -> None:
         """Answer that an order is not canceled."""
-        reason = would_leave_naked(self._gate.reason())
+        reason = self._gate.reason()
+        reason = reason if self.is_forgone else would_leave_naked(reason)
         self.log.error(f"The cancel of {order.client_order_id} was held back: {reason}")
         self._process(cancel_rejected(order, reason, self._now()))
 

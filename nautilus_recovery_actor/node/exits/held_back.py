@@ -50,6 +50,10 @@ class Gatekeeper(Protocol):
     def epoch(self) -> int:
         """The epoch that closed the gate."""
 
+    @property
+    def is_forgone(self) -> bool:
+        """Whether nothing passes: another node answers for what is held by now."""
+
     def is_open_for(self, order: Order) -> bool:
         """Return whether an order needs no permission any more."""
 
@@ -114,6 +118,8 @@ class HeldBack:
         going: frozenset[str] = frozenset(),
     ) -> Passage:
         """Return whether orders can only reduce, once the orders `going` are canceled."""
+        if self._keeper.is_forgone:
+            return Passage("another node closes it", is_exit=False)
         try:
             return self._way_out.passage(orders, position_id, client_id, going)
         except Exception as e:
@@ -246,6 +252,8 @@ class HeldBack:
 
     def may_change(self, order: Order, *changes: Any) -> bool:
         """Return whether a change of an exit makes it no larger and no looser."""
+        if self._keeper.is_forgone:
+            return False
         try:
             positions = self._way_out.protected_by(order)
             is_refused = self._is_refused(positions) or any(map(self._used_for, positions))
@@ -258,6 +266,8 @@ class HeldBack:
 
     def cancels(self, orders: list[Order]) -> dict[ClientOrderId, Cancel]:
         """Return what it means that orders are canceled, those included that a refusal concerns."""
+        if self._keeper.is_forgone:
+            return dict.fromkeys((one.client_order_id for one in orders), Cancel.LEAVES_NAKED)
         try:
             means = self._way_out.cancels(orders)
         except Exception as e:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nautilus_recovery_actor.core.names import TRADER_PREFIX
+from nautilus_recovery_actor.core.names import general_key
 
 
 if TYPE_CHECKING:  # A probe that looks at Redis alone must not wait for NautilusTrader
@@ -33,6 +34,10 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
     def own_key(self, name: str) -> str:
         """Return the key of an entry beside the cache, the same for each instance."""
         return f"{self._prefix}:{name}"
+
+    def where(self, name: str) -> str:
+        """Return the key of an entry, of the cache or beside it."""
+        return self.key(name) if name.startswith(general_key("")) else self.own_key(name)
 
     @property
     def _prefix(self) -> str:

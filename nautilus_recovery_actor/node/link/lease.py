@@ -82,6 +82,10 @@ class LeaseKeeper:
         self._check()
         return True
 
+    def is_forgone(self) -> bool:
+        """Return whether another node answers for what this one holds."""
+        return self.lease.standing is Standing.TAKEN
+
     # -- AT THE REGISTRATION --
 
     def take(self, *, may_wait: bool) -> None:

@@ -102,8 +102,9 @@ RENEW = (
     + """
 local known = redis.call('HMGET', KEYS[2], 'fence', 'epoch')
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return {0, now, known[1] or ''} end
-redis.call('HSET', KEYS[1], 'renewed', now)
+-- First: a server that is full refuses a script whose first write needs memory
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('HSET', KEYS[1], 'renewed', now)
 local epoch = math.max(tonumber(known[2] or 0) or 0, tonumber(ARGV[3]))
 redis.call('HSET', KEYS[2], 'renewed', now, 'epoch', string.format('%.0f', epoch))
 return {1, now, known[1] or ''}

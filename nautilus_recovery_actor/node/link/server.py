@@ -35,7 +35,7 @@ class Server:
 
     def ask_now(self, script: str, names: Sequence[str], *values: object) -> Any:
         """Ask and wait for it: only before the event loop runs, or when it is over."""
-        keys = [self.namespace.own_key(name) for name in names]
+        keys = [self.namespace.where(name) for name in names]
         with connect(self._url, _AT_REGISTRATION_SECS) as client:
             return client.eval(script, len(keys), *keys, *values)
 
@@ -71,14 +71,23 @@ class Server:
 
 
 def server_of(
-    trader_id: str, cache: CacheConfig | None, override: DatabaseConfig | None
+    trader_id: str,
+    cache: CacheConfig | None,
+    override: DatabaseConfig | None,
+    instance_id: str | None = None,
 ) -> Server | None:
-    """Return the server of a node's cache, or the one that is named instead, ``None`` for none."""
+    """
+    Return the server of a node's cache, or the one that is named instead, ``None`` for none.
+
+    `instance_id` is that of the node, if it has the same one at each start.
+    """
     database = override or (None if cache is None else cache.database)
     if database is None:
         return None
     use_prefix = True if cache is None else cache.use_trader_prefix
-    namespace = Namespace(trader_id=trader_id, use_trader_prefix=use_prefix)
+    namespace = Namespace(
+        trader_id=trader_id, instance_id=instance_id, use_trader_prefix=use_prefix
+    )
     return Server(database_url(database), namespace)
 
 

@@ -133,7 +133,7 @@ class Writes:
 
     async def _attempt(self) -> str:
         entries, values = self._step(self._flying)
-        keys = [self._server.namespace.own_key(entry) for entry in entries]
+        keys = [self._server.namespace.where(entry) for entry in entries]
         try:
             async with asyncio.timeout(_ANSWER_SECS):
                 is_written = await self._server.ask(scripts.WRITE, keys, *values)

@@ -43,6 +43,7 @@ from nautilus_recovery_actor.node.evidence.answers import Answers
 from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
+from nautilus_recovery_actor.node.link.kept import KeptStore
 from nautilus_recovery_actor.node.link.link import Link
 from nautilus_recovery_actor.node.link.server import is_restored_by
 from nautilus_recovery_actor.node.link.server import server_of
@@ -150,7 +151,8 @@ class RecoveryMonitorActor(Actor):
         self._link = self._linked(msgbus, clock)
         self._storage, beside, elsewhere = self._stored(msgbus, clock)
         super().register_base(portfolio, msgbus, cache, clock)
-        self._journal = RecoveryJournal(cache, self._settings.history_size, self.log.warning)
+        kept = KeptStore(cache, self._is_forgone)
+        self._journal = RecoveryJournal(kept, self._settings.history_size, self.log.warning)
         self._intake = Intake(ts_registered=clock.timestamp_ns())
         trader_id, ts_registered = self.trader_id.value, self._intake.ts_registered
         self._lost_orders = LostOrders(
@@ -225,7 +227,7 @@ class RecoveryMonitorActor(Actor):
             # Epochs count on from the last that anything knows, whatever raises afterwards
             self._intake.last_heartbeat = self._journal.heartbeat()
             restored = Restored(
-                is_stored=self._storage is not None,
+                is_stored=self._storage is not None and not internals.begins_empty(msgbus),
                 epoch=self._journal.last_epoch(),
                 heartbeat=self._intake.last_heartbeat,
                 beside=beside,
@@ -263,7 +265,8 @@ class RecoveryMonitorActor(Actor):
         if not internals.KERNEL_CONFIG.is_there(msgbus):
             internals.warn(self.log, (internals.KERNEL_CONFIG,))
         cache = internals.cache_config(msgbus)
-        server = server_of(msgbus.trader_id.value, cache, settings.database)
+        instance_id = internals.fixed_instance_id(msgbus)
+        server = server_of(msgbus.trader_id.value, cache, settings.database, instance_id)
         if server is None:
             return None
         is_leased = settings.lease and not settings.shadow
@@ -278,7 +281,7 @@ class RecoveryMonitorActor(Actor):
             is_restored=is_restored_by(cache, settings.database),
         )
         link.open(may_wait=not internals.is_trader_running(msgbus))
-        if cache is None or not cache.use_instance_id:  # Whose every start begins empty
+        if not internals.begins_empty(msgbus):
             msgbus.register(WRITES_ENDPOINT, self._offer_writes)
         if link.keeper is not None:
             if link.keeper.has_waited:
@@ -295,11 +298,15 @@ class RecoveryMonitorActor(Actor):
     ) -> tuple[Storage | None, Beside | None, Beside | None]:
         # The server of the cache is watched, wherever the lease is
         trader_id, cache = msgbus.trader_id.value, internals.cache_config(msgbus)
-        server = None if isinstance(clock, TestClock) else server_of(trader_id, cache, None)
+        instance_id = internals.fixed_instance_id(msgbus)
+        is_live = not isinstance(clock, TestClock)
+        server = server_of(trader_id, cache, None, instance_id) if is_live else None
         if server is None:
             return None, None, None
         other = self._settings.database
-        elsewhere = server_of(trader_id, cache, other) if other is not None else None
+        elsewhere = None
+        if other is not None:
+            elsewhere = server_of(trader_id, cache, other, instance_id)
         keeper = None if self._link is None or elsewhere is not None else self._link.keeper
         storage = Storage(
             server,
@@ -317,10 +324,14 @@ class RecoveryMonitorActor(Actor):
         if self._pulse.is_armed:
             self._heartbeats.write(self.epoch, self.phase)
 
-    def _limit(self, limit: Callable[[Callable[[], bool]], None]) -> None:
+    def _is_forgone(self) -> bool:
+        keeper = None if self._link is None else self._link.keeper
+        return keeper is not None and keeper.is_forgone()
+
+    def _limit(self, limit: Callable[[Callable[[], bool], Callable[[], bool]], None]) -> None:
         assert self._link is not None
         assert self._link.keeper is not None
-        limit(self._link.keeper.is_over)
+        limit(self._link.keeper.is_over, self._link.keeper.is_forgone)
 
     def _on_lease(self, lease: Lease) -> None:
         if self._loop is None or self._loop.is_closed():
@@ -480,6 +491,8 @@ class RecoveryMonitorActor(Actor):
             self._storage.close()
         if self._link is not None:
             self._link.close()
+        if LEASE_ENDPOINT in self.msgbus.endpoints():
+            self.msgbus.deregister(LEASE_ENDPOINT, self._limit)
         if WRITES_ENDPOINT in self.msgbus.endpoints():
             self.msgbus.deregister(WRITES_ENDPOINT, self._offer_writes)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)

@@ -65,11 +65,18 @@ class Checkpoints:
             msgbus.send(WRITES_ENDPOINT, found.append)
             self._writes = writes = found[0]
             journal.add = self._put
+            if self._is_restored:
+                return  # The monitor came to a strategy that runs
             journal.restore(writes.get)
             try:
                 self._errors += journal.restore(writes.read(journal.keys).get)
             except RedisUnusableError as e:
                 self._unread = f"The newest checkpoint cannot be read: {e}"
+
+    def meet(self) -> None:
+        """Let the monitor that has come write from now on."""
+        if self._journal is not None:
+            self._find_writes(self._journal)
 
     # -- WRITING --
 
@@ -189,6 +196,9 @@ class Checkpoints:
             self._loop = None
         journal = self._journal
         if not self._is_restored and journal is not None:
+            # Once more: a monitor that waited for the lease has loaded the cache again
+            self._errors = journal.restore()
+            self._writes = None
             self._find_writes(journal)
             self._restore(load)
             self._is_restored = True

@@ -151,8 +151,10 @@ class Consumer:
         msgbus = self._strategy.msgbus
         has_monitor = JOIN_ENDPOINT in msgbus.endpoints()
         if has_monitor:
+            self._following.gate.limit_by(None)
             if LEASE_ENDPOINT in msgbus.endpoints():
                 msgbus.send(LEASE_ENDPOINT, self._following.gate.limit_by)
+            self._checkpoints.meet()
             msgbus.send(JOIN_ENDPOINT, self._on_message)
         return has_monitor
 

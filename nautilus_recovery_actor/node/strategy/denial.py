@@ -206,6 +206,11 @@ class Denial:
         """The epoch that closed the gate."""
         return self._following.gate.epoch
 
+    @property
+    def is_forgone(self) -> bool:
+        """Whether another node answers for what is held by now."""
+        return self._following.gate.is_forgone
+
     def is_open_for(self, order: Order) -> bool:
         """Return whether an order needs no permission."""
         is_refused = order.client_order_id in self._unstored
@@ -251,7 +256,8 @@ class Denial:
 
     def reject_cancel(self, order: Order) -> None:
         """Answer that an order is not canceled."""
-        reason = self._signal(order, would_leave_naked(self._reason(order)))
+        reason = self._reason(order)
+        reason = self._signal(order, reason if self.is_forgone else would_leave_naked(reason))
         self.log.error(f"The cancel of {order.client_order_id} was held back: {reason}")
         self._telling.send(cancel_rejected(order, reason, self._now()))
 
