@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 # More processes than cores: most tests wait for a node
 JOBS ?= 5
+# What takes long is left to the matrix: `make test TESTS=` runs all
+TESTS ?= -m 'not long'
 NAUTILUS ?= nautilus_trader
 
 .PHONY: help demo docs test lint types bench ratios crashtest restarts fuzz mutation matrix clean
@@ -18,8 +20,8 @@ demo: $(BIN)/.installed ## Kill a node, restart it, and see what the monitor say
 docs: $(BIN)/.installed ## Write the pages that are generated from the code
 	$(BIN)/python -m docs._generate
 
-test: $(BIN)/.installed ## Run all tests
-	$(PYTEST) -n $(JOBS) --dist loadfile
+test: $(BIN)/.installed ## Run the tests, without those that take long
+	$(PYTEST) -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: $(BIN)/.installed ## Check style
 	$(BIN)/ruff format --check .

@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.text import moment
 
 
 _NS = 1_000_000_000
+_MS = 1_000_000
 _NAMED = 3
 _MAX_EPOCH = 2**53 - 1
 
@@ -30,6 +31,8 @@ class Beside(msgspec.Struct, frozen=True):
     beats: int = 0
     # When the last of these was, by the clock of its node (UNIX ns), zero if that is not known
     ts: int = 0
+    # When the run of that node began, by the same clock
+    ts_begun: int = 0
 
 
 class Staleness(msgspec.Struct, frozen=True):
@@ -80,10 +83,19 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ts_limit(self) -> int:
         """Until when (UNIX ns) a run before may have sent what a kill kept from being stored."""
-        if not self.ts_newest:
-            return 0
+        newest = [self.ts_newest]
+        # Of a run that was killed right after it began nothing need be stored
+        known = (self.beside, self.elsewhere)
+        newest += [one.ts for one in known if one is not None and self._was_short(one)]
+        return max(newest) + self._age if any(newest) else 0
+
+    @property
+    def _age(self) -> int:
         interval_secs = None if self.heartbeat is None else self.heartbeat.interval_secs
-        return self.ts_newest + round(max_age_of(interval_secs) * _NS)
+        return round(max_age_of(interval_secs) * _NS)
+
+    def _was_short(self, beside: Beside) -> bool:
+        return bool(beside.ts_begun) and 0 <= beside.ts - beside.ts_begun <= self._age
 
     @property
     def has(self) -> str:
@@ -135,7 +147,15 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_beside(fields: Mapping[str, str]) -> Beside:
     """Return what a server keeps beside a cache. Damage reads as unknown."""
-    return Beside(*(_number(fields.get(name, "")) for name in ("epoch", "beats", "beat")))
+
+    def number(name: str) -> int:
+        return _number(fields.get(name, ""))
+
+    # Where only the lease is, the server's clock has to do
+    ts, ts_begun = number("beat"), number("begun")
+    if not ts:
+        ts, ts_begun = number("renewed") * _MS, number("since") * _MS
+    return Beside(number("epoch"), number("beats"), ts, ts_begun)
 
 
 def _number(text: str) -> int:

@@ -159,6 +159,7 @@ def test_a_node_that_is_killed_while_it_is_asked_is_not_waited_for(
             assert client.llen(key) == 0
 
 
+@pytest.mark.long
 def test_a_paused_node_does_nothing_of_it_when_it_wakes_up(
     valkey: EmbeddedValkey, venue: PaperVenue, trader_id: str
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_paused_node_does_nothing_of_it_when_it_wakes_up(
         assert (code, f"{ETH} is not released" in err) == (1, True)
 
 
+@pytest.mark.long
 def test_each_of_two_traders_on_one_server_gets_its_own(
     valkey: EmbeddedValkey, venue: PaperVenue, trader_id: str
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_node_whose_keys_have_no_prefix(
 
 
 @pytest.mark.parametrize("is_behind_tls", [False, True])
+@pytest.mark.long
 def test_a_server_of_the_monitors_own(
     valkey: EmbeddedValkey,
     venue: PaperVenue,
@@ -250,6 +253,7 @@ def ends(server: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", [stalls, ends])
+@pytest.mark.long
 def test_a_server_that_is_gone_while_the_answer_is_waited_for(
     tmp_path: Path, venue: PaperVenue, trader_id: str, fault: Callable[[Any], None]
 ) -> None:

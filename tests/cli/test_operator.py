@@ -354,17 +354,6 @@ def test_wrong_usage_is_told(
     assert told in capsys.readouterr().err
 
 
-def test_a_missing_client_is_named_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Who installed the package without the extra learns how to get it."""
-    monkeypatch.setitem(sys.modules, "redis", None)
-    assert main(["resume", "--trader", TRADER, "--reason", "because"]) == 2
-    assert capsys.readouterr().err == (
-        "Dependencies are missing: pip install 'nautilus_recovery_actor[cli]'\n"
-    )
-
-
 def test_an_interrupted_command_is_taken_back(valkey: EmbeddedValkey) -> None:
     """Who stops waiting is told where to look, and leaves nothing behind."""
     trader_id = f"PAUSED-{uuid4().hex[:6]}"

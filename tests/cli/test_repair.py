@@ -84,6 +84,7 @@ def test_a_plan_is_carried_out_once_and_is_proven(valkey: EmbeddedValkey, trader
     assert newest(valkey, trader).epoch == 2
 
 
+@pytest.mark.long
 def test_a_plan_for_another_instrument_is_not_carried_out(
     valkey: EmbeddedValkey, trader: str
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_plan_for_another_instrument_is_not_carried_out(
     assert told["approval"]["instrument_id"] == ETH
 
 
+@pytest.mark.long
 def test_a_venue_that_has_moved_since_is_planned_anew(
     valkey: EmbeddedValkey, venue: PaperVenue, trader: str
 ) -> None:
@@ -145,6 +147,7 @@ def test_on_a_terminal_the_operator_is_asked(
 
 
 @pytest.mark.parametrize(("after", "is_stored"), [(0, False), (1, False), (1, True)])
+@pytest.mark.long
 def test_a_node_that_is_killed_while_it_repairs_ends_right_after_the_next_start(
     valkey: EmbeddedValkey, venue: PaperVenue, after: int, is_stored: bool
 ) -> None:

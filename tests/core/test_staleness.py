@@ -117,6 +117,20 @@ def test_a_server_that_counts_less_than_the_heartbeat_went_back() -> None:
         assert found.knows == f"57 heartbeats written, of which Redis has {beats}"
 
 
+def test_a_run_that_was_killed_right_after_it_began_makes_no_cache_old() -> None:
+    """What it wrote beside the cache is there at once, what it wrote to the cache is not yet."""
+    begun = START + 5_000
+    for secs, is_old in ((0.2, False), (14, False), (16, True)):
+        last = Beside(8, 300, int((begun + secs) * NS), begun * NS)
+        sent = order_id(5_000 + secs)
+        for fields in ({"beside": last}, {"elsewhere": last}):
+            found = restored(**fields)
+            assert (found.staleness() is not None) is is_old
+            assert (found.by_orders([sent]) is not None) is is_old
+    first = restored(epoch=0, heartbeat=None, beside=Beside(1, 1, begun * NS, begun * NS))
+    assert first.staleness() is first.by_orders([order_id(5_000)]) is None
+
+
 def test_a_later_epoch_beside_the_cache_is_known_unless_a_kill_explains_it() -> None:
     """It is written at once, the cache's after its buffer."""
     soon, late = (START + 110) * NS, (START + 200) * NS
@@ -165,6 +179,9 @@ def test_more_that_is_stored_never_makes_a_cache_older(
 
 def test_damage_beside_the_cache_reads_as_unknown() -> None:
     """A hash that anybody may have written."""
-    assert read_beside({"epoch": "7", "beats": "3", "beat": "9"}) == Beside(7, 3, 9)
+    both = {"epoch": "7", "beats": "3", "beat": "9", "begun": "8", "since": "1", "renewed": "2"}
+    assert read_beside(both) == Beside(7, 3, 9, 8)
+    lease = {"epoch": "7", "since": "1", "renewed": "2"}
+    assert read_beside(lease) == Beside(7, 0, 2_000_000, 1_000_000)
     assert read_beside({"epoch": "-1", "beats": "x", "beat": "9" * 30}) == Beside()
     assert read_beside({}) == Beside()

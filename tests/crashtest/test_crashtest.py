@@ -260,6 +260,7 @@ def test_a_position_that_the_venue_does_not_hold_is_found() -> None:
     ("seed", "options"),
     [("3", ()), ("3", ("--native-stops",))],  # With stops in a recovery, ours and natively
 )
+@pytest.mark.long
 def test_a_node_killed_once_at_each_moment_recovers_each_time(
     seed: str, options: tuple[str, ...]
 ) -> None:

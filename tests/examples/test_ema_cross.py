@@ -191,6 +191,7 @@ def test_a_naked_position_beyond_its_stop_is_closed(
     assert (closing.kind, closing.qty, closing.reduce_only) == ("MARKET", Decimal(1), True)
 
 
+@pytest.mark.long
 def test_a_bracket_that_was_never_answered_is_not_sent_again(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_bracket_that_was_never_answered_is_not_sent_again(
     assert len([order for order in venue.state().orders if not order.reduce_only]) == 1
 
 
+@pytest.mark.long
 def test_a_bracket_that_was_never_sent_is_no_reason_to_wait(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -237,6 +239,7 @@ def test_a_bracket_that_was_never_sent_is_no_reason_to_wait(
     assert len(venue.submitted()) == 3
 
 
+@pytest.mark.long
 def test_when_redis_was_lost_the_bracket_at_the_venue_is_taken_up(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:

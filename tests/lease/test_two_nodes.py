@@ -43,6 +43,7 @@ def test_a_second_node_by_hand_is_refused_with_one_line(scene: Scene, is_here: b
     scene.starts_again()
 
 
+@pytest.mark.long
 def test_in_a_rollout_the_next_node_trades_when_the_one_before_has_stopped(scene: Scene) -> None:
     """It waits for what it cannot see, and not for a lease that is given back."""
     first = scene.start(heartbeat_secs=LONG_SECS)
@@ -68,6 +69,7 @@ def test_what_was_killed_on_this_machine_is_not_waited_for(scene: Scene) -> None
     scene.starts_again()
 
 
+@pytest.mark.long
 def test_what_was_killed_elsewhere_is_waited_for(scene: Scene) -> None:
     """For as long as its lease lasts."""
     first = scene.start()
@@ -101,6 +103,7 @@ def test_a_process_that_was_stopped_sends_nothing_when_it_goes_on(
     scene.starts_again()
 
 
+@pytest.mark.long
 def test_a_process_that_was_stopped_alone_trades_again(scene: Scene) -> None:
     """After a new recovery: nobody had the lease meanwhile."""
     first = scene.start()
@@ -115,6 +118,7 @@ def test_a_process_that_was_stopped_alone_trades_again(scene: Scene) -> None:
     scene.starts_again()
 
 
+@pytest.mark.long
 def test_in_a_split_the_node_that_reaches_the_server_trades(scene: Scene) -> None:
     """The other one stops by its own clock before, and stays closed when the way is there again."""
     with way_to(scene.valkey.port) as way:
@@ -134,6 +138,7 @@ def test_in_a_split_the_node_that_reaches_the_server_trades(scene: Scene) -> Non
         scene.starts_again()
 
 
+@pytest.mark.long
 def test_without_a_server_for_a_while_it_goes_on(scene: Scene) -> None:
     """For as long as nobody else can have the lease, and then after a new recovery."""
     with way_to(scene.valkey.port) as way:
@@ -149,6 +154,7 @@ def test_without_a_server_for_a_while_it_goes_on(scene: Scene) -> None:
         scene.starts_again()
 
 
+@pytest.mark.long
 def test_an_operator_takes_over(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
     """The gates of the one close, the other one trades, and the first says who did it."""
     first = scene.start()

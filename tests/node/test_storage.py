@@ -222,6 +222,7 @@ def working_snapshots(server: Server) -> None:
         (demoted, promoted, "READONLY", "REPLICA"),
     ],
 )
+@pytest.mark.long
 def test_refused_writes_are_noticed_and_end_when_they_end(
     venue: PaperVenue,
     own: Server,
@@ -249,6 +250,7 @@ def test_refused_writes_are_noticed_and_end_when_they_end(
         node.kill()
 
 
+@pytest.mark.long
 def test_a_restart_that_loses_nothing_is_only_mentioned(venue: PaperVenue, own: Server) -> None:
     """With what was written until the last heartbeat, it is the same server."""
     with trading(venue, own, monitor={"heartbeat_secs": 2.0}) as node:
@@ -280,6 +282,7 @@ def newest_order(venue: PaperVenue) -> float:
 
 
 @pytest.mark.parametrize("way_out", ["start", "forget"])
+@pytest.mark.long
 def test_a_checkpoint_of_a_store_that_went_back_while_the_node_was_away_is_held(
     venue: PaperVenue, own: Server, kept: Path, way_out: str
 ) -> None:
@@ -317,6 +320,7 @@ def test_a_checkpoint_of_a_store_that_went_back_while_the_node_was_away_is_held(
         last.kill()
 
 
+@pytest.mark.long
 def test_the_first_start_after_that_says_why(venue: PaperVenue, own: Server, kept: Path) -> None:
     """The venue knows orders of this trader that are newer than all that is stored."""
     with trading(venue, own, order_secs=0.5) as node:
@@ -343,7 +347,8 @@ def test_what_a_start_finds_beside_the_cache_counts(venue: PaperVenue, own: Serv
     with own.client() as client:
         client.delete(*client.keys(f"trader-{TRADER_ID}:general:*"))
         client.hset(FENCE, "epoch", 41)
-        client.hset(FENCE, "beat", time.time_ns() + 60 * 10**9)  # Later than what is stored
+        # Later than what is stored, by a run that was not just beginning
+        client.hset(FENCE, "beat", time.time_ns() + 60 * 10**9)
     with started(venue, own) as again:
         result = again.wait_for("result")
         assert result["epoch"] == 42
@@ -379,6 +384,7 @@ def test_the_heartbeat_of_a_new_monitor_is_read_by_an_old_one() -> None:
     assert (old.storage, old.beats) == (None, None)
 
 
+@pytest.mark.long
 def test_what_came_back_under_external_is_claimed(venue: PaperVenue, own: Server) -> None:
     """Claimed, it belongs to its strategy again; and the start after that reports nothing."""
     claims: dict[str, Any] = {"external_order_claims": ["ETHUSDT-PERP.PAPER"]}
@@ -405,6 +411,7 @@ def inspected(server: EmbeddedValkey) -> int:
 
 
 @pytest.mark.parametrize("lose", [flushed, gone_back])
+@pytest.mark.long
 def test_what_a_loss_leaves_is_foretold_and_never_stops_a_start_for_good(
     venue: PaperVenue, own: Server, kept: Path, lose: Callable[[Server, Path], None]
 ) -> None:

@@ -35,6 +35,7 @@ def kills(bench: Bench, request: pytest.FixtureRequest) -> list[Killed]:
     return list(killed_at_each(world, is_stored=is_stored))
 
 
+@pytest.mark.long
 def test_the_start_after_a_kill_at_any_step_ends_right(kills: list[Killed]) -> None:
     """Half of a plan is a new difference, which is planned and proven as any other."""
     assert len(kills) > 1

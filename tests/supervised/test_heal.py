@@ -93,6 +93,7 @@ def test_what_two_nodes_wrote_is_healed_before_the_node_is_made(
     assert without_record(stored(valkey))[POSITION.encode()] == before[POSITION.encode()]
 
 
+@pytest.mark.long
 def test_what_two_running_nodes_of_one_trader_wrote_is_healed(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -128,6 +129,7 @@ def test_nothing_is_healed_while_a_node_runs(
     assert twice() == 3
 
 
+@pytest.mark.long
 def test_a_cache_without_a_fault_is_left_as_it_is(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_stop_of_a_recovered_node_is_clean(
         assert run.log.rstrip().endswith("DISPOSED\x1b[0m")
 
 
+@pytest.mark.long
 def test_a_second_sigterm_does_not_cut_a_stop_short(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_second_sigterm_does_not_cut_a_stop_short(
         assert run.log.rstrip().endswith("DISPOSED\x1b[0m")
 
 
+@pytest.mark.long
 def test_a_node_without_a_monitor_stops_cleanly(valkey: EmbeddedValkey) -> None:
     """On a loop of its own, as `TradingNode` takes one."""
     with Supervised("alone", redis=place(valkey)) as run:
@@ -152,6 +154,7 @@ def test_a_node_that_is_killed_asks_for_a_restart(
 
 
 @pytest.mark.parametrize("flags", [(), ("--not-linux",)], ids=["linux", "elsewhere"])
+@pytest.mark.long
 def test_the_node_ends_with_the_process_that_was_started(
     venue: PaperVenue, valkey: EmbeddedValkey, flags: tuple[str, ...]
 ) -> None:
@@ -165,6 +168,7 @@ def test_the_node_ends_with_the_process_that_was_started(
         wait_until(lambda: is_gone(pid))
 
 
+@pytest.mark.long
 def test_a_node_is_started_again_as_often_as_asked(
     venue: PaperVenue, valkey: EmbeddedValkey, tmp_path: Path
 ) -> None:
@@ -182,6 +186,7 @@ def test_a_node_is_started_again_as_often_as_asked(
         ]
 
 
+@pytest.mark.long
 def test_a_node_that_had_recovered_may_be_started_as_often_again(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_node_that_had_recovered_may_be_started_as_often_again(
         assert run.code() == 0
 
 
+@pytest.mark.long
 def test_restarts_run_out(valkey: EmbeddedValkey) -> None:
     """The exit code is then that of the last start."""
     options = {"restarts": 1, "build_timeout_secs": 0.5}
@@ -207,6 +213,7 @@ def test_restarts_run_out(valkey: EmbeddedValkey) -> None:
         assert run.said == [f"{why}: again in 1 s, 1 left", f"{why} (exit code 75)"]
 
 
+@pytest.mark.long
 def test_a_stop_is_obeyed_between_two_starts() -> None:
     """Nothing runs then."""
     with Supervised("stuck", options={"restarts": 9, "build_timeout_secs": 0.2}) as run:

@@ -18,7 +18,8 @@ from nautilus_recovery_actor.node.link.client import is_unreachable
 from nautilus_recovery_actor.node.link.server import Server
 
 
-# KEYS: lease, fence. ARGV: token (empty: writes whoever holds the lease), epoch, and the time.
+# KEYS: lease, fence. ARGV: token (empty: writes whoever holds the lease), epoch, the time, and when
+# this run began.
 # Returns the canary of before, the one that was written (none without the lease), why it was
 # refused, which process the server is, and its role. What asks for these may not be allowed.
 _LOOK = """
@@ -36,7 +37,8 @@ if ARGV[1] == '' or redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
     refused = answer.err
   else
     written = answer
-    redis.pcall('HSET', KEYS[2], 'beat', ARGV[3], 'epoch', string.format('%.0f', epoch))
+    redis.pcall('HSET', KEYS[2], 'beat', ARGV[3], 'begun', ARGV[4],
+      'epoch', string.format('%.0f', epoch))
   end
 end
 local run_id, role = told('server', 'run_id:(%w+)'), told('replication', 'role:(%w+)')
@@ -80,10 +82,12 @@ class Watch:
         self._epoch = epoch
         self._now = now
         self._on_seen = on_seen
+        self._begun = 0
         self._keys = [server.namespace.own_key(name) for name in _KEYS]
 
     async def run(self) -> None:
         """Look, from now on."""
+        self._begun = self._now()
         try:
             while True:
                 self._on_seen(await self.look())
@@ -95,7 +99,7 @@ class Watch:
         """Look once."""
         try:
             answer = await self._server.ask(
-                _LOOK, self._keys, self._token, self._epoch(), self._now()
+                _LOOK, self._keys, self._token, self._epoch(), self._now(), self._begun
             )
         except (redis.RedisError, OSError) as e:  # Timeouts too
             text = one_line(str(e)).rstrip(".") or type(e).__name__
