@@ -103,6 +103,7 @@ def supervisor() -> Iterator[Supervisor]:
         yield Supervisor(venue, valkey)
 
 
+@pytest.mark.long
 def test_a_start_that_is_given_up_asks_for_a_restart_which_recovers(supervisor: Supervisor) -> None:
     """The code is 75 while the venue answers errors, and 0 once the node recovered and stopped."""
     supervisor.venue.set_faults(query_errors=True)

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,14 @@ from nautilus_recovery_actor.testkit import PaperVenueControl
 
 
 _accounts = count(1)
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What NautilusTrader does changes with its version alone, and those are the matrix's."""
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -134,6 +134,7 @@ def gone_back(server: Server, kept: Path) -> None:
 
 @pytest.mark.parametrize("is_leased", [True, False], ids=["lease", "no lease"])
 @pytest.mark.parametrize("lose", [flushed, killed_and_empty, gone_back])
+@pytest.mark.long
 def test_lost_writes_are_noticed_and_the_next_start_knows(
     venue: PaperVenue,
     own: Server,

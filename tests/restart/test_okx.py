@@ -24,6 +24,7 @@ from tests.restart.okx import positions
 from tests.venues.okx.control import FakeOKX
 
 
+pytestmark = pytest.mark.long
 _LONG, _SHORT, _ = SWAPS
 _HELD = {f"{_LONG} Plan-000": "1.500", f"{_SHORT} Plan-001": "-2.000"}
 _ADAPTER_TRIES = 2  # See `max_retries` in the configuration of the node

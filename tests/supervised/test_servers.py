@@ -148,6 +148,7 @@ def full() -> Iterator[dict[str, Any]]:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
+@pytest.mark.long
 def test_a_server_that_cannot_be_used_is_told_within_five_seconds(
     fault: Any, code: int, words: str
 ) -> None:
