@@ -31,8 +31,16 @@ class Beside(msgspec.Struct, frozen=True):
     beats: int = 0
     # When the last of these was, by the clock of its node (UNIX ns), zero if that is not known
     ts: int = 0
-    # When the run of that node began, by the same clock
+    # When the run of that node began, by the same clock, and how late a heartbeat of it may be (ns)
     ts_begun: int = 0
+    age: int = 0
+    # When the first of those runs began that followed each other, each killed right after it began
+    ts_from: int = 0
+
+    @property
+    def was_short(self) -> bool:
+        """Whether the run of that node had just begun."""
+        return bool(self.ts_begun) and 0 <= self.ts - self.ts_begun <= self.age
 
 
 class Staleness(msgspec.Struct, frozen=True):
@@ -83,19 +91,17 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ts_limit(self) -> int:
         """Until when (UNIX ns) a run before may have sent what a kill kept from being stored."""
-        newest = [self.ts_newest]
-        # Of a run that was killed right after it began nothing need be stored
-        known = (self.beside, self.elsewhere)
-        newest += [one.ts for one in known if one is not None and self._was_short(one)]
-        return max(newest) + self._age if any(newest) else 0
-
-    @property
-    def _age(self) -> int:
+        if not self.ts_newest:
+            return 0
         interval_secs = None if self.heartbeat is None else self.heartbeat.interval_secs
-        return round(max_age_of(interval_secs) * _NS)
+        return self.ts_newest + round(max_age_of(interval_secs) * _NS)
 
-    def _was_short(self, beside: Beside) -> bool:
-        return bool(beside.ts_begun) and 0 <= beside.ts - beside.ts_begun <= self._age
+    def _is_explained(self, ts: int) -> bool:
+        # Of a run that was killed right after it began nothing need be stored
+        return any(
+            one is not None and one.was_short and one.ts_from <= ts <= one.ts + one.age
+            for one in (self.beside, self.elsewhere)
+        )
 
     @property
     def has(self) -> str:
@@ -121,6 +127,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
         for beside in (self.beside, self.elsewhere):
             if beside is None or not restored < beside.epoch <= _MAX_EPOCH:
                 continue
+            if beside.ts and self._is_explained(beside.ts):
+                continue
             if not beside.ts or beside.ts > self.ts_limit:
                 knows = f"recovery epoch {beside.epoch} beside the cache"
                 return Staleness(knows, f"epoch {restored}, {self.has}")
@@ -131,7 +139,10 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
         made = made_at(client_order_id)
         if made is None or not self.is_stored:
             return False
-        return self.ts_limit < made * _NS and (made + 1) * _NS <= self.ts_registered
+        ts = round(made * _NS)
+        if self._is_explained(ts) or self._is_explained(ts + _NS - 1):  # In whole seconds
+            return False
+        return self.ts_limit < ts and ts + _NS <= self.ts_registered
 
     def by_orders(self, client_order_ids: Iterable[str]) -> Staleness | None:
         """Return why it is old, by the orders of a venue that this trader made and it lacks."""
@@ -152,10 +163,10 @@ def read_beside(fields: Mapping[str, str]) -> Beside:
         return _number(fields.get(name, ""))
 
     # Where only the lease is, the server's clock has to do
-    ts, ts_begun = number("beat"), number("begun")
+    ts, ts_begun, age = number("beat"), number("begun"), number("late") * _MS
     if not ts:
-        ts, ts_begun = number("renewed") * _MS, number("since") * _MS
-    return Beside(number("epoch"), number("beats"), ts, ts_begun)
+        ts, ts_begun, age = (number(name) * _MS for name in ("renewed", "since", "lasts"))
+    return Beside(number("epoch"), number("beats"), ts, ts_begun, age, number("from") or ts_begun)
 
 
 def _number(text: str) -> int:

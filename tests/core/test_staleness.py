@@ -121,13 +121,15 @@ def test_a_run_that_was_killed_right_after_it_began_makes_no_cache_old() -> None
     """What it wrote beside the cache is there at once, what it wrote to the cache is not yet."""
     begun = START + 5_000
     for secs, is_old in ((0.2, False), (14, False), (16, True)):
-        last = Beside(8, 300, int((begun + secs) * NS), begun * NS)
+        last = Beside(8, 300, int((begun + secs) * NS), begun * NS, 15 * NS, begun * NS)
         sent = order_id(5_000 + secs)
         for fields in ({"beside": last}, {"elsewhere": last}):
             found = restored(**fields)
             assert (found.staleness() is not None) is is_old
             assert (found.by_orders([sent]) is not None) is is_old
-    first = restored(epoch=0, heartbeat=None, beside=Beside(1, 1, begun * NS, begun * NS))
+    first = restored(
+        epoch=0, heartbeat=None, beside=Beside(1, 1, begun * NS, begun * NS, NS, begun * NS)
+    )
     assert first.staleness() is first.by_orders([order_id(5_000)]) is None
 
 
@@ -179,9 +181,10 @@ def test_more_that_is_stored_never_makes_a_cache_older(
 
 def test_damage_beside_the_cache_reads_as_unknown() -> None:
     """A hash that anybody may have written."""
-    both = {"epoch": "7", "beats": "3", "beat": "9", "begun": "8", "since": "1", "renewed": "2"}
-    assert read_beside(both) == Beside(7, 3, 9, 8)
-    lease = {"epoch": "7", "since": "1", "renewed": "2"}
-    assert read_beside(lease) == Beside(7, 0, 2_000_000, 1_000_000)
+    lease = {"epoch": "7", "since": "1", "renewed": "2", "lasts": "3"}
+    assert read_beside(lease) == Beside(7, 0, 2_000_000, 1_000_000, 3_000_000, 1_000_000)
+    both = lease | {"beats": "3", "beat": "9", "begun": "8", "late": "4"}
+    assert read_beside(both) == Beside(7, 3, 9, 8, 4_000_000, 8)
+    assert read_beside(both | {"from": "6"}).ts_from == 6
     assert read_beside({"epoch": "-1", "beats": "x", "beat": "9" * 30}) == Beside()
     assert read_beside({}) == Beside()

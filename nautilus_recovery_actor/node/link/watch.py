@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from nautilus_recovery_actor.core import names
+from nautilus_recovery_actor.core.liveness import max_age_of
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.staleness import read_beside
 from nautilus_recovery_actor.core.storage import Sight
@@ -18,8 +19,8 @@ from nautilus_recovery_actor.node.link.client import is_unreachable
 from nautilus_recovery_actor.node.link.server import Server
 
 
-# KEYS: lease, fence. ARGV: token (empty: writes whoever holds the lease), epoch, the time, and when
-# this run began.
+# KEYS: lease, fence. ARGV: token (empty: writes whoever holds the lease), epoch, the time, when
+# this run began, and how late a heartbeat of it may be (milliseconds).
 # Returns the canary of before, the one that was written (none without the lease), why it was
 # refused, which process the server is, and its role. What asks for these may not be allowed.
 _LOOK = """
@@ -37,7 +38,17 @@ if ARGV[1] == '' or redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
     refused = answer.err
   else
     written = answer
-    redis.pcall('HSET', KEYS[2], 'beat', ARGV[3], 'begun', ARGV[4],
+    local last = redis.call('HMGET', KEYS[2], 'begun', 'beat', 'late', 'from')
+    local from = ARGV[4]
+    if last[1] == ARGV[4] then
+      from = last[4] or from
+    elseif last[1] and last[2] and last[3] then
+      local late = (tonumber(last[3]) or 0) * 1e6
+      local beat = tonumber(last[2]) or 0
+      local was_short = beat - (tonumber(last[1]) or 0) <= late
+      if was_short and tonumber(ARGV[4]) - beat <= late then from = last[4] or last[1] end
+    end
+    redis.pcall('HSET', KEYS[2], 'beat', ARGV[3], 'begun', ARGV[4], 'late', ARGV[5], 'from', from,
       'epoch', string.format('%.0f', epoch))
   end
 end
@@ -83,6 +94,7 @@ class Watch:
         self._now = now
         self._on_seen = on_seen
         self._begun = 0
+        self._late_ms = round(max_age_of(heartbeat_secs) * 1000)
         self._keys = [server.namespace.own_key(name) for name in _KEYS]
 
     async def run(self) -> None:
@@ -99,7 +111,13 @@ class Watch:
         """Look once."""
         try:
             answer = await self._server.ask(
-                _LOOK, self._keys, self._token, self._epoch(), self._now(), self._begun
+                _LOOK,
+                self._keys,
+                self._token,
+                self._epoch(),
+                self._now(),
+                self._begun,
+                self._late_ms,
             )
         except (redis.RedisError, OSError) as e:  # Timeouts too
             text = one_line(str(e)).rstrip(".") or type(e).__name__
