@@ -24,7 +24,7 @@ from nautilus_recovery_actor.node.link.address import address
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
 from nautilus_recovery_actor.node.link.client import connect
 from nautilus_recovery_actor.node.link.process import does_run
-from nautilus_recovery_actor.node.link.scripts import read_look
+from nautilus_recovery_actor.outside.holding import found
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 
 
@@ -156,20 +156,16 @@ class _Exchange:
     # -- WHO HEARS IT --
 
     def _look(self) -> Seen:
-        pipe = self._client.pipeline(transaction=False)
-        lease = self._namespace.own_key(names.LEASE)
-        pipe.time()
-        pipe.pttl(lease)
-        pipe.hgetall(lease)
-        pipe.getrange(self._namespace.own_key(names.LISTENER), 0, delivery.MAX_BYTES)
-        (secs, micros), lasting, fields, mark = pipe.execute()
-        pairs = [part for pair in fields.items() for part in pair]
-        now, holder = read_look((secs * 1000 + micros // 1000, lasting, pairs))
-        listener = _process(mark)
+        at = found(self._client, self._namespace)
+        holder = at.last if at.is_held else None
+        listener_key = self._namespace.own_key(names.LISTENER)
+        listener = _process(self._client.getrange(listener_key, 0, delivery.MAX_BYTES))
         process = listener if holder is None else holder.process
         is_dead = process is not None and does_run(process) is False
         heartbeat = self._heartbeat() if process is None or is_dead else None
-        return Seen(now=now, holder=holder, listener=listener, is_dead=is_dead, heartbeat=heartbeat)
+        return Seen(
+            now=at.now, holder=holder, listener=listener, is_dead=is_dead, heartbeat=heartbeat
+        )
 
     def _heartbeat(self) -> Any:
         # It is only named: whether a node runs does not depend on it

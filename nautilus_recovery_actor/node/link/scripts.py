@@ -172,14 +172,6 @@ return 1
 # KEYS: entries. Returns their values.
 READ = "return redis.call('MGET', unpack(KEYS))"
 
-# KEYS: lease. Returns the time, the milliseconds that it lasts, and its fields.
-LOOK = (
-    _NOW
-    + """
-return {now, redis.call('PTTL', KEYS[1]), redis.call('HGETALL', KEYS[1])}
-"""
-)
-
 
 class Renewal(msgspec.Struct, frozen=True):
     """What the server says to a renewal."""
@@ -224,14 +216,6 @@ def read_who(values: Sequence[Any], ts: int, lasting_ms: int = 0) -> Holder | No
     found = zip(FIELDS, values, strict=True)
     fields = {name: _text(value) for name, value in found if value is not None}
     return _holder(fields, ts, lasting_ms) if "token" in fields else None
-
-
-def read_look(answer: Sequence[Any]) -> tuple[int, Holder | None]:
-    """Return what `LOOK` answered: the time, and who holds the lease. Damage reads as unknown."""
-    now, lasting, pairs = answer
-    fields = {_text(k): _text(v) for k, v in zip(pairs[::2], pairs[1::2], strict=True)}
-    ts = int(now) * MS
-    return ts, _holder(fields, ts, int(lasting)) if fields else None
 
 
 def _holder(fields: Mapping[str, str], ts: int, lasting_ms: int) -> Holder:
