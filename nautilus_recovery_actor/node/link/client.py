@@ -11,6 +11,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from nautilus_recovery_actor.core.text import one_line
+
 
 SOCKET_SECS = 5.0
 
@@ -59,6 +61,11 @@ async def disconnect(client: redis.asyncio.Redis) -> None:
     if client.connection is not None:
         await client.connection.disconnect(nowait=True)
     await client.aclose()
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error of the server's, or of the way to it, in one line."""
+    return one_line(str(error)).rstrip(".") or type(error).__name__
 
 
 def is_unreachable(error: BaseException) -> bool:

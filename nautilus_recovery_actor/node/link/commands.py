@@ -196,7 +196,7 @@ class Commands:
             count = len(self._answers) + 1
             self._answers.clear()
             what = "An operator" if count == 1 else f"{count} operators"
-            self._log.error(f"{what} could not be answered: {self._why(e)}")
+            self._log.error(f"{what} could not be answered: {self._server.why(e)}")
         finally:
             await disconnect(client)
 
@@ -209,20 +209,18 @@ class Commands:
         try:
             self._server.ask_now(LEAVE, (names.LISTENER,), self._here)
         except (redis.RedisError, RedisUnusableError, OSError) as e:
-            self._log.warning(f"It still looks as if this node took commands: {self._why(e)}")
+            self._log.warning(
+                f"It still looks as if this node took commands: {self._server.why(e)}"
+            )
 
     # -- THE LOG --
 
     def _say_away(self, error: BaseException) -> None:
         if not self._is_away:
             self._is_away = True
-            self._log.warning(f"Operators' commands cannot be heard now: {self._why(error)}")
+            self._log.warning(f"Operators' commands cannot be heard now: {self._server.why(error)}")
 
     def _say_back(self) -> None:
         if self._is_away:
             self._is_away = False
             self._log.info("Operators' commands are heard again")
-
-    def _why(self, error: BaseException) -> str:
-        text = one_line(str(error)).rstrip(".") or type(error).__name__
-        return f"{self._server.address}: {text}"

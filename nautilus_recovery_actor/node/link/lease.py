@@ -21,11 +21,11 @@ from nautilus_recovery_actor.core.lease import Holder
 from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.lease import Standing
 from nautilus_recovery_actor.core.lease import Watch
-from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.link import scripts
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
+from nautilus_recovery_actor.node.link.client import in_words
 from nautilus_recovery_actor.node.link.process import does_run
 from nautilus_recovery_actor.node.link.process import steady_ns
 from nautilus_recovery_actor.node.link.process import this_process
@@ -105,7 +105,9 @@ class LeaseKeeper:
                 self.has_waited = True
                 time.sleep(_POLL_SECS)
         except (redis.RedisError, RedisUnusableError, OSError) as e:
-            why = f"{self._where(e)}{deciding.remedy(str(e), self._server.namespace.trader_id)}"
+            why = (
+                f"{self._server.why(e)}{deciding.remedy(str(e), self._server.namespace.trader_id)}"
+            )
             self._log.error(f"The lease cannot be taken, and nothing trades without it: {why}")
             self._change(deciding.broken(self.lease, why))
 
@@ -158,7 +160,7 @@ class LeaseKeeper:
         try:
             self._server.ask_now(scripts.GIVE_BACK, _KEYS, self.token)
         except (redis.RedisError, RedisUnusableError, OSError) as e:
-            self._log.warning(f"The lease was not given back, it runs out: {self._where(e)}")
+            self._log.warning(f"The lease was not given back, it runs out: {self._server.why(e)}")
 
     async def keep(self) -> None:
         """Renew it from now on."""
@@ -174,10 +176,10 @@ class LeaseKeeper:
                 await asyncio.sleep(self._heartbeat_secs)
                 continue
             except (redis.RedisError, OSError) as e:  # Timeouts too
-                self._change(deciding.away(self.lease, self._where(e)))
+                self._change(deciding.away(self.lease, self._server.why(e)))
             except Exception as e:  # Nobody would hear of it, and the gates be open
                 self._log.exception("The lease is not kept", e)
-                self._change(deciding.broken(self.lease, _why(e)))
+                self._change(deciding.broken(self.lease, in_words(e)))
             await asyncio.sleep(pause_secs)
             pause_secs = min(pause_secs * 2, self._heartbeat_secs)
 
@@ -246,13 +248,6 @@ class LeaseKeeper:
             self._log.error(lease.problem)  # The gates are closed, so that no message says it
         elif lease.standing is Standing.HELD and before.problem and before.fence:
             self._log.info(f"The lease is held again (fence {lease.fence})")
-
-    def _where(self, error: BaseException) -> str:
-        return f"{self._server.address}: {_why(error)}"
-
-
-def _why(error: BaseException) -> str:
-    return one_line(str(error)).rstrip(".") or type(error).__name__
 
 
 def _is_here(holder: Holder | None) -> bool:

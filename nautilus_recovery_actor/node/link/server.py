@@ -18,6 +18,7 @@ from nautilus_recovery_actor.node.link.client import SOCKET_SECS
 from nautilus_recovery_actor.node.link.client import connect
 from nautilus_recovery_actor.node.link.client import connect_async
 from nautilus_recovery_actor.node.link.client import disconnect
+from nautilus_recovery_actor.node.link.client import in_words
 
 
 # How long a node may be held up at its registration by one question
@@ -58,6 +59,10 @@ class Server:
     def beside(self) -> "Server":
         """Return it with a connection of its own, which no other question holds up."""
         return Server(self._url, self.namespace)
+
+    def why(self, error: BaseException) -> str:
+        """Return where an error came from, and what it says."""
+        return f"{self.address}: {in_words(error)}"
 
     def listener(self) -> redis.asyncio.Redis:
         """Return a client of its own for who waits for what comes. Disconnect it."""

@@ -14,7 +14,7 @@ from nautilus_recovery_actor.core.liveness import max_age_of
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.staleness import read_beside
 from nautilus_recovery_actor.core.storage import Sight
-from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.node.link.client import in_words
 from nautilus_recovery_actor.node.link.client import is_unreachable
 from nautilus_recovery_actor.node.link.server import Server
 
@@ -120,7 +120,7 @@ class Watch:
                 self._late_ms,
             )
         except (redis.RedisError, OSError) as e:  # Timeouts too
-            text = one_line(str(e)).rstrip(".") or type(e).__name__
+            text = in_words(e)
             return Sight(away=text) if is_unreachable(e) else Sight(refused=text)
         return _read(answer)
 

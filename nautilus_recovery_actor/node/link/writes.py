@@ -13,7 +13,6 @@ import redis
 from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor.core import names
-from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.link import scripts
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
 from nautilus_recovery_actor.node.link.server import Server
@@ -87,7 +86,7 @@ class Writes:
         try:
             found = self._server.ask_now(scripts.READ, list(map(names.general_key, keys)))
         except (redis.RedisError, RedisUnusableError, OSError) as e:
-            self._unread = self._why(e)
+            self._unread = self._server.why(e)
             raise RedisUnusableError(self._unread) from e
         return {key: data for key, data in zip(keys, found, strict=True) if data is not None}
 
@@ -138,7 +137,7 @@ class Writes:
             async with asyncio.timeout(_ANSWER_SECS):
                 is_written = await self._server.ask(scripts.WRITE, keys, *values)
         except (redis.RedisError, OSError) as e:  # Timeouts too
-            return self._why(e)
+            return self._server.why(e)
         return "" if is_written else _NOT_WRITTEN
 
     def _batch(self) -> dict[str, _Entry]:
@@ -201,7 +200,7 @@ class Writes:
             is_written = self._server.ask_now(scripts.WRITE, entries, *values)
             problem = "" if is_written else _NOT_WRITTEN
         except (redis.RedisError, RedisUnusableError, OSError) as e:
-            problem = self._why(e)
+            problem = self._server.why(e)
         if problem:
             self._log.error(f"The last checkpoints are not stored: {problem}")
 
@@ -213,7 +212,3 @@ class Writes:
                 await asyncio.wait({self._task})
         finally:
             await self._server.close()
-
-    def _why(self, error: BaseException) -> str:
-        text = one_line(str(error)).rstrip(".") or type(error).__name__
-        return f"{self._server.address}: {text}"
