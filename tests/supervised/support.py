@@ -15,6 +15,9 @@ import msgspec
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 
 
+SAYS = "run_supervised: "
+
+
 class Supervised:
     """
     A program that runs a node by `run_supervised`, from its start to its exit code.
@@ -27,6 +30,7 @@ class Supervised:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",  # A killed node may have written half a character
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
@@ -54,8 +58,8 @@ class Supervised:
         """
         What `run_supervised` itself has said.
         """
-        start = "run_supervised: "
-        return [line.removeprefix(start) for line in self.lines if line.startswith(start)]
+        # Whatever a killed node had begun to write is before it in the line
+        return [said for line in self.lines for _, is_it, said in [line.partition(SAYS)] if is_it]
 
     @property
     def node_pid(self) -> int:
