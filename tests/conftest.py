@@ -3,12 +3,29 @@ What most tests look at: an empty server, and a venue of their own. Where the se
 a node that runs meanwhile, a directory has another `valkey`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
 
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the matrix all but a few parameter sets of a test, taken evenly from all of them."""
+    sets: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") is not None:
+            sets[item.nodeid.partition("[")[0]].append(item)
+    for several in sets.values():
+        marker = several[0].get_closest_marker("sampled")
+        assert marker is not None
+        share = marker.args[0] / len(several)
+        for i, item in enumerate(several):
+            if int(i * share) == int((i - 1) * share) and i:
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,9 @@ from tests.cli.support import monitored
 from tests.cli.support import reached
 
 
+pytestmark = pytest.mark.sampled(1)
+
+
 @pytest.fixture
 def venue() -> Iterator[PaperVenue]:
     with PaperVenue() as paper:

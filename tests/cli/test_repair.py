@@ -120,6 +120,7 @@ def test_a_venue_that_has_moved_since_is_planned_anew(
     assert newest(valkey, trader).positions[0].qty_after == 3
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
 def test_on_a_terminal_the_operator_is_asked(
     valkey: EmbeddedValkey, trader: str, answer: str, code: int

@@ -21,6 +21,9 @@ from tests.lease.support import trades
 from tests.lease.support import way_to
 
 
+pytestmark = pytest.mark.sampled(1)
+
+
 # A lease that no test waits for
 LONG_SECS = 15.0
 

@@ -38,6 +38,9 @@ from tests.node.test_order_ids import Unaccounted
 from tests.node.test_order_ids import kill_sender
 
 
+pytestmark = pytest.mark.sampled(1)
+
+
 KEPT = "trader-TESTER-001:general:recovery"
 SENDER: dict[str, Any] = {"strategy_id": "Sender"}
 

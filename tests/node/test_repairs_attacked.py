@@ -40,6 +40,9 @@ from tests.repair.states import IS_1_221
 from tests.scenes import SYMBOL
 
 
+pytestmark = pytest.mark.sampled(1)
+
+
 def repairing(**fields: Any) -> RecoveryMonitorConfig:
     values = {
         "repair": "auto",

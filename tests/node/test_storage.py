@@ -365,6 +365,7 @@ def _fence(server: EmbeddedValkey) -> dict[str, str]:
         return fence
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("away_secs", [0.0, 1.0])
 def test_a_kill_alone_makes_no_cache_old(venue: PaperVenue, own: Server, away_secs: float) -> None:
     """What a kill keeps from being stored is younger than a heartbeat may be late."""

@@ -40,6 +40,9 @@ from tests.node.way_out import legs
 from tests.node.way_out import quiet
 
 
+pytestmark = pytest.mark.sampled(8)
+
+
 ZERO, TWO = Decimal(0), Decimal(2)
 # A difference that blocks is checked again until then, and the epoch stays open
 LONG_CHECK = {"verify_timeout_secs": 60.0}

@@ -31,6 +31,9 @@ from tests.node.way_out import legs
 from tests.node.way_out import quiet
 
 
+pytestmark = pytest.mark.sampled(8)
+
+
 SEEDS = range(24)
 INSTRUMENT = paper_instrument(SYMBOL)
 

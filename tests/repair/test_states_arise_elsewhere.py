@@ -24,6 +24,9 @@ from tests.restart.okx import Restart
 from tests.scenes import SYMBOL
 
 
+pytestmark = pytest.mark.long
+
+
 NOTHING: dict[str, Any] = {"corrections": "none"}
 PAIR, OTHER_PAIR = (f"{name}.OKX" for name in SPOT)
 

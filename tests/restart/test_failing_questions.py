@@ -30,6 +30,9 @@ from tests.restart.ways import Way
 from tests.venues.binance.control import FakeBinance
 
 
+pytestmark = pytest.mark.sampled(12)
+
+
 POSITIONS = ("GET positionRisk",)
 OPEN_ORDERS = ("GET openOrders", "GET openAlgoOrders")
 # These are asked for only at the first asking

@@ -28,6 +28,9 @@ from tests.restart.ways import WAYS
 from tests.venues.binance.control import FakeBinance
 
 
+pytestmark = pytest.mark.sampled(1)
+
+
 INTERVAL_SECS = 0.5
 (CELL,) = [c for c in CELLS if (c.holding, c.working) == (Holding.LONG, Working.STOP)]
 ETH = InstrumentId.from_str(CELL.instrument_id)
