@@ -67,7 +67,7 @@ class Said:
         """
         Return what a node logs from now on.
         """
-        link = node.monitor._link
+        link = node.monitor._connections._link
         assert link is not None
         link.commands._log = said = cls()
         return said
@@ -89,7 +89,7 @@ async def blocked(
 
 
 def token(node: Watched) -> str:
-    link = node.monitor._link
+    link = node.monitor._connections._link
     assert link is not None
     return names.UNLEASED if link.keeper is None else link.keeper.token
 
@@ -240,7 +240,7 @@ def test_a_node_whose_lease_was_taken_gets_nothing_any_more(
     async def scenario() -> None:
         config = monitor_config(heartbeat_secs=0.2)
         async with blocked(venue, valkey, monitor=config) as node:
-            link = node.monitor._link
+            link = node.monitor._connections._link
             assert link is not None
             keeper = link.keeper
             assert keeper is not None
@@ -295,7 +295,7 @@ def test_an_answer_that_cannot_be_sent_costs_a_line(
                 client.set(WHERE.own_key(name), "in the way")
                 push(client, node, entry(client, asked))
             await node.run.until(lambda: node.answers)
-            link = node.monitor._link
+            link = node.monitor._connections._link
             assert link is not None
             assert link.commands.answering is not None
             await link.commands.answering

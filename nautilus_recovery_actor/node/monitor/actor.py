@@ -20,20 +20,15 @@ from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.names import ASK_ENDPOINT
 from nautilus_recovery_actor.core.names import COMMAND_ENDPOINT
 from nautilus_recovery_actor.core.names import EXECUTION_REPORTS
-from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
-from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
-from nautilus_recovery_actor.core.observation import Answer
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.staleness import Restored
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.alarms import Alarm
@@ -44,12 +39,10 @@ from nautilus_recovery_actor.node.evidence.past import Past
 from nautilus_recovery_actor.node.evidence.reporters import Reporters
 from nautilus_recovery_actor.node.evidence.seam import Seam
 from nautilus_recovery_actor.node.link.kept import KeptStore
-from nautilus_recovery_actor.node.link.link import Link
-from nautilus_recovery_actor.node.link.server import is_restored_by
-from nautilus_recovery_actor.node.link.server import server_of
-from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import listeners
+from nautilus_recovery_actor.node.monitor.asking import Asking
+from nautilus_recovery_actor.node.monitor.connections import Connections
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
@@ -58,8 +51,6 @@ from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.monitor.proofs import Proofs
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
-from nautilus_recovery_actor.node.monitor.storage import Storage
-from nautilus_recovery_actor.node.monitor.storage import known_beside
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.observing.current import Current
 from nautilus_recovery_actor.node.observing.evidence import Evidence
@@ -99,8 +90,10 @@ class RecoveryMonitorActor(Actor):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._on_alarm)
         self._pulse = Alarm(self._beat)
+        self._connections = Connections(
+            self, config, lambda: self.epoch, self._on_lease, self._on_command
+        )
         self._node_start = NodeStart(self._end, self._warn, self._open_seam)
-        self._asking: asyncio.Task[None] | None = None
         self._is_ending = False
         self._registration_error: Exception | None = None
 
@@ -148,10 +141,9 @@ class RecoveryMonitorActor(Actor):
                 "The node already has a recovery monitor: "
                 f"remove all but one from its actors (found with '{self.id}')"
             )
-        self._link = self._linked(msgbus, clock)
-        self._storage, beside, elsewhere = self._stored(msgbus, clock)
+        self._connections.open(msgbus, clock, lambda: self._journal, self._on_storage)
         super().register_base(portfolio, msgbus, cache, clock)
-        kept = KeptStore(cache, self._is_forgone)
+        kept = KeptStore(cache, self._connections.is_forgone)
         self._journal = RecoveryJournal(kept, self._settings.history_size, self.log.warning)
         self._intake = Intake(ts_registered=clock.timestamp_ns())
         trader_id, ts_registered = self.trader_id.value, self._intake.ts_registered
@@ -183,8 +175,8 @@ class RecoveryMonitorActor(Actor):
             self._settings.limits(),
             self._settings.corrected(),
             self._reporters,
-            self._on_asked,
-            self._on_idle,
+            lambda account_id: self._asking.on_asked(account_id),  # noqa: PLW0108  Made below
+            lambda: self._asking.on_idle(),  # noqa: PLW0108  Made below
             self._break_off,
         )
         events = RepairEvents(self.trader_id, cache, clock, self._intake.moves)
@@ -199,10 +191,10 @@ class RecoveryMonitorActor(Actor):
             self._audience,
             self._on_decided,
             self._shut_down,
-            self._ask,
+            lambda ask: self._asking.begin(ask),  # noqa: PLW0108  Made below
             self._prove,
             Repairs(cache, msgbus, events, self._past, self._seam),
-            self._on_answer,
+            self._connections.answer,
         )
         self._heartbeats = Heartbeats(
             self._settings,
@@ -210,16 +202,17 @@ class RecoveryMonitorActor(Actor):
             self._intake,
             self,
             self._lost_orders.ts_stored,
-            lambda: None if self._storage is None else self._storage.keeping,
+            lambda: self._connections.keeping,
         )
-        self._answers = Answers(
+        answers = Answers(
             self._seam, self._reporters, cache, msgbus, clock, self._intake.counts, self._past
         )
+        self._asking = Asking(answers, self._seam, self._decisions)
         current = Current(
             trader_id, self._intake, self._node_start, cache, self._reporters.sources, self._busy
         )
         self._proofs = Proofs(
-            self._answers, current, self._decisions, lambda: self._seam.may_report_again
+            answers, current, self._decisions, lambda: self._seam.may_report_again
         )
         self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
         self._desk = CommandDesk(trader_id, cache, self._decisions)
@@ -227,11 +220,12 @@ class RecoveryMonitorActor(Actor):
             # Epochs count on from the last that anything knows, whatever raises afterwards
             self._intake.last_heartbeat = self._journal.heartbeat()
             restored = Restored(
-                is_stored=self._storage is not None and not internals.begins_empty(msgbus),
+                is_stored=self._connections.keeping is not None
+                and not internals.begins_empty(msgbus),
                 epoch=self._journal.last_epoch(),
                 heartbeat=self._intake.last_heartbeat,
-                beside=beside,
-                elsewhere=elsewhere,
+                beside=self._connections.beside,
+                elsewhere=self._connections.elsewhere,
                 ts_registered=ts_registered,
             )
             self._decisions.recovery = Recovery(
@@ -257,81 +251,9 @@ class RecoveryMonitorActor(Actor):
         super().register_executor(loop, executor)
         self._begin(loop)
 
-    def _linked(self, msgbus: MessageBus, clock: Clock) -> Link | None:
-        # Before anything is written
-        if isinstance(clock, TestClock):
-            return None
-        settings = self._settings
-        if not internals.KERNEL_CONFIG.is_there(msgbus):
-            internals.warn(self.log, (internals.KERNEL_CONFIG,))
-        cache = internals.cache_config(msgbus)
-        instance_id = internals.fixed_instance_id(msgbus)
-        server = server_of(msgbus.trader_id.value, cache, settings.database, instance_id)
-        if server is None:
-            return None
-        is_leased = settings.lease and not settings.shadow
-        on_lease = self._on_lease if is_leased else None
-        link = Link(
-            server,
-            settings.heartbeat_secs,
-            self.log,
-            lambda: self.epoch,
-            on_lease,
-            self._on_command,
-            is_restored=is_restored_by(cache, settings.database),
-        )
-        link.open(may_wait=not internals.is_trader_running(msgbus))
-        if not internals.begins_empty(msgbus):
-            msgbus.register(WRITES_ENDPOINT, self._offer_writes)
-        if link.keeper is not None:
-            if link.keeper.has_waited:
-                internals.load_cache_again(msgbus)  # Another node has traded meanwhile
-            msgbus.register(LEASE_ENDPOINT, self._limit)
-        return link
-
-    def _offer_writes(self, take: Callable[[Writes], None]) -> None:
-        assert self._link is not None
-        take(self._link.writes)
-
-    def _stored(
-        self, msgbus: MessageBus, clock: Clock
-    ) -> tuple[Storage | None, Beside | None, Beside | None]:
-        # The server of the cache is watched, wherever the lease is
-        trader_id, cache = msgbus.trader_id.value, internals.cache_config(msgbus)
-        instance_id = internals.fixed_instance_id(msgbus)
-        is_live = not isinstance(clock, TestClock)
-        server = server_of(trader_id, cache, None, instance_id) if is_live else None
-        if server is None:
-            return None, None, None
-        other = self._settings.database
-        elsewhere = None
-        if other is not None:
-            elsewhere = server_of(trader_id, cache, other, instance_id)
-        keeper = None if self._link is None or elsewhere is not None else self._link.keeper
-        storage = Storage(
-            server,
-            self._settings.heartbeat_secs,
-            "" if keeper is None else keeper.token,
-            self,
-            lambda: self._journal,
-            None if self._link is None else self._link.writes,
-            lambda: self.epoch,
-            self._on_storage,
-        )
-        return storage, known_beside(server, self.log), known_beside(elsewhere, self.log)
-
     def _on_storage(self) -> None:
         if self._pulse.is_armed:
             self._heartbeats.write(self.epoch, self.phase)
-
-    def _is_forgone(self) -> bool:
-        keeper = None if self._link is None else self._link.keeper
-        return keeper is not None and keeper.is_forgone()
-
-    def _limit(self, limit: Callable[[Callable[[], bool], Callable[[], bool]], None]) -> None:
-        assert self._link is not None
-        assert self._link.keeper is not None
-        limit(self._link.keeper.is_over, self._link.keeper.is_forgone)
 
     def _on_lease(self, lease: Lease) -> None:
         if self._loop is None or self._loop.is_closed():
@@ -349,10 +271,6 @@ class RecoveryMonitorActor(Actor):
     def _on_command(self, command: OperatorCommand, until: int) -> None:
         self._desk.take(command, until)
 
-    def _on_answer(self, said: CommandAnswer) -> None:
-        if self._link is not None:
-            self._link.commands.answer(said)
-
     def _warn(self, missing: tuple[internals.Reach, ...]) -> None:
         internals.warn(self.log, missing)
 
@@ -363,77 +281,31 @@ class RecoveryMonitorActor(Actor):
     def _break_off(self, doing: str, error: Exception) -> None:
         self._decisions.break_off(doing, error)
 
-    def _on_asked(self, account_id: str) -> None:
-        with self._decisions.guarded("noticing a client that comes back"):
-            self._decisions.decide(
-                happened.Returning(*self._decisions.moment(), account_id=account_id)
-            )
-
-    def _on_idle(self) -> None:
-        if self._loop is not None and self._asking is None:
-            # The client sends what it made in the same turn
-            self._loop.call_soon(self._loop.call_soon, self._on_returned)
-
-    def _on_returned(self) -> None:
-        with self._decisions.guarded("noticing a client that has come back"):
-            self._decisions.decide(happened.Returned(*self._decisions.moment()))
-
     def _busy(self) -> Collection[str]:
         return self._seam.busy
-
-    def _ask(self, ask: happened.Ask) -> None:
-        if self._loop is None:
-            self._answered(())
-            return
-        self._asking = self._loop.create_task(self._await_answers(ask))
-
-    async def _await_answers(self, ask: happened.Ask) -> None:
-        epoch_asked = self.epoch
-        answers: tuple[Answer, ...] = ()
-        try:
-            with self._decisions.guarded("asking the venues"):
-                answers = await self._answers.ask(ask.accounts, ask.again, ask.explored)
-        finally:
-            if self._asking is asyncio.current_task():
-                self._asking = None
-        if self._seam.busy:
-            return  # The epoch waits for what a client reports by itself, and asks again
-        if self.epoch == epoch_asked:
-            self._answered(answers)
 
     def _prove(self, prove: happened.Prove) -> None:
         if self._loop is not None:
             self._proofs.begin(self._loop, prove)
 
-    def _answered(self, answers: tuple[Answer, ...]) -> None:
-        with self._decisions.guarded("reading the venues' answers"):
-            self._decisions.decide(happened.Answered(*self._decisions.moment(), answers=answers))
-
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._decisions.guarded("opening the recovery"):
-            self._loop = self._desk.loop = self._incoming.loop = loop
+            self._loop = self._desk.loop = self._incoming.loop = self._asking.loop = loop
             self._decisions.loop = loop
             self._node_start.begin(loop)
             self._lost_orders.begin()
             chance = random.random()  # noqa: S311  It spreads questions, and hides nothing
             self._decisions.decide(happened.KernelStarted(*self._decisions.moment(), chance=chance))
-            self._begin_link(loop)
+            self._connections.begin(loop)
+            self._look_at_lease()
         if self._loop is not None:
             self._beat()
         if self._registration_error is not None:
             self._decisions.break_off("taking the restored state", self._registration_error)
 
-    def _begin_link(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._storage is not None:
-            self._storage.begin(loop)
-        if self._link is None:
-            return
-        self._link.begin(loop)
-        self._look_at_lease()
-
     def _look_at_lease(self) -> None:
-        if self._link is not None and self._link.keeper is not None:
-            self._on_lease(self._link.keeper.lease)
+        if (keeper := self._connections.keeper) is not None:
+            self._on_lease(keeper.lease)
 
     def _subscriptions(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
         return (
@@ -487,14 +359,7 @@ class RecoveryMonitorActor(Actor):
         self._evidence.close()
         self._lost_orders.close()
         self._seam.close()
-        if self._storage is not None:
-            self._storage.close()
-        if self._link is not None:
-            self._link.close()
-        if LEASE_ENDPOINT in self.msgbus.endpoints():
-            self.msgbus.deregister(LEASE_ENDPOINT, self._limit)
-        if WRITES_ENDPOINT in self.msgbus.endpoints():
-            self.msgbus.deregister(WRITES_ENDPOINT, self._offer_writes)
+        self._connections.close(self.msgbus)
         self.msgbus.deregister(COMMAND_ENDPOINT, self._desk.take)
         for topic, handler in self._subscriptions():
             self.msgbus.unsubscribe(topic, handler)
@@ -503,8 +368,7 @@ class RecoveryMonitorActor(Actor):
         if not self._pulse.is_armed:
             return  # Not begun, or ended before
         self._is_ending = True
-        if self._asking is not None:
-            self._asking.cancel()
+        self._asking.cancel()
         self._proofs.cancel()
         self._decisions.stop_judging()
         self._decisions.stop_repairing()
