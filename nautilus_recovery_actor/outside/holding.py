@@ -3,6 +3,7 @@ Who holds the lease of a trader, and taking it from whoever does.
 """
 
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -71,16 +72,27 @@ class LeaseStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def found(client: redis.Redis, namespace: Namespace) -> Found:
     """Return what a server says of the lease, by commands that read alone."""
-    lease, fence = namespace.own_key(LEASE), namespace.own_key(FENCE)
     with client.pipeline(transaction=False) as pipe:
         pipe.time()
-        pipe.hmget(lease, list(scripts.FIELDS))
-        pipe.pttl(lease)
-        pipe.hmget(fence, list(scripts.FIELDS))
-        told, held, lasting, last = pipe.execute(raise_on_error=False)
-    for answer in (held, lasting, last):
+        ask(pipe, namespace)
+        told, *answers = pipe.execute(raise_on_error=False)
+    return answered(told, answers)
+
+
+def ask(pipe: Any, namespace: Namespace) -> None:
+    """Ask for the lease of a trader, among other questions."""
+    lease, fence = namespace.own_key(LEASE), namespace.own_key(FENCE)
+    pipe.hmget(lease, list(scripts.FIELDS))
+    pipe.pttl(lease)
+    pipe.hmget(fence, list(scripts.FIELDS))
+
+
+def answered(told: Any, answers: Sequence[Any]) -> Found:
+    """Return what the answers to `ask` say, with the server's answer to ``TIME``."""
+    for answer in answers:
         if isinstance(answer, redis.RedisError):
             raise answer
+    held, lasting, last = answers
     now_ms = time.time_ns() // scripts.MS
     if not isinstance(told, redis.RedisError):  # Whoever may only read may not ask that
         now_ms = int(told[0]) * 1000 + int(told[1]) // 1000

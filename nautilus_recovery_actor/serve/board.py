@@ -52,6 +52,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     ts_read: int
     # Why it cannot be read now, in one line, empty if it can
     trouble: str = ""
+    # Since when it has been so (UNIX ns), as far as that is known
+    ts_since: int | None = None
+    # Other instances of its node that run, each in one line
+    twins: tuple[str, ...] = ()
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +91,8 @@ def light(seen: Seen) -> Light:
     if status.state in (State.FAILED, State.NO_HEARTBEAT, State.UNSTORED) or status.unprotected:
         return Light.RED
     if seen.lease is not None and seen.lease.state in (Keeping.RESERVED, Keeping.RAN_OUT):
+        return Light.RED
+    if seen.twins:
         return Light.RED
     if status.state is State.CLOSED:
         return Light.BLUE
