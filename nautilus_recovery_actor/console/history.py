@@ -126,11 +126,10 @@ def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
 
 def _list(reports: "Iterable[RecoveryReport]") -> None:
     from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.rows import Row  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.rows import row  # noqa: PLC0415
 
-    rows = [
-        report_tables.Row(*map(one_line, msgspec.structs.astuple(report_tables.row(report))))
-        for report in reports
-    ]
+    rows = [Row(*map(one_line, msgspec.structs.astuple(row(report)))) for report in reports]
     for line in report_tables.table(rows, columns()):
         say(line)
 

@@ -5,47 +5,17 @@ How reports look on a terminal: one as a row among others, and one in full.
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-import msgspec
-
 from nautilus_recovery_actor.core import wording
-from nautilus_recovery_actor.core.report import AccountRecovery
-from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.outside.record.rows import Row
+from nautilus_recovery_actor.outside.record.rows import account_line
+from nautilus_recovery_actor.outside.record.rows import fill_line
+from nautilus_recovery_actor.outside.record.rows import took
 from nautilus_recovery_actor.outside.text import hanging
 
 
-_NS = 1_000_000_000
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One report in a table, each field as text."""
-
-    # The number of the recovery
-    epoch: str
-    # When it began (UTC)
-    began: str
-    # How long it took
-    took: str
-    # Its outcome, or the reason of its failure
-    result: str
-    # What happened in short
-    story: str
-
-
 HEADINGS = Row("Epoch", "Began (UTC)", "Took", "Result", "What happened")
-
-
-def row(report: RecoveryReport) -> Row:
-    """Return the row of a report."""
-    return Row(
-        epoch=str(report.epoch),
-        began=moment(report.ts_started),
-        took=_took(report),
-        result=wording.result(report),
-        story=wording.summary(report),
-    )
 
 
 def table(rows: Sequence[Row], width: int | None) -> Iterator[str]:
@@ -65,11 +35,11 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     """Return everything in a report, in indented lines of any length."""
     yield wording.headline(report)
     yield f"  {wording.absence(report)}"
-    yield f"  Began {moment(report.ts_started, digits=3)} UTC, took {_took(report)}"
+    yield f"  Began {moment(report.ts_started, digits=3)} UTC, took {took(report)}"
     yield f"  Trader {report.trader_id}, recovery {report.recovery_id}"
     if report.shadow:
         yield f"  {wording.SHADOW}"
-    yield from _part("Accounts", map(_account_line, report.accounts))
+    yield from _part("Accounts", map(account_line, report.accounts))
     yield from _part("Corrections", map(wording.correction_line, report.corrections))
     yield from _part("Repairs", map(wording.repair_line, report.repairs))
     if report.approval is not None:
@@ -77,7 +47,7 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
     yield from _part("Positions", map(wording.position_line, report.positions))
     total, kept = sum(report.fill_counts.values()), len(report.fills)
     newest = f", the newest {kept} in full" if kept < total else ""
-    yield from _part(f"{wording.fills(report)}{newest}", map(_fill_line, report.fills))
+    yield from _part(f"{wording.fills(report)}{newest}", map(fill_line, report.fills))
     yield from _part("Lost orders", map(wording.lost_line, report.lost_orders))
     for title, is_difference in ((wording.differences, True), (wording.concerns, False)):
         yield from _part(
@@ -100,36 +70,3 @@ def _part(title: str, lines: Iterator[str] | tuple[str, ...]) -> Iterator[str]:
         if not number:
             yield title
         yield f"  {line}"
-
-
-def _took(report: RecoveryReport) -> str:
-    if report.ts_completed is None:
-        return "-"
-    took = max(report.ts_completed - report.ts_started, 0)
-    return f"{took / _NS:.1f} s" if took < 60 * _NS else duration(took)
-
-
-def _account_line(account: AccountRecovery) -> str:
-    line = f"{account.account_id} ({account.venue}): "
-    proof = wording.proof_of(account)
-    if account.ts_report is None:
-        line += "no mass status" if account.answers else "did not report"
-    else:
-        line += (
-            f"reported {moment(account.ts_report)}; open orders: {account.orders_open}, "
-            f"fills: {account.fills}, positions: {account.positions}"
-        )
-    if proof:
-        line += f"; {proof}"
-    if account.is_connected is not None:
-        line += "; connected" if account.is_connected else "; not connected"
-    return line
-
-
-def _fill_line(fill: ReconciledFill) -> str:
-    side = "SELL" if fill.qty < 0 else "BUY"
-    return (
-        f"{fill.origin} {moment(fill.ts_event)} {side} {abs(fill.qty):f} {fill.instrument_id} at "
-        f"{fill.px:f}, {fill.strategy_id}, {fill.client_order_id} ({fill.venue_order_id}), "
-        f"trade {fill.trade_id}"
-    )

@@ -147,10 +147,13 @@ def _show_monitor(found: "NodeStatus") -> None:
 
 
 def _show_storage(found: "NodeStatus") -> None:
+    from nautilus_recovery_actor.outside.record.rows import incident_line  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.rows import stale_line  # noqa: PLC0415
+
     for incident in found.storage:
-        say(one_line(f"{incident.kind} since {moment(incident.ts)} UTC: {incident.text}"))
+        say(one_line(incident_line(incident)))
     for stale in found.stale_caches:
-        say(one_line(f"{stale.kind} {stale.account_id}: {stale.cache}, {stale.venue}"))
+        say(one_line(stale_line(stale)))
 
 
 def _show_blocks(found: "NodeStatus") -> None:

@@ -31,6 +31,7 @@ from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import wrapped
 
 
+OLD_PROOF = "that is more than three intervals, see the log"
 SHADOW = "In shadow mode: nothing is blocked"
 
 # With Redis lost, every order that the venue still reports is one
@@ -408,4 +409,4 @@ def _counted(count: int, what: str) -> str:
 def proven(age_secs: float, *, is_old: bool) -> str:
     """Return how long ago the venues and the cache were last seen to agree."""
     said = f"Proven {duration(int(age_secs * 1e9))} ago"
-    return f"{said}: that is more than three intervals, see the log" if is_old else said
+    return f"{said}: {OLD_PROOF}" if is_old else said

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_recovery_actor.console.report_tables import in_full
-from nautilus_recovery_actor.console.report_tables import row
 from nautilus_recovery_actor.console.report_tables import table
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
@@ -15,6 +14,7 @@ from nautilus_recovery_actor.outside.record.changes import Changes
 from nautilus_recovery_actor.outside.record.entries import DamagedError
 from nautilus_recovery_actor.outside.record.entries import Message
 from nautilus_recovery_actor.outside.record.entries import Record
+from nautilus_recovery_actor.outside.record.rows import row
 from nautilus_recovery_actor.outside.record.status import node_status
 from tests.core.builders import full_report
 

@@ -1,9 +1,7 @@
 import msgspec
 import pytest
 
-from nautilus_recovery_actor.console.report_tables import Row
 from nautilus_recovery_actor.console.report_tables import in_full
-from nautilus_recovery_actor.console.report_tables import row
 from nautilus_recovery_actor.console.report_tables import table
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import FillOrigin
@@ -12,6 +10,8 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.outside.record.rows import Row
+from nautilus_recovery_actor.outside.record.rows import row
 from tests.core.builders import discrepancy
 from tests.core.builders import full_report
 

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from nautilus_recovery_actor.console.report_tables import in_full
-from nautilus_recovery_actor.console.report_tables import row
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
@@ -25,6 +24,7 @@ from nautilus_recovery_actor.demo.record import VenueTruth
 from nautilus_recovery_actor.demo.scene import ACTS
 from nautilus_recovery_actor.outside.record.changes import Changes
 from nautilus_recovery_actor.outside.record.entries import Record
+from nautilus_recovery_actor.outside.record.rows import row
 from nautilus_recovery_actor.outside.record.status import node_status
 from tests.core.builders import full_report
 

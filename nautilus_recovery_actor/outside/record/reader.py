@@ -50,9 +50,12 @@ _MAX_TRADERS = 10
 class RecordReader:
     """What is on record of one trader."""
 
-    def __init__(self, client: redis.Redis, namespace: Namespace) -> None:
+    def __init__(
+        self, client: redis.Redis, namespace: Namespace, max_bytes: int | None = None
+    ) -> None:
         self._client = client
         self._namespace = namespace
+        self._max_bytes = MAX_REPORT_BYTES if max_bytes is None else max_bytes
 
     def current(self) -> Record:
         """Return what is on record of the present."""
@@ -96,6 +99,19 @@ class RecordReader:
         stamps = sorted(self._stamps(broken), reverse=True)
         return islice(self._reports([slot for _, slot in stamps], broken), limit), broken
 
+    def up_to(
+        self, epoch: int, size: int | None, limit: int
+    ) -> tuple[Iterator[RecoveryReport], list[Broken]]:
+        """
+        Return the reports of the last epochs up to one, the newest first, each read when its turn
+        comes, where `size` of them are kept.
+        """
+        size = _DEFAULT_HISTORY_SIZE if size is None else size
+        broken: list[Broken] = []
+        epochs = range(epoch, max(epoch - min(limit, size), 0), -1)
+        found = (self._kept(one, size, broken) for one in epochs)
+        return (one for one in found if one is not None), broken
+
     def report(self, epoch: int) -> tuple[RecoveryReport | None, list[Broken]]:
         """Return the report of an epoch, and the entries that cannot be read."""
         broken: list[Broken] = []
@@ -138,7 +154,7 @@ class RecordReader:
         # The epoch in each slot; what it says besides is not kept meanwhile
         for slots in self._batches(broken):
             keys = [HISTORY_KEY.format(slot=slot) for slot in slots]
-            values = self._values(keys, MAX_REPORT_BYTES)
+            values = self._values(keys, self._max_bytes)
             for slot, key, data in zip(slots, keys, values, strict=True):
                 epoch = _decoded(key, data, entries.report_epoch, broken)
                 if epoch is not None:
@@ -155,7 +171,7 @@ class RecordReader:
             for slot, size in zip(slots, sizes, strict=True):
                 if not size:
                     continue
-                if (why := _refusal(size)) is not None:
+                if (why := _refusal(size, self._max_bytes)) is not None:
                     broken.append(Broken(HISTORY_KEY.format(slot=slot), why))
                     continue
                 assert isinstance(size, int)
@@ -175,10 +191,10 @@ class RecordReader:
 
     def _read(self, key: str, broken: list[Broken]) -> RecoveryReport | None:
         (size,) = self._sizes([key])
-        if (why := _refusal(size)) is not None:
+        if (why := _refusal(size, self._max_bytes)) is not None:
             broken.append(Broken(key, why))
             return None
-        (data,) = self._values([key], MAX_REPORT_BYTES)
+        (data,) = self._values([key], self._max_bytes)
         return _decoded(key, data, entries.report, broken)
 
     def _sizes(self, keys: list[str]) -> list[Any]:
@@ -195,10 +211,10 @@ class RecordReader:
         return pipe.execute(raise_on_error=False)
 
 
-def _refusal(size: Any) -> str | None:
+def _refusal(size: Any, limit: int) -> str | None:
     if isinstance(size, Exception):
         return _why(size)
-    return None if size <= MAX_REPORT_BYTES else f"{size} bytes, more than any report has"
+    return None if size <= limit else f"{size} bytes, more than any report has"
 
 
 def _decoded(

@@ -34,6 +34,10 @@ _NAMED = 5
 _MISSED_PROOFS = 3
 _LATE = 1.5
 
+# Why a heartbeat may be missing, and why one may be of the future
+DOWN = "the node is down, or its event loop is busy, for example reconciling many orders"
+CLOCKS = "the clocks of the node and of this host differ"
+
 _NEVER = (
     "no heartbeat on record: is this the trader ID and the server of its cache, and is there a "
     "RecoveryMonitorActor on the node?"
@@ -217,16 +221,14 @@ def _state(
     match life.life:
         case Life.AHEAD:
             return State.NO_HEARTBEAT, (
-                f"the last heartbeat is {_time(-age_secs)} in the future: the clocks of the node "
-                f"and of this host differ ({last})"
+                f"the last heartbeat is {_time(-age_secs)} in the future: {CLOCKS} ({last})"
             )
         case Life.STOPPED:
             return State.NO_HEARTBEAT, f"the node was stopped {_time(age_secs)} ago ({last})"
         case Life.SILENT:
             return State.NO_HEARTBEAT, (
                 f"the last heartbeat is {_time(age_secs)} old, the limit is "
-                f"{life.max_age_secs:g} s: the node is down, or its event loop is busy, for "
-                f"example reconciling many orders ({last})"
+                f"{life.max_age_secs:g} s: {DOWN} ({last})"
             )
     heartbeat = f"heartbeat {_time(age_secs)} ago"
     if age_secs < -1:
