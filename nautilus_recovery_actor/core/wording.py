@@ -122,7 +122,7 @@ def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
     for position in strategy.positions:
         yield (
             f"  Position {position.position_id}: "
-            f"{_signed(position.qty_before)} -> {_signed(position.qty_after)}"
+            f"{signed(position.qty_before)} -> {signed(position.qty_after)}"
         )
         yield from _effect_lines("real", position.real, position)
         yield from _effect_lines("made up", position.synthetic, position)
@@ -352,8 +352,8 @@ def position_line(change: PositionChange) -> str:
     venue = change.qty_venue
     return (
         f"Position {change.position_id} ({change.account_id}): "
-        f"{_signed(change.qty_before)} -> {_signed(change.qty_after)}, "
-        f"{'not reported by the venue' if venue is None else f'venue {_signed(venue)}'}"
+        f"{signed(change.qty_before)} -> {signed(change.qty_after)}, "
+        f"{'not reported by the venue' if venue is None else f'venue {signed(venue)}'}"
     )
 
 
@@ -398,7 +398,8 @@ def release_line(one: Override) -> str:
     )
 
 
-def _signed(quantity: Decimal) -> str:
+def signed(quantity: Decimal) -> str:
+    """Return the quantity of a position."""
     return f"{quantity:+f}" if quantity else "flat"
 
 

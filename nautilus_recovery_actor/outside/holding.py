@@ -150,6 +150,20 @@ def _reason(state: Keeping, at: Found, last: Holder) -> str:
             return f"nobody has it: {process} gave it back"
 
 
+def keeping_line(status: LeaseStatus) -> str:
+    """Return who has the lease, in a line that stays true as long as nobody else takes it."""
+    process = f"process {status.pid} on {one_line(status.host or '')}"
+    match status.state:
+        case Keeping.HELD:
+            return f"{process} since {moment(status.ts_since or 0)} UTC"
+        case Keeping.RESERVED:
+            return f"operator {one_line(status.operator or '')} keeps it for the next node"
+        case Keeping.RAN_OUT:
+            return f"nobody has it: {process} had it, and did not give it back"
+        case _:
+            return "nobody has it"
+
+
 def holding_line(at: Found) -> str:
     """Return who holds the lease, in one line, empty if no node does."""
     last = at.last

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.holding import Keeping
 from nautilus_recovery_actor.outside.holding import LeaseStatus
 from nautilus_recovery_actor.outside.record.status import NodeStatus
@@ -56,6 +57,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     ts_since: int | None = None
     # Other instances of its node that run, each in one line
     twins: tuple[str, ...] = ()
+    # Where its entries are, ``None`` for the default place
+    namespace: Namespace | None = None
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

@@ -169,6 +169,7 @@ class Trader:
             trouble=self._why_unknown() if status.state is State.OPEN and report is None else "",
             ts_since=self._ts_since,
             twins=twins,
+            namespace=self.namespace,
         )
 
     def _since(self, state: State, report: RecoveryReport | None, now: int) -> int | None:

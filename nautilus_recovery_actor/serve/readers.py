@@ -1,0 +1,59 @@
+"""
+Who reads what one page needs: a few threads at most, and none is waited for without end.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+from typing import TypeVar
+
+
+_Answer = TypeVar("_Answer")
+
+# How many there are at once, and how long a page waits (seconds)
+_MOST = 4
+_WAIT_SECS = 4.0
+
+
+class Readers:
+    """Runs what blocks. A thread that is held up counts until it ends, and ends no process."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(_MOST)
+
+    async def run(self, read: Callable[[], _Answer]) -> _Answer:
+        """Return what a function returns, or raise ``TimeoutError``."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_WAIT_SECS):
+            await self._free.acquire()
+            answer: asyncio.Future[_Answer] = loop.create_future()
+            threading.Thread(
+                target=self._run, args=(loop, answer, read), name="read-page", daemon=True
+            ).start()
+            return await answer
+
+    def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        answer: "asyncio.Future[Any]",
+        read: Callable[[], Any],
+    ) -> None:
+        try:
+            value, error = read(), None
+        except Exception as e:
+            value, error = None, e
+        with contextlib.suppress(RuntimeError):  # The loop may have ended
+            loop.call_soon_threadsafe(self._settle, answer, value, error)
+
+    def _settle(
+        self, answer: "asyncio.Future[Any]", value: object, error: Exception | None
+    ) -> None:
+        self._free.release()
+        if answer.done():
+            return  # Nobody waits for it any more
+        if error is None:
+            answer.set_result(value)
+        else:
+            answer.set_exception(error)

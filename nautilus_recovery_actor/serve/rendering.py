@@ -1,0 +1,92 @@
+"""
+How pages are made: every value in them is one line of text, and never markup.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment
+from jinja2 import FileSystemLoader
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.record import rows
+from nautilus_recovery_actor.serve import view
+from nautilus_recovery_actor.serve.timeline import timeline
+
+
+PAGES = Path(__file__).parent / "pages"
+_MS = 1_000_000
+
+
+def _plain(value: Any) -> Any:
+    # What would move a cursor, or turn the text around, is nobody's name
+    return value if isinstance(value, Markup) else one_line(str(value))
+
+
+def link(path: str, **query: object) -> str:
+    """Return an address on this server."""
+    return f"{path}?{urlencode({key: value for key, value in query.items() if value != ''})}"
+
+
+def ago(ms: int | None) -> Markup:
+    """Return a time that a page counts from; without a script it stays a time."""
+    if ms is None:
+        return Markup("")
+    when = moment(ms * _MS)
+    return Markup('<time data-ms="{}" title="{} UTC">{}</time>').format(ms, when, when[5:])
+
+
+def counting(name: str) -> Markup:
+    """Return the place of a time that a page gets by itself, and counts from."""
+    return Markup('<time data-is="{}"></time>').format(name)
+
+
+def at(ns: int | None, digits: int = 0) -> str:
+    """Return a time (UNIX ns) in UTC."""
+    return "" if ns is None else moment(ns, digits=digits)
+
+
+PAGE = Environment(
+    loader=FileSystemLoader(PAGES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_plain,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+PAGE.globals.update(
+    ago=ago,
+    at=at,
+    block=lambda report, strategy: list(wording.block(report, strategy)),
+    counting=counting,
+    link=link,
+    px=lambda value: "" if value is None else f"{value:f}",
+    qty=wording.signed,
+    rows=rows,
+    timeline=timeline,
+    view=view,
+    words=wording,
+)
+PAGE.filters.update(
+    account_line=rows.account_line,
+    balance_line=wording.balance_line,
+    correction_line=wording.correction_line,
+    lost_line=wording.lost_line,
+    release_line=wording.release_line,
+    row=rows.row,
+)
+
+
+def page(name: str, **values: Any) -> str:
+    """Return a page, or a part of one."""
+    return PAGE.get_template(name).render(values)
+
+
+def style() -> Markup:
+    """Return the style sheet, for a page that stands by itself."""
+    return Markup((PAGES / "board.css").read_text())  # noqa: S704 (a file of this package)

@@ -1,0 +1,288 @@
+"""
+What a page shows of each trader, in words that stay true until something changes.
+
+Ages are left out: a page has the times, and counts by itself.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import msgspec
+
+from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.holding import Keeping
+from nautilus_recovery_actor.outside.holding import LeaseStatus
+from nautilus_recovery_actor.outside.holding import keeping_line
+from nautilus_recovery_actor.outside.record.rows import incident_line
+from nautilus_recovery_actor.outside.record.rows import stale_line
+from nautilus_recovery_actor.outside.record.status import CLOCKS
+from nautilus_recovery_actor.outside.record.status import DOWN
+from nautilus_recovery_actor.outside.record.status import NodeStatus
+from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.serve.board import Board
+from nautilus_recovery_actor.serve.board import Light
+from nautilus_recovery_actor.serve.board import Seen
+from nautilus_recovery_actor.serve.board import light
+
+
+_NS = 1_000_000_000
+_MS = 1_000_000
+# How many differences of a trader, and how many traders in the verdict, are named
+_DIFFERENCES = 6
+_NAMED = 3
+
+# What each light says of one trader, and of several in the verdict
+TITLES = {
+    Light.RED: "Needs you",
+    Light.GRAY: "Cannot be seen",
+    Light.AMBER: "Trades in part",
+    Light.BLUE: "Recovering",
+    Light.WHITE: "Stopped",
+    Light.GREEN: "May trade",
+}
+_VERDICTS = {
+    Light.RED: ("needs you", "need you"),
+    Light.GRAY: ("cannot be seen", "cannot be seen"),
+    Light.AMBER: ("trades in part", "trade in part"),
+    Light.BLUE: ("is recovering", "are recovering"),
+    Light.WHITE: ("is stopped", "are stopped"),
+}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Something that somebody has to know of a trader."""
+
+    severity: Severity
+    text: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A trader in the list, without what counts on by itself."""
+
+    key: str
+    server: str
+    trader_id: str
+    light: Light
+    # Whether it may trade: yes, in part, no, or unknown
+    may_trade: str
+    # Its phase, or its outcome or failure
+    state: str
+    epoch: int | None
+    # Since when (UNIX ms)
+    since: int | None
+    blocked: tuple[str, ...]
+    # How many positions have no stop
+    naked: int
+    # Who holds the lease, in short
+    lease: str
+    # What somebody has to know
+    lines: tuple[Line, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """All traders in one sentence."""
+
+    light: Light
+    text: str
+    # What is the matter with the first one, if somebody has to act
+    detail: str
+    # How many there are of each light, the most urgent first
+    counts: tuple[tuple[Light, int], ...]
+
+
+def key(seen: Seen) -> str:
+    """Return what names a trader on a page, and no other one."""
+    return quote(f"{seen.server} {seen.trader_id}")
+
+
+def beats(seen: Seen) -> tuple[int | None, int | None]:
+    """Return when the last heartbeat was, and the last proof (UNIX ms)."""
+    age_secs = seen.status.heartbeat_age_secs
+    proven = seen.status.ts_proven
+    return (
+        None if age_secs is None else (seen.ts_read - int(age_secs * _NS)) // _MS,
+        None if proven is None else proven // _MS,
+    )
+
+
+def row(seen: Seen, troubled_servers: frozenset[str] = frozenset()) -> Row:
+    """Return what the list shows of a trader."""
+    status = seen.status
+    return Row(
+        key=key(seen),
+        server=seen.server,
+        trader_id=seen.trader_id,
+        light=light(seen),
+        may_trade=_may_trade(seen),
+        state=_state(seen),
+        epoch=status.epoch,
+        since=None if seen.ts_since is None else seen.ts_since // _MS,
+        blocked=status.blocked_instruments,
+        naked=len(status.unprotected) + status.unprotected_more,
+        lease=_lease(seen.lease),
+        lines=tuple(
+            Line(severity, one_line(text))
+            for severity, text in _lines(seen, seen.server in troubled_servers)
+        ),
+    )
+
+
+def verdict(rows: Sequence[Row], board: Board) -> Verdict:
+    """Return all traders in one sentence."""
+    counted = Counter(one.light for one in rows)
+    counts = tuple((one, counted[one]) for one in Light if counted[one])
+    if not rows:
+        return _verdict_of_none(board)
+    worst, count = counts[0]
+    if worst is Light.GREEN:
+        text = f"All {count} may trade" if count > 1 else f"{rows[0].trader_id} may trade"
+        return Verdict(worst, text, "", counts)
+    one, several = _VERDICTS[worst]
+    text = f"{count} of {len(rows)} {one if count == 1 else several}"
+    first = [row for row in rows if row.light is worst]
+    if worst is not Light.WHITE:
+        named = ", ".join(row.trader_id for row in first[:_NAMED])
+        text += f": {named}{f' and {count - _NAMED} more' if count > _NAMED else ''}"
+    detail = ""
+    if worst is Light.RED and count == 1:
+        detail = next((line.text for line in first[0].lines), "")
+    return Verdict(worst, one_line(text), detail, counts)
+
+
+def _verdict_of_none(board: Board) -> Verdict:
+    if any(server.trouble for server in board.servers):
+        return Verdict(Light.GRAY, "No trader can be seen", "", ())
+    if not board.servers:
+        return Verdict(Light.GRAY, "Nothing has been read yet", "", ())
+    detail = "A node is seen here once its RecoveryMonitorActor has written to one of the servers"
+    return Verdict(Light.WHITE, "No trader on record yet", detail, ())
+
+
+def _may_trade(seen: Seen) -> str:
+    status = seen.status
+    if seen.trouble:
+        return "unknown"
+    if status.state not in (State.OPEN, State.UNSTORED):
+        return "no"
+    if status.is_shadow:
+        return "yes, in shadow mode"
+    return "in part" if set(status.blocked_instruments) - set(status.released_until) else "yes"
+
+
+def _state(seen: Seen) -> str:
+    status = seen.status
+    if status.is_stopped:
+        return "stopped"
+    if status.state is State.NO_HEARTBEAT:
+        return "no heartbeat"
+    named = status.failure or status.outcome or status.phase
+    return str(named or "")
+
+
+def _lease(lease: LeaseStatus | None) -> str:
+    if lease is None:
+        return ""
+    match lease.state:
+        case Keeping.HELD:
+            return f"{one_line(lease.host or '')}:{lease.pid}"
+        case Keeping.RESERVED:
+            return f"kept by {one_line(lease.operator or '')}"
+        case Keeping.RAN_OUT:
+            return "ran out"
+        case _:
+            return ""
+
+
+# -- WHAT SOMEBODY HAS TO KNOW --
+
+
+def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
+    status = seen.status
+    if seen.trouble and not is_server_known:
+        yield Severity.BLOCK, sentence(seen.trouble)
+    yield from _absence(status)
+    yield from ((Severity.BLOCK, f"Two nodes: {twin}") for twin in seen.twins)
+    if status.state is State.FAILED:
+        yield Severity.BLOCK, _failed(status, seen.report)
+    yield from ((Severity.BLOCK, incident_line(incident)) for incident in status.storage)
+    if status.unprotected:
+        yield Severity.BLOCK, wording.unprotected(status.unprotected, status.unprotected_more)
+    yield from _lease_lines(seen.lease)
+    yield from _blocks(status)
+    yield from _differences(seen.report)
+    yield from _repairs(status)
+    yield from _concerns(status)
+
+
+def _repairs(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
+    for step in status.repairs:
+        if step.state in ("planned", "refused"):
+            yield wording.repair_severity(step), wording.repair_line(step)
+    yield from ((Severity.WARN, text) for text in wording.waiting(status.repairs, status.trader_id))
+
+
+def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
+    if status.is_proof_old:
+        yield Severity.WARN, f"The last proof is old: {wording.OLD_PROOF}"
+    yield from ((Severity.WARN, stale_line(stale)) for stale in status.stale_caches)
+    if status.orphan_exits:
+        named = wording.concerned(status.orphan_exits)
+        yield Severity.WARN, f"Exits without a position: {named}"
+    if status.absent_strategies:
+        named = wording.concerned(status.absent_strategies)
+        yield Severity.WARN, f"Of strategies that the node does not run: {named}"
+    if status.is_shadow:
+        yield Severity.INFO, wording.SHADOW
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter first."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _absence(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
+    if status.state is not State.NO_HEARTBEAT or status.is_stopped:
+        return
+    age_secs = status.heartbeat_age_secs
+    if age_secs is None:
+        yield Severity.BLOCK, sentence(status.reason)
+        return
+    why = f"the limit is {status.max_age_secs:g} s: {DOWN}" if age_secs >= 0 else CLOCKS
+    last = f"last seen: recovery epoch {status.epoch} {status.phase}"
+    told = "No heartbeat" if age_secs >= 0 else "The last heartbeat is in the future"
+    yield Severity.BLOCK, f"{told}, {why} ({last})"
+
+
+def _failed(status: NodeStatus, report: RecoveryReport | None) -> str:
+    if report is None:
+        return f"Recovery epoch {status.epoch} {status.phase}, no report on record"
+    return wording.headline(report)
+
+
+def _lease_lines(lease: LeaseStatus | None) -> Iterator[tuple[Severity, str]]:
+    if lease is not None and lease.state in (Keeping.RESERVED, Keeping.RAN_OUT):
+        yield Severity.BLOCK, f"Lease: {keeping_line(lease)}"
+
+
+def _blocks(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
+    if not status.blocked_instruments:
+        return
+    held = tuple(one for one in status.blocked_instruments if one not in status.released_until)
+    if held:
+        yield Severity.BLOCK, f"Blocked: {', '.join(held)}"
+    for instrument_id, until in status.released_until.items():
+        yield Severity.WARN, f"Blocked: {instrument_id}, released until {moment(until)} UTC"
+
+
+def _differences(report: RecoveryReport | None) -> Iterator[tuple[Severity, str]]:
+    found = [one for one in report.discrepancies if one.is_blocking] if report else []
+    for one in found[:_DIFFERENCES]:
+        yield Severity.BLOCK, wording.discrepancy_line(one)
+    if (more := len(found) - _DIFFERENCES) > 0:
+        yield Severity.WARN, f"More differences that block, only in the report: {more}"
