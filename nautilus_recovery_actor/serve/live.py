@@ -41,6 +41,7 @@ class Full(msgspec.Struct, frozen=True):
     version: str
     verdict: view.Verdict
     head: Markup
+    counts: Markup
     rows: tuple[Markup, ...]
 
 
@@ -88,9 +89,14 @@ class Live:
         return Full(
             version=self.version,
             verdict=self._verdict,
-            head=Markup(self._parts["head"].html) if self._parts else Markup(""),  # noqa: S704
-            rows=tuple(Markup(self._parts[one].html) for one in self._order),  # noqa: S704
+            head=self._html("head"),
+            counts=self._html("counts"),
+            rows=tuple(map(self._html, self._order)),
         )
+
+    def _html(self, name: str) -> Markup:
+        part = self._parts.get(name)
+        return Markup("" if part is None else part.html)  # noqa: S704 (rendered here)
 
     async def changes(self, version: str, key: str | None = None) -> AsyncIterator[bytes]:
         """
@@ -131,8 +137,10 @@ class Live:
             "_head.html",
             {"verdict": self._verdict, "servers": board.servers},
         )
+        counts = self._verdict.counts
+        self._put("counts", counts, "_counts.html", {"counts": counts})
         self._put_beats(board)
-        for name in self._parts.keys() - {*order, "head"}:
+        for name in self._parts.keys() - {*order, "head", "counts"}:
             del self._parts[name]
             self._beats.pop(name, None)
         if tuple(order) != self._order:

@@ -31,7 +31,7 @@ def timeline(report: RecoveryReport) -> list[Moment]:
 
 
 def _after(distance: int) -> str:
-    secs = distance / _NS
+    secs = round(distance / _NS, 2) + 0.0  # Not "-0.00"
     return f"{secs:+.2f} s" if abs(secs) < _LONG_SECS else ""
 
 
@@ -39,7 +39,7 @@ def _moments(report: RecoveryReport) -> Iterator[tuple[int, str]]:
     if report.ts_last_alive is not None:
         end = "stopped cleanly" if report.clean_shutdown else "not stopped cleanly"
         yield report.ts_last_alive, f"Last heartbeat of the run before, {end}"
-    yield report.ts_started, f"Epoch {report.epoch} opened: {wording.opened(report)}"
+    yield report.ts_started, f"Epoch {report.epoch} {wording.opened(report)}"
     for account in report.accounts:
         if account.ts_report is not None:
             yield account.ts_report, f"{account.account_id} reported its mass status"

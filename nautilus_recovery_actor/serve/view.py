@@ -140,6 +140,10 @@ def verdict(rows: Sequence[Row], board: Board) -> Verdict:
     if not rows:
         return _verdict_of_none(board)
     worst, count = counts[0]
+    unseen = [one.name for one in board.servers if one.trouble and not one.traders]
+    if unseen and worst not in (Light.RED, Light.GRAY):
+        text = f"{', '.join(unseen)} cannot be read: nobody sees who trades there"
+        return Verdict(Light.GRAY, one_line(text), "", counts)
     if worst is Light.GREEN:
         text = f"All {count} may trade" if count > 1 else f"{rows[0].trader_id} may trade"
         return Verdict(worst, text, "", counts)

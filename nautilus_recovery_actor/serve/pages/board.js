@@ -84,8 +84,8 @@
     const table = document.getElementById("traders");
     const found = places();
     for (const [key, html] of Object.entries(change.parts)) {
-      if (key === "head") {
-        const old = found.get("head");
+      if (key === "head" || key === "counts") {
+        const old = found.get(key);
         const kept = new Map([...old.querySelectorAll("[data-key]")].map((one) => [one.dataset.key, one.dataset.beat]));
         old.innerHTML = html;
         for (const one of old.querySelectorAll("[data-key]")) {
@@ -158,7 +158,7 @@
     hear();
     tick();
   };
-  let triedAt = 0;
+  let triedAt = -Infinity;
   const connect = () => {
     if (source && source.readyState !== EventSource.CLOSED && performance.now() - triedAt < SILENT_MS) return;
     if (performance.now() - triedAt < 1000) return;
