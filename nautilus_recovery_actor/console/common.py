@@ -31,7 +31,7 @@ MISUSED = 64  # `EX_USAGE`, where 2 has another meaning
 INTERRUPTED = 130
 UNREAD = 141  # What a shell says of a process that `SIGPIPE` ended
 
-_REDIS = "redis://127.0.0.1:6379"
+DEFAULT_REDIS = "redis://127.0.0.1:6379"
 
 
 class Command(argparse.ArgumentParser):
@@ -144,8 +144,8 @@ def add_redis(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument(
         "--redis",
         metavar="URL",
-        default=os.environ.get("REDIS_URL") or _REDIS,
-        help=f"{what} (default: REDIS_URL, else {_REDIS})",
+        default=os.environ.get("REDIS_URL") or DEFAULT_REDIS,
+        help=f"{what} (default: REDIS_URL, else {DEFAULT_REDIS})",
     )
 
 

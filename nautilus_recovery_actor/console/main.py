@@ -18,6 +18,7 @@ from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import lease
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console import repair
+from nautilus_recovery_actor.console import serve
 from nautilus_recovery_actor.console import status
 from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.console.common import INTERRUPTED
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    for module in (demo, check, inspect, status, history, watch, lease, operator, repair, forget):
+    record = (status, history, watch, serve, lease)
+    for module in (demo, check, inspect, *record, operator, repair, forget):
         module.add_to(commands)
     return parser

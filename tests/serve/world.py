@@ -5,6 +5,7 @@ Traders of every kind on a server, as their monitors write them.
 import time
 from decimal import Decimal
 from typing import Any
+from typing import Self
 
 import msgspec
 
@@ -64,7 +65,7 @@ class Desk:
         self._valkey = valkey
         self.traders: dict[str, Recording] = {}
 
-    def __enter__(self) -> "Desk":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
