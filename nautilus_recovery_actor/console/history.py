@@ -3,8 +3,10 @@
 """
 
 import argparse
+import time
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +17,7 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
 from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import add_record
@@ -43,7 +46,18 @@ def add_to(commands: Commands) -> None:
         help="how many to list, newest first (default: %(default)s)",
     )
     which.add_argument("--epoch", metavar="N", type=_count, help="show this one in full")
-    history.add_argument("--json", action="store_true", help="print the full reports as JSON")
+    how = history.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="print the full reports as JSON")
+    how.add_argument(
+        "--html",
+        metavar="FILE",
+        type=Path,
+        help="write them in full into one page that needs nothing else, to attach to an incident "
+        "(needs the extra serve)",
+    )
+    history.add_argument(
+        "--force", action="store_true", help="let --html write over a file that is there"
+    )
 
 
 def _count(text: str) -> int:
@@ -53,6 +67,8 @@ def _count(text: str) -> int:
 
 
 def _history(arguments: argparse.Namespace) -> int:
+    if arguments.html is not None:
+        require("serve", "jinja2")
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
 
@@ -77,7 +93,9 @@ def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
             f"No report of epoch {arguments.epoch}: it is in progress, too old, or never existed. "
             f"The newest on record is {last.epoch}"
         )
-    if arguments.json:
+    if arguments.html is not None:
+        _write(arguments, [report])
+    elif arguments.json:
         say(report.to_bytes().decode())
     else:
         _show(report)
@@ -89,7 +107,9 @@ def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
     if first is None:
         _complain_of(broken)
         raise _nothing(arguments, view)
-    if arguments.json:
+    if arguments.html is not None:
+        _write(arguments, [first, *reports])
+    elif arguments.json:
         _dump(first, reports)
     else:
         _list(chain([first], reports))
@@ -138,3 +158,18 @@ def _show(report: "RecoveryReport") -> None:
     from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
 
     say_in_lines(report_tables.in_full(report))
+
+
+def _write(arguments: argparse.Namespace, reports: "list[RecoveryReport]") -> None:
+    from nautilus_recovery_actor.console.writing import write_new  # noqa: PLC0415
+    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.serve.rendering import standalone  # noqa: PLC0415
+
+    path: Path = arguments.html
+    trader = one_line(arguments.trader)
+    what = f"{len(reports)} recoveries" if len(reports) > 1 else f"epoch {reports[0].epoch}"
+    page = standalone(
+        f"{trader}: {what}", reports, where=address(arguments.redis), now=time.time_ns()
+    )
+    write_new(path, page, may_replace=arguments.force)
+    say(f"Written to {path}: {what} of {trader}")

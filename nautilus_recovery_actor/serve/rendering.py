@@ -2,6 +2,7 @@
 How pages are made: every value in them is one line of text, and never markup.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.record import rows
@@ -87,6 +89,7 @@ def page(name: str, **values: Any) -> str:
     return PAGE.get_template(name).render(values)
 
 
-def style() -> Markup:
-    """Return the style sheet, for a page that stands by itself."""
-    return Markup((PAGES / "board.css").read_text())  # noqa: S704 (a file of this package)
+def standalone(title: str, reports: Sequence[RecoveryReport], *, where: str, now: int) -> str:
+    """Return a page of reports that needs nothing else: no server, and no script."""
+    style = Markup((PAGES / "board.css").read_text())  # noqa: S704 (a file of this package)
+    return page("report.html", title=title, reports=reports, where=where, now=at(now), style=style)
