@@ -39,7 +39,7 @@ _MAX_NAME = 200
 _SLICE = 1_000
 _FIRST_SLICES = 50
 _SLICES = 5
-_LOOK_SECS = 2.0
+_LOOK_SECS = 0.9
 # How many traders are asked for at once
 _TOGETHER = 250
 _MAX_STAMP_BYTES = 16_384
