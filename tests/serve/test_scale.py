@@ -1,0 +1,42 @@
+"""
+Many traders: a smaller one of what ``python -m benchmarks.board`` measures.
+"""
+
+import json
+import time
+
+from tests.serve.support import Serving
+from tests.serve.world import Desk
+
+
+TRADERS = 300
+
+
+def test_many_traders_are_shown_at_once_and_one_that_fails_soon(
+    serving: Serving, desk: Desk
+) -> None:
+    """
+    A page is made of what was read before; a failure comes to a page that is open.
+    """
+    for number in range(TRADERS):
+        desk.ended(f"LIVE-{number:03}")
+    serving.wait_for(f"All {TRADERS} may trade")
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        serving.text("/")
+        times.append(time.monotonic() - began)
+    assert min(times) < 0.2
+    with serving.http.stream("GET", "/events", params={"v": ""}) as answer:
+        changes = (
+            json.loads(line.removeprefix("data: "))
+            for line in answer.iter_lines()
+            if line.startswith("data: ")
+        )
+        next(changes)
+        began = time.monotonic()
+        desk.fails("LIVE-123")
+        change = next(one for one in changes if one["light"] == "RED")
+        assert time.monotonic() - began < 2.0
+        # What has not changed is not sent again
+        assert len(change["parts"]) < 10
