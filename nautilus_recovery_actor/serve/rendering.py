@@ -23,11 +23,16 @@ from nautilus_recovery_actor.serve.timeline import timeline
 
 PAGES = Path(__file__).parent / "pages"
 _MS = 1_000_000
+# What is longer is cut
+_LONGEST = 4_000
 
 
 def _plain(value: Any) -> Any:
     # What would move a cursor, or turn the text around, is nobody's name
-    return value if isinstance(value, Markup) else one_line(str(value))
+    if isinstance(value, Markup):
+        return value
+    text = str(value)
+    return one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...")
 
 
 def link(path: str, **query: object) -> str:

@@ -7,6 +7,7 @@ Ages are left out: a page has the times, and counts by itself.
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence
+from itertools import islice
 from urllib.parse import quote
 
 import msgspec
@@ -36,6 +37,9 @@ _MS = 1_000_000
 # How many differences of a trader, and how many traders in the verdict, are named
 _DIFFERENCES = 6
 _NAMED = 3
+# How many lines a trader has at most, and how long one may be
+_MAX_LINES = 20
+_MAX_LINE = 1_000
 
 # What each light says of one trader, and of several in the verdict
 TITLES = {
@@ -76,7 +80,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None
     # Since when (UNIX ms)
     since: int | None
+    # The first few that are blocked, and how many there are besides the very first
     blocked: tuple[str, ...]
+    more_blocked: int
     # How many positions have no stop
     naked: int
     # Who holds the lease, in short
@@ -123,13 +129,11 @@ def row(seen: Seen, troubled_servers: frozenset[str] = frozenset()) -> Row:
         state=_state(seen),
         epoch=status.epoch,
         since=None if seen.ts_since is None else seen.ts_since // _MS,
-        blocked=status.blocked_instruments,
+        blocked=status.blocked_instruments[:_MAX_LINES],
+        more_blocked=max(len(status.blocked_instruments) - 1, 0),
         naked=len(status.unprotected) + status.unprotected_more,
         lease=_lease(seen.lease),
-        lines=tuple(
-            Line(severity, one_line(text))
-            for severity, text in _lines(seen, seen.server in troubled_servers)
-        ),
+        lines=tuple(_told(seen, seen.server in troubled_servers)),
     )
 
 
@@ -204,6 +208,15 @@ def _lease(lease: LeaseStatus | None) -> str:
 
 
 # -- WHAT SOMEBODY HAS TO KNOW --
+
+
+def _told(seen: Seen, is_server_known: bool) -> Iterator[Line]:
+    found = _lines(seen, is_server_known)
+    for severity, text in islice(found, _MAX_LINES):
+        cut = text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]} ..."
+        yield Line(severity, one_line(cut))
+    if more := sum(1 for _ in found):
+        yield Line(Severity.WARN, f"More of that, see `nautilus-recovery history`: {more}")
 
 
 def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:

@@ -3,6 +3,7 @@ The board as a web application: its routes, and what runs beside them.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
@@ -37,6 +38,13 @@ from nautilus_recovery_actor.serve.traders import Traders
 
 # What runs as long as the application does: it waits for boards with `Watch.changed`
 Task: TypeAlias = Callable[[Watch], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+_AGAIN_SECS = 1.0
+_MAX_BODY = 64 * 1024
+_KEPT = {"Cache-Control": "max-age=86400"}
+_REVALIDATED = {"Cache-Control": "no-cache"}
 
 _COLORS = {
     Light.RED: "#c62828",
@@ -85,7 +93,7 @@ def app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        running = [asyncio.ensure_future(task(watch)) for task in (live.run, *tasks)]
+        running = [asyncio.ensure_future(_kept_up(task, watch)) for task in (live.run, *tasks)]
         try:
             yield
         finally:
@@ -137,9 +145,16 @@ def app(
     return made
 
 
-_MAX_BODY = 64 * 1024
-_KEPT = {"Cache-Control": "max-age=86400"}
-_REVALIDATED = {"Cache-Control": "no-cache"}
+async def _kept_up(task: Task, watch: Watch) -> None:
+    # What fails once must not be missing from then on
+    while True:
+        try:
+            await task(watch)
+        except Exception:
+            _log.exception("The board goes on after an error")
+            await asyncio.sleep(_AGAIN_SECS)
+        else:
+            return
 
 
 async def _refused(request: Request, error: Exception) -> Response:

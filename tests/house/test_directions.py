@@ -17,7 +17,7 @@ NODE = CORE | {"signals.py", "node"}
 OUTSIDE = NODE | {"outside"}
 SUPERVISED = OUTSIDE | {"supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
-SERVE = {"apprise", "jinja2", "prometheus_client", "starlette", "uvicorn"}
+SERVE = {"apprise", "jinja2", "markupsafe", "prometheus_client", "starlette", "uvicorn"}
 ROOMS = {
     "core": (CORE, {"msgspec"}),
     "signals.py": (set(), {"blinker"}),
