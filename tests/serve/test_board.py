@@ -27,6 +27,7 @@ from nautilus_recovery_actor.serve.board import light
 from nautilus_recovery_actor.serve.sources import Sources
 from nautilus_recovery_actor.serve.sources import Watch
 from nautilus_recovery_actor.testkit import EmbeddedValkey
+from tests.cli.support import Recording
 from tests.serve.world import BTC
 from tests.serve.world import Desk
 
@@ -109,8 +110,6 @@ def test_a_trader_is_read_where_its_cache_is_configured_to_be(
     """
     With an instance ID, and without a prefix: nobody has to say so.
     """
-    from tests.cli.support import Recording
-
     for where in ({"instance_id": "9f0c"}, {"use_trader_prefix": False}):
         desk.traders["X-1"] = record = Recording(valkey, "X-1", **where)
         desk.ended("X-1")
@@ -125,8 +124,6 @@ def test_two_instances_of_a_node_that_both_run_are_seen(desk: Desk, valkey: Embe
     """
     Without a lease nobody else tells that there are two.
     """
-    from tests.cli.support import Recording
-
     desk.ended("X-1")
     twin = Recording(valkey, "X-1", instance_id="9f0c")
     desk.traders["twin"] = twin

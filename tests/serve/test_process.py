@@ -4,27 +4,15 @@ The process of a board: how it starts and ends, and what it withstands.
 
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.testkit import EmbeddedValkey
-from tests.serve.support import ENTRY
 from tests.serve.support import Serving
 from tests.serve.world import Desk
-
-
-def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", ENTRY, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
 
 
 def mapped(serving: Serving) -> str:
@@ -153,29 +141,32 @@ def test_a_file_of_servers(desk: Desk, valkey: EmbeddedValkey, tmp_path: Path) -
         (None, "cannot be read"),
     ],
 )
-def test_a_file_that_is_no_list_of_servers(tmp_path: Path, content: str | None, told: str) -> None:
+def test_a_file_that_is_no_list_of_servers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, told: str
+) -> None:
     """
     One line says where, and repeats no password.
     """
     file = tmp_path / "servers"
     if content is not None:
         file.write_text(content)
-    done = ran("serve", "--servers", str(file))
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert "s3cret" not in done.stderr
+    assert main(["serve", "--servers", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert len(said.splitlines()) == 1
+    assert "s3cret" not in said
 
 
-def test_a_port_that_is_taken(serving: Serving) -> None:
+def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     """
     One line says what to do.
     """
-    port = serving.url.rpartition(":")[2]
-    done = ran("serve", "--port", port)
-    assert done.returncode == 2
-    assert "give another --port" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert f"Cannot listen at 127.0.0.1:{port} (Address already in use): give another" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_it_warns_where_others_reach_it(valkey: EmbeddedValkey) -> None:

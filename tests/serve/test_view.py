@@ -10,6 +10,7 @@ from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import StorageIncident
+from nautilus_recovery_actor.core.report import Override
 from nautilus_recovery_actor.outside.record.entries import Record
 from nautilus_recovery_actor.outside.record.status import node_status
 from nautilus_recovery_actor.serve import view
@@ -63,8 +64,6 @@ def test_what_is_released_may_be_traded_and_is_told() -> None:
     """
     Until when, too.
     """
-    from nautilus_recovery_actor.core.report import Override
-
     one = Override(BTC, "Checked", "desk@host", NOW - SEC, NOW + 900 * SEC)
     row = view.row(seen(blocked_instruments=(BTC, ETH), overrides=(one,)))
     assert row.may_trade == "in part"
