@@ -18,8 +18,11 @@ from markupsafe import Markup
 from nautilus_recovery_actor.serve import view
 from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.board import Light
+from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.rendering import page
 from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.verdict import Verdict
+from nautilus_recovery_actor.serve.verdict import verdict
 
 
 _MS = 1_000_000
@@ -39,7 +42,7 @@ class Full(msgspec.Struct, frozen=True):
     """All of the list, for a page that begins."""
 
     version: str
-    verdict: view.Verdict
+    verdict: Verdict
     head: Markup
     counts: Markup
     rows: tuple[Markup, ...]
@@ -56,7 +59,7 @@ class Live:
         self._order: tuple[str, ...] = ()
         self._parts: dict[str, _Part] = {}
         self._beats: dict[str, tuple[tuple[int | None, int | None], int]] = {}
-        self._verdict = view.verdict((), Board(ts=0))
+        self._verdict = verdict((), Board(ts=0))
         self._ts = 0
         self._next = asyncio.Event()
         self._is_over = False
@@ -123,8 +126,8 @@ class Live:
         self._version += 1
         self._ts = board.ts
         troubled = frozenset(server.name for server in board.servers if server.trouble)
-        rows = [view.row(seen, troubled) for seen in board.traders]
-        self._verdict = view.verdict(rows, board)
+        rows = [_row(seen, troubled) for seen in board.traders]
+        self._verdict = verdict(rows, board)
         is_one = len(board.servers) == 1
         order: list[str] = []
         for name, source, template, values in self._wanted(rows, is_one=is_one):
@@ -205,3 +208,10 @@ class Live:
     def _wake(self) -> None:
         is_next, self._next = self._next, asyncio.Event()
         is_next.set()
+
+
+def _row(seen: Seen, troubled: frozenset[str]) -> view.Row:
+    try:
+        return view.row(seen, troubled)
+    except Exception as e:  # Whatever is in its report, the others are shown
+        return view.unreadable(seen, e)

@@ -27,6 +27,8 @@ from nautilus_recovery_actor.node.link.scripts import FIELDS
 from nautilus_recovery_actor.outside.holding import answered
 from nautilus_recovery_actor.outside.holding import ask
 from nautilus_recovery_actor.outside.holding import lease_status
+from nautilus_recovery_actor.outside.record.status import NodeStatus
+from nautilus_recovery_actor.outside.record.status import State
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.trader import Trader
 
@@ -174,11 +176,10 @@ class Reading:
             told, *answers = pipe.execute(raise_on_error=False)
         for one, some in zip(due, _in_parts(answers, 3), strict=True):
             try:
-                found = answered(told, some)
-            except redis.ResponseError:  # The rest of what is known does not depend on it
-                one.take_lease(None, at)
-            else:
-                one.take_lease(lease_status(one.namespace.trader_id, found), at)
+                lease = lease_status(one.namespace.trader_id, answered(told, some))
+            except (redis.ResponseError, ArithmeticError, ValueError):
+                lease = None  # The rest of what is known does not depend on it
+            one.take_lease(lease, at)
 
     def _with_small_leases(self, traders: list[Trader], at: float) -> list[Trader]:
         keys = [one.namespace.own_key(key) for one in traders for key in (LEASE, FENCE)]
@@ -213,12 +214,22 @@ class Reading:
         for instances in nodes.values():
             newest, *others = sorted(instances, key=_newest_first)
             twins = tuple(_twin(one) for one in others if one.is_alive(now))
-            yield newest.seen(name, now, twins if newest.is_alive(now) else ())
+            yield _seen(newest, name, now, twins if newest.is_alive(now) else ())
 
 
 def _in_parts(given: Sequence[_One], size: int) -> Iterator[Sequence[_One]]:
     for start in range(0, len(given), size):
         yield given[start : start + size]
+
+
+def _seen(trader: Trader, name: str, now: int, twins: tuple[str, ...]) -> Seen:
+    try:
+        return trader.seen(name, now, twins)
+    except (ArithmeticError, ValueError) as e:  # The others are seen, whatever stands there
+        trader_id = trader.namespace.trader_id
+        why = f"what is stored cannot be told: {type(e).__name__}"
+        status = NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=why)
+        return Seen(server=name, trader_id=trader_id, status=status, ts_read=now, trouble=why)
 
 
 def _newest_first(trader: Trader) -> int:

@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import Callable
 from collections.abc import Iterator
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -105,11 +104,14 @@ async def _serve(app: Starlette, at: socket.socket, announce: Callable[[], None]
     )
     server = _Server(config, announce)
 
-    def end(*_: Any) -> None:
+    def end() -> None:
         app.state.live.close()  # Or the pages that are open would be waited for
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end)
+        try:
+            loop.add_signal_handler(number, end)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(end))
     await server.serve([at])

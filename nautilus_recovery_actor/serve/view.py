@@ -4,9 +4,7 @@ What a page shows of each trader, in words that stay true until something change
 Ages are left out: a page has the times, and counts by itself.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from collections.abc import Sequence
 from itertools import islice
 from urllib.parse import quote
 
@@ -26,7 +24,6 @@ from nautilus_recovery_actor.outside.record.status import CLOCKS
 from nautilus_recovery_actor.outside.record.status import DOWN
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from nautilus_recovery_actor.outside.record.status import State
-from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.board import light
@@ -34,14 +31,13 @@ from nautilus_recovery_actor.serve.board import light
 
 _NS = 1_000_000_000
 _MS = 1_000_000
-# How many differences of a trader, and how many traders in the verdict, are named
+# How many differences of a trader are told
 _DIFFERENCES = 6
-_NAMED = 3
 # How many lines a trader has at most, and how long one may be
 _MAX_LINES = 20
 _MAX_LINE = 1_000
 
-# What each light says of one trader, and of several in the verdict
+# What each light says of a trader
 TITLES = {
     Light.RED: "Needs you",
     Light.GRAY: "Cannot be seen",
@@ -49,13 +45,6 @@ TITLES = {
     Light.BLUE: "Recovering",
     Light.WHITE: "Stopped",
     Light.GREEN: "May trade",
-}
-_VERDICTS = {
-    Light.RED: ("needs you", "need you"),
-    Light.GRAY: ("cannot be seen", "cannot be seen"),
-    Light.AMBER: ("trades in part", "trade in part"),
-    Light.BLUE: ("is recovering", "are recovering"),
-    Light.WHITE: ("is stopped", "are stopped"),
 }
 
 
@@ -91,20 +80,28 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """All traders in one sentence."""
-
-    light: Light
-    text: str
-    # What is the matter with the first one, if somebody has to act
-    detail: str
-    # How many there are of each light, the most urgent first
-    counts: tuple[tuple[Light, int], ...]
-
-
 def key(seen: Seen) -> str:
     """Return what names a trader on a page, and no other one."""
     return quote(f"{seen.server} {seen.trader_id}")
+
+
+def unreadable(seen: Seen, error: Exception) -> Row:
+    """Return what the list shows of a trader of which nothing can be told."""
+    return Row(
+        key=key(seen),
+        server=seen.server,
+        trader_id=seen.trader_id,
+        light=Light.GRAY,
+        may_trade="unknown",
+        state="",
+        epoch=None,
+        since=None,
+        blocked=(),
+        more_blocked=0,
+        naked=0,
+        lease="",
+        lines=(Line(Severity.BLOCK, f"What is stored cannot be told: {type(error).__name__}"),),
+    )
 
 
 def beats(seen: Seen) -> tuple[int | None, int | None]:
@@ -135,41 +132,6 @@ def row(seen: Seen, troubled_servers: frozenset[str] = frozenset()) -> Row:
         lease=_lease(seen.lease),
         lines=tuple(_told(seen, seen.server in troubled_servers)),
     )
-
-
-def verdict(rows: Sequence[Row], board: Board) -> Verdict:
-    """Return all traders in one sentence."""
-    counted = Counter(one.light for one in rows)
-    counts = tuple((one, counted[one]) for one in Light if counted[one])
-    if not rows:
-        return _verdict_of_none(board)
-    worst, count = counts[0]
-    unseen = [one.name for one in board.servers if one.trouble and not one.traders]
-    if unseen and worst not in (Light.RED, Light.GRAY):
-        text = f"{', '.join(unseen)} cannot be read: nobody sees who trades there"
-        return Verdict(Light.GRAY, one_line(text), "", counts)
-    if worst is Light.GREEN:
-        text = f"All {count} may trade" if count > 1 else f"{rows[0].trader_id} may trade"
-        return Verdict(worst, text, "", counts)
-    one, several = _VERDICTS[worst]
-    text = f"{count} of {len(rows)} {one if count == 1 else several}"
-    first = [row for row in rows if row.light is worst]
-    if worst is not Light.WHITE:
-        named = ", ".join(row.trader_id for row in first[:_NAMED])
-        text += f": {named}{f' and {count - _NAMED} more' if count > _NAMED else ''}"
-    detail = ""
-    if worst is Light.RED and count == 1:
-        detail = next((line.text for line in first[0].lines), "")
-    return Verdict(worst, one_line(text), detail, counts)
-
-
-def _verdict_of_none(board: Board) -> Verdict:
-    if any(server.trouble for server in board.servers):
-        return Verdict(Light.GRAY, "No trader can be seen", "", ())
-    if not board.servers:
-        return Verdict(Light.GRAY, "Nothing has been read yet", "", ())
-    detail = "A node is seen here once its RecoveryMonitorActor has written to one of the servers"
-    return Verdict(Light.WHITE, "No trader on record yet", detail, ())
 
 
 def _may_trade(seen: Seen) -> str:

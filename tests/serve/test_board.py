@@ -136,9 +136,18 @@ def test_two_instances_of_a_node_that_both_run_are_seen(desk: Desk, valkey: Embe
     assert of(first(valkey.url), "X-1").twins == ()
 
 
-@pytest.mark.parametrize("what", ["gone", "of another epoch", "damaged", "no string", "too large"])
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("gone", "no report of epoch 7 on record"),
+        ("of another epoch", "no report of epoch 7 on record"),
+        ("damaged", "recovery:history:7 cannot be read: "),
+        ("no string", "recovery:history:7 cannot be read: it is not a string"),
+        ("too large", "bytes, more than a board reads"),
+    ],
+)
 def test_who_has_no_readable_report_is_never_green(
-    desk: Desk, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch, what: str
+    desk: Desk, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch, what: str, why: str
 ) -> None:
     """
     What is blocked stands there alone.
@@ -160,7 +169,7 @@ def test_who_has_no_readable_report_is_never_green(
             monkeypatch.setattr(reading, "_MAX_REPORT_BYTES", 10)
     seen = of(first(valkey.url), "X-1")
     assert light(seen) is Light.GRAY
-    assert "7" in seen.trouble
+    assert why in seen.trouble
 
 
 def test_a_monitor_without_a_history_is_never_green(desk: Desk, valkey: EmbeddedValkey) -> None:
@@ -247,6 +256,8 @@ def test_the_lease_is_read(desk: Desk, valkey: EmbeddedValkey) -> None:
         client.pexpire(f"trader-{trader_id}:recovery:lease", 60_000)
     client.hset("trader-OUT-1:recovery:fence", mapping={**fields, "pid": 43})
     client.hset("trader-LARGE-1:recovery:lease", "operator", "x" * 5_000_000)
+    desk.ended("FAR-1")
+    client.hset("trader-FAR-1:recovery:lease", mapping={**fields, "since": "9" * 18})
     board = first(valkey.url)
     held = of(board, "HELD-1").lease
     assert held is not None
@@ -257,6 +268,8 @@ def test_the_lease_is_read(desk: Desk, valkey: EmbeddedValkey) -> None:
     assert out.state is Keeping.RAN_OUT
     assert light(of(board, "OUT-1")) is Light.RED
     assert of(board, "LARGE-1").lease is None
+    assert of(board, "FAR-1").lease is None
+    assert not board.servers[0].trouble
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.board import Server
+from nautilus_recovery_actor.serve.verdict import verdict
 from tests.serve.world import BLOCKING
 from tests.serve.world import BTC
 from tests.serve.world import ETH
@@ -124,7 +125,7 @@ def test_the_verdict_names_the_first_few() -> None:
     board = Board(ts=1, servers=(Server(name="redis:6379", ts_read=1, traders=5),))
 
     def text(*found: Seen) -> str:
-        return view.verdict([view.row(one) for one in found], board).text
+        return verdict([view.row(one) for one in found], board).text
 
     well, gray = seen("A-1"), seen("B-1", trouble)
     assert text(well) == "A-1 may trade"
