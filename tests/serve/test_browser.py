@@ -114,7 +114,7 @@ def test_a_change_is_seen_without_loading_the_page_again(
     page.evaluate("window.same = true")
     page.get_by_placeholder("Find").fill("live-00")
     desk.fails("LIVE-002")
-    expect(page.locator("h1")).to_have_text("1 of 2 needs you: LIVE-002", timeout=3_000)
+    expect(page.locator("h1")).to_have_text("1 of 2 needs you: LIVE-002", timeout=10_000)
     expect(page).to_have_title("1 of 2 needs you: LIVE-002")
     assert page.locator(".row th").all_text_contents() == ["LIVE-002", "LIVE-001"]
     desk.ended("LIVE-003")
@@ -125,7 +125,7 @@ def test_a_change_is_seen_without_loading_the_page_again(
     page.goto("/trader?trader=LIVE-002")
     page.evaluate("window.same = true")
     desk.ended("LIVE-002", 9)
-    expect(page.locator("h1")).to_contain_text("May trade", timeout=3_000)
+    expect(page.locator("h1")).to_contain_text("May trade", timeout=10_000)
     expect(page.locator(".history tbody tr")).to_have_count(3)
     assert page.evaluate("window.same")
 
@@ -169,6 +169,7 @@ def test_a_page_that_hears_nothing_loses_its_green(
     page.screenshot(path=tmp_path / "cut.png")
 
 
+@pytest.mark.long
 def test_a_stream_that_is_open_and_silent_is_cut_too(
     page: Page, serving: Serving, desk: Desk
 ) -> None:
@@ -188,6 +189,28 @@ def test_a_stream_that_is_open_and_silent_is_cut_too(
         os.kill(serving.process.pid, signal.SIGCONT)
     expect(page.locator("#cut")).to_be_hidden(timeout=10_000)
     assert page.evaluate(GREEN) == lit
+
+
+def test_a_tab_that_nobody_sees_leaves_its_connection_to_others(
+    page: Page, serving: Serving, desk: Desk
+) -> None:
+    """
+    Of a trader's page; when it is seen again it hears again, and is not green before.
+    """
+    desk.ended("LIVE-001")
+    serving.wait_for("LIVE-001")
+    page.goto("/trader?trader=LIVE-001")
+    live = page.locator("body:not(.waiting):not(.cut)")
+    expect(live).to_be_attached()
+    hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => %s})"
+    told = "document.dispatchEvent(new Event('visibilitychange'))"
+    with page.expect_event("requestfailed", lambda one: "/events" in one.url):
+        page.evaluate(f"{hide % 'true'}; {told}; null")
+    desk.fails("LIVE-001")
+    serving.wait_for("needs you")
+    assert "cut" in page.evaluate(f"{hide % 'false'}; {told}; document.body.className")
+    expect(page.locator("h1")).to_contain_text("Needs you")
+    expect(live).to_be_attached()
 
 
 def test_without_a_script_nothing_is_green(browser: Browser, serving: Serving, desk: Desk) -> None:

@@ -26,8 +26,11 @@
       const text = age(Number(one.dataset.ms));
       if (one.textContent !== text) one.textContent = text;
     }
-    if (performance.now() - heardAt > SILENT_MS) lose();
+    if (performance.now() - heardAt > SILENT_MS && !rests()) lose();
   };
+  // A browser opens six connections to one server at most: a tab that nobody sees leaves its own to
+  // others, but for the board, whose icon and title are seen
+  const rests = () => document.hidden && body.dataset.page !== "board";
 
   const lose = () => {
     body.classList.add("cut");
@@ -171,6 +174,16 @@
     source.onmessage = take;
     source.onerror = () => { lose(); };
   };
+  document.addEventListener("visibilitychange", () => {
+    if (rests()) {
+      source.close();
+    } else if (source.readyState === EventSource.CLOSED) {
+      body.classList.add("cut");
+      heardAt = performance.now();
+      triedAt = -Infinity;
+      connect();
+    }
+  });
 
   const input = document.getElementById("find");
   const find = () => {
