@@ -160,7 +160,7 @@ def test_a_page_that_hears_nothing_loses_its_green(
     lit = page.evaluate(GREEN)
     expect(page.locator("#cut")).to_be_hidden()
     serving.end()
-    expect(page.locator("#cut")).to_be_visible()
+    expect(page.locator("#cut")).to_be_visible(timeout=3_000)  # Silence alone is told later
     expect(page.locator("#cut")).to_contain_text("Not connected")
     assert page.evaluate(GREEN) != lit
     expect(page.locator(".row .may")).to_have_css("color", "rgba(0, 0, 0, 0)")
