@@ -68,8 +68,9 @@ def page(browser: Browser, serving: Serving, said: list[str]) -> Iterator[Page]:
     assert said == []
 
 
-def no_sideways(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+def fits(page: Page, width: int) -> bool:
+    # Not `innerWidth`: on a phone that grows with what is shown
+    return bool(page.evaluate("document.documentElement.scrollWidth") <= width)
 
 
 def test_the_one_of_a_hundred_is_seen_without_a_click(
@@ -87,7 +88,7 @@ def test_the_one_of_a_hundred_is_seen_without_a_click(
     first = page.locator(".row").first
     for width in (1280, 950):
         page.set_viewport_size({"width": width, "height": 720})
-        assert no_sideways(page), width
+        assert fits(page, width), width
     for sick in (page.locator("h1"), first.get_by_text("did not report")):
         box = sick.bounding_box()
         assert box is not None
@@ -255,7 +256,7 @@ def test_it_fits_a_phone(
     """
     Nothing is beside the screen, by day and by night.
     """
-    desk.exposes("LIVE-001-with-a-name-that-is-longer-than-any-phone-is-wide-0123456789")
+    desk.exposes(f"{'NAME' * 20}-001")
     desk.plans("LIVE-002")
     desk.fails("LIVE-003")
     desk.ended("LIVE-004")
@@ -277,7 +278,7 @@ def test_it_fits_a_phone(
         opened.goto(path)
         if name != "none":
             expect(opened.locator("body:not(.waiting)")).to_be_attached()
-        assert no_sideways(opened), name
+        assert fits(opened, 375), name
         opened.screenshot(path=tmp_path / f"{name}.png", full_page=True)
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(part) for part in ground.strip("rgb()").split(","))
