@@ -188,6 +188,25 @@ class PaperVenueControl:
         prices = tuple((delay, symbol, Decimal(px)) for delay, symbol, px in path)
         self.request(call(Controls.play, prices))
 
+    def walk(self, seed: int = 1, interval_secs: float = 1.0, is_still: bool = False) -> None:
+        """
+        Let all prices move by themselves from now on.
+
+        Bars and history then are those of the same walk, also before it began. A price that is
+        set later is gone on from.
+
+        Parameters
+        ----------
+        seed : int, default 1
+            The seed: the same one makes the same moves.
+        interval_secs : float, default 1.0
+            The time (seconds) from one price to the next.
+        is_still : bool, default False
+            If prices only change when they are set, so that bars and history show no other.
+
+        """
+        self.request(call(Controls.walk, seed, interval_secs, is_still))
+
     def set_position(
         self,
         symbol: str,

@@ -24,6 +24,7 @@ from nautilus_recovery_actor.testkit.records import Order
 from nautilus_recovery_actor.testkit.records import Position
 from nautilus_recovery_actor.testkit.records import Quote
 from nautilus_recovery_actor.testkit.records import SendMassStatus
+from nautilus_recovery_actor.testkit.walk import Walk
 from nautilus_recovery_actor.testkit.wire import Message
 from nautilus_recovery_actor.testkit.wire import encode
 from nautilus_recovery_actor.testkit.wire import served
@@ -74,6 +75,7 @@ class Controls:
         self.closed = asyncio.Event()
         self.peers: set[Peer] = set()
         self.refused: set[str] = set()
+        self.walk_of_prices: Walk | None = None
         self._received: list[Command] = []
         self.history = (HistoryFault.OK, 0.0)
         self._faults: dict[str, Faults] = {}
@@ -109,6 +111,14 @@ class Controls:
     def play(self, path: tuple[tuple[float, str, Decimal], ...]) -> None:
         """Play prices, each some seconds after the one before, and return at once."""
         self.start(self._play(path))
+
+    @served
+    def walk(self, seed: int, interval_secs: float, is_still: bool) -> None:
+        """Let all prices move by themselves from now on, as bars and history do then."""
+        if self.walk_of_prices is not None:
+            raise ExchangeError("the prices are moving already")
+        self.walk_of_prices = Walk(self.exchange, seed, interval_secs, is_still)
+        self.start(self.walk_of_prices.run())
 
     @served
     def state(self, account_id: str) -> AccountState:
@@ -191,6 +201,8 @@ class Controls:
 
     def _publish(self, event: ExchangeEvent) -> None:
         if isinstance(event, Quote):
+            if self.walk_of_prices is not None:
+                self.walk_of_prices.hear(event)
             told = [peer for peer in self.peers if peer.is_data]
         else:
             is_lost = self.faults_of(event.account_id).lose_events
