@@ -17,7 +17,7 @@ from typing import Any
 __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
-_WITHOUT_NAUTILUS = {"history", "release", "repair", "resume", "status", "verify", "watch"}
+_WITHOUT_NAUTILUS = {"history", "paper", "release", "repair", "resume", "status", "verify", "watch"}
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from nautilus_recovery_actor.console import lease
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console import repair
 from nautilus_recovery_actor.console import status
+from nautilus_recovery_actor.console import venue
 from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import PACKAGE
@@ -26,6 +27,9 @@ from nautilus_recovery_actor.console.common import UNREAD
 from nautilus_recovery_actor.console.common import Command
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import complain
+
+
+_MODULES = (demo, venue, check, inspect, status, history, watch, lease, operator, repair, forget)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    for module in (demo, check, inspect, status, history, watch, lease, operator, repair, forget):
+    for module in _MODULES:
         module.add_to(commands)
     return parser

@@ -26,17 +26,13 @@ _PARTS = 8  # At so many points of a bar its range is looked up
 
 
 def paper_bars(
-    instrument: Any,
-    bar_type: BarType,
-    start_ns: int,
-    end_ns: int,
-    market: Market | None = None,
+    instrument: Any, bar_type: BarType, start_ns: int, end_ns: int, market: Market | None = None
 ) -> list[Bar]:
     """
     Return the bars of a paper venue that close within a time, oldest first.
 
     They are stamped at their close. Without a market they depend on that time alone, not on the
-    prices that are set: each opens where the one before closed, and goes beyond both on either side.
+    prices that are set: each opens where the one before closed, and goes beyond both.
 
     Parameters
     ----------

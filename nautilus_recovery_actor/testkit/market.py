@@ -57,7 +57,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
         seed = self.seed ^ zlib.crc32(self.symbol.encode())
         secs = (ts - self.ts_start) / 1e9 / _FASTEST_SECS
         return sum(
-            _FASTEST_MOVE * 2**octave * _noise(seed + octave * _ODD, secs / 4**octave)
+            _FASTEST_MOVE * 2.0**octave * _noise(seed + octave * _ODD, secs / 4**octave)
             for octave in range(_OCTAVES)
         )
 
