@@ -30,7 +30,6 @@ class FaultName(StrEnum):
     ERRORS = "errors"
     DUPLICATE_FILLS = "duplicate-fills"
     MISSING_POSITION = "missing-position"
-    LOST_FILLS = "lost-fills"
 
 
 def add_to(commands: Commands) -> None:
@@ -94,6 +93,11 @@ def _add_actions(actions: Commands) -> None:
     trade.add_argument("symbol", metavar="SYMBOL")
     trade.add_argument("side", metavar="SIDE", type=str.upper, choices=("BUY", "SELL"))
     trade.add_argument("qty", metavar="QTY", type=_amount)
+    trade.add_argument(
+        "--unreported",
+        action="store_true",
+        help="the venue never reports it, nor that nothing is held",
+    )
     fill = _action(actions, "fill", "fill an open order by hand, in part if you like")
     fill.add_argument("order", metavar="ORDER", help="its client or venue order ID")
     fill.add_argument("qty", metavar="QTY", type=_amount, nargs="?", help="(default: all of it)")

@@ -18,12 +18,12 @@ from nautilus_recovery_actor.testkit import Position
 from nautilus_recovery_actor.testkit.records import Order
 
 
-_SAYS = {
+# What each of them means
+FAULTS = {
     FaultName.SILENT: "nothing is answered or sent, while the connections stay open",
     FaultName.ERRORS: "every question for orders, fills and positions fails",
     FaultName.DUPLICATE_FILLS: "every fill is reported twice",
     FaultName.MISSING_POSITION: "the positions that are open now are not reported",
-    FaultName.LOST_FILLS: "what is filled from now on is not reported, nor the orders it closes",
 }
 
 
@@ -68,8 +68,10 @@ def _show(control: PaperVenueControl, _: argparse.Namespace) -> Iterator[str]:
     for order in state.orders:
         if order.state.is_open:
             yield f"order {_described(order)}, {order.state.replace('_', ' ').lower()}"
+    for order_id in state.faults.hide_orders:
+        yield f"lost {order_id}: that trade is never reported"
     for name in _faults(state.faults):
-        yield f"fault {name}: {_SAYS[name]}"
+        yield f"fault {name}: {FAULTS[name]}"
 
 
 def _price(control: PaperVenueControl, arguments: argparse.Namespace) -> Iterator[str]:
@@ -84,6 +86,11 @@ def _price(control: PaperVenueControl, arguments: argparse.Namespace) -> Iterato
 def _trade(control: PaperVenueControl, arguments: argparse.Namespace) -> Iterator[str]:
     order = control.place(arguments.symbol, arguments.side, arguments.qty)
     yield f"{order.side} {order.filled_qty} {order.symbol} at {order.avg_px}"
+    if arguments.unreported:
+        faults = control.state().faults
+        lost = (*faults.hide_orders, order.venue_order_id)
+        control.set_faults(faults, hide_orders=lost, silent_when_flat=True)
+        yield f"The venue has lost its record of that trade ({order.venue_order_id})"
     yield from _positions(control, arguments.symbol)
 
 
@@ -126,13 +133,16 @@ def _fault(control: PaperVenueControl, arguments: argparse.Namespace) -> Iterato
         FaultName.ERRORS: Faults(query_errors=True),
         FaultName.DUPLICATE_FILLS: Faults(duplicate_fill_reports=True),
         FaultName.MISSING_POSITION: Faults(hide_positions=held),
-        FaultName.LOST_FILLS: Faults(lose_fills_since=control.mark()),
     }
-    control.set_faults(made[name])
+    # A trade that the venue has lost stays lost
+    before = control.state().faults
+    control.set_faults(
+        made[name], hide_orders=before.hide_orders, silent_when_flat=before.silent_when_flat
+    )
     if name is FaultName.NONE:
         yield "The venue is honest, and answers"
     else:
-        yield f"From now on {_SAYS[name]}"
+        yield f"From now on {FAULTS[name]}"
         yield "It ends with: nautilus-recovery paper fault none"
 
 
@@ -154,7 +164,6 @@ def _faults(faults: Faults) -> list[FaultName]:
         FaultName.ERRORS: faults.query_errors,
         FaultName.DUPLICATE_FILLS: faults.duplicate_fill_reports,
         FaultName.MISSING_POSITION: bool(faults.hide_positions),
-        FaultName.LOST_FILLS: faults.lose_fills_since is not None,
     }
     return [name for name, is_set in are_set.items() if is_set]
 

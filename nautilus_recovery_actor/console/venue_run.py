@@ -5,6 +5,7 @@ A paper venue in the foreground.
 import argparse
 import secrets
 import signal
+import sys
 from contextlib import ExitStack
 from decimal import Decimal
 
@@ -32,7 +33,11 @@ def list_offer() -> int:
 
 def run(arguments: argparse.Namespace, prices: dict[str, Decimal]) -> int:
     """Run the venue until it is interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # A shell ignores the first for what it starts aside
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             venue = _open(stack, arguments, prices)
@@ -69,4 +74,5 @@ def _open(
     )
     for line in venue_text.block(shown):
         say(line)
+    sys.stdout.flush()  # A pipe would hold it back until the end
     return venue

@@ -14,6 +14,7 @@ from nautilus_recovery_actor.testkit.offer import TAKES
 
 
 _NETTING = "NETTING"
+_WIDTH = 79
 _LOWER = Decimal("0.95")
 
 
@@ -54,26 +55,32 @@ def block(setting: Setting) -> Iterator[str]:
     yield ""
     if setting.redis_port is not None:
         yield f"export REDIS_URL=redis://127.0.0.1:{setting.redis_port}"
-    actions = list(_actions(setting))
-    width = max(len(command) for command, _ in actions)
-    yield from (f"{command:<{width}}  # {what}" for command, what in actions)
+    yield from _explained(list(_actions(setting)))
     yield ""
-    yield "What it takes and refuses: nautilus-recovery paper --list. Ctrl-C ends it."
+    yield "Ctrl-C ends it. What it takes and refuses: nautilus-recovery paper --list"
 
 
 def configuration(setting: Setting) -> Iterator[str]:
     """Yield the lines to paste into a node."""
-    symbols = tuple(setting.prices)
-    oms = "" if setting.oms == _NETTING else f', oms_type="{setting.oms}"'
     server = "" if setting.redis_port is None else f"port={setting.redis_port}"
     yield "from nautilus_recovery_actor import recovery_cache_config, testkit"
     yield ""
-    yield f'VENUE = {{"port": {setting.port}, "symbols": {symbols!r}}}'.replace("'", '"')
+    symbols = [f'"{symbol}",' for symbol in setting.prices]
+    yield "VENUE = {"
+    yield f'    "port": {setting.port},'
+    yield from wrapped(f'    "symbols": ({" ".join(symbols)}),')
+    yield "}"
     yield "config = TradingNodeConfig("
     yield "    # ... what your node has, and"
     yield f"    cache=recovery_cache_config({server}),"
     yield '    data_clients={"PAPER": testkit.PaperVenueDataClientConfig(**VENUE)},'
-    yield f'    exec_clients={{"PAPER": testkit.PaperVenueExecClientConfig(**VENUE{oms})}},'
+    if setting.oms == _NETTING:
+        yield '    exec_clients={"PAPER": testkit.PaperVenueExecClientConfig(**VENUE)},'
+    else:
+        yield "    exec_clients={"
+        oms = f'oms_type="{setting.oms}"'
+        yield f'        "PAPER": testkit.PaperVenueExecClientConfig(**VENUE, {oms})'
+        yield "    },"
     yield ")"
     yield 'node.add_data_client_factory("PAPER", testkit.PaperVenueLiveDataClientFactory)'
     yield 'node.add_exec_client_factory("PAPER", testkit.PaperVenueLiveExecClientFactory)'
@@ -95,10 +102,16 @@ def _actions(setting: Setting) -> Iterator[tuple[str, str]]:
     yield f"{paper} show", "what it holds"
     yield f"{paper} price {symbol} {(px * _LOWER).normalize():f}", "set a price"
     yield f"{paper} trade {symbol} SELL 1", "as from a phone"
-    yield f"{paper} cancel", "all orders, too"
     yield f"{paper} drop 10", "no connection for 10 s"
     yield f"{paper} fault missing-position", "it lies"
     yield f"{paper} fault none", "it is honest"
+
+
+def _explained(actions: list[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(command) for command, _ in actions)
+    for command, what in actions:
+        line = f"{command:<{width}}  # {what}"
+        yield line if len(line) <= _WIDTH else command
 
 
 def _listed(rows: dict[str, str]) -> Iterator[str]:
