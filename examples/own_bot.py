@@ -29,6 +29,10 @@ ETH = InstrumentId.from_str("ETHUSDT-PERP.PAPER")
 class OwnBot(RecoverableStrategy):
     """Holds one ETH, with a stop-loss 5% below."""
 
+    def on_start(self) -> None:
+        """Watch the price. An order sent from here would be denied."""
+        self.subscribe_quote_ticks(ETH)
+
     def on_trading_enabled(self) -> None:
         """Buy, unless it holds one already: this is called after each recovery."""
         if self.cache.positions_open(strategy_id=self.id):
@@ -47,6 +51,10 @@ class OwnBot(RecoverableStrategy):
                 ETH, OrderSide.SELL, event.last_qty, trigger, reduce_only=True
             )
         )
+
+    def on_stop(self) -> None:
+        """Leave the position and its stop-loss to the next run."""
+        self.unsubscribe_quote_ticks(ETH)
 
 
 config = TradingNodeConfig(

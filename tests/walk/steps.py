@@ -201,10 +201,9 @@ class Walk:
 
     def _repair(self) -> None:
         self._title("Read the plan, and have it carried out")
-        plan = self._run(f"nautilus-recovery repair --trader {TRADER}", code=None)
-        self._expect(plan, "Repair planned", "--apply")
-        done = self._run(f"nautilus-recovery repair --trader {TRADER} --apply")
-        self._expect(done, "Repaired and proven")
+        repair = f"nautilus-recovery repair --trader {TRADER}"
+        self._expect(self._run(repair, answers="n", code=1), "Repair planned", "Nothing was done")
+        self._expect(self._run(repair, answers="y"), "Repaired and proven")
 
     def _see_it_healed(self) -> None:
         self._title("It is proven, may trade again, and you hear of that")
@@ -244,8 +243,10 @@ class Walk:
         path = self._terminal.environment["PATH"]
         self._terminal.environment["PATH"] = f"{directory}{os.pathsep}{path}"
 
-    def _run(self, command: str, code: int | None = 0, secs: float = 60.0) -> str:
-        return self._terminal.run(command, code, secs)
+    def _run(
+        self, command: str, code: int | None = 0, secs: float = 60.0, answers: str = ""
+    ) -> str:
+        return self._terminal.run(command, code, secs, answers)
 
     def _start(self, command: str, log: Path) -> "subprocess.Popen[bytes]":
         process = self._terminal.start(command, log)

@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 COLUMNS = 80
 _ROWS = 50
 _POLL_SECS = 0.2
+_QUESTION = b"[y/N] "
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 
 
@@ -43,11 +45,16 @@ class Terminal:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
-    def run(self, command: str, code: int | None = 0, secs: float = 60.0) -> str:
-        """Type a command, and return what it printed, or raise if its exit code is another."""
+    def run(
+        self, command: str, code: int | None = 0, secs: float = 60.0, answers: Sequence[str] = ()
+    ) -> str:
+        """
+        Type a command, and an answer to each question, and return what it printed, or raise if its
+        exit code is another.
+        """
         self.say(f"$ {command}")
         started = time.monotonic()
-        printed, ended = self._seen(command, secs)
+        printed, ended = self._seen(command, secs, list(answers))
         took = time.monotonic() - started
         for line in printed.splitlines():
             self.say(f"| {line}")
@@ -87,14 +94,14 @@ class Terminal:
         self.say(f"  (waited {time.monotonic() - started:.1f} s: {what})")
         return value
 
-    def _seen(self, command: str, secs: float) -> tuple[str, int]:
+    def _seen(self, command: str, secs: float, answers: list[str]) -> tuple[str, int]:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, COLUMNS, 0, 0))
         process = subprocess.Popen(
             shlex.split(command),
             cwd=self.directory,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
@@ -104,6 +111,8 @@ class Terminal:
         try:
             while chunk := _read(ours):
                 printed += chunk
+                if answers and printed.endswith(_QUESTION):
+                    os.write(ours, f"{answers.pop(0)}\n".encode())
             return _ESCAPES.sub("", printed.decode(errors="replace")), process.wait(secs)
         except subprocess.TimeoutExpired:
             process.kill()
