@@ -25,7 +25,7 @@ COLUMNS = 80
 _ROWS = 50
 _POLL_SECS = 0.2
 _QUESTION = b"[y/N] "
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
 
 class WalkError(Exception):
@@ -113,7 +113,7 @@ class Terminal:
                 printed += chunk
                 if answers and printed.endswith(_QUESTION):
                     os.write(ours, f"{answers.pop(0)}\n".encode())
-            return _ESCAPES.sub("", printed.decode(errors="replace")), process.wait(secs)
+            return _visible(printed.decode(errors="replace")), process.wait(secs)
         except subprocess.TimeoutExpired:
             process.kill()
             raise WalkError(f"`{command}` did not end within {secs:g} s") from None
@@ -133,6 +133,12 @@ def quiet(command: str, terminal: Terminal) -> str:
         timeout=30,
     )
     return done.stdout + done.stderr
+
+
+def _visible(printed: str) -> str:
+    # What is written over, as a spinner is, is not seen in the end
+    lines = _ESCAPES.sub("", printed).split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
 def _read(fd: int) -> bytes:
