@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from nautilus_recovery_actor.testkit.offer import TAKES
 
 ETH = "ETHUSDT-PERP"
 ENTRY = ("-c", "import sys; from nautilus_recovery_cli import main; sys.exit(main())", "paper")
+# As a shell starts what shall run in the background
+BEHIND = ("-c", f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{ENTRY[1]}", "paper")
 # A port that nothing else takes while the tests run
 PORTS = iter(range(17_000 + os.getpid() % 2_000, 32_000))
 
@@ -52,10 +55,11 @@ def foreground(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", list[
     Run the command, and yield it with what it has printed first.
     """
     with subprocess.Popen(
-        [sys.executable, *ENTRY, *arguments],
+        [sys.executable, *BEHIND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
     ) as process:
         try:
             lines = []
@@ -69,7 +73,8 @@ def foreground(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", list[
             process.kill()
 
 
-def test_the_venue_and_its_valkey_run_until_they_are_interrupted() -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_venue_and_its_valkey_run_until_they_are_interrupted(end: signal.Signals) -> None:
     """One block says where they are; Ctrl-C ends both, in one line."""
     port, redis_port = next(PORTS), next(PORTS)
     more = [f"--symbol={base}USDT-PERP" for base in ("BTC", "SOL", "XRP", "ADA", "BNB")]
@@ -92,7 +97,7 @@ def test_the_venue_and_its_valkey_run_until_they_are_interrupted() -> None:
         control.close()
         with redis.Redis(port=redis_port) as client:
             assert client.config_get("appendonly") == {"appendonly": "yes"}
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "\nEnded: what the paper venue held is gone\n", "")
     with pytest.raises(PaperVenueError):
@@ -108,7 +113,11 @@ def test_prices_move_by_the_seed_that_is_given() -> None:
         assert lines[2] == "Prices: they move every 0.05 s; --seed 7 makes the same moves again"
         control = PaperVenueControl(port, oms=None)
         while control.prices() == {ETH: 2000}:
-            pass
+            time.sleep(0.02)
+        control.set_price(ETH, 90_000)
+        while (px := control.prices()[ETH]) == 90_000:
+            time.sleep(0.02)
+        assert abs(px - 90_000) < 500  # It goes on from there
         control.close()
 
 
