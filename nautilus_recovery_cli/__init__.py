@@ -17,7 +17,9 @@ from typing import Any
 __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
-_WITHOUT_NAUTILUS = {"history", "release", "repair", "resume", "serve", "status", "verify", "watch"}
+_WITHOUT_NAUTILUS = {
+    *("history", "paper", "release", "repair", "resume", "serve", "status", "verify", "watch")
+}
 
 
 def main() -> int:

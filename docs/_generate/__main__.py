@@ -10,6 +10,7 @@ from docs._generate.adapters import adapters_page
 from docs._generate.findings import all_rules
 from docs._generate.findings import findings_page
 from docs._generate.messages import messages_page
+from docs._generate.paper import paper_page
 from nautilus_recovery_actor.node.adapters import ADAPTERS
 
 
@@ -17,6 +18,7 @@ PAGES = {
     "adapters.md": lambda: adapters_page(ADAPTERS),
     "findings.md": lambda: findings_page(all_rules()),
     "messages.md": messages_page,
+    "paper.md": paper_page,
 }
 
 

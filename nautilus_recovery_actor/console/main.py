@@ -20,6 +20,7 @@ from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console import repair
 from nautilus_recovery_actor.console import serve
 from nautilus_recovery_actor.console import status
+from nautilus_recovery_actor.console import venue
 from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import PACKAGE
@@ -27,6 +28,11 @@ from nautilus_recovery_actor.console.common import UNREAD
 from nautilus_recovery_actor.console.common import Command
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import complain
+
+
+_MODULES = (
+    *(demo, venue, check, inspect, status, history, watch, serve, lease, operator, repair, forget),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    record = (status, history, watch, serve, lease)
-    for module in (demo, check, inspect, *record, operator, repair, forget):
+    for module in _MODULES:
         module.add_to(commands)
     return parser

@@ -75,8 +75,9 @@ class PaperVenueControl:
         The host of the venue.
     account_id : str, default "PAPER-001"
         The account used where none is given. It is opened if it is not open yet.
-    oms : Oms or str, default ``NETTING``
-        How that account holds positions.
+    oms : Oms or str, optional
+        How that account holds positions, by default ``NETTING``. With ``None`` it stays as it is,
+        if it is open.
 
     Raises
     ------
@@ -90,12 +91,11 @@ class PaperVenueControl:
         port: int,
         host: str = "127.0.0.1",
         account_id: str = "PAPER-001",
-        oms: Oms | str = Oms.NETTING,
+        oms: Oms | str | None = Oms.NETTING,
     ) -> None:
         self.host = host
         self.port = port
         self.account_id = account_id
-        self.oms = Oms(oms)
         self._ids = itertools.count(1)
         try:
             self._socket = socket.create_connection((host, port), timeout=_ANSWER_SECS)
@@ -106,7 +106,8 @@ class PaperVenueControl:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = self._socket.makefile("rb")
         try:
-            self.open_account(account_id, self.oms)
+            self.open_account(account_id, oms)
+            self.oms = self.state(account_id).oms if oms is None else Oms(oms)
         except PaperVenueError:
             PaperVenueControl.close(self)
             raise
@@ -165,15 +166,20 @@ class PaperVenueControl:
     def open_account(
         self,
         account_id: str | None = None,
-        oms: Oms | str = Oms.NETTING,
+        oms: Oms | str | None = Oms.NETTING,
         balance: Number = 1_000_000,
     ) -> None:
         """Open an account, unless it is open. A trading client opens its own when it connects."""
-        self._control(account_id, Exchange.open_account, Oms(oms), Decimal(balance))
+        oms = None if oms is None else Oms(oms)
+        self._control(account_id, Exchange.open_account, oms, Decimal(balance))
 
     def set_price(self, symbol: str, px: Number) -> None:
         """Set the price of a symbol, and fill or trigger the orders it reaches."""
         self.request(call(Exchange.set_price, symbol, Decimal(px)))
+
+    def prices(self) -> dict[str, Decimal]:
+        """Return the price of each symbol."""
+        return self.request(call(Controls.prices))
 
     def play(self, path: Sequence[tuple[float, str, Number]]) -> None:
         """
@@ -187,6 +193,25 @@ class PaperVenueControl:
         """
         prices = tuple((delay, symbol, Decimal(px)) for delay, symbol, px in path)
         self.request(call(Controls.play, prices))
+
+    def walk(self, seed: int = 1, interval_secs: float = 1.0, is_still: bool = False) -> None:
+        """
+        Let all prices move by themselves from now on.
+
+        Bars and history then are those of the same walk, also before it began. A price that is
+        set later is gone on from.
+
+        Parameters
+        ----------
+        seed : int, default 1
+            The seed: the same one makes the same moves.
+        interval_secs : float, default 1.0
+            The time (seconds) from one price to the next.
+        is_still : bool, default False
+            If prices only change when they are set, so that bars and history show no other.
+
+        """
+        self.request(call(Controls.walk, seed, interval_secs, is_still))
 
     def set_position(
         self,
@@ -320,9 +345,19 @@ class PaperVenueControl:
         """Return the venue's time (UNIX nanoseconds), for `Faults.lose_fills_since`."""
         return self.request(call(Controls.mark))
 
-    def drop_connections(self, account_id: str | None = None) -> None:
-        """Close the trading connections of an account. Its clients connect again by themselves."""
-        self._control(account_id, Controls.drop_connections)
+    def drop_connections(self, account_id: str | None = None, refuse_secs: float = 0.0) -> int:
+        """
+        Close the trading connections of an account, and return how many there were.
+
+        Parameters
+        ----------
+        account_id : str, optional
+            The account.
+        refuse_secs : float, default 0.0
+            For how long (seconds) its clients, which try by themselves, cannot connect again.
+
+        """
+        return self._control(account_id, Controls.drop_connections, refuse_secs)
 
     def refuse_connections(self, refuse: bool = True, account_id: str | None = None) -> None:
         """Refuse new trading connections of an account, or accept them again."""

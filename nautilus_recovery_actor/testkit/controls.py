@@ -24,14 +24,17 @@ from nautilus_recovery_actor.testkit.records import Order
 from nautilus_recovery_actor.testkit.records import Position
 from nautilus_recovery_actor.testkit.records import Quote
 from nautilus_recovery_actor.testkit.records import SendMassStatus
+from nautilus_recovery_actor.testkit.walk import Walk
 from nautilus_recovery_actor.testkit.wire import Message
 from nautilus_recovery_actor.testkit.wire import encode
 from nautilus_recovery_actor.testkit.wire import served
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
-    """The true state of an account, and the faults it is reported with."""
+    """The true state of an account, its connections, and the faults it is reported with."""
 
+    oms: Oms
+    connections: int
     orders: list[Order]
     fills: list[Fill]
     positions: list[Position]
@@ -74,9 +77,11 @@ class Controls:
         self.closed = asyncio.Event()
         self.peers: set[Peer] = set()
         self.refused: set[str] = set()
+        self.walk_of_prices: Walk | None = None
         self._received: list[Command] = []
         self.history = (HistoryFault.OK, 0.0)
         self._faults: dict[str, Faults] = {}
+        self._unsilenced = asyncio.Event()
         self._waiting: dict[asyncio.Future[None], AnyCondition] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -97,6 +102,12 @@ class Controls:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def until_heard(self, peer: Peer) -> None:
+        """Wait while the venue answers nothing to a connection."""
+        while peer.account_id is not None and self.faults_of(peer.account_id).silent:
+            self._unsilenced.clear()
+            await self._unsilenced.wait()
+
     def check_conditions(self) -> None:
         """End the waiting for conditions that have become true."""
         for future, condition in self._waiting.items():
@@ -106,15 +117,30 @@ class Controls:
     # -- CONTROLS ----------------------------------------------------------------------------------
 
     @served
+    def prices(self) -> dict[str, Decimal]:
+        """Return the price of each symbol."""
+        return self.exchange.prices
+
+    @served
     def play(self, path: tuple[tuple[float, str, Decimal], ...]) -> None:
         """Play prices, each some seconds after the one before, and return at once."""
         self.start(self._play(path))
+
+    @served
+    def walk(self, seed: int, interval_secs: float, is_still: bool) -> None:
+        """Let all prices move by themselves from now on, as bars and history do then."""
+        if self.walk_of_prices is not None:
+            raise ExchangeError("the prices are moving already")
+        self.walk_of_prices = Walk(self.exchange, seed, interval_secs, is_still)
+        self.start(self.walk_of_prices.run())
 
     @served
     def state(self, account_id: str) -> AccountState:
         """Return the true state of an account."""
         account = self.exchange.account(account_id)
         return AccountState(
+            oms=account.oms,
+            connections=len(self._trading(account_id)),
             orders=list(account.orders.values()),
             fills=account.fills,
             positions=list(account.positions.values()),
@@ -133,6 +159,8 @@ class Controls:
     def set_faults(self, account_id: str, faults: Faults) -> None:
         """Replace the faults of an account."""
         self._faults[account_id] = faults
+        if not faults.silent:
+            self._unsilenced.set()
 
     @served
     def set_history(self, fault: HistoryFault, delay_secs: float) -> None:
@@ -145,10 +173,15 @@ class Controls:
         return self.exchange.now()
 
     @served
-    def drop_connections(self, account_id: str) -> None:
-        """Close the trading sessions of an account."""
-        for peer in self._trading(account_id):
+    def drop_connections(self, account_id: str, refuse_secs: float = 0.0) -> int:
+        """Close the trading sessions of an account, and return how many there were."""
+        dropped = self._trading(account_id)
+        for peer in dropped:
             peer.close()
+        if refuse_secs > 0.0:
+            self.refuse_connections(account_id, True)
+            self.start(self._accept_again(account_id, refuse_secs))
+        return len(dropped)
 
     @served
     def refuse_connections(self, account_id: str, refuse: bool) -> None:
@@ -191,9 +224,12 @@ class Controls:
 
     def _publish(self, event: ExchangeEvent) -> None:
         if isinstance(event, Quote):
+            if self.walk_of_prices is not None:
+                self.walk_of_prices.hear(event)
             told = [peer for peer in self.peers if peer.is_data]
         else:
-            is_lost = self.faults_of(event.account_id).lose_events
+            faults = self.faults_of(event.account_id)
+            is_lost = faults.lose_events or faults.silent
             told = [] if is_lost else self._trading(event.account_id)
         for peer in told:
             peer.send(event)
@@ -201,6 +237,10 @@ class Controls:
 
     def _trading(self, account_id: str) -> list[Peer]:
         return [p for p in self.peers if p.account_id == account_id]
+
+    async def _accept_again(self, account_id: str, delay_secs: float) -> None:
+        await asyncio.sleep(delay_secs)
+        self.refuse_connections(account_id, False)
 
     async def _play(self, path: tuple[tuple[float, str, Decimal], ...]) -> None:
         for delay_secs, symbol, px in path:

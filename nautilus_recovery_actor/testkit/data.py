@@ -4,6 +4,7 @@ The data client of a paper venue.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from nautilus_trader.cache.cache import Cache
@@ -27,8 +28,10 @@ from nautilus_recovery_actor.testkit.history import quote_tick
 from nautilus_recovery_actor.testkit.history import trade_tick
 from nautilus_recovery_actor.testkit.history import with_fault
 from nautilus_recovery_actor.testkit.instruments import configured_provider
+from nautilus_recovery_actor.testkit.market import Market
 from nautilus_recovery_actor.testkit.records import Quote
 from nautilus_recovery_actor.testkit.session import Session
+from nautilus_recovery_actor.testkit.wire import CallError
 from nautilus_recovery_actor.testkit.wire import Push
 from nautilus_recovery_actor.testkit.wire import call
 
@@ -38,7 +41,8 @@ class PaperVenueDataClient(LiveMarketDataClient):
     Provides quotes and trades of a paper venue: one of each per price, of size 1.
 
     History and bars of time are made up, see `testkit.paper_bars`: they do not depend on the prices
-    that are set. How requests for history are answered can be set, see `PaperVenue.set_history`.
+    that are set, unless the venue's prices move by themselves, see `PaperVenue.walk`. How requests
+    for history are answered can be set, see `PaperVenue.set_history`.
 
     Parameters
     ----------
@@ -115,10 +119,13 @@ class PaperVenueDataClient(LiveMarketDataClient):
     async def _send_bars(self, bar_type: BarType, last: int) -> None:
         instrument = self._instrument_provider.find(bar_type.instrument_id)
         interval = bar_type.spec.timedelta.value
+        market = None
         while instrument is not None:
             await asyncio.sleep((interval - last % interval) / 1e9)
+            with suppress(CallError):  # The connection comes back by itself
+                market = await self._market(bar_type.instrument_id)
             now = self._clock.timestamp_ns()
-            for bar in paper_bars(instrument, bar_type, last + 1, now):
+            for bar in paper_bars(instrument, bar_type, last + 1, now, market):
                 self._handle_data(bar)
             last = now
 
@@ -170,8 +177,8 @@ class PaperVenueDataClient(LiveMarketDataClient):
         )
 
     async def _request_bars(self, request: messages.RequestBars) -> None:
-        def made(instrument: Any, start: int, end: int) -> list[Any]:
-            return paper_bars(instrument, request.bar_type, start, end)
+        def made(instrument: Any, start: int, end: int, market: Market | None) -> list[Any]:
+            return paper_bars(instrument, request.bar_type, start, end, market)
 
         data = await self._history(request, request.bar_type.instrument_id, made)
         self._handle_bars(request.bar_type, data, *_reply_to(request))
@@ -191,7 +198,10 @@ class PaperVenueDataClient(LiveMarketDataClient):
         )
 
     async def _history(
-        self, request: Any, instrument_id: InstrumentId, made: Callable[[Any, int, int], list[Any]]
+        self,
+        request: Any,
+        instrument_id: InstrumentId,
+        made: Callable[[Any, int, int, Market | None], list[Any]],
     ) -> list[Any]:
         fault = await self._connection.request(call(Session.begin_history))
         if fault is HistoryFault.RAISE:
@@ -201,8 +211,16 @@ class PaperVenueDataClient(LiveMarketDataClient):
             return []
         start = 0 if request.start is None else request.start.value
         end = self._clock.timestamp_ns() if request.end is None else request.end.value
-        data = made(instrument, start, end)
+        market = await self._market(instrument_id)
+        if market is None:
+            data = made(instrument, start, end, None)
+        else:  # Takes seconds for many bars
+            data = await asyncio.to_thread(made, instrument, start, end, market)
         return with_fault(data[-request.limit :] if request.limit else data, fault)
+
+    async def _market(self, instrument_id: InstrumentId) -> Market | None:
+        query = call(Session.query_market, instrument_id.symbol.value)
+        return await self._connection.request(query)
 
 
 def _reply_to(request: Any) -> tuple[Any, ...]:

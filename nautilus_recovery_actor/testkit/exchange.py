@@ -66,15 +66,16 @@ class Exchange:
 
     @served
     def open_account(
-        self, account_id: str, oms: Oms = Oms.NETTING, balance: Decimal = Decimal(1_000_000)
+        self, account_id: str, oms: Oms | None = Oms.NETTING, balance: Decimal = Decimal(1_000_000)
     ) -> None:
         """Open an account with the given balance, unless it is open."""
         account = self.accounts.get(account_id)
         if account is None:
-            self.accounts[account_id] = Account(account_id, oms, {self._currency: balance})
-        elif account.oms is not oms:
+            totals = {self._currency: balance}
+            self.accounts[account_id] = Account(account_id, oms or Oms.NETTING, totals)
+        elif oms not in (None, account.oms):
             raise ExchangeError(
-                f"account {account_id} is {account.oms.value}, not {oms.value}: "
+                f"account {account_id} is {account.oms}, not {oms}: "
                 f"use the same OMS everywhere, or use another account ID"
             )
 

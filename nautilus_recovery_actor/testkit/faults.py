@@ -89,6 +89,9 @@ class Faults(
     lose_events : bool, default False
         If nothing that happens reaches the trading clients by itself: no fill, no change of an
         order, no balance. They learn of it when they ask.
+    silent : bool, default False
+        If the venue neither answers nor sends anything, while all connections stay open. What was
+        asked meanwhile is answered when this ends.
 
     """
 
@@ -105,6 +108,7 @@ class Faults(
     hold_acks: bool = False
     silent_when_flat: bool = False
     lose_events: bool = False
+    silent: bool = False
 
     def is_lost(self, ts: int) -> bool:
         """Return whether the venue has lost what happened at the given time (UNIX nanoseconds)."""

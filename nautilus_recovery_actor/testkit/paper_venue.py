@@ -60,13 +60,17 @@ class PaperVenue(PaperVenueControl):
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
+        said = json.loads(line) if line else {}
+        if "error" in said:
+            self._end_process()
+            raise PaperVenueError(said["error"])
         if not line:
             self._end_process()
             raise PaperVenueError(
                 f"the paper venue exited at once (exit code {self._process.returncode}): "
                 f"run `{' '.join(command)}` to see why"
             )
-        super().__init__(port=json.loads(line)["port"], account_id=account_id, oms=oms)
+        super().__init__(port=said["port"], account_id=account_id, oms=oms)
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +82,10 @@ class PaperVenue(PaperVenueControl):
     def pid(self) -> int:
         """Return the process ID of the venue."""
         return self._process.pid
+
+    def wait_until_ended(self) -> None:
+        """Wait until the process of the venue has ended by itself."""
+        self._process.wait()
 
     def close(self) -> None:
         """End the venue."""

@@ -164,6 +164,8 @@ def new_order(order: NautilusOrder, position_id: PositionId | None = None) -> Ne
     tif = time_in_force_to_str(order.time_in_force)
     if kind not in OrderKind.__members__ or tif not in TimeInForce.__members__:
         raise UnsupportedOrderError(f"a paper venue does not accept {kind} orders with {tif}")
+    if order.is_quote_quantity:
+        raise UnsupportedOrderError("a paper venue does not accept a quantity of quote currency")
 
     ending = str(position_id).rpartition("-")[2]
     is_one_cancels_other = order.contingency_type in (ContingencyType.OCO, ContingencyType.OUO)

@@ -16,6 +16,7 @@ from nautilus_recovery_actor.testkit.faults import MassStatusFault
 from nautilus_recovery_actor.testkit.faults import reported_fills
 from nautilus_recovery_actor.testkit.faults import reported_orders
 from nautilus_recovery_actor.testkit.faults import reported_positions
+from nautilus_recovery_actor.testkit.market import Market
 from nautilus_recovery_actor.testkit.records import BalanceEvent
 from nautilus_recovery_actor.testkit.records import Fill
 from nautilus_recovery_actor.testkit.records import NewOrder
@@ -106,6 +107,12 @@ class Session(Peer):
             await asyncio.Event().wait()
         await asyncio.sleep(delay_secs)
         return fault
+
+    @served
+    def query_market(self, symbol: str) -> Market | None:
+        """Return how the price of a symbol moves, ``None`` if it does not by itself."""
+        walk = self._controls.walk_of_prices
+        return None if walk is None else walk.markets.get(symbol)
 
     @served
     def query_orders(

@@ -55,6 +55,8 @@ class EmbeddedValkey:
     arguments : Sequence[str], default ()
         More arguments of the server, such as ``("--unixsocket", path)``. If there are any, a
         server is always started, whatever `url` and ``REDIS_URL`` say.
+    port : int, default 0
+        The port of a server that is started, 0 for a free one. With a port, one is always started.
 
     Raises
     ------
@@ -69,7 +71,11 @@ class EmbeddedValkey:
     """
 
     def __init__(
-        self, appendonly: bool = False, url: str | None = None, arguments: Sequence[str] = ()
+        self,
+        appendonly: bool = False,
+        url: str | None = None,
+        arguments: Sequence[str] = (),
+        port: int = 0,
     ) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -79,7 +85,7 @@ class EmbeddedValkey:
         self._held_keys = False
 
         url = url or os.environ.get("REDIS_URL")
-        if url and not arguments:
+        if url and not arguments and not port:
             parts = urlsplit(url)
             self.host = parts.hostname or "127.0.0.1"
             self.port = parts.port or 6379
@@ -89,7 +95,7 @@ class EmbeddedValkey:
             self._held_keys = self._holds_keys()
         else:
             self.host = "127.0.0.1"
-            self.port = self._start(server_binary(), appendonly, arguments)
+            self.port = self._start(server_binary(), appendonly, arguments, port)
 
     def __enter__(self) -> Self:
         return self
@@ -176,12 +182,12 @@ class EmbeddedValkey:
             self._directory.cleanup()
             self._directory = None
 
-    def _start(self, binary: str, appendonly: bool, arguments: Sequence[str]) -> int:
+    def _start(self, binary: str, appendonly: bool, arguments: Sequence[str], port: int) -> int:
         self._directory = tempfile.TemporaryDirectory(prefix="paper-valkey-")
         log = Path(self._directory.name) / "server.log"
         lifeline = str(Path(__file__).with_name("lifeline.py"))
         for _ in range(_BIND_ATTEMPTS):
-            self.port = _free_port()
+            self.port = port or _free_port()
             command = [sys.executable, "-I", lifeline, binary]
             command += ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
             command += ["--appendonly", "yes" if appendonly else "no"]
@@ -197,6 +203,9 @@ class EmbeddedValkey:
                 return self.port
             self._end_process()
             text = log.read_text() if log.exists() else ""
+            if port and "Address already in use" in text:
+                self.close()
+                raise ValkeyError(f"port {port} is in use: give another one")
             if "Address already in use" not in text:
                 self.close()
                 raise ValkeyError(f"{binary} did not start: {text.strip()[-300:] or 'no output'}")

@@ -9,6 +9,7 @@ with ``--exit-with-parent``, until its standard input is closed.
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from decimal import Decimal
@@ -40,6 +41,7 @@ class Server:
         self._controls.peers.add(session)
         try:
             while line := await reader.readline():
+                await self._controls.until_heard(session)
                 self._receive(session, line)
                 self._controls.check_conditions()
         except ConnectionError:
@@ -81,9 +83,12 @@ async def run(port: int, prefix: str, fee_rate: Decimal, exit_with_parent: bool)
     """Serve on 127.0.0.1 until asked to shut down."""
     controls = Controls(prefix=prefix, fee_rate=fee_rate)
     serve = Server(controls).serve
-    server = await asyncio.start_server(serve, "127.0.0.1", port, limit=MAX_LINE_BYTES)
-    sys.stdout.write(json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n")
-    sys.stdout.flush()
+    try:
+        server = await asyncio.start_server(serve, "127.0.0.1", port, limit=MAX_LINE_BYTES)
+    except OSError as e:
+        _say(error=f"port {port} cannot be used ({os.strerror(e.errno or 0)}): give another one")
+        return
+    _say(port=server.sockets[0].getsockname()[1])
     if exit_with_parent:
         stdin = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
@@ -92,6 +97,11 @@ async def run(port: int, prefix: str, fee_rate: Decimal, exit_with_parent: bool)
         end_of_input.add_done_callback(lambda _: controls.closed.set())
     await controls.closed.wait()
     server.close()
+
+
+def _say(**fields: Any) -> None:
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

@@ -3,6 +3,7 @@ The history of a paper venue, as it is and with each fault.
 """
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -37,6 +38,14 @@ def test_history_is_a_function_of_time() -> None:
     for made in (paper_quotes, paper_trades):
         ticks: list[Any] = made(INSTRUMENT, T0, T0 + 9 * SECOND)
         assert [tick.ts_event for tick in ticks] == [bar.ts_event for bar in bars]
+
+
+def test_each_bar_has_a_range_and_opens_where_the_last_one_closed() -> None:
+    """A bar whose prices are all the same makes half of all indicators divide by zero."""
+    bars = paper_bars(INSTRUMENT, BARS, T0, T0 + 20 * SECOND)
+    for before, bar in itertools.pairwise(bars):
+        assert bar.open == before.close
+        assert bar.low < min(bar.open, bar.close) < max(bar.open, bar.close) < bar.high
 
 
 @pytest.mark.parametrize(

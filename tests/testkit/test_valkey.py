@@ -44,6 +44,19 @@ def test_a_server_can_write_to_disk() -> None:
         assert client.config_get("appendonly") == {"appendonly": "yes"}
 
 
+def test_a_server_takes_the_port_that_it_is_given(
+    valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beside one at REDIS_URL, and says so if it is in use."""
+    monkeypatch.setenv("REDIS_URL", valkey.url)
+    with EmbeddedValkey(arguments=("--save", "")) as other:
+        port = other.port
+    with EmbeddedValkey(port=port) as given:
+        assert (given.port, given.url) == (port, f"redis://127.0.0.1:{port}")
+        with pytest.raises(ValkeyError, match=f"^port {port} is in use: give another one$"):
+            EmbeddedValkey(port=port)
+
+
 def test_a_given_server_is_used_as_it_is_and_not_ended(
     valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,65 @@ def test_connections_are_dropped_and_refused(venue: PaperVenue) -> None:
         assert isinstance(again.read(), Answer)
 
 
+def test_connections_can_be_dropped_for_a_while(venue: PaperVenue) -> None:
+    """They are refused meanwhile, and taken again by themselves."""
+    with Wire(venue) as wire:
+        wire.send(HELLO)
+        assert wire.read() == answer(1, None)
+        assert venue.drop_connections(refuse_secs=1.0) == 1
+        assert wire.lines.readline() == b""
+    with Wire(venue) as refused:
+        refused.send(HELLO)
+        assert refused.lines.readline() == b""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with Wire(venue) as again:
+            again.send(HELLO)
+            if again.lines.readline():
+                return
+    pytest.fail("still refused")
+
+
+def test_a_silent_venue_keeps_the_connection_and_answers_when_it_speaks_again(
+    venue: PaperVenue,
+) -> None:
+    """Neither answers nor events come meanwhile, and controls work all the same."""
+    with Wire(venue) as wire:
+        wire.send(HELLO)
+        assert wire.read() == answer(1, None)
+        venue.set_faults(silent=True)
+        wire.socket.sendall(call(Session.query_positions).line(7))
+        venue.place(ETH, "BUY", 1)
+        wire.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            wire.socket.recv(1)
+        assert venue.commands("QueryPositions") == []
+        wire.socket.settimeout(5)
+        venue.set_faults()
+        reply = wire.read()
+        assert isinstance(reply, Answer)
+        assert reply.id == 7
+
+
+def test_an_account_can_be_taken_as_it_is() -> None:
+    """A control that does not know how an account holds positions finds out."""
+    with PaperVenue(oms="HEDGING") as venue:
+        control = PaperVenueControl(venue.port, oms=None)
+        assert control.oms == "HEDGING"
+        assert control.prices() == {}
+        control.close()
+        with pytest.raises(PaperVenueError, match="is HEDGING, not NETTING"):
+            PaperVenueControl(venue.port)
+
+
+def test_a_port_in_use_is_said_in_one_line(venue: PaperVenue) -> None:
+    with pytest.raises(PaperVenueError) as error:
+        PaperVenue(port=venue.port)
+    assert str(error.value) == (
+        f"port {venue.port} cannot be used (Address already in use): give another one"
+    )
+
+
 def test_the_prefix_starts_every_id_of_the_venue() -> None:
     with PaperVenue(prefix="BETA", fee_rate="0.001") as venue:
         venue.set_price(ETH, 100)
@@ -250,9 +309,9 @@ def test_a_venue_that_has_ended_is_named_in_the_error() -> None:
         PaperVenueControl(venue.port)
 
 
-def test_a_venue_that_cannot_start_says_how_to_find_out_why(venue: PaperVenue) -> None:
+def test_a_venue_that_cannot_start_says_how_to_find_out_why() -> None:
     with pytest.raises(PaperVenueError, match="the paper venue exited at once"):
-        PaperVenue(port=venue.port)
+        PaperVenue(fee_rate="much")
 
 
 def test_the_venue_ends_when_its_parent_is_killed() -> None:
