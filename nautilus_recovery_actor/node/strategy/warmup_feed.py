@@ -40,6 +40,8 @@ _PRIORITY = 10
 P = ParamSpec("P")
 Datum: TypeAlias = Bar | Tick
 _DATA = (Bar, QuoteTick, TradeTick)
+# The parameter that makes the engine (seen on 1.221 and 1.231) hand an answer on as it is
+_DIRECT = "subscription_name"
 
 
 class Guard(Protocol):
@@ -56,6 +58,10 @@ class WarmupFeed:
     Requests are messages of its own to the data engine. `Strategy.request_bars` would update
     indicators with whatever comes: 1.221 ends the process on bars in the wrong order, and on 1.231
     a strategy is handed what others have requested as well.
+
+    With `validate_data_sequence` the data engine of 1.231 drops the bars of an answer that are older
+    than the newest in the cache: all of them, if a live bar or another answer came first. So bars
+    that do not come whole are requested once more, directly.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class WarmupFeed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_requested = False
+        self._is_direct = False
         self._rule = need.rule(0)
         self._edge: Edge | None = None  # None while it is not complete
         self._live: list[Datum] = []
@@ -158,7 +165,7 @@ class WarmupFeed:
             "callback": self._on_response,
             "request_id": UUID4(),
             "ts_init": now,
-            "params": {},
+            "params": {_DIRECT: str(need)} if self._is_direct else {},
         }
         if isinstance(need, BarsNeeded):
             return RequestBars(bar_type=need.bar_type, **fields)
@@ -214,8 +221,16 @@ class WarmupFeed:
         points = [self.need.point(datum) for datum in past]
         now = self._strategy.clock.timestamp_ns()
         reason = find_fault(points, self._rule, now) or self._apply(past, points)
-        if reason is not None:
+        if reason is not None and self._may_be_thinned(response):
+            self._is_direct = True
+            self._request()
+        elif reason is not None:
             self._miss(reason)
+
+    def _may_be_thinned(self, response: DataResponse) -> bool:
+        is_published = not response.data and response.params.get("data_count", 0) > 0
+        is_live = self._loop is not None  # A backtest takes the parameter for a stream of its own
+        return is_published and is_live and isinstance(self.need, BarsNeeded)
 
     def _received(self, response: DataResponse) -> list[Datum]:
         past: list[Datum] = response.data
@@ -236,6 +251,8 @@ class WarmupFeed:
         if reason is not None:
             return reason
 
+        if self._is_direct:
+            self._strategy.cache.add_bars(past)  # As the engine: only what is newer than its newest
         self._reset_indicators()
         for datum in past:
             self.need.update(datum)
