@@ -23,6 +23,7 @@ from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
 
+_NAMED = 3
 _CONSEQUENCES = {True: ("start fails", "bold red"), False: ("skipped", "yellow")}
 
 
@@ -36,6 +37,7 @@ def show(inventory: Inventory, max_rows: int | None, console: Console | None = N
         named = f"nautilus-recovery forget --all-that-stop --trader {inventory.trader_id}"
         console.print()
         console.print(plain(f"To start without what stops the start: {named}", "dim"))
+    _show_missing(console, inventory, max_rows)
     _show_accounts(console, inventory.accounts)
     for strategy_id, positions, orders in inventory.by_strategy():
         console.print()
@@ -61,6 +63,26 @@ def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int 
         console.print(
             plain("To start without them: nautilus-recovery forget --all-that-stop", "dim")
         )
+
+
+def _show_missing(console: Console, inventory: Inventory, max_rows: int | None) -> None:
+    if not inventory.missing:
+        return
+    console.print()
+    table = ruled("index", "names, but not stored", "consequence")
+    for missing in inventory.missing[:max_rows]:
+        more = missing.count - len(missing.named[:_NAMED])
+        named = ", ".join(missing.named[:_NAMED]) + (f" and {more:,} more" if more else "")
+        what = f"{count(missing.count, missing.what)}: {named}"
+        table.add_row(plain(missing.index), plain(what), plain("silently missing", "yellow"))
+    console.print(table)
+    console.print(
+        plain(
+            "NautilusTrader starts without them (seen on 1.221 and 1.231) and says nothing: keys "
+            "were evicted, flushed or deleted. Look at the venue for what is missing.",
+            "dim",
+        )
+    )
 
 
 def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> None:

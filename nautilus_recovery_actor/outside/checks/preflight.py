@@ -191,7 +191,7 @@ def _server_findings(
         yield from entry_findings(where, inventory.broken)
         yield from owner_findings(node, inventory)
         yield from account_findings(node, inventory)
-        yield from loss_findings(where, stored, inventory)
+        yield from loss_findings(where, inventory)
 
 
 def _secrets(config: Any) -> Iterator[str]:

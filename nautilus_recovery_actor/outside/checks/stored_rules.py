@@ -87,7 +87,7 @@ ACCOUNT_ABSENT = Rule(
 ENTRIES_LOST = Rule(
     code="ENTRIES_LOST",
     severity=Severity.WARN,
-    consequence="The node starts without knowing its orders, and whose positions are whose.",
+    consequence="The node starts without them and says nothing: they are nobody's from then on.",
     remedy="Restore the server's backup, or look at the venue before you start.",
 )
 ENTRIES_NOT_READ = Rule(
@@ -159,15 +159,16 @@ def account_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]
             )
 
 
-def loss_findings(where: str, stored: StoredFacts, inventory: Inventory) -> Iterator[Finding]:
-    """Return whether the index names orders and positions of which none is stored."""
-    kept = len(inventory.orders) + inventory.closed_orders
-    kept += len(inventory.positions) + inventory.closed_positions
-    if stored.order_count and stored.position_count and not (kept or inventory.broken):
+def loss_findings(where: str, inventory: Inventory) -> Iterator[Finding]:
+    """Return what the index names of orders and positions that is not stored."""
+    if inventory.lost:
+        parts = (
+            f"{entry.index} {', '.join(entry.named[:_NAMED_ENTRIES])}"
+            + (f" and {entry.count - _NAMED_ENTRIES:,} more" if entry.count > _NAMED_ENTRIES else "")
+            for entry in inventory.missing
+        )
         yield ENTRIES_LOST.found(
-            where,
-            f"Its index names {count(stored.order_count, 'order')} and "
-            f"{count(stored.position_count, 'position')}, and none of them is stored.",
+            where, f"Its index names {inventory.lost} not stored: {'; '.join(parts)}."
         )
 
 
