@@ -68,10 +68,14 @@ def strategy_facts(strategy: object, index: int, venues: set[str], trader_id: st
             f"it must be a strategy, its configuration or an ImportableStrategyConfig, "
             f"was {type(strategy).__name__}"
         )
-    # As the trader names it
+    # As the trader names it, or has named it
     tag = config.order_id_tag or f"{index:03}"
+    own = str(config.strategy_id or kind.__name__)
+    name = f"{own if config.order_id_tag else own.partition('-')[0]}-{tag}"
+    if isinstance(strategy, Strategy) and strategy.is_initialized:
+        name, tag = strategy.id.value, strategy.order_id_tag
     return StrategyFacts(
-        name=f"{config.strategy_id or kind.__name__}-{tag}",
+        name=name,
         is_recoverable=issubclass(kind, RecoverableStrategy),
         trades=instruments_in(config, venues),
         claims=frozenset(map(str, config.external_order_claims or ())),

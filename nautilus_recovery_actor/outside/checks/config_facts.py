@@ -22,6 +22,7 @@ from nautilus_recovery_actor.outside.checks.component_facts import monitor_facts
 from nautilus_recovery_actor.outside.checks.component_facts import strategy_facts
 from nautilus_recovery_actor.outside.checks.node_facts import ClientFacts
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
 
 
@@ -51,9 +52,10 @@ class FactsReader:
         strategies: Iterable[object],
         *,
         is_halted: bool,
+        seen: Seen = Seen.GIVEN,
     ) -> NodeFacts:
         """Return what is known of a node."""
-        fields: dict[str, Any] = {"is_halted": is_halted}
+        fields: dict[str, Any] = {"is_halted": is_halted, "seen": seen}
         for subject, read in _SECTIONS.items():
             try:
                 fields |= read(config)
@@ -72,6 +74,7 @@ class FactsReader:
         )
         return NodeFacts(
             **fields,
+            has_actors=bool(monitors or unusable_actors),
             monitors=tuple(monitor for monitor in monitors if monitor is not None),
             strategies=found,
             unusable_actors=unusable_actors,

@@ -8,6 +8,7 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 
 
 CONFIG_UNREADABLE = Rule(
@@ -84,9 +85,9 @@ PURGED_FROM_DATABASE = Rule(
 )
 DATA_SEQUENCE_VALIDATED = Rule(
     code="DATA_SEQUENCE_VALIDATED",
-    severity=Severity.WARN,
-    consequence="Requested bars older than a live one are dropped: a warm-up may never complete.",
-    remedy="Set LiveDataEngineConfig(validate_data_sequence=False), which is the default.",
+    severity=Severity.INFO,
+    consequence="On 1.231 request_bars() gets none that are older than a live one; a warm-up does.",
+    remedy="Have it False, the default, if a strategy or an actor requests bars by itself.",
 )
 RISK_ENGINE_BYPASSED = Rule(
     code="RISK_ENGINE_BYPASSED",
@@ -106,6 +107,18 @@ MONITOR_MISSING = Rule(
     consequence="Nothing verifies the recovery: recoverable strategies never trade, others do.",
     remedy="Add a RecoveryMonitorActor to `actors`, or pass it to preflight(actors=...).",
 )
+MONITOR_NOT_SEEN = Rule(
+    code="MONITOR_NOT_SEEN",
+    severity=Severity.WARN,
+    consequence="Unless the program adds one, nothing verifies the recovery, and nothing may trade.",
+    remedy="Check the node itself: give a function that returns the TradingNode, or runs it.",
+)
+STRATEGIES_NOT_SEEN = Rule(
+    code="STRATEGIES_NOT_SEEN",
+    severity=Severity.INFO,
+    consequence="Whether strategies wait for the recovery, and what is theirs, is not checked.",
+    remedy="Check the node itself: give a function that returns the TradingNode, or runs it.",
+)
 MONITOR_TWICE = Rule(
     code="MONITOR_TWICE",
     severity=Severity.BLOCK,
@@ -119,6 +132,8 @@ MONITOR_IN_SHADOW = Rule(
     remedy="Set RecoveryMonitorConfig(shadow=False) once you trust its reports.",
 )
 
+_SEEN_LATER = ", with node.trader.add_actor or add_strategy, which a configuration does not show"
+
 RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
 
 
@@ -129,6 +144,7 @@ def config_findings(node: NodeFacts) -> Iterator[Finding]:
     yield from _exec_engine(node)
     yield from _cache(node)
     yield from _monitor(node)
+    yield from _strategies(node)
     if node.validate_data_sequence:
         yield DATA_SEQUENCE_VALIDATED.found(
             "data_engine.validate_data_sequence", "The sequence of data is validated."
@@ -200,7 +216,11 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
 def _monitor(node: NodeFacts) -> Iterator[Finding]:
     for actor in node.unusable_actors:
         yield ACTOR_UNUSABLE.found(actor.subject, actor.why)
-    if not node.monitors:
+    if not node.monitors and node.seen is Seen.PART and not node.has_actors:
+        yield MONITOR_NOT_SEEN.found(
+            "actors", f"The configuration has no actor; the program may add some{_SEEN_LATER}."
+        )
+    elif not node.monitors:
         yield MONITOR_MISSING.found("actors", "The node has no RecoveryMonitorActor.")
     if len(node.monitors) > 1:
         names = ", ".join(monitor.name for monitor in node.monitors)
@@ -208,6 +228,15 @@ def _monitor(node: NodeFacts) -> Iterator[Finding]:
     for monitor in node.monitors:
         if monitor.shadow:
             yield MONITOR_IN_SHADOW.found(f"actors: {monitor.name}", "It is in shadow mode.")
+
+
+def _strategies(node: NodeFacts) -> Iterator[Finding]:
+    is_any = node.strategies or node.unusable_strategies
+    if node.seen is Seen.PART and not is_any:
+        yield STRATEGIES_NOT_SEEN.found(
+            "strategies",
+            f"The configuration has no strategy; the program may add some{_SEEN_LATER}.",
+        )
 
 
 def _is_spot_alone(node: NodeFacts) -> bool:

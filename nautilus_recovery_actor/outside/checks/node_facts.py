@@ -2,11 +2,26 @@
 What is known of a node before it starts: plain facts, from which the findings are deduced.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from nautilus_recovery_actor.node.adapters import BINANCE_FUTURES
 from nautilus_recovery_actor.node.adapters import BINANCE_SPOT
 from nautilus_recovery_actor.node.adapters import Adapter
+
+
+class Seen(StrEnum):
+    """
+    How much of a node's actors and strategies is known.
+
+    ``ALL``: those of the node itself. ``GIVEN``: what the caller gave. ``PART``: those of its
+    configuration, beside which the program may add others.
+    """
+
+    ALL = "ALL"
+    GIVEN = "GIVEN"
+    PART = "PART"
 
 
 class MonitorFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +161,10 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     save_state: bool = True
     load_state: bool = True
     clients: tuple[ClientFacts, ...] = ()
+    # How much is known of the next three
+    seen: Seen = Seen.GIVEN
+    # If there is any actor
+    has_actors: bool = False
     # The recovery monitors
     monitors: tuple[MonitorFacts, ...] = ()
     strategies: tuple[StrategyFacts, ...] = ()

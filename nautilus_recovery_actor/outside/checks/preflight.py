@@ -26,6 +26,7 @@ from nautilus_recovery_actor.outside.checks.config_rules import config_findings
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import PreflightReport
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.redact import error_text
 from nautilus_recovery_actor.outside.checks.redact import is_secret
 from nautilus_recovery_actor.outside.checks.redact import secrets_in
@@ -55,6 +56,7 @@ def preflight(
     actors: Iterable[object] = (),
     is_halted: bool = False,
     is_live_ok: bool = False,
+    is_partial: bool = False,
     timeout_secs: float = 5.0,
 ) -> PreflightReport:
     """
@@ -79,6 +81,9 @@ def preflight(
         If `halt_until_recovered` is called for the node, which a configuration does not show.
     is_live_ok : bool, default False
         If a node with this trader ID may be running while its configuration is checked.
+    is_partial : bool, default False
+        If the program may add actors and strategies that are not given here. What is missing then
+        is reported as not seen. Of a node that is given all is seen.
     timeout_secs : float, default 5.0
         How long each of three reads from the server may take (seconds): its health, what concerns
         the configuration, and every entry. A server that never answers is asked only once.
@@ -91,7 +96,9 @@ def preflight(
     node. Strategies that a controller adds at run time are not seen.
 
     """
-    found = list(_findings(config, strategies, actors, is_halted, is_live_ok, timeout_secs))
+    found = list(
+        _findings(config, strategies, actors, is_halted, is_live_ok, is_partial, timeout_secs)
+    )
     return PreflightReport(
         trader_id=_trader_id(config),
         findings=tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity))),
@@ -105,6 +112,7 @@ def _findings(
     actors: Iterable[object],
     is_halted: bool,
     is_live_ok: bool,
+    is_partial: bool,
     timeout_secs: float,
 ) -> Iterator[Finding]:
     secrets = [*_secrets(config)]
@@ -125,7 +133,9 @@ def _findings(
         )
         return
     try:
+        seen = Seen.PART if is_partial else Seen.GIVEN
         if isinstance(config, TradingNode):
+            seen = Seen.ALL
             kernel = config.kernel
             is_halted = is_halted or GUARD_ENDPOINT in kernel.msgbus.endpoints()
             own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
@@ -140,6 +150,7 @@ def _findings(
             chain(own_actors, actors),
             chain(own_strategies, strategies),
             is_halted=is_halted,
+            seen=seen,
         )
     except Exception as e:
         yield CONFIG_UNREADABLE.found("config", redact(e))

@@ -10,6 +10,7 @@ from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.checks.start_cost import start_secs
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
@@ -78,6 +79,12 @@ STRATEGY_ABSENT = Rule(
     consequence="Nobody on the node manages them: no stop is moved and no position is closed.",
     remedy="Add a strategy with that ID (strategy_id, order_id_tag), or close and cancel first.",
 )
+UNCLAIMED_STORED = Rule(
+    code="UNCLAIMED_STORED",
+    severity=Severity.WARN,
+    consequence="No strategy manages them: no stop is moved and no position is closed.",
+    remedy="Close and cancel at the venue: external_order_claims only takes what comes later.",
+)
 ACCOUNT_ABSENT = Rule(
     code="ACCOUNT_ABSENT",
     severity=Severity.WARN,
@@ -124,25 +131,28 @@ def entry_findings(where: str, broken: Sequence[BrokenEntry]) -> Iterator[Findin
 
 
 def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
-    """Return what is stored of strategies that a configuration which names any does not have."""
+    """Return what is stored of strategies that the node does not have, or of none."""
     known = {strategy.name for strategy in node.strategies}
-    if not known or node.unusable_strategies:
-        return
+    is_known = bool(known or node.seen is Seen.ALL) and not node.unusable_strategies
     for strategy_id, positions, orders in inventory.by_strategy():
-        if strategy_id in known or strategy_id in UNCLAIMED_STRATEGIES:
-            continue
         parts = [count(len(positions), "open position")] if positions else []
         parts += [count(len(orders), "order")] if orders else []
+        what = " and ".join(parts)
+        verb = "are" if len(positions) + len(orders) > 1 else "is"
         touched = {position.instrument_id for position in positions}
         instruments = sorted(touched | {order.instrument_id for order in orders})
         named = ", ".join(instruments[:_NAMED_ENTRIES])
         more = len(instruments) - _NAMED_ENTRIES
-        yield STRATEGY_ABSENT.found(
-            strategy_id,
-            f"It is not in the configuration, and {' and '.join(parts)} of it "
-            f"{'are' if len(positions) + len(orders) > 1 else 'is'} stored: "
-            f"{named}{f' and {more} more' if more > 0 else ''}.",
-        )
+        where = f"{named}{f' and {more} more' if more > 0 else ''}"
+        if strategy_id in UNCLAIMED_STRATEGIES:
+            yield UNCLAIMED_STORED.found(
+                strategy_id, f"{what} {verb} stored that no strategy has claimed: {where}."
+            )
+        elif is_known and strategy_id not in known:
+            yield STRATEGY_ABSENT.found(
+                strategy_id,
+                f"It is not in the configuration, and {what} of it {verb} stored: {where}.",
+            )
 
 
 def account_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
