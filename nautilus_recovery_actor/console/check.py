@@ -43,8 +43,8 @@ def add_to(commands: Commands) -> None:
         "target",
         metavar="TARGET",
         help="package.module:name of a TradingNodeConfig or a TradingNode, or of a function that "
-        "returns one (a configuration alone, or with a list of strategies) or runs a node, which is "
-        "then not run; or the path of a JSON file",
+        "returns one (a configuration alone, or with a list of strategies) or runs one, which is "
+        "not run then; or the path of a JSON file",
     )
     check.add_argument("--halted", action="store_true", help="the node calls halt_until_recovered")
     check.add_argument(

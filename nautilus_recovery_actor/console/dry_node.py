@@ -1,9 +1,9 @@
 """
 Nodes that a target makes while it is looked at: they reach no server, and do not run.
 
-`TradingNode(...)` connects to Redis for as long as it takes (100 attempts on 1.221 and 1.231), and a
-monitor that is added takes the lease of its trader. Neither may happen only to look at a node: the
-trader may be running elsewhere.
+`TradingNode(...)` connects to Redis for as long as it takes (100 attempts on 1.221 and 1.231), and
+a monitor that is added takes the lease of its trader. Neither may happen only to look at a node:
+the trader may be running elsewhere.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def dry_nodes() -> Iterator[None]:
 
     replaced = {"__init__": init, "run": run, "run_async": run, "stop": nothing, "dispose": nothing}
     kept = {name: getattr(TradingNode, name) for name in replaced}
-    server_of = monitor.server_of
+    server_of = vars(monitor)["server_of"]
     try:
         for name, method in replaced.items():
             setattr(TradingNode, name, method)

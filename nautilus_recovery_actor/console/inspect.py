@@ -34,7 +34,8 @@ def add_to(commands: Commands) -> None:
         text,
         _inspect,
         description=f"{sentence(text)}. Starts no node and changes nothing.",
-        epilog="exit codes: 0 all is readable; 1 broken or missing entries; 2 Redis or the trader not found",
+        epilog="exit codes: 0 all is there and readable; 1 broken or missing entries; "
+        "2 Redis or the trader not found",
     )
     add_record(inspect)
     inspect.add_argument("--strategy", metavar="ID", help="show only its positions and orders")

@@ -24,6 +24,7 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
+from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
@@ -382,6 +383,36 @@ def test_what_is_stored_of_a_strategy_that_is_not_configured_is_told(
     assert "STRATEGY_ABSENT" not in found(good(database, strategies=[other, broken]))
 
 
+def test_what_is_stored_of_nobody_is_told(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
+    """
+    What was found at the venue and nobody claimed is stored under EXTERNAL, which no node has.
+    """
+    venue.set_position("ETHUSDT-PERP", 3, 1900)
+    leave_an_order(venue, valkey)
+    finding = found(good(valkey.database_config()))["UNCLAIMED_STORED"]
+    assert finding.subject in UNCLAIMED_STRATEGIES
+    assert finding.message == (
+        "1 open position is stored that no strategy has claimed: ETHUSDT-PERP.PAPER."
+    )
+
+
+def test_an_order_of_a_strategy_that_is_not_configured_is_told(
+    venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """
+    An open order is somebody's concern as a position is.
+    """
+
+    def rest(node: TradingNode) -> None:
+        (leaver,) = node.trader.strategies()
+        leaver.submit_order(leaver.limit("1000.00", "1.000"))
+
+    leave_an_order(venue, valkey, at_the_end=rest)
+    other = strategy(tag="002", instrument_id=ETH, external_order_claims=[ETH])
+    finding = found(good(valkey.database_config(), strategies=[other]))["STRATEGY_ABSENT"]
+    assert "1 open position and 1 order of it are stored" in finding.message
+
+
 def test_a_stored_account_that_no_client_has_is_reported(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -401,6 +432,8 @@ def test_a_stored_account_that_no_client_has_is_reported(
         "PAPER-001",
         "It is stored, and the clients are OTHER.",
     )
+    finding = told("PAPER", "PAPER-002")["ACCOUNT_ABSENT"]
+    assert finding.message == "It is stored, and PAPER now has PAPER-002."
     assert told("OTHER", "OTHER-001", accounts=["OTHER-001"]) == {}
     assert "ACCOUNT_ABSENT" not in found(good(database))
 
@@ -506,4 +539,5 @@ def test_every_rule_of_stored_data_is_shown_here() -> None:
         "STARTUP_TIMEOUT_TOO_SHORT",
         "STRATEGY_ABSENT",
         "STORED_DATA_UNREADABLE",
+        "UNCLAIMED_STORED",
     }

@@ -27,8 +27,9 @@ def own(out: str) -> dict[str, str]:
 
 
 # NautilusTrader refuses to make a node without a loop in a process in which tests run
-def looked_at(name: str, **env: str) -> dict[str, str]:
-    code, out, err = process(f"{HERE}:{name}", "--json", "--timeout", "0.5", **env)
+def looked_at(name: str, url: str = "") -> dict[str, str]:
+    arguments = (f"{HERE}:{name}", "--json", "--timeout", "0.5")
+    code, out, err = process(*arguments, REDIS_URL=url)
     assert code in (0, 2), err
     assert "it runs" not in out
     return own(out)
@@ -53,7 +54,7 @@ def test_no_lease_is_taken_of_a_node_that_is_looked_at(valkey: EmbeddedValkey) -
     """
     Nothing is written to the server of the node, which another may run on.
     """
-    assert looked_at("at_redis", REDIS_URL=valkey.url) == NOT_HELD_BACK
+    assert looked_at("at_redis", valkey.url) == NOT_HELD_BACK
     with valkey.client() as client:
         assert client.keys("*") == []
 

@@ -59,9 +59,8 @@ class WarmupFeed:
     indicators with whatever comes: 1.221 ends the process on bars in the wrong order, and on 1.231
     a strategy is handed what others have requested as well.
 
-    With `validate_data_sequence` the data engine of 1.231 drops the bars of an answer that are older
-    than the newest in the cache: all of them, if a live bar or another answer came first. So bars
-    that do not come whole are requested once more, directly.
+    With `validate_data_sequence` the data engine of 1.231 drops bars that are older than the newest
+    in the cache, of an answer too. So bars that do not come whole are requested again, directly.
     """
 
     def __init__(
@@ -83,8 +82,7 @@ class WarmupFeed:
         self._retry_secs = settings.warmup_retry_secs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_requested = False
-        self._is_direct = False
+        self._is_requested = self._is_direct = False
         self._rule = need.rule(0)
         self._edge: Edge | None = None  # None while it is not complete
         self._live: list[Datum] = []
@@ -229,8 +227,8 @@ class WarmupFeed:
 
     def _may_be_thinned(self, response: DataResponse) -> bool:
         is_published = not response.data and response.params.get("data_count", 0) > 0
-        is_live = self._loop is not None  # A backtest takes the parameter for a stream of its own
-        return is_published and is_live and isinstance(self.need, BarsNeeded)
+        # A backtest takes the parameter for a stream of its own
+        return is_published and self._loop is not None and isinstance(self.need, BarsNeeded)
 
     def _received(self, response: DataResponse) -> list[Datum]:
         past: list[Datum] = response.data

@@ -53,6 +53,12 @@ BUFFERED_WRITES_WAIT = Rule(
     consequence="A buffered write is only sent with the next one: a kill loses the last events.",
     remedy="Set buffer_interval_ms=None on this version of NautilusTrader.",
 )
+ACCOUNT_EVENTS_NOT_KEPT = Rule(
+    code="ACCOUNT_EVENTS_NOT_KEPT",
+    severity=Severity.WARN,
+    consequence="A restart knows neither which accounts must report nor their balances before.",
+    remedy="Set CacheConfig(persist_account_events=True), which is the default.",
+)
 POSITION_REPORTS_FILTERED = Rule(
     code="POSITION_REPORTS_FILTERED",
     severity=Severity.WARN,
@@ -81,7 +87,7 @@ PURGED_FROM_DATABASE = Rule(
     code="PURGED_FROM_DATABASE",
     severity=Severity.WARN,
     consequence="A restart books orders again that the venue's history still has, as EXTERNAL's.",
-    remedy="Set purge_from_database=False, which is the default.",
+    remedy="Set purge_from_database=False, or purge only after the lookback (..._buffer_mins).",
 )
 DATA_SEQUENCE_VALIDATED = Rule(
     code="DATA_SEQUENCE_VALIDATED",
@@ -110,7 +116,7 @@ MONITOR_MISSING = Rule(
 MONITOR_NOT_SEEN = Rule(
     code="MONITOR_NOT_SEEN",
     severity=Severity.WARN,
-    consequence="Unless the program adds one, nothing verifies the recovery, and nothing may trade.",
+    consequence="Unless the program adds one, nothing verifies the recovery.",
     remedy="Check the node itself: give a function that returns the TradingNode, or runs it.",
 )
 STRATEGIES_NOT_SEEN = Rule(
@@ -178,12 +184,13 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
         )
     if node.is_database_purged:
         yield PURGED_FROM_DATABASE.found(
-            "exec_engine.purge_from_database", "What is closed is deleted from the database too."
+            "exec_engine.purge_from_database",
+            "What is closed is deleted from the database while the lookback still covers it.",
         )
 
 
 def _cache(node: NodeFacts) -> Iterator[Finding]:
-    if node.database_type is None and _is_sandbox_alone(node):
+    if node.database_type is None and node.is_sandbox_alone:
         return  # Which could not continue with what is restored
     if node.database_type is None:
         yield NO_DATABASE.found("cache.database", "The cache has no database.")
@@ -203,6 +210,10 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
         yield INSTANCE_ID_IN_KEYS.found(
             "cache.use_instance_id",
             "This version of NautilusTrader cannot load keys that contain the instance ID.",
+        )
+    if not node.has_account_events:
+        yield ACCOUNT_EVENTS_NOT_KEPT.found(
+            "cache.persist_account_events", "The states of accounts are not stored."
         )
     if node.buffer_interval_ms and not node.are_buffered_writes_on_time:
         monitor = node.monitors[0] if node.monitors else None
@@ -244,10 +255,4 @@ def _is_spot_alone(node: NodeFacts) -> bool:
     return bool(node.clients) and all(
         client.answers_flat or client.reports_balances or not client.reports_positions
         for client in node.clients
-    )
-
-
-def _is_sandbox_alone(node: NodeFacts) -> bool:
-    return bool(node.clients) and all(
-        client.adapter is not None and client.adapter.forgets_at_restart for client in node.clients
     )

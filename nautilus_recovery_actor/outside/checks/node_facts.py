@@ -37,6 +37,10 @@ class MonitorFacts(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_secs: float = 5.0
     # `RecoveryMonitorConfig.accounts`
     accounts: frozenset[str] | None = None
+    # `RecoveryMonitorConfig.lease`
+    has_lease: bool = True
+    # Where its own database is, ``None`` if that is the cache's
+    server: str | None = None
 
 
 class StrategyFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +72,8 @@ class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
     # Those whose instruments it trades, and those of its account IDs, as far as that can be seen
     venues: frozenset[str] = frozenset()
     issuers: frozenset[str] = frozenset()
+    # The IDs of its accounts, ``None`` if they are known at run time only
+    account_ids: frozenset[str] | None = None
     # If its account is one of spot alone
     is_cash: bool = False
     # If all positions of the account are reported, as far as that is known
@@ -123,6 +129,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     # The type of the cache's database, ``None`` if there is none
     database_type: str | None = "redis"
+    # Where it is, without anything secret
+    server: str | None = None
     # `CacheConfig.encoding`
     encoding: str = "msgpack"
     # `CacheConfig.flush_on_start`
@@ -135,6 +143,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     buffer_interval_ms: int | None = None
     # If this version of NautilusTrader writes what is buffered when the interval has passed
     are_buffered_writes_on_time: bool = True
+    # `CacheConfig.persist_account_events`
+    has_account_events: bool = True
     # `ExecEngineConfig.load_cache`
     load_cache: bool = True
     # `LiveExecEngineConfig.reconciliation`, like the next seven
@@ -149,7 +159,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     open_check_interval_secs: float | None = 10.0
     open_check_open_only: bool = False
     position_check_interval_secs: float | None = None
-    # If what is closed is deleted from the database at run time
+    # If what is closed is deleted from the database while the lookback still covers it
     is_database_purged: bool = False
     # If this version of NautilusTrader can check positions at run time
     has_position_check: bool = True
@@ -174,6 +184,14 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     unusable_settings: tuple[UnusableFacts, ...] = ()
     # If `halt_until_recovered` is called for the node
     is_halted: bool = False
+
+    @property
+    def is_sandbox_alone(self) -> bool:
+        """Whether nothing of the node is left to continue with after a restart."""
+        adapters = [client.adapter for client in self.clients]
+        return bool(adapters) and all(
+            one is not None and one.forgets_at_restart for one in adapters
+        )
 
     @property
     def hedged_venues(self) -> frozenset[str]:

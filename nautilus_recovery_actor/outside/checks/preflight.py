@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
@@ -20,11 +21,13 @@ from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.address import address
 from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.outside.checks.client_rules import client_findings
+from nautilus_recovery_actor.outside.checks.component_facts import monitor_databases
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
 from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import PreflightReport
+from nautilus_recovery_actor.outside.checks.link_rules import link_findings
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.redact import error_text
@@ -33,6 +36,8 @@ from nautilus_recovery_actor.outside.checks.redact import secrets_in
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
 from nautilus_recovery_actor.outside.checks.server import look_at_login
 from nautilus_recovery_actor.outside.checks.server import look_at_server
+from nautilus_recovery_actor.outside.checks.server_catalog import KEYS_ABSENT
+from nautilus_recovery_actor.outside.checks.server_catalog import KEYS_ELSEWHERE
 from nautilus_recovery_actor.outside.checks.stored_facts import read_inventory
 from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
 from nautilus_recovery_actor.outside.checks.stored_rules import ENTRIES_NOT_READ
@@ -158,10 +163,13 @@ def _findings(
     yield from config_findings(node)
     yield from client_findings(node)
     yield from strategy_findings(node)
+    yield from link_findings(node)
     if node.database_type == "redis" and not any(
         f.subject == "cache" for f in node.unusable_settings
     ):
         yield from _server_findings(config, node, redact, is_live_ok, timeout_secs)
+    for database in monitor_databases(chain(own_actors, actors)):
+        yield from _own_server_findings(database, node, str(config.trader_id), timeout_secs)
 
 
 def _server_findings(
@@ -203,6 +211,21 @@ def _server_findings(
         yield from owner_findings(node, inventory)
         yield from account_findings(node, inventory)
         yield from loss_findings(where, inventory)
+
+
+def _own_server_findings(
+    database: DatabaseConfig, node: NodeFacts, trader_id: str, timeout_secs: float
+) -> Iterator[Finding]:
+    # Of a monitor, whose entries are few and not looked at
+    if problems := look_at_login(database):
+        yield from problems
+        return
+    url = database_url(database)
+    if address(url) != node.server:
+        namespace = Namespace(trader_id=trader_id)
+        for finding in look_at_server(url, namespace, timeout_secs, is_live_ok=True):
+            if finding.code not in {KEYS_ABSENT.code, KEYS_ELSEWHERE.code}:
+                yield finding
 
 
 def _secrets(config: Any) -> Iterator[str]:

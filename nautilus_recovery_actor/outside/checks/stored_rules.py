@@ -157,16 +157,21 @@ def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
 
 def account_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
     """Return what is stored of accounts that no client of the configuration has."""
-    issuers = frozenset[str]().union(*(client.issuers for client in node.clients))
     for account in inventory.accounts if node.clients else ():
         is_required = all(
             m.accounts is None or account.account_id in m.accounts for m in node.monitors
         )
-        if is_required and account.account_id.partition("-")[0] not in issuers:
-            yield ACCOUNT_ABSENT.found(
-                account.account_id,
-                f"It is stored, and the clients are {', '.join(c.name for c in node.clients)}.",
-            )
+        issuer = account.account_id.partition("-")[0]
+        own = [client for client in node.clients if issuer in client.issuers]
+        if not is_required or any(
+            client.account_ids is None or account.account_id in client.account_ids for client in own
+        ):
+            continue
+        what = f"the clients are {', '.join(client.name for client in node.clients)}"
+        if own:
+            known = sorted(set[str]().union(*(client.account_ids or () for client in own)))
+            what = f"{' and '.join(c.name for c in own)} now has {', '.join(known)}"
+        yield ACCOUNT_ABSENT.found(account.account_id, f"It is stored, and {what}.")
 
 
 def loss_findings(where: str, inventory: Inventory) -> Iterator[Finding]:
@@ -174,7 +179,11 @@ def loss_findings(where: str, inventory: Inventory) -> Iterator[Finding]:
     if inventory.lost:
         parts = (
             f"{entry.index} {', '.join(entry.named[:_NAMED_ENTRIES])}"
-            + (f" and {entry.count - _NAMED_ENTRIES:,} more" if entry.count > _NAMED_ENTRIES else "")
+            + (
+                f" and {entry.count - _NAMED_ENTRIES:,} more"
+                if entry.count > _NAMED_ENTRIES
+                else ""
+            )
             for entry in inventory.missing
         )
         yield ENTRIES_LOST.found(
