@@ -14,6 +14,7 @@ from nautilus_recovery_actor.console import check
 from nautilus_recovery_actor.console import demo
 from nautilus_recovery_actor.console import forget
 from nautilus_recovery_actor.console import history
+from nautilus_recovery_actor.console import init
 from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import lease
 from nautilus_recovery_actor.console import operator
@@ -69,6 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Command
     )
-    for module in (demo, check, inspect, status, history, watch, lease, operator, repair, forget):
+    for module in (
+        demo,
+        init,
+        check,
+        inspect,
+        status,
+        history,
+        watch,
+        lease,
+        operator,
+        repair,
+        forget,
+    ):
         module.add_to(commands)
     return parser

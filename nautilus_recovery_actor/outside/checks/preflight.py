@@ -111,6 +111,48 @@ def preflight(
     )
 
 
+def settings_findings(
+    config: TradingNodeConfig,
+    strategies: Iterable[object] = (),
+    *,
+    node: TradingNode | None = None,
+    is_halted: bool = False,
+    is_partial: bool = False,
+) -> list[Finding]:
+    """Return what is found in a configuration, or in another one for a node, without its server."""
+    actors: list[object] = []
+    strategies = [*strategies]
+    secrets = [*_secrets(config), *secrets_in(_configs(strategies))]
+    seen = Seen.PART if is_partial else Seen.GIVEN
+    given = None if node is None else node_config(node)
+    if node is not None and given is not None:
+        seen = Seen.ALL
+        is_halted = is_halted or GUARD_ENDPOINT in node.kernel.msgbus.endpoints()
+        # Those of its configuration come first
+        actors = node.kernel.trader.actors()[len(given.actors) :]
+        strategies = node.kernel.trader.strategies()[len(given.strategies) :]
+
+    def redact(what: object) -> str:
+        text = error_text(what) if isinstance(what, BaseException) else str(what)
+        return without_secrets(text, secrets)
+
+    facts = FactsReader(redact).read(
+        config,
+        chain(config.actors, actors),
+        chain(config.strategies, strategies),
+        is_halted=is_halted,
+        seen=seen,
+    )
+    return [*_settings_findings(facts)]
+
+
+def _settings_findings(node: NodeFacts) -> Iterator[Finding]:
+    yield from config_findings(node)
+    yield from client_findings(node)
+    yield from strategy_findings(node)
+    yield from link_findings(node)
+
+
 def _findings(
     config: Any,
     strategies: Iterable[object],
@@ -160,10 +202,7 @@ def _findings(
     except Exception as e:
         yield CONFIG_UNREADABLE.found("config", redact(e))
         return
-    yield from config_findings(node)
-    yield from client_findings(node)
-    yield from strategy_findings(node)
-    yield from link_findings(node)
+    yield from _settings_findings(node)
     if node.database_type == "redis" and not any(
         f.subject == "cache" for f in node.unusable_settings
     ):
