@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 
 _EPILOG = """
+A node that is given is made without its servers, and not run. To see what to change, run
+`nautilus-recovery init` on the same target.
+
 exit codes:
   0  nothing blocks the start (with --strict: no warnings either)
   1  with --strict: there are warnings

@@ -96,7 +96,7 @@ def test_values_that_are_there_are_kept_and_a_change_says_why(
     assert config.cache.encoding == "json"
     assert config.cache.database == unready.database()
     assert config.exec_engine.reconciliation_lookback_mins == 1440
-    client = config.exec_clients["BINANCE"]
+    client: Any = config.exec_clients["BINANCE"]
     assert (client.api_key, client.api_secret) == ("given", "given")
     assert (
         client.instrument_provider == unready.futures().exec_clients["BINANCE"].instrument_provider
