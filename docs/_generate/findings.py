@@ -30,9 +30,9 @@ something blocks.
 
 | target | what is seen |
 |---|---|
-| `my_bot:node` | a `TradingNode`, or a function that returns one: everything that the program adds to it |
+| `my_bot:node` | a `TradingNode`, or a function that returns one: with what is added to it |
 | `my_bot:main` | a function that runs its node: the same, up to where it would run |
-| `my_bot:config` | a `TradingNodeConfig`, or a function that returns one, alone or with a list of strategies |
+| `my_bot:config` | a `TradingNodeConfig`, or a function that returns one (or with strategies) |
 | `node.json` | a `TradingNodeConfig` in a file |
 
 `my_bot` is your module, in the current directory or installed. A node is made as your program makes

@@ -16,7 +16,7 @@ from nautilus_trader.config import LoggingConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
-from nautilus_recovery_actor.node.monitor import actor as monitor
+from nautilus_recovery_actor.node.monitor.connections import Connections
 
 
 class NodeRunsError(BaseException):
@@ -41,21 +41,25 @@ def dry_nodes() -> Iterator[None]:
     def run(node: TradingNode, *_: Any, **__: Any) -> NoReturn:
         raise NodeRunsError(node)
 
-    def nothing(node: TradingNode, *_: Any, **__: Any) -> None:
+    def nothing(*_: Any, **__: Any) -> None:
         pass  # Its actors and strategies are still to be looked at
 
-    replaced = {"__init__": init, "run": run, "run_async": run, "stop": nothing, "dispose": nothing}
-    kept = {name: getattr(TradingNode, name) for name in replaced}
-    server_of = vars(monitor)["server_of"]
+    replaced: tuple[tuple[type, str, Any], ...] = (
+        (TradingNode, "__init__", init),
+        (TradingNode, "run", run),
+        (TradingNode, "run_async", run),
+        (TradingNode, "stop", nothing),
+        (TradingNode, "dispose", nothing),
+        (Connections, "open", nothing),  # A monitor may have a database of its own
+    )
+    kept = [(kind, name, getattr(kind, name)) for kind, name, _ in replaced]
     try:
-        for name, method in replaced.items():
-            setattr(TradingNode, name, method)
-        setattr(monitor, "server_of", lambda *_, **__: None)  # noqa: B010
+        for kind, name, method in replaced:
+            setattr(kind, name, method)
         yield
     finally:
-        setattr(monitor, "server_of", server_of)  # noqa: B010
-        for name, method in kept.items():
-            setattr(TradingNode, name, method)
+        for kind, name, method in kept:
+            setattr(kind, name, method)
 
 
 def _dry(config: TradingNodeConfig) -> TradingNodeConfig:
