@@ -77,9 +77,9 @@ def needs(port: int) -> TradingNodeConfig:
     return config
 
 
-def node(given: TradingNodeConfig | None = None) -> TradingNode:
+def node(given: TradingNodeConfig | None = None, database: DatabaseConfig = NOBODY) -> TradingNode:
     made = TradingNode(config=given or good(NOBODY, actors=[], strategies=[]))
-    made.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(database=NOBODY)))
+    made.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(database=database)))
     made.trader.add_strategy(Plain(PlainConfig(strategy_id="Later", order_id_tag="007")))
     return made
 
@@ -109,7 +109,7 @@ def halted() -> TradingNode:
 def at_redis() -> TradingNode:
     where = urlsplit(os.environ["REDIS_URL"])
     database = DatabaseConfig(host=where.hostname, port=where.port)
-    return node(good(database, actors=[], strategies=[]))
+    return node(good(database, actors=[], strategies=[]), database)
 
 
 async def waits() -> TradingNodeConfig:

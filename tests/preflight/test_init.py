@@ -137,6 +137,18 @@ def test_what_a_configuration_cannot_do_is_left_to_the_user(init: Init) -> None:
     assert "STRATEGY_NOT_HELD_BACK" not in init(f"{HERE}:spot", "--halted")
 
 
+def test_what_would_only_make_place_for_another_warning_is_left_to_the_user(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Spot wants no made-up orders and futures do: no setting of one node suits both.
+    """
+    text = init(f"{HERE}:spot_and_futures")
+    assert pasted(text, monkeypatch).exec_engine.generate_missing_orders
+    assert "# - SPOT_POSITIONS_MADE_UP exec_clients: BINANCE" in text
+    assert "CHANGED generate_missing_orders" not in text
+
+
 def test_a_node_without_anything_gets_a_server_to_be_named(
     init: Init, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,14 @@ def spot() -> TradingNodeConfig:
     )
 
 
+def spot_and_futures() -> TradingNodeConfig:
+    kinds = {"BINANCE": BinanceAccountType.SPOT, "FUTURES": BinanceAccountType.USDT_FUTURES}
+    clients = {key: BinanceExecClientConfig(account_type=kind) for key, kind in kinds.items()}
+    return TradingNodeConfig(
+        trader_id=TraderId("BOTH-001"), cache=CacheConfig(database=database()), exec_clients=clients
+    )
+
+
 def okx() -> TradingNodeConfig:
     client = OKXExecClientConfig(api_passphrase=SECRET, instrument_types=(OKXInstrumentType.SWAP,))
     return TradingNodeConfig(
