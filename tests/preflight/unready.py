@@ -72,7 +72,9 @@ def spot() -> TradingNodeConfig:
 
 def spot_and_futures() -> TradingNodeConfig:
     kinds = {"BINANCE": BinanceAccountType.SPOT, "FUTURES": BinanceAccountType.USDT_FUTURES}
-    clients = {key: BinanceExecClientConfig(account_type=kind) for key, kind in kinds.items()}
+    clients: dict[str, Any] = {
+        key: BinanceExecClientConfig(account_type=kind) for key, kind in kinds.items()
+    }
     return TradingNodeConfig(
         trader_id=TraderId("BOTH-001"), cache=CacheConfig(database=database()), exec_clients=clients
     )
