@@ -18,14 +18,40 @@ _HEAD = """
 
 What `nautilus-recovery check` and `preflight` find before a node starts: in its configuration, in
 what Redis holds of it, and in the Redis server. A code is stable: a script may rely on it.
-`live_node:config` is where your `TradingNodeConfig` is, or a function that returns it.
 
 ```
-nautilus-recovery check live_node:config
+nautilus-recovery check my_bot:main
 ```
 
 The exit code is 0 if the node may start, 1 if `--strict` is given and something warns, and 2 if
 something blocks.
+
+## What to give it
+
+| target | what is seen |
+|---|---|
+| `my_bot:node` | a `TradingNode`, or a function that returns one: with what is added to it |
+| `my_bot:main` | a function that runs its node: the same, up to where it would run |
+| `my_bot:config` | a `TradingNodeConfig`, or a function that returns one (or with strategies) |
+| `node.json` | a `TradingNodeConfig` in a file |
+
+`my_bot` is your module, in the current directory or installed. A node is made as your program makes
+it, but without its servers: it connects to nothing, takes no lease and does not run, so that it can
+be checked while another node of the trader runs (`--running`). A configuration cannot show what the
+program adds later, with `node.trader.add_actor(...)` and `add_strategy(...)`: what is missing in it
+is [`MONITOR_NOT_SEEN`](#monitor_not_seen) and [`STRATEGIES_NOT_SEEN`](#strategies_not_seen), and
+what is stored of strategies is not compared with those of the node. So give the node where you can.
+
+## What to change
+
+```
+nautilus-recovery init my_bot:main
+```
+
+prints the configuration of the same target as a restart needs it, as Python to paste: with the
+presets, the monitor, claims, and what the adapter demands. It keeps the values that are there, says
+above each change what it was and why, reads what is secret from the environment, and names what is
+to be done by hand. `--diff` prints only what changes.
 """
 
 _SEVERITIES = {

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 
 _EPILOG = """
+A node that is given is made without its servers, and not run. To see what to change, run
+`nautilus-recovery init` on the same target.
+
 exit codes:
   0  nothing blocks the start (with --strict: no warnings either)
   1  with --strict: there are warnings
@@ -42,8 +45,9 @@ def add_to(commands: Commands) -> None:
     check.add_argument(
         "target",
         metavar="TARGET",
-        help="package.module:name of a TradingNodeConfig, or of a function that returns one (alone "
-        "or with a list of strategies); or the path of a JSON file",
+        help="package.module:name of a TradingNodeConfig or a TradingNode, or of a function that "
+        "returns one (a configuration alone, or with a list of strategies) or runs one, which is "
+        "not run then; or the path of a JSON file",
     )
     check.add_argument("--halted", action="store_true", help="the node calls halt_until_recovered")
     check.add_argument(
@@ -71,6 +75,7 @@ def _check(arguments: argparse.Namespace) -> int:
             target.strategies,
             is_halted=arguments.halted,
             is_live_ok=arguments.running,
+            is_partial=target.is_partial,
             timeout_secs=arguments.timeout,
         )
     _show(report, arguments.format)

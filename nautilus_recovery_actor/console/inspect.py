@@ -34,7 +34,8 @@ def add_to(commands: Commands) -> None:
         text,
         _inspect,
         description=f"{sentence(text)}. Starts no node and changes nothing.",
-        epilog="exit codes: 0 all is readable; 1 broken entries; 2 Redis or the trader not found",
+        epilog="exit codes: 0 all is there and readable; 1 broken or missing entries; "
+        "2 Redis or the trader not found",
     )
     add_record(inspect)
     inspect.add_argument("--strategy", metavar="ID", help="show only its positions and orders")
@@ -60,7 +61,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
         say(msgspec.json.encode(inventory).decode())
     else:
         inventory_tables.show(inventory, None if arguments.all else _ROWS)
-    return REFUSED if inventory.broken else DONE
+    return REFUSED if inventory.broken or inventory.missing else DONE
 
 
 def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> CommandError:

@@ -16,6 +16,7 @@ from nautilus_recovery_actor.console.paper import ruled
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.index import MissingEntries
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.inventory import count
@@ -23,6 +24,7 @@ from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
 
+_NAMED = 3
 _CONSEQUENCES = {True: ("start fails", "bold red"), False: ("skipped", "yellow")}
 
 
@@ -36,6 +38,7 @@ def show(inventory: Inventory, max_rows: int | None, console: Console | None = N
         named = f"nautilus-recovery forget --all-that-stop --trader {inventory.trader_id}"
         console.print()
         console.print(plain(f"To start without what stops the start: {named}", "dim"))
+    _show_missing(console, inventory.missing, inventory.trader_id)
     _show_accounts(console, inventory.accounts)
     for strategy_id, positions, orders in inventory.by_strategy():
         console.print()
@@ -61,6 +64,28 @@ def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int 
         console.print(
             plain("To start without them: nautilus-recovery forget --all-that-stop", "dim")
         )
+
+
+def _show_missing(console: Console, missing: Sequence[MissingEntries], trader_id: str) -> None:
+    if not missing:
+        return
+    console.print()
+    console.print(plain("Named by an index, and not stored: the next start goes without", "yellow"))
+    for entry in missing:
+        # An ID to a line, so that none is broken in two
+        index = entry.index.rpartition("index:")[2]
+        console.print(plain(f"index:{index}: {count(entry.count, entry.what)}"))
+        for identifier in entry.named[:_NAMED]:
+            console.print(plain(f"- {identifier}"))
+        if (more := entry.count - _NAMED) > 0:
+            console.print(plain(f"- and {more:,} more", "dim"))
+    console.print(
+        plain(
+            f"NautilusTrader says nothing of it (seen on 1.221 and 1.231). Keys of {trader_id} "
+            "were evicted, flushed or deleted: look at the venue for what is missing.",
+            "dim",
+        )
+    )
 
 
 def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> None:

@@ -14,6 +14,7 @@ from nautilus_recovery_actor.console import check
 from nautilus_recovery_actor.console import demo
 from nautilus_recovery_actor.console import forget
 from nautilus_recovery_actor.console import history
+from nautilus_recovery_actor.console import init
 from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import lease
 from nautilus_recovery_actor.console import operator
@@ -31,7 +32,21 @@ from nautilus_recovery_actor.console.common import complain
 
 
 _MODULES = (
-    *(demo, venue, check, inspect, status, history, watch, serve, lease, operator, repair, forget),
+    *(
+        demo,
+        venue,
+        init,
+        check,
+        inspect,
+        status,
+        history,
+        watch,
+        serve,
+        lease,
+        operator,
+        repair,
+        forget,
+    ),
 )
 
 

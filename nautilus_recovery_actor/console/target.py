@@ -16,6 +16,8 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.console.dry_node import NodeRunsError
+from nautilus_recovery_actor.console.dry_node import dry_nodes
 from nautilus_recovery_actor.outside.checks.native_ids import check_trader_id
 from nautilus_recovery_actor.outside.checks.redact import error_text
 from nautilus_recovery_actor.outside.checks.redact import secrets_in
@@ -37,6 +39,8 @@ class Target(msgspec.Struct, frozen=True):
     config: Any
     # The strategies that are added to it besides
     strategies: tuple[Any, ...] = ()
+    # If the program may add more, which only the node itself shows
+    is_partial: bool = False
 
 
 def load_target(name: str) -> Target:
@@ -51,10 +55,11 @@ def load_target(name: str) -> Target:
             f"example {without_secrets(named)} in its directory"
         )
     if path.suffix == ".json" or path.is_file():
-        return Target(_file(path))
+        return Target(_file(path), is_partial=True)
     if not (module and attribute):
         raise TargetError(f"'{without_secrets(name)}' is not a target: {_FORMS}")
-    return _target(_called(_imported(module, attribute), name), name)
+    with dry_nodes():
+        return _target(_called(_imported(module, attribute), name), name)
 
 
 @contextmanager
@@ -107,6 +112,11 @@ def _search_current_directory() -> None:
 def _imported(module: str, attribute: str) -> Any:
     try:
         found = importlib.import_module(module)
+    except NodeRunsError:
+        raise TargetError(
+            f"{without_secrets(module)} runs its node when it is imported: put that under "
+            f'`if __name__ == "__main__":`'
+        ) from None
     except (Exception, SystemExit) as e:  # What is imported may do anything
         raise TargetError(f"{without_secrets(module)} cannot be imported: {_error(e)}") from None
     for part in attribute.split("."):
@@ -132,6 +142,8 @@ def _called(found: Any, name: str) -> Any:
         pass  # It has no signature to look at
     try:
         answer = found()
+    except NodeRunsError as e:
+        return e.node  # It goes no further
     except (Exception, SystemExit) as e:
         raise TargetError(f"{without_secrets(name)} raised {_error(e)}") from None
     if inspect.iscoroutine(answer):
@@ -142,13 +154,14 @@ def _called(found: Any, name: str) -> Any:
 
 def _target(found: Any, name: str) -> Target:
     if isinstance(found, TradingNodeConfig | TradingNode):
-        return Target(found)
+        return Target(found, is_partial=isinstance(found, TradingNodeConfig))
     match found:
         case (TradingNodeConfig() as config, list() | tuple() as strategies):
-            return Target(config, tuple(strategies))
+            return Target(config, tuple(strategies), is_partial=not strategies)
     raise TargetError(
         f"{without_secrets(name)} is of type {type(found).__name__}: it must be a "
-        f"TradingNodeConfig, or a function that returns one, alone or with a list of strategies"
+        f"TradingNodeConfig or a TradingNode, or a function that returns one, a configuration "
+        f"alone or with a list of strategies"
     )
 
 

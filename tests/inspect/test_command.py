@@ -24,7 +24,7 @@ from tests.inspect.world import adapter
 
 
 READ_COMMANDS = {
-    *("SCAN", "MEMORY", "TYPE", "GET", "LLEN", "LRANGE"),
+    *("SCAN", "MEMORY", "TYPE", "GET", "LLEN", "LRANGE", "SSCAN", "HSCAN"),
     *("CLIENT", "HELLO"),  # How a connection begins
 }
 

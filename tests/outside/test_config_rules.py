@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.node.adapters import SANDBOX
 from nautilus_recovery_actor.outside.checks.client_rules import RULES as CLIENT_RULES
 from nautilus_recovery_actor.outside.checks.config_rules import RULES
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
 from nautilus_recovery_actor.outside.checks.findings import Finding
+from nautilus_recovery_actor.outside.checks.link_rules import RULES as LINK_RULES
+from nautilus_recovery_actor.outside.checks.link_rules import link_findings
 from nautilus_recovery_actor.outside.checks.node_facts import ClientFacts
 from nautilus_recovery_actor.outside.checks.node_facts import MonitorFacts
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.node_facts import StrategyFacts
 from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
 from nautilus_recovery_actor.outside.checks.stored_rules import RULES as STORED_RULES
@@ -21,11 +25,16 @@ from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRAT
 from nautilus_recovery_actor.outside.checks.strategy_rules import strategy_findings
 
 
-ALL_RULES = (*RULES, *CLIENT_RULES, *STRATEGY_RULES, *STORED_RULES)
+ALL_RULES = (*RULES, *CLIENT_RULES, *STRATEGY_RULES, *STORED_RULES, *LINK_RULES)
 MONITOR = MonitorFacts(name="RecoveryMonitorActor")
+SANDBOX_CLIENT = ClientFacts(name="SIM", adapter=SANDBOX)
 BROKEN = UnusableFacts(subject="part[0]", why="no such module")
 A = StrategyFacts(name="A-001", is_recoverable=True)
 PLAIN = StrategyFacts(name="P-002", is_recoverable=False, has_uuid_order_ids=True)
+LATER = (
+    "the program may add some, with node.trader.add_actor or add_strategy, which a configuration "
+    "does not show."
+)
 ETH, BTC = "ETHUSDT-PERP.X", "BTC.USDT.X"
 
 
@@ -35,7 +44,7 @@ def node(**fields: Any) -> NodeFacts:
 
 def findings(**fields: Any) -> list[Finding]:
     facts = node(**fields)
-    return [*config_findings(facts), *strategy_findings(facts)]
+    return [*config_findings(facts), *strategy_findings(facts), *link_findings(facts)]
 
 
 def holder(name: str, *, trades: str = "", claims: str = "", **fields: Any) -> StrategyFacts:
@@ -115,7 +124,43 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"is_database_purged": True},
         {},
         "exec_engine.purge_from_database",
-        "What is closed is deleted from the database too.",
+        "What is closed is deleted from the database while the lookback still covers it.",
+    ),
+    "ACCOUNT_EVENTS_NOT_KEPT": (
+        {"has_account_events": False},
+        {"has_account_events": False, "database_type": None},
+        "cache.persist_account_events",
+        "The states of accounts are not stored.",
+    ),
+    "MONITOR_NOT_SEEN": (
+        {"monitors": (), "seen": Seen.PART},
+        {"monitors": (), "seen": Seen.PART, "has_actors": True},
+        "actors",
+        f"The configuration has no actor; {LATER}",
+    ),
+    "STRATEGIES_NOT_SEEN": (
+        {"seen": Seen.PART},
+        {"seen": Seen.ALL},
+        "strategies",
+        f"The configuration has no strategy; {LATER}",
+    ),
+    "LEASE_OFF": (
+        {"monitors": (MonitorFacts(name="M", has_lease=False),)},
+        {"monitors": (MonitorFacts(name="M", has_lease=False, shadow=True),)},
+        "actors: M",
+        "Its lease is off.",
+    ),
+    "COMMANDS_UNHEARD": (
+        {"database_type": None, "clients": (SANDBOX_CLIENT,)},
+        {"database_type": None},
+        "actors: RecoveryMonitorActor",
+        "Neither the cache nor the monitor has a database, where commands wait.",
+    ),
+    "COMMANDS_ELSEWHERE": (
+        {"server": "a:1", "monitors": (MonitorFacts(name="M", server="b:1"),)},
+        {"server": "a:1", "monitors": (MonitorFacts(name="M", server="a:1"),)},
+        "actors: M",
+        "Its database is at b:1, that of the cache at a:1.",
     ),
     "DATA_SEQUENCE_VALIDATED": (
         {"validate_data_sequence": True},
@@ -220,7 +265,7 @@ def test_every_rule_has_such_a_case() -> None:
     """
     codes = [rule.code for rule in ALL_RULES]
     assert len(codes) == len(set(codes))
-    assert [rule.code for rule in (*RULES, *STRATEGY_RULES)] == list(CASES)
+    assert {rule.code for rule in (*RULES, *STRATEGY_RULES, *LINK_RULES)} == CASES.keys()
 
 
 def test_nothing_is_found_in_a_node_as_it_should_be() -> None:
@@ -321,9 +366,13 @@ def test_what_blocks_is_what_was_decided_to_block() -> None:
         "STRATEGY_UNUSABLE",
     }
     assert [rule.code for rule in rules if rule.severity == Severity.INFO] == [
+        "DATA_SEQUENCE_VALIDATED",
+        "STRATEGIES_NOT_SEEN",
         "SPOT_CLAIMED",
         "POSITION_CHECK_OFF",
         "CLIENT_ORDER_IDS_REPLACED",
         "STATE_KEPT_BY_CHECKPOINTS",
         "ENTRIES_NOT_READ",
+        "COMMANDS_UNHEARD",
+        "COMMANDS_ELSEWHERE",
     ]

@@ -28,6 +28,7 @@ from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
 from nautilus_recovery_actor.outside.checks.client_rules import RULES as CLIENT_RULES
 from nautilus_recovery_actor.outside.checks.config_rules import RULES as CONFIG_RULES
+from nautilus_recovery_actor.outside.checks.link_rules import RULES as LINK_RULES
 from nautilus_recovery_actor.outside.checks.stored_rules import RULES as STORED_RULES
 from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRATEGY_RULES
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
@@ -39,7 +40,8 @@ from nautilus_recovery_actor.testkit import paper_node_config
 
 ETH = "ETHUSDT-PERP.PAPER"
 BTC = "BTCUSDT-PERP.PAPER"
-CODES = {rule.code for rule in (*CONFIG_RULES, *CLIENT_RULES, *STRATEGY_RULES, *STORED_RULES)}
+RULES = (*CONFIG_RULES, *CLIENT_RULES, *STRATEGY_RULES, *STORED_RULES, *LINK_RULES)
+CODES = {rule.code for rule in RULES}
 
 _HERE = "tests.preflight.nodes"
 

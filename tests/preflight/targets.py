@@ -2,15 +2,23 @@
 What a command line may name.
 """
 
+import asyncio
 import atexit
 import os
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor import RecoverableStrategyConfig
+from nautilus_recovery_actor import RecoveryMonitorActor
+from nautilus_recovery_actor import RecoveryMonitorConfig
+from nautilus_recovery_actor import halt_until_recovered
+from tests.preflight.nodes import Plain
+from tests.preflight.nodes import PlainConfig
 from tests.preflight.nodes import good
 from tests.preflight.nodes import strategy
 
@@ -67,6 +75,41 @@ def exits() -> None:
 
 def needs(port: int) -> TradingNodeConfig:
     return config
+
+
+def node(given: TradingNodeConfig | None = None, database: DatabaseConfig = NOBODY) -> TradingNode:
+    made = TradingNode(config=given or good(NOBODY, actors=[], strategies=[]))
+    made.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(database=database)))
+    made.trader.add_strategy(Plain(PlainConfig(strategy_id="Later", order_id_tag="007")))
+    return made
+
+
+def runs() -> None:
+    made = node()
+    try:
+        made.build()
+        made.run()
+        os.write(1, b"it runs\n")
+    finally:
+        made.dispose()
+
+
+def runs_in_a_loop() -> None:
+    async def run() -> None:
+        await node().run_async()
+
+    asyncio.run(run())
+
+
+def halted() -> TradingNode:
+    halt_until_recovered(made := node())
+    return made
+
+
+def at_redis() -> TradingNode:
+    where = urlsplit(os.environ["REDIS_URL"])
+    database = DatabaseConfig(host=where.hostname, port=where.port)
+    return node(good(database, actors=[], strategies=[]), database)
 
 
 async def waits() -> TradingNodeConfig:

@@ -47,10 +47,11 @@ def check(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
-def process(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
+def process(*arguments: str, cwd: Path | None = None, **env: str) -> tuple[int, str, str]:
     """
     Run the command in a process of its own.
     """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nautilus_recovery_actor", "check", *arguments],
         capture_output=True,
@@ -59,7 +60,8 @@ def process(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
         timeout=60,
         check=False,
         env={
-            **os.environ,
+            **inherited,
+            **env,
             "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)]),
             "PYTHONUNBUFFERED": "",  # As a user has it
         },

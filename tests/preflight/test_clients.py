@@ -21,6 +21,7 @@ from nautilus_trader.core.nautilus_pyo3 import OKXInstrumentType
 from nautilus_trader.model.identifiers import InstrumentId
 
 from nautilus_recovery_actor import Finding
+from nautilus_recovery_actor.outside.checks.client_facts import client_facts
 from nautilus_recovery_actor.outside.checks.client_rules import RULES
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from tests.preflight.nodes import found
@@ -378,3 +379,35 @@ def test_a_bybit_client_without_products_is_what_its_version_makes_of_it() -> No
     """
     findings = looked_at(bybit(), strategies=[claims("BTCUSDT-SPOT.BYBIT")])
     assert ("SPOT_CLAIMED" in findings) == IS_1_221
+
+
+def test_a_sandbox_beside_another_client_needs_a_node_of_its_own() -> None:
+    """
+    The other client needs the database that the sandbox must not have.
+    """
+    clients = {"SIM": sandbox(), "PAPER": paper()}
+    finding = found(good(exec_clients=clients, strategies=[]))["SANDBOX_WITH_DATABASE"]
+    assert finding.remedy == "Run it in a node of its own, without a database."
+    alone = found(good(exec_clients={"SIM": sandbox()}, strategies=[]))["SANDBOX_WITH_DATABASE"]
+    assert "database=None" in alone.remedy
+
+
+@pytest.mark.parametrize(
+    ("key", "client", "account_id"),
+    [
+        ("BINANCE", binance(FUTURES), "BINANCE-USDT_FUTURES-master"),
+        ("BINANCE", binance(), "BINANCE-SPOT-master"),
+        ("BINANCE-2", binance(), "BINANCE-SPOT-master"),
+        ("OKX", okx(), "OKX-master"),
+        ("BYBIT", bybit(), "BYBIT-UNIFIED"),
+        ("SIM", sandbox(), "SIM-001"),
+        ("PAPER", paper(account_id="PAPER-007"), "PAPER-007"),
+    ],
+)
+def test_the_account_of_a_client_is_known(key: str, client: Any, account_id: str) -> None:
+    """
+    As the adapter makes its ID, also under a key that distinguishes two clients of one venue.
+    """
+    (facts,) = client_facts(good(exec_clients={key: client}))
+    assert facts.account_ids == frozenset({account_id})
+    assert account_id.partition("-")[0] in facts.issuers

@@ -18,19 +18,23 @@ from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.data import BarType
 from nautilus_trader.model.identifiers import InstrumentId
 
+from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from nautilus_recovery_actor import Severity
 from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor import recovery_exec_engine_config
+from nautilus_recovery_actor.outside.checks.component_facts import strategy_facts
 from nautilus_recovery_actor.outside.checks.config_facts import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.outside.checks.config_rules import RULES as CONFIG_RULES
+from nautilus_recovery_actor.outside.checks.link_rules import RULES as LINK_RULES
 from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRATEGY_RULES
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
+from tests.node.support import Recorder
 from tests.preflight.nodes import BTC
 from tests.preflight.nodes import CODES
 from tests.preflight.nodes import ETH
@@ -69,7 +73,21 @@ def claims(*instruments: str, tag: str = "001", **config: Any) -> Any:
 TWO = [claims(ETH), claims(tag="002", instrument_id=ETH)]
 
 # The code, what triggers it, the nearest that does not
+PURGING: Fields = {
+    "purge_from_database": True,
+    "purge_closed_orders_interval_mins": 5,
+    "purge_closed_orders_buffer_mins": 120,
+}
+
 PAIRS: list[tuple[str, Fields, Fields]] = [
+    ("ACCOUNT_EVENTS_NOT_KEPT", cache(persist_account_events=False), {}),
+    ("PURGED_FROM_DATABASE", engine(**PURGING), engine(**PURGING, reconciliation_lookback_mins=60)),
+    (
+        "PURGED_FROM_DATABASE",
+        engine(**PURGING, reconciliation_lookback_mins=180),
+        engine(**{**PURGING, "purge_from_database": False}),
+    ),
+    ("LEASE_OFF", {"actors": [actor(lease=False)]}, {"actors": [actor(lease=False, shadow=True)]}),
     ("RECONCILIATION_OFF", engine(reconciliation=False), engine(reconciliation=True)),
     ("CACHE_NOT_LOADED", engine(load_cache=False), engine(load_cache=True)),
     ("NO_DATABASE", {"without_cache": True}, {}),
@@ -254,8 +272,13 @@ def test_every_rule_of_configurations_has_such_a_pair() -> None:
     No rule is left without a configuration that shows it, but for what a version cannot show.
     """
     shown = {code for code, _, _ in PAIRS}
-    impossible = set() if HAS_LATE_BUFFER else {"BUFFERED_WRITES_WAIT"}
-    assert {rule.code for rule in (*CONFIG_RULES, *STRATEGY_RULES)} == shown | impossible
+    # What only the command can leave open is shown with its target
+    impossible = {"MONITOR_NOT_SEEN", "STRATEGIES_NOT_SEEN"}
+    if not HAS_LATE_BUFFER:
+        impossible.add("BUFFERED_WRITES_WAIT")
+    assert {rule.code for rule in (*CONFIG_RULES, *STRATEGY_RULES)} == shown - {
+        rule.code for rule in LINK_RULES
+    } | impossible
 
 
 def test_nothing_is_found_in_a_configuration_made_with_the_presets(valkey: EmbeddedValkey) -> None:
@@ -453,3 +476,44 @@ def test_a_node_whose_configuration_cannot_be_seen_is_not_taken_for_a_good_one(
             node.kernel.dispose()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ({"strategy_id": "My-Own", "order_id_tag": "007"}, "My-Own-007"),
+        ({"strategy_id": "My-Own"}, "My-000"),
+        ({"order_id_tag": "007"}, "Recorder-007"),
+        ({}, "Recorder-000"),
+    ],
+)
+def test_a_strategy_is_known_by_the_id_that_a_node_gives_it(config: Fields, name: str) -> None:
+    """
+    Without a tag NautilusTrader cuts the ID at its first hyphen.
+    """
+
+    async def scenario() -> None:
+        node: TradingNode = paper_node(paper_node_config(trader_id="CHECKED-001"))
+        node.trader.add_strategy(added := Recorder(RecoverableStrategyConfig(**config)))
+        assert added.id.value == name
+        for known in (Recorder(RecoverableStrategyConfig(**config)), added):
+            assert strategy_facts(known, 0, set(), "CHECKED-001").name == name
+        node.kernel.dispose()
+
+    asyncio.run(scenario())
+
+
+def test_a_server_of_the_monitors_own_is_looked_at(valkey: EmbeddedValkey) -> None:
+    """
+    Where it is not the one of the cache, commands have to name it.
+    """
+
+    def told(port: int) -> dict[str, str]:
+        own = {"host": "127.0.0.1", "port": port}
+        report = preflight(good(valkey.database_config(), actors=[actor(database=own)]))
+        return {f.code: f.subject for f in report.findings}
+
+    elsewhere = told(1)
+    assert elsewhere["REDIS_UNREACHABLE"] == "Redis at 127.0.0.1:1"
+    assert elsewhere["COMMANDS_ELSEWHERE"] == "actors: RecoveryMonitorActor"
+    assert not told(valkey.port).keys() & {"REDIS_UNREACHABLE", "COMMANDS_ELSEWHERE"}

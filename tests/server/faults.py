@@ -152,6 +152,16 @@ def a_user_may_not_write() -> Generator[str, None, None]:
         yield login(server, "node")
 
 
+@fault(rules.COMMANDS_NOT_PERMITTED)
+def a_user_may_not_wait_for_commands() -> Generator[str, None, None]:
+    with EmbeddedValkey() as server:
+        rights = ("on", ">secret", f"~trader-{TRADER}:*", "+@all", "-blpop")
+        run(server, "ACL", "SETUSER", "node", *rights)
+        yield login(server, "node")
+        run(server, "ACL", "SETUSER", "node", "+blpop")
+        yield login(server, "node")
+
+
 @fault(rules.NOT_PERMITTED)
 def a_user_may_not_touch_the_keys_of_this_trader() -> Generator[str, None, None]:
     with EmbeddedValkey() as server:

@@ -40,6 +40,8 @@ _PRIORITY = 10
 P = ParamSpec("P")
 Datum: TypeAlias = Bar | Tick
 _DATA = (Bar, QuoteTick, TradeTick)
+# The parameter that makes the engine (seen on 1.221 and 1.231) hand an answer on as it is
+_DIRECT = "subscription_name"
 
 
 class Guard(Protocol):
@@ -56,6 +58,9 @@ class WarmupFeed:
     Requests are messages of its own to the data engine. `Strategy.request_bars` would update
     indicators with whatever comes: 1.221 ends the process on bars in the wrong order, and on 1.231
     a strategy is handed what others have requested as well.
+
+    With `validate_data_sequence` the data engine of 1.231 drops bars that are older than the newest
+    in the cache, of an answer too. So bars that do not come whole are requested again, directly.
     """
 
     def __init__(
@@ -77,7 +82,7 @@ class WarmupFeed:
         self._retry_secs = settings.warmup_retry_secs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_requested = False
+        self._is_requested = self._is_direct = False
         self._rule = need.rule(0)
         self._edge: Edge | None = None  # None while it is not complete
         self._live: list[Datum] = []
@@ -158,7 +163,7 @@ class WarmupFeed:
             "callback": self._on_response,
             "request_id": UUID4(),
             "ts_init": now,
-            "params": {},
+            "params": {_DIRECT: str(need)} if self._is_direct else {},
         }
         if isinstance(need, BarsNeeded):
             return RequestBars(bar_type=need.bar_type, **fields)
@@ -214,8 +219,16 @@ class WarmupFeed:
         points = [self.need.point(datum) for datum in past]
         now = self._strategy.clock.timestamp_ns()
         reason = find_fault(points, self._rule, now) or self._apply(past, points)
-        if reason is not None:
+        if reason is not None and self._may_be_thinned(response):
+            self._is_direct = True
+            self._request()
+        elif reason is not None:
             self._miss(reason)
+
+    def _may_be_thinned(self, response: DataResponse) -> bool:
+        is_published = not response.data and response.params.get("data_count", 0) > 0
+        # A backtest takes the parameter for a stream of its own
+        return is_published and self._loop is not None and isinstance(self.need, BarsNeeded)
 
     def _received(self, response: DataResponse) -> list[Datum]:
         past: list[Datum] = response.data
@@ -236,6 +249,8 @@ class WarmupFeed:
         if reason is not None:
             return reason
 
+        if self._is_direct:
+            self._strategy.cache.add_bars(past)  # As the engine: only what is newer than its newest
         self._reset_indicators()
         for datum in past:
             self.need.update(datum)

@@ -22,6 +22,15 @@ _IS_BYBIT_SPOT_BY_DEFAULT = tuple(map(int, __version__.split(".")[:2])) < (1, 23
 _PROVIDERS = ("instrument_provider", "instrument_config")
 # What it says of the instruments to load; the last two are Interactive Brokers' and Polymarket's
 _LOADED = ("load_all", "load_ids", "load_contracts", "event_slug_builder")
+# What follows the name of the client in the ID of its account
+_NUMBERS = {
+    "bybit": "UNIFIED",
+    "deribit": "master",
+    "hyperliquid": "master",
+    "kraken": "UNIFIED",
+    "okx": "master",
+    "polymarket": "001",
+}
 
 
 def client_facts(config: TradingNodeConfig) -> tuple[ClientFacts, ...]:
@@ -53,6 +62,7 @@ def _client(name: str, config: Any) -> ClientFacts:
         oms_type=oms_type,
         has_legs=oms_type == "HEDGING" and adapter is not adapters.BINANCE_FUTURES,
         may_have_legs=_may_have_legs(adapter, config),
+        account_ids=_account_ids(name, adapter, config),
         loads_instruments=_loads_instruments(config),
     )
 
@@ -103,7 +113,7 @@ def _loads_instruments(config: Any) -> bool:
 def _venues(name: str, adapter: Adapter | None, config: Any) -> Iterator[str]:
     routing = setting(setting(config, "routing"), "venues")
     own = adapter.venue if adapter is not None else None
-    for venue in (name, setting(config, "venue"), own, *(routing or ())):
+    for venue in (name, client_name(name), setting(config, "venue"), own, *(routing or ())):
         if venue:
             yield str(venue)
 
@@ -115,6 +125,28 @@ def _issuers(name: str, adapter: Adapter | None, config: Any) -> Iterator[str]:
         yield issuer
     else:
         yield from _venues(name, adapter, config)
+
+
+def client_name(key: str) -> str:
+    """Return the name that a node gives to the client of a key of `exec_clients`."""
+    return key.partition("-")[0]
+
+
+def _account_ids(name: str, adapter: Adapter | None, config: Any) -> frozenset[str] | None:
+    # As the execution clients of the adapters make them (1.221 and 1.231)
+    given = setting(config, "account_id")
+    client = client_name(name)
+    if isinstance(given, str) and "-" in given:
+        return frozenset({given})
+    if adapter in {adapters.BINANCE_FUTURES, adapters.BINANCE_SPOT}:
+        kind = name_of(setting(config, "account_type") or "SPOT")
+        return frozenset({f"{client}-{kind}-master"})
+    if adapter is adapters.SANDBOX:
+        return frozenset({f"{setting(config, 'venue')}-001"})
+    if adapter is adapters.BETFAIR:
+        return frozenset({"BETFAIR-001"})
+    number = None if adapter is None else _NUMBERS.get(adapter.package)
+    return None if number is None else frozenset({f"{client}-{number}"})
 
 
 def _names(values: Any) -> set[str]:

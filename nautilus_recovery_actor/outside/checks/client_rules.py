@@ -125,8 +125,11 @@ def _reports(client: ClientFacts, node: NodeFacts) -> Iterator[Finding]:
             f"configuration names none to load.",
         )
     if adapter.forgets_at_restart and node.database_type is not None:
+        others = any(other.adapter is not adapter for other in node.clients)
         yield SANDBOX_WITH_DATABASE.found(
-            client.label, "The sandbox begins anew at every start, and the cache does not."
+            client.label,
+            "The sandbox begins anew at every start, and the cache does not.",
+            remedy="Run it in a node of its own, without a database." if others else None,
         )
 
 

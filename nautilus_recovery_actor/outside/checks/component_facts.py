@@ -2,6 +2,9 @@
 From the actors and strategies of a node, or their configurations, to what is known of them.
 """
 
+from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,6 +13,7 @@ from nautilus_trader.common.config import msgspec_encoding_hook
 from nautilus_trader.common.config import resolve_config_path
 from nautilus_trader.common.config import resolve_path
 from nautilus_trader.config import ActorConfig
+from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import ImportableStrategyConfig
 from nautilus_trader.config import StrategyConfig
@@ -18,6 +22,8 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor.node.adapters import name_of
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.node.monitor.actor import RecoveryMonitorActor
 from nautilus_recovery_actor.node.strategy.strategy import RecoverableStrategy
 from nautilus_recovery_actor.outside.checks.instruments import instruments_in
@@ -26,8 +32,38 @@ from nautilus_recovery_actor.outside.checks.node_facts import MonitorFacts
 from nautilus_recovery_actor.outside.checks.node_facts import StrategyFacts
 
 
+def monitor_databases(actors: Iterable[object]) -> Iterator[DatabaseConfig]:
+    """Yield the databases of monitors' own, as far as they can be seen."""
+    given: list[object] = []
+    with suppress(Exception):
+        given += actors
+    for actor in given:
+        with suppress(Exception, SystemExit):  # Reported elsewhere
+            kind, config = _actor(actor)
+            own = isinstance(config, RecoveryMonitorConfig) and config.database
+            if own and issubclass(kind, RecoveryMonitorActor):
+                yield own
+
+
 def monitor_facts(actor: object) -> MonitorFacts | None:
     """Return what is known of an actor, ``None`` if it is not a monitor."""
+    kind, config = _actor(actor)
+    if not issubclass(kind, RecoveryMonitorActor):
+        return None
+    if not isinstance(config, RecoveryMonitorConfig):
+        return MonitorFacts(name=kind.__name__)
+    return MonitorFacts(
+        name=kind.__name__,
+        shadow=config.shadow,
+        startup_timeout_secs=config.startup_timeout_secs,
+        heartbeat_secs=config.heartbeat_secs,
+        accounts=None if config.accounts is None else frozenset(config.accounts),
+        has_lease=config.lease,
+        server=None if config.database is None else address(database_url(config.database)),
+    )
+
+
+def _actor(actor: object) -> tuple[type[Any], Any]:
     kind: type[Any]
     config: Any
     if isinstance(actor, RecoveryMonitorConfig):
@@ -41,17 +77,7 @@ def monitor_facts(actor: object) -> MonitorFacts | None:
             f"it must be an actor, a RecoveryMonitorConfig or an ImportableActorConfig, "
             f"was {type(actor).__name__}"
         )
-    if not issubclass(kind, RecoveryMonitorActor):
-        return None
-    if not isinstance(config, RecoveryMonitorConfig):
-        return MonitorFacts(name=kind.__name__)
-    return MonitorFacts(
-        name=kind.__name__,
-        shadow=config.shadow,
-        startup_timeout_secs=config.startup_timeout_secs,
-        heartbeat_secs=config.heartbeat_secs,
-        accounts=None if config.accounts is None else frozenset(config.accounts),
-    )
+    return kind, config
 
 
 def strategy_facts(strategy: object, index: int, venues: set[str], trader_id: str) -> StrategyFacts:
@@ -68,10 +94,14 @@ def strategy_facts(strategy: object, index: int, venues: set[str], trader_id: st
             f"it must be a strategy, its configuration or an ImportableStrategyConfig, "
             f"was {type(strategy).__name__}"
         )
-    # As the trader names it
+    # As the trader names it, or has named it
     tag = config.order_id_tag or f"{index:03}"
+    own = str(config.strategy_id or kind.__name__)
+    name = f"{own if config.order_id_tag else own.partition('-')[0]}-{tag}"
+    if isinstance(strategy, Strategy) and strategy.is_initialized:
+        name, tag = strategy.id.value, strategy.order_id_tag
     return StrategyFacts(
-        name=f"{config.strategy_id or kind.__name__}-{tag}",
+        name=name,
         is_recoverable=issubclass(kind, RecoverableStrategy),
         trades=instruments_in(config, venues),
         claims=frozenset(map(str, config.external_order_claims or ())),

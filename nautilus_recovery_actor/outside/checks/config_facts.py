@@ -3,6 +3,7 @@ From the configuration of a node to what is known of it. Nothing is started, and
 what cannot be read is itself a fact.
 """
 
+import math
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -16,12 +17,15 @@ from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import NautilusConfig
 from nautilus_trader.config import TradingNodeConfig
 
+from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.outside.checks.client_facts import client_facts
 from nautilus_recovery_actor.outside.checks.component_facts import label
 from nautilus_recovery_actor.outside.checks.component_facts import monitor_facts
 from nautilus_recovery_actor.outside.checks.component_facts import strategy_facts
 from nautilus_recovery_actor.outside.checks.node_facts import ClientFacts
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
 
 
@@ -51,9 +55,10 @@ class FactsReader:
         strategies: Iterable[object],
         *,
         is_halted: bool,
+        seen: Seen = Seen.GIVEN,
     ) -> NodeFacts:
         """Return what is known of a node."""
-        fields: dict[str, Any] = {"is_halted": is_halted}
+        fields: dict[str, Any] = {"is_halted": is_halted, "seen": seen}
         for subject, read in _SECTIONS.items():
             try:
                 fields |= read(config)
@@ -72,6 +77,7 @@ class FactsReader:
         )
         return NodeFacts(
             **fields,
+            has_actors=bool(monitors or unusable_actors),
             monitors=tuple(monitor for monitor in monitors if monitor is not None),
             strategies=found,
             unusable_actors=unusable_actors,
@@ -128,8 +134,13 @@ def _exec_engine(config: TradingNodeConfig) -> dict[str, Any]:
 
 
 def _purges(engine: LiveExecEngineConfig) -> Iterator[bool]:
-    yield bool(engine.purge_closed_orders_interval_mins)
-    yield bool(engine.purge_closed_positions_interval_mins)
+    # Of what the venue reports no more at a start, nothing can be booked again
+    for kind in ("orders", "positions"):
+        after_mins = getattr(engine, f"purge_closed_{kind}_buffer_mins") or 0
+        lookback_mins = engine.reconciliation_lookback_mins or math.inf
+        yield bool(getattr(engine, f"purge_closed_{kind}_interval_mins")) and (
+            after_mins < lookback_mins
+        )
 
 
 def _cache(config: TradingNodeConfig) -> dict[str, Any]:
@@ -141,6 +152,8 @@ def _cache(config: TradingNodeConfig) -> dict[str, Any]:
         raise ValueError(f"`encoding` must be 'msgpack' or 'json', was '{cache.encoding}'")
     return {
         "database_type": None if cache.database is None else cache.database.type,
+        "server": None if cache.database is None else address(database_url(cache.database)),
+        "has_account_events": cache.persist_account_events,
         "encoding": encoding,
         "flush_on_start": cache.flush_on_start,
         "has_new_instance_id": cache.use_instance_id and config.instance_id is None,

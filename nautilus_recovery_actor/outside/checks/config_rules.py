@@ -8,6 +8,7 @@ from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 
 
 CONFIG_UNREADABLE = Rule(
@@ -52,6 +53,12 @@ BUFFERED_WRITES_WAIT = Rule(
     consequence="A buffered write is only sent with the next one: a kill loses the last events.",
     remedy="Set buffer_interval_ms=None on this version of NautilusTrader.",
 )
+ACCOUNT_EVENTS_NOT_KEPT = Rule(
+    code="ACCOUNT_EVENTS_NOT_KEPT",
+    severity=Severity.WARN,
+    consequence="A restart knows neither which accounts must report nor their balances before.",
+    remedy="Set CacheConfig(persist_account_events=True), which is the default.",
+)
 POSITION_REPORTS_FILTERED = Rule(
     code="POSITION_REPORTS_FILTERED",
     severity=Severity.WARN,
@@ -80,13 +87,13 @@ PURGED_FROM_DATABASE = Rule(
     code="PURGED_FROM_DATABASE",
     severity=Severity.WARN,
     consequence="A restart books orders again that the venue's history still has, as EXTERNAL's.",
-    remedy="Set purge_from_database=False, which is the default.",
+    remedy="Set purge_from_database=False, or purge only after the lookback (..._buffer_mins).",
 )
 DATA_SEQUENCE_VALIDATED = Rule(
     code="DATA_SEQUENCE_VALIDATED",
-    severity=Severity.WARN,
-    consequence="Requested bars older than a live one are dropped: a warm-up may never complete.",
-    remedy="Set LiveDataEngineConfig(validate_data_sequence=False), which is the default.",
+    severity=Severity.INFO,
+    consequence="On 1.231 request_bars() gets none that are older than a live one; a warm-up does.",
+    remedy="Have it False, the default, if a strategy or an actor requests bars by itself.",
 )
 RISK_ENGINE_BYPASSED = Rule(
     code="RISK_ENGINE_BYPASSED",
@@ -106,6 +113,18 @@ MONITOR_MISSING = Rule(
     consequence="Nothing verifies the recovery: recoverable strategies never trade, others do.",
     remedy="Add a RecoveryMonitorActor to `actors`, or pass it to preflight(actors=...).",
 )
+MONITOR_NOT_SEEN = Rule(
+    code="MONITOR_NOT_SEEN",
+    severity=Severity.WARN,
+    consequence="Unless the program adds one, nothing verifies the recovery.",
+    remedy="Check the node itself: give a function that returns the TradingNode, or runs it.",
+)
+STRATEGIES_NOT_SEEN = Rule(
+    code="STRATEGIES_NOT_SEEN",
+    severity=Severity.INFO,
+    consequence="Whether strategies wait for the recovery, and what is theirs, is not checked.",
+    remedy="Check the node itself: give a function that returns the TradingNode, or runs it.",
+)
 MONITOR_TWICE = Rule(
     code="MONITOR_TWICE",
     severity=Severity.BLOCK,
@@ -119,6 +138,8 @@ MONITOR_IN_SHADOW = Rule(
     remedy="Set RecoveryMonitorConfig(shadow=False) once you trust its reports.",
 )
 
+_SEEN_LATER = ", with node.trader.add_actor or add_strategy, which a configuration does not show"
+
 RULES = tuple(value for value in list(vars().values()) if isinstance(value, Rule))
 
 
@@ -129,6 +150,7 @@ def config_findings(node: NodeFacts) -> Iterator[Finding]:
     yield from _exec_engine(node)
     yield from _cache(node)
     yield from _monitor(node)
+    yield from _strategies(node)
     if node.validate_data_sequence:
         yield DATA_SEQUENCE_VALIDATED.found(
             "data_engine.validate_data_sequence", "The sequence of data is validated."
@@ -162,12 +184,13 @@ def _exec_engine(node: NodeFacts) -> Iterator[Finding]:
         )
     if node.is_database_purged:
         yield PURGED_FROM_DATABASE.found(
-            "exec_engine.purge_from_database", "What is closed is deleted from the database too."
+            "exec_engine.purge_from_database",
+            "What is closed is deleted from the database while the lookback still covers it.",
         )
 
 
 def _cache(node: NodeFacts) -> Iterator[Finding]:
-    if node.database_type is None and _is_sandbox_alone(node):
+    if node.database_type is None and node.is_sandbox_alone:
         return  # Which could not continue with what is restored
     if node.database_type is None:
         yield NO_DATABASE.found("cache.database", "The cache has no database.")
@@ -188,6 +211,10 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
             "cache.use_instance_id",
             "This version of NautilusTrader cannot load keys that contain the instance ID.",
         )
+    if not node.has_account_events:
+        yield ACCOUNT_EVENTS_NOT_KEPT.found(
+            "cache.persist_account_events", "The states of accounts are not stored."
+        )
     if node.buffer_interval_ms and not node.are_buffered_writes_on_time:
         monitor = node.monitors[0] if node.monitors else None
         until = f"for up to {monitor.heartbeat_secs:g} s here" if monitor else "indefinitely"
@@ -200,7 +227,11 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
 def _monitor(node: NodeFacts) -> Iterator[Finding]:
     for actor in node.unusable_actors:
         yield ACTOR_UNUSABLE.found(actor.subject, actor.why)
-    if not node.monitors:
+    if not node.monitors and node.seen is Seen.PART and not node.has_actors:
+        yield MONITOR_NOT_SEEN.found(
+            "actors", f"The configuration has no actor; the program may add some{_SEEN_LATER}."
+        )
+    elif not node.monitors:
         yield MONITOR_MISSING.found("actors", "The node has no RecoveryMonitorActor.")
     if len(node.monitors) > 1:
         names = ", ".join(monitor.name for monitor in node.monitors)
@@ -210,15 +241,18 @@ def _monitor(node: NodeFacts) -> Iterator[Finding]:
             yield MONITOR_IN_SHADOW.found(f"actors: {monitor.name}", "It is in shadow mode.")
 
 
+def _strategies(node: NodeFacts) -> Iterator[Finding]:
+    is_any = node.strategies or node.unusable_strategies
+    if node.seen is Seen.PART and not is_any:
+        yield STRATEGIES_NOT_SEEN.found(
+            "strategies",
+            f"The configuration has no strategy; the program may add some{_SEEN_LATER}.",
+        )
+
+
 def _is_spot_alone(node: NodeFacts) -> bool:
     # Nothing that can be aligned
     return bool(node.clients) and all(
         client.answers_flat or client.reports_balances or not client.reports_positions
         for client in node.clients
-    )
-
-
-def _is_sandbox_alone(node: NodeFacts) -> bool:
-    return bool(node.clients) and all(
-        client.adapter is not None and client.adapter.forgets_at_restart for client in node.clients
     )

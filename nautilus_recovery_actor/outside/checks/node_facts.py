@@ -2,11 +2,26 @@
 What is known of a node before it starts: plain facts, from which the findings are deduced.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from nautilus_recovery_actor.node.adapters import BINANCE_FUTURES
 from nautilus_recovery_actor.node.adapters import BINANCE_SPOT
 from nautilus_recovery_actor.node.adapters import Adapter
+
+
+class Seen(StrEnum):
+    """
+    How much of a node's actors and strategies is known.
+
+    ``ALL``: those of the node itself. ``GIVEN``: what the caller gave. ``PART``: those of its
+    configuration, beside which the program may add others.
+    """
+
+    ALL = "ALL"
+    GIVEN = "GIVEN"
+    PART = "PART"
 
 
 class MonitorFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +37,10 @@ class MonitorFacts(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_secs: float = 5.0
     # `RecoveryMonitorConfig.accounts`
     accounts: frozenset[str] | None = None
+    # `RecoveryMonitorConfig.lease`
+    has_lease: bool = True
+    # Where its own database is, ``None`` if that is the cache's
+    server: str | None = None
 
 
 class StrategyFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +72,8 @@ class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
     # Those whose instruments it trades, and those of its account IDs, as far as that can be seen
     venues: frozenset[str] = frozenset()
     issuers: frozenset[str] = frozenset()
+    # The IDs of its accounts, ``None`` if they are known at run time only
+    account_ids: frozenset[str] | None = None
     # If its account is one of spot alone
     is_cash: bool = False
     # If all positions of the account are reported, as far as that is known
@@ -108,6 +129,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     # The type of the cache's database, ``None`` if there is none
     database_type: str | None = "redis"
+    # Where it is, without anything secret
+    server: str | None = None
     # `CacheConfig.encoding`
     encoding: str = "msgpack"
     # `CacheConfig.flush_on_start`
@@ -120,6 +143,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     buffer_interval_ms: int | None = None
     # If this version of NautilusTrader writes what is buffered when the interval has passed
     are_buffered_writes_on_time: bool = True
+    # `CacheConfig.persist_account_events`
+    has_account_events: bool = True
     # `ExecEngineConfig.load_cache`
     load_cache: bool = True
     # `LiveExecEngineConfig.reconciliation`, like the next seven
@@ -134,7 +159,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     open_check_interval_secs: float | None = 10.0
     open_check_open_only: bool = False
     position_check_interval_secs: float | None = None
-    # If what is closed is deleted from the database at run time
+    # If what is closed is deleted from the database while the lookback still covers it
     is_database_purged: bool = False
     # If this version of NautilusTrader can check positions at run time
     has_position_check: bool = True
@@ -146,6 +171,10 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     save_state: bool = True
     load_state: bool = True
     clients: tuple[ClientFacts, ...] = ()
+    # How much is known of the next three
+    seen: Seen = Seen.GIVEN
+    # If there is any actor
+    has_actors: bool = False
     # The recovery monitors
     monitors: tuple[MonitorFacts, ...] = ()
     strategies: tuple[StrategyFacts, ...] = ()
@@ -155,6 +184,14 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     unusable_settings: tuple[UnusableFacts, ...] = ()
     # If `halt_until_recovered` is called for the node
     is_halted: bool = False
+
+    @property
+    def is_sandbox_alone(self) -> bool:
+        """Whether nothing of the node is left to continue with after a restart."""
+        adapters = [client.adapter for client in self.clients]
+        return bool(adapters) and all(
+            one is not None and one.forgets_at_restart for one in adapters
+        )
 
     @property
     def hedged_venues(self) -> frozenset[str]:

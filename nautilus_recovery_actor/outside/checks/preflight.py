@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
@@ -20,18 +21,23 @@ from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.address import address
 from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.outside.checks.client_rules import client_findings
+from nautilus_recovery_actor.outside.checks.component_facts import monitor_databases
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader
 from nautilus_recovery_actor.outside.checks.config_rules import CONFIG_UNREADABLE
 from nautilus_recovery_actor.outside.checks.config_rules import config_findings
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import PreflightReport
+from nautilus_recovery_actor.outside.checks.link_rules import link_findings
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.redact import error_text
 from nautilus_recovery_actor.outside.checks.redact import is_secret
 from nautilus_recovery_actor.outside.checks.redact import secrets_in
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
 from nautilus_recovery_actor.outside.checks.server import look_at_login
 from nautilus_recovery_actor.outside.checks.server import look_at_server
+from nautilus_recovery_actor.outside.checks.server_catalog import KEYS_ABSENT
+from nautilus_recovery_actor.outside.checks.server_catalog import KEYS_ELSEWHERE
 from nautilus_recovery_actor.outside.checks.stored_facts import read_inventory
 from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
 from nautilus_recovery_actor.outside.checks.stored_rules import ENTRIES_NOT_READ
@@ -55,6 +61,7 @@ def preflight(
     actors: Iterable[object] = (),
     is_halted: bool = False,
     is_live_ok: bool = False,
+    is_partial: bool = False,
     timeout_secs: float = 5.0,
 ) -> PreflightReport:
     """
@@ -79,6 +86,9 @@ def preflight(
         If `halt_until_recovered` is called for the node, which a configuration does not show.
     is_live_ok : bool, default False
         If a node with this trader ID may be running while its configuration is checked.
+    is_partial : bool, default False
+        If the program may add actors and strategies that are not given here. What is missing then
+        is reported as not seen. Of a node that is given all is seen.
     timeout_secs : float, default 5.0
         How long each of three reads from the server may take (seconds): its health, what concerns
         the configuration, and every entry. A server that never answers is asked only once.
@@ -91,12 +101,56 @@ def preflight(
     node. Strategies that a controller adds at run time are not seen.
 
     """
-    found = list(_findings(config, strategies, actors, is_halted, is_live_ok, timeout_secs))
+    found = list(
+        _findings(config, strategies, actors, is_halted, is_live_ok, is_partial, timeout_secs)
+    )
     return PreflightReport(
         trader_id=_trader_id(config),
         findings=tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity))),
         ts=time.time_ns(),
     )
+
+
+def settings_findings(
+    config: TradingNodeConfig,
+    strategies: Iterable[object] = (),
+    *,
+    node: TradingNode | None = None,
+    is_halted: bool = False,
+    is_partial: bool = False,
+) -> list[Finding]:
+    """Return what is found in a configuration, or in another one for a node, without its server."""
+    actors: list[object] = []
+    strategies = [*strategies]
+    secrets = [*_secrets(config), *secrets_in(_configs(strategies))]
+    seen = Seen.PART if is_partial else Seen.GIVEN
+    given = None if node is None else node_config(node)
+    if node is not None and given is not None:
+        seen = Seen.ALL
+        is_halted = is_halted or GUARD_ENDPOINT in node.kernel.msgbus.endpoints()
+        # Those of its configuration come first
+        actors = node.kernel.trader.actors()[len(given.actors) :]
+        strategies = node.kernel.trader.strategies()[len(given.strategies) :]
+
+    def redact(what: object) -> str:
+        text = error_text(what) if isinstance(what, BaseException) else str(what)
+        return without_secrets(text, secrets)
+
+    facts = FactsReader(redact).read(
+        config,
+        chain(config.actors, actors),
+        chain(config.strategies, strategies),
+        is_halted=is_halted,
+        seen=seen,
+    )
+    return [*_settings_findings(facts)]
+
+
+def _settings_findings(node: NodeFacts) -> Iterator[Finding]:
+    yield from config_findings(node)
+    yield from client_findings(node)
+    yield from strategy_findings(node)
+    yield from link_findings(node)
 
 
 def _findings(
@@ -105,6 +159,7 @@ def _findings(
     actors: Iterable[object],
     is_halted: bool,
     is_live_ok: bool,
+    is_partial: bool,
     timeout_secs: float,
 ) -> Iterator[Finding]:
     secrets = [*_secrets(config)]
@@ -125,7 +180,9 @@ def _findings(
         )
         return
     try:
+        seen = Seen.PART if is_partial else Seen.GIVEN
         if isinstance(config, TradingNode):
+            seen = Seen.ALL
             kernel = config.kernel
             is_halted = is_halted or GUARD_ENDPOINT in kernel.msgbus.endpoints()
             own_actors, own_strategies = kernel.trader.actors(), kernel.trader.strategies()
@@ -140,17 +197,18 @@ def _findings(
             chain(own_actors, actors),
             chain(own_strategies, strategies),
             is_halted=is_halted,
+            seen=seen,
         )
     except Exception as e:
         yield CONFIG_UNREADABLE.found("config", redact(e))
         return
-    yield from config_findings(node)
-    yield from client_findings(node)
-    yield from strategy_findings(node)
+    yield from _settings_findings(node)
     if node.database_type == "redis" and not any(
         f.subject == "cache" for f in node.unusable_settings
     ):
         yield from _server_findings(config, node, redact, is_live_ok, timeout_secs)
+    for database in monitor_databases(chain(own_actors, actors)):
+        yield from _own_server_findings(database, node, str(config.trader_id), timeout_secs)
 
 
 def _server_findings(
@@ -191,7 +249,22 @@ def _server_findings(
         yield from entry_findings(where, inventory.broken)
         yield from owner_findings(node, inventory)
         yield from account_findings(node, inventory)
-        yield from loss_findings(where, stored, inventory)
+        yield from loss_findings(where, inventory)
+
+
+def _own_server_findings(
+    database: DatabaseConfig, node: NodeFacts, trader_id: str, timeout_secs: float
+) -> Iterator[Finding]:
+    # Of a monitor, whose entries are few and not looked at
+    if problems := look_at_login(database):
+        yield from problems
+        return
+    url = database_url(database)
+    if address(url) != node.server:
+        namespace = Namespace(trader_id=trader_id)
+        for finding in look_at_server(url, namespace, timeout_secs, is_live_ok=True):
+            if finding.code not in {KEYS_ABSENT.code, KEYS_ELSEWHERE.code}:
+                yield finding
 
 
 def _secrets(config: Any) -> Iterator[str]:

@@ -167,11 +167,16 @@ class _Look:
         denied = denied_reads(client, key)
         self._see(denied=denied)
         try:
-            denied_writes, refusal = refused_writes(client, key)
+            denied_writes, refusal, unheard = refused_writes(client, key)
         except redis.ResponseError:
             self._unread += ("whether it accepts writes",)
         else:
-            self._see(denied=denied + denied_writes, refusal=refusal, is_writing_tried=True)
+            self._see(
+                denied=denied + denied_writes,
+                denied_hearing=unheard,
+                refusal=refusal,
+                is_writing_tried=True,
+            )
 
     def _read_keys(self, client: redis.Redis) -> None:
         until = self._deadline - _SCAN_MARGIN_SECS

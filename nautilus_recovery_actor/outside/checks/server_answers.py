@@ -48,6 +48,8 @@ _WRITES = (
     "PEXPIRE {} 1",
     "EVAL return 1 {}",
 )
+# What the monitor sends to hear operators' commands, and to answer them
+_HEARING = ("BLPOP {} 0", "LPOP {}", "EXPIRE {} 1")
 
 
 def ping_secs(client: redis.Redis) -> float:
@@ -77,27 +79,33 @@ def denied_reads(client: redis.Redis, key: str) -> tuple[str, ...]:
     return tuple(denied)
 
 
-def refused_writes(client: redis.Redis, key: str) -> tuple[tuple[str, ...], str | None]:
+def refused_writes(
+    client: redis.Redis, key: str
+) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
     """
-    Return the commands that write which this user may not use, and why the server would refuse the
-    others. Nothing is written.
+    Return the commands that write which this user may not use, why the server would refuse the
+    others, and what the user may not use of that by which commands are heard. Nothing is written.
 
     Each command is queued in a transaction, which shows whether the server accepts it; then the
     transaction is discarded.
     """
-    denied = []
+    denied: dict[str, None] = {}
     refusal = None
     _send(client, "MULTI", key)
-    for line in _WRITES:
+    for line in (*_WRITES, *_HEARING):
         try:
             _send(client, line, key)
         except redis.ResponseError as e:
             if _is_denial(e):
-                denied.append(line.split()[0])
+                denied[line] = None
             else:
                 refusal = refusal or one_line(_code(e) + str(e))[:LONGEST_TEXT]
     _send(client, "DISCARD", key)
-    return tuple(denied), refusal
+
+    def names(lines: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(line.split()[0] for line in lines if line in denied)
+
+    return names(_WRITES), refusal, names(_HEARING)
 
 
 def trouble_of(error: BaseException) -> tuple[Trouble, str]:

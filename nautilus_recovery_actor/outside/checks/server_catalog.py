@@ -67,6 +67,12 @@ NOT_PERMITTED = _rule(
     "The node cannot start, or loses what it stores with only a line in its log.",
     "Allow the user these commands on the keys of this trader (ACL SETUSER).",
 )
+COMMANDS_NOT_PERMITTED = _rule(
+    "COMMANDS_NOT_PERMITTED",
+    Severity.WARN,
+    "The monitor hears no command: release, resume, verify and repair do not reach the node.",
+    "Allow the user these commands on the keys of this trader (ACL SETUSER).",
+)
 REPLICA = _rule(
     "REDIS_REPLICA",
     Severity.BLOCK,

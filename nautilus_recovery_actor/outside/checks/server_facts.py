@@ -100,6 +100,8 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     unsaved_changes: int | None = None
     # Commands of NautilusTrader that this user may not use on the keys of this trader
     denied: tuple[str, ...] = ()
+    # What of that by which a monitor hears commands
+    denied_hearing: tuple[str, ...] = ()
     # Why it would refuse to write now, in its words
     refusal: str | None = None
     # If it was asked whether it would write

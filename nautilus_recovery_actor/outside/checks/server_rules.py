@@ -91,6 +91,11 @@ def _parsed(version: str) -> tuple[int, ...]:
 def _writing(facts: ServerFacts) -> _Found:
     if facts.denied:
         yield found.NOT_PERMITTED, f"this user may not use {', '.join(facts.denied)}"
+    if facts.denied_hearing:
+        yield (
+            found.COMMANDS_NOT_PERMITTED,
+            f"this user may not use {', '.join(facts.denied_hearing)}",
+        )
     word = (facts.refusal or "").partition(" ")[0]
     if word == "OOM" or (not word and _is_full(facts)):
         yield found.MEMORY_FULL, f"{_share(facts)}, and it refuses writes"

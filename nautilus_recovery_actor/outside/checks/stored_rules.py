@@ -10,6 +10,7 @@ from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
+from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.checks.start_cost import start_secs
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
@@ -78,6 +79,12 @@ STRATEGY_ABSENT = Rule(
     consequence="Nobody on the node manages them: no stop is moved and no position is closed.",
     remedy="Add a strategy with that ID (strategy_id, order_id_tag), or close and cancel first.",
 )
+UNCLAIMED_STORED = Rule(
+    code="UNCLAIMED_STORED",
+    severity=Severity.WARN,
+    consequence="No strategy manages them: no stop is moved and no position is closed.",
+    remedy="Close and cancel at the venue: external_order_claims only takes what comes later.",
+)
 ACCOUNT_ABSENT = Rule(
     code="ACCOUNT_ABSENT",
     severity=Severity.WARN,
@@ -87,7 +94,7 @@ ACCOUNT_ABSENT = Rule(
 ENTRIES_LOST = Rule(
     code="ENTRIES_LOST",
     severity=Severity.WARN,
-    consequence="The node starts without knowing its orders, and whose positions are whose.",
+    consequence="The node starts without them and says nothing: they are nobody's from then on.",
     remedy="Restore the server's backup, or look at the venue before you start.",
 )
 ENTRIES_NOT_READ = Rule(
@@ -124,50 +131,63 @@ def entry_findings(where: str, broken: Sequence[BrokenEntry]) -> Iterator[Findin
 
 
 def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
-    """Return what is stored of strategies that a configuration which names any does not have."""
+    """Return what is stored of strategies that the node does not have, or of none."""
     known = {strategy.name for strategy in node.strategies}
-    if not known or node.unusable_strategies:
-        return
+    is_known = bool(known or node.seen is Seen.ALL) and not node.unusable_strategies
     for strategy_id, positions, orders in inventory.by_strategy():
-        if strategy_id in known or strategy_id in UNCLAIMED_STRATEGIES:
-            continue
         parts = [count(len(positions), "open position")] if positions else []
         parts += [count(len(orders), "order")] if orders else []
+        what = " and ".join(parts)
+        verb = "are" if len(positions) + len(orders) > 1 else "is"
         touched = {position.instrument_id for position in positions}
         instruments = sorted(touched | {order.instrument_id for order in orders})
         named = ", ".join(instruments[:_NAMED_ENTRIES])
         more = len(instruments) - _NAMED_ENTRIES
-        yield STRATEGY_ABSENT.found(
-            strategy_id,
-            f"It is not in the configuration, and {' and '.join(parts)} of it "
-            f"{'are' if len(positions) + len(orders) > 1 else 'is'} stored: "
-            f"{named}{f' and {more} more' if more > 0 else ''}.",
-        )
+        where = f"{named}{f' and {more} more' if more > 0 else ''}"
+        if strategy_id in UNCLAIMED_STRATEGIES:
+            yield UNCLAIMED_STORED.found(
+                strategy_id, f"{what} {verb} stored that no strategy has claimed: {where}."
+            )
+        elif is_known and strategy_id not in known:
+            yield STRATEGY_ABSENT.found(
+                strategy_id,
+                f"It is not in the configuration, and {what} of it {verb} stored: {where}.",
+            )
 
 
 def account_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
     """Return what is stored of accounts that no client of the configuration has."""
-    issuers = frozenset[str]().union(*(client.issuers for client in node.clients))
     for account in inventory.accounts if node.clients else ():
         is_required = all(
             m.accounts is None or account.account_id in m.accounts for m in node.monitors
         )
-        if is_required and account.account_id.partition("-")[0] not in issuers:
-            yield ACCOUNT_ABSENT.found(
-                account.account_id,
-                f"It is stored, and the clients are {', '.join(c.name for c in node.clients)}.",
+        issuer = account.account_id.partition("-")[0]
+        own = [client for client in node.clients if issuer in client.issuers]
+        if not is_required or any(
+            client.account_ids is None or account.account_id in client.account_ids for client in own
+        ):
+            continue
+        what = f"the clients are {', '.join(client.name for client in node.clients)}"
+        if own:
+            known = sorted(set[str]().union(*(client.account_ids or () for client in own)))
+            what = f"{' and '.join(c.name for c in own)} now has {', '.join(known)}"
+        yield ACCOUNT_ABSENT.found(account.account_id, f"It is stored, and {what}.")
+
+
+def loss_findings(where: str, inventory: Inventory) -> Iterator[Finding]:
+    """Return what the index names of orders and positions that is not stored."""
+    if inventory.lost:
+        parts = (
+            f"{entry.index} {', '.join(entry.named[:_NAMED_ENTRIES])}"
+            + (
+                f" and {entry.count - _NAMED_ENTRIES:,} more"
+                if entry.count > _NAMED_ENTRIES
+                else ""
             )
-
-
-def loss_findings(where: str, stored: StoredFacts, inventory: Inventory) -> Iterator[Finding]:
-    """Return whether the index names orders and positions of which none is stored."""
-    kept = len(inventory.orders) + inventory.closed_orders
-    kept += len(inventory.positions) + inventory.closed_positions
-    if stored.order_count and stored.position_count and not (kept or inventory.broken):
+            for entry in inventory.missing
+        )
         yield ENTRIES_LOST.found(
-            where,
-            f"Its index names {count(stored.order_count, 'order')} and "
-            f"{count(stored.position_count, 'position')}, and none of them is stored.",
+            where, f"Its index names {inventory.lost} not stored: {'; '.join(parts)}."
         )
 
 

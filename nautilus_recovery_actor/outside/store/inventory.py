@@ -8,6 +8,7 @@ import msgspec
 
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
+from nautilus_recovery_actor.outside.store.index import MissingEntries
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
@@ -46,6 +47,18 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[str, ...] = ()
     # The entries that a node cannot load
     broken: tuple[BrokenEntry, ...] = ()
+    # What the index names and is not stored: a node starts without it, and does not notice
+    missing: tuple[MissingEntries, ...] = ()
+
+    @property
+    def lost(self) -> str | None:
+        """What is named and not stored, in words: the most that one index misses of each kind."""
+        parts = []
+        for what in ("order", "position"):
+            counts = [entry.count for entry in self.missing if entry.what == what]
+            if counts:
+                parts.append(count(max(counts), what))
+        return " and ".join(parts) or None
 
     @property
     def stops_start(self) -> bool:
@@ -96,6 +109,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
             *([count(held, "order") + " held by the node"] if held else []),
             count(len(self.accounts), "account"),
         ]
+        if self.lost:
+            parts.append(f"without {self.lost} that the index names")
         what = f"{', '.join(parts)}; {self._written()}"
         stopping = sum(entry.stops_start for entry in self.broken)
         if stopping:

@@ -29,6 +29,7 @@ from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
 from nautilus_recovery_actor.outside.store.batches import pipelined
 from nautilus_recovery_actor.outside.store.batches import read_values
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
+from nautilus_recovery_actor.outside.store.index import StoredIndex
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.keys import name
@@ -92,7 +93,7 @@ def _read(
     except NoPermissionError as e:
         raise RedisUnusableError(
             "This Redis user lacks permissions: it needs the commands SCAN, MEMORY USAGE, TYPE, "
-            "GET, LLEN and LRANGE on the keys of the trader"
+            "GET, LLEN, LRANGE, SSCAN and HSCAN on the keys of the trader"
         ) from e
 
 
@@ -114,6 +115,7 @@ class _StoreReader:
         self._last_written = 0
 
     def inventory(self) -> Inventory | None:
+        index = StoredIndex(self._client, self._prefix)  # First: a running node adds to both
         if not self._find_keys():
             return None
         precisions = self._precisions()
@@ -153,6 +155,7 @@ class _StoreReader:
                 )
             ),
             broken=tuple(entry for _, entry in sorted(self.broken.items())),
+            missing=tuple(index.missing(self._keys)),
         )
 
     # -- KEYS --
