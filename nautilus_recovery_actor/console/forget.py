@@ -18,6 +18,7 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_max_value
 from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
@@ -137,9 +138,10 @@ def _change(arguments: argparse.Namespace, client: "redis.Redis") -> int:
 
 
 def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
-    from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
-    from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
+    with loading():
+        from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
+        from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 
     _refuse_running(arguments, client)
     selection = Selection(client, namespace(arguments), arguments.max_value)

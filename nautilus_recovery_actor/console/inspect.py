@@ -12,6 +12,7 @@ from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_max_value
+from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
@@ -46,10 +47,10 @@ def add_to(commands: Commands) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     require("cli", "rich")
-    # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store import reader  # noqa: PLC0415
+    with loading():
+        from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store import reader  # noqa: PLC0415
 
     with connected(arguments) as client:
         inventory = reader.read(client, namespace(arguments), arguments.max_value)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nautilus_recovery_actor.console.common import MISUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
@@ -50,7 +49,6 @@ def add_to(commands: Commands) -> None:
         description=f"{sentence(text)}. Meant for readiness probes.",
         epilog=CODES,
     )
-    status.misused = MISUSED
     add_record(status)
     add_max_age(status)
     status.add_argument(
