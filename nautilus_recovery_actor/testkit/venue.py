@@ -9,6 +9,7 @@ with ``--exit-with-parent``, until its standard input is closed.
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from decimal import Decimal
@@ -82,8 +83,11 @@ async def run(port: int, prefix: str, fee_rate: Decimal, exit_with_parent: bool)
     controls = Controls(prefix=prefix, fee_rate=fee_rate)
     serve = Server(controls).serve
     server = await asyncio.start_server(serve, "127.0.0.1", port, limit=MAX_LINE_BYTES)
-    sys.stdout.write(json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n")
-    sys.stdout.flush()
+    told = json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n"
+    try:
+        os.write(sys.stdout.fileno(), told.encode())
+    except BrokenPipeError:
+        return  # Who started it was interrupted, and has gone
     if exit_with_parent:
         stdin = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
