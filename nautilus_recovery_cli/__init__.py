@@ -10,7 +10,7 @@ Until Ctrl-C is taken care of, it prints a traceback: so little is imported befo
 ``signal``, which takes its time.
 """
 
-import _signal as signal
+import _signal as signal  # type: ignore[import-not-found] # The compiled part, at hand
 import os
 import sys
 

@@ -162,17 +162,19 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def add_trader(command: argparse.ArgumentParser) -> None:
-    """Let a command ask for a trader."""
-    default = os.environ.get("RECOVERY_TRADER") or None
+def add_trader(command: argparse.ArgumentParser, *, is_acting: bool = False) -> None:
+    """
+    Let a command ask for a trader. One that only reads takes the only trader on record by itself.
+    """
+    only = "" if is_acting else ", else the only one on record"
     command.add_argument(
         "--trader",
         metavar="ID",
-        required=default is None,
-        default=default,
+        default=os.environ.get("RECOVERY_TRADER") or None,
         type=_text,
-        help="the trader ID of the node (default: RECOVERY_TRADER)",
+        help=f"the trader ID of the node (default: RECOVERY_TRADER{only})",
     )
+    command.set_defaults(is_acting=is_acting)
 
 
 def _text(argument: str) -> str:

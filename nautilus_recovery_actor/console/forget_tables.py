@@ -11,12 +11,12 @@ from rich.console import Console
 from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.console.paper import plain
 from nautilus_recovery_actor.console.paper import ruled
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import Fields
 from nautilus_recovery_actor.outside.store.forgetting import Members
 from nautilus_recovery_actor.outside.store.forgetting import Taken
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.store.keeping import Kept
 from nautilus_recovery_actor.outside.store.keys import name
 
@@ -86,17 +86,19 @@ def _essence(taken: Iterable[Taken]) -> str:
     entries = [one for one in taken if isinstance(one, Entry)]
     whole = sum(not one.left for one in entries)
     events = sum((one.count or 0) - len(one.left) for one in entries if one.left)
-    parts = [count(whole, "entry")] if whole else []
-    parts += [count(events, "repeated event")] if events else []
+    parts = [counted(whole, "entry")] if whole else []
+    parts += [counted(events, "repeated event")] if events else []
     return " and ".join(parts) or "what the indexes say of what is not stored"
 
 
 def _what(entry: Entry) -> str:
     if entry.left:
-        return f"{(entry.count or 0) - len(entry.left):,} of its {entry.count:,} events"
+        return (
+            f"{(entry.count or 0) - len(entry.left):,} of its {counted(entry.count or 0, 'event')}"
+        )
     if entry.count is None:
         return f"all, a {entry.redis_type}"
-    return f"all, {count(entry.count, 'event')}"
+    return f"all, {counted(entry.count or 0, 'event')}"
 
 
 def _references(taken: Iterable[Taken]) -> Iterable[str]:

@@ -20,10 +20,13 @@ from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
+    import redis
+
     from nautilus_recovery_actor.core.report import RecoveryReport
     from nautilus_recovery_actor.outside.record.entries import Broken
     from nautilus_recovery_actor.outside.record.reader import RecordReader
@@ -59,20 +62,20 @@ def _history(arguments: argparse.Namespace) -> int:
     with connected(arguments) as client:
         view = RecordReader(client, namespace(arguments))
         if arguments.epoch is None:
-            _all(arguments, view)
+            _all(arguments, client, view)
         else:
-            _one(arguments, view)
+            _one(arguments, client, view)
     return DONE
 
 
-def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
+def _one(arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader") -> None:
     report, broken = view.report(arguments.epoch)
     if report is None:
         _complain_of(broken)
         newest, _ = view.history(1)
         last = next(newest, None)
         if last is None:
-            raise _nothing(arguments, view)
+            raise _nothing(arguments, client, view)
         raise CommandError(
             f"No report of epoch {arguments.epoch}: it is in progress, too old, or never existed. "
             f"The newest on record is {last.epoch}"
@@ -83,12 +86,12 @@ def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
         _show(report)
 
 
-def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
+def _all(arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader") -> None:
     reports, broken = view.history(arguments.limit)
     first = next(reports, None)
     if first is None:
         _complain_of(broken)
-        raise _nothing(arguments, view)
+        raise _nothing(arguments, client, view)
     if arguments.json:
         _dump(first, reports)
     else:
@@ -96,7 +99,9 @@ def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
     _complain_of(broken)
 
 
-def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandError:
+def _nothing(
+    arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader"
+) -> CommandError:
     from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
@@ -104,11 +109,10 @@ def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandErro
         why = "its monitor has not finished a recovery yet, or keeps no history (history_size=0)"
     elif view.is_known():
         why = "its cache is here, but the node had no RecoveryMonitorActor"
-    elif traders := view.traders():
-        why = f"nothing is stored for it. Traders on record: {', '.join(traders)}"
     else:
-        why = "nothing is stored for it: is this its ID, and the server of the node's cache?"
-    return CommandError(f"No recovery of {trader} on record in Redis at {where}: {why}")
+        why = "nothing is stored for it, or this is not the server of the node's cache"
+    line = f"No recovery of {trader} on record in Redis at {where}: {why}"
+    return CommandError(with_known(arguments, client, line))
 
 
 def _complain_of(broken: "Iterable[Broken]") -> None:

@@ -13,12 +13,12 @@ from rich.text import Text
 from nautilus_recovery_actor.console.paper import Paper
 from nautilus_recovery_actor.console.paper import plain
 from nautilus_recovery_actor.console.paper import ruled
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
@@ -130,9 +130,9 @@ def _status(order: RestoredOrder) -> Text:
 
 def _also(inventory: Inventory) -> Iterable[str]:
     yield (
-        f"Also stored: {count(inventory.closed_orders, 'closed order')}, "
-        f"{count(inventory.closed_positions, 'closed position')}, "
-        f"{count(inventory.instruments, 'instrument')}."
+        f"Also stored: {counted(inventory.closed_orders, 'closed order')}, "
+        f"{counted(inventory.closed_positions, 'closed position')}, "
+        f"{counted(inventory.instruments, 'instrument')}."
     )
     if inventory.states:
         yield f"Saved states: {', '.join(inventory.states)}"

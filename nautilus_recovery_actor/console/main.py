@@ -19,6 +19,7 @@ from nautilus_recovery_actor.console import lease
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console import repair
 from nautilus_recovery_actor.console import status
+from nautilus_recovery_actor.console import traders
 from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.console.common import CODES
 from nautilus_recovery_actor.console.common import INTERRUPTED
@@ -32,7 +33,9 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.core.text import one_line
 
 
-_COMMANDS = (demo, check, inspect, status, history, watch, lease, operator, repair, forget)
+_COMMANDS = (
+    *(demo, check, inspect, traders, status, history, watch, lease, operator, repair, forget),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_timeout
@@ -20,7 +21,9 @@ from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_namespace
+from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core.text import one_line
 
 
@@ -73,7 +76,7 @@ def add_addressee(
     """
     Let a command ask for a running node, and why it has to do that, `reason` if nobody says so.
     """
-    add_trader(command)
+    add_trader(command, is_acting=True)
     command.add_argument(
         "--reason",
         required=reason is None,
@@ -133,18 +136,31 @@ def ask(
     from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
     from nautilus_recovery_actor.outside import remote  # noqa: PLC0415
 
+    if arguments.trader is None:
+        with connected(arguments):
+            pass  # It names those on record
     try:
         command = OperatorCommand.new(
             arguments.trader, action, arguments.reason, valid_secs=arguments.timeout, **what
         )
     except ValueError as e:
-        raise CommandError(str(e)) from e
+        raise UsageError(str(e)) from e
     try:
         server = arguments.database or arguments.redis
         answer = remote.send(command, server, namespace(arguments), arguments.redis)
+    except remote.NoNodeError as e:
+        raise CommandError(_with_known(arguments, str(e))) from e
     except (remote.RemoteError, RedisUnusableError) as e:
         raise CommandError(str(e)) from e
     except KeyboardInterrupt:
         complain("Interrupted before the node answered: its log says whether it did what was asked")
         return None
     return command, answer
+
+
+def _with_known(arguments: argparse.Namespace, line: str) -> str:
+    try:
+        with connected(arguments) as client:
+            return with_known(arguments, client, line)
+    except CommandError:
+        return line

@@ -22,10 +22,12 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import seconds
 
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def _apply(
         return INTERRUPTED
     if after is None:
         raise CommandError(
-            f"The repair has not ended within {arguments.wait:g} s: look at it with "
+            f"The repair has not ended within {seconds(arguments.wait)}: look at it with "
             "`nautilus-recovery status`"
         )
     if arguments.json:
@@ -124,11 +126,12 @@ def _newest(arguments: argparse.Namespace) -> "RecoveryReport":
         reports, _ = reader.history(1)
         newest = next(reports, None)
         stamps = reader.stamps()
-    if newest is None:
-        raise CommandError(
-            f"No recovery of {one_line(arguments.trader)} on record: is this its ID, and the "
-            "server of the node's cache?"
-        )
+        if newest is None:
+            line = (
+                f"No recovery of {one_line(arguments.trader)} on record: is this its ID, and the "
+                "server of the node's cache?"
+            )
+            raise CommandError(with_known(arguments, client, line))
     if stamps.heartbeat is not None and stamps.heartbeat.epoch > newest.epoch:
         raise CommandError(
             f"Recovery epoch {stamps.heartbeat.epoch} is in progress: try again when it has ended"

@@ -10,6 +10,7 @@ import msgspec
 
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import positive
@@ -18,6 +19,7 @@ from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
@@ -84,16 +86,20 @@ def _status(arguments: argparse.Namespace) -> int:
             record = reader.current()
             if is_late(record, time.time_ns()):
                 record = msgspec.structs.replace(record, refused=reader.refused())
-            lease = _lease(client, namespace(arguments))
+            found = node_status(
+                arguments.trader, record, time.time_ns(), arguments.max_age, arguments.strict
+            )
+            if record.heartbeat is None and not record.broken:
+                reason = with_known(arguments, client, found.reason)
+                found = msgspec.structs.replace(found, reason=reason)
+            found = msgspec.structs.replace(found, lease=_lease(client, namespace(arguments)))
+    except UsageError:
+        raise
     except CommandError as e:
         if not arguments.json:
             raise
-        found = NodeStatus(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
-    else:
-        found = node_status(
-            arguments.trader, record, time.time_ns(), arguments.max_age, arguments.strict
-        )
-        found = msgspec.structs.replace(found, lease=lease)
+        trader_id = arguments.trader or ""
+        found = NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=str(e))
     if arguments.json:
         say(msgspec.json.encode(found).decode())
     else:

@@ -24,6 +24,7 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.console.status import CODES
 from nautilus_recovery_actor.console.status import NO_HEARTBEAT
 from nautilus_recovery_actor.console.status import add_max_age
@@ -83,16 +84,21 @@ def _follow(
     from nautilus_recovery_actor.outside.record.stream import MessageStream  # noqa: PLC0415
 
     where = namespace(arguments)
+    nothing = ""
     view, stream = RecordReader(client, where), MessageStream(client, where)
     changes = Changes(arguments.trader)
     began = time.monotonic()
     deadline = math.inf if arguments.timeout is None else began + arguments.timeout
     stream.begin()
     record, read_at = view.current(), began
+    if record.heartbeat is None and not record.broken:
+        nothing = with_known(arguments, client, node_status(arguments.trader, record, 0).reason)
     while True:
         now = time.time_ns()
         found = node_status(arguments.trader, record, now, arguments.max_age)
         beat = record.heartbeat
+        if beat is None and nothing:
+            found = msgspec.structs.replace(found, reason=nothing)
         for change in changes.look(found, beat.ts if beat else None, record.report, now):
             emit(change)
         show(found)

@@ -26,8 +26,11 @@ from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import quantity
+from nautilus_recovery_actor.core.text import signed
 from nautilus_recovery_actor.core.text import wrapped
 
 
@@ -266,9 +269,11 @@ def _names(given: tuple[str, ...]) -> str:
 def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> Iterator[str]:
     if effect.fills:
         pnl = effect.realized_pnl
-        realized = "PnL unknown" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
-        count = _counted(effect.fills, "fill")
-        yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realized {realized}"
+        realized = (
+            "PnL unknown" if pnl is None else f"{signed(pnl.normalize())} {position.currency}"
+        )
+        count = counted(effect.fills, "fill")
+        yield f"    {f'{name}:':<9}{count}, {signed(effect.qty)}, realized {realized}"
 
 
 def _ended_order_line(order: EndedOrder) -> str:
@@ -301,7 +306,7 @@ def correction_line(made: CorrectionMade) -> str:
     where = f"{made.instrument_id} ({made.account_id})" if made.instrument_id else made.account_id
     # The count says it all where everything of an account is meant
     detail = f": {made.detail}" if made.detail and made.instrument_id else ""
-    return f"{made.name} {where}: {_counted(made.count, what)} {how}{detail}"
+    return f"{made.name} {where}: {counted(made.count, what)} {how}{detail}"
 
 
 def first_corrections(corrections: Sequence[CorrectionMade]) -> Iterator[str]:
@@ -331,7 +336,7 @@ def waiting(steps: Sequence[RepairStep], trader_id: str) -> Iterator[str]:
     """Return what a plan waits for, if there is one."""
     if count := sum(step.state == "planned" for step in steps):
         yield (
-            f"{_counted(count, 'repair')} planned: look at the plan, and have it carried out, with "
+            f"{counted(count, 'repair')} planned: look at the plan, and have it carried out, with "
             f"`nautilus-recovery repair --trader {trader_id}`"
         )
 
@@ -339,7 +344,7 @@ def waiting(steps: Sequence[RepairStep], trader_id: str) -> Iterator[str]:
 def proof_of(account: AccountRecovery) -> str:
     """Return whether an account has answered alike, which is no word on the cache yet."""
     if account.ts_proof is not None:
-        answers = _counted(account.answers, "answer")
+        answers = counted(account.answers, "answer")
         return f"answered alike: {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
     if account.answers == 1:
         return "not confirmed by a second answer"
@@ -358,13 +363,13 @@ def position_line(change: PositionChange) -> str:
 
 def lost_line(lost: LostOrder) -> str:
     """Return what became of an order that the cache never saw."""
-    where = "missing from the cache"
+    where, side = "missing from the cache", "SELL" if lost.qty < 0 else "BUY"
     if lost.booked_under is not None:
         where = f"now booked under {lost.booked_under}"
     return (
         f"Lost order {lost.client_order_id} ({lost.account_id}): sent by {lost.strategy_id}, never "
         f"stored, {where}; {lost.instrument_id} {lost.status}, "
-        f"{lost.filled_qty:+f} of {lost.qty:+f} filled"
+        f"{side} {quantity(lost.qty)}, {quantity(lost.filled_qty)} filled"
     )
 
 
@@ -397,12 +402,8 @@ def release_line(one: Override) -> str:
     )
 
 
-def _signed(quantity: Decimal) -> str:
-    return f"{quantity:+f}" if quantity else "flat"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what.replace(' or ', 's and ')}s"
+def _signed(qty: Decimal) -> str:
+    return signed(qty) if qty else "flat"
 
 
 def proven(age_secs: float, *, is_old: bool) -> str:

@@ -53,6 +53,49 @@ sys.exit(code)
     assert "PROBED-001" in told[1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((), 64, "usage: nautilus-recovery "),
+        (("--help",), 0, "usage: nautilus-recovery "),
+        (("--version",), 0, "nautilus-recovery "),
+        (("statsu",), 64, "there is no command 'statsu': did you mean status?"),
+        (("xyzzy",), 64, "there is no command 'xyzzy': see nautilus-recovery --help"),
+        (("--bogus",), 64, "usage: nautilus-recovery "),
+        (("check",), 64, "usage: nautilus-recovery check "),
+        (("demo", "--bogus"), 64, "usage: nautilus-recovery demo "),
+        *(
+            ((name, "--help"), 0, f"usage: nautilus-recovery {name} ")
+            for name in (
+                *("demo", "check", "inspect", "traders", "status", "history", "watch", "lease"),
+                *("release", "resume", "verify", "repair", "forget"),
+            )
+        ),
+    ],
+)
+def test_a_small_question_imports_nothing_that_takes_its_time(
+    arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    """Nobody who asks for help or mistypes waits, and each command has the same code for that."""
+    program = """
+import sys
+from nautilus_recovery_cli import main
+try:
+    code = main()
+except SystemExit as e:
+    code = e.code
+slow = {
+    "nautilus_trader", "pyarrow", "pandas", "numpy", "rich", "redis", "asyncio", "hypothesis",
+    "nautilus_recovery_actor.node", "nautilus_recovery_actor.demo",
+}
+assert not slow & set(sys.modules), slow & set(sys.modules)
+sys.exit(code)
+"""
+    said = ran(program, *arguments)
+    assert said[0] == code, said[1]
+    assert told in said[1]
+
+
 def test_the_public_names_are_there_as_soon_as_they_are_asked_for() -> None:
     """They are those of the package, and of no second copy of it."""
     program = """

@@ -241,11 +241,11 @@ def test_lines_come_in_the_order_of_a_story() -> None:
     [
         (
             lost_order(filled_qty="0.5"),
-            "now booked under EXTERNAL; BTCUSDT.PAPER PARTIALLY_FILLED, +0.5 of +2 filled",
+            "now booked under EXTERNAL; BTCUSDT.PAPER PARTIALLY_FILLED, BUY 2, 0.5 filled",
         ),
         (
             lost_order(qty="-2", booked_under=None),
-            "missing from the cache; BTCUSDT.PAPER PARTIALLY_FILLED, +0 of -2 filled",
+            "missing from the cache; BTCUSDT.PAPER PARTIALLY_FILLED, SELL 2, 0 filled",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_at_run_time_nobody_was_away() -> None:
     [
         (FillEffect(1, Decimal("0.5"), Decimal("1E+2")), "1 fill, +0.5, realized +100 USDT"),
         (FillEffect(3, Decimal(-7), Decimal("-0.10")), "3 fills, -7, realized -0.1 USDT"),
-        (FillEffect(2, Decimal(0), Decimal(0)), "2 fills, +0, realized +0 USDT"),
+        (FillEffect(2, Decimal(0), Decimal(0)), "2 fills, 0, realized 0 USDT"),
     ],
 )
 def test_fills_are_told_with_their_signs(effect: FillEffect, told: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
@@ -14,7 +15,6 @@ from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.checks.start_cost import start_secs
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.text import roughly
 
 
@@ -131,8 +131,8 @@ def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
     for strategy_id, positions, orders in inventory.by_strategy():
         if strategy_id in known or strategy_id in UNCLAIMED_STRATEGIES:
             continue
-        parts = [count(len(positions), "open position")] if positions else []
-        parts += [count(len(orders), "order")] if orders else []
+        parts = [counted(len(positions), "open position")] if positions else []
+        parts += [counted(len(orders), "order")] if orders else []
         touched = {position.instrument_id for position in positions}
         instruments = sorted(touched | {order.instrument_id for order in orders})
         named = ", ".join(instruments[:_NAMED_ENTRIES])
@@ -166,9 +166,13 @@ def loss_findings(where: str, stored: StoredFacts, inventory: Inventory) -> Iter
     if stored.order_count and stored.position_count and not (kept or inventory.broken):
         yield ENTRIES_LOST.found(
             where,
-            f"Its index names {count(stored.order_count, 'order')} and "
-            f"{count(stored.position_count, 'position')}, and none of them is stored.",
+            f"Its index names {counted(stored.order_count, 'order')} and "
+            f"{counted(stored.position_count, 'position')}, and none of them is stored.",
         )
+
+
+def _there_are(orders: int) -> str:
+    return f"there {'is' if orders == 1 else 'are'} {counted(orders, 'order')}"
 
 
 def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:
@@ -177,7 +181,7 @@ def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:
         if stored.order_count:
             yield LAST_ALIVE_UNKNOWN.found(
                 subject,
-                f"It is {_span(lookback_mins)}, and there are {stored.order_count:,} orders on "
+                f"It is {_span(lookback_mins)}, and {_there_are(stored.order_count)} on "
                 f"record but no heartbeat.",
             )
         return

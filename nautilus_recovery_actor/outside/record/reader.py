@@ -17,7 +17,6 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
-from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import one_line
@@ -42,9 +41,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 # Where a monitor keeps its newest report if its heartbeat does not say
 _DEFAULT_HISTORY_SIZE = 100
 
-# How far to look for other traders (keys)
+# How far to look for anything of the trader (keys)
 _LOOK = 100_000
-_MAX_TRADERS = 10
 
 
 class RecordReader:
@@ -101,19 +99,6 @@ class RecordReader:
         broken: list[Broken] = []
         slots = [slot for found, slot in self._stamps(broken) if found == epoch]
         return next(self._reports(slots, broken), None), broken
-
-    def traders(self) -> list[str]:
-        """Return some traders that have a record here, as far as a short scan finds."""
-        cursor, found = 0, set()
-        suffix = f":{general_key(HEARTBEAT_KEY)}"
-        for _ in range(_LOOK // _SLOTS):
-            answer: Any = self._client.scan(cursor, match=f"*{suffix}", count=_SLOTS)
-            cursor, keys = answer
-            names = (one_line(key[: -len(suffix)].decode(errors="replace")) for key in keys)
-            found |= {name.removeprefix(TRADER_PREFIX) for name in names}
-            if not cursor:
-                break
-        return sorted(found)[:_MAX_TRADERS]
 
     def is_known(self) -> bool:
         """
@@ -198,7 +183,7 @@ class RecordReader:
 def _refusal(size: Any) -> str | None:
     if isinstance(size, Exception):
         return _why(size)
-    return None if size <= MAX_REPORT_BYTES else f"{size} bytes, more than any report has"
+    return None if size <= MAX_REPORT_BYTES else f"{size:,} bytes, more than any report has"
 
 
 def _decoded(
