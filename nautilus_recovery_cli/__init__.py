@@ -31,17 +31,23 @@ def main() -> int:
 
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = run()
-    except KeyboardInterrupt:  # A second one, while the first was handled
-        code = _INTERRUPTED
-    # While the interpreter takes itself apart, it would print a traceback
-    signal.signal(signal.SIGINT, signal.SIG_IGN if code == _INTERRUPTED else _ended)
+        code = run(on_interrupt=_hear_no_more)
+    except KeyboardInterrupt:  # Before anything was parsed, or after all was done
+        _interrupted()
+        raise
+    if code != _INTERRUPTED:
+        # While the interpreter takes itself apart, it would print a traceback
+        signal.signal(signal.SIGINT, _ended)
     end_answer()
     return code
 
 
+def _hear_no_more() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _interrupted(*_: object) -> None:
-    os.write(2, b"Interrupted before anything was done\n")
+    os.write(2, b"Interrupted\n")
     os._exit(_INTERRUPTED)
 
 

@@ -137,7 +137,7 @@ def loading() -> Iterator[None]:
 
 
 def _interrupted(*_: object) -> None:
-    complain("Interrupted before anything was done")
+    complain("Interrupted")
     os._exit(INTERRUPTED)
 
 

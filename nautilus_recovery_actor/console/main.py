@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,10 @@ _COMMANDS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command."""
+def main(
+    arguments: Sequence[str] | None = None, on_interrupt: Callable[[], object] = lambda: None
+) -> int:
+    """Run a command. `on_interrupt` is called before anything is said of an interruption."""
     if sys.stdout is None:  # Closed by the caller: the exit code is the answer
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for all that comes)
     for stream in (sys.stdout, sys.stderr):
@@ -64,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _unread()  # rich makes it a 1, which means warnings
     except KeyboardInterrupt:
+        on_interrupt()
         complain(parsed.interrupted)
         return INTERRUPTED
     return code

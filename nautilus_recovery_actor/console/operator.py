@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from nautilus_recovery_actor.console.common import DONE
-from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
@@ -111,10 +110,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
-    command_and_answer = ask(arguments, action, **what)
-    if command_and_answer is None:
-        return INTERRUPTED
-    command, answer = command_and_answer
+    command, answer = ask(arguments, action, **what)
     text = one_line(answer.text)
     if arguments.json:
         addressee = {"trader_id": command.trader_id, "action": action, **what}
@@ -129,8 +125,8 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
 
 def ask(
     arguments: argparse.Namespace, action: "Action", **what: Any
-) -> "tuple[OperatorCommand, CommandAnswer] | None":
-    """Send a command to a running node, and return it with its answer, ``None`` if interrupted."""
+) -> "tuple[OperatorCommand, CommandAnswer]":
+    """Send a command to a running node, and return it with its answer."""
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
@@ -145,6 +141,9 @@ def ask(
         )
     except ValueError as e:
         raise UsageError(str(e)) from e
+    arguments.interrupted = (
+        "Interrupted before the node answered: its log says whether it did what was asked"
+    )
     try:
         server = arguments.database or arguments.redis
         answer = remote.send(command, server, namespace(arguments), arguments.redis)
@@ -152,9 +151,6 @@ def ask(
         raise CommandError(_with_known(arguments, str(e))) from e
     except (remote.RemoteError, RedisUnusableError) as e:
         raise CommandError(str(e)) from e
-    except KeyboardInterrupt:
-        complain("Interrupted before the node answered: its log says whether it did what was asked")
-        return None
     return command, answer
 
 

@@ -11,7 +11,6 @@ import msgspec
 
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console.common import DONE
-from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
@@ -90,20 +89,18 @@ def _apply(
     arguments: argparse.Namespace, before: "RecoveryReport", steps: "tuple[RepairStep, ...]"
 ) -> int:
     plan = plan_id(steps)
-    asked = operator.ask(arguments, "repair", instrument_id=arguments.instrument, plan_id=plan)
-    if asked is None:
-        return INTERRUPTED
-    command, answer = asked
+    command, answer = operator.ask(
+        arguments, "repair", instrument_id=arguments.instrument, plan_id=plan
+    )
     if not answer.is_accepted:
         complain(f"{command.trader_id} refused: {one_line(answer.text)}")
         return REFUSED
     if not arguments.json:
         say(f"{command.trader_id}: {one_line(answer.text)}")
-    try:
-        after = _outcome(arguments, before.epoch, plan)
-    except KeyboardInterrupt:
-        complain("Interrupted: the node goes on, `nautilus-recovery history` says how it ends")
-        return INTERRUPTED
+    arguments.interrupted = (
+        "Interrupted: the node goes on, `nautilus-recovery history` says how it ends"
+    )
+    after = _outcome(arguments, before.epoch, plan)
     if after is None:
         raise CommandError(
             f"The repair has not ended within {seconds(arguments.wait)}: look at it with "

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
-from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
@@ -50,6 +48,7 @@ def add_to(commands: Commands) -> None:
     watch = add_command(
         commands, "watch", text, _watch, unusable=NO_HEARTBEAT, epilog=f"{CODES}; 130 interrupted"
     )
+    watch.set_defaults(interrupted="Interrupted: the node is not affected")
     add_record(watch)
     add_max_age(watch)
     watch.add_argument("--follow", action="store_true", help="keep watching after the end")
@@ -63,12 +62,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    try:
-        with _screen(arguments) as (emit, show), connected(arguments) as client:
-            return _follow(arguments, client, emit, show)
-    except KeyboardInterrupt:
-        complain("No longer watching: the node is not affected")
-        return INTERRUPTED
+    with _screen(arguments) as (emit, show), connected(arguments) as client:
+        return _follow(arguments, client, emit, show)
 
 
 def _follow(

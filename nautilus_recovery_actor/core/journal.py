@@ -6,6 +6,7 @@ Each entry is overwritten in place, so that they do not pile up in Redis.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Annotated
@@ -134,6 +135,22 @@ class Heartbeat(msgspec.Struct, frozen=True):
     beats: int | None = None
 
 
+def unreported(kept: Collection[int], newest: int, size: int) -> list[tuple[int, int]]:
+    """
+    Return which of the last `size` epochs up to `newest` have no report: each run of them by its
+    first and last, the newest first.
+    """
+    runs: list[tuple[int, int]] = []
+    for epoch in range(newest, max(newest - size, 0), -1):
+        if epoch in kept:
+            continue
+        if runs and runs[-1][0] == epoch + 1:
+            runs[-1] = (epoch, runs[-1][1])
+        else:
+            runs.append((epoch, epoch))
+    return runs
+
+
 class RecoveryJournal:
     """
     Keeps the epoch, the heartbeat, the reports and what is lost in the cache, and so in Redis.
@@ -151,6 +168,13 @@ class RecoveryJournal:
         """Return the newest epoch on record, zero if there is none."""
         stored: int = self._read(EPOCH_KEY, _Epoch) or 0
         return max([stored, *(entry.epoch for entry in self._history(_Stamp))])
+
+    def cut_short(self) -> int | None:
+        """Return the newest epoch, if it has begun and left no report."""
+        if not self._history_size or not (epoch := self._read(EPOCH_KEY, _Epoch)):
+            return None
+        kept = self._read(HISTORY_KEY.format(slot=epoch % self._history_size), _Stamp)
+        return None if kept is not None and kept.epoch == epoch else epoch
 
     def begin(self, epoch: int) -> None:
         """Record that `epoch` has begun."""

@@ -5,6 +5,7 @@ The node's log, the command line and the demo all say these sentences.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 from decimal import Decimal
@@ -61,6 +62,12 @@ _STEPS: dict[str, tuple[str, Severity]] = {
     "refused": ("Repair refused", Severity.WARN),
 }
 _TRIGGERS = {"proof": "proof: the venue was asked again"}
+_BEGUN = {
+    "startup": "the node starts",
+    "mass_status": "a venue reports anew, or its client was disconnected",
+    "synthetic_fill": "the engine made up a fill, or an earlier one is in doubt",
+    "proof": "the venue and the cache may differ",
+}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
 
@@ -161,6 +168,19 @@ def verdict(report: RecoveryReport) -> str:
 def result(report: RecoveryReport) -> str:
     """Return the outcome, or the reason of the failure."""
     return str(report.failure or report.outcome or "UNFINISHED")
+
+
+def opening(report: RecoveryReport, concerned: Collection[str] | None) -> str:
+    """Return that an epoch begins, why, and what is held meanwhile."""
+    why = _BEGUN.get(report.trigger, report.trigger)
+    whose = f", of {_names(tuple(sorted(concerned)))}" if concerned else ""
+    held = SHADOW if report.shadow else "Recoverable strategies send only exits until it ends"
+    return f"Recovery epoch {report.epoch} begins ({report.trigger}: {why}{whose}). {held}"
+
+
+def cut_short(epochs: str) -> str:
+    """Return what is known of epochs that left no report."""
+    return f"{epochs} left no report: the node was killed, or Redis has lost what it wrote"
 
 
 def opened(report: RecoveryReport) -> str:

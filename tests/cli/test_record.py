@@ -125,6 +125,50 @@ def test_a_long_history_is_found_in_all_its_slots(valkey: EmbeddedValkey, trader
     assert broken == []
 
 
+def test_epochs_that_were_cut_short_are_listed_among_the_others(
+    valkey: EmbeddedValkey, trader_id: str, run: Run
+) -> None:
+    """By the numbers that are missing: of whom a kill cuts short nobody writes a report."""
+    record = Recording(valkey, trader_id)
+    for epoch in (1, 2, 5, 7):
+        record.journal.begin(epoch)
+        record.journal.record(report(epoch))
+    record.journal.begin(8)
+    stale = beat(7, ts=time.time_ns() - 60_000_000_000)
+    record.journal.beat(stale)
+    code, out, err = run("history", trader_id)
+    assert (code, err) == (0, "")
+    rows = [line.split(maxsplit=1) for line in out.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["8", "7", "6", "5", "3-4", "2", "1"]
+    told = "It left no report: the node was killed, or Redis has lost what it wrote"
+    assert [" ".join(rows[at][1].split()) for at in (0, 2, 4)] == [f"- - CUT SHORT {told}"] * 3
+    assert "8" in run("history", trader_id, "--limit", "1")[1].split()
+    assert "CUT SHORT" not in run("history", trader_id, "--limit", "1")[1].splitlines()[2]
+    code, out, err = run("history", trader_id, "--epoch", "4")
+    assert (code, out, err) == (2, "", f"No report of epoch 4: i{told[1:]}\n")
+    code, out, err = run("history", trader_id, "--json")
+    assert [one["epoch"] for one in json.loads(out)] == [7, 5, 2, 1]
+    assert err.splitlines()[2] == f"Epoch 3-4: i{told[1:]}"
+    record.journal.beat(beat(8, phase=RecoveryPhase.VERIFYING))
+    assert "IN PROGRESS  It is in progress" in run("history", trader_id)[1].splitlines()[1]
+    record.journal.beat(beat(8, history_size=2))
+    assert [line.split()[0] for line in run("history", trader_id)[1].splitlines()[1:3]] == [
+        "8",
+        "7",
+    ]
+
+
+def test_the_first_epoch_of_all_is_listed_too(
+    valkey: EmbeddedValkey, trader_id: str, run: Run
+) -> None:
+    """Though there is no report at all."""
+    record = Recording(valkey, trader_id)
+    record.journal.begin(1)
+    assert run("history", trader_id)[0] == 0
+    assert "CUT SHORT" in run("history", trader_id)[1]
+    assert run("history", trader_id, "--json")[1] == "[]\n"
+
+
 def test_the_newest_report_is_where_the_heartbeat_says(
     valkey: EmbeddedValkey, trader_id: str
 ) -> None:
@@ -428,8 +472,8 @@ def test_a_trader_that_is_not_there_is_told_with_those_that_are(
         2,
         "",
         (
-            f"No recovery of {trader_id}X on record in Redis at 127.0.0.1:{valkey.port}: nothing is "
-            "stored for it, or this is not the server of the node's cache. "
+            f"No recovery of {trader_id}X on record in Redis at 127.0.0.1:{valkey.port}: nothing "
+            "is stored for it, or this is not the server of the node's cache. "
             f"Trader on record: {trader_id}\n"
         ),
     )

@@ -5,6 +5,7 @@ Nothing here changes anything, and nothing is read whose size was not asked for 
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -13,6 +14,7 @@ from typing import TypeVar
 import msgspec
 import redis
 
+from nautilus_recovery_actor.core.journal import unreported
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
@@ -88,11 +90,27 @@ class RecordReader:
             return str(e)
         return ""
 
-    def history(self, limit: int | None = None) -> tuple[Iterator[RecoveryReport], list[Broken]]:
-        """Return the newest reports, the newest first, each read when its turn comes."""
+    def history(
+        self, limit: int | None = None, kept: set[int] | None = None
+    ) -> tuple[Iterator[RecoveryReport], list[Broken]]:
+        """
+        Return the newest reports, the newest first, each read when its turn comes. The epochs of
+        all of them are added to `kept`.
+        """
         broken: list[Broken] = []
         stamps = sorted(self._stamps(broken), reverse=True)
+        if kept is not None:
+            kept |= {epoch for epoch, _ in stamps}
         return islice(self._reports([slot for _, slot in stamps], broken), limit), broken
+
+    def unreported(self, kept: Collection[int]) -> list[tuple[int, int]]:
+        """Return which epochs have begun and left no report, though it would be kept."""
+        found = self.stamps()
+        beat = found.heartbeat
+        size = _DEFAULT_HISTORY_SIZE
+        if beat is not None and beat.history_size is not None:
+            size = beat.history_size
+        return unreported(kept, found.epoch or 0, size)
 
     def report(self, epoch: int) -> tuple[RecoveryReport | None, list[Broken]]:
         """Return the report of an epoch, and the entries that cannot be read."""
