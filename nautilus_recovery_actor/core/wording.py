@@ -93,11 +93,14 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
         for account in report.accounts
         if (proof := proof_of(account))
     ]
-    logged += [
-        (Severity.INFO, position_line(change))
+    changed = [
+        change
         for change in report.positions
         if change.qty_before != change.qty_after or change.qty_after != change.qty_venue
     ]
+    logged += [(Severity.INFO, position_line(change)) for change in changed[:_MAX_LINES]]
+    if (more := len(changed) - _MAX_LINES) > 0:
+        logged.append((Severity.INFO, f"More changed positions, only in the report: {more}"))
     logged += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
         logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
@@ -105,7 +108,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     untold: Counter[tuple[Severity, DiscrepancyKind]] = Counter()
     for found in report.discrepancies:
         told[found.kind] += 1
-        if found.kind.is_difference or told[found.kind] <= _MAX_LINES:
+        if severity_of(found) is Severity.BLOCK or told[found.kind] <= _MAX_LINES:
             logged.append((severity_of(found), discrepancy_line(found)))
         else:
             untold[severity_of(found), found.kind] += 1
@@ -118,28 +121,37 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
 def blocks(report: RecoveryReport) -> list[str]:
     """Return for each strategy what happened to it while the node was away, as a block of lines."""
     return [
-        "\n".join(part for line in block(report, strategy) for part in wrapped(line))
+        "\n".join(part for line in block(report, strategy, _MAX_LINES) for part in wrapped(line))
         for strategy in report.strategies
         if report.trigger == "startup" or _is_touched(strategy)
     ]
 
 
-def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
-    """Return what happened to one strategy while the node was away, in lines of any length."""
+def block(
+    report: RecoveryReport, strategy: StrategyRecovery, most: int | None = None
+) -> Iterator[str]:
+    """
+    Return what happened to one strategy while the node was away, in lines of any length: of its
+    positions the first and of its orders the newest, at most so many of each.
+    """
     yield strategy.strategy_id
     yield f"  {absence(report)}"
-    for position in strategy.positions:
+    for position in strategy.positions[:most]:
         yield (
             f"  Position {position.position_id}: "
             f"{_signed(position.qty_before)} -> {_signed(position.qty_after)}"
         )
         yield from _effect_lines("real", position.real, position)
         yield from _effect_lines("made up", position.synthetic, position)
+    if most is not None and (more := len(strategy.positions) - most) > 0:
+        yield f"  More positions, only in the report: {more:,}"
     if strategy.order_counts:
         counts = (f"{count} {status}" for status, count in strategy.order_counts.items())
         yield f"  Orders closed: {', '.join(counts)}"
-    for order in strategy.orders:
+    for order in strategy.orders[-most:] if most else strategy.orders:
         yield f"    {_ended_order_line(order)}"
+    if most is not None and (more := len(strategy.orders) - most) > 0:
+        yield f"    Older ones, only in the report: {more:,}"
     for balance in report.balances:
         if balance.account_id in strategy.accounts:
             yield f"  {balance_line(balance)}"
