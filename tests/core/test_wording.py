@@ -427,20 +427,26 @@ def test_of_many_positions_and_of_what_does_not_block_the_first_are_logged() -> 
         (
             {"trigger": "startup"},
             None,
-            "Recovery epoch 1 begins (startup: the node starts). Recoverable strategies send only "
-            "exits until it ends",
+            (
+                "Recovery epoch 1 begins (startup: the node starts). Recoverable strategies send "
+                "only exits until it ends"
+            ),
         ),
         (
             {"trigger": "mass_status", "shadow": True},
             frozenset({"B-1", "A-1"}),
-            "Recovery epoch 1 begins (mass_status: a venue reports anew, or its client was "
-            f"disconnected, of A-1, B-1). {wording.SHADOW}",
+            (
+                "Recovery epoch 1 begins (mass_status: a venue reports anew, or its client was "
+                f"disconnected, of A-1, B-1). {wording.SHADOW}"
+            ),
         ),
         (
             {"trigger": "proof"},
             frozenset({"A-1"}),
-            "Recovery epoch 1 begins (proof: the venue and the cache may differ, of A-1). "
-            "Recoverable strategies send only exits until it ends",
+            (
+                "Recovery epoch 1 begins (proof: the venue and the cache may differ, of A-1). "
+                "Recoverable strategies send only exits until it ends"
+            ),
         ),
     ],
 )
