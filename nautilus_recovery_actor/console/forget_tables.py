@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from nautilus_recovery_actor.console.paper import Paper
+from nautilus_recovery_actor.console.paper import Sheet
 from nautilus_recovery_actor.console.paper import plain
-from nautilus_recovery_actor.console.paper import ruled
 from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.outside.store.forgetting import Entry
@@ -31,10 +31,10 @@ def show_taken(title: str, taken: Sequence[Taken], console: Console | None = Non
     console.print(plain(f"{title}: {_essence(taken)}", "bold"))
     if entries:
         console.print()
-        rows = ruled("entry", "what of it", "why")
+        rows = Sheet("entry", "what of it", "why")
         for entry in entries:
-            rows.add_row(plain(name(entry.key)), plain(_what(entry)), plain(entry.why))
-        console.print(rows)
+            rows.add(plain(name(entry.key)), plain(_what(entry)), plain(entry.why))
+        rows.show(console)
         console.print()
     references = "; ".join(_references(taken))
     if references:
@@ -49,19 +49,19 @@ def show_notes(notes: Iterable[str], console: Console | None = None) -> None:
 
 def show_kept(kept: Iterable[Kept], console: Console | None = None) -> None:
     """Print what was taken and is kept."""
-    rows = ruled("kept as", "taken at (UTC)", "by", "what")
+    rows = Sheet("kept as", "taken at (UTC)", "by", "what")
     for one in kept:
         named = [name(entry.key) for entry in one.entries[:_NAMED]]
         more = len(one.entries) - _NAMED
         if more > 0:
             named.append(f"and {more:,} more")
-        rows.add_row(
+        rows.add(
             plain(one.id),
             plain(moment(one.ts)),
             plain(one.operator),
             plain(", ".join(named) or "; ".join(_references(one.taken))),
         )
-    (console or Paper()).print(rows)
+    rows.show(console or Paper())
 
 
 def told(taken: Iterable[Taken]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
-from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
     """Connect to the server, and disconnect at the end."""
     import redis  # noqa: PLC0415
 
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import connect  # noqa: PLC0415
 
@@ -71,11 +69,9 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
     except RedisUnusableError as e:
         raise CommandError(str(e)) from e
     except redis.RedisError as e:
-        why = one_line(str(e)).rstrip(".")
-        raise CommandError(
-            f"Redis at {address(arguments.redis)} cannot be used ({why}): "
-            "is it running, and is this the server of the node's cache?"
-        ) from e
+        from nautilus_recovery_actor.outside.causes import unusable  # noqa: PLC0415
+
+        raise CommandError(unusable(e, arguments.redis)) from e
 
 
 def _choose_trader(arguments: argparse.Namespace, client: "redis.Redis") -> None:

@@ -10,6 +10,7 @@ from nautilus_trader.config import CacheConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import LiveExecEngineConfig
 
+
 # Seen: 1.221 writes what is buffered with the next write only (upstream #3426), 1.231 on time. The
 # loop that writes is compiled, and no attribute shows what it does: so this is true of what was
 # seen, and of nothing before.

@@ -445,7 +445,7 @@ def test_a_server_that_never_answers_is_waited_for_no_longer_than_is_said(
         began = time.monotonic()
         assert main(arguments) == 3
         assert time.monotonic() - began < 2
-    assert "cannot be used (Timeout reading" in capsys.readouterr().err
+    assert "cannot be used (it does not answer in time)" in capsys.readouterr().err
 
 
 def test_the_decoding_that_a_url_asks_for_is_not_done(

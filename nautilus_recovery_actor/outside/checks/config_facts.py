@@ -16,10 +16,10 @@ from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import NautilusConfig
 from nautilus_trader.config import TradingNodeConfig
 
+from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.client_facts import client_facts
 from nautilus_recovery_actor.outside.checks.component_facts import label
 from nautilus_recovery_actor.outside.checks.component_facts import monitor_facts
-from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.component_facts import strategy_facts
 from nautilus_recovery_actor.outside.checks.node_facts import ClientFacts
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
