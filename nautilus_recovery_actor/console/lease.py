@@ -13,6 +13,7 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
@@ -79,7 +80,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say(msgspec.json.encode(status).decode())
     else:
-        say(one_line(f"{status.trader_id} {status.state}: {status.reason}"))
+        say_in_lines([f"{status.trader_id} {status.state}: {status.reason}"])
         if status.wait_secs and status.state.exit_code:
             say(f"The next node waits at most {seconds(status.wait_secs)} for it")
     return status.state.exit_code

@@ -19,6 +19,7 @@ from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
@@ -116,7 +117,7 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
         addressee = {"trader_id": command.trader_id, "action": action, **what}
         say(msgspec.json.encode(addressee | msgspec.structs.asdict(answer)).decode())
     elif answer.is_accepted:
-        say(f"{command.trader_id}: {text}")
+        say_in_lines([f"{command.trader_id}: {text}"])
     else:
         refused = "" if action == "verify" else " refused"
         complain(f"{command.trader_id}{refused}: {text}")

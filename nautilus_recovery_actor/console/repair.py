@@ -14,6 +14,7 @@ from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import positive
@@ -172,7 +173,7 @@ def _dump(report: "RecoveryReport", instrument_id: str) -> None:
 
 def _is_agreed(count: int) -> bool:
     if not sys.stdin.isatty():
-        raise CommandError("Nobody can be asked here: give --apply to have the plan carried out")
+        raise UsageError("Nobody can be asked here: give --apply to have the plan carried out")
     try:
         answer = input(f"Carry out {'this step' if count == 1 else f'these {count} steps'}? [y/N] ")
     except EOFError:
