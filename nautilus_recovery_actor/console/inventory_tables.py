@@ -56,10 +56,6 @@ def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int 
     for entry in broken[:max_rows]:
         table.add(plain(entry.key), plain(entry.why), plain(*_CONSEQUENCES[entry.stops_start]))
     _print(console, table, len(broken), max_rows)
-    if any(entry.stops_start for entry in broken):
-        console.print(
-            plain("To start without them: nautilus-recovery forget --all-that-stop", "dim")
-        )
 
 
 def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> None:

@@ -24,6 +24,7 @@ from nautilus_recovery_actor.console import traders
 from nautilus_recovery_actor.console import watch
 from nautilus_recovery_actor.console.common import CODES
 from nautilus_recovery_actor.console.common import INTERRUPTED
+from nautilus_recovery_actor.console.common import MISSING
 from nautilus_recovery_actor.console.common import MISUSED
 from nautilus_recovery_actor.console.common import PACKAGE
 from nautilus_recovery_actor.console.common import UNREAD
@@ -39,7 +40,7 @@ _COMMANDS = (
 )
 
 
-def main(
+def main(  # noqa: C901  One case for each way to end
     arguments: Sequence[str] | None = None, on_interrupt: Callable[[], object] = lambda: None
 ) -> int:
     """Run a command. `on_interrupt` is called before anything is said of an interruption."""
@@ -60,6 +61,12 @@ def main(
     except CommandError as e:
         complain(str(e))
         return int(parsed.unusable if e.code is None else e.code)
+    except ModuleNotFoundError as e:
+        missing = (e.name or "").partition(".")[0]
+        if missing in ("", PACKAGE):
+            raise
+        complain(f"{missing} is not installed: pip install '{PACKAGE}'")
+        return MISSING
     except BrokenPipeError:  # The reader has seen enough, as `head` has
         return _unread()
     except SystemExit as e:

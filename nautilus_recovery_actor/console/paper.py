@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import wrapped
 
 
 # What goes into a pipe or a file is searched and cut, so that an identifier must not be broken
@@ -74,8 +75,9 @@ class Sheet:
                 console.print(Padding(table, (0, 0, 0, _INDENT)))
             elif row is not None:
                 for heading, cell in zip(self._headings[1:], row[1:], strict=True):
-                    line = Text.assemble(" " * _INDENT, (f"{heading}: ", "dim"), cell)
-                    _print_whole(console, line)
+                    line = f"{' ' * _INDENT}{heading}: {cell.plain}"
+                    for part in wrapped(line, console.width):
+                        _print_whole(console, Text(part))
 
     def _widths(self, first: int, room: int) -> list[int] | None:
         columns = [

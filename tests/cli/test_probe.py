@@ -5,6 +5,7 @@ A probe answers without NautilusTrader, which takes longer to import than a prob
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,47 @@ sys.exit(code)
     said = ran(program, *arguments)
     assert said[0] == code, said[1]
     assert told in said[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "code", "told"),
+    [
+        (("status", "--trader", "T-1"), "rich", 3, "no heartbeat on record"),
+        (("traders",), "rich", 2, "No trader is on record there"),
+        (("history", "--trader", "T-1"), "rich", 2, "No recovery of T-1 on record"),
+        (("lease", "--trader", "T-1"), "rich", 1, "nobody has it"),
+        (("inspect", "--trader", "T-1"), "rich", 69, "pip install 'nautilus_recovery_actor[cli]'"),
+        (("forget", "--list", "--trader", "T-1"), "rich", 69, "rich is not installed: pip install"),
+        (("check", "nowhere:config"), "rich", 69, "rich is not installed: pip install"),
+        (("check", "nowhere:config", "--json"), "rich", 2, "nowhere cannot be imported"),
+        (("demo",), "rich", 69, "pip install 'nautilus_recovery_actor[demo]'"),
+        (("status", "--trader", "T-1"), "redis", 69, "redis is not installed: pip install"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_a_code_of_its_own(
+    valkey: EmbeddedValkey, arguments: tuple[str, ...], missing: str, code: int, told: str
+) -> None:
+    """A probe that has no extra answers, and none that is missing looks like a failed recovery."""
+    program = f"""
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "{missing}":
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "{missing}" else found(name, *more)
+sys.meta_path.insert(0, Missing())
+from nautilus_recovery_cli import main
+sys.exit(main())
+"""
+    client: Any = valkey.client()
+    client.flushall()
+    where = () if arguments[0] in ("check", "demo") else ("--redis", valkey.url)
+    said = ran(program, *arguments, *where)
+    assert said[0] == code, said[1]
+    assert told in said[1]
+    assert "Traceback" not in said[1]
 
 
 def test_the_public_names_are_there_as_soon_as_they_are_asked_for() -> None:
