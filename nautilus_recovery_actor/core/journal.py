@@ -6,7 +6,6 @@ Each entry is overwritten in place, so that they do not pile up in Redis.
 """
 
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Annotated
@@ -133,22 +132,6 @@ class Heartbeat(msgspec.Struct, frozen=True):
     storage: tuple[StorageIncident, ...] | None = None
     ts_gap: int | None = None
     beats: int | None = None
-
-
-def unreported(kept: Collection[int], newest: int, size: int) -> list[tuple[int, int]]:
-    """
-    Return which of the last `size` epochs up to `newest` have no report: each run of them by its
-    first and last, the newest first.
-    """
-    runs: list[tuple[int, int]] = []
-    for epoch in range(newest, max(newest - size, 0), -1):
-        if epoch in kept:
-            continue
-        if runs and runs[-1][0] == epoch + 1:
-            runs[-1] = (epoch, runs[-1][1])
-        else:
-            runs.append((epoch, epoch))
-    return runs
 
 
 class RecoveryJournal:

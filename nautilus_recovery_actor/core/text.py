@@ -59,14 +59,8 @@ def counted(number: int, noun: str) -> str:
 
 def plural(noun: str) -> str:
     """Return what several are called, also of either of two: ``known order or trade``."""
-    *before, last = noun.split(" or ")
-    last = f"{last.removesuffix('y')}ies" if last.endswith("y") else f"{last}s"
-    return " and ".join([*map(plural, before), last])
-
-
-def quantity(number: Decimal) -> str:
-    """Return a quantity whose side is said elsewhere."""
-    return f"{abs(number):f}"
+    one = [f"{part[:-1]}ies" if part.endswith("y") else f"{part}s" for part in noun.split(" or ")]
+    return " and ".join(one)
 
 
 def signed(number: Decimal) -> str:

@@ -5,7 +5,6 @@ The node's log, the command line and the demo all say these sentences.
 """
 
 from collections import Counter
-from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 from decimal import Decimal
@@ -30,7 +29,6 @@ from nautilus_recovery_actor.core.report import StrategyRecovery
 from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.core.text import quantity
 from nautilus_recovery_actor.core.text import signed
 from nautilus_recovery_actor.core.text import wrapped
 
@@ -62,12 +60,6 @@ _STEPS: dict[str, tuple[str, Severity]] = {
     "refused": ("Repair refused", Severity.WARN),
 }
 _TRIGGERS = {"proof": "proof: the venue was asked again"}
-_BEGUN = {
-    "startup": "the node starts",
-    "mass_status": "a venue reports anew, or its client was disconnected",
-    "synthetic_fill": "the engine made up a fill, or an earlier one is in doubt",
-    "proof": "the venue and the cache may differ",
-}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
 
@@ -180,14 +172,6 @@ def verdict(report: RecoveryReport) -> str:
 def result(report: RecoveryReport) -> str:
     """Return the outcome, or the reason of the failure."""
     return str(report.failure or report.outcome or "UNFINISHED")
-
-
-def opening(report: RecoveryReport, concerned: Collection[str] | None) -> str:
-    """Return that an epoch begins, why, and what is held meanwhile."""
-    why = _BEGUN.get(report.trigger, report.trigger)
-    whose = f", of {_names(tuple(sorted(concerned)))}" if concerned else ""
-    held = SHADOW if report.shadow else "Recoverable strategies send only exits until it ends"
-    return f"Recovery epoch {report.epoch} begins ({report.trigger}: {why}{whose}). {held}"
 
 
 def cut_short(epochs: str) -> str:
@@ -401,7 +385,7 @@ def lost_line(lost: LostOrder) -> str:
     return (
         f"Lost order {lost.client_order_id} ({lost.account_id}): sent by {lost.strategy_id}, never "
         f"stored, {where}; {lost.instrument_id} {lost.status}, "
-        f"{side} {quantity(lost.qty)}, {quantity(lost.filled_qty)} filled"
+        f"{side} {abs(lost.qty):f}, {abs(lost.filled_qty):f} filled"
     )
 
 

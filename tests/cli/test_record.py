@@ -28,6 +28,7 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.record import reader
 from nautilus_recovery_actor.outside.record.reader import RecordReader
+from nautilus_recovery_actor.outside.record.reader import unreported
 from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
@@ -588,3 +589,21 @@ def test_a_trader_that_is_no_text_is_refused(name: str, code: int) -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode == code
     assert err.endswith("argument --trader: it must be UTF-8\n")
+
+
+@pytest.mark.parametrize(
+    ("kept", "newest", "size", "runs"),
+    [
+        ({1, 2, 3}, 3, 100, []),
+        ({1, 3, 6}, 7, 100, [(7, 7), (4, 5), (2, 2)]),
+        ({97, 98, 99}, 100, 4, [(100, 100)]),
+        ({100}, 100, 4, [(97, 99)]),
+        (set(), 0, 100, []),
+        (set(), 2, 0, []),
+    ],
+)
+def test_epochs_without_a_report_are_those_whose_slot_has_another(
+    kept: set[int], newest: int, size: int, runs: list[tuple[int, int]]
+) -> None:
+    """As far back as reports are kept."""
+    assert unreported(kept, newest, size) == runs

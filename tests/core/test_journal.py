@@ -7,7 +7,6 @@ from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.core.journal import unreported
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
@@ -277,21 +276,3 @@ def test_positions_without_a_stop_are_kept_and_an_older_heartbeat_says_nothing_o
     assert kept.heartbeat() == beat
     kept, _, _ = journal({HEARTBEAT_KEY: b'{"ts":1,"epoch":7,"phase":"COMPLETE"}'})
     assert kept.heartbeat() == Heartbeat(1, 7, RecoveryPhase.COMPLETE, unprotected=None)
-
-
-@pytest.mark.parametrize(
-    ("kept", "newest", "size", "runs"),
-    [
-        ({1, 2, 3}, 3, 100, []),
-        ({1, 3, 6}, 7, 100, [(7, 7), (4, 5), (2, 2)]),
-        ({97, 98, 99}, 100, 4, [(100, 100)]),
-        ({100}, 100, 4, [(97, 99)]),
-        (set(), 0, 100, []),
-        (set(), 2, 0, []),
-    ],
-)
-def test_epochs_without_a_report_are_those_whose_slot_has_another(
-    kept: set[int], newest: int, size: int, runs: list[tuple[int, int]]
-) -> None:
-    """As far back as reports are kept."""
-    assert unreported(kept, newest, size) == runs

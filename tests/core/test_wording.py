@@ -1,5 +1,4 @@
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
@@ -419,39 +418,3 @@ def test_of_many_positions_and_of_what_does_not_block_the_first_are_logged() -> 
     assert sum(line.startswith("UNCLAIMED_POSITION") for line in told) == 20
     assert "More of UNCLAIMED_POSITION, only in the report: 30" in told
     assert sum(line.startswith("ORDER_NOT_AT_VENUE") for line in told) == 50
-
-
-@pytest.mark.parametrize(
-    ("fields", "concerned", "told"),
-    [
-        (
-            {"trigger": "startup"},
-            None,
-            (
-                "Recovery epoch 1 begins (startup: the node starts). Recoverable strategies send "
-                "only exits until it ends"
-            ),
-        ),
-        (
-            {"trigger": "mass_status", "shadow": True},
-            frozenset({"B-1", "A-1"}),
-            (
-                "Recovery epoch 1 begins (mass_status: a venue reports anew, or its client was "
-                f"disconnected, of A-1, B-1). {wording.SHADOW}"
-            ),
-        ),
-        (
-            {"trigger": "proof"},
-            frozenset({"A-1"}),
-            (
-                "Recovery epoch 1 begins (proof: the venue and the cache may differ, of A-1). "
-                "Recoverable strategies send only exits until it ends"
-            ),
-        ),
-    ],
-)
-def test_the_beginning_of_an_epoch_says_why_and_what_it_holds(
-    fields: dict[str, Any], concerned: frozenset[str] | None, told: str
-) -> None:
-    begun = msgspec.structs.replace(RecoveryReport("T-1", "x", 1, "startup"), **fields)
-    assert wording.opening(begun, concerned) == told

@@ -14,7 +14,6 @@ from nautilus_trader.core.uuid import UUID4
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core import recovery
 from nautilus_recovery_actor.core import verdict
-from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.happenings import Action
@@ -228,7 +227,7 @@ class Decisions:
         report = self._observer.opening_report(self.recovery)
         self._publish(MessageKind.STARTED, report)  # Gates close first
         if report.trigger != "backtest":
-            self.log.info(wording.opening(report, self.recovery.concerned))
+            self.log.info(opening(report, self.recovery.concerned))
         # Without it the next run would count from there again
         self._journal.begin(self.recovery.epoch)
         if emulated := emulated_orders(self._cache):

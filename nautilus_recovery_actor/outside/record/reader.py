@@ -14,7 +14,6 @@ from typing import TypeVar
 import msgspec
 import redis
 
-from nautilus_recovery_actor.core.journal import unreported
 from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
@@ -196,6 +195,22 @@ class RecordReader:
         for key in keys:
             ask(pipe, self._namespace.key(general_key(key)))
         return pipe.execute(raise_on_error=False)
+
+
+def unreported(kept: Collection[int], newest: int, size: int) -> list[tuple[int, int]]:
+    """
+    Return which of the last `size` epochs up to `newest` have no report: each run of them by its
+    first and last, the newest first.
+    """
+    runs: list[tuple[int, int]] = []
+    for epoch in range(newest, max(newest - size, 0), -1):
+        if epoch in kept:
+            continue
+        if runs and runs[-1][0] == epoch + 1:
+            runs[-1] = (epoch, runs[-1][1])
+        else:
+            runs.append((epoch, epoch))
+    return runs
 
 
 def _refusal(size: Any) -> str | None:
