@@ -9,7 +9,7 @@ import pytest
 
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.listeners.log import opening
+from nautilus_recovery_actor.node.listeners.log import beginning
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_the_beginning_of_an_epoch_says_why_and_what_it_holds(
     fields: dict[str, Any], concerned: frozenset[str] | None, told: str
 ) -> None:
     begun = msgspec.structs.replace(RecoveryReport("T-1", "x", 1, "startup"), **fields)
-    assert opening(begun, concerned) == told
+    assert beginning(begun, concerned) == told

@@ -23,7 +23,7 @@ from nautilus_recovery_actor import Severity
 from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor import recovery_exec_engine_config
-from nautilus_recovery_actor.outside.checks.config_facts import ARE_BUFFERED_WRITES_ON_TIME
+from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.outside.checks.config_rules import RULES as CONFIG_RULES
 from nautilus_recovery_actor.outside.checks.strategy_rules import RULES as STRATEGY_RULES

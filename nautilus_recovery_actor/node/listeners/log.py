@@ -52,7 +52,7 @@ def write(log: Logger, severity: Severity, line: str, color: LogColor = LogColor
             log.error(line)
 
 
-def opening(report: RecoveryReport, concerned: Collection[str] | None) -> str:
+def beginning(report: RecoveryReport, concerned: Collection[str] | None) -> str:
     """Return that an epoch begins, why, on which accounts, and what is held meanwhile."""
     why = _BEGUN.get(report.trigger, report.trigger)
     whose = ""
