@@ -1,46 +1,70 @@
 """
-The entry point of ``nautilus-recovery``: a readiness probe must not wait for NautilusTrader.
+The entry point of ``nautilus-recovery``: nobody who asks a small question waits for NautilusTrader.
 
 ``import nautilus_recovery_actor`` imports NautilusTrader, and has to: a message bus only streams
-messages that are known when it is made. That takes longer than a probe, or an operator, may take.
-So for a command that needs nothing but Redis the package is put in place without running it, and
-the command imports the modules that it needs. The package runs as soon as one of its public names
-is used.
+messages that are known when it is made. That takes seconds, which a probe does not have, nor
+somebody who mistyped. So the package is put in place without running it, and each command imports
+the modules that it needs. The package runs as soon as one of its public names is used.
+
+Until Ctrl-C is taken care of, it prints a traceback: so little is imported before, and not even
+``signal``, which takes its time.
 """
 
+import _signal as signal  # type: ignore[import-not-found] # The compiled part, at hand
+import os
 import sys
-from importlib.util import find_spec
-from importlib.util import module_from_spec
-from typing import Any
 
 
 __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
-_WITHOUT_NAUTILUS = {
-    *("history", "paper", "release", "repair", "resume", "serve", "status", "verify", "watch")
-}
+_INTERRUPTED = 130
 
 
 def main() -> int:
     """Run a command, and return its exit code."""
-    if _PACKAGE not in sys.modules and _WITHOUT_NAUTILUS.intersection(sys.argv[1:2]):
+    signal.signal(signal.SIGINT, _interrupted)
+    if _PACKAGE not in sys.modules:
         _put_in_place()
     from nautilus_recovery_actor.console.common import end_answer  # noqa: PLC0415
     from nautilus_recovery_actor.console.main import main as run  # noqa: PLC0415
 
-    code = run()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = run(on_interrupt=_hear_no_more)
+    except KeyboardInterrupt:  # Before anything was parsed, or after all was done
+        _interrupted()
+        raise
+    if code != _INTERRUPTED:
+        # While the interpreter takes itself apart, it would print a traceback
+        signal.signal(signal.SIGINT, _ended)
     end_answer()
     return code
 
 
+def _hear_no_more() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _interrupted(*_: object) -> None:
+    os.write(2, b"Interrupted\n")
+    os._exit(_INTERRUPTED)
+
+
+def _ended(*_: object) -> None:
+    os._exit(_INTERRUPTED)
+
+
 def _put_in_place() -> None:
+    from importlib.util import find_spec  # noqa: PLC0415
+    from importlib.util import module_from_spec  # noqa: PLC0415
+
     spec = find_spec(_PACKAGE)
     assert spec is not None
     assert spec.loader is not None
     package, execute = module_from_spec(spec), spec.loader.exec_module
 
-    def public(name: str) -> Any:
+    def public(name: str) -> object:
         if name.startswith("__") or find_spec(f"{_PACKAGE}.{name}") is not None:
             raise AttributeError(name)  # A module is imported by whoever asks for it
         del package.__dict__["__getattr__"]

@@ -11,6 +11,7 @@ from nautilus_recovery_actor.console.common import UNUSABLE
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
+from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.core.enums import Severity
@@ -63,10 +64,10 @@ def add_to(commands: Commands) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.format == "table":
         require("cli", "rich")
-    # NautilusTrader is slow to import
-    from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
-    from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.checks.preflight import preflight  # noqa: PLC0415
+    with loading():  # The package first: the target may be a node, whose bus has to know messages
+        from nautilus_recovery_actor import preflight  # noqa: PLC0415
+        from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
+        from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
 
     with stdout_to_stderr():
         target = load_target(arguments.target)

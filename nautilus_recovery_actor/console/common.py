@@ -8,9 +8,11 @@ import importlib.util
 import math
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 from typing import NoReturn
 from typing import TypeAlias
@@ -23,21 +25,26 @@ PACKAGE = "nautilus_recovery_actor"
 
 Commands: TypeAlias = "argparse._SubParsersAction[Command]"  # noqa: SLF001 (the type has no other name)
 
-# Exit codes
+# Exit codes: each means the same wherever it occurs (`status` and `watch` count their states)
 DONE = 0
 REFUSED = 1
 UNUSABLE = 2
-MISUSED = 64  # `EX_USAGE`, where 2 has another meaning
+MISUSED = 64  # `EX_USAGE`
+MISSING = 69  # `EX_UNAVAILABLE`
 INTERRUPTED = 130
 UNREAD = 141  # What a shell says of a process that `SIGPIPE` ended
+
+CODES = (
+    f"exit codes of all commands: {MISUSED} wrong usage; {MISSING} a dependency is not installed; "
+    f"{INTERRUPTED} interrupted; {UNREAD} the reader of a pipe has gone. For the others see "
+    "COMMAND --help"
+)
 
 DEFAULT_REDIS = "redis://127.0.0.1:6379"
 
 
 class Command(argparse.ArgumentParser):
-    """The parser of one command, with an exit code of its own for wrong usage."""
-
-    misused = UNUSABLE
+    """A parser of arguments, with an exit code of its own for wrong usage."""
 
     def parse_known_args(self, *given: Any, **known: Any) -> Any:
         """Return the arguments, all of which are known."""
@@ -49,13 +56,28 @@ class Command(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments, and end the process."""
         self.print_usage(sys.stderr)
-        self.exit(self.misused, f"{self.prog}: error: {message}\n")
+        self.exit(MISUSED, f"{self.prog}: error: {message}\n")
 
 
 class CommandError(Exception):
     """
     Raised when a command cannot do its job. The text is one line that says what to do.
     """
+
+    # The exit code, ``None`` for that of the command
+    code: int | None = None
+
+
+class UsageError(CommandError):
+    """Raised when the arguments of a command do not go together."""
+
+    code = MISUSED
+
+
+class MissingError(CommandError):
+    """Raised when what a command imports is not installed."""
+
+    code = MISSING
 
 
 def say(line: str) -> None:
@@ -93,8 +115,30 @@ def columns() -> int | None:
 
 def require(extra: str, *modules: str) -> None:
     """Raise if a module that a command imports is not installed."""
-    if not all(map(importlib.util.find_spec, modules)):
-        raise CommandError(f"Dependencies are missing: pip install '{PACKAGE}[{extra}]'")
+    if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
+        raise MissingError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: "
+            f"pip install '{PACKAGE}[{extra}]'"
+        )
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """End the process at once on Ctrl-C meanwhile: what is compiled may swallow the exception."""
+    try:
+        kept = signal.signal(signal.SIGINT, _interrupted)
+    except ValueError:  # Not in the main thread, which alone can be interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, kept)
+
+
+def _interrupted(*_: object) -> None:
+    complain("Interrupted")
+    os._exit(INTERRUPTED)
 
 
 def add_command(
@@ -109,7 +153,7 @@ def add_command(
     """Add a command to the parser."""
     described = {"help": text, "description": f"{sentence(text)}.", **options}
     command = commands.add_parser(name, **described)
-    command.set_defaults(run=run, unusable=unusable)
+    command.set_defaults(run=run, unusable=unusable, interrupted="Interrupted")
     return command
 
 
@@ -118,17 +162,19 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def add_trader(command: argparse.ArgumentParser) -> None:
-    """Let a command ask for a trader."""
-    default = os.environ.get("RECOVERY_TRADER") or None
+def add_trader(command: argparse.ArgumentParser, *, is_acting: bool = False) -> None:
+    """
+    Let a command ask for a trader. One that only reads takes the only trader on record by itself.
+    """
+    only = "" if is_acting else ", else the only one on record"
     command.add_argument(
         "--trader",
         metavar="ID",
-        required=default is None,
-        default=default,
+        default=os.environ.get("RECOVERY_TRADER") or None,
         type=_text,
-        help="the trader ID of the node (default: RECOVERY_TRADER)",
+        help=f"the trader ID of the node (default: RECOVERY_TRADER{only})",
     )
+    command.set_defaults(is_acting=is_acting)
 
 
 def _text(argument: str) -> str:

@@ -7,23 +7,25 @@ import os
 from importlib.util import find_spec
 
 from nautilus_recovery_actor.console.common import PACKAGE
-from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import MissingError
 from nautilus_recovery_actor.console.common import add_command
+from nautilus_recovery_actor.console.common import loading
 
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
     text = "kill a node, restart it, and see what the monitor finds"
     demo = add_command(commands, "demo", text, _demo)
+    demo.set_defaults(interrupted="Interrupted: everything that was started has been stopped")
     demo.add_argument("-v", "--verbose", action="store_true", help="list every check")
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    if not _has_demo_extra():
-        raise CommandError(f"Dependencies of the demo are missing: pip install '{PACKAGE}[demo]'")
-    # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
+    with loading():
+        if not _has_demo_extra():
+            raise MissingError(f"The demo's parts are not installed: pip install '{PACKAGE}[demo]'")
+        from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
 
     return run(is_verbose=arguments.verbose)
 

@@ -2,20 +2,17 @@
 How findings look: for a person, and for the annotations of a GitHub workflow.
 """
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import PreflightReport
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
 
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 _MAX_WIDTH = 120
+_LEAST = 20
 _STYLES = {Severity.BLOCK: "bold red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 _LEVELS = {Severity.BLOCK: "error", Severity.WARN: "warning", Severity.INFO: "notice"}
 
@@ -40,22 +37,40 @@ def summary(report: PreflightReport) -> str:
 def show(report: PreflightReport) -> None:
     """Print a report as a table, as wide as the terminal."""
     # What needs the extra is imported when it is there
-    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     from nautilus_recovery_actor.console.paper import Paper  # noqa: PLC0415
 
     console = Paper()
-    console.width = min(console.width, _MAX_WIDTH)
+    width = min(console.width, _MAX_WIDTH)
     style = _STYLES[report.findings[0].severity] if report.findings else "green"
-    console.print(Text(summary(report), style))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
+    for line in _wrapped("", summary(report), width):
+        console.print(Text(line, style), soft_wrap=True)
     for finding in report.findings:
-        table.add_row()
-        table.add_row(Text(finding.severity.value, _STYLES[finding.severity]), _finding(finding))
-    console.print(table)
+        console.print()
+        named = f"{without_secrets(finding.code)}  {without_secrets(finding.subject)}"
+        for line in _wrapped(f"{finding.severity.value:<5} ", named, width):
+            heading = Text(line)
+            heading.highlight_words([finding.severity.value], _STYLES[finding.severity])
+            heading.highlight_words([finding.code], "bold")
+            console.print(heading, soft_wrap=True)
+        for label, text in (
+            ("found", finding.message),
+            ("risk", finding.consequence),
+            ("fix", finding.remedy),
+        ):
+            start = f"{'':6}{label:<5} "
+            for line in _wrapped(start, without_secrets(text), width):
+                console.print(Text(line), soft_wrap=True)
+
+
+def _wrapped(start: str, text: str, width: int) -> Iterator[str]:
+    lines = textwrap.wrap(
+        text, max(width - len(start), _LEAST), break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines or [""]:
+        yield f"{start}{line}"
+        start = " " * len(start)
 
 
 def annotations(report: PreflightReport) -> Iterator[str]:
@@ -65,26 +80,6 @@ def annotations(report: PreflightReport) -> Iterator[str]:
         text = f"{finding.subject}: {finding.message} {finding.consequence} {finding.remedy}"
         yield f"::{level} title={_property(finding.code)}::{_data(without_secrets(text))}"
     yield without_secrets(summary(report))
-
-
-def _finding(finding: Finding) -> "RenderableType":
-    from rich.console import Group  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    lines = Table.grid(padding=(0, 1))
-    lines.add_column(no_wrap=True, style="dim")
-    lines.add_column(ratio=1, overflow="fold")
-    for label, text in (
-        ("found", finding.message),
-        ("risk", finding.consequence),
-        ("fix", finding.remedy),
-    ):
-        lines.add_row(label, Text(without_secrets(text), overflow="fold"))
-    heading = Text.assemble(
-        (without_secrets(finding.code), "bold"), f"  {without_secrets(finding.subject)}"
-    )
-    return Group(heading, lines)
 
 
 def _data(text: str) -> str:

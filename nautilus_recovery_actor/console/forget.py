@@ -18,12 +18,14 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_max_value
 from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
@@ -98,6 +100,7 @@ def _forget(arguments: argparse.Namespace) -> int:
     from nautilus_recovery_actor.outside.store.forgetting import UnknownKeyError  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.keeping import RefusedError  # noqa: PLC0415
 
+    arguments.is_acting = not arguments.list
     with connected(arguments) as client:
         try:
             return _list(arguments, client) if arguments.list else _change(arguments, client)
@@ -137,9 +140,10 @@ def _change(arguments: argparse.Namespace, client: "redis.Redis") -> int:
 
 
 def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
-    from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
-    from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
+    with loading():
+        from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
+        from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 
     _refuse_running(arguments, client)
     selection = Selection(client, namespace(arguments), arguments.max_value)
@@ -156,7 +160,7 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     taken = selection.taken
     trader = one_line(arguments.trader)
     if not taken:
-        return _nothing(arguments, trader)
+        return _nothing(arguments, client, trader)
     keeper.watch(taken)
     if not arguments.json:
         forget_tables.show_taken(f"To be taken out of the cache of {trader}", taken)
@@ -210,6 +214,7 @@ def _list(arguments: argparse.Namespace, client: "redis.Redis") -> int:
         ]
         say(msgspec.json.encode({"trader_id": trader, "kept": told}).decode())
     elif not kept:
+        _check_known(arguments, client, trader)
         say(f"Nothing is kept of {trader}: nothing was forgotten, or all of it was put back")
     else:
         forget_tables.show_kept(kept)
@@ -239,12 +244,20 @@ def _is_wished(arguments: argparse.Namespace, question: str) -> bool:
         return False
 
 
-def _nothing(arguments: argparse.Namespace, trader: str) -> int:
+def _nothing(arguments: argparse.Namespace, client: "redis.Redis", trader: str) -> int:
+    _check_known(arguments, client, trader)
     if arguments.json:
         _say_json(arguments, (), id=None, is_applied=False)
     elif arguments.all_that_stop:
         say(f"Nothing to take: no stored entry keeps {trader} from starting")
     return DONE
+
+
+def _check_known(arguments: argparse.Namespace, client: "redis.Redis", trader: str) -> None:
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+
+    if not RecordReader(client, namespace(arguments)).is_known():
+        raise CommandError(with_known(arguments, client, f"Nothing of {trader} is stored there"))
 
 
 def _not_applied(arguments: argparse.Namespace, taken: "tuple[Taken, ...]", **more: Any) -> int:

@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from nautilus_recovery_actor.console.paper import Paper
+from nautilus_recovery_actor.console.paper import Sheet
 from nautilus_recovery_actor.console.paper import plain
-from nautilus_recovery_actor.console.paper import ruled
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import Fields
 from nautilus_recovery_actor.outside.store.forgetting import Members
 from nautilus_recovery_actor.outside.store.forgetting import Taken
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.store.keeping import Kept
 from nautilus_recovery_actor.outside.store.keys import name
 
@@ -31,10 +31,10 @@ def show_taken(title: str, taken: Sequence[Taken], console: Console | None = Non
     console.print(plain(f"{title}: {_essence(taken)}", "bold"))
     if entries:
         console.print()
-        rows = ruled("entry", "what of it", "why")
+        rows = Sheet("entry", "what of it", "why")
         for entry in entries:
-            rows.add_row(plain(name(entry.key)), plain(_what(entry)), plain(entry.why))
-        console.print(rows)
+            rows.add(plain(name(entry.key)), plain(_what(entry)), plain(entry.why))
+        rows.show(console)
         console.print()
     references = "; ".join(_references(taken))
     if references:
@@ -49,19 +49,19 @@ def show_notes(notes: Iterable[str], console: Console | None = None) -> None:
 
 def show_kept(kept: Iterable[Kept], console: Console | None = None) -> None:
     """Print what was taken and is kept."""
-    rows = ruled("kept as", "taken at (UTC)", "by", "what")
+    rows = Sheet("kept as", "taken at (UTC)", "by", "what")
     for one in kept:
         named = [name(entry.key) for entry in one.entries[:_NAMED]]
         more = len(one.entries) - _NAMED
         if more > 0:
             named.append(f"and {more:,} more")
-        rows.add_row(
+        rows.add(
             plain(one.id),
             plain(moment(one.ts)),
             plain(one.operator),
             plain(", ".join(named) or "; ".join(_references(one.taken))),
         )
-    (console or Paper()).print(rows)
+    rows.show(console or Paper())
 
 
 def told(taken: Iterable[Taken]) -> dict[str, Any]:
@@ -86,17 +86,19 @@ def _essence(taken: Iterable[Taken]) -> str:
     entries = [one for one in taken if isinstance(one, Entry)]
     whole = sum(not one.left for one in entries)
     events = sum((one.count or 0) - len(one.left) for one in entries if one.left)
-    parts = [count(whole, "entry")] if whole else []
-    parts += [count(events, "repeated event")] if events else []
+    parts = [counted(whole, "entry")] if whole else []
+    parts += [counted(events, "repeated event")] if events else []
     return " and ".join(parts) or "what the indexes say of what is not stored"
 
 
 def _what(entry: Entry) -> str:
     if entry.left:
-        return f"{(entry.count or 0) - len(entry.left):,} of its {entry.count:,} events"
+        return (
+            f"{(entry.count or 0) - len(entry.left):,} of its {counted(entry.count or 0, 'event')}"
+        )
     if entry.count is None:
         return f"all, a {entry.redis_type}"
-    return f"all, {count(entry.count, 'event')}"
+    return f"all, {counted(entry.count or 0, 'event')}"
 
 
 def _references(taken: Iterable[Taken]) -> Iterable[str]:

@@ -20,16 +20,21 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import say_in_lines
+from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
+    import redis
+
     from nautilus_recovery_actor.core.report import RecoveryReport
     from nautilus_recovery_actor.outside.record.entries import Broken
     from nautilus_recovery_actor.outside.record.reader import RecordReader
+    from nautilus_recovery_actor.outside.record.rows import Row
 
 
 def add_to(commands: Commands) -> None:
@@ -75,20 +80,25 @@ def _history(arguments: argparse.Namespace) -> int:
     with connected(arguments) as client:
         view = RecordReader(client, namespace(arguments))
         if arguments.epoch is None:
-            _all(arguments, view)
+            _all(arguments, client, view)
         else:
-            _one(arguments, view)
+            _one(arguments, client, view)
     return DONE
 
 
-def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
+def _one(arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader") -> None:
     report, broken = view.report(arguments.epoch)
     if report is None:
         _complain_of(broken)
-        newest, _ = view.history(1)
+        kept: set[int] = set()
+        newest, _ = view.history(1, kept)
         last = next(newest, None)
+        gaps = view.unreported(kept)
+        if any(first <= arguments.epoch <= end for first, end in gaps):
+            _, story = _gap(arguments, view, (arguments.epoch, arguments.epoch))
+            raise CommandError(f"No report of epoch {arguments.epoch}: {story}")
         if last is None:
-            raise _nothing(arguments, view)
+            raise _nothing(arguments, client, view)
         raise CommandError(
             f"No report of epoch {arguments.epoch}: it is in progress, too old, or never existed. "
             f"The newest on record is {last.epoch}"
@@ -101,22 +111,45 @@ def _one(arguments: argparse.Namespace, view: "RecordReader") -> None:
         _show(report)
 
 
-def _all(arguments: argparse.Namespace, view: "RecordReader") -> None:
-    reports, broken = view.history(arguments.limit)
+def _all(arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader") -> None:
+    kept: set[int] = set()
+    reports, broken = view.history(arguments.limit, kept)
+    gaps = view.unreported(kept)
     first = next(reports, None)
-    if first is None:
+    if first is None and not gaps:
         _complain_of(broken)
-        raise _nothing(arguments, view)
+        raise _nothing(arguments, client, view)
+    known = reports if first is None else chain([first], reports)
     if arguments.html is not None:
-        _write(arguments, [first, *reports])
+        _write(arguments, list(known))
     elif arguments.json:
-        _dump(first, reports)
+        _dump(known)
+        for gap in gaps:
+            complain(f"Epoch {_run(gap)}: {_gap(arguments, view, gap)[1]}")
     else:
-        _list(chain([first], reports))
+        _list(arguments, view, known, gaps)
     _complain_of(broken)
 
 
-def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandError:
+def _gap(
+    arguments: argparse.Namespace, view: "RecordReader", gap: tuple[int, int]
+) -> tuple[str, str]:
+    from nautilus_recovery_actor.outside.record.status import State  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
+
+    found = node_status(arguments.trader, view.stamps(), time.time_ns())
+    if found.epoch == gap[1] and found.state is not State.NO_HEARTBEAT:
+        return "IN PROGRESS", "it is in progress"
+    return "CUT SHORT", "it left no report: the node was killed, or Redis has lost what it wrote"
+
+
+def _run(gap: tuple[int, int]) -> str:
+    return str(gap[0]) if gap[0] == gap[1] else f"{gap[0]}-{gap[1]}"
+
+
+def _nothing(
+    arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader"
+) -> CommandError:
     from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
@@ -124,10 +157,9 @@ def _nothing(arguments: argparse.Namespace, view: "RecordReader") -> CommandErro
         why = "its monitor has not finished a recovery yet, or keeps no history (history_size=0)"
     elif view.is_known():
         why = "its cache is here, but the node had no RecoveryMonitorActor"
-    elif traders := view.traders():
-        why = f"nothing is stored for it. Traders on record: {', '.join(traders)}"
     else:
-        why = "nothing is stored for it: is this its ID, and the server of the node's cache?"
+        why = "nothing is stored for it, or this is not the server of the node's cache"
+        why = with_known(arguments, client, why)
     return CommandError(f"No recovery of {trader} on record in Redis at {where}: {why}")
 
 
@@ -136,22 +168,43 @@ def _complain_of(broken: "Iterable[Broken]") -> None:
         complain(one_line(f"Cannot read {one.key}: {one.why}"))
 
 
-def _dump(first: "RecoveryReport", reports: "Iterable[RecoveryReport]") -> None:
+def _dump(reports: "Iterable[RecoveryReport]") -> None:
     # One at a time: together they may be large
-    say(f"[{first.to_bytes().decode()}")
+    before = "["
     for report in reports:
-        say(f",{report.to_bytes().decode()}")
-    say("]")
+        say(f"{before}{report.to_bytes().decode()}")
+        before = ","
+    say("]" if before == "," else "[]")
 
 
-def _list(reports: "Iterable[RecoveryReport]") -> None:
+def _list(
+    arguments: argparse.Namespace,
+    view: "RecordReader",
+    reports: "Iterable[RecoveryReport]",
+    gaps: list[tuple[int, int]],
+) -> None:
     from nautilus_recovery_actor.console import report_tables  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.rows import Row  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.rows import row  # noqa: PLC0415
 
-    rows = [Row(*map(one_line, msgspec.structs.astuple(row(report)))) for report in reports]
+    rows = []
+    count = 0
+    for report in reports:
+        while gaps and gaps[0][0] > report.epoch:
+            rows.append(_gap_row(arguments, view, gaps.pop(0)))
+        rows.append(Row(*map(one_line, msgspec.structs.astuple(row(report)))))
+        count += 1
+    if count < arguments.limit:
+        rows += [_gap_row(arguments, view, gap) for gap in gaps]
     for line in report_tables.table(rows, columns()):
         say(line)
+
+
+def _gap_row(arguments: argparse.Namespace, view: "RecordReader", gap: tuple[int, int]) -> "Row":
+    from nautilus_recovery_actor.outside.record.rows import Row  # noqa: PLC0415
+
+    result, story = _gap(arguments, view, gap)
+    return Row(_run(gap), "-", "-", result, sentence(story))
 
 
 def _show(report: "RecoveryReport") -> None:

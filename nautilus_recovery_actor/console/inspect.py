@@ -3,6 +3,7 @@
 """
 
 import argparse
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,14 +13,19 @@ from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_max_value
+from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
 
+
+if TYPE_CHECKING:
+    from nautilus_recovery_actor.outside.store.inventory import Inventory
 
 _ROWS = 50
 _NAMED = 5
@@ -34,8 +40,8 @@ def add_to(commands: Commands) -> None:
         text,
         _inspect,
         description=f"{sentence(text)}. Starts no node and changes nothing.",
-        epilog="exit codes: 0 all is there and readable; 1 broken or missing entries; "
-        "2 Redis or the trader not found",
+        epilog="exit codes: 0 all is there and readable; 1 broken or missing entries; 2 the "
+        "trader, the strategy or the instrument is not known there, or Redis cannot be used",
     )
     add_record(inspect)
     inspect.add_argument("--strategy", metavar="ID", help="show only its positions and orders")
@@ -47,21 +53,44 @@ def add_to(commands: Commands) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     require("cli", "rich")
-    # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store import reader  # noqa: PLC0415
+    with loading():
+        from nautilus_recovery_actor.console import inventory_tables  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store import keys  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store import reader  # noqa: PLC0415
 
     with connected(arguments) as client:
         inventory = reader.read(client, namespace(arguments), arguments.max_value)
         if inventory is None:
             raise _nothing(arguments, keys.owners(client))
+    _check_known("strategy", arguments.strategy, inventory.known_strategies, inventory)
+    _check_known("instrument", arguments.instrument, inventory.known_instruments, inventory)
     inventory = inventory.of(arguments.strategy, arguments.instrument)
     if arguments.json:
         say(msgspec.json.encode(inventory).decode())
     else:
         inventory_tables.show(inventory, None if arguments.all else _ROWS)
     return REFUSED if inventory.broken or inventory.missing else DONE
+
+
+def _check_known(
+    what: str, given: str | None, known: tuple[str, ...], inventory: "Inventory"
+) -> None:
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    if given is None or given in known:
+        return
+    positions, orders = len(inventory.positions), len(inventory.orders)
+    hides = f"hides {counted(positions, 'open position')} and {counted(orders, 'order')}"
+    meant = get_close_matches(given, known, 1, 0.8)
+    hint = f"did you mean {meant[0]}? " if meant else ""
+    named = ", ".join(known[:_NAMED]) or "none"
+    more = f" and {len(known) - _NAMED:,} more" if len(known) > _NAMED else ""
+    raise CommandError(
+        one_line(
+            f"Nothing stored of {inventory.trader_id} is of the {what} {given}, which {hides}: "
+            f"{hint}Known: {named}{more}"
+        )
+    )
 
 
 def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> CommandError:

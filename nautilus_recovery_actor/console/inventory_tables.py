@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nautilus_recovery_actor.console.paper import Paper
+from nautilus_recovery_actor.console.paper import Sheet
 from nautilus_recovery_actor.console.paper import plain
-from nautilus_recovery_actor.console.paper import ruled
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.index import MissingEntries
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
@@ -56,14 +55,10 @@ def _show_broken(console: Console, broken: Sequence[BrokenEntry], max_rows: int 
     if not broken:
         return
     console.print()
-    table = ruled("broken entry", "why", "consequence")
+    table = Sheet("broken entry", "why", "consequence")
     for entry in broken[:max_rows]:
-        table.add_row(plain(entry.key), plain(entry.why), plain(*_CONSEQUENCES[entry.stops_start]))
+        table.add(plain(entry.key), plain(entry.why), plain(*_CONSEQUENCES[entry.stops_start]))
     _print(console, table, len(broken), max_rows)
-    if any(entry.stops_start for entry in broken):
-        console.print(
-            plain("To start without them: nautilus-recovery forget --all-that-stop", "dim")
-        )
 
 
 def _show_missing(console: Console, missing: Sequence[MissingEntries], trader_id: str) -> None:
@@ -74,7 +69,7 @@ def _show_missing(console: Console, missing: Sequence[MissingEntries], trader_id
     for entry in missing:
         # An ID to a line, so that none is broken in two
         index = entry.index.rpartition("index:")[2]
-        console.print(plain(f"index:{index}: {count(entry.count, entry.what)}"))
+        console.print(plain(f"index:{index}: {counted(entry.count, entry.what)}"))
         for identifier in entry.named[:_NAMED]:
             console.print(plain(f"- {identifier}"))
         if (more := entry.count - _NAMED) > 0:
@@ -89,26 +84,26 @@ def _show_missing(console: Console, missing: Sequence[MissingEntries], trader_id
 
 
 def _show_accounts(console: Console, accounts: Iterable[RestoredAccount]) -> None:
-    table = ruled("account", "type", ">total", ">locked", ">free", "currency")
+    table = Sheet("account", "type", ">total", ">locked", ">free", "currency")
     for account in accounts:
         for balance in account.balances.values():
-            table.add_row(
+            table.add(
                 plain(account.account_id),
                 plain(account.account_type),
                 *(plain(_sum(n)) for n in (balance.total, balance.locked, balance.free)),
                 plain(balance.currency),
             )
-    if table.row_count:
+    if len(table):
         console.print()
-        console.print(table)
+        table.show(console)
 
 
 def _show_positions(
     console: Console, positions: Sequence[RestoredPosition], now: int, max_rows: int | None
 ) -> None:
-    table = ruled("position", "side", ">quantity", ">opened at", ">realized", ">open for")
+    table = Sheet("position", "side", ">quantity", ">opened at", ">realized", ">open for")
     for position in positions[:max_rows]:
-        table.add_row(
+        table.add(
             plain(position.position_id),
             plain(position.side),
             plain(_amount(abs(position.signed_qty))),
@@ -122,9 +117,9 @@ def _show_positions(
 def _show_orders(
     console: Console, orders: Sequence[RestoredOrder], now: int, max_rows: int | None
 ) -> None:
-    table = ruled("order", "what", "status", ">age")
+    table = Sheet("order", "what", "status", ">age")
     for order in orders[:max_rows]:
-        table.add_row(
+        table.add(
             plain(order.client_order_id),
             plain(_what(order)),
             _status(order),
@@ -155,9 +150,9 @@ def _status(order: RestoredOrder) -> Text:
 
 def _also(inventory: Inventory) -> Iterable[str]:
     yield (
-        f"Also stored: {count(inventory.closed_orders, 'closed order')}, "
-        f"{count(inventory.closed_positions, 'closed position')}, "
-        f"{count(inventory.instruments, 'instrument')}."
+        f"Also stored: {counted(inventory.closed_orders, 'closed order')}, "
+        f"{counted(inventory.closed_positions, 'closed position')}, "
+        f"{counted(inventory.instruments, 'instrument')}."
     )
     if inventory.states:
         yield f"Saved states: {', '.join(inventory.states)}"
@@ -165,8 +160,8 @@ def _also(inventory: Inventory) -> Iterable[str]:
         yield f"Last written at {moment(inventory.last_written)} UTC."
 
 
-def _print(console: Console, table: Table, rows: int, max_rows: int | None) -> None:
-    console.print(table)
+def _print(console: Console, table: Sheet, rows: int, max_rows: int | None) -> None:
+    table.show(console)
     if max_rows is not None and rows > max_rows:
         console.print(plain(f"... and {rows - max_rows:,} more: use --all to see them", "dim"))
 

@@ -13,12 +13,15 @@ from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core.lease import remedy
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import seconds
 
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _lease(arguments: argparse.Namespace) -> int:
+    arguments.is_acting = arguments.take_over
     return _take_over(arguments) if arguments.take_over else _show(arguments)
 
 
@@ -70,12 +74,15 @@ def _show(arguments: argparse.Namespace) -> int:
             status = lease_status(arguments.trader, found(client, namespace(arguments)))
         except redis.ResponseError as e:
             raise _refused(arguments, e) from e
+        if status.fence is None:  # It never had one
+            reason = with_known(arguments, client, status.reason)
+            status = msgspec.structs.replace(status, reason=reason)
     if arguments.json:
         say(msgspec.json.encode(status).decode())
     else:
-        say(one_line(f"{status.trader_id} {status.state}: {status.reason}"))
+        say_in_lines([f"{status.trader_id} {status.state}: {status.reason}"])
         if status.wait_secs and status.state.exit_code:
-            say(f"The next node waits at most {status.wait_secs:g} s for it")
+            say(f"The next node waits at most {seconds(status.wait_secs)} for it")
     return status.state.exit_code
 
 
@@ -108,7 +115,7 @@ def _say_taken(taken: "Taken") -> None:
         return
     say(
         "Its gates close with its next heartbeat, or when its lease runs out if it cannot reach "
-        f"Redis. Start the next node now: it waits for that, at most {taken.wait_secs:g} s"
+        f"Redis. Start the next node now: it waits for that, at most {seconds(taken.wait_secs)}"
     )
     say(
         "Not undone: orders that it has sent, also those still on their way, and what it still "

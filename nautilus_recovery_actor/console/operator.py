@@ -9,18 +9,21 @@ from typing import Any
 import msgspec
 
 from nautilus_recovery_actor.console.common import DONE
-from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import add_namespace
+from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core.text import one_line
 
 
@@ -73,7 +76,7 @@ def add_addressee(
     """
     Let a command ask for a running node, and why it has to do that, `reason` if nobody says so.
     """
-    add_trader(command)
+    add_trader(command, is_acting=True)
     command.add_argument(
         "--reason",
         required=reason is None,
@@ -108,16 +111,13 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> int:
-    command_and_answer = ask(arguments, action, **what)
-    if command_and_answer is None:
-        return INTERRUPTED
-    command, answer = command_and_answer
+    command, answer = ask(arguments, action, **what)
     text = one_line(answer.text)
     if arguments.json:
         addressee = {"trader_id": command.trader_id, "action": action, **what}
         say(msgspec.json.encode(addressee | msgspec.structs.asdict(answer)).decode())
     elif answer.is_accepted:
-        say(f"{command.trader_id}: {text}")
+        say_in_lines([f"{command.trader_id}: {text}"])
     else:
         refused = "" if action == "verify" else " refused"
         complain(f"{command.trader_id}{refused}: {text}")
@@ -126,25 +126,38 @@ def _command(arguments: argparse.Namespace, action: "Action", **what: Any) -> in
 
 def ask(
     arguments: argparse.Namespace, action: "Action", **what: Any
-) -> "tuple[OperatorCommand, CommandAnswer] | None":
-    """Send a command to a running node, and return it with its answer, ``None`` if interrupted."""
+) -> "tuple[OperatorCommand, CommandAnswer]":
+    """Send a command to a running node, and return it with its answer."""
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
     from nautilus_recovery_actor.outside import remote  # noqa: PLC0415
 
+    if arguments.trader is None:
+        with connected(arguments):
+            pass  # It names those on record
     try:
         command = OperatorCommand.new(
             arguments.trader, action, arguments.reason, valid_secs=arguments.timeout, **what
         )
     except ValueError as e:
-        raise CommandError(str(e)) from e
+        raise UsageError(str(e)) from e
+    arguments.interrupted = (
+        "Interrupted before the node answered: its log says whether it did what was asked"
+    )
     try:
         server = arguments.database or arguments.redis
         answer = remote.send(command, server, namespace(arguments), arguments.redis)
+    except remote.NoNodeError as e:
+        raise CommandError(_with_known(arguments, str(e))) from e
     except (remote.RemoteError, RedisUnusableError) as e:
         raise CommandError(str(e)) from e
-    except KeyboardInterrupt:
-        complain("Interrupted before the node answered: its log says whether it did what was asked")
-        return None
     return command, answer
+
+
+def _with_known(arguments: argparse.Namespace, line: str) -> str:
+    try:
+        with connected(arguments) as client:
+            return with_known(arguments, client, line)
+    except CommandError:
+        return line

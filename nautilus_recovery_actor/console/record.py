@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_trader
-from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.console.common import complain
 
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.node.link.address import Namespace
 
 
-def add_record(command: argparse.ArgumentParser) -> None:
+def add_record(command: argparse.ArgumentParser, *, is_acting: bool = False) -> None:
     """Let a command ask of which trader, and where that is stored."""
-    add_trader(command)
+    add_trader(command, is_acting=is_acting)
     add_redis(command, "the server of the node's cache")
     add_namespace(command)
 
@@ -57,18 +58,39 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
     """Connect to the server, and disconnect at the end."""
     import redis  # noqa: PLC0415
 
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
     from nautilus_recovery_actor.node.link.client import connect  # noqa: PLC0415
 
     try:
         with closing(connect(arguments.redis, timeout_secs)) as client:
+            if getattr(arguments, "trader", "") is None:
+                _choose_trader(arguments, client)
             yield client
     except RedisUnusableError as e:
         raise CommandError(str(e)) from e
     except redis.RedisError as e:
-        why = one_line(str(e)).rstrip(".")
-        raise CommandError(
-            f"Redis at {address(arguments.redis)} cannot be used ({why}): "
-            "is it running, and is this the server of the node's cache?"
-        ) from e
+        from nautilus_recovery_actor.outside.causes import unusable  # noqa: PLC0415
+
+        raise CommandError(unusable(e, arguments.redis)) from e
+
+
+def _choose_trader(arguments: argparse.Namespace, client: "redis.Redis") -> None:
+    from nautilus_recovery_actor.outside.record import traders  # noqa: PLC0415
+
+    found = traders.traders(client)
+    if arguments.is_acting or len(found) != 1:
+        raise UsageError(f"Give --trader, or set RECOVERY_TRADER. {traders.known(client)}")
+    (only,) = found
+    complain(f"No --trader was given: this is {traders.options(only)}, the only one on record")
+    arguments.trader, arguments.instance_id = only.trader_id, only.instance_id
+    arguments.no_prefix = not only.use_trader_prefix
+
+
+def with_known(arguments: argparse.Namespace, client: "redis.Redis", line: str) -> str:
+    """Return a line about a trader, with those on record besides if this one is not."""
+    from nautilus_recovery_actor.outside.record import traders  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
+
+    if RecordReader(client, namespace(arguments)).stamps().heartbeat is not None:
+        return line
+    return f"{line}{'' if line.endswith('?') else '.'} {traders.known(client)}"

@@ -11,10 +11,10 @@ import msgspec
 
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console.common import DONE
-from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import positive
@@ -22,10 +22,12 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import seconds
 
 
 if TYPE_CHECKING:
@@ -88,23 +90,21 @@ def _apply(
     arguments: argparse.Namespace, before: "RecoveryReport", steps: "tuple[RepairStep, ...]"
 ) -> int:
     plan = plan_id(steps)
-    asked = operator.ask(arguments, "repair", instrument_id=arguments.instrument, plan_id=plan)
-    if asked is None:
-        return INTERRUPTED
-    command, answer = asked
+    command, answer = operator.ask(
+        arguments, "repair", instrument_id=arguments.instrument, plan_id=plan
+    )
     if not answer.is_accepted:
         complain(f"{command.trader_id} refused: {one_line(answer.text)}")
         return REFUSED
     if not arguments.json:
         say(f"{command.trader_id}: {one_line(answer.text)}")
-    try:
-        after = _outcome(arguments, before.epoch, plan)
-    except KeyboardInterrupt:
-        complain("Interrupted: the node goes on, `nautilus-recovery history` says how it ends")
-        return INTERRUPTED
+    arguments.interrupted = (
+        "Interrupted: the node goes on, `nautilus-recovery history` says how it ends"
+    )
+    after = _outcome(arguments, before.epoch, plan)
     if after is None:
         raise CommandError(
-            f"The repair has not ended within {arguments.wait:g} s: look at it with "
+            f"The repair has not ended within {seconds(arguments.wait)}: look at it with "
             "`nautilus-recovery status`"
         )
     if arguments.json:
@@ -124,11 +124,12 @@ def _newest(arguments: argparse.Namespace) -> "RecoveryReport":
         reports, _ = reader.history(1)
         newest = next(reports, None)
         stamps = reader.stamps()
-    if newest is None:
-        raise CommandError(
-            f"No recovery of {one_line(arguments.trader)} on record: is this its ID, and the "
-            "server of the node's cache?"
-        )
+        if newest is None:
+            line = (
+                f"No recovery of {one_line(arguments.trader)} on record: is this its ID, and the "
+                "server of the node's cache?"
+            )
+            raise CommandError(with_known(arguments, client, line))
     if stamps.heartbeat is not None and stamps.heartbeat.epoch > newest.epoch:
         raise CommandError(
             f"Recovery epoch {stamps.heartbeat.epoch} is in progress: try again when it has ended"
@@ -172,7 +173,7 @@ def _dump(report: "RecoveryReport", instrument_id: str) -> None:
 
 def _is_agreed(count: int) -> bool:
     if not sys.stdin.isatty():
-        raise CommandError("Nobody can be asked here: give --apply to have the plan carried out")
+        raise UsageError("Nobody can be asked here: give --apply to have the plan carried out")
     try:
         answer = input(f"Carry out {'this step' if count == 1 else f'these {count} steps'}? [y/N] ")
     except EOFError:

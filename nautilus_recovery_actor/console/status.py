@@ -4,24 +4,26 @@
 
 import argparse
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from nautilus_recovery_actor.console.common import MISUSED
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.common import say_in_lines
 from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
@@ -50,7 +52,6 @@ def add_to(commands: Commands) -> None:
         description=f"{sentence(text)}. Meant for readiness probes.",
         epilog=CODES,
     )
-    status.misused = MISUSED
     add_record(status)
     add_max_age(status)
     status.add_argument(
@@ -86,16 +87,20 @@ def _status(arguments: argparse.Namespace) -> int:
             record = reader.current()
             if is_late(record, time.time_ns()):
                 record = msgspec.structs.replace(record, refused=reader.refused())
-            lease = _lease(client, namespace(arguments))
+            found = node_status(
+                arguments.trader, record, time.time_ns(), arguments.max_age, arguments.strict
+            )
+            if record.heartbeat is None and not record.broken:
+                reason = with_known(arguments, client, found.reason)
+                found = msgspec.structs.replace(found, reason=reason)
+            found = msgspec.structs.replace(found, lease=_lease(client, namespace(arguments)))
+    except UsageError:
+        raise
     except CommandError as e:
         if not arguments.json:
             raise
-        found = NodeStatus(trader_id=arguments.trader, state=State.NO_HEARTBEAT, reason=str(e))
-    else:
-        found = node_status(
-            arguments.trader, record, time.time_ns(), arguments.max_age, arguments.strict
-        )
-        found = msgspec.structs.replace(found, lease=lease)
+        trader_id = arguments.trader or ""
+        found = NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=str(e))
     if arguments.json:
         say(msgspec.json.encode(found).decode())
     else:
@@ -116,48 +121,50 @@ def _lease(client: "redis.Redis", where: "Namespace") -> str:
 
 def show(found: "NodeStatus") -> None:
     """Print the status of a node."""
-    say(one_line(f"{found.trader_id} {found.state}: {found.reason}"))
-    _show_storage(found)
-    _show_blocks(found)
+    say_in_lines(_lines(found))
+
+
+def _lines(found: "NodeStatus") -> Iterator[str]:
+    yield f"{found.trader_id} {found.state}: {found.reason}"
+    yield from _storage_lines(found)
+    yield from _block_lines(found)
     if found.proven_age_secs is not None:
-        say(one_line(wording.proven(found.proven_age_secs, is_old=found.is_proof_old)))
+        yield wording.proven(found.proven_age_secs, is_old=found.is_proof_old)
     if found.unprotected:
-        say(one_line(wording.unprotected(found.unprotected, found.unprotected_more)))
+        yield wording.unprotected(found.unprotected, found.unprotected_more)
     if found.orphan_exits:
-        say(one_line(f"Exits without a position: {wording.concerned(found.orphan_exits)}"))
+        yield f"Exits without a position: {wording.concerned(found.orphan_exits)}"
     if found.absent_strategies:
         named = wording.concerned(found.absent_strategies)
-        say(one_line(f"Of strategies that the node does not run: {named}"))
+        yield f"Of strategies that the node does not run: {named}"
     for line in wording.first_corrections(found.corrections):
-        say(one_line(line))
+        yield line
     repairs = map(wording.repair_line, found.repairs)
     for line in (*repairs, *wording.waiting(found.repairs, found.trader_id)):
-        say(one_line(line))
+        yield line
     for account in found.accounts:
         if proof := wording.proof_of(account):
-            say(one_line(f"{account.account_id} {proof}"))
-    _show_monitor(found)
+            yield f"{account.account_id} {proof}"
+    yield from _monitor_lines(found)
 
 
-def _show_monitor(found: "NodeStatus") -> None:
+def _monitor_lines(found: "NodeStatus") -> Iterator[str]:
     if found.lease:
-        say(f"Lease: {found.lease}")
+        yield f"Lease: {found.lease}"
     if found.is_shadow:
-        say(wording.SHADOW)
+        yield wording.SHADOW
 
 
-def _show_storage(found: "NodeStatus") -> None:
+def _storage_lines(found: "NodeStatus") -> Iterator[str]:
     from nautilus_recovery_actor.outside.record.rows import incident_line  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.rows import stale_line  # noqa: PLC0415
 
-    for incident in found.storage:
-        say(one_line(incident_line(incident)))
-    for stale in found.stale_caches:
-        say(one_line(stale_line(stale)))
+    yield from map(incident_line, found.storage)
+    yield from map(stale_line, found.stale_caches)
 
 
-def _show_blocks(found: "NodeStatus") -> None:
+def _block_lines(found: "NodeStatus") -> Iterator[str]:
     for instrument_id in found.blocked_instruments:
         until = found.released_until.get(instrument_id)
         released = "" if until is None else f", released until {moment(until)} UTC"
-        say(one_line(f"Blocked: {instrument_id}{released}"))
+        yield f"Blocked: {instrument_id}{released}"

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nautilus_recovery_actor.console.common import INTERRUPTED
-from nautilus_recovery_actor.console.common import MISUSED
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import columns
@@ -24,6 +22,7 @@ from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
+from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.console.status import CODES
 from nautilus_recovery_actor.console.status import NO_HEARTBEAT
 from nautilus_recovery_actor.console.status import add_max_age
@@ -49,7 +48,7 @@ def add_to(commands: Commands) -> None:
     watch = add_command(
         commands, "watch", text, _watch, unusable=NO_HEARTBEAT, epilog=f"{CODES}; 130 interrupted"
     )
-    watch.misused = MISUSED
+    watch.set_defaults(interrupted="Interrupted: the node is not affected")
     add_record(watch)
     add_max_age(watch)
     watch.add_argument("--follow", action="store_true", help="keep watching after the end")
@@ -63,11 +62,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    try:
-        with _screen(arguments) as (emit, show), connected(arguments) as client:
-            return _follow(arguments, client, emit, show)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    with _screen(arguments) as (emit, show), connected(arguments) as client:
+        return _follow(arguments, client, emit, show)
 
 
 def _follow(
@@ -83,16 +79,21 @@ def _follow(
     from nautilus_recovery_actor.outside.record.stream import MessageStream  # noqa: PLC0415
 
     where = namespace(arguments)
+    nothing = ""
     view, stream = RecordReader(client, where), MessageStream(client, where)
     changes = Changes(arguments.trader)
     began = time.monotonic()
     deadline = math.inf if arguments.timeout is None else began + arguments.timeout
     stream.begin()
     record, read_at = view.current(), began
+    if record.heartbeat is None and not record.broken:
+        nothing = with_known(arguments, client, node_status(arguments.trader, record, 0).reason)
     while True:
         now = time.time_ns()
         found = node_status(arguments.trader, record, now, arguments.max_age)
         beat = record.heartbeat
+        if beat is None and nothing:
+            found = msgspec.structs.replace(found, reason=nothing)
         for change in changes.look(found, beat.ts if beat else None, record.report, now):
             emit(change)
         show(found)

@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.journal import Store
 from nautilus_recovery_actor.core.names import CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import DAMAGED_CHECKPOINT_KEY
 from nautilus_recovery_actor.core.names import STALE_CHECKPOINT_KEY
+from nautilus_recovery_actor.core.text import counted
 
 
 FORMAT_VERSION = 1
@@ -180,7 +181,9 @@ class CheckpointJournal:
         checkpoint = Checkpoint(self._run, last.sequence + 1, ts, dict(state), self._saves)
         data = encode(checkpoint)
         if len(data) > self._max_bytes:
-            raise CheckpointError(f"it has {len(data)} bytes; the limit is {self._max_bytes}")
+            raise CheckpointError(
+                f"it has {counted(len(data), 'byte')}; the limit is {self._max_bytes}"
+            )
         # What could not be read has a copy, and is replaced
         for slot in {checkpoint.sequence % CHECKPOINT_SLOTS, *self._damaged}:
             self.add(self._key(CHECKPOINT_KEY, slot), data)

@@ -12,6 +12,7 @@ from nautilus_recovery_actor.core.lease import Process
 from nautilus_recovery_actor.core.names import UNLEASED
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import seconds
 
 
 # No command needs as much (bytes), and what takes more is not read
@@ -141,12 +142,12 @@ def unanswered(trader_id: str, secs: float, seen: Seen, gone: str, *, is_taken: 
         return f"{gone}. {what}"
     if is_taken:
         return (
-            f"{trader}{where} has taken the command, and has not answered within {secs:g} s: "
+            f"{trader}{where} has taken the command, and has not answered within {seconds(secs)}: "
             "its log says what it did"
         )
     return (
-        f"No answer from {trader}{where} within {secs:g} s: it starts, its event loop is blocked, "
-        f"or its process is paused. {_NONE}"
+        f"No answer from {trader}{where} within {seconds(secs)}: it starts, its event loop is "
+        f"blocked, or its process is paused. {_NONE}"
     )
 
 

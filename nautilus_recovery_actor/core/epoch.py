@@ -13,6 +13,8 @@ import msgspec
 
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.text import counted
+from nautilus_recovery_actor.core.text import seconds
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -321,7 +323,7 @@ def decide(  # noqa: C901  One case each
             return _failed(
                 state,
                 FailureReason.RECONCILIATION_FAILED,
-                f"More than {timing.storm_epochs} new recoveries within "
+                f"More than {counted(timing.storm_epochs, 'new recovery')} within "
                 f"{timing.storm_window / 60e9:g} min: the connection or the venue is not stable. "
                 "Trading stays disabled until `nautilus-recovery resume`, or a restart",
             )
@@ -399,8 +401,8 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
         return _failed(
             state,
             FailureReason.TIMEOUT,
-            f"The trader did not start within {timing.startup / 1e9:g} s: a venue does not answer, "
-            "or reconciliation takes longer than `startup_timeout_secs`",
+            f"The trader did not start within {seconds(timing.startup / 1e9)}: a venue does not "
+            "answer, or reconciliation takes longer than `startup_timeout_secs`",
         )
     if woke.flagged != state.flagged:
         settle_at = woke.now + timing.settle
@@ -423,7 +425,7 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
             state,
             FailureReason.TIMEOUT,
             f"Reconciliation events kept arriving: no quiet {timing.settle / 1e6:g} ms within "
-            f"{timing.verify / 1e9:g} s; something is still trading, stop it and restart",
+            f"{seconds(timing.verify / 1e9)}; something is still trading, stop it and restart",
         )
     return state, None
 

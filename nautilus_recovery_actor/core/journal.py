@@ -152,6 +152,13 @@ class RecoveryJournal:
         stored: int = self._read(EPOCH_KEY, _Epoch) or 0
         return max([stored, *(entry.epoch for entry in self._history(_Stamp))])
 
+    def cut_short(self) -> int | None:
+        """Return the newest epoch, if it has begun and left no report."""
+        if not self._history_size or not (epoch := self._read(EPOCH_KEY, _Epoch)):
+            return None
+        kept = self._read(HISTORY_KEY.format(slot=epoch % self._history_size), _Stamp)
+        return None if kept is not None and kept.epoch == epoch else epoch
+
     def begin(self, epoch: int) -> None:
         """Record that `epoch` has begun."""
         self._store.add(EPOCH_KEY, msgspec.json.encode(epoch))

@@ -18,6 +18,8 @@ from nautilus_recovery_actor.core.happenings import Proved
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.text import counted
+from nautilus_recovery_actor.core.text import seconds
 
 
 _SEC = 1_000_000_000
@@ -362,7 +364,7 @@ def _unanswered(account_id: str, proved: Proved, pace: Pace, policy: Policy) -> 
         Kind.UNPROVEN_REPORT,
         account_id,
         venue="no answer",
-        detail=f"{account_id} has answered with errors for {pace.limit / _SEC:g} s or more "
+        detail=f"{account_id} has answered with errors for {seconds(pace.limit / _SEC)} or more "
         f"({problems.get(account_id)}), so nothing about it is proven: the venue keeps being "
         "asked, and trading goes on once it answers; check the log for errors of its client",
     )
@@ -412,10 +414,6 @@ def said(proved: Proved, report: RecoveryReport) -> tuple[bool, str]:
         return False, "; ".join(problems)
     if not proved.answers:
         return False, "Nothing is proven: there is no account that can be asked"
-    instruments = _counted(proved.instruments, "instrument")
-    accounts = _counted(len(proved.answers), "account")
+    instruments = counted(proved.instruments, "instrument")
+    accounts = counted(len(proved.answers), "account")
     return True, f"Proven: {instruments} of {accounts} agree with the venue"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")

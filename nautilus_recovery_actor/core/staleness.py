@@ -14,6 +14,7 @@ from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.liveness import max_age_of
 from nautilus_recovery_actor.core.order_ids import made_at
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import moment
 
 
@@ -121,7 +122,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
                 return Staleness(knows, self.has, not one.is_rewritten)
         beats = (beat.beats if beat is not None else None) or 0
         if self.beside is not None and self.beside.beats < beats:
-            knows = f"{beats} heartbeats written, of which Redis has {self.beside.beats}"
+            knows = f"{counted(beats, 'heartbeat')} written, of which Redis has {self.beside.beats}"
             return Staleness(knows, self.has)
         restored = max(self.epoch, 0 if beat is None else beat.epoch)
         for beside in (self.beside, self.elsewhere):

@@ -6,6 +6,7 @@ import textwrap
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from decimal import Decimal
 
 
 # Fits a terminal of 80 columns
@@ -13,6 +14,9 @@ _WIDTH = 79
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_NS = 1_000_000_000
+_HOUR_SECS = 3_600
+_CENTURY_SECS = 100 * 365 * 86_400
 
 
 def one_line(text: str) -> str:
@@ -29,13 +33,39 @@ def moment(ns: int, *, digits: int = 0) -> str:
 
 def duration(nanoseconds: int) -> str:
     """Return a time in its two largest units."""
-    seconds = max(nanoseconds, 0) // 1_000_000_000
+    seconds = max(nanoseconds, 0) // _NS
     parts = []
     for unit, size in _UNITS:
         count, seconds = divmod(seconds, size)
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2]) or "less than 1 s"
+
+
+def seconds(secs: float) -> str:
+    """Return a time in seconds, to the millisecond, and one of hours in its two largest units."""
+    if not secs < _CENTURY_SECS:
+        return "more than a hundred years" if secs > 0 else "an unknown time"
+    if secs >= _HOUR_SECS:
+        return duration(round(secs * _NS))
+    text = f"{secs:.3f}".rstrip("0").rstrip(".")
+    return "less than 0.001 s" if text == "0" and secs > 0 else f"{text} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are, such as ``1 open order`` and ``2 entries``."""
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return what several are called, also of either of two: ``known order or trade``."""
+    one = [f"{part[:-1]}ies" if part.endswith("y") else f"{part}s" for part in noun.split(" or ")]
+    return " and ".join(one)
+
+
+def signed(number: Decimal) -> str:
+    """Return a number with its sign, which zero has none of."""
+    return f"{number:+f}" if number else "0"
 
 
 def wrapped(line: str, width: int = _WIDTH) -> list[str]:

@@ -26,8 +26,10 @@ from nautilus_recovery_actor.core.report import PositionRecovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.core.text import signed
 from nautilus_recovery_actor.core.text import wrapped
 
 
@@ -84,11 +86,14 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
         for account in report.accounts
         if (proof := proof_of(account))
     ]
-    logged += [
-        (Severity.INFO, position_line(change))
+    changed = [
+        change
         for change in report.positions
         if change.qty_before != change.qty_after or change.qty_after != change.qty_venue
     ]
+    logged += [(Severity.INFO, position_line(change)) for change in changed[:_MAX_LINES]]
+    if (more := len(changed) - _MAX_LINES) > 0:
+        logged.append((Severity.INFO, f"More changed positions, only in the report: {more}"))
     logged += [(Severity.WARN, lost_line(lost)) for lost in report.lost_orders[:_MAX_LOST_LINES]]
     if (more := len(report.lost_orders) - _MAX_LOST_LINES) > 0:
         logged.append((Severity.WARN, f"More lost orders, only in the report: {more}"))
@@ -96,7 +101,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     untold: Counter[tuple[Severity, DiscrepancyKind]] = Counter()
     for found in report.discrepancies:
         told[found.kind] += 1
-        if found.kind.is_difference or told[found.kind] <= _MAX_LINES:
+        if severity_of(found) is Severity.BLOCK or told[found.kind] <= _MAX_LINES:
             logged.append((severity_of(found), discrepancy_line(found)))
         else:
             untold[severity_of(found), found.kind] += 1
@@ -109,28 +114,37 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
 def blocks(report: RecoveryReport) -> list[str]:
     """Return for each strategy what happened to it while the node was away, as a block of lines."""
     return [
-        "\n".join(part for line in block(report, strategy) for part in wrapped(line))
+        "\n".join(part for line in block(report, strategy, _MAX_LINES) for part in wrapped(line))
         for strategy in report.strategies
         if report.trigger == "startup" or _is_touched(strategy)
     ]
 
 
-def block(report: RecoveryReport, strategy: StrategyRecovery) -> Iterator[str]:
-    """Return what happened to one strategy while the node was away, in lines of any length."""
+def block(
+    report: RecoveryReport, strategy: StrategyRecovery, most: int | None = None
+) -> Iterator[str]:
+    """
+    Return what happened to one strategy while the node was away, in lines of any length: of its
+    positions the first and of its orders the newest, at most so many of each.
+    """
     yield strategy.strategy_id
     yield f"  {absence(report)}"
-    for position in strategy.positions:
+    for position in strategy.positions[:most]:
         yield (
             f"  Position {position.position_id}: "
-            f"{signed(position.qty_before)} -> {signed(position.qty_after)}"
+            f"{held(position.qty_before)} -> {held(position.qty_after)}"
         )
         yield from _effect_lines("real", position.real, position)
         yield from _effect_lines("made up", position.synthetic, position)
+    if most is not None and (more := len(strategy.positions) - most) > 0:
+        yield f"  More positions, only in the report: {more:,}"
     if strategy.order_counts:
         counts = (f"{count} {status}" for status, count in strategy.order_counts.items())
         yield f"  Orders closed: {', '.join(counts)}"
-    for order in strategy.orders:
+    for order in strategy.orders[-most:] if most else strategy.orders:
         yield f"    {_ended_order_line(order)}"
+    if most is not None and (more := len(strategy.orders) - most) > 0:
+        yield f"    Older ones, only in the report: {more:,}"
     for balance in report.balances:
         if balance.account_id in strategy.accounts:
             yield f"  {balance_line(balance)}"
@@ -159,6 +173,11 @@ def verdict(report: RecoveryReport) -> str:
 def result(report: RecoveryReport) -> str:
     """Return the outcome, or the reason of the failure."""
     return str(report.failure or report.outcome or "UNFINISHED")
+
+
+def cut_short(epochs: str) -> str:
+    """Return what is known of epochs that left no report."""
+    return f"{epochs} left no report: the node was killed, or Redis has lost what it wrote"
 
 
 def opened(report: RecoveryReport) -> str:
@@ -267,9 +286,11 @@ def _names(given: tuple[str, ...]) -> str:
 def _effect_lines(name: str, effect: FillEffect, position: PositionRecovery) -> Iterator[str]:
     if effect.fills:
         pnl = effect.realized_pnl
-        realized = "PnL unknown" if pnl is None else f"{pnl.normalize():+f} {position.currency}"
-        count = _counted(effect.fills, "fill")
-        yield f"    {f'{name}:':<9}{count}, {effect.qty:+f}, realized {realized}"
+        realized = (
+            "PnL unknown" if pnl is None else f"{signed(pnl.normalize())} {position.currency}"
+        )
+        count = counted(effect.fills, "fill")
+        yield f"    {f'{name}:':<9}{count}, {signed(effect.qty)}, realized {realized}"
 
 
 def _ended_order_line(order: EndedOrder) -> str:
@@ -302,7 +323,7 @@ def correction_line(made: CorrectionMade) -> str:
     where = f"{made.instrument_id} ({made.account_id})" if made.instrument_id else made.account_id
     # The count says it all where everything of an account is meant
     detail = f": {made.detail}" if made.detail and made.instrument_id else ""
-    return f"{made.name} {where}: {_counted(made.count, what)} {how}{detail}"
+    return f"{made.name} {where}: {counted(made.count, what)} {how}{detail}"
 
 
 def first_corrections(corrections: Sequence[CorrectionMade]) -> Iterator[str]:
@@ -332,7 +353,7 @@ def waiting(steps: Sequence[RepairStep], trader_id: str) -> Iterator[str]:
     """Return what a plan waits for, if there is one."""
     if count := sum(step.state == "planned" for step in steps):
         yield (
-            f"{_counted(count, 'repair')} planned: look at the plan, and have it carried out, with "
+            f"{counted(count, 'repair')} planned: look at the plan, and have it carried out, with "
             f"`nautilus-recovery repair --trader {trader_id}`"
         )
 
@@ -340,7 +361,7 @@ def waiting(steps: Sequence[RepairStep], trader_id: str) -> Iterator[str]:
 def proof_of(account: AccountRecovery) -> str:
     """Return whether an account has answered alike, which is no word on the cache yet."""
     if account.ts_proof is not None:
-        answers = _counted(account.answers, "answer")
+        answers = counted(account.answers, "answer")
         return f"answered alike: {answers}, the last at {moment(account.ts_proof)[11:]} UTC"
     if account.answers == 1:
         return "not confirmed by a second answer"
@@ -352,20 +373,20 @@ def position_line(change: PositionChange) -> str:
     venue = change.qty_venue
     return (
         f"Position {change.position_id} ({change.account_id}): "
-        f"{signed(change.qty_before)} -> {signed(change.qty_after)}, "
-        f"{'not reported by the venue' if venue is None else f'venue {signed(venue)}'}"
+        f"{held(change.qty_before)} -> {held(change.qty_after)}, "
+        f"{'not reported by the venue' if venue is None else f'venue {held(venue)}'}"
     )
 
 
 def lost_line(lost: LostOrder) -> str:
     """Return what became of an order that the cache never saw."""
-    where = "missing from the cache"
+    where, side = "missing from the cache", "SELL" if lost.qty < 0 else "BUY"
     if lost.booked_under is not None:
         where = f"now booked under {lost.booked_under}"
     return (
         f"Lost order {lost.client_order_id} ({lost.account_id}): sent by {lost.strategy_id}, never "
         f"stored, {where}; {lost.instrument_id} {lost.status}, "
-        f"{lost.filled_qty:+f} of {lost.qty:+f} filled"
+        f"{side} {abs(lost.qty):f}, {abs(lost.filled_qty):f} filled"
     )
 
 
@@ -398,13 +419,9 @@ def release_line(one: Override) -> str:
     )
 
 
-def signed(quantity: Decimal) -> str:
+def held(qty: Decimal) -> str:
     """Return the quantity of a position."""
-    return f"{quantity:+f}" if quantity else "flat"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what.replace(' or ', 's and ')}s"
+    return signed(qty) if qty else "flat"
 
 
 def proven(age_secs: float, *, is_old: bool) -> str:

@@ -17,13 +17,12 @@ from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.delivery import NobodyHearsError
 from nautilus_recovery_actor.core.delivery import Seen
 from nautilus_recovery_actor.core.lease import Process
-from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.address import address
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
 from nautilus_recovery_actor.node.link.client import connect
 from nautilus_recovery_actor.node.link.process import does_run
+from nautilus_recovery_actor.outside.causes import unusable
 from nautilus_recovery_actor.outside.holding import found
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 
@@ -71,12 +70,9 @@ def send(
     except NobodyHearsError as e:
         raise NoNodeError(str(e)) from e
     except redis.RedisError as e:
-        why = one_line(str(e)).rstrip(".")
-        what = "is it running, and is this the server of the node's cache?"
-        if exchange is not None and exchange.is_sent:
-            what = "the node's log says whether it did what was asked"
-        text = f"Redis at {address(url)} cannot be used ({why}): {what}"
-        raise RedisUnusableError(text) from e
+        is_sent = exchange is not None and exchange.is_sent
+        what = "the node's log says whether it did what was asked" if is_sent else ""
+        raise RedisUnusableError(unusable(e, url, what)) from e
 
 
 class _Exchange:

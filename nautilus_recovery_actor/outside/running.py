@@ -11,6 +11,7 @@ from nautilus_recovery_actor.core.liveness import liveness
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.holding import why_held
 from nautilus_recovery_actor.outside.record.reader import RecordReader
@@ -49,7 +50,7 @@ def _why_alive(client: redis.Redis, namespace: Namespace, is_unreadable_gone: bo
         case Life.ALIVE:
             return (
                 f"A node of {trader_id} runs, its last heartbeat is {age} old: stop it first. "
-                f"If it was killed, wait until that is older than {life.max_age_secs:g} s"
+                f"If it was killed, wait until that is older than {seconds(life.max_age_secs)}"
             )
         case Life.AHEAD:
             return (

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterator
 
 
-_LEAST_WIDTH = 20
+_LEAST_WIDTH = 36
+_BELOW = " " * 7
 # From here on a time is given in minutes
 _LONG_SECS = 120
 
@@ -17,11 +18,21 @@ def roughly(seconds: float) -> str:
 
 
 def hanging(start: str, text: str, width: int | None) -> Iterator[str]:
-    """Return a row whose last column goes on below itself where it does not fit."""
-    parts = [text]
-    if width is not None:
-        room = max(width - len(start), _LEAST_WIDTH)
-        parts = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
-    for part in parts:
+    """
+    Return a row whose last column goes on below itself where it does not fit, or stands below the
+    others where it has too little room there. No word is broken.
+    """
+    if width is None:
+        yield f"{start}{text}".rstrip()
+        return
+    room = width - len(start)
+    longest = max(map(len, text.split()), default=0)
+    if len(text) > room and (room < _LEAST_WIDTH or longest > room):
+        yield start.rstrip()
+        start, room = _BELOW, width - len(_BELOW)
+    parts = textwrap.wrap(
+        text, max(room, _LEAST_WIDTH), break_long_words=False, break_on_hyphens=False
+    )
+    for part in parts or [""]:
         yield f"{start}{part}".rstrip()
         start = " " * len(start)

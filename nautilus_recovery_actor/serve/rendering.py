@@ -73,7 +73,7 @@ PAGE.globals.update(
     counting=counting,
     link=link,
     px=lambda value: "" if value is None else f"{value:f}",
-    qty=wording.signed,
+    qty=wording.held,
     rows=rows,
     timeline=timeline,
     view=view,

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait
 from typing import Any
 
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.supervised import inside
 from nautilus_recovery_actor.supervised import server
 from nautilus_recovery_actor.supervised.endings import Ending
@@ -158,11 +159,11 @@ class NodeProcess:
         if self._phase is Phase.BUILDING:
             if self._asked.signal is not None:
                 return self._not_started()
-            why = f"the node was not built within {self._build_secs:g} s, and was killed"
+            why = f"the node was not built within {seconds(self._build_secs)}, and was killed"
         elif self._ending is not None:
             return self._ending  # Only its process had not ended
         else:
-            why = f"the node did not stop within {self._stop_secs:g} s, and was killed"
+            why = f"the node did not stop within {seconds(self._stop_secs)}, and was killed"
         states = dict.fromkeys(server.state(one) for one in self._servers)
         return Ending(Exit.TRY_AGAIN, ". ".join([why, *states]))
 

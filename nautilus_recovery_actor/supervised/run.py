@@ -9,6 +9,8 @@ from collections.abc import Callable
 from nautilus_trader.common.component import is_logging_initialized
 from nautilus_trader.live.node import TradingNode
 
+from nautilus_recovery_actor.core.text import seconds
+
 
 _FIRST_PAUSE_SECS = 1.0
 _LONGEST_PAUSE_SECS = 60.0
@@ -98,7 +100,7 @@ def run_supervised(
             is_over = ending.code != Exit.TRY_AGAIN or not again or asked.signal is not None
             if is_over:
                 return _told(ending.code, ending.why, say)
-            say(f"{ending.why}: again in {pause:g} s, {again} left")
+            say(f"{ending.why}: again in {seconds(pause)}, {again} left")
             asked.sleep(pause)
             if asked.signal is not None:
                 return _told(128 + asked.signal, f"{asked.signal.name} between two starts", say)

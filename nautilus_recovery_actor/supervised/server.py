@@ -10,6 +10,7 @@ import msgspec
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import TradingNodeConfig
 
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.address import database_url
@@ -161,7 +162,7 @@ def stopped_by_entries(server: Server) -> Ending | None:
 def _taken(entry: Entry) -> str:
     if not entry.left or entry.count is None:
         return "taken out"
-    return f"{entry.count - len(entry.left)} of its {entry.count} events taken out"
+    return f"{entry.count - len(entry.left)} of its {counted(entry.count, 'event')} taken out"
 
 
 def _options(server: Server) -> str:

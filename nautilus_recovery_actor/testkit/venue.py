@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -100,8 +101,8 @@ async def run(port: int, prefix: str, fee_rate: Decimal, exit_with_parent: bool)
 
 
 def _say(**fields: Any) -> None:
-    sys.stdout.write(json.dumps(fields) + "\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # Who started it was interrupted, and has gone
+        os.write(sys.stdout.fileno(), f"{json.dumps(fields)}\n".encode())
 
 
 def main() -> None:

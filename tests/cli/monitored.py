@@ -28,6 +28,7 @@ def monitored(
     monitor: dict[str, Any] | None = None,
     bus: dict[str, Any] | None = None,
     generate_missing_orders: bool = True,
+    log_level: str = "ERROR",
     **cache: Any,
 ) -> TradingNode:
     """
@@ -45,6 +46,7 @@ def monitored(
     config = paper_node_config(
         [PaperVenueExecClientConfig(port=port, symbols=("ETHUSDT-PERP",))],
         trader_id=trader_id,
+        log_level=log_level,
         cache=CacheConfig(database=redis, **cache),
         actors=[actor],
         exec_engine=LiveExecEngineConfig(

@@ -203,9 +203,9 @@ def test_a_trader_without_a_node_is_told_at_once(
     """Nothing is sent, and nobody waits for the timeout."""
     command = ["resume", "--trader", "GONE-001", "--reason", "because", "--timeout", "3600"]
     assert main([*command, "--redis", valkey.url]) == 2
-    assert capsys.readouterr().err == (
+    assert capsys.readouterr().err.startswith(
         "No node of GONE-001 runs: no heartbeat of it is on record. If it does run, is this the "
-        "server of its cache, or the one in `database` of its RecoveryMonitorConfig?\n"
+        "server of its cache, or the one in `database` of its RecoveryMonitorConfig? "
     )
     assert left(valkey, "GONE-001") == []
 
@@ -324,7 +324,7 @@ def test_senseless_input_is_told_before_anything_is_sent(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line says what to give; the server, which is down here, is not even asked."""
-    assert main([*arguments, "--trader", TRADER, "--redis", NOBODY]) == 2
+    assert main([*arguments, "--trader", TRADER, "--redis", NOBODY]) == 64
     err = capsys.readouterr().err
     assert err.startswith(told)
     assert err.count("\n") == 1
@@ -334,7 +334,6 @@ def test_senseless_input_is_told_before_anything_is_sent(
     ("arguments", "told"),
     [
         (["release", "--trader", TRADER, "--reason", "x"], "INSTRUMENT"),
-        (["release", ETH, "--reason", "x"], "--trader"),
         (["resume", "--trader", TRADER], "--reason"),
         (["resume", ETH, "--trader", TRADER, "--reason", "x"], "unrecognized arguments"),
         (["release", ETH, "--minutes", "5", "--withdraw"], "not allowed with"),
@@ -347,10 +346,10 @@ def test_senseless_input_is_told_before_anything_is_sent(
 def test_wrong_usage_is_told(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code is 2."""
+    """With a code of its own."""
     with pytest.raises(SystemExit) as exit_:
         main([*arguments, "--redis", NOBODY])
-    assert exit_.value.code == 2
+    assert exit_.value.code == 64
     assert told in capsys.readouterr().err
 
 

@@ -28,6 +28,7 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.record import reader
 from nautilus_recovery_actor.outside.record.reader import RecordReader
+from nautilus_recovery_actor.outside.record.reader import unreported
 from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
@@ -125,6 +126,50 @@ def test_a_long_history_is_found_in_all_its_slots(valkey: EmbeddedValkey, trader
     assert broken == []
 
 
+def test_epochs_that_were_cut_short_are_listed_among_the_others(
+    valkey: EmbeddedValkey, trader_id: str, run: Run
+) -> None:
+    """By the numbers that are missing: of whom a kill cuts short nobody writes a report."""
+    record = Recording(valkey, trader_id)
+    for epoch in (1, 2, 5, 7):
+        record.journal.begin(epoch)
+        record.journal.record(report(epoch))
+    record.journal.begin(8)
+    stale = beat(7, ts=time.time_ns() - 60_000_000_000)
+    record.journal.beat(stale)
+    code, out, err = run("history", trader_id)
+    assert (code, err) == (0, "")
+    rows = [line.split(maxsplit=1) for line in out.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["8", "7", "6", "5", "3-4", "2", "1"]
+    told = "It left no report: the node was killed, or Redis has lost what it wrote"
+    assert [" ".join(rows[at][1].split()) for at in (0, 2, 4)] == [f"- - CUT SHORT {told}"] * 3
+    assert "8" in run("history", trader_id, "--limit", "1")[1].split()
+    assert "CUT SHORT" not in run("history", trader_id, "--limit", "1")[1].splitlines()[2]
+    code, out, err = run("history", trader_id, "--epoch", "4")
+    assert (code, out, err) == (2, "", f"No report of epoch 4: i{told[1:]}\n")
+    code, out, err = run("history", trader_id, "--json")
+    assert [one["epoch"] for one in json.loads(out)] == [7, 5, 2, 1]
+    assert err.splitlines()[2] == f"Epoch 3-4: i{told[1:]}"
+    record.journal.beat(beat(8, phase=RecoveryPhase.VERIFYING))
+    assert "IN PROGRESS  It is in progress" in run("history", trader_id)[1].splitlines()[1]
+    record.journal.beat(beat(8, history_size=2))
+    assert [line.split()[0] for line in run("history", trader_id)[1].splitlines()[1:3]] == [
+        "8",
+        "7",
+    ]
+
+
+def test_the_first_epoch_of_all_is_listed_too(
+    valkey: EmbeddedValkey, trader_id: str, run: Run
+) -> None:
+    """Though there is no report at all."""
+    record = Recording(valkey, trader_id)
+    record.journal.begin(1)
+    assert run("history", trader_id)[0] == 0
+    assert "CUT SHORT" in run("history", trader_id)[1]
+    assert run("history", trader_id, "--json")[1] == "[]\n"
+
+
 def test_the_newest_report_is_where_the_heartbeat_says(
     valkey: EmbeddedValkey, trader_id: str
 ) -> None:
@@ -148,7 +193,7 @@ def test_the_newest_report_is_where_the_heartbeat_says(
         (b"[]", "Expected `object`, got `array`"),
         (b'{"epoch":5}', "Object missing required field `trader_id`"),
         (["a list"], "it is not a string"),
-        (b"x" * 2000, "2000 bytes, more than any report has"),
+        (b"x" * 2000, "2,000 bytes, more than any report has"),
     ],
 )
 def test_what_is_damaged_is_named_and_the_rest_is_listed(
@@ -401,7 +446,7 @@ def test_a_server_that_never_answers_is_waited_for_no_longer_than_is_said(
         began = time.monotonic()
         assert main(arguments) == 3
         assert time.monotonic() - began < 2
-    assert "cannot be used (Timeout reading" in capsys.readouterr().err
+    assert "cannot be used (it does not answer in time)" in capsys.readouterr().err
 
 
 def test_the_decoding_that_a_url_asks_for_is_not_done(
@@ -422,16 +467,17 @@ def test_a_trader_that_is_not_there_is_told_with_those_that_are(
     """A wrong name is the most frequent mistake."""
     client: Any = valkey.client()
     client.flushall()
-    nothing = f"No recovery of {trader_id}X on record in Redis at 127.0.0.1:{valkey.port}: "
-    code, out, err = run("history", f"{trader_id}X")
-    assert (code, out) == (2, "")
-    assert err == (
-        f"{nothing}nothing is stored for it: is this its ID, and the server of the node's cache?\n"
-    )
     record = Recording(valkey, trader_id)
     record.journal.beat(beat(1))
-    told = run("history", f"{trader_id}X")
-    assert told == (2, "", f"{nothing}nothing is stored for it. Traders on record: {trader_id}\n")
+    assert run("history", f"{trader_id}X") == (
+        2,
+        "",
+        (
+            f"No recovery of {trader_id}X on record in Redis at 127.0.0.1:{valkey.port}: nothing "
+            "is stored for it, or this is not the server of the node's cache. "
+            f"Trader on record: {trader_id}\n"
+        ),
+    )
     code, _, err = run("history", trader_id)
     assert code == 2
     assert "has not finished a recovery yet, or keeps no history (history_size=0)" in err
@@ -440,15 +486,14 @@ def test_a_trader_that_is_not_there_is_told_with_those_that_are(
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["status"], 64),
         (["status", "--trader", "T", "--max-age", "0"], 64),
         (["status", "--trader", "T", "--bogus"], 64),
         (["status", "--trader", "T", "more"], 64),
         (["watch", "--trader", "T", "--timeout", "soon"], 64),
-        (["history", "--trader", "T", "--limit", "0"], 2),
-        (["history", "--trader", "T", "--epoch", "-1"], 2),
-        (["history", "--trader", "T", "--limit", "9" * 5000], 2),
-        (["history", "--trader", "T", "--bogus"], 2),
+        (["history", "--trader", "T", "--limit", "0"], 64),
+        (["history", "--trader", "T", "--epoch", "-1"], 64),
+        (["history", "--trader", "T", "--limit", "9" * 5000], 64),
+        (["history", "--trader", "T", "--bogus"], 64),
     ],
 )
 def test_wrong_usage_does_not_look_like_a_failed_recovery(
@@ -537,10 +582,28 @@ def test_a_probe_whose_output_is_closed_answers_by_its_exit_code(kept: list[str]
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize(("name", "code"), [("status", 64), ("history", 2), ("inspect", 2)])
+@pytest.mark.parametrize(("name", "code"), [("status", 64), ("history", 64), ("inspect", 64)])
 def test_a_trader_that_is_no_text_is_refused(name: str, code: int) -> None:
     """A shell passes on any bytes."""
     with command(name, "--trader", os.fsdecode(b"\xff-1")) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == code
     assert err.endswith("argument --trader: it must be UTF-8\n")
+
+
+@pytest.mark.parametrize(
+    ("kept", "newest", "size", "runs"),
+    [
+        ({1, 2, 3}, 3, 100, []),
+        ({1, 3, 6}, 7, 100, [(7, 7), (4, 5), (2, 2)]),
+        ({97, 98, 99}, 100, 4, [(100, 100)]),
+        ({100}, 100, 4, [(97, 99)]),
+        (set(), 0, 100, []),
+        (set(), 2, 0, []),
+    ],
+)
+def test_epochs_without_a_report_are_those_whose_slot_has_another(
+    kept: set[int], newest: int, size: int, runs: list[tuple[int, int]]
+) -> None:
+    """As far back as reports are kept."""
+    assert unreported(kept, newest, size) == runs

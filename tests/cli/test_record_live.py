@@ -107,6 +107,30 @@ def test_a_start_that_fails_and_one_that_hangs(
         assert told.run("watch", "--timeout", "0.001")[0] == 1
 
 
+def test_an_epoch_in_which_the_node_was_killed_is_on_record(
+    valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the history, and in the log of the next start."""
+    told = Told(valkey, "CUT-001", capsys)
+    venue.set_faults(mass_status=MassStatusFault.HANG)
+    with monitored(valkey, venue, "CUT-001") as node:
+        reached(valkey, "CUT-001", 1, "PENDING")
+        assert "IN PROGRESS" in told.run("history")[1]
+        node.kill()
+    venue.set_faults()
+    with monitored(valkey, venue, "CUT-001", log_level="INFO") as node:
+        reached(valkey, "CUT-001", 2, "COMPLETE")
+        log = node.log_path.read_text()
+    assert "Recovery epoch 1 left no report: the node was killed, or Redis has lost" in log
+    assert (
+        "Recovery epoch 2 begins (startup: the node starts). Recoverable strategies send only "
+        "exits until it ends"
+    ) in log
+    rows = told.run("history")[1].splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["2", "1"]
+    assert "CUT SHORT  It left no report: the node was killed" in rows[1]
+
+
 def test_a_start_that_blocks_an_instrument(
     valkey: EmbeddedValkey, venue: PaperVenue, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,7 +228,10 @@ def test_who_follows_is_told_of_a_reconnect_and_ends_quietly(
                 "confirmed by a second answer\n"
             )
             watching.send_signal(signal.SIGINT)
-            assert watching.communicate(timeout=20) == ("", "")
+            assert watching.communicate(timeout=20) == (
+                "",
+                "Interrupted: the node is not affected\n",
+            )
             assert watching.returncode == 130
 
 

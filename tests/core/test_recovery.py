@@ -562,7 +562,8 @@ def test_what_blocks_is_checked_again_and_logged_once() -> None:
     recovery, actions = after(verifying(), judged(report(BLOCKING, HARMLESS)))
     assert actions == [
         happened.Log(
-            Severity.WARN, "Recovery epoch 1: 1 blocking differences, checking again for 5e-08 s"
+            Severity.WARN,
+            "Recovery epoch 1: 1 blocking difference, checking again for less than 0.001 s",
         )
     ]
     assert recovery.is_rechecking

@@ -241,11 +241,11 @@ def test_lines_come_in_the_order_of_a_story() -> None:
     [
         (
             lost_order(filled_qty="0.5"),
-            "now booked under EXTERNAL; BTCUSDT.PAPER PARTIALLY_FILLED, +0.5 of +2 filled",
+            "now booked under EXTERNAL; BTCUSDT.PAPER PARTIALLY_FILLED, BUY 2, 0.5 filled",
         ),
         (
             lost_order(qty="-2", booked_under=None),
-            "missing from the cache; BTCUSDT.PAPER PARTIALLY_FILLED, +0 of -2 filled",
+            "missing from the cache; BTCUSDT.PAPER PARTIALLY_FILLED, SELL 2, 0 filled",
         ),
     ],
 )
@@ -404,3 +404,17 @@ def test_of_many_corrections_a_status_names_a_few(count: int, more: int | None) 
     assert told[: min(count, 5)] == [wording.correction_line(one) for one in made[:5]]
     rest = [f"More corrections, see `nautilus-recovery history`: {more}"] if more else []
     assert told[min(count, 5) :] == rest
+
+
+def test_of_many_positions_and_of_what_does_not_block_the_first_are_logged() -> None:
+    """The others are counted. What blocks is named, however much it is."""
+    changes = (change("0", "1", "1"),) * 50
+    found = discrepancy(kind=DiscrepancyKind.UNCLAIMED_POSITION, severity=Severity.WARN)
+    blocking = discrepancy(kind=DiscrepancyKind.ORDER_NOT_AT_VENUE, severity=Severity.BLOCK)
+    found_all = (*[found] * 50, *[blocking] * 50)
+    told = [line for _, line in wording.lines(report(positions=changes, discrepancies=found_all))]
+    assert sum(line.startswith("Position P-") for line in told) == 20
+    assert "More changed positions, only in the report: 30" in told
+    assert sum(line.startswith("UNCLAIMED_POSITION") for line in told) == 20
+    assert "More of UNCLAIMED_POSITION, only in the report: 30" in told
+    assert sum(line.startswith("ORDER_NOT_AT_VENUE") for line in told) == 50

@@ -85,7 +85,7 @@ def test_at_run_time_nobody_was_away() -> None:
     [
         (FillEffect(1, Decimal("0.5"), Decimal("1E+2")), "1 fill, +0.5, realized +100 USDT"),
         (FillEffect(3, Decimal(-7), Decimal("-0.10")), "3 fills, -7, realized -0.1 USDT"),
-        (FillEffect(2, Decimal(0), Decimal(0)), "2 fills, +0, realized +0 USDT"),
+        (FillEffect(2, Decimal(0), Decimal(0)), "2 fills, 0, realized 0 USDT"),
     ],
 )
 def test_fills_are_told_with_their_signs(effect: FillEffect, told: str) -> None:
@@ -197,3 +197,20 @@ def test_each_strategy_has_a_block() -> None:
     report = RecoveryReport("T-1", "x", 1, "startup", strategies=strategies)
     assert [told.split("\n")[0] for told in wording.blocks(report)] == ["A-1", "B-1"]
     assert wording.blocks(RecoveryReport("T-1", "x", 1, "startup")) == []
+
+
+def test_a_long_history_is_summarized_in_the_log_and_told_in_full_elsewhere() -> None:
+    """The first start on an old account must not bury what matters."""
+    order = full_strategy().orders[0]
+    ids = [f"O-{number}" for number in range(1000)]
+    orders = tuple(msgspec.structs.replace(order, client_order_id=one) for one in ids)
+    held = (PositionRecovery(ACCOUNT, BTC, "P-1", Decimal(0), Decimal(1)),) * 300
+    strategy = StrategyRecovery("EXTERNAL", positions=held, orders=orders)
+    report = RecoveryReport("T-1", "x", 1, "startup", strategies=(strategy,))
+    (told,) = wording.blocks(report)
+    assert told.count("\n") < 50
+    assert "O-999" in told
+    assert "O-979" not in told
+    assert "Older ones, only in the report: 980" in told
+    assert "More positions, only in the report: 280" in told
+    assert sum("O-" in line for line in wording.block(report, strategy)) == 1000

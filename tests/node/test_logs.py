@@ -152,7 +152,7 @@ def test_a_release_its_end_and_a_refusal_are_logged_with_who_and_why(venue: Pape
     )
     rechecks = [line for line in lines(log, "WARN", MONITOR) if "checking again" in line]
     assert rechecks == [
-        f"Recovery epoch {epoch}: 1 blocking differences, checking again for 1.2 s"
+        f"Recovery epoch {epoch}: 1 blocking difference, checking again for 1.2 s"
         for epoch in (1, 2)
     ]
     changes = [line for line in lines(log, "WARN", STRATEGY) if "An operator" in line]

@@ -124,11 +124,29 @@ def test_a_table_fits_its_width(width: int) -> None:
     """
     failed = of(outcome=None, failure=FailureReason.RECONCILIATION_FAILED)
     full = msgspec.structs.replace(full_report(), ts_completed=1_200)
-    lines = list(table([row(full), failed], width))
+    rows = [row(full), failed]
+    lines = list(table(rows, width))
     assert all(len(line) <= max(width, 80) for line in lines)
-    assert lines[0].split() == ["Epoch", "Began", "(UTC)", "Took", "Result", "What", "happened"]
-    column = lines[0].index("What")
-    assert all(line[column - 1] == " " and line[column] != " " for line in lines)
+    told = " ".join(lines).split()
+    assert told[:7] == ["Epoch", "Began", "(UTC)", "Took", "Result", "What", "happened"]
+    words = [word for one in rows for word in msgspec.structs.astuple(one)]
+    assert told[7:] == " ".join(words).split()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_identifier_is_broken_in_a_row(width: int) -> None:
+    """
+    However little room there is: whoever copies it needs all of it.
+    """
+    names = ("PERP-WITH-A-LONG-NAME-20251226.VENUE_OF_ITS_OWN", "ETHUSDT-PERP.BINANCE")
+    failed = of(
+        outcome=None, failure=FailureReason.RECONCILIATION_FAILED, blocked_instruments=names
+    )
+    lines = list(table([failed], width))
+    for name in names:
+        assert any(name in line for line in lines)
+    # One that is wider than the terminal is still in one piece
+    assert max(map(len, lines)) <= max(width, 60)
 
 
 def test_in_a_pipe_there_is_one_line_for_each() -> None:

@@ -24,8 +24,8 @@ from nautilus_recovery_actor import Severity
 from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor import recovery_exec_engine_config
+from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.component_facts import strategy_facts
-from nautilus_recovery_actor.outside.checks.config_facts import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.outside.checks.config_rules import RULES as CONFIG_RULES
 from nautilus_recovery_actor.outside.checks.link_rules import RULES as LINK_RULES

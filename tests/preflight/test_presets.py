@@ -13,7 +13,7 @@ from nautilus_trader.config import LiveExecEngineConfig
 
 from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
-from nautilus_recovery_actor.outside.checks.config_facts import ARE_BUFFERED_WRITES_ON_TIME
+from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -28,7 +28,7 @@ def test_the_cache_is_one_that_survives() -> None:
         database=DatabaseConfig(),
         encoding="msgpack",
         timestamps_as_iso8601=True,
-        buffer_interval_ms=100,
+        buffer_interval_ms=100 if ARE_BUFFERED_WRITES_ON_TIME else None,
         flush_on_start=False,
     )
 
@@ -105,14 +105,16 @@ def test_a_node_with_the_presets_recovers_from_a_kill(
         assert node.wait_for("recovered")["qty"] == "2.0"
 
 
-@pytest.mark.parametrize("interval_ms", [100, None])
+@pytest.mark.parametrize("cache", [{}, {"buffer_interval_ms": 100}, {"buffer_interval_ms": None}])
 def test_what_was_written_last_is_stored_before_a_kill_except_for_the_buffer_of_1_221(
-    venue: PaperVenue, valkey: EmbeddedValkey, interval_ms: int | None
+    venue: PaperVenue, valkey: EmbeddedValkey, cache: dict[str, Any]
 ) -> None:
     """
-    A second after the last event of a quiet node, all of it has left the process.
+    A second after the last event of a quiet node, all of it has left the process, by the preset on
+    both versions.
     """
-    with process(venue, valkey, heartbeat_secs=60.0, buffer_interval_ms=interval_ms) as node:
+    is_sent_late = bool(cache.get("buffer_interval_ms")) and not ARE_BUFFERED_WRITES_ON_TIME
+    with process(venue, valkey, heartbeat_secs=60.0, **cache) as node:
         client_order_id = node.wait_for("filled")["client_order_id"]
         deadline = time.monotonic() + 1.0
         with valkey.client() as client:
@@ -126,4 +128,4 @@ def test_what_was_written_last_is_stored_before_a_kill_except_for_the_buffer_of_
             while time.monotonic() < deadline and not is_closed():
                 pass
             node.kill()
-            assert is_closed() == (interval_ms is None or ARE_BUFFERED_WRITES_ON_TIME)
+            assert is_closed() is not is_sent_late

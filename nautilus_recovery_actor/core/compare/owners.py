@@ -27,6 +27,7 @@ from nautilus_recovery_actor.core.protection import is_stop
 from nautilus_recovery_actor.core.protection import reduces
 from nautilus_recovery_actor.core.protection import unproven_by
 from nautilus_recovery_actor.core.report import Discrepancy
+from nautilus_recovery_actor.core.text import counted
 
 
 _ZERO = Decimal(0)
@@ -285,7 +286,7 @@ def _absent_strategies(
         if len(held) > _NAMED:
             parts.append(f"{len(held) - _NAMED} more")
         if live:
-            parts.append(f"{len(live)} order{'s' if len(live) > 1 else ''}")
+            parts.append(counted(len(live), "order"))
         name, _, tag = strategy_id.rpartition("-")
         yield policy.difference(
             Kind.ABSENT_STRATEGY,

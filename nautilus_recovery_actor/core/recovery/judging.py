@@ -19,6 +19,8 @@ from nautilus_recovery_actor.core.recovery.state import Recovery
 from nautilus_recovery_actor.core.recovery.state import Rules
 from nautilus_recovery_actor.core.recovery.state import advance
 from nautilus_recovery_actor.core.recovery.state import demand
+from nautilus_recovery_actor.core.text import counted
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.core.verdict import Judgment
 
 
@@ -84,8 +86,8 @@ def on_judged(recovery: Recovery, judged: happened.Judged, rules: Rules) -> Deci
 
 def _rechecks(recovery: Recovery, blocking: int, rules: Rules) -> happened.Log:
     text = (
-        f"Recovery epoch {recovery.epoch}: {blocking} blocking differences, "
-        f"checking again for {rules.timing.verify / 1e9:g} s"
+        f"Recovery epoch {recovery.epoch}: {counted(blocking, 'blocking difference')}, "
+        f"checking again for {seconds(rules.timing.verify / 1e9)}"
     )
     return happened.Log(Severity.WARN, text)
 

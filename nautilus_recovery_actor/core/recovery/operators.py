@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
 from nautilus_recovery_actor.core.report import Approval
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.text import counted
 
 
 # A command is sent again by whoever is not sure that it arrived
@@ -125,8 +126,11 @@ def _approved(
     accounts = frozenset(step.account_id for step in steps)
     opened, actions = open_next(recovery, command, rules, "proof", concerned=accounts)
     opened = _replace(opened, approval=approval, is_approved=True, openings=())
-    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
-    return opened, actions, f"Opened recovery epoch {opened.epoch} to carry out {what}"
+    return (
+        opened,
+        actions,
+        f"Opened recovery epoch {opened.epoch} to carry out {counted(len(steps), 'step')}",
+    )
 
 
 def expire(recovery: Recovery, report: RecoveryReport, now: int) -> Decision:

@@ -25,6 +25,8 @@ from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.orders import Order
 
+from nautilus_recovery_actor.core.text import counted
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.node import internals
 
 
@@ -101,7 +103,7 @@ class Questions:
         try:
             value = await asyncio.wait_for(question(), self._limits.secs)
         except TimeoutError:
-            return None, f"no answer within {self._limits.secs:g} s (`query_timeout_secs`)"
+            return None, f"no answer within {seconds(self._limits.secs)} (`query_timeout_secs`)"
         except Exception as e:
             return None, repr(e)
         finally:
@@ -173,7 +175,7 @@ class Questions:
             return []
         if len(asked) > MAX_SINGLE:
             self._log.warning(
-                f"{self.client.id} did not report {len(asked)} orders of the cache: "
+                f"{self.client.id} did not report {counted(len(asked), 'order')} of the cache: "
                 f"only {MAX_SINGLE} are asked for one by one"
             )
         # An adapter may take an error for the end of the order

@@ -16,6 +16,8 @@ from nautilus_recovery_actor.core.text import one_line
 
 SOCKET_SECS = 5.0
 
+_NO_URL = "Not the URL of a Redis server: give one like redis://127.0.0.1:6379"
+
 
 class RedisUnusableError(Exception):
     """Raised when the Redis server cannot be reached, or does not do what is asked."""
@@ -23,6 +25,8 @@ class RedisUnusableError(Exception):
 
 def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
     """Return a client of the server. Nothing is sent yet."""
+    if problem := _problem(url):
+        raise RedisUnusableError(problem)
     try:
         client = redis.Redis.from_url(
             url,
@@ -35,9 +39,7 @@ def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
         client.connection_pool.connection_kwargs["decode_responses"] = False
         client.connection_pool.make_connection()  # Only this looks at the options of the URL
     except (ValueError, TypeError) as e:  # Its text may quote the URL, and so a password
-        raise RedisUnusableError(
-            "Not the URL of a Redis server: give one like redis://127.0.0.1:6379"
-        ) from e
+        raise RedisUnusableError(_NO_URL) from e
     return client
 
 
@@ -73,6 +75,25 @@ def is_unreachable(error: BaseException) -> bool:
     return isinstance(
         error, redis.ConnectionError | redis.TimeoutError | OSError | asyncio.TimeoutError
     )
+
+
+def _problem(url: str) -> str:
+    # Without quoting it: what is wrong may be the password
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("redis", "rediss"):
+        return ""
+    server = rest.partition("?")[0].rpartition("@")[2].partition("#")[0]
+    login = rest.rpartition("@")[0]
+    netloc = rest.replace("?", "/").replace("#", "/").partition("/")[0]
+    if "@" in rest and "@" not in netloc and "=" not in login:
+        return (
+            "Not the URL of a Redis server: its password contains / ? or #, which must be "
+            "percent-encoded: %2F, %3F, %23"
+        )
+    database = server.partition("/")[2]
+    if database and not database.isdecimal():
+        return "Not the URL of a Redis server: what follows its port must be a number, or nothing"
+    return ""
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from nautilus_trader.common.component import Logger
 from nautilus_recovery_actor.core import delivery
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.delivery import CommandAnswer
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.link.client import SOCKET_SECS
@@ -141,7 +142,7 @@ class Commands:
             if len(entries) < _AT_ONCE:
                 break
         if ignored:
-            what = "An entry" if ignored == 1 else f"{ignored} entries"
+            what = "An entry" if ignored == 1 else counted(ignored, "entry")
             self._log.warning(f"{what} of the list of operators' commands ignored: {why}")
 
     def _arguments(self) -> Sequence[object]:
@@ -195,7 +196,7 @@ class Commands:
         except Exception as e:
             count = len(self._answers) + 1
             self._answers.clear()
-            what = "An operator" if count == 1 else f"{count} operators"
+            what = "An operator" if count == 1 else counted(count, "operator")
             self._log.error(f"{what} could not be answered: {self._server.why(e)}")
         finally:
             await disconnect(client)

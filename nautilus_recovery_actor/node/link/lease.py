@@ -21,6 +21,7 @@ from nautilus_recovery_actor.core.lease import Holder
 from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.lease import Standing
 from nautilus_recovery_actor.core.lease import Watch
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.alarms import is_running_here
 from nautilus_recovery_actor.node.link import scripts
@@ -99,7 +100,7 @@ class LeaseKeeper:
                 if not self.has_waited and self._watch is not None:
                     self._log.warning(
                         f"Waiting for the lease of this trader, at most "
-                        f"{min(self._watch.holder.lasts_secs, _LONGEST_WAIT_SECS):g} s: "
+                        f"{seconds(min(self._watch.holder.lasts_secs, _LONGEST_WAIT_SECS))}: "
                         f"{self._watch.holder.where} has it, and is not known to have ended"
                     )
                 self.has_waited = True

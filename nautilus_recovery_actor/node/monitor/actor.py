@@ -20,6 +20,7 @@ from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.lease import Lease
@@ -231,6 +232,8 @@ class RecoveryMonitorActor(Actor):
             self._decisions.recovery = Recovery(
                 epoch=restored.newest_epoch + 1, ts_started=ts_registered
             )
+            if (cut_short := self._journal.cut_short()) is not None:
+                self.log.warning(wording.cut_short(f"Recovery epoch {cut_short}"))
             self._lost_orders.restore(restored)
             self._reporters.restore()
             internals.warn(self.log, internals.missing_at_registration())

@@ -26,6 +26,7 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
+from nautilus_recovery_actor.node.listeners.log import beginning
 from nautilus_recovery_actor.node.listeners.log import write
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.monitor.judging import JUDGED_AT_ONCE
@@ -226,6 +227,8 @@ class Decisions:
         self._intake.recovery_id = UUID4().value
         report = self._observer.opening_report(self.recovery)
         self._publish(MessageKind.STARTED, report)  # Gates close first
+        if report.trigger != "backtest":
+            self.log.info(beginning(report, self.recovery.concerned))
         # Without it the next run would count from there again
         self._journal.begin(self.recovery.epoch)
         if emulated := emulated_orders(self._cache):

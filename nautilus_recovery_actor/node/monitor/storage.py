@@ -19,6 +19,7 @@ from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.core.storage import Sight
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.node.internals import strategy_ids
 from nautilus_recovery_actor.node.link.client import RedisUnusableError
@@ -122,7 +123,7 @@ class Storage:
         if not missing:
             self._found.clear()
             self.keeping = self.keeping.rewritten()
-            self._monitor.log.info(f"Stored in Redis again: {count} entries")
+            self._monitor.log.info(f"Stored in Redis again: {counted(count, 'entry')}")
             self._on_changed()
 
     async def _missing(self) -> tuple[list[str], int]:

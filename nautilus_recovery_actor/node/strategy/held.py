@@ -20,6 +20,7 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.following import Following
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.node.alarms import Alarm
 from nautilus_recovery_actor.node.config import strategy_settings
 from nautilus_recovery_actor.node.messages import RecoveryMessage
@@ -156,8 +157,8 @@ class Held:
         if not self._is_told:
             self._is_told = True
             self._strategy.log.error(
-                f"No checkpoint was stored within {self._timeout_secs:g} s ({self._reason()}): "
-                "until one is, only exits are sent"
+                f"No checkpoint was stored within {seconds(self._timeout_secs)} "
+                f"({self._reason()}): until one is, only exits are sent"
             )
 
     def _reason(self) -> str:

@@ -19,6 +19,7 @@ from nautilus_trader.config import TradingNodeConfig
 
 from nautilus_recovery_actor.node.link.address import address
 from nautilus_recovery_actor.node.link.address import database_url
+from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.client_facts import client_facts
 from nautilus_recovery_actor.outside.checks.component_facts import label
 from nautilus_recovery_actor.outside.checks.component_facts import monitor_facts
@@ -30,10 +31,6 @@ from nautilus_recovery_actor.outside.checks.node_facts import UnusableFacts
 
 
 _VERSION = tuple(map(int, __version__.split(".")[:2]))
-
-# Seen: 1.221 writes what is buffered with the next write only (upstream #3426), 1.231 on time. No
-# attribute shows it, because the loop that writes is compiled.
-ARE_BUFFERED_WRITES_ON_TIME = _VERSION >= (1, 231)
 
 # Seen: with such keys 1.221 raises "Index unknown" when a node is made, 1.231 loads them
 LOADS_INSTANCE_KEYS = _VERSION >= (1, 231)

@@ -5,6 +5,7 @@ What is found in the configuration of a node alone.
 from collections.abc import Iterator
 
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
@@ -217,7 +218,7 @@ def _cache(node: NodeFacts) -> Iterator[Finding]:
         )
     if node.buffer_interval_ms and not node.are_buffered_writes_on_time:
         monitor = node.monitors[0] if node.monitors else None
-        until = f"for up to {monitor.heartbeat_secs:g} s here" if monitor else "indefinitely"
+        until = f"for up to {seconds(monitor.heartbeat_secs)} here" if monitor else "indefinitely"
         yield BUFFERED_WRITES_WAIT.found(
             "cache.buffer_interval_ms",
             f"Writes are buffered for {node.buffer_interval_ms} ms, the last of them {until}.",

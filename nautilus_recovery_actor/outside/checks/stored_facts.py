@@ -17,6 +17,7 @@ import redis
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.order_ids import made_at
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.node.link.client import SOCKET_SECS
 from nautilus_recovery_actor.node.link.client import connect
@@ -72,7 +73,7 @@ def _within(timeout_secs: float, read: Callable[[], _Found]) -> _Found:
     try:
         return found.result(timeout_secs)
     except TimeoutError:
-        raise TimeoutError(f"not read within {timeout_secs:g} s") from None
+        raise TimeoutError(f"not read within {seconds(timeout_secs)}") from None
 
 
 def _read(

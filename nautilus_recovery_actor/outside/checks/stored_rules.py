@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
@@ -15,7 +16,6 @@ from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.checks.start_cost import start_secs
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.text import roughly
 
 
@@ -135,8 +135,8 @@ def owner_findings(node: NodeFacts, inventory: Inventory) -> Iterator[Finding]:
     known = {strategy.name for strategy in node.strategies}
     is_known = bool(known or node.seen is Seen.ALL) and not node.unusable_strategies
     for strategy_id, positions, orders in inventory.by_strategy():
-        parts = [count(len(positions), "open position")] if positions else []
-        parts += [count(len(orders), "order")] if orders else []
+        parts = [counted(len(positions), "open position")] if positions else []
+        parts += [counted(len(orders), "order")] if orders else []
         what = " and ".join(parts)
         verb = "are" if len(positions) + len(orders) > 1 else "is"
         touched = {position.instrument_id for position in positions}
@@ -191,13 +191,17 @@ def loss_findings(where: str, inventory: Inventory) -> Iterator[Finding]:
         )
 
 
+def _there_are(orders: int) -> str:
+    return f"there {'is' if orders == 1 else 'are'} {counted(orders, 'order')}"
+
+
 def _lookback(lookback_mins: int, stored: StoredFacts) -> Iterator[Finding]:
     subject = "exec_engine.reconciliation_lookback_mins"
     if stored.ts_last_alive is None:
         if stored.order_count:
             yield LAST_ALIVE_UNKNOWN.found(
                 subject,
-                f"It is {_span(lookback_mins)}, and there are {stored.order_count:,} orders on "
+                f"It is {_span(lookback_mins)}, and {_there_are(stored.order_count)} on "
                 f"record but no heartbeat.",
             )
         return

@@ -5,6 +5,7 @@ Nothing here changes anything, and nothing is read whose size was not asked for 
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -17,7 +18,6 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import HISTORY_KEY
 from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
-from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import one_line
@@ -42,9 +42,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 # Where a monitor keeps its newest report if its heartbeat does not say
 _DEFAULT_HISTORY_SIZE = 100
 
-# How far to look for other traders (keys)
+# How far to look for anything of the trader (keys)
 _LOOK = 100_000
-_MAX_TRADERS = 10
 
 
 class RecordReader:
@@ -93,10 +92,17 @@ class RecordReader:
             return str(e)
         return ""
 
-    def history(self, limit: int | None = None) -> tuple[Iterator[RecoveryReport], list[Broken]]:
-        """Return the newest reports, the newest first, each read when its turn comes."""
+    def history(
+        self, limit: int | None = None, kept: set[int] | None = None
+    ) -> tuple[Iterator[RecoveryReport], list[Broken]]:
+        """
+        Return the newest reports, the newest first, each read when its turn comes. The epochs of
+        all of them are added to `kept`.
+        """
         broken: list[Broken] = []
         stamps = sorted(self._stamps(broken), reverse=True)
+        if kept is not None:
+            kept |= {epoch for epoch, _ in stamps}
         return islice(self._reports([slot for _, slot in stamps], broken), limit), broken
 
     def up_to(
@@ -112,24 +118,20 @@ class RecordReader:
         found = (self._kept(one, size, broken) for one in epochs)
         return (one for one in found if one is not None), broken
 
+    def unreported(self, kept: Collection[int]) -> list[tuple[int, int]]:
+        """Return which epochs have begun and left no report, though it would be kept."""
+        found = self.stamps()
+        beat = found.heartbeat
+        size = _DEFAULT_HISTORY_SIZE
+        if beat is not None and beat.history_size is not None:
+            size = beat.history_size
+        return unreported(kept, found.epoch or 0, size)
+
     def report(self, epoch: int) -> tuple[RecoveryReport | None, list[Broken]]:
         """Return the report of an epoch, and the entries that cannot be read."""
         broken: list[Broken] = []
         slots = [slot for found, slot in self._stamps(broken) if found == epoch]
         return next(self._reports(slots, broken), None), broken
-
-    def traders(self) -> list[str]:
-        """Return some traders that have a record here, as far as a short scan finds."""
-        cursor, found = 0, set()
-        suffix = f":{general_key(HEARTBEAT_KEY)}"
-        for _ in range(_LOOK // _SLOTS):
-            answer: Any = self._client.scan(cursor, match=f"*{suffix}", count=_SLOTS)
-            cursor, keys = answer
-            names = (one_line(key[: -len(suffix)].decode(errors="replace")) for key in keys)
-            found |= {name.removeprefix(TRADER_PREFIX) for name in names}
-            if not cursor:
-                break
-        return sorted(found)[:_MAX_TRADERS]
 
     def is_known(self) -> bool:
         """
@@ -211,10 +213,26 @@ class RecordReader:
         return pipe.execute(raise_on_error=False)
 
 
+def unreported(kept: Collection[int], newest: int, size: int) -> list[tuple[int, int]]:
+    """
+    Return which of the last `size` epochs up to `newest` have no report: each run of them by its
+    first and last, the newest first.
+    """
+    runs: list[tuple[int, int]] = []
+    for epoch in range(newest, max(newest - size, 0), -1):
+        if epoch in kept:
+            continue
+        if runs and runs[-1][0] == epoch + 1:
+            runs[-1] = (epoch, runs[-1][1])
+        else:
+            runs.append((epoch, epoch))
+    return runs
+
+
 def _refusal(size: Any, limit: int) -> str | None:
     if isinstance(size, Exception):
         return _why(size)
-    return None if size <= limit else f"{size} bytes, more than any report has"
+    return None if size <= limit else f"{size:,} bytes, more than any report has"
 
 
 def _decoded(

@@ -26,6 +26,7 @@ from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.storage import refusal
 from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.outside.record.entries import Record
 
 
@@ -228,7 +229,7 @@ def _state(
         case Life.SILENT:
             return State.NO_HEARTBEAT, (
                 f"the last heartbeat is {_time(age_secs)} old, the limit is "
-                f"{life.max_age_secs:g} s: {DOWN} ({last})"
+                f"{seconds(life.max_age_secs)}: {DOWN} ({last})"
             )
     heartbeat = f"heartbeat {_time(age_secs)} ago"
     if age_secs < -1:

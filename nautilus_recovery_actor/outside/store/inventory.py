@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.index import MissingEntries
@@ -43,6 +44,13 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     closed_orders: int = 0
     # How many instruments are stored
     instruments: int = 0
+    # The strategies and instruments that any of the entries is of, also what is over
+    known_strategies: tuple[str, ...] = ()
+    known_instruments: tuple[str, ...] = ()
+    # What positions and orders are shown alone, empty if all are, and how many others there are
+    shown: str = ""
+    hidden_positions: int = 0
+    hidden_orders: int = 0
     # The strategies and actors that have saved a state
     states: tuple[str, ...] = ()
     # The entries that a node cannot load
@@ -57,7 +65,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         for what in ("order", "position"):
             counts = [entry.count for entry in self.missing if entry.what == what]
             if counts:
-                parts.append(count(max(counts), what))
+                parts.append(counted(max(counts), what))
         return " and ".join(parts) or None
 
     @property
@@ -76,10 +84,18 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
                 entry.instrument_id,
             }
 
+        if strategy_id is None and instrument_id is None:
+            return self
+        positions = tuple(filter(is_meant, self.positions))
+        orders = tuple(filter(is_meant, self.orders))
+        parts = (strategy_id and f"of {strategy_id}", instrument_id and f"on {instrument_id}")
         return msgspec.structs.replace(
             self,
-            positions=tuple(filter(is_meant, self.positions)),
-            orders=tuple(filter(is_meant, self.orders)),
+            positions=positions,
+            orders=orders,
+            shown=" ".join(filter(None, parts)),
+            hidden_positions=len(self.positions) - len(positions),
+            hidden_orders=len(self.orders) - len(orders),
         )
 
     def by_strategy(self) -> Iterator[tuple[str, list[RestoredPosition], list[RestoredOrder]]]:
@@ -99,34 +115,37 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         inflight = sum(order.is_inflight and not order.is_open for order in self.orders)
         pending = sum(order.is_inflight and order.is_open for order in self.orders)
         held = len(self.orders) - open_orders - inflight
-        orders = count(open_orders, "open order")
+        orders = counted(open_orders, "open order")
         if pending:
             orders += f" ({pending} of them in flight)"
         parts = [
-            count(len(self.positions), "open position"),
+            counted(len(self.positions), "open position"),
             orders,
-            *([count(inflight, "order") + " in flight"] if inflight else []),
-            *([count(held, "order") + " held by the node"] if held else []),
-            count(len(self.accounts), "account"),
+            *([counted(inflight, "order") + " in flight"] if inflight else []),
+            *([counted(held, "order") + " held by the node"] if held else []),
+            *([] if self.shown else [counted(len(self.accounts), "account")]),
         ]
         if self.lost:
             parts.append(f"without {self.lost} that the index names")
-        what = f"{', '.join(parts)}; {self._written()}"
+        what = f"{', '.join(parts)}{self._hidden()}; {self._written()}"
         stopping = sum(entry.stops_start for entry in self.broken)
         if stopping:
             return (
                 f"{self.trader_id} would not start: NautilusTrader fails on "
-                f"{count(stopping, 'broken entry')}. Otherwise it would restore {what}"
+                f"{counted(stopping, 'broken entry')}. Otherwise it would restore {what}"
             )
         return f"{self.trader_id} would restore {what}"
+
+    def _hidden(self) -> str:
+        if not self.shown:
+            return ""
+        hidden = (
+            counted(self.hidden_positions, "open position"),
+            counted(self.hidden_orders, "order"),
+        )
+        return f" {self.shown} (not shown: {' and '.join(hidden)})"
 
     def _written(self) -> str:
         if self.last_written is None:
             return "no events are stored"
         return f"last written {duration(self.ts - self.last_written)} ago"
-
-
-def count(number: int, noun: str) -> str:
-    """Return how many there are, such as ``2 open positions``."""
-    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"

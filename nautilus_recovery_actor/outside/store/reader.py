@@ -123,9 +123,13 @@ class _StoreReader:
         accounts = [self._noted(account) for account in self._folded(b"accounts", restored_account)]
         orders: list[RestoredOrder] = []
         closed_orders = 0
+        strategies: set[str] = set()
+        instruments: set[str] = set(self._instruments)
         position_of: dict[str, str] = {}
         for order in self._folded(b"orders", restored_order):
             self._noted(order)
+            strategies.add(order.strategy_id)
+            instruments.add(order.instrument_id)
             if order.position_id is not None:
                 for child in order.children:
                     position_of.setdefault(child, order.position_id)
@@ -137,6 +141,8 @@ class _StoreReader:
             # A node gives the position of a parent to its children when it has loaded them
             order.position_id = order.position_id or position_of.get(order.client_order_id)
         positions = [self._noted(p) for p in self._folded(b"positions", self.position)]
+        strategies |= {position.strategy_id for position in positions}
+        instruments |= {position.instrument_id for position in positions}
         open_positions = [position for position in positions if position.is_open]
         self._check_maps()
         return Inventory(
@@ -149,14 +155,15 @@ class _StoreReader:
             closed_positions=len(positions) - len(open_positions),
             closed_orders=closed_orders,
             instruments=len(self._instruments),
-            states=tuple(
-                sorted(
-                    name(key).removesuffix(":state") for kind in _STATES for key in self._keys[kind]
-                )
-            ),
+            known_strategies=tuple(sorted(strategies | self._saved(b"strategies"))),
+            known_instruments=tuple(sorted(instruments)),
+            states=tuple(sorted(one for kind in _STATES for one in self._saved(kind))),
             broken=tuple(entry for _, entry in sorted(self.broken.items())),
             missing=tuple(index.missing(self._keys)),
         )
+
+    def _saved(self, kind: bytes) -> set[str]:
+        return {name(key).removesuffix(":state") for key in self._keys[kind]}
 
     # -- KEYS --
 

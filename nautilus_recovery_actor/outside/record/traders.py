@@ -1,0 +1,71 @@
+"""
+Which traders have a record on a server.
+"""
+
+from typing import Any
+
+import redis
+
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.core.names import TRADER_PREFIX
+from nautilus_recovery_actor.core.names import general_key
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.node.link.address import Namespace
+
+
+# How many keys are looked at for them, and how many at once
+_LOOK = 100_000
+_SLICE = 1_000
+_MAX_KEY = 300
+_NAMED = 10
+
+_SUFFIX = f":{general_key(HEARTBEAT_KEY)}"
+
+
+def traders(client: redis.Redis) -> list[Namespace]:
+    """Return where the traders are that have a heartbeat here, as far as a short scan finds."""
+    cursor, found = 0, set()
+    for _ in range(_LOOK // _SLICE):
+        answer: Any = client.scan(cursor, match=f"*{_SUFFIX}", count=_SLICE)
+        cursor, keys = answer
+        found |= {key for key in keys if len(key) <= _MAX_KEY}
+        if not cursor:
+            break
+    return sorted(filter(None, map(_namespace, found)), key=options)
+
+
+def _namespace(key: bytes) -> Namespace | None:
+    try:
+        name = key.decode().removesuffix(_SUFFIX)
+    except UnicodeDecodeError:  # No node writes that
+        return None
+    trader_id, _, instance_id = name.removeprefix(TRADER_PREFIX).partition(":")
+    if not trader_id:
+        return None
+    return Namespace(
+        trader_id=trader_id,
+        instance_id=instance_id or None,
+        use_trader_prefix=name.startswith(TRADER_PREFIX),
+    )
+
+
+def options(where: Namespace) -> str:
+    """Return a trader as the options of a command name it, the option of its ID aside."""
+    instance = f" --instance-id {one_line(where.instance_id)}" if where.instance_id else ""
+    return (
+        f"{one_line(where.trader_id)}{'' if where.use_trader_prefix else ' --no-prefix'}{instance}"
+    )
+
+
+def known(client: redis.Redis) -> str:
+    """Return the traders on record in a sentence, also if there is none."""
+    try:
+        named = [options(one) for one in traders(client)]
+    except redis.ResponseError:  # Whoever asks may not look for keys
+        return "Which traders are on record cannot be told: this Redis user may not SCAN"
+    if not named:
+        return "No trader is on record there"
+    more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+    return (
+        f"{'Trader' if len(named) == 1 else 'Traders'} on record: {', '.join(named[:_NAMED])}{more}"
+    )
