@@ -8,6 +8,8 @@ PYTEST := $(BIN)/python -m pytest -o cache_dir=$(CACHES)/pytest
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHES)/hypothesis
 export MYPY_CACHE_DIR := $(CACHES)/mypy
 export RUFF_CACHE_DIR := $(CACHES)/ruff
+# Its maker's news of other tools
+export NO_MKDOCS_2_WARNING := 1
 # Where `make docs` puts the pages
 SITE ?= $(abspath $(VENV))/site
 # More processes than cores: most tests wait for a node
