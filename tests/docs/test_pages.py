@@ -33,7 +33,8 @@ from nautilus_recovery_actor.outside.checks.findings import Rule
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
+TOP = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES = sorted([*TOP, *DOCS.glob("*.md")])
 DEPLOY = ROOT / "examples" / "deploy"
 NAME = "nautilus-recovery"
 
@@ -48,7 +49,7 @@ def text(name: str) -> str:
 
 
 def test_the_generated_pages_are_what_the_code_says() -> None:
-    """`make docs` would write nothing."""
+    """`make pages` would write nothing."""
     done = subprocess.run(
         [sys.executable, "-m", "docs._generate", "--check"],
         cwd=ROOT,
@@ -279,6 +280,8 @@ def test_every_file_of_the_deployment_has_a_command_line() -> None:
         "redis.md",
         "findings.md",
         "README.md",
+        "commands.md",
+        "compose.yaml",
     }
 
 
