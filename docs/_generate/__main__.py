@@ -4,6 +4,7 @@ Write the generated pages and pictures, or with ``--check`` fail if they are not
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 
 from docs._generate.adapters import adapters_page
@@ -16,7 +17,7 @@ from docs._generate.pictures import verdict
 from nautilus_recovery_actor.node.adapters import ADAPTERS
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "adapters.md": lambda: adapters_page(ADAPTERS),
     "findings.md": lambda: findings_page(all_rules()),
     "messages.md": messages_page,

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec
@@ -44,7 +45,7 @@ def installed(
         **options,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
+    (line,) = str(done.stderr).splitlines()
     return line
 
 
@@ -75,8 +76,10 @@ def test_without_a_network_the_line_names_it_and_what_could_not_be_fetched(tmp_p
     ("said", "line"),
     [
         (
-            "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'\n"
-            "ERROR: No matching distribution found for nautilus_trader==1.231.0\n",
+            """
+            Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'
+            ERROR: No matching distribution found for nautilus_trader==1.231.0
+            """,
             "'nautilus_trader==1.231.0' could not be fetched, because the package index does not",
         ),
         (
@@ -111,27 +114,27 @@ def test_an_environment_without_pip_that_cannot_get_one_is_named(tmp_path: Path)
     assert f"rm -r {tmp_path / 'made'}" in line
 
 
-def test_a_tree_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+def test_a_tree_that_cannot_be_written_to_is_named() -> None:
     """The line names the way to work in it all the same."""
     system = shutil.which("python3", path="/usr/bin")
     is_root = os.geteuid() == 0
     if is_root and system is None:
         pytest.skip("root may write anywhere, and nobody may not run this Python")
-    tree = tmp_path / "tree"
-    tree.mkdir(mode=0o555)
-    for place in [tmp_path, *tmp_path.parents[:2]]:
-        place.chmod(0o755)
     options: dict[str, Any] = {"user": NOBODY, "group": NOBODY} if is_root else {}
-    copy = tmp_path / "install"  # Nobody may not read the tree of another user
-    shutil.copy(SCRIPT, copy)
-    done = subprocess.run(
-        [system if is_root and system else sys.executable, str(copy), str(tree / "venv"), "dev"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-        **options,
-    )
+    with tempfile.TemporaryDirectory() as place:  # Nobody may look into those of pytest
+        Path(place).chmod(0o755)
+        tree = Path(place) / "tree"
+        tree.mkdir(mode=0o555)
+        script = shutil.copy(SCRIPT, Path(place) / "install")
+        python = system if is_root and system else sys.executable
+        done = subprocess.run(
+            [python, script, tree / "venv", "dev"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            **options,
+        )
     assert done.returncode == 1
     assert done.stderr.startswith(f"{tree} cannot be written to")
     assert "make VENV=" in done.stderr
