@@ -2,14 +2,23 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+# Caches go into the environment: the tree itself may be read-only
+CACHES := $(abspath $(VENV))/caches
+PYTEST := $(BIN)/python -m pytest -o cache_dir=$(CACHES)/pytest
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHES)/hypothesis
+export MYPY_CACHE_DIR := $(CACHES)/mypy
+export RUFF_CACHE_DIR := $(CACHES)/ruff
+# Its maker's news of other tools
+export NO_MKDOCS_2_WARNING := 1
+# Where `make docs` puts the pages
+SITE ?= $(abspath $(VENV))/site
 # More processes than cores: most tests wait for a node
 JOBS ?= 5
 # What takes long is left to the matrix: `make test TESTS=` runs all
 TESTS ?= -m 'not long'
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo docs test lint types bench ratios crashtest restarts fuzz mutation matrix clean
+.PHONY: help demo docs pages test lint types bench ratios crashtest restarts fuzz mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -17,7 +26,11 @@ help: ## Show what can be made
 demo: $(BIN)/.installed ## Kill a node, restart it, and see what the monitor says
 	@$(BIN)/nautilus-recovery demo
 
-docs: $(BIN)/.installed ## Write the pages that are generated from the code
+docs: pages ## Build the documentation, strictly
+	$(BIN)/python -m mkdocs build --strict --quiet --site-dir '$(SITE)'
+	@echo 'See $(SITE)/index.html'
+
+pages: $(BIN)/.installed ## Write the pages and pictures that are generated from the code
 	$(BIN)/python -m docs._generate
 
 test: $(BIN)/.installed ## Run the tests, without those that take long
@@ -55,20 +68,19 @@ matrix: ## Run all tests on the oldest and the newest supported pair of versions
 	.ci/matrix
 
 clean: ## Remove all that was made
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist mutants
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist mutants site
 
 $(BIN)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'Installing into $(VENV) (about a minute) ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' '$(NAUTILUS)'
+	@$(PYTHON) .ci/install '$(VENV)' dev '$(NAUTILUS)'
 	@touch $@
 
 $(BIN)/.fuzz: $(BIN)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	@$(PYTHON) .ci/install '$(VENV)' fuzz
 	@touch $@
 
 $(BIN)/.mutation: $(BIN)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'
+	@$(PYTHON) .ci/install '$(VENV)' mutation
 	@touch $@

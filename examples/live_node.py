@@ -3,13 +3,17 @@ A live node with the recovery monitor and a Redis cache.
 
 Run it as it is and it trades at a paper venue: ``python examples/live_node.py``. To trade for real,
 put the configurations and factories of your adapter where those of the paper venue are.
+
+Check it before it starts, in this directory: ``nautilus-recovery check live_node:config`` looks at
+its configuration and at the server that ``REDIS_URL`` names, ``live_node:node`` builds it too.
 """
+
+import os
+from urllib.parse import urlsplit
 
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
 from nautilus_trader.config import ImportableStrategyConfig
-from nautilus_trader.config import LiveDataClientConfig
-from nautilus_trader.config import LiveExecClientConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
@@ -17,25 +21,26 @@ from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+from nautilus_recovery_actor.testkit import PaperVenueDataClientConfig
+from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import PaperVenueLiveDataClientFactory
 from nautilus_recovery_actor.testkit import PaperVenueLiveExecClientFactory
 
 
 INSTRUMENT_ID = "ETHUSDT-PERP.PAPER"
+SYMBOLS = ("ETHUSDT-PERP",)
 
 
-def node_config(
-    data_client: LiveDataClientConfig, exec_client: LiveExecClientConfig, database: DatabaseConfig
-) -> TradingNodeConfig:
+def config(port: int = 0, database: DatabaseConfig | None = None) -> TradingNodeConfig:
     """
-    Return the configuration of the node.
+    Return the configuration of the node, by default with the server at ``REDIS_URL``.
     """
     return TradingNodeConfig(
         trader_id="LIVE-001",
-        cache=recovery_cache_config(database=database),
+        cache=recovery_cache_config(database=database or redis_server()),
         exec_engine=recovery_exec_engine_config(),
-        data_clients={"PAPER": data_client},
-        exec_clients={"PAPER": exec_client},
+        data_clients={"PAPER": PaperVenueDataClientConfig(port=port, symbols=SYMBOLS)},
+        exec_clients={"PAPER": PaperVenueExecClientConfig(port=port, symbols=SYMBOLS)},
         actors=[
             ImportableActorConfig(
                 actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
@@ -53,26 +58,43 @@ def node_config(
     )
 
 
+def node(port: int = 0, database: DatabaseConfig | None = None) -> TradingNode:
+    """
+    Return the node, built. It connects when it runs.
+    """
+    made = TradingNode(config=config(port, database))
+    made.add_data_client_factory("PAPER", PaperVenueLiveDataClientFactory)
+    made.add_exec_client_factory("PAPER", PaperVenueLiveExecClientFactory)
+    made.build()
+    return made
+
+
+def redis_server() -> DatabaseConfig:
+    """
+    Return where the cache is: at ``REDIS_URL``, or on this machine.
+    """
+    url = urlsplit(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"))
+    return DatabaseConfig(
+        type="redis",
+        host=url.hostname or "127.0.0.1",
+        port=url.port or 6379,
+        username=url.username,
+        password=url.password,
+        ssl=url.scheme == "rediss",
+    )
+
+
 def main() -> None:
     """
     Run the node until it is interrupted.
     """
     with PaperVenue() as venue, EmbeddedValkey() as valkey:
         venue.set_price("ETHUSDT-PERP", 2000)
-        node = TradingNode(
-            config=node_config(
-                venue.data_config(symbols=("ETHUSDT-PERP",)),
-                venue.exec_config(symbols=("ETHUSDT-PERP",)),
-                valkey.database_config(),
-            )
-        )
-        node.add_data_client_factory("PAPER", PaperVenueLiveDataClientFactory)
-        node.add_exec_client_factory("PAPER", PaperVenueLiveExecClientFactory)
-        node.build()
+        made = node(venue.port, valkey.database_config())
         try:
-            node.run()
+            made.run()
         finally:
-            node.dispose()
+            made.dispose()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ recovered node. Three lines of a systemd unit::
     RestartSec=20
     RestartPreventExitStatus=2 65 70 78
 
-and with Docker ``--restart on-failure:5``.
+and with Docker ``--restart on-failure:5``. ``nautilus-recovery check supervised_node:config`` looks
+at its configuration before it starts.
 
 Run it as it is and it trades at a paper venue of its own: ``python examples/supervised_node.py``.
 ``--port`` names a paper venue that runs already, the environment variable ``REDIS_URL`` a Redis. To
@@ -22,12 +23,14 @@ import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
 
-from nautilus_trader.config import CacheConfig
+from live_node import redis_server
+from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import ImportableActorConfig
-from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
+from nautilus_recovery_actor import recovery_cache_config
+from nautilus_recovery_actor import recovery_exec_engine_config
 from nautilus_recovery_actor import run_supervised
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -35,28 +38,33 @@ from nautilus_recovery_actor.testkit import PaperVenueExecClientConfig
 from nautilus_recovery_actor.testkit import PaperVenueLiveExecClientFactory
 
 
+def config(
+    port: int = 0, startup_timeout_secs: float = 120.0, database: DatabaseConfig | None = None
+) -> TradingNodeConfig:
+    """
+    Return the configuration of the node, by default with the server at ``REDIS_URL``.
+    """
+    return TradingNodeConfig(
+        trader_id="LIVE-001",
+        cache=recovery_cache_config(database=database or redis_server()),
+        exec_engine=recovery_exec_engine_config(),
+        exec_clients={"PAPER": PaperVenueExecClientConfig(port=port, symbols=("ETHUSDT-PERP",))},
+        actors=[
+            ImportableActorConfig(
+                actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
+                config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
+                config={"on_failure": "shutdown", "startup_timeout_secs": startup_timeout_secs},
+            )
+        ],
+        timeout_post_stop=2.0,  # The restart waits for this too
+    )
+
+
 def supervised_node(port: int, startup_timeout_secs: float, valkey: EmbeddedValkey) -> TradingNode:
     """
     Return a node that stops itself when its recovery fails. `run_supervised` calls this.
     """
-    node = TradingNode(
-        config=TradingNodeConfig(
-            trader_id="LIVE-001",
-            cache=CacheConfig(database=valkey.database_config()),
-            exec_engine=LiveExecEngineConfig(reconciliation=True),
-            exec_clients={
-                "PAPER": PaperVenueExecClientConfig(port=port, symbols=("ETHUSDT-PERP",))
-            },
-            actors=[
-                ImportableActorConfig(
-                    actor_path="nautilus_recovery_actor:RecoveryMonitorActor",
-                    config_path="nautilus_recovery_actor:RecoveryMonitorConfig",
-                    config={"on_failure": "shutdown", "startup_timeout_secs": startup_timeout_secs},
-                )
-            ],
-            timeout_post_stop=2.0,  # The restart waits for this too
-        )
-    )
+    node = TradingNode(config=config(port, startup_timeout_secs, valkey.database_config()))
     node.add_exec_client_factory("PAPER", PaperVenueLiveExecClientFactory)
     node.build()
     return node

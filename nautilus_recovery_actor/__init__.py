@@ -30,6 +30,8 @@ from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
 
 
+__version__ = "0.1.0"
+
 # Imported eagerly: a message bus streams the message types that were registered when it was made.
 # Without NautilusTrader the names of the core are all there is.
 if _find_spec("nautilus_trader") is not None:

@@ -1,3 +1,3 @@
 """
-The documentation, and what writes those of its pages that the code knows best: ``make docs``.
+The documentation, and what writes those of its pages that the code knows best: ``make pages``.
 """

@@ -17,7 +17,7 @@ import msgspec
 
 
 GENERATED = (
-    "<!-- Written by `make docs` from the code: change the docstrings there, not this file. -->"
+    "<!-- Written by `make pages` from the code: change the docstrings there, not this file. -->"
 )
 
 _PARAMETERS = re.compile(r"^Parameters\n-+\n(.*?)(?=\n\w+\n-{3,}\n|\Z)", re.DOTALL | re.MULTILINE)

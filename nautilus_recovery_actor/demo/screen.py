@@ -49,7 +49,7 @@ def next_steps() -> RenderableType:
         "",
         Text(
             "Next: add a RecoveryMonitorActor to your node, and derive your strategies from "
-            "RecoverableStrategy. README.md shows how."
+            "RecoverableStrategy. docs/tutorial.md shows how."
         ),
     )
 

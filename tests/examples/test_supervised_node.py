@@ -67,7 +67,7 @@ class Supervisor:
             text=True,
             env={
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONPATH": os.pathsep.join([str(EXAMPLE.parent), *filter(None, sys.path)]),
                 "REDIS_URL": self._valkey.url,
             },
         ) as process:

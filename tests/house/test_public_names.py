@@ -1,3 +1,4 @@
+from importlib.metadata import version
 from types import ModuleType
 
 import nautilus_recovery_actor
@@ -21,3 +22,10 @@ def test_all_is_exactly_what_can_be_imported() -> None:
         and (not isinstance(value, ModuleType) or name in nautilus_recovery_actor.__all__)
     }
     assert public == set(nautilus_recovery_actor.__all__)
+
+
+def test_the_version_is_the_one_that_is_installed() -> None:
+    """
+    It stands once, in the package, and whatever is built takes it from there.
+    """
+    assert nautilus_recovery_actor.__version__ == version("nautilus_recovery_actor")

@@ -1,5 +1,5 @@
 """
-Step 4 of the README, as it is printed, in the cases that it is written for.
+Step 4 of the tutorial, as it is printed, in the cases that it is written for.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from tests.scenes_exits import killed_holding
 
 
 TWO = Decimal(2)
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
 
 
 def step_four() -> str:
     """Return the snippet of the step."""
-    after = README.partition("**4. Take over positions and their exits.**")[2]
+    after = PAGE.partition("\n## 4. Take over positions and their exits\n")[2]
     (snippet, *_) = re.findall(r"```python\n(.*?)```", after, re.DOTALL)
     return str(snippet)
 
