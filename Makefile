@@ -18,7 +18,7 @@ JOBS ?= 5
 TESTS ?= -m 'not long'
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo docs pages test lint types bench ratios crashtest restarts fuzz mutation matrix clean
+.PHONY: help demo docs pages test lint types bench ratios crashtest restarts walk fuzz mutation matrix clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -57,6 +57,9 @@ crashtest: $(BIN)/.installed ## Kill a node 50 times, and check what is true aft
 
 restarts: $(BIN)/.installed ## Restart on Binance's adapter in 432 ways, beside NautilusTrader alone
 	$(BIN)/python -m tests.restart
+
+walk: $(BIN)/.installed ## Go the way of a new user: the demo, a bot of one's own, a kill, an alert, the board
+	$(BIN)/python -m tests.walk
 
 fuzz: $(BIN)/.fuzz ## Feed what reads Redis with damaged values for a minute (SECS=60)
 	$(BIN)/python -m fuzzing $(or $(SECS),60)
