@@ -41,6 +41,12 @@ LISTENER = "recovery:listener"
 # The answer to one command
 ANSWER = "recovery:answers:{command_id}"
 
+# -- SHARED BY SEVERAL `serve`: in the Redis that is given to them for that, and nowhere else --
+
+# What one incident is, and to which targets it was told (a hash), and all that are ongoing (a set)
+SERVE_INCIDENT = "nautilus-recovery:serve:incident:{kind}:{server}:{trader_id}"
+SERVE_ONGOING = "nautilus-recovery:serve:ongoing"
+
 # NautilusTrader's own: what stands before the trader ID in each key, if so configured
 TRADER_PREFIX = "trader-"
 

@@ -12,7 +12,7 @@ NAMES = PACKAGE / "core" / "names.py"
 # How a text begins by which NautilusTrader and the monitor find each other
 NAME = re.compile(
     r"\W?(recovery:\w|general:|trader-|Recovery(Monitor|Halt)\.\w|ExecEngine\.process"
-    r"|events\.(order\b|risk)|reports\.execution|data\.Recovery|recovery\.$)"
+    r"|nautilus-recovery:|events\.(order\b|risk)|reports\.execution|data\.Recovery|recovery\.$)"
 )
 MODULES = [
     path
