@@ -70,6 +70,8 @@ class Alerts:
             for one in running:
                 one.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            for outbox in self.outboxes:
+                outbox.end()
             await self._coordination.close()
 
     async def _look(self, watch: Watch) -> None:

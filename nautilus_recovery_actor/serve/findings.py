@@ -26,6 +26,9 @@ _NS = 1_000_000_000
 _DETAILS = 5
 # So long after a recovery strategies still place their stops (seconds)
 _SETTLING_SECS = 10.0
+# What was read before that says nothing of now, and so long a report may come after its heartbeat
+_FRESH_SECS = 10.0
+_REPORT_SECS = 1.0
 
 
 class _Unknown(Exception):  # noqa: N818 (nothing failed)
@@ -43,14 +46,8 @@ def found(board: Board, before: Incidents) -> Findings:
             findings[key] = Incident(key=key, ts=since, text=server.trouble)
     troubled = {server.name for server in board.servers if server.trouble}
     for seen in board.traders:
-        if seen.server in troubled:
-            continue
-        key = Key(Kind.UNSEEN, seen.server, seen.trader_id)
-        findings[key] = None
-        if seen.trouble:
-            findings[key] = Incident(key=key, ts=seen.ts_read, text=seen.trouble)
-            continue
-        findings.update(_of_trader(seen, board.ts))
+        if seen.server not in troubled:
+            findings.update(_of_trader(seen, board.ts, before))
     for server_name, trader_id in vanished(before, board):
         key = Key(Kind.UNSEEN, server_name, trader_id)
         text = "its record is gone: the server was emptied, or its keys were deleted"
@@ -58,14 +55,24 @@ def found(board: Board, before: Incidents) -> Findings:
     return findings
 
 
-def _of_trader(seen: Seen, now: int) -> Iterator[tuple[Key, Incident | None]]:
+def _of_trader(seen: Seen, now: int, before: Incidents) -> Iterator[tuple[Key, Incident | None]]:
+    key = Key(Kind.UNSEEN, seen.server, seen.trader_id)
+    is_read = seen.status.heartbeat_age_secs is not None
+    if not is_read and before.traders.get((seen.server, seen.trader_id)):
+        return  # Whose record was deleted after it was stopped is missed by nobody
+    why = seen.trouble or ("" if is_read else seen.status.reason)
+    yield key, Incident(key=key, ts=seen.ts_read, text=why) if why else None
+    if not is_read or now - seen.ts_read > _FRESH_SECS * _NS:
+        return
     for kind, look in _LOOKS.items():
         key = Key(kind, seen.server, seen.trader_id)
         try:
             incident = look(seen, key, now)
         except _Unknown:
             continue
-        yield key, incident
+        # What is not read may be all that stands
+        if incident is not None or not why:
+            yield key, incident
 
 
 def _failed(seen: Seen, key: Key, now: int) -> Incident | None:
@@ -75,6 +82,9 @@ def _failed(seen: Seen, key: Key, now: int) -> Incident | None:
         return _if_complete(seen)
     if status.failure is FailureReason.ANOTHER_NODE:
         raise _Unknown
+    if seen.report is None and seen.ts_since is not None and status.failure is None:
+        if now - seen.ts_since < _REPORT_SECS * _NS:
+            raise _Unknown
     what = status.failure or "no report on record"
     details = filter(None, (status.message, "" if status.is_stopped else status.reason))
     return _incident(seen, key, now, f"recovery epoch {status.epoch}: {what}", tuple(details))
@@ -91,18 +101,17 @@ def _naked(seen: Seen, key: Key, now: int) -> Incident | None:
         raise _Unknown
     count = len(status.unprotected) + status.unprotected_more
     text = f"{_counted(count, 'position')} without a stop"
-    return Incident(
-        key=key, ts=seen.ts_read, text=text, details=_named(status.unprotected, count)
-    )
+    return Incident(key=key, ts=seen.ts_read, text=text, details=_named(status.unprotected, count))
 
 
 def _another_node(seen: Seen, key: Key, now: int) -> Incident | None:
     status, lease = seen.status, seen.lease
     if status.phase is RecoveryPhase.FAILED and status.failure is FailureReason.ANOTHER_NODE:
         return _incident(seen, key, now, "another node runs the trader, or may", (status.message,))
-    if lease is None:
-        raise _Unknown
-    if lease.state is Keeping.RESERVED:
+    if seen.twins:
+        text = "another instance of it runs too"
+        return Incident(key=key, ts=seen.ts_read, text=text, details=seen.twins[:_DETAILS])
+    if lease is not None and lease.state is Keeping.RESERVED:
         since = lease.ts_since or now
         return Incident(key=key, ts=since, text="no node may run it", details=(lease.reason,))
     return _if_complete(seen)

@@ -151,15 +151,17 @@ def looked(
         is_due = one.is_told or now - one.ts_seen >= wait_secs * _NS
         if is_due and not one.is_told:
             notices.append(Notice(incident, False, now))
-        ongoing[key] = msgspec.structs.replace(
-            one, incident=incident, ts_gone=None, is_told=is_due
-        )
-    there = {(one.server, one.trader_id): one.status.is_stopped for one in board.traders}
+        ongoing[key] = msgspec.structs.replace(one, incident=incident, ts_gone=None, is_told=is_due)
+    there = {
+        (one.server, one.trader_id): one.status.is_stopped
+        for one in board.traders
+        if one.status.heartbeat_age_secs is not None
+    }
     return Incidents(ongoing, {**before.traders, **there}), tuple(notices)
 
 
 def vanished(before: Incidents, board: Board) -> Iterator[tuple[str, str]]:
-    """Yield whose record was there, and is not on a server that can be read."""
+    """Yield whose record was there, and is not shown of a server that can be read."""
     there = {(one.server, one.trader_id) for one in board.traders}
     readable = {one.name for one in board.servers if not one.trouble and one.ts_read is not None}
     for trader, is_stopped in before.traders.items():

@@ -95,8 +95,10 @@ class Outbox:
             key = notice.incident.key
             before = self._due.get(key)
             # What nobody was told of yet is told once, when it is over
-            is_late = notice.is_over and before is not None and (
-                not before.notice.is_over or before.is_late
+            is_late = (
+                notice.is_over
+                and before is not None
+                and (not before.notice.is_over or before.is_late)
             )
             stage = Stage.END if notice.is_over and not is_late else Stage.BEGIN
             since = before.message.since if before is not None and is_late else now
@@ -104,6 +106,12 @@ class Outbox:
             self._due[key] = _Due(notice, message, now, is_late)
         if self._due:
             self._is_due.set()
+
+    def end(self) -> None:
+        """Say what is not sent."""
+        for one in self._due.values():
+            title, _ = wording.message(one.notice, self._link, is_late=one.is_late)
+            _LOG.warning(f"Not sent to {self.name} before the end: {title}")
 
     async def run(self) -> None:
         """Send what is due, for ever."""

@@ -45,13 +45,13 @@ class Target:
 
     def __init__(self, url: str, number: int) -> None:
         self._apprise = apprise.Apprise()
-        with _quiet() as logged:
+        with _quiet():
             is_known = self._apprise.add(url)
         if not is_known or len(self._apprise) != 1:
             scheme = url.partition("://")[0] if "://" in url else ""
             raise AlertError(
                 f"Alert {number}{f' ({scheme})' if scheme.isalnum() else ''} is not the URL of a "
-                f"service that apprise knows{_why(logged, url)}: see docs/alerts.md"
+                f"service that apprise knows, or lacks a part: see docs/alerts.md"
             )
         service: Any = self._apprise[0]
         self.name = f"alert {number} ({service.service_name})"
@@ -68,9 +68,8 @@ class Target:
         loop = asyncio.get_running_loop()
         title, body = cut(title, self._title_limit), cut(body, self._body_limit)
         try:
-            return await asyncio.wait_for(
-                loop.run_in_executor(self._threads, self._notify, title, body), secs
-            )
+            async with asyncio.timeout(secs):
+                return await loop.run_in_executor(self._threads, self._notify, title, body)
         except TimeoutError:
             # What hangs keeps its thread: the next message has another
             self.close()
@@ -122,20 +121,21 @@ def targets(urls: Sequence[str]) -> list[Target]:
     return [Target(url, number) for number, url in enumerate(dict.fromkeys(urls), 1)]
 
 
-class _Collecting(logging.Handler):
-    """Takes what apprise logs to who asked for it."""
+class _Collecting(logging.Filter):
+    """Takes what apprise logs, which may name what is secret, to who asked for it."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if (lines := _logged.get()) is not None:
+    def filter(self, record: logging.LogRecord) -> bool:
+        lines = _logged.get()
+        if lines is not None and record.levelno >= logging.WARNING:
             lines.append(record.getMessage())
+        return False
 
 
 @contextmanager
 def _quiet() -> Iterator[list[str]]:
     logger = logging.getLogger("apprise")
-    if not any(isinstance(handler, _Collecting) for handler in logger.handlers):
-        logger.addHandler(_Collecting(logging.WARNING))
-        logger.propagate = False  # What it logs may name what is secret
+    if not any(isinstance(one, _Collecting) for one in logger.filters):
+        logger.addFilter(_Collecting())
     lines: list[str] = []
     token = _logged.set(lines)
     try:

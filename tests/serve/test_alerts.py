@@ -1,0 +1,280 @@
+"""
+Alerts as they arrive at a real webhook, from the boards that a `Watch` has.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nautilus_recovery_actor.serve.alerts import Alerts
+from nautilus_recovery_actor.serve.board import Board
+from nautilus_recovery_actor.serve.incidents import Kind
+from nautilus_recovery_actor.serve.outbox import Pace
+from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.targets import AlertError
+from nautilus_recovery_actor.serve.targets import Target
+from nautilus_recovery_actor.serve.targets import read_urls
+from nautilus_recovery_actor.serve.targets import targets
+from nautilus_recovery_actor.serve.wording import page_link
+from tests.serve.boards import DEGRADED
+from tests.serve.boards import FAILED
+from tests.serve.boards import now
+from tests.serve.webhook import Webhook
+
+
+pytestmark = pytest.mark.anyio
+
+FAST = Pace(gather_secs=0.05, retry_secs=0.05, most_retry_secs=0.2, pause_secs=0.2, look_secs=0.05)
+AT_ONCE = dict.fromkeys(Kind, 0.0)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with Webhook() as webhook:
+        yield webhook
+
+
+@asynccontextmanager
+async def alerting(*senders: Target, **options: Any) -> AsyncIterator[tuple[Watch, Alerts]]:
+    options = {"pace": FAST, "ends_after_secs": 0.0, "after_secs": AT_ONCE, **options}
+    watch, alerts = Watch(), Alerts(senders, **options)
+    task = asyncio.ensure_future(alerts.run(watch))
+    try:
+        yield watch, alerts
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def shown(watch: Watch, board: Board) -> None:
+    """
+    Show a board, and give who waits for it its turn.
+    """
+    watch.put(board)
+    await asyncio.sleep(0.01)
+
+
+async def arrived(hook: Webhook, count: int) -> None:
+    await asyncio.to_thread(hook.wait_for, lambda one: len(one.received) >= count)
+
+
+async def test_a_failure_arrives_within_two_seconds_and_once(hook: Webhook) -> None:
+    """At the pace and with the waits that are the default."""
+    began = time.monotonic()
+    options = {"pace": Pace(), "after_secs": None, "link": page_link("https://board.example/")}
+    async with alerting(Target(hook.url, 1), **options) as (watch, _):
+        for _ in range(10):
+            await shown(watch, now({"trader_id": "LIVE-001", "report": FAILED}))
+        await arrived(hook, 1)
+        assert time.monotonic() - began < 2
+        for _ in range(10):
+            await shown(watch, now({"trader_id": "LIVE-001", "report": FAILED}))
+    assert hook.titles == ["LIVE-001 FAILED: recovery epoch 7: TIMEOUT"]
+    text = hook.received[0]["message"]
+    assert "the venue never answered" in text
+    assert "nautilus-recovery resume --trader LIVE-001" in text
+    assert "https://board.example/" in text
+
+
+async def test_its_end_arrives_too(hook: Webhook) -> None:
+    async with alerting(Target(hook.url, 1)) as (watch, _):
+        await shown(watch, now({"report": FAILED}))
+        await arrived(hook, 1)
+        await shown(watch, now({}))
+        await arrived(hook, 2)
+    assert hook.titles == ["T-1 FAILED: recovery epoch 7: TIMEOUT", "T-1: FAILED is over"]
+
+
+async def test_a_storm_is_one_message(hook: Webhook) -> None:
+    """A thousand traders that fail at once are one message that names the first of them."""
+    began = time.monotonic()
+    async with alerting(Target(hook.url, 1), pace=Pace()) as (watch, alerts):
+        board = now(*({"trader_id": f"T-{n:04}", "report": FAILED} for n in range(1_000)))
+        began = time.monotonic()
+        await shown(watch, board)
+        await arrived(hook, 1)
+        assert time.monotonic() - began < 2
+        while len(alerts.outboxes[0]):
+            await asyncio.sleep(0.01)
+    assert hook.titles == ["1,000 alerts: 1,000 FAILED"]
+    text = hook.received[0]["message"]
+    assert "T-0000 FAILED: recovery epoch 7: TIMEOUT" in text
+    assert "and 980 more" in text
+
+
+async def test_what_is_refused_is_sent_again(
+    hook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And never lost without a line in the log, nor with what is secret in it."""
+    hook.answers = [500, 503, 404]
+    with caplog.at_level(logging.INFO):
+        async with alerting(Target(hook.url, 1)) as (watch, alerts):
+            await shown(watch, now({"report": FAILED}))
+            await arrived(hook, 1)
+            while not alerts.outboxes[0].counts.sent:
+                await asyncio.sleep(0.01)
+    assert len(hook.titles) == 1
+    assert (alerts.outboxes[0].counts.failed, hook.attempts) == (3, 4)
+    lines = [one for one in caplog.messages if one.startswith("Not sent to alert 1 (JSON) (")]
+    assert len(lines) == 3
+    assert "error=500" in lines[0]
+    assert "s3cr3tpath" not in caplog.text
+
+
+async def test_what_cannot_be_sent_for_long_is_given_up_with_a_line(
+    hook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.answers = [500] * 1_000
+    pace = Pace(gather_secs=0.01, retry_secs=0.01, most_retry_secs=0.05, give_up_secs=0.3)
+    async with alerting(Target(hook.url, 1), pace=pace) as (watch, alerts):
+        await shown(watch, now({"report": FAILED}))
+        while not alerts.outboxes[0].counts.dropped:
+            await asyncio.sleep(0.01)
+    assert "Given up after 0.3 s, alert 1 (JSON): T-1 FAILED" in caplog.text
+
+
+async def test_what_is_not_sent_when_it_ends_is_in_the_log(
+    hook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.answers = [500] * 1_000
+    async with alerting(Target(hook.url, 1)) as (watch, _):
+        await shown(watch, now({"report": FAILED}))
+        await asyncio.to_thread(hook.wait_for, lambda one: one.attempts)
+    assert "Not sent to alert 1 (JSON) before the end: T-1 FAILED" in caplog.text
+
+
+async def test_a_service_that_hangs_holds_up_no_other(hook: Webhook) -> None:
+    with Webhook() as hanging:
+        hanging.gate.clear()
+        async with alerting(Target(hanging.url, 1), Target(hook.url, 2)) as (watch, _):
+            await shown(watch, now({"report": FAILED}))
+            await arrived(hook, 1)
+            await shown(watch, now({}))
+            await arrived(hook, 2)
+            assert hanging.received == []
+
+
+async def test_what_hangs_is_given_up_in_time_and_tried_again(hook: Webhook) -> None:
+    hook.gate.clear()
+    target = Target(hook.url, 1)
+    assert await target.send("title", "body", secs=0.2) == "no answer within 0.2 s"
+    hook.gate.set()
+    assert await target.send("title", "body") == ""
+    target.close()
+
+
+async def test_what_is_over_before_it_could_be_delivered_is_one_message(hook: Webhook) -> None:
+    """Nobody hears of an end without a beginning."""
+    hook.answers = [500] * 5
+    async with alerting(Target(hook.url, 1)) as (watch, _):
+        await shown(watch, now({"report": FAILED}))
+        await asyncio.to_thread(hook.wait_for, lambda one: one.attempts)
+        await shown(watch, now({}))
+        await arrived(hook, 1)
+    assert hook.titles == ["T-1: FAILED is over"]
+    assert "Its beginning could not be delivered." in hook.received[0]["message"]
+
+
+async def test_there_is_a_limit_to_a_minute(hook: Webhook) -> None:
+    """More than that waits, and goes into one message."""
+    pace = Pace(gather_secs=0.01, per_minute=3, look_secs=0.01)
+    async with alerting(Target(hook.url, 1), pace=pace) as (watch, alerts):
+        failed = [{"trader_id": f"T-{number}", "report": FAILED} for number in range(4)]
+        for count in (1, 2, 3):
+            await shown(watch, now(*failed[:count]))
+            await arrived(hook, count)
+        await shown(watch, now(*failed))
+        await asyncio.sleep(0.2)
+        assert (len(hook.titles), len(alerts.outboxes[0])) == (3, 1)
+
+
+async def test_a_board_from_before_a_pause_says_nothing(hook: Webhook) -> None:
+    """A process that was stopped for a minute must not tell what was a minute ago."""
+    async with alerting(Target(hook.url, 1)) as (watch, alerts):
+        board = now({"report": FAILED})
+        old = Board(ts=board.ts - 60_000_000_000, servers=board.servers, traders=board.traders)
+        await shown(watch, old)
+        assert alerts.incidents.ongoing == {}
+
+
+async def test_each_target_gets_its_own(hook: Webhook) -> None:
+    with Webhook() as other:
+        async with alerting(*targets([hook.url, other.url, hook.url])) as (watch, _):
+            await shown(watch, now({"report": DEGRADED}))
+            await arrived(hook, 2)
+            await arrived(other, 2)
+    assert len(hook.titles) == len(other.titles) == 2
+
+
+HOSTILE = "<!channel> @everyone \x1b[31m\nFAILED [x](http://evil)" + "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("url", "limit"),
+    [
+        ("tgram://123456789:abcdefghijklmnop/12315544/", 4096),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general", 35_000),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", 2_000),
+        ("pover://user0user0user0user0user0user0@token0token0token0token0token0", 1_024),
+        ("json://127.0.0.1:1", 32_768),
+    ],
+)
+async def test_texts_are_as_short_as_the_service_takes(
+    url: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a report says: and it calls nobody, and stays in its line."""
+    from nautilus_recovery_actor.serve import wording
+    from nautilus_recovery_actor.serve.incidents import Incident
+    from nautilus_recovery_actor.serve.incidents import Key
+    from nautilus_recovery_actor.serve.incidents import Notice
+
+    incident = Incident(
+        key=Key(Kind.FAILED, "s", HOSTILE), ts=1, text=HOSTILE, details=(HOSTILE,) * 20
+    )
+    title, body = wording.message(Notice(incident, False, 1), wording.no_link)
+    assert "\x1b" not in title + body
+    assert "<!channel>" not in title + body
+    assert "@everyone" not in title + body
+    target = Target(url, 1)
+    sent: list[dict[str, str]] = []
+    monkeypatch.setattr(target._apprise, "notify", lambda **given: sent.append(given) or True)
+    assert await target.send(title, body) == ""
+    target.close()
+    assert len(sent[0]["title"]) <= 120
+    assert len(sent[0]["title"]) + len(sent[0]["body"]) <= limit
+
+
+def test_a_url_that_is_none_is_named_without_what_is_secret() -> None:
+    for url in ("nonsense://user:s3cr3t@host/t0k3n", "tgram://s3cr3t", "", "s3cr3t"):
+        with pytest.raises(AlertError, match="not the URL of a service") as raised:
+            Target(url, 3)
+        assert "Alert 3" in str(raised.value)
+        assert "s3cr3t" not in str(raised.value)
+        assert "t0k3n" not in str(raised.value)
+
+
+def test_a_file_of_urls(tmp_path: Path) -> None:
+    """One a line, with comments; whose permissions are too wide says so."""
+    path = tmp_path / "alerts"
+    path.write_text("# ours\njson://a\n\n  json://b\n")
+    path.chmod(0o600)
+    assert read_urls(path) == (["json://a", "json://b"], "")
+    path.chmod(0o644)
+    assert read_urls(path)[1].endswith(f"chmod 600 {path}")
+    path.write_text("# none\n")
+    with pytest.raises(AlertError, match="has no URL"):
+        read_urls(path)
+    with pytest.raises(AlertError, match="cannot be read"):
+        read_urls(tmp_path / "none")
