@@ -82,7 +82,7 @@ class Coordination(Protocol):
 class Alone:
     """Of one process, which writes nothing anywhere."""
 
-    async def claim(self, target: str, messages: Sequence[Message]) -> list[Claim]:
+    async def claim(self, target: str, messages: Sequence[Message]) -> list[Claim]:  # noqa: ARG002
         """Return that all are ours."""
         return [Claim.OURS] * len(messages)
 

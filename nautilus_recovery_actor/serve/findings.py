@@ -67,7 +67,7 @@ def _of_trader(seen: Seen, now: int, before: Incidents) -> Iterator[tuple[Key, I
     for kind, look in _LOOKS.items():
         key = Key(kind, seen.server, seen.trader_id)
         try:
-            incident = look(seen, key, now)
+            incident = look(seen, key)
         except _Unknown:
             continue
         # What is not read may be all that stands
@@ -75,49 +75,49 @@ def _of_trader(seen: Seen, now: int, before: Incidents) -> Iterator[tuple[Key, I
             yield key, incident
 
 
-def _failed(seen: Seen, key: Key, now: int) -> Incident | None:
+def _failed(seen: Seen, key: Key) -> Incident | None:
     # Whoever was stopped or died after it has still failed, until a recovery completes
     status = seen.status
     if status.phase is not RecoveryPhase.FAILED:
-        return _if_complete(seen)
+        return _none_if_complete(seen)
     if status.failure is FailureReason.ANOTHER_NODE:
         raise _Unknown
-    if seen.report is None and seen.ts_since is not None and status.failure is None:
-        if now - seen.ts_since < _REPORT_SECS * _NS:
-            raise _Unknown
+    is_new = seen.ts_since is not None and seen.ts_read - seen.ts_since < _REPORT_SECS * _NS
+    if seen.report is None and is_new:
+        raise _Unknown
     what = status.failure or "no report on record"
     details = filter(None, (status.message, "" if status.is_stopped else status.reason))
-    return _incident(seen, key, now, f"recovery epoch {status.epoch}: {what}", tuple(details))
+    return _incident(seen, key, f"recovery epoch {status.epoch}: {what}", tuple(details))
 
 
-def _naked(seen: Seen, key: Key, now: int) -> Incident | None:
+def _naked(seen: Seen, key: Key) -> Incident | None:
     status = seen.status
     if status.state is State.NO_HEARTBEAT:
         raise _Unknown
     if not status.unprotected:
-        return _if_complete(seen)
+        return _none_if_complete(seen)
     ended = seen.report.ts_completed if seen.report else None
-    if ended is not None and 0 <= now - ended < _SETTLING_SECS * _NS:
+    if ended is not None and 0 <= seen.ts_read - ended < _SETTLING_SECS * _NS:
         raise _Unknown
     count = len(status.unprotected) + status.unprotected_more
     text = f"{_counted(count, 'position')} without a stop"
     return Incident(key=key, ts=seen.ts_read, text=text, details=_named(status.unprotected, count))
 
 
-def _another_node(seen: Seen, key: Key, now: int) -> Incident | None:
+def _another_node(seen: Seen, key: Key) -> Incident | None:
     status, lease = seen.status, seen.lease
     if status.phase is RecoveryPhase.FAILED and status.failure is FailureReason.ANOTHER_NODE:
-        return _incident(seen, key, now, "another node runs the trader, or may", (status.message,))
+        return _incident(seen, key, "another node runs the trader, or may", (status.message,))
     if seen.twins:
         text = "another instance of it runs too"
         return Incident(key=key, ts=seen.ts_read, text=text, details=seen.twins[:_DETAILS])
     if lease is not None and lease.state is Keeping.RESERVED:
-        since = lease.ts_since or now
+        since = lease.ts_since or seen.ts_read
         return Incident(key=key, ts=since, text="no node may run it", details=(lease.reason,))
-    return _if_complete(seen)
+    return _none_if_complete(seen)
 
 
-def _no_heartbeat(seen: Seen, key: Key, now: int) -> Incident | None:
+def _no_heartbeat(seen: Seen, key: Key) -> Incident | None:
     status = seen.status
     if status.state is not State.NO_HEARTBEAT or status.is_stopped:
         return None
@@ -125,7 +125,7 @@ def _no_heartbeat(seen: Seen, key: Key, now: int) -> Incident | None:
     return Incident(key=key, ts=seen.ts_read - int(age_secs * _NS), text=status.reason)
 
 
-def _unstored(seen: Seen, key: Key, now: int) -> Incident | None:
+def _unstored(seen: Seen, key: Key) -> Incident | None:
     status = seen.status
     if status.state is State.NO_HEARTBEAT:
         raise _Unknown
@@ -136,34 +136,34 @@ def _unstored(seen: Seen, key: Key, now: int) -> Incident | None:
     return Incident(key=key, ts=since, text=text, details=tuple(o.text for o in status.storage))
 
 
-def _degraded(seen: Seen, key: Key, now: int) -> Incident | None:
+def _degraded(seen: Seen, key: Key) -> Incident | None:
     blocked = seen.status.blocked_instruments
     if not _is_complete(seen) or seen.status.is_shadow or not blocked:
-        return _if_complete(seen)
+        return _none_if_complete(seen)
     differences = [] if seen.report is None else seen.report.discrepancies
     standing = [one for one in differences if one.is_blocking]
     text = f"{_counted(len(blocked), 'instrument')} blocked: {', '.join(blocked[:3])}"
     if len(blocked) > 3:  # noqa: PLR2004 (as many as are named)
         text = f"{text}, …"
-    return _incident(seen, key, now, text, _named(standing, len(standing)))
+    return _incident(seen, key, text, _named(standing, len(standing)))
 
 
-def _repair_waiting(seen: Seen, key: Key, now: int) -> Incident | None:
+def _repair_waiting(seen: Seen, key: Key) -> Incident | None:
     status = seen.status
     is_over = status.phase in (RecoveryPhase.COMPLETE, RecoveryPhase.FAILED)
     if status.state is State.NO_HEARTBEAT or not is_over or status.is_shadow:
-        return _if_complete(seen)
+        return _none_if_complete(seen)
     steps = planned(status.repairs)
     if not steps:
-        return _if_complete(seen)
+        return _none_if_complete(seen)
     text = f"{_counted(len(steps), 'step')} of a repair wait for your word"
     if len(steps) == 1:
         text = "a repair waits for your word"
     lines = tuple(wording.repair_line(step) for step in steps[:_DETAILS])
-    return _incident(seen, key, now, text, _with_rest(lines, len(steps)))
+    return _incident(seen, key, text, _with_rest(lines, len(steps)))
 
 
-_LOOKS: dict[Kind, Callable[[Seen, Key, int], Incident | None]] = {
+_LOOKS: dict[Kind, Callable[[Seen, Key], Incident | None]] = {
     Kind.FAILED: _failed,
     Kind.NAKED: _naked,
     Kind.ANOTHER_NODE: _another_node,
@@ -184,14 +184,15 @@ def _is_complete(seen: Seen) -> bool:
     )
 
 
-def _if_complete(seen: Seen) -> None:
+def _none_if_complete(seen: Seen) -> Incident | None:
     if not _is_complete(seen):
         raise _Unknown
+    return None
 
 
-def _incident(seen: Seen, key: Key, now: int, text: str, details: tuple[str, ...]) -> Incident:
+def _incident(seen: Seen, key: Key, text: str, details: tuple[str, ...]) -> Incident:
     ended = seen.report.ts_completed if seen.report else None
-    return Incident(key=key, ts=ended or now, text=text, details=details)
+    return Incident(key=key, ts=ended or seen.ts_read, text=text, details=details)
 
 
 def _named(found: "tuple[Discrepancy, ...] | list[Discrepancy]", count: int) -> tuple[str, ...]:

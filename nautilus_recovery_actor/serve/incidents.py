@@ -146,12 +146,12 @@ def looked(
         if one is None:
             one = Ongoing(incident=incident, ts_seen=now)
         # Its beginning is what was seen first, the rest what is so now
-        incident = msgspec.structs.replace(incident, ts=min(one.incident.ts, incident.ts))
+        newest = msgspec.structs.replace(incident, ts=min(one.incident.ts, incident.ts))
         wait_secs = after.get(key.kind, key.kind.after_secs)
         is_due = one.is_told or now - one.ts_seen >= wait_secs * _NS
         if is_due and not one.is_told:
-            notices.append(Notice(incident, False, now))
-        ongoing[key] = msgspec.structs.replace(one, incident=incident, ts_gone=None, is_told=is_due)
+            notices.append(Notice(newest, False, now))
+        ongoing[key] = msgspec.structs.replace(one, incident=newest, ts_gone=None, is_told=is_due)
     there = {
         (one.server, one.trader_id): one.status.is_stopped
         for one in board.traders

@@ -20,12 +20,14 @@ from nautilus_recovery_actor.serve.incidents import Notice
 _MAX_LINE = 300
 _MAX_NAME = 60
 _NAMED = 20
+# What calls people, or is markup, where messages are shown
+_TAME = str.maketrans({"@": "@\u200b", "<": "\u2039", ">": "\u203a"})
 
 # Where the page of a trader is, empty if that is not known
 Link = Callable[[str, str], str]
 
 
-def no_link(server: str, trader_id: str) -> str:
+def no_link(_server: str, _trader_id: str) -> str:
     """Return that no page is known."""
     return ""
 
@@ -44,7 +46,7 @@ def page_link(public_url: str) -> Link:
 
 def _plain(text: object, limit: int = _MAX_LINE) -> str:
     # What comes from Redis must not call a whole channel, nor be more than a line
-    line = one_line(str(text)).replace("@", "@\u200b").replace("<", "‹").replace(">", "›")
+    line = one_line(str(text)).translate(_TAME)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

@@ -34,8 +34,8 @@ from tests.serve.boards import board
 from tests.serve.boards import seen
 
 
-NAKED_BEAT = {"unprotected": [msgspec.to_builtins(NAKED)]}
-LOST = {
+NAKED_BEAT: dict[str, Any] = {"unprotected": [msgspec.to_builtins(NAKED)]}
+LOST: dict[str, Any] = {
     "storage": [msgspec.to_builtins(StorageIncident(StorageTrouble.LOST, NOW, "Redis lost it"))]
 }
 RESERVED = LeaseStatus(trader_id="T-1", state=Keeping.RESERVED, reason="operator ada keeps it")
@@ -163,7 +163,7 @@ def test_a_failure_whose_report_is_late_waits_for_it() -> None:
     """Not for long: it is told without it."""
     desk = begun()
     since = desk.at + SEC
-    late = {"report": None, "phase": "FAILED", "more": {"ts_since": since}}
+    late: dict[str, Any] = {"report": None, "phase": "FAILED", "more": {"ts_since": since}}
     assert desk.see(1, **late) == []
     assert desk.see(1, **late) == ["FAILED"]
 

@@ -1,0 +1,284 @@
+"""
+Several processes that share the alerting, on a real server.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nautilus_recovery_actor.core import names
+from nautilus_recovery_actor.serve.coordination import Alone
+from nautilus_recovery_actor.serve.coordination import Claim
+from nautilus_recovery_actor.serve.coordination import Message
+from nautilus_recovery_actor.serve.coordination import Shared
+from nautilus_recovery_actor.serve.coordination import Stage
+from nautilus_recovery_actor.serve.incidents import Incident
+from nautilus_recovery_actor.serve.incidents import Key
+from nautilus_recovery_actor.serve.incidents import Kind
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from tests.serve.webhook import Webhook
+
+
+pytestmark = pytest.mark.anyio
+INCIDENT = Incident(key=Key(Kind.FAILED, "127.0.0.1:6379", "T:1"), ts=1, text="TIMEOUT")
+ENDED = "T-1: FAILED is over"
+BEGUN = "T-1 FAILED: recovery epoch 7: TIMEOUT"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with Webhook() as webhook:
+        yield webhook
+
+
+def message(stage: Stage = Stage.BEGIN, trader_id: str = "T:1", age_secs: float = 0) -> Message:
+    key = Key(Kind.FAILED, "127.0.0.1:6379", trader_id)
+    incident = Incident(key=key, ts=1, text="TIMEOUT")
+    return Message(incident, stage, time.monotonic() - age_secs)
+
+
+async def claimed(shared: Shared, *messages: Message, target: str = "a") -> list[str]:
+    return [str(one) for one in await shared.claim(target, messages or [message()])]
+
+
+async def test_one_of_two_sends(valkey: EmbeddedValkey) -> None:
+    """The other one waits, and then knows that it was sent: the beginning, then the end."""
+    ours, theirs = Shared(valkey.url, "A"), Shared(valkey.url, "B")
+    assert await claimed(ours) == ["OURS"]
+    assert await claimed(theirs) == ["BUSY"]
+    assert await claimed(theirs, target="another") == ["OURS"]
+    await ours.sent("a", [message()], Stage.BEGIN)
+    assert await claimed(theirs) == await claimed(ours) == ["DONE"]
+    assert await theirs.ongoing() == [INCIDENT]
+    assert await claimed(theirs, message(Stage.END)) == ["OURS"]
+    assert await claimed(ours, message(Stage.END)) == ["BUSY"]
+    await theirs.sent("a", [message(Stage.END)], Stage.END)
+    assert await claimed(ours, message(Stage.END)) == ["DONE"]
+    assert await ours.ongoing() == []
+    assert await claimed(ours, message(age_secs=5)) == ["DONE"]  # Seen before it was over
+    await asyncio.sleep(0.01)
+    assert await claimed(ours, message()) == ["OURS"]  # Another one
+    await ours.close()
+    await theirs.close()
+
+
+async def test_who_gives_up_lets_another_one_try(valkey: EmbeddedValkey) -> None:
+    ours, theirs = Shared(valkey.url, "A"), Shared(valkey.url, "B")
+    assert await claimed(ours) == ["OURS"]
+    await theirs.release("a", [message()])  # It is not theirs
+    assert await claimed(theirs) == ["BUSY"]
+    await ours.release("a", [message()])
+    assert await claimed(theirs) == ["OURS"]
+    await ours.close()
+    await theirs.close()
+
+
+async def test_a_storm_is_claimed_as_one(valkey: EmbeddedValkey) -> None:
+    ours, theirs = Shared(valkey.url, "A"), Shared(valkey.url, "B")
+    storm = [message(trader_id=f"T-{n}") for n in range(1_000)]
+    one, other = await asyncio.gather(ours.claim("a", storm), theirs.claim("a", storm))
+    assert {*one, *other} == {Claim.OURS, Claim.BUSY}
+    assert len({*one}) == len({*other}) == 1
+    await ours.close()
+    await theirs.close()
+
+
+async def test_all_is_below_one_prefix_and_goes_by_itself(valkey: EmbeddedValkey) -> None:
+    shared = Shared(valkey.url, "A")
+    await claimed(shared)
+    with valkey.client() as client:
+        (key,) = client.keys()
+        assert client.ttl(key) > 0
+        await shared.sent("a", [message()], Stage.BEGIN)
+        assert sorted(client.keys()) == [
+            b"nautilus-recovery:serve:incident:FAILED:127.0.0.1%3A6379:T%3A1",
+            b"nautilus-recovery:serve:ongoing",
+        ]
+        assert all(client.ttl(one) > 86_400 for one in client.keys())
+        await shared.sent("a", [message(Stage.END)], Stage.END)
+        assert client.keys() == [key]
+        assert 0 < client.ttl(key) <= 3_600
+    await shared.close()
+
+
+async def test_without_the_server_each_alerts_by_itself(
+    valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Better twice than never, quickly, with a line; and then it is said what was sent."""
+    with EmbeddedValkey(arguments=("--save", "")) as own:
+        shared = Shared(own.url.replace("redis://", "redis://:s3cr3t@"), "A")
+        with own.client() as client:
+            client.config_set("requirepass", "s3cr3t")
+        assert await claimed(shared) == ["OURS"]
+        with own.client(password="s3cr3t") as client:
+            client.client_pause(60_000)
+        began = time.monotonic()
+        assert await claimed(shared, message(Stage.END)) == ["OURS"]
+        await shared.sent("a", [message()], Stage.BEGIN)
+        assert await shared.ongoing() == []
+        assert time.monotonic() - began < 4
+        with own.client(password="s3cr3t") as client:
+            client.client_unpause()
+        shared._not_before = 0.0
+        assert await shared.ongoing() == [INCIDENT]
+        await shared.close()
+    assert len([one for one in caplog.messages if "coordinating Redis cannot be used" in one]) == 1
+    assert "s3cr3t" not in caplog.text
+
+
+async def test_what_is_stored_there_and_damaged_is_left_out(
+    valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = Shared(valkey.url, "A")
+    with valkey.client() as client:
+        client.hset("x", mapping={"incident": b"\xff{"})
+        client.sadd(names.SERVE_ONGOING, "x", "gone")
+        assert await shared.ongoing() == []
+        assert client.smembers(names.SERVE_ONGOING) == {b"x"}
+    await shared.close()
+
+
+async def test_alone_nothing_is_shared() -> None:
+    alone = Alone()
+    assert await alone.claim("a", [message()]) == [Claim.OURS]
+    assert await alone.ongoing() == []
+
+
+# -- PROCESSES --
+
+
+@contextmanager
+def process(valkey: EmbeddedValkey, hook: Webhook, path: Path, name: str) -> Iterator[Any]:
+    command = [sys.executable, "-m", "tests.serve.alerting", valkey.url, hook.url, str(path), name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "ready\n"
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "traders"
+    say(path, "CLEAN")
+    return path
+
+
+def say(path: Path, what: str, traders: int = 1) -> None:
+    new = path.with_suffix(".new")
+    new.write_text("".join(f"{what} T-{number + 1}\n" for number in range(traders)))
+    new.replace(path)
+
+
+def is_settled(valkey: EmbeddedValkey, is_so: Callable[[Any], bool]) -> None:
+    """
+    Wait for what the server says, and then for several looks of each process.
+    """
+    valkey.wait_for(is_so)
+    time.sleep(1.0)
+
+
+def test_three_processes_tell_once(valkey: EmbeddedValkey, hook: Webhook, path: Path) -> None:
+    """Of a beginning, an end, a storm and its end."""
+    with (
+        process(valkey, hook, path, "A"),
+        process(valkey, hook, path, "B"),
+        process(valkey, hook, path, "C"),
+    ):
+        say(path, "FAILED")
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 1)
+        assert hook.titles == [BEGUN]
+        say(path, "CLEAN")
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 0)
+        assert hook.titles == [BEGUN, ENDED]
+        say(path, "FAILED", 200)
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 200)
+        assert hook.titles[2:] == ["200 alerts: 200 FAILED"]
+
+
+def test_who_is_killed_while_it_sends_is_replaced(
+    valkey: EmbeddedValkey, hook: Webhook, path: Path
+) -> None:
+    """Its claim runs out, and another one sends: a message is never lost with its sender."""
+    hook.gate.clear()
+    with process(valkey, hook, path, "A") as first, process(valkey, hook, path, "B") as second:
+        say(path, "FAILED")
+        hook.wait_for(lambda one: one.attempts == 1)
+        with valkey.client() as client:
+            (key,) = client.keys(
+                names.SERVE_INCIDENT.format(kind="FAILED", server="*", trader_id="*")
+            )
+            (claim,) = (
+                value
+                for field, value in client.hgetall(key).items()
+                if field.startswith(b"claim:") and not field.endswith(b":until")
+            )
+        sender, other = (first, second) if claim == b"A" else (second, first)
+        sender.kill()
+        sender.wait()
+        hook.wait_for(lambda one: one.attempts == 2)
+        hook.gate.set()
+        valkey.wait_for(lambda one: one.scard(names.SERVE_ONGOING) == 1)
+        # What the first had sent arrived too: a double only after a crash while sending
+        assert hook.titles == [BEGUN, BEGUN]
+        assert other.poll() is None
+
+
+def test_a_restart_neither_repeats_nor_misses(
+    valkey: EmbeddedValkey, hook: Webhook, path: Path
+) -> None:
+    """What was told is told again to nobody, and what began or ended meanwhile is told."""
+    with process(valkey, hook, path, "A"):
+        say(path, "FAILED")
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 1)
+    with process(valkey, hook, path, "B"):
+        time.sleep(1.0)
+        assert hook.titles == [BEGUN]
+        say(path, "FAILED", 2)
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 2)
+    say(path, "CLEAN", 2)
+    with process(valkey, hook, path, "C"):
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 0)
+    begun = [BEGUN, BEGUN.replace("T-1", "T-2")]
+    assert hook.titles[:2] == begun
+    assert sorted(hook.titles[2:]) == [ENDED, ENDED.replace("T-1", "T-2")]
+
+
+@pytest.mark.long
+def test_a_process_that_was_paused_repeats_nothing(
+    valkey: EmbeddedValkey, hook: Webhook, path: Path
+) -> None:
+    with process(valkey, hook, path, "A") as first, process(valkey, hook, path, "B"):
+        os.kill(first.pid, signal.SIGSTOP)
+        say(path, "FAILED")
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 1)
+        say(path, "CLEAN")
+        is_settled(valkey, lambda one: one.scard(names.SERVE_ONGOING) == 0)
+        os.kill(first.pid, signal.SIGCONT)
+        time.sleep(2.0)
+    assert hook.titles == [BEGUN, ENDED]
+
+
+def test_the_log_names_no_secret(valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(Shared("redis://:s3cr3t@127.0.0.1:1", "A").claim("a", [message()]))
+    assert "s3cr3t" not in caplog.text
+    assert "coordinating Redis cannot be used" in caplog.text
