@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from nautilus_recovery_actor.core import names
+from nautilus_recovery_actor.serve.alerts import Alerts
 from nautilus_recovery_actor.serve.coordination import Alone
 from nautilus_recovery_actor.serve.coordination import Claim
 from nautilus_recovery_actor.serve.coordination import Message
@@ -26,7 +27,13 @@ from nautilus_recovery_actor.serve.coordination import Stage
 from nautilus_recovery_actor.serve.incidents import Incident
 from nautilus_recovery_actor.serve.incidents import Key
 from nautilus_recovery_actor.serve.incidents import Kind
+from nautilus_recovery_actor.serve.outbox import Pace
+from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.targets import Target
 from nautilus_recovery_actor.testkit import EmbeddedValkey
+from tests.serve.boards import CLEAN
+from tests.serve.boards import FAILED
+from tests.serve.boards import now
 from tests.serve.webhook import Webhook
 
 
@@ -89,6 +96,44 @@ async def test_who_gives_up_lets_another_one_try(valkey: EmbeddedValkey) -> None
     await theirs.close()
 
 
+async def test_who_dies_while_it_sends_loses_its_claim(valkey: EmbeddedValkey) -> None:
+    """Another one sends when that has run out, and not before."""
+    ours, theirs = Shared(valkey.url, "A", claim_ms=300), Shared(valkey.url, "B")
+    assert await claimed(ours) == ["OURS"]
+    began = time.monotonic()
+    while await claimed(theirs) == ["BUSY"]:
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - began > 0.2
+    assert await claimed(ours) == ["BUSY"]
+    await ours.close()
+    await theirs.close()
+
+
+async def test_three_that_look_at_the_same_tell_once(valkey: EmbeddedValkey, hook: Webhook) -> None:
+    """Of the beginning and the end, whoever is first."""
+    watch = Watch()
+    pace = Pace(gather_secs=0.01, look_secs=0.02)
+    every = [
+        Alerts(
+            [Target(hook.url, 1)],
+            coordination=Shared(valkey.url, name),
+            pace=pace,
+            ends_after_secs=0.0,
+        )
+        for name in "ABC"
+    ]
+    tasks = [asyncio.ensure_future(one.run(watch)) for one in every]
+    for report, count in ((FAILED, 1), (CLEAN, 2)):
+        watch.put(now({"report": report}))
+        await asyncio.to_thread(hook.wait_for, lambda one, count=count: len(one.received) >= count)
+        while any(len(one.outboxes[0]) for one in every):  # noqa: ASYNC110 (it has no event)
+            await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert hook.titles == [BEGUN, ENDED]
+
+
 async def test_a_storm_is_claimed_as_one(valkey: EmbeddedValkey) -> None:
     ours, theirs = Shared(valkey.url, "A"), Shared(valkey.url, "B")
     storm = [message(trader_id=f"T-{n}") for n in range(1_000)]
@@ -127,14 +172,14 @@ async def test_without_the_server_each_alerts_by_itself(
             client.config_set("requirepass", "s3cr3t")
         assert await claimed(shared) == ["OURS"]
         with own.client(password="s3cr3t") as client:
-            client.client_pause(60_000)
+            client.client_pause(4_500)
         began = time.monotonic()
         assert await claimed(shared, message(Stage.END)) == ["OURS"]
         await shared.sent("a", [message()], Stage.BEGIN)
         assert await shared.ongoing() == []
         assert time.monotonic() - began < 4
         with own.client(password="s3cr3t") as client:
-            client.client_unpause()
+            client.ping()  # Answered when the pause is over
         shared._not_before = 0.0
         assert await shared.ongoing() == [INCIDENT]
         await shared.close()
@@ -196,6 +241,7 @@ def is_settled(valkey: EmbeddedValkey, is_so: Callable[[Any], bool]) -> None:
     time.sleep(1.0)
 
 
+@pytest.mark.long
 def test_three_processes_tell_once(valkey: EmbeddedValkey, hook: Webhook, path: Path) -> None:
     """Of a beginning, an end, a storm and its end."""
     with (
@@ -214,6 +260,7 @@ def test_three_processes_tell_once(valkey: EmbeddedValkey, hook: Webhook, path: 
         assert hook.titles[2:] == ["200 alerts: 200 FAILED"]
 
 
+@pytest.mark.long
 def test_who_is_killed_while_it_sends_is_replaced(
     valkey: EmbeddedValkey, hook: Webhook, path: Path
 ) -> None:
@@ -242,6 +289,7 @@ def test_who_is_killed_while_it_sends_is_replaced(
         assert other.poll() is None
 
 
+@pytest.mark.long
 def test_a_restart_neither_repeats_nor_misses(
     valkey: EmbeddedValkey, hook: Webhook, path: Path
 ) -> None:
@@ -278,7 +326,12 @@ def test_a_process_that_was_paused_repeats_nothing(
 
 
 def test_the_log_names_no_secret(valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture) -> None:
+    async def claim() -> None:
+        shared = Shared("redis://:s3cr3t@127.0.0.1:1", "A")
+        await shared.claim("a", [message()])
+        await shared.close()
+
     with caplog.at_level(logging.DEBUG):
-        asyncio.run(Shared("redis://:s3cr3t@127.0.0.1:1", "A").claim("a", [message()]))
+        asyncio.run(claim())
     assert "s3cr3t" not in caplog.text
     assert "coordinating Redis cannot be used" in caplog.text
