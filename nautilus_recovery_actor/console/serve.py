@@ -18,6 +18,9 @@ from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
+from nautilus_recovery_actor.console.serve_options import add_options
+from nautilus_recovery_actor.console.serve_options import joined
+from nautilus_recovery_actor.console.serve_options import test_alerts
 
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def add_to(commands: Commands) -> None:
         _serve,
         description=f"{sentence(text)}, live. It reads the servers of the nodes' caches, and never "
         "writes to them: a user that may only read is enough. It ends on Ctrl-C.",
-        epilog="exit codes: 0 it was ended; 2 it cannot run",
+        epilog="exit codes: 0 it was ended; 1 a test alert was not sent; 2 it cannot run",
     )
     serve.add_argument(
         "--redis",
@@ -73,6 +76,7 @@ def add_to(commands: Commands) -> None:
         help="a name by which browsers reach it, for example through a proxy; other names are "
         "refused then (default: this machine's own at a loopback address, any name elsewhere)",
     )
+    add_options(serve)
 
 
 def _port(text: str) -> int:
@@ -83,14 +87,24 @@ def _port(text: str) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     require("serve", "jinja2", "starlette", "uvicorn")
+    if arguments.test_alert:
+        return test_alerts(arguments)
     # What needs the extra is imported when it is there
     from nautilus_recovery_actor.serve.serving import serve  # noqa: PLC0415
     from nautilus_recovery_actor.serve.sources import Sources  # noqa: PLC0415
     from nautilus_recovery_actor.serve.sources import Watch  # noqa: PLC0415
     from nautilus_recovery_actor.serve.web import app  # noqa: PLC0415
 
-    sources = Sources(urls(arguments))
-    board = app(Watch(), url_of=sources.url, tasks=[sources.run], hosts=_hosts(arguments))
+    sources, watch = Sources(urls(arguments)), Watch()
+    also = joined(arguments, watch, sources)
+    board = app(
+        watch,
+        url_of=sources.url,
+        routes=also.routes,
+        tasks=[sources.run, *also.tasks],
+        panels=also.panels,
+        hosts=_hosts(arguments),
+    )
     with _bound(arguments) as at:
         serve(board, at, lambda: _announce(arguments, at))
     return DONE

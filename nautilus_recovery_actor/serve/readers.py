@@ -20,13 +20,14 @@ _WAIT_SECS = 4.0
 class Readers:
     """Runs what blocks. A thread that is held up counts until it ends, and ends no process."""
 
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(_MOST)
+    def __init__(self, most: int = _MOST, wait_secs: float = _WAIT_SECS) -> None:
+        self._free = asyncio.Semaphore(most)
+        self._wait_secs = wait_secs
 
     async def run(self, read: Callable[[], _Answer]) -> _Answer:
         """Return what a function returns, or raise ``TimeoutError``."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(_WAIT_SECS):
+        async with asyncio.timeout(self._wait_secs):
             await self._free.acquire()
             answer: asyncio.Future[_Answer] = loop.create_future()
             threading.Thread(

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Sequence
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import jinja2
 
@@ -39,7 +39,7 @@ def page_link(public_url: str) -> Link:
         root = public_url.rstrip("/")
         if not trader_id:
             return f"{root}/"
-        return f"{root}/trader/{quote(server, safe='')}/{quote(trader_id, safe='')}"
+        return f"{root}/trader?{urlencode({'trader': trader_id, 'server': server})}"
 
     return link if public_url else no_link
 
@@ -102,6 +102,13 @@ def digest(notices: Sequence[Notice], link: Link) -> tuple[str, str]:
         more=_Own(f"{len(notices) - len(lines):,}" if len(notices) > len(lines) else ""),
         link=_Own(link("", "")),
     )
+    title, _, body = text.partition("\n")
+    return title.strip(), body.strip()
+
+
+def test_message(who: str, when: str, public_url: str) -> tuple[str, str]:
+    """Return what shows that messages arrive."""
+    text = _TEMPLATES.get_template("test.txt").render(who=who, when=when, link=_Own(public_url))
     title, _, body = text.partition("\n")
     return title.strip(), body.strip()
 
