@@ -11,6 +11,7 @@ import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -28,8 +29,6 @@ from nautilus_recovery_actor.core.text import moment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.routing import Route
-
     from nautilus_recovery_actor.serve.alerts import Alerts
     from nautilus_recovery_actor.serve.coordination import Shared
     from nautilus_recovery_actor.serve.incidents import Kind
@@ -45,7 +44,7 @@ _TOKEN = "RECOVERY_TOKEN"  # noqa: S105 (the name of a variable)
 class Joined(NamedTuple):
     """What joins the board."""
 
-    routes: "list[Route]"
+    routes: list[Any]
     tasks: "list[Task]"
     panels: "list[Panel]"
 
@@ -117,7 +116,7 @@ def joined(arguments: argparse.Namespace, watch: "Watch", sources: "Sources") ->
     _log()
     alerts = _alerts(arguments)
     routes = metrics.routes(watch, alerts)
-    found = Joined(routes, [] if alerts is None else [alerts.run], [])
+    found = Joined([*routes], [] if alerts is None else [alerts.run], [])
     if arguments.allow_actions:
         _add_actions(arguments, watch, sources, found)
     elif arguments.token_file is not None:

@@ -444,7 +444,7 @@ async def test_commands_that_hang_hold_up_nobody_else(node: Node) -> None:
 
 
 def test_the_routes_are_post_alone() -> None:
-    actions = Actions(Watch(), {}.get, Sessions(TOKEN))
+    actions = Actions(Watch(), lambda _: None, Sessions(TOKEN))
     paths = {
         (one.path, *sorted(one.methods or ())) for one in actions.routes() if isinstance(one, Route)
     }

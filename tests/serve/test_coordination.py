@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ async def test_three_that_look_at_the_same_tell_once(valkey: EmbeddedValkey, hoo
     tasks = [asyncio.ensure_future(one.run(watch)) for one in every]
     for report, count in ((FAILED, 1), (CLEAN, 2)):
         watch.put(now({"report": report}))
-        await asyncio.to_thread(hook.wait_for, lambda one, count=count: len(one.received) >= count)
+        await asyncio.to_thread(hook.wait_for, partial(has_received, count))
         while any(len(one.outboxes[0]) for one in every):  # noqa: ASYNC110 (it has no event)
             await asyncio.sleep(0.01)
     for task in tasks:
@@ -203,6 +204,10 @@ async def test_alone_nothing_is_shared() -> None:
     alone = Alone()
     assert await alone.claim("a", [message()]) == [Claim.OURS]
     assert await alone.ongoing() == []
+
+
+def has_received(count: int, hook: Webhook) -> bool:
+    return len(hook.received) >= count
 
 
 # -- PROCESSES --
