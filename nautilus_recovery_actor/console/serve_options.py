@@ -236,6 +236,8 @@ async def _test(targets: "list[Target]", public_url: str) -> int:
 
 
 def _http_url(text: str) -> str:
+    if not text:
+        return ""  # As it is by default
     try:
         parts = urlsplit(text)
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query

@@ -1,0 +1,235 @@
+"""
+Metrics, alerts and actions of the process of a board, from a real server, and to a real node.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from nautilus_recovery_actor.core import names
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit import PaperVenue
+from tests.cli.test_commands_live import ETH
+from tests.cli.test_commands_live import blocked
+from tests.serve.support import ENTRY
+from tests.serve.support import Serving
+from tests.serve.webhook import Webhook
+from tests.serve.world import Desk
+
+
+TOKEN = "0123456789abcdef-token"
+BEARER = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with Webhook() as webhook:
+        yield webhook
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> str:
+    path = tmp_path / "token"
+    path.write_text(f"{TOKEN}\n")
+    path.chmod(0o600)
+    return str(path)
+
+
+def ran(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ENTRY, "serve", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **env},
+    )
+
+
+@contextmanager
+def watched(server: Any) -> Iterator[list[str]]:
+    """
+    Collect each command that a server gets.
+    """
+    heard: list[str] = []
+    with server.client() as client, client.monitor() as monitor:
+        yield heard
+        client.ping()
+        for command in monitor.listen():
+            if command["command"] == "PING":
+                return
+            heard.append(command["command"])
+
+
+def test_a_failed_trader_is_alerted_once_and_counted(
+    desk: Desk, valkey: EmbeddedValkey, hook: Webhook
+) -> None:
+    """From what the monitor writes to what a phone and Prometheus get, within two seconds."""
+    desk.ended("LIVE-001")
+    arguments = ("--redis", valkey.url, "--alert", hook.url, "--public-url", "http://board")
+    with Serving(*arguments) as serving:
+        serving.wait_for('nautilus_recovery_ready{server="', path="/metrics")
+        desk.fails("LIVE-001")
+        began = time.monotonic()
+        hook.wait_for(lambda one: one.received)
+        assert time.monotonic() - began < 3  # And not two: the machine may be busy
+        serving.wait_for(
+            'nautilus_recovery_alerts_sent_total{target="alert 1 (JSON)"} 1.0', path="/metrics"
+        )
+        text = serving.text("/metrics")
+        assert re.search(
+            r'recovery_phase\{phase="FAILED",server="[^"]+",trader="LIVE-001"\} 1', text
+        )
+        code, _, err = serving.end()
+    assert code == 0
+    assert len(hook.received) == 1
+    assert hook.titles[0].startswith("LIVE-001 FAILED: ")
+    assert "http://board/trader?trader=LIVE-001&server=127.0.0.1" in hook.received[0]["message"]
+    assert "s3cr3tpath" not in err
+    assert "Incidents are not shared" in err
+
+
+def test_a_second_serve_says_nothing_twice_and_the_servers_are_not_written_to(
+    desk: Desk, valkey: EmbeddedValkey, hook: Webhook
+) -> None:
+    """Only the one that is given for that, below one prefix."""
+    with EmbeddedValkey(arguments=("--save", "")) as shared:
+        arguments = ("--redis", valkey.url, "--alert", hook.url, "--coordinate", shared.url)
+        with Serving(*arguments) as one, Serving(*arguments) as other:
+            desk.fails("LIVE-001")
+            with watched(valkey) as heard:
+                hook.wait_for(lambda one: one.received)
+                for serving in (one, other):
+                    serving.wait_for('incidents{kind="FAILED"} 1.0', path="/metrics")
+                    serving.wait_for("alerts_pending{", " 0.0\n", path="/metrics")
+        with shared.client() as client:
+            assert client.scard(names.SERVE_ONGOING) == 1
+            assert all(key.startswith(b"nautilus-recovery:serve:") for key in client.scan_iter())
+    assert len(hook.received) == 1
+    assert heard
+    verbs = {line.split()[0] for line in heard}
+    assert not verbs & {"SET", "HSET", "DEL", "EVAL", "RPUSH", "SADD", "EXPIRE", "EVALSHA"}
+
+
+def test_a_test_alert(hook: Webhook, tmp_path: Path) -> None:
+    """It is sent to each, and the exit code says whether all have taken it."""
+    done = ran("--test-alert", "--alert", hook.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alert 1 (JSON): sent\n", "")
+    assert hook.titles == ["Test of nautilus-recovery serve"]
+    hook.answers = [403]
+    path = tmp_path / "alerts"
+    path.write_text(f"{hook.url}\njson://127.0.0.1:1/s3cr3t\n")
+    path.chmod(0o644)
+    done = ran("--test-alert", "--alerts", str(path))
+    assert (done.returncode, done.stdout) == (1, "")
+    first, *lines = done.stderr.splitlines()
+    assert first.endswith(f"chmod 600 {path}")
+    assert [line[:26] for line in lines] == [
+        "alert 1 (JSON): not sent: ",
+        "alert 2 (JSON): not sent: ",
+    ]
+    assert "403" in lines[0]
+    assert "s3cr3t" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--allow-actions",), "must have at least 20 plain characters"),
+        (("--allow-actions", "--token-file", "/nowhere"), "/nowhere cannot be read"),
+        (("--token-file", "/nowhere"), "--token-file is for --allow-actions"),
+        (("--alert", "nonsense://s3cr3t"), "Alert 1 (nonsense) is not the URL"),
+        (("--alerts", "/nowhere"), "/nowhere cannot be read"),
+        (("--test-alert",), "Nobody is alerted"),
+        (("--coordinate", "redis://127.0.0.1:1"), "--coordinate is for alerts"),
+        (("--coordinate", "http://:s3cr3t@x"), "Not the URL of a Redis server"),
+        (("--alert-after", "soon"), "--alert-after takes seconds"),
+        (("--alert-after", "FIRE=3"), "--alert-after takes seconds"),
+        (("--public-url", "board"), "give one like https://board.example.com"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_the_start(arguments: tuple[str, ...], told: str) -> None:
+    """In one line, without what is secret."""
+    done = ran("--port", "0", *arguments, RECOVERY_TOKEN="too-short-s3cr3t")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr.splitlines()[-1]
+    assert "s3cr3t" not in done.stderr
+
+
+def test_a_server_that_hangs_while_somebody_acts(
+    desk: Desk, valkey: EmbeddedValkey, token: str
+) -> None:
+    """The one who acts is told so in time, and others are served meanwhile."""
+    with EmbeddedValkey(arguments=("--save", "")) as hanging, Desk(hanging) as other:
+        other.blocks("LIVE-002")
+        desk.ended("LIVE-001")
+        urls = ("--redis", valkey.url, "--redis", hanging.url)
+        with Serving(*urls, "--allow-actions", "--token-file", token) as serving:
+            serving.wait_for("LIVE-001", "LIVE-002")
+            with hanging.client() as client:
+                pid = client.info("server")["process_id"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                given = {"trader": "LIVE-002", "action": "resume", "reason": "x", "operator": "ada"}
+                with httpx.Client(timeout=30) as http:
+                    began = time.monotonic()
+                    answer = http.post(f"{serving.url}/action", data=given, headers=BEARER)
+                    assert time.monotonic() - began < 10
+                assert (answer.status_code, "cannot be used" in answer.text) == (503, True)
+                assert serving.http.get("/readyz?trader=LIVE-001").status_code == 200
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            _, _, err = serving.end()
+    assert "Action: ada from 127.0.0.1: action='resume'" in err
+    assert TOKEN not in err
+
+
+def test_without_actions_nobody_acts(desk: Desk, serving: Serving) -> None:
+    """Nothing on the page offers it, and nothing answers."""
+    desk.blocks("LIVE-001")
+    serving.wait_for("LIVE-001")
+    assert "Log in" not in serving.text("/trader?trader=LIVE-001")
+    assert serving.http.post("/action", headers=BEARER).status_code == 404
+
+
+@pytest.mark.long
+def test_a_node_that_is_blocked_is_released_from_the_page(
+    valkey: EmbeddedValkey, venue: PaperVenue, token: str
+) -> None:
+    """By the form that the page shows, and the record of the node says who and why."""
+    trader_id = f"LIVE-{os.getpid()}"
+    arguments = ("--redis", valkey.url, "--allow-actions", "--token-file", token)
+    with blocked(valkey, venue, trader_id), Serving(*arguments) as serving:
+        http = serving.http
+        http.headers["origin"] = serving.url
+        page = f"/trader?trader={trader_id}"
+        serving.wait_for("blocked", path=page)
+        given = {"operator": "ada", "token": TOKEN, "next": page}
+        assert http.post("/login", data=given).status_code == 303
+        text = serving.wait_for("Let ETHUSDT-PERP.PAPER trade", path=page)
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', text)[0]
+        fields = {
+            "csrf": csrf,
+            "trader": trader_id,
+            "action": "release",
+            "instrument": ETH,
+            "minutes": "15",
+            "reason": "I looked at the venue",
+        }
+        answer = http.post("/action", data=fields)
+        assert (answer.status_code, f"Released {ETH} for 15 min" in answer.text) == (200, True)
+        serving.wait_for("Block ETHUSDT-PERP.PAPER again", path=page)
+        told = http.post("/action", data={**fields, "instrument": "BTCUSDT-PERP.PAPER"})
+        assert (told.status_code, "is not blocked" in told.text) == (409, True)
+        text = serving.wait_for("ada (board, 127.0.0.1)", path=f"/epoch?trader={trader_id}&epoch=1")
+        assert "I looked at the venue" in text
