@@ -89,7 +89,7 @@ def add_options(serve: argparse.ArgumentParser) -> None:
         type=_http_url,
         help="where browsers reach the board, for the links in alerts",
     )
-    actions = serve.add_argument_group("actions", "see docs/board.md")
+    actions = serve.add_argument_group("actions", "see docs/actions.md")
     actions.add_argument(
         "--allow-actions",
         action="store_true",

@@ -5,6 +5,7 @@ Several processes that share the alerting, on a real server.
 import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,7 @@ from tests.serve.webhook import Webhook
 
 
 pytestmark = pytest.mark.anyio
+PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 INCIDENT = Incident(key=Key(Kind.FAILED, "127.0.0.1:6379", "T:1"), ts=1, text="TIMEOUT")
 ENDED = "T-1: FAILED is over"
 BEGUN = "T-1 FAILED: recovery epoch 7: TIMEOUT"
@@ -161,6 +163,26 @@ async def test_all_is_below_one_prefix_and_goes_by_itself(valkey: EmbeddedValkey
         assert client.keys() == [key]
         assert 0 < client.ttl(key) <= 3_600
     await shared.close()
+
+
+async def test_the_rights_that_the_page_names_are_enough(valkey: EmbeddedValkey) -> None:
+    """For a user of its own, and nothing of the nodes is among them."""
+    rights = re.search(r"needs `([^`]+)`", PAGE.read_text())
+    assert rights is not None
+    with EmbeddedValkey(arguments=("--save", "")) as own, own.client() as client:
+        client.execute_command("ACL", "SETUSER", "serve", "on", ">pw", *rights[1].split())
+        shared = Shared(own.url.replace("redis://", "redis://serve:pw@"), "A")
+        assert await claimed(shared) == ["OURS"]
+        await shared.release("a", [message()])
+        assert await claimed(shared) == ["OURS"]
+        await shared.sent("a", [message()], Stage.BEGIN)
+        assert await shared.ongoing() == [INCIDENT]
+        assert await claimed(shared, message(Stage.END)) == ["OURS"]
+        await shared.sent("a", [message(Stage.END)], Stage.END)
+        assert await shared.ongoing() == []
+        assert shared._unsaid == {}
+        assert shared._not_before == 0.0
+        await shared.close()
 
 
 async def test_without_the_server_each_alerts_by_itself(
