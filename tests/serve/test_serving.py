@@ -233,3 +233,39 @@ def test_a_node_that_is_blocked_is_released_from_the_page(
         assert (told.status_code, "is not blocked" in told.text) == (409, True)
         text = serving.wait_for("ada (board, 127.0.0.1)", path=f"/epoch?trader={trader_id}&epoch=1")
         assert "I looked at the venue" in text
+
+
+def counted(title: str) -> int:
+    """
+    Return of how many incidents a message tells.
+    """
+    found = re.match(r"([\d,]+) alerts: ", title)
+    return int(found[1].replace(",", "")) if found else 1
+
+
+@pytest.mark.long
+def test_a_thousand_traders_that_fail_at_once_are_one_message(
+    valkey: EmbeddedValkey, hook: Webhook
+) -> None:
+    """And one more after that is told within two seconds, once, and by its name."""
+    with Desk(valkey) as desk:
+        names_of = [f"LIVE-{number:04}" for number in range(1_000)]
+        for name in names_of:
+            desk.ended(name)
+        with Serving("--redis", valkey.url, "--alert", hook.url) as serving:
+            serving.wait(lambda text: text.count("recovery_ready{") == 1_000, path="/metrics")
+            for name in names_of[:999]:
+                desk.fails(name)
+            serving.wait_for('incidents{kind="FAILED"} 999.0', path="/metrics")
+            serving.wait_for('alerts_pending{target="alert 1 (JSON)"} 0.0', path="/metrics")
+            told = len(hook.received)
+            assert sum(map(counted, hook.titles)) == 999
+            assert told <= 3  # One, unless the machine is so busy that they are read in parts
+            time.sleep(11)  # The pause after a storm
+            desk.fails(names_of[999])
+            began = time.monotonic()
+            hook.wait_for(lambda one: len(one.received) > told)
+            assert time.monotonic() - began < 3  # And not two: the machine may be busy
+            serving.wait_for('alerts_pending{target="alert 1 (JSON)"} 0.0', path="/metrics")
+        assert hook.titles[told:] == [hook.titles[-1]]
+        assert hook.titles[-1].startswith("LIVE-0999 FAILED: ")
