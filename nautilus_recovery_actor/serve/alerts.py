@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 _NS = 1_000_000_000
 # How often it is looked at what other processes have told (seconds)
 _SYNC_SECS = 15.0
-# A board that is older says nothing of now: this process was stopped meanwhile (seconds)
+# After so long without a look this process was stopped, and the next board is an old one (seconds)
 _STALE_SECS = 10.0
 
 _ALONE = (
@@ -58,6 +58,8 @@ class Alerts:
         self._after_secs = after_secs
         self._ends_after_secs = ends_after_secs
         self._sync_secs = sync_secs
+        self._began = time.time_ns() - round(time.monotonic() * _NS)
+        self._looked_at: float | None = None
 
     async def run(self, watch: Watch) -> None:
         """Look at each board, for ever."""
@@ -89,11 +91,14 @@ class Alerts:
 
     def look(self, board: Board) -> None:
         """Look at a board, and have told what is new."""
-        if abs(time.time_ns() - board.ts) > _STALE_SECS * _NS:
+        before, self._looked_at = self._looked_at, time.monotonic()
+        if before is not None and self._looked_at - before > _STALE_SECS:
             return
-        found = findings.found(board, self.incidents)
+        found = findings.found(board, self.incidents, time.time_ns())
+        # A clock that is set must neither hasten nor hold up anything
+        now = self._began + round(self._looked_at * _NS)
         self.incidents, notices = looked(
-            self.incidents, board, found, self._after_secs, self._ends_after_secs
+            self.incidents, board, found, now, self._after_secs, self._ends_after_secs
         )
         for outbox in self.outboxes:
             outbox.put(notices)

@@ -35,23 +35,23 @@ class _Unknown(Exception):  # noqa: N818 (nothing failed)
     """Raised where a board cannot say whether an incident stands."""
 
 
-def found(board: Board, before: Incidents) -> Findings:
-    """Return what a board says, with what was there before."""
+def found(board: Board, before: Incidents, now: int) -> Findings:
+    """Return what a board says at a time (UNIX ns), with what was there before."""
     findings: dict[Key, Incident | None] = {}
     for server in board.servers:
         key = Key(Kind.UNSEEN, server.name)
         findings[key] = None
         if server.trouble:
-            since = server.ts_read or board.ts
+            since = server.ts_read or now
             findings[key] = Incident(key=key, ts=since, text=server.trouble)
     troubled = {server.name for server in board.servers if server.trouble}
     for seen in board.traders:
         if seen.server not in troubled:
-            findings.update(_of_trader(seen, board.ts, before))
+            findings.update(_of_trader(seen, now, before))
     for server_name, trader_id in vanished(before, board):
         key = Key(Kind.UNSEEN, server_name, trader_id)
         text = "its record is gone: the server was emptied, or its keys were deleted"
-        findings[key] = Incident(key=key, ts=board.ts, text=text)
+        findings[key] = Incident(key=key, ts=now, text=text)
     return findings
 
 

@@ -2,6 +2,7 @@
 What a request that changes something has in it, and whether a page of this server made it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from starlette.requests import Request
 
 _MAX_BYTES = 8_192
 _MAX_FIELDS = 20
+_READ_SECS = 5.0
 
 
 async def fields(request: Request) -> Mapping[str, str]:
@@ -20,11 +22,11 @@ async def fields(request: Request) -> Mapping[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/x-www-form-urlencoded", "application/json"):
         raise HTTPException(415, "Send a form, or JSON")
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BYTES:
-            raise HTTPException(413, f"More than {_MAX_BYTES} bytes")
+    try:
+        async with asyncio.timeout(_READ_SECS):
+            body = await _body(request)
+    except TimeoutError as e:
+        raise HTTPException(408, f"Not sent within {_READ_SECS:g} s") from e
     try:
         if kind == "application/json":
             found = msgspec.json.decode(body, type=dict[str, str | float])
@@ -32,6 +34,15 @@ async def fields(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as e:
         raise HTTPException(400, "The fields cannot be read") from e
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MAX_BYTES:
+            raise HTTPException(413, f"More than {_MAX_BYTES} bytes")
+    return body
 
 
 def is_same_site(request: Request, public_url: str = "") -> bool:

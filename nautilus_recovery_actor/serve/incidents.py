@@ -122,11 +122,15 @@ def looked(
     before: Incidents,
     board: Board,
     found: Findings,
+    now: int,
     after_secs: Mapping[Kind, float] | None = None,
     ends_after_secs: float = ENDS_AFTER_SECS,
 ) -> tuple[Incidents, tuple[Notice, ...]]:
-    """Return what is ongoing after a look at a board, and what somebody has to know of it."""
-    now, after = board.ts, after_secs or {}
+    """
+    Return what is ongoing after a look at a board, and what somebody has to know of it. The time is
+    of a clock that is never set (ns).
+    """
+    after = after_secs or {}
     ongoing: dict[Key, Ongoing] = dict(before.ongoing)
     notices: list[Notice] = []
     for key, incident in found.items():

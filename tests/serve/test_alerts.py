@@ -78,9 +78,9 @@ async def arrived(hook: Webhook, count: int) -> None:
 
 async def test_a_failure_arrives_within_two_seconds_and_once(hook: Webhook) -> None:
     """At the pace and with the waits that are the default."""
-    began = time.monotonic()
     options = {"pace": Pace(), "after_secs": None, "link": page_link("https://board.example/")}
     async with alerting(Target(hook.url, 1), **options) as (watch, _):
+        began = time.monotonic()
         for _ in range(10):
             await shown(watch, now({"trader_id": "LIVE-001", "report": FAILED}))
         await arrived(hook, 1)
@@ -203,13 +203,27 @@ async def test_there_is_a_limit_to_a_minute(hook: Webhook) -> None:
         assert (len(hook.titles), len(alerts.outboxes[0])) == (3, 1)
 
 
-async def test_a_board_from_before_a_pause_says_nothing(hook: Webhook) -> None:
+async def test_a_board_from_before_a_pause_says_nothing(
+    hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process that was stopped for a minute must not tell what was a minute ago."""
-    async with alerting(Target(hook.url, 1)) as (watch, alerts):
-        board = now({"report": FAILED})
-        old = Board(ts=board.ts - 60_000_000_000, servers=board.servers, traders=board.traders)
-        await shown(watch, old)
+    async with alerting(Target(hook.url, 1)) as (_, alerts):
+        alerts.look(now({}))
+        assert alerts._looked_at is not None
+        alerts._looked_at -= 60
+        alerts.look(now({"report": FAILED}))
         assert alerts.incidents.ongoing == {}
+        alerts.look(now({"report": FAILED}))
+        assert len(alerts.incidents.ongoing) == 1
+
+
+async def test_a_clock_that_is_set_back_holds_up_nothing(hook: Webhook) -> None:
+    """A board keeps the time that it had then, until the clock has caught up."""
+    options = {"after_secs": dict.fromkeys(Kind, 0.2)}
+    async with alerting(Target(hook.url, 1), **options) as (watch, _):
+        watch.put(Board(ts=time.time_ns() + 3_600_000_000_000))
+        while not hook.received:
+            await shown(watch, now({"report": FAILED}))
 
 
 async def test_each_target_gets_its_own(hook: Webhook) -> None:

@@ -51,8 +51,8 @@ class Desk:
         self.at = NOW
 
     def look(self, shown: Board) -> tuple[Notice, ...]:
-        found = findings.found(shown, self.incidents)
-        self.incidents, notices = looked(self.incidents, shown, found)
+        found = findings.found(shown, self.incidents, shown.ts)
+        self.incidents, notices = looked(self.incidents, shown, found, shown.ts)
         return notices
 
     def see(self, secs: float = 1, trouble: str = "", **fields: Any) -> list[str]:
