@@ -217,6 +217,61 @@ def test_prometheus_takes_the_rules() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+WHO = 'server="s",trader="T-1"'
+FIRES = {
+    "nothing": ({f"ready{{{WHO}}}": 1, f'phase{{{WHO},phase="COMPLETE"}}': 1}, set()),
+    "failed": ({f'phase{{{WHO},phase="FAILED"}}': 1}, {"Failed"}),
+    "killed": (
+        {f'state{{{WHO},state="NO_HEARTBEAT"}}': 1, f"stopped{{{WHO}}}": 0},
+        {"NoHeartbeat"},
+    ),
+    "stopped": ({f'state{{{WHO},state="NO_HEARTBEAT"}}': 1, f"stopped{{{WHO}}}": 1}, set()),
+    "naked": ({f"unprotected_positions{{{WHO}}}": 2}, {"Naked"}),
+    "blocked": ({f"blocked_instruments{{{WHO}}}": 1, f"shadow{{{WHO}}}": 0}, {"Degraded"}),
+    "shadow": ({f"blocked_instruments{{{WHO}}}": 1, f"shadow{{{WHO}}}": 1}, set()),
+    "waiting": ({f'repairs{{{WHO},state="planned"}}': 1}, {"RepairWaiting"}),
+    "unseen": (
+        {'server_up{server="s"}': 0, f"trader_up{{{WHO}}}": 0},
+        {"ServerUnseen", "TraderUnseen"},
+    ),
+    "not proven": ({f"proof_stale{{{WHO}}}": 1, f"stopped{{{WHO}}}": 0}, {"NotProven"}),
+    "unstored": ({f"storage_incidents{{{WHO}}}": 1}, {"Unstored"}),
+}
+
+
+def test_the_rules_fire_when_they_are_to_and_not_else(tmp_path: Path) -> None:
+    """As Prometheus evaluates them, three minutes after each state began."""
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    tests = [
+        {
+            "name": name,
+            "interval": "15s",
+            "input_series": [
+                {"series": f"nautilus_recovery_{series}", "values": f"{value}x20"}
+                for series, value in {**given, "serve_build_info": 1}.items()
+            ],
+            "promql_expr_test": [
+                {
+                    "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+                    "eval_time": "3m",
+                    "exp_samples": [
+                        {"labels": f'{{alertname="NautilusRecovery{one}"}}', "value": 1}
+                        for one in sorted(fired)
+                    ],
+                }
+            ],
+        }
+        for name, (given, fired) in FIRES.items()
+    ]
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "tests": tests}))
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def rules() -> list[dict[str, Any]]:
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
