@@ -287,6 +287,24 @@ def test_a_url_that_is_none_is_named_without_what_is_secret() -> None:
         assert "t0k3n" not in str(raised.value)
 
 
+async def test_what_apprise_says_of_a_failure_has_no_secret(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it logs goes into the reason alone, with a mask."""
+    target = Target("json://user:passw0rd@127.0.0.1/s3cr3tpath?key=qu3ryvalue", 1)
+
+    def notify(**_: str) -> bool:
+        said = "No 127.0.0.1 for %s:%s at %s, %s"
+        logging.getLogger("apprise").warning(said, "user", "passw0rd", "s3cr3tpath", "qu3ryvalue")
+        return False
+
+    monkeypatch.setattr(target._apprise, "notify", notify)
+    with caplog.at_level(logging.DEBUG):
+        assert await target.send("title", "body") == "No 127.0.0.1 for ***:*** at ***, ***"
+    target.close()
+    assert caplog.text == ""
+
+
 def test_a_file_of_urls(tmp_path: Path) -> None:
     """One a line, with comments; whose permissions are too wide says so."""
     path = tmp_path / "alerts"
