@@ -63,6 +63,7 @@ class Alerts:
 
     async def run(self, watch: Watch) -> None:
         """Look at each board, for ever."""
+        _LOG.info(f"Alerts go to {', '.join(outbox.name for outbox in self.outboxes)}")
         if isinstance(self._coordination, Alone):
             _LOG.warning(_ALONE)
         running = [asyncio.ensure_future(self._guarded(one)) for one in self.outboxes]
