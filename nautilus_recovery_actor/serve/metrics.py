@@ -5,6 +5,7 @@ What cannot be seen has no value, and ``nautilus_recovery_trader_up`` is 0: neve
 was good.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -106,11 +107,19 @@ def routes(watch: Watch, alerts: Alerts | None = None) -> list[Route]:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BoardCollector(watch.board, alerts))
 
+    at_once = asyncio.Lock()
+    made: dict[str, tuple[int, bytes]] = {}
+
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(
-            await run_in_threadpool(encode, registry), headers={"content-type": content_type}
-        )
+        # Of many traders that takes a while: once for each board, however many ask
+        async with at_once:
+            ts, text = made.get(content_type, (-1, b""))
+            if ts != watch.board().ts:
+                ts = watch.board().ts
+                text = await run_in_threadpool(encode, registry)
+                made[content_type] = (ts, text)
+        return Response(text, headers={"content-type": content_type})
 
     return [Route("/metrics", metrics, methods=["GET"])]
 

@@ -187,6 +187,28 @@ def test_a_thousand_traders_are_answered_soon() -> None:
     assert text.count("nautilus_recovery_ready{") == 1_000
 
 
+def test_who_asks_again_and_again_is_answered_from_what_was_made() -> None:
+    """Once for each board, so that it takes nothing from the pages."""
+    shown = board(*(seen(trader_id=f"T-{n}") for n in range(1_000)))
+    watch = Watch()
+    watch.put(shown)
+    (route,) = metrics.routes(watch)
+
+    async def scrape() -> tuple[float, list[bytes]]:
+        transport = httpx.ASGITransport(app=Starlette(routes=[route]))
+        async with httpx.AsyncClient(transport=transport, base_url="http://board") as client:
+            await client.get("/metrics")
+            began = time.process_time()
+            answers = [(await client.get("/metrics")).content for _ in range(20)]
+            took = time.process_time() - began
+            watch.put(board(seen(FAILED, trader_id="T-9999"), at=NOW + SEC))
+            return took, [*answers, (await client.get("/metrics")).content]
+
+    took, answers = asyncio.run(scrape())
+    assert took < 1
+    assert [b"T-9999" in one for one in answers] == [False] * 20 + [True]
+
+
 def test_the_page_lists_exactly_what_is_exported() -> None:
     """With its type and its labels."""
     rows = re.findall(r"^\| `(\w+)` \| (gauge|counter) \|", PAGE.read_text(), re.MULTILINE)
