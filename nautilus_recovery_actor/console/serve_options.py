@@ -113,7 +113,6 @@ def joined(arguments: argparse.Namespace, watch: "Watch", sources: "Sources") ->
     require("serve", "apprise", "prometheus_client")
     from nautilus_recovery_actor.serve import metrics  # noqa: PLC0415
 
-    _log()
     alerts = _alerts(arguments)
     routes = metrics.routes(watch, alerts)
     found = Joined([*routes], [] if alerts is None else [alerts.run], [])
@@ -121,6 +120,7 @@ def joined(arguments: argparse.Namespace, watch: "Watch", sources: "Sources") ->
         _add_actions(arguments, watch, sources, found)
     elif arguments.token_file is not None:
         raise CommandError("--token-file is for --allow-actions: give both, or none")
+    _log()
     return found
 
 

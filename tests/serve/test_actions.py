@@ -21,6 +21,7 @@ from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.remote import NoNodeError
+from nautilus_recovery_actor.serve import forms
 from nautilus_recovery_actor.serve.actions import Actions
 from nautilus_recovery_actor.serve.sessions import Sessions
 from nautilus_recovery_actor.serve.sessions import TokenError
@@ -413,6 +414,21 @@ async def test_a_body_that_is_none_is_refused(
         answer = await client.post("/action", content=content, headers=headers)
     assert answer.status_code == code
     assert node.heard == []
+
+
+async def test_a_body_that_never_ends_is_not_waited_for(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "_READ_SECS", 0.1)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"action="
+        await asyncio.sleep(30)
+
+    async with board(node) as client:
+        headers = {**BEARER, "content-type": "application/x-www-form-urlencoded"}
+        answer = await client.post("/action", content=slowly(), headers=headers)
+    assert answer.status_code == 408
 
 
 async def test_a_login_leads_to_no_other_site(node: Node) -> None:

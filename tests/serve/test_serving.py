@@ -5,23 +5,23 @@ Metrics, alerts and actions of the process of a board, from a real server, and t
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from typing import NamedTuple
 
 import httpx
 import pytest
 
+from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.cli.test_commands_live import ETH
 from tests.cli.test_commands_live import blocked
-from tests.serve.support import ENTRY
 from tests.serve.support import Serving
 from tests.serve.webhook import Webhook
 from tests.serve.world import Desk
@@ -45,15 +45,27 @@ def token(tmp_path: Path) -> str:
     return str(path)
 
 
-def ran(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", ENTRY, "serve", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **env},
-    )
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def ran(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """
+    Run the command in this process, which it does not serve in.
+    """
+    monkeypatch.setenv("RECOVERY_TOKEN", "too-short-s3cr3t")
+
+    def run(*arguments: str) -> Ran:
+        try:
+            code = main(["serve", *arguments])
+        except SystemExit as e:
+            code = int(e.code or 0)
+        return Ran(code, *capsys.readouterr())
+
+    return run
 
 
 @contextmanager
@@ -99,6 +111,7 @@ def test_a_failed_trader_is_alerted_once_and_counted(
     assert "Incidents are not shared" in err
 
 
+@pytest.mark.long
 def test_a_second_serve_says_nothing_twice_and_the_servers_are_not_written_to(
     desk: Desk, valkey: EmbeddedValkey, hook: Webhook
 ) -> None:
@@ -121,25 +134,25 @@ def test_a_second_serve_says_nothing_twice_and_the_servers_are_not_written_to(
     assert not verbs & {"SET", "HSET", "DEL", "EVAL", "RPUSH", "SADD", "EXPIRE", "EVALSHA"}
 
 
-def test_a_test_alert(hook: Webhook, tmp_path: Path) -> None:
+def test_a_test_alert(hook: Webhook, tmp_path: Path, ran: Callable[..., Ran]) -> None:
     """It is sent to each, and the exit code says whether all have taken it."""
     done = ran("--test-alert", "--alert", hook.url)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "alert 1 (JSON): sent\n", "")
+    assert done == (0, "alert 1 (JSON): sent\n", "")
     assert hook.titles == ["Test of nautilus-recovery serve"]
     hook.answers = [403]
     path = tmp_path / "alerts"
     path.write_text(f"{hook.url}\njson://127.0.0.1:1/s3cr3t\n")
     path.chmod(0o644)
     done = ran("--test-alert", "--alerts", str(path))
-    assert (done.returncode, done.stdout) == (1, "")
-    first, *lines = done.stderr.splitlines()
+    assert (done.code, done.out) == (1, "")
+    first, *lines = done.err.splitlines()
     assert first.endswith(f"chmod 600 {path}")
     assert [line[:26] for line in lines] == [
         "alert 1 (JSON): not sent: ",
         "alert 2 (JSON): not sent: ",
     ]
     assert "403" in lines[0]
-    assert "s3cr3t" not in done.stderr
+    assert "s3cr3t" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -158,12 +171,14 @@ def test_a_test_alert(hook: Webhook, tmp_path: Path) -> None:
         (("--public-url", "board"), "give one like https://board.example.com"),
     ],
 )
-def test_what_cannot_work_is_refused_at_the_start(arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_work_is_refused_at_the_start(
+    arguments: tuple[str, ...], told: str, ran: Callable[..., Ran]
+) -> None:
     """In one line, without what is secret."""
-    done = ran("--port", "0", *arguments, RECOVERY_TOKEN="too-short-s3cr3t")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr.splitlines()[-1]
-    assert "s3cr3t" not in done.stderr
+    done = ran("--port", "0", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err.splitlines()[-1]
+    assert "s3cr3t" not in done.err
 
 
 def test_a_server_that_hangs_while_somebody_acts(
