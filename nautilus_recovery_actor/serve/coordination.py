@@ -113,6 +113,7 @@ class Shared:
 
     async def claim(self, target: str, messages: Sequence[Message]) -> list[Claim]:
         """Claim messages. Without the server all are ours: better twice than never."""
+        await self._say()
         fields: list[object] = []
         for one in messages:
             fields += [one.stage, _age_ms(one)]
@@ -135,10 +136,8 @@ class Shared:
         await self._run(_RELEASE, messages, target, self._who)
 
     async def ongoing(self) -> list[Incident]:
-        """Return the incidents of which somebody was told, and say what could not be said."""
-        unsaid, self._unsaid = self._unsaid, {}
-        for (target, _), (message, stage) in unsaid.items():
-            await self.sent(target, [message], stage)
+        """Return the incidents of which somebody was told."""
+        await self._say()
         try:
             found = await self._ask(self._client.eval(_ONGOING, 1, names.SERVE_ONGOING, _KEPT_SECS))
         except (redis.RedisError, OSError) as e:
@@ -155,6 +154,12 @@ class Shared:
     async def close(self) -> None:
         """Let go of the server."""
         await self._client.aclose()
+
+    async def _say(self) -> None:
+        # Or nobody would be told of the end
+        unsaid, self._unsaid = self._unsaid, {}
+        for (target, _), (message, stage) in unsaid.items():
+            await self.sent(target, [message], stage)
 
     async def _run(self, script: str, messages: Sequence[Message], *given: object) -> Any:
         keys = [_key(one.incident.key) for one in messages]

@@ -95,6 +95,8 @@ class Ongoing(msgspec.Struct, frozen=True, kw_only=True):
     ts_seen: int
     ts_gone: int | None = None
     is_told: bool = False
+    # Whether another process has told of it, which may not have reached each of ours
+    is_adopted: bool = False
 
 
 class Incidents(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ class Incidents(msgspec.Struct, frozen=True):
     def with_told(self, incidents: "list[Incident]") -> "Incidents":
         """Return them with some of which another process has told."""
         more = {
-            one.key: Ongoing(incident=one, ts_seen=one.ts, is_told=True)
+            one.key: Ongoing(incident=one, ts_seen=one.ts, is_told=True, is_adopted=True)
             for one in incidents
             if not (one.key in self.ongoing and self.ongoing[one.key].is_told)
         }
@@ -153,9 +155,11 @@ def looked(
         newest = msgspec.structs.replace(incident, ts=min(one.incident.ts, incident.ts))
         wait_secs = after.get(key.kind, key.kind.after_secs)
         is_due = one.is_told or now - one.ts_seen >= wait_secs * _NS
-        if is_due and not one.is_told:
+        if is_due and (not one.is_told or one.is_adopted):
             notices.append(Notice(newest, False, now))
-        ongoing[key] = msgspec.structs.replace(one, incident=newest, ts_gone=None, is_told=is_due)
+        ongoing[key] = msgspec.structs.replace(
+            one, incident=newest, ts_gone=None, is_told=is_due, is_adopted=False
+        )
     there = {
         (one.server, one.trader_id): one.status.is_stopped
         for one in board.traders

@@ -35,6 +35,7 @@ from nautilus_recovery_actor.serve.targets import Target
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.serve.boards import CLEAN
 from tests.serve.boards import FAILED
+from tests.serve.boards import SERVER
 from tests.serve.boards import now
 from tests.serve.webhook import Webhook
 
@@ -137,6 +138,32 @@ async def test_three_that_look_at_the_same_tell_once(valkey: EmbeddedValkey, hoo
     assert hook.titles == [BEGUN, ENDED]
 
 
+async def test_what_another_has_told_of_reaches_our_services_too(
+    valkey: EmbeddedValkey, hook: Webhook
+) -> None:
+    """Those that it does not have, or could not reach before it died."""
+    theirs = Shared(valkey.url, "A")
+    incident = Incident(key=Key(Kind.NO_HEARTBEAT, SERVER, "T-1"), ts=1, text="silent")
+    told = Message(incident, Stage.BEGIN, time.monotonic())
+    await theirs.sent("another service", [told], Stage.BEGIN)
+    ours = Alerts(
+        [Target(hook.url, 1)],
+        coordination=Shared(valkey.url, "B"),
+        pace=Pace(gather_secs=0.01, look_secs=0.02),
+        ends_after_secs=0.0,
+    )
+    watch = Watch()
+    task = asyncio.ensure_future(ours.run(watch))
+    for age_secs, count in ((100, 1), (0, 2)):
+        watch.put(now({"age_secs": age_secs}))
+        await asyncio.to_thread(hook.wait_for, partial(has_received, count))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await theirs.close()
+    assert hook.titles[0].startswith("T-1 NO HEARTBEAT since ")
+    assert hook.titles[1] == "T-1: NO_HEARTBEAT is over"
+
+
 async def test_a_storm_is_claimed_as_one(valkey: EmbeddedValkey) -> None:
     ours, theirs = Shared(valkey.url, "A"), Shared(valkey.url, "B")
     storm = [message(trader_id=f"T-{n}") for n in range(1_000)]
@@ -204,6 +231,7 @@ async def test_without_the_server_each_alerts_by_itself(
         with own.client(password="s3cr3t") as client:
             client.ping()  # Answered when the pause is over
         shared._not_before = 0.0
+        assert await claimed(shared, message(Stage.END)) == ["OURS"]  # What was sent is said first
         assert await shared.ongoing() == [INCIDENT]
         await shared.close()
     assert len([one for one in caplog.messages if "coordinating Redis cannot be used" in one]) == 1

@@ -173,11 +173,16 @@ def test_what_stands_when_it_is_first_looked_at_is_told() -> None:
     assert Desk().see(1, report=FAILED) == ["FAILED"]
 
 
-def test_what_was_told_elsewhere_is_not_told_again_and_its_end_is() -> None:
-    """As after a restart, with what other processes know."""
+def test_what_was_told_elsewhere_is_offered_once_and_its_end_is_told() -> None:
+    """
+    As after a restart, with what other processes know: it is offered once to each service, which
+    may not have been reached.
+    """
     first = Desk()
     first.see(1, report=FAILED)
     second = Desk()
+    second.incidents = second.incidents.with_told(first.incidents.told())
+    assert second.see(1, report=FAILED) == ["FAILED"]
     second.incidents = second.incidents.with_told(first.incidents.told())
     assert second.see(30, report=FAILED) == []
     assert second.see(30) == ["FAILED over"]
