@@ -67,6 +67,11 @@ class _Due(msgspec.Struct, frozen=True):
     # Whether the beginning of what is over was not sent
     is_late: bool = False
 
+    @property
+    def has_beginning(self) -> bool:
+        """Whether it tells of a beginning, also if that is over."""
+        return self.is_late or not self.notice.is_over
+
 
 class Outbox:
     """The messages to one target."""
@@ -82,6 +87,7 @@ class Outbox:
         self._pace = pace
         self._due: dict[Key, _Due] = {}
         self._is_due = asyncio.Event()
+        self._on_its_way: set[Key] = set()
         self._times: list[float] = []
         self._retry_secs = 0.0
 
@@ -98,7 +104,8 @@ class Outbox:
             is_late = (
                 notice.is_over
                 and before is not None
-                and (not before.notice.is_over or before.is_late)
+                and before.has_beginning
+                and key not in self._on_its_way
             )
             stage = Stage.END if notice.is_over and not is_late else Stage.BEGIN
             since = before.message.since if before is not None and is_late else now
@@ -152,6 +159,13 @@ class Outbox:
             title, body = wording.message(ours[0].notice, self._link, is_late=ours[0].is_late)
         else:
             title, body = wording.digest([one.notice for one in ours], self._link)
+        self._on_its_way = {one.notice.incident.key for one in ours}
+        try:
+            return await self._deliver(ours, title, body)
+        finally:
+            self._on_its_way = set()
+
+    async def _deliver(self, ours: list[_Due], title: str, body: str) -> bool:
         why = await self._sender.send(title, body)
         messages = [one.message for one in ours]
         if why:
@@ -163,6 +177,8 @@ class Outbox:
                 f"Not sent to {self.name} ({why}): {title}; tried again in {self._retry_secs:g} s"
             )
             await self._coordination.release(self._sender.id, messages)
+            for one in ours:
+                self._is_late_now(one)
             return False
         self.counts.sent += 1
         self._retry_secs = 0.0
@@ -174,6 +190,16 @@ class Outbox:
                 await self._coordination.sent(self._sender.id, told, stage)
         self._drop(ours)
         return True
+
+    def _is_late_now(self, unsent: _Due) -> None:
+        # What was over before that failed is not told of at its end alone
+        key = unsent.notice.incident.key
+        newer = self._due.get(key)
+        if newer is None or newer is unsent:
+            return
+        if newer.notice.is_over and unsent.has_beginning:
+            message = msgspec.structs.replace(unsent.message, stage=Stage.BEGIN)
+            self._due[key] = msgspec.structs.replace(newer, message=message, is_late=True)
 
     def _room(self) -> int:
         now = time.monotonic()

@@ -190,6 +190,25 @@ async def test_what_is_over_before_it_could_be_delivered_is_one_message(hook: We
     assert "Its beginning could not be delivered." in hook.received[0]["message"]
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_what_is_over_while_its_beginning_is_on_its_way(
+    hook: Webhook, *, is_taken: bool
+) -> None:
+    """The end is told by itself if the beginning arrives, else with it."""
+    hook.gate.clear()
+    hook.answers = [200 if is_taken else 500]
+    async with alerting(Target(hook.url, 1)) as (watch, alerts):
+        await shown(watch, now({"report": FAILED}))
+        await asyncio.to_thread(hook.wait_for, lambda one: one.attempts)
+        await shown(watch, now({}))
+        await until(lambda: alerts.incidents.ongoing == {})
+        hook.gate.set()
+        await until(lambda: not len(alerts.outboxes[0]))
+    ended = [one["message"] for one in hook.received if one["title"] == "T-1: FAILED is over"]
+    assert ["could not be delivered" in one for one in ended] == [not is_taken]
+    assert len(hook.received) == 1 + is_taken
+
+
 async def test_there_is_a_limit_to_a_minute(hook: Webhook) -> None:
     """More than that waits, and goes into one message."""
     pace = Pace(gather_secs=0.01, per_minute=3, look_secs=0.01)
