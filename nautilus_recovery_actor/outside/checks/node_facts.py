@@ -213,7 +213,5 @@ class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
     recent_order_count: int = 0
     # The closed ones among all
     closed_order_count: int = 0
-    # The positions on record
-    position_count: int = 0
     # Those of the entries that were looked at
     encodings: frozenset[str] = frozenset()

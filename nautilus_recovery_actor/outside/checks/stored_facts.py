@@ -92,7 +92,6 @@ def _read(
         order_count=total,
         recent_order_count=max(recent, 0),
         closed_order_count=_number(client.scard(namespace.key("index:orders_closed"))),
-        position_count=_number(client.scard(namespace.key("index:positions"))),
         encodings=frozenset(_encodings(client, namespace)),
     )
 
