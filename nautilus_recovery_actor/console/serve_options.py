@@ -19,6 +19,7 @@ from uuid import uuid4
 from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import positive
 from nautilus_recovery_actor.console.common import require
@@ -104,7 +105,7 @@ def test_alerts(arguments: argparse.Namespace) -> int:
     """Send a message to each target, and return the exit code."""
     targets = _targets(arguments)
     if not targets:
-        raise CommandError("Nobody is alerted: give --alert or --alerts")
+        raise UsageError("Nobody is alerted: give --alert or --alerts")
     return asyncio.run(_test(targets, arguments.public_url))
 
 
@@ -119,7 +120,7 @@ def joined(arguments: argparse.Namespace, watch: "Watch", sources: "Sources") ->
     if arguments.allow_actions:
         _add_actions(arguments, watch, sources, found)
     elif arguments.token_file is not None:
-        raise CommandError("--token-file is for --allow-actions: give both, or none")
+        raise UsageError("--token-file is for --allow-actions: give both, or none")
     _log()
     return found
 
@@ -133,7 +134,7 @@ def _alerts(arguments: argparse.Namespace) -> "Alerts | None":
     targets = _targets(arguments)
     if not targets:
         if coordination is not None:
-            raise CommandError("--coordinate is for alerts: give --alert or --alerts")
+            raise UsageError("--coordinate is for alerts: give --alert or --alerts")
         return None
     return Alerts(
         targets,
@@ -173,7 +174,7 @@ def _after_secs(given: list[str]) -> "Mapping[Kind, float]":
             kinds = [Kind(name.upper())] if is_one else [one for one in Kind if one.after_secs]
             found |= dict.fromkeys(kinds, 0.0 if secs == "0" else positive(secs))
         except (ValueError, argparse.ArgumentTypeError):
-            raise CommandError(
+            raise UsageError(
                 f"--alert-after takes seconds, or one of {', '.join(Kind)} with = and seconds"
             ) from None
     return found
