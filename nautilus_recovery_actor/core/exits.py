@@ -15,7 +15,6 @@ from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import committed
 from nautilus_recovery_actor.core.protection import protection
 from nautilus_recovery_actor.core.protection import reduces
-from nautilus_recovery_actor.core.text import signed
 
 
 _ZERO = Decimal(0)
@@ -86,7 +85,7 @@ def passage(
     if order.is_quote_quantity:
         return Passage("a quantity in the quote currency cannot be compared with the position")
     if order.leaves * holding.qty >= 0:
-        refusal = f"it does not reduce position {holding.position_id} ({signed(holding.qty)})"
+        refusal = f"it does not reduce position {holding.position_id} ({holding.qty:+f})"
         return Passage(refusal, is_exit=False)
     others = [
         one

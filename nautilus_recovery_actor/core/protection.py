@@ -13,7 +13,6 @@ import msgspec
 
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.text import signed
 
 
 _ZERO = Decimal(0)
@@ -170,8 +169,7 @@ def closable(
             advice = "cancel what should not, or name it in `ignoring`"
             reason = f"{closing:f} is being closed by {names}; {advice}"
         raise ValueError(
-            f"Cannot close {asked} of position {holding.position_id} ({signed(holding.qty)}): "
-            f"{reason}"
+            f"Cannot close {asked} of position {holding.position_id} ({holding.qty:+f}): {reason}"
         )
     return left if wanted is None else wanted
 

@@ -45,7 +45,7 @@ def duration(nanoseconds: int) -> str:
 def seconds(secs: float) -> str:
     """Return a time in seconds, to the millisecond, and one of hours in its two largest units."""
     if not secs < _CENTURY_SECS:
-        return "more than a hundred years" if secs > 0 else "an unknown time"
+        return "more than a hundred years"
     if secs >= _HOUR_SECS:
         return duration(round(secs * _NS))
     text = f"{secs:.3f}".rstrip("0").rstrip(".")
@@ -54,13 +54,10 @@ def seconds(secs: float) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return how many there are, such as ``1 open order`` and ``2 entries``."""
-    return f"{number:,} {noun if number == 1 else plural(noun)}"
-
-
-def plural(noun: str) -> str:
-    """Return what several are called, also of either of two: ``known order or trade``."""
-    one = [f"{part[:-1]}ies" if part.endswith("y") else f"{part}s" for part in noun.split(" or ")]
-    return " and ".join(one)
+    several = [
+        f"{part[:-1]}ies" if part.endswith("y") else f"{part}s" for part in noun.split(" or ")
+    ]
+    return f"{number:,} {noun if number == 1 else ' and '.join(several)}"
 
 
 def signed(number: Decimal) -> str:

@@ -175,11 +175,6 @@ def result(report: RecoveryReport) -> str:
     return str(report.failure or report.outcome or "UNFINISHED")
 
 
-def cut_short(epochs: str) -> str:
-    """Return what is known of epochs that left no report."""
-    return f"{epochs} left no report: the node was killed, or Redis has lost what it wrote"
-
-
 def opened(report: RecoveryReport) -> str:
     """Return what opened the epoch."""
     return f"opened by {_TRIGGERS.get(report.trigger, report.trigger)}"

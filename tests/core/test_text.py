@@ -15,12 +15,12 @@ from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.core.text import signed
 
 
-@given(st.floats() | st.floats(0, 1e7))
+@given(st.floats(0) | st.floats(0, 1e7))
 def test_no_time_is_written_with_an_exponent(secs: float) -> None:
     """Nor with more digits than somebody reads, whatever was configured."""
     told = seconds(secs)
     assert re.fullmatch(
-        r"-?\d+(\.\d{1,3})? s|less than 0\.001 s|an unknown time|more than a hundred years"
+        r"-?\d+(\.\d{1,3})? s|less than 0\.001 s|more than a hundred years"
         r"|\d+ (d|h|min|s)( \d+ (h|min|s))?",
         told,
     ), told

@@ -20,7 +20,6 @@ from nautilus_trader.portfolio.base import PortfolioFacade
 
 from nautilus_recovery_actor.core import epoch
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.lease import Lease
@@ -233,7 +232,10 @@ class RecoveryMonitorActor(Actor):
                 epoch=restored.newest_epoch + 1, ts_started=ts_registered
             )
             if (cut_short := self._journal.cut_short()) is not None:
-                self.log.warning(wording.cut_short(f"Recovery epoch {cut_short}"))
+                self.log.warning(
+                    f"Recovery epoch {cut_short} left no report: the node was killed, or Redis has "
+                    "lost what it wrote"
+                )
             self._lost_orders.restore(restored)
             self._reporters.restore()
             internals.warn(self.log, internals.missing_at_registration())

@@ -24,7 +24,6 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor.core.names import DATA_ENGINE_REQUEST
 from nautilus_recovery_actor.core.names import HISTORICAL
 from nautilus_recovery_actor.core.names import HISTORICAL_BARS
-from nautilus_recovery_actor.core.text import seconds
 from nautilus_recovery_actor.node.config import strategy_settings
 from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
 from nautilus_recovery_actor.node.strategy.needs import Tick
@@ -178,7 +177,7 @@ class WarmupFeed:
             self._set_timer(self._retry_secs, self._request_again)
 
     def _miss_deadline(self) -> None:
-        self._miss(f"not answered within {seconds(self._timeout_secs)}")
+        self._miss(f"not answered within {self._timeout_secs:g} s")
 
     def _miss(self, reason: str) -> None:
         self.reason = reason
@@ -190,8 +189,7 @@ class WarmupFeed:
             self._go_on_from([])
             return
         self._strategy.log.warning(
-            f"Warm-up {self.need}: {reason}; it will be requested again in "
-            f"{seconds(self._retry_secs)}"
+            f"Warm-up {self.need}: {reason}; requested again in {self._retry_secs:g} s"
         )
         self._set_timer(self._retry_secs, self._request_again)
         self._on_missed()
