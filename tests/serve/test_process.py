@@ -46,7 +46,7 @@ def test_it_ends_at_once_also_while_pages_are_open(
             pass
         began = time.monotonic()
         assert serving.end(number) == (0, "", "")
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 5.0
 
 
 def test_a_server_that_hangs_holds_up_no_end(desk: Desk, valkey: EmbeddedValkey) -> None:
@@ -60,7 +60,7 @@ def test_a_server_that_hangs_holds_up_no_end(desk: Desk, valkey: EmbeddedValkey)
             serving.wait_for("Nothing has been read yet")
             began = time.monotonic()
             assert serving.end() == (0, "", "")
-            assert time.monotonic() - began < 2.0
+            assert time.monotonic() - began < 5.0
 
 
 def test_many_connections_take_nothing_from_what_is_read(serving: Serving, desk: Desk) -> None:
