@@ -46,6 +46,8 @@ def look(url: str, light: str, trader_id: str, out: Path, name: str) -> str:
 
 
 def _picture(page: Page, path: Path) -> None:
+    # Until it is connected, a page says nothing of now
+    page.locator("body:not(.waiting):not(.cut)").wait_for(timeout=_LONG_MS)
     page.screenshot(path=path, full_page=True)
     if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
         raise WalkError(f"{path.stem} has to be scrolled sideways")

@@ -2,15 +2,15 @@
 The walk of a new user.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from nautilus_recovery_actor.console import main
 from tests.walk.steps import Walk
 
 
-HAS_BOARD = hasattr(main, "serve")
+HAS_BOARD = find_spec("nautilus_recovery_actor.console.serve") is not None
 
 
 @pytest.mark.long
