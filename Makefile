@@ -47,6 +47,7 @@ bench: $(BIN)/.installed ## Measure what the monitor costs
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.inspector
 	$(BIN)/python -m benchmarks.board
+	$(BIN)/python -m benchmarks.console
 
 ratios: $(BIN)/.installed ## Check that it is no slower, by ratios that a busy machine keeps
 	$(BIN)/python -m benchmarks --ratios

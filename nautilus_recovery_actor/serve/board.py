@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.node.link.address import Namespace
 from nautilus_recovery_actor.outside.holding import Keeping
@@ -21,8 +22,8 @@ class Light(StrEnum):
     ``RED``: somebody has to act: it failed, is down without having been stopped, has a position
     without a stop, two nodes want it, or its server loses writes. ``GRAY``: it cannot be seen now.
     ``AMBER``: it trades in part: something is blocked, a repair waits for a word, or a proof is
-    old. ``BLUE``: a recovery is in progress. ``WHITE``: it was stopped. ``GREEN``: all of it may
-    trade.
+    old. ``BLUE``: a recovery is in progress. ``WHITE``: it was stopped, and had not failed.
+    ``GREEN``: all of it may trade.
     """
 
     RED = "RED"
@@ -89,7 +90,7 @@ def light(seen: Seen) -> Light:
     status = seen.status
     if seen.trouble:
         return Light.GRAY
-    if status.is_stopped:
+    if status.is_stopped and status.phase is not RecoveryPhase.FAILED:
         return Light.WHITE
     if status.state in (State.FAILED, State.NO_HEARTBEAT, State.UNSTORED) or status.unprotected:
         return Light.RED

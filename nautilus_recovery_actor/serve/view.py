@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
@@ -147,7 +148,7 @@ def _may_trade(seen: Seen) -> str:
 
 def _state(seen: Seen) -> str:
     status = seen.status
-    if status.is_stopped:
+    if status.is_stopped and status.phase is not RecoveryPhase.FAILED:
         return "stopped"
     if status.state is State.NO_HEARTBEAT:
         return "no heartbeat"

@@ -104,6 +104,20 @@ def test_the_most_urgent_come_first(desk: Desk, valkey: EmbeddedValkey) -> None:
     assert board.servers[0].traders == 8
 
 
+def test_one_that_failed_needs_somebody_also_once_it_has_stopped(
+    desk: Desk, valkey: EmbeddedValkey
+) -> None:
+    """As `on_failure="shutdown"` has it: nobody meant it to stop."""
+    desk.fails("A-FAILED")
+    desk.beat("A-FAILED", age_secs=7200, phase=RecoveryPhase.FAILED, is_stopped=True)
+    desk.stops("B-STOPPED")
+    board = first(valkey.url)
+    assert [(seen.trader_id, light(seen)) for seen in board.traders] == [
+        ("A-FAILED", Light.RED),
+        ("B-STOPPED", Light.WHITE),
+    ]
+
+
 def test_a_trader_is_read_where_its_cache_is_configured_to_be(
     desk: Desk, valkey: EmbeddedValkey
 ) -> None:
