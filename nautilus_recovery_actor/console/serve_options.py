@@ -3,7 +3,6 @@ What `serve` does besides showing: metrics, alerts, actions, and the options for
 """
 
 import argparse
-import asyncio
 import logging
 import os
 import socket
@@ -106,6 +105,8 @@ def test_alerts(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments)
     if not targets:
         raise UsageError("Nobody is alerted: give --alert or --alerts")
+    import asyncio  # noqa: PLC0415
+
     return asyncio.run(_test(targets, arguments.public_url))
 
 
@@ -226,6 +227,8 @@ async def _test(targets: "list[Target]", public_url: str) -> int:
     from nautilus_recovery_actor.serve.wording import test_message  # noqa: PLC0415
 
     title, body = test_message(socket.gethostname(), f"{moment(time.time_ns())} UTC", public_url)
+    import asyncio  # noqa: PLC0415
+
     answers = await asyncio.gather(*(target.send(title, body) for target in targets))
     for target, why in zip(targets, answers, strict=True):
         if why:

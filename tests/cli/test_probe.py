@@ -68,8 +68,8 @@ sys.exit(code)
         *(
             ((name, "--help"), 0, f"usage: nautilus-recovery {name} ")
             for name in (
-                *("demo", "check", "inspect", "traders", "status", "history", "watch", "lease"),
-                *("release", "resume", "verify", "repair", "forget"),
+                *("demo", "paper", "init", "check", "inspect", "traders", "status", "history"),
+                *("watch", "serve", "lease", "release", "resume", "verify", "repair", "forget"),
             )
         ),
     ],
