@@ -35,6 +35,7 @@ from nautilus_recovery_actor.console.common import Command
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.core.text import one_line
 
 
@@ -115,7 +116,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version  # noqa: PLC0415
 
-        parser.exit(0, f"{parser.prog} {version(PACKAGE)}\n")
+        say(f"{parser.prog} {version(PACKAGE)}")
+        parser.exit(0)
 
 
 def _parser() -> _Parser:

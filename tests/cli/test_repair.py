@@ -55,7 +55,7 @@ def test_a_plan_is_shown_and_nothing_is_done_without_a_word(
         code, out, err = run(
             *("repair", "--trader", trader, "--redis", valkey.url), COLUMNS=columns
         )
-        assert (code, "Recovery epoch 1 DEGRADED" in out) == (2, True), (out, err)
+        assert (code, "Recovery epoch 1 DEGRADED" in out) == (64, True), (out, err)
         assert f"Repair planned: {ETH} (PAPER-001): Adopt 2 at 1900" in out
         assert err == "Nobody can be asked here: give --apply to have the plan carried out\n"
     assert newest(valkey, trader).epoch == 1

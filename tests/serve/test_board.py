@@ -109,7 +109,7 @@ def test_one_that_failed_needs_somebody_also_once_it_has_stopped(
 ) -> None:
     """As `on_failure="shutdown"` has it: nobody meant it to stop."""
     desk.fails("A-FAILED")
-    desk.beat("A-FAILED", age_secs=7200, phase=RecoveryPhase.FAILED, is_stopped=True)
+    desk.beat("A-FAILED", 8, age_secs=7200, phase=RecoveryPhase.FAILED, is_stopped=True)
     desk.stops("B-STOPPED")
     board = first(valkey.url)
     assert [(seen.trader_id, light(seen)) for seen in board.traders] == [

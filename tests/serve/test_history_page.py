@@ -115,6 +115,6 @@ def test_without_the_extra_one_line_says_what_to_install(
 
     monkeypatch.setattr("importlib.util.find_spec", missing)
     assert history("--html", tmp_path / "x.html") == (
-        2,
-        "Dependencies are missing: pip install 'nautilus_recovery_actor[serve]'\n",
+        69,
+        "jinja2 is not installed: pip install 'nautilus_recovery_actor[serve]'\n",
     )
