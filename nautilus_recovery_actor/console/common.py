@@ -117,8 +117,7 @@ def require(extra: str, *modules: str) -> None:
     """Raise if a module that a command imports is not installed."""
     if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
         raise MissingError(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: "
-            f"pip install '{PACKAGE}[{extra}]'"
+            f"Dependencies are missing ({', '.join(missing)}): pip install '{PACKAGE}[{extra}]'"
         )
 
 

@@ -24,7 +24,9 @@ def add_to(commands: Commands) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     with loading():
         if not _has_demo_extra():
-            raise MissingError(f"The demo's parts are not installed: pip install '{PACKAGE}[demo]'")
+            raise MissingError(
+                f"Dependencies of the demo are missing: pip install '{PACKAGE}[demo]'"
+            )
         from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
 
     return run(is_verbose=arguments.verbose)

@@ -70,7 +70,7 @@ def main(  # noqa: C901  One case for each way to end
         missing = (e.name or "").partition(".")[0]
         if missing in ("", PACKAGE):
             raise
-        complain(f"{missing} is not installed: pip install '{PACKAGE}'")
+        complain(f"Dependencies are missing ({missing}): pip install '{PACKAGE}'")
         return MISSING
     except BrokenPipeError:  # The reader has seen enough, as `head` has
         return _unread()

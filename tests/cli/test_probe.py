@@ -105,11 +105,21 @@ sys.exit(code)
         (("history", "--trader", "T-1"), "rich", 2, "No recovery of T-1 on record"),
         (("lease", "--trader", "T-1"), "rich", 1, "nobody has it"),
         (("inspect", "--trader", "T-1"), "rich", 69, "pip install 'nautilus_recovery_actor[cli]'"),
-        (("forget", "--list", "--trader", "T-1"), "rich", 69, "rich is not installed: pip install"),
-        (("check", "nowhere:config"), "rich", 69, "rich is not installed: pip install"),
+        (
+            ("forget", "--list", "--trader", "T-1"),
+            "rich",
+            69,
+            "Dependencies are missing (rich): pip install",
+        ),
+        (("check", "nowhere:config"), "rich", 69, "Dependencies are missing (rich): pip install"),
         (("check", "nowhere:config", "--json"), "rich", 2, "nowhere cannot be imported"),
         (("demo",), "rich", 69, "pip install 'nautilus_recovery_actor[demo]'"),
-        (("status", "--trader", "T-1"), "redis", 69, "redis is not installed: pip install"),
+        (
+            ("status", "--trader", "T-1"),
+            "redis",
+            69,
+            "Dependencies are missing (redis): pip install",
+        ),
     ],
 )
 def test_what_is_not_installed_is_named_with_a_code_of_its_own(
