@@ -5,6 +5,7 @@ a node that runs meanwhile, a directory has another `valkey`.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,17 +13,26 @@ from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 
 
+HERE = Path(__file__).parent
+# Where most tests run nodes, servers or commands, and how many parameter sets of each `make test`
+# runs of those
+COSTLY = {
+    **dict.fromkeys(("cli", "demo", "examples", "forget", "inspect", "lease", "node"), 2),
+    **dict.fromkeys(("preflight", "repair", "restart", "serve", "server", "supervised"), 2),
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to the matrix all but a few parameter sets of a test, taken evenly from all of them."""
     sets: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("sampled") is not None:
-            sets[item.nodeid.partition("[")[0]].append(item)
+        sets[item.nodeid.partition("[")[0]].append(item)
     for several in sets.values():
         marker = several[0].get_closest_marker("sampled")
-        assert marker is not None
-        share = marker.args[0] / len(several)
+        folder = several[0].path.relative_to(HERE).parts[0]
+        few = COSTLY.get(folder, len(several)) if marker is None else marker.args[0]
+        share = min(few / len(several), 1.0)
         for i, item in enumerate(several):
             if int(i * share) == int((i - 1) * share) and i:
                 item.add_marker(pytest.mark.long)
