@@ -44,11 +44,15 @@ class Stage(StrEnum):
 
 
 class Claim(StrEnum):
-    """Whether a message is to be sent: it is ours, another one sends it, or it was sent."""
+    """
+    Whether a message is to be sent: it is ours, another one sends it, or it was sent. ``LOST``: it
+    is an end, and the server does not know of the incident any more.
+    """
 
     OURS = "OURS"
     BUSY = "BUSY"
     DONE = "DONE"
+    LOST = "LOST"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -108,7 +112,8 @@ class Shared:
         self._who = who
         self._claim_ms = claim_ms
         self._not_before = 0.0
-        # What was sent, and could not be said
+        # Of which beginnings we have told, and what was sent and could not be said
+        self._told: set[tuple[str, Key]] = set()
         self._unsaid: dict[tuple[str, Key], tuple[Message, Stage]] = {}
 
     async def claim(self, target: str, messages: Sequence[Message]) -> list[Claim]:
@@ -120,10 +125,22 @@ class Shared:
         found = await self._run(_CLAIM, messages, target, self._who, self._claim_ms, *fields)
         if found is None:
             return [Claim.OURS] * len(messages)
-        return [Claim(one.decode()) for one in found]
+        pairs = zip(messages, found, strict=True)
+        return [self._claimed(target, message, Claim(one.decode())) for message, one in pairs]
+
+    def _claimed(self, target: str, message: Message, claim: Claim) -> Claim:
+        key = (target, message.incident.key)
+        if message.stage is Stage.BEGIN or claim not in (Claim.DONE, Claim.LOST):
+            return claim
+        # A server that was emptied: who told of the beginning tells of the end
+        is_ours = claim is Claim.LOST and key in self._told
+        self._told.discard(key)
+        return Claim.OURS if is_ours else Claim.DONE
 
     async def sent(self, target: str, messages: Sequence[Message], stage: Stage) -> None:
         """Say that they were sent."""
+        keys = {(target, one.incident.key) for one in messages}
+        self._told = self._told | keys if stage is Stage.BEGIN else self._told - keys
         fields: list[object] = []
         for one in messages:
             fields += [_age_ms(one), msgspec.json.encode(one.incident)]
@@ -217,7 +234,9 @@ for i = 2, #KEYS do
   local v = redis.call('HMGET', KEYS[i], told, claim, claim .. ':until', over)
   local is_told = v[1] == 'BEGIN'
   local is_old = v[4] and now - age <= tonumber(v[4])
-  if (stage == 'BEGIN' and (is_told or is_old)) or (stage == 'END' and not is_told) then
+  if stage == 'END' and not is_told and redis.call('EXISTS', KEYS[i]) == 0 then
+    answers[i - 1] = 'LOST'
+  elseif (stage == 'BEGIN' and (is_told or is_old)) or (stage == 'END' and not is_told) then
     answers[i - 1] = 'DONE'
   elseif v[2] and v[2] ~= ARGV[2] and tonumber(v[3]) > now then
     answers[i - 1] = 'BUSY'

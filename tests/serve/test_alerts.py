@@ -175,7 +175,16 @@ async def test_what_hangs_is_given_up_in_time_and_tried_again(hook: Webhook) -> 
     assert await target.send("title", "body", secs=0.2) == "no answer within 0.2 s"
     hook.gate.set()
     assert await target.send("title", "body") == ""
-    target.close()
+
+
+@pytest.mark.parametrize("code", [302, 307])
+async def test_who_is_sent_elsewhere_has_delivered_nothing(hook: Webhook, code: int) -> None:
+    """The page for a login that answers there takes no alerts."""
+    hook.answers = [code]
+    target = Target(hook.url, 1)
+    assert await target.send("title", "body") != ""
+    assert await target.send("title", "body") == ""
+    assert hook.attempts == 2
 
 
 async def test_what_is_over_before_it_could_be_delivered_is_one_message(hook: Webhook) -> None:
@@ -292,7 +301,6 @@ async def test_texts_are_as_short_as_the_service_takes(
 
     monkeypatch.setattr(target._apprise, "notify", notify)
     assert await target.send(title, body) == ""
-    target.close()
     assert len(sent[0]["title"]) <= 120
     assert len(sent[0]["title"]) + len(sent[0]["body"]) <= limit
 
@@ -320,7 +328,6 @@ async def test_what_apprise_says_of_a_failure_has_no_secret(
     monkeypatch.setattr(target._apprise, "notify", notify)
     with caplog.at_level(logging.DEBUG):
         assert await target.send("title", "body") == "No 127.0.0.1 for ***:*** at ***, ***"
-    target.close()
     assert caplog.text == ""
 
 
