@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -46,8 +47,7 @@ class Target:
     """
 
     def __init__(self, url: str, number: int) -> None:
-        # Who is sent elsewhere and answered there with a page has delivered nothing
-        self._apprise = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
+        self._apprise = apprise.Apprise(asset=_asset())
         with _quiet():
             is_known = self._apprise.add(url)
         if not is_known or len(self._apprise) != 1:
@@ -85,6 +85,16 @@ class Target:
             except Exception as e:
                 return without_secrets(f"{type(e).__name__}: {e}", _secrets(self._url))
         return "" if is_sent else _why(logged, self._url).removeprefix(": ") or "refused"
+
+
+def _asset() -> apprise.AppriseAsset:
+    # Who is sent elsewhere and answered there with a page has delivered nothing. The threads of
+    # apprise are few, shared by all services, and waited for at the end: it is to use ours, which
+    # it does without a time limit of its own (it has one since 2.x)
+    own: dict[str, Any] = {"http_redirects": False, "async_mode": False}
+    if "service_timeout" in signature(apprise.AppriseAsset.__init__).parameters:
+        own["service_timeout"] = 0
+    return apprise.AppriseAsset(**own)
 
 
 def cut(text: str, limit: int) -> str:

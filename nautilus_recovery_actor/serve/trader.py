@@ -200,7 +200,9 @@ class Trader:
     def _why_unknown(self, report: RecoveryReport | None) -> str:
         # A newer epoch may have begun
         if self._broken:
-            return "; ".join(f"{one.key} cannot be read: {one.why}" for one in self._broken.values())
+            return "; ".join(
+                f"{one.key} cannot be read: {one.why}" for one in self._broken.values()
+            )
         if report is not None:
             failed = f"the report of epoch {self.epoch} says that it failed, the heartbeat does not"
             return failed if report.outcome is None else ""

@@ -16,13 +16,18 @@ import pytest
 
 from nautilus_recovery_actor.serve.alerts import Alerts
 from nautilus_recovery_actor.serve.board import Board
+from nautilus_recovery_actor.serve.incidents import Incident
+from nautilus_recovery_actor.serve.incidents import Key
 from nautilus_recovery_actor.serve.incidents import Kind
+from nautilus_recovery_actor.serve.incidents import Notice
 from nautilus_recovery_actor.serve.outbox import Pace
 from nautilus_recovery_actor.serve.sources import Watch
 from nautilus_recovery_actor.serve.targets import AlertError
 from nautilus_recovery_actor.serve.targets import Target
 from nautilus_recovery_actor.serve.targets import read_urls
 from nautilus_recovery_actor.serve.targets import targets
+from nautilus_recovery_actor.serve.wording import message
+from nautilus_recovery_actor.serve.wording import no_link
 from nautilus_recovery_actor.serve.wording import page_link
 from tests.serve.boards import DEGRADED
 from tests.serve.boards import FAILED
@@ -329,6 +334,16 @@ async def test_what_apprise_says_of_a_failure_has_no_secret(
     with caplog.at_level(logging.DEBUG):
         assert await target.send("title", "body") == "No 127.0.0.1 for ***:*** at ***, ***"
     assert caplog.text == ""
+
+
+def test_what_is_stored_makes_no_link_that_hides_where_it_leads() -> None:
+    """Services that take Markdown would show the text alone."""
+    evil = "[log in](https://evil.example)"
+    key = Key(Kind.FAILED, "127.0.0.1:6379", "T-1")
+    incident = Incident(key=key, ts=1, text=evil, details=(evil,))
+    title, body = message(Notice(incident, False, 1), no_link)
+    assert "](" not in title + body
+    assert body.count("https://evil.example") == 2
 
 
 def test_a_file_of_urls(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ What a board cannot see is not green, and nothing that is sick hides behind anot
 """
 
 import asyncio
+import contextlib
+import os
 import socket
 import threading
 import time
@@ -36,12 +38,14 @@ from nautilus_recovery_actor.serve.probes import readyz
 from nautilus_recovery_actor.serve.reading import Reading
 from nautilus_recovery_actor.serve.serving import bound
 from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.targets import Target
 from nautilus_recovery_actor.serve.verdict import verdict
 from nautilus_recovery_actor.serve.view import row
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.cli.support import Recording
 from tests.serve import boards
 from tests.serve.support import Serving
+from tests.serve.webhook import Webhook
 from tests.serve.world import Desk
 
 
@@ -181,15 +185,21 @@ def test_who_takes_nothing_of_an_answer_is_cut(monkeypatch: pytest.MonkeyPatch) 
         return Response(b"x" * 20_000_000)
 
     async def run() -> None:
-        at, is_up = bound("127.0.0.1", 0), asyncio.Event()
+        at, is_up, gone = bound("127.0.0.1", 0), asyncio.Event(), asyncio.Event()
+
+        class Connection(served._Connection):
+            def connection_lost(self, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                gone.set()
+
+        monkeypatch.setattr(served, "_Connection", Connection)
         app = Starlette(routes=[Route("/", large)])
         task = asyncio.ensure_future(served._serve(app, at, is_up.set))
         await is_up.wait()
         with socket.create_connection(at.getsockname(), timeout=5) as one:
             one.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             async with asyncio.timeout(10):
-                while not one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    await asyncio.sleep(0.01)
+                await gone.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         at.close()
@@ -206,15 +216,20 @@ def dripping() -> Iterator[tuple[str, threading.Event]]:
     server = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
-        one, _ = server.accept()
-        with one:
-            one.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            asked.set()
-            while not is_over.wait(0.1):
-                try:
+        open_ones: list[socket.socket] = []
+        server.settimeout(0.1)
+        while not is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                one, _ = server.accept()
+                one.recv(10_000)
+                one.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                open_ones.append(one)
+                asked.set()
+            for one in open_ones:
+                with contextlib.suppress(OSError):
                     one.sendall(b"x")
-                except OSError:
-                    return
+        for one in open_ones:
+            one.close()
 
     thread = threading.Thread(target=drip)
     thread.start()
@@ -231,11 +246,21 @@ def test_a_service_whose_answer_never_ends_holds_up_no_end(
 ) -> None:
     """What supervises the process would kill it, with what is not sent in no log."""
     desk.fails("X-1")
-    with (
-        dripping() as (url, asked),
-        Serving("--redis", valkey.url, "--alert", url) as process,
-    ):
+    with dripping() as (url, asked), Serving("--redis", valkey.url, "--alert", url) as process:
         assert asked.wait(20)
         code, _, err = process.end()
         assert code == 0
         assert "Not sent to alert 1 (JSON) before the end: X-1 FAILED" in err
+
+
+def test_attempts_that_hang_take_no_threads_from_other_services() -> None:
+    """However many there are: an alert to another service goes out."""
+
+    async def run(url: str, hook: Webhook) -> None:
+        hanging = Target(url, 1)
+        for _ in range(min(32, (os.cpu_count() or 1) + 4) + 1):  # As many as an executor has
+            assert await hanging.send("title", "body", secs=0.1) == "no answer within 0.1 s"
+        assert await Target(hook.url, 2).send("title", "body", secs=10.0) == ""
+
+    with dripping() as (url, _), Webhook() as hook:
+        asyncio.run(run(url, hook))
