@@ -178,6 +178,7 @@ def test_who_is_not_found_among_so_many_keys_may_be_there(
     monkeypatch.setattr("nautilus_recovery_actor.outside.record.traders._LOOK", 10)
     monkeypatch.setattr("nautilus_recovery_actor.outside.record.traders._SLICE", 10)
     with valkey.client() as client:
+        client.flushall()
         client.mset({f"foreign:{number}": "" for number in range(500)})
     assert main(["traders", "--redis", valkey.url]) == 2
     assert "There may be more traders: only the first 10 keys" in capsys.readouterr().err
