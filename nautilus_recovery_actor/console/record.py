@@ -77,8 +77,8 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
 def _choose_trader(arguments: argparse.Namespace, client: "redis.Redis") -> None:
     from nautilus_recovery_actor.outside.record import traders  # noqa: PLC0415
 
-    found = traders.traders(client)
-    if arguments.is_acting or len(found) != 1:
+    found, unseen = traders.traders(client)
+    if arguments.is_acting or unseen or len(found) != 1:
         raise UsageError(f"Give --trader, or set RECOVERY_TRADER. {traders.known(client)}")
     (only,) = found
     complain(f"No --trader was given: this is {traders.options(only)}, the only one on record")

@@ -235,7 +235,6 @@ async def _test(targets: "list[Target]", public_url: str) -> int:
             complain(f"{target.name}: not sent: {why}")
         else:
             say(f"{target.name}: sent")
-        target.close()
     return REFUSED if any(answers) else DONE
 
 

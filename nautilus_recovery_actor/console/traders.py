@@ -17,6 +17,7 @@ from nautilus_recovery_actor.console.common import add_command
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import columns
+from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.core.text import duration
@@ -26,6 +27,8 @@ from nautilus_recovery_actor.outside.text import hanging
 
 if TYPE_CHECKING:
     import redis
+
+    from nautilus_recovery_actor.node.link.address import Namespace
 
 _NS = 1_000_000_000
 _HEADINGS = ("Trader", "State", "Epoch", "Heartbeat", "Result")
@@ -63,10 +66,15 @@ def add_to(commands: Commands) -> None:
 
 
 def _traders(arguments: argparse.Namespace) -> int:
+    from nautilus_recovery_actor.outside.record.traders import traders  # noqa: PLC0415
+
     with connected(arguments, arguments.timeout) as client:
-        found = list(_known(client))
+        listed = traders(client)
+        found = list(_known(client, listed.traders))
     if arguments.json:
         say(msgspec.json.encode(found).decode())
+    if listed.unseen:
+        complain(f"There may be more traders: {listed.unseen}")
     if not found:
         raise CommandError(
             "No trader is on record there: is this the server of the nodes' caches, and do they "
@@ -78,12 +86,12 @@ def _traders(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _known(client: "redis.Redis") -> Iterator[Known]:
+def _known(client: "redis.Redis", places: "Sequence[Namespace]") -> Iterator[Known]:
     from nautilus_recovery_actor.outside.record import traders  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
     from nautilus_recovery_actor.outside.record.status import node_status  # noqa: PLC0415
 
-    for where in traders.traders(client):
+    for where in places:
         record = RecordReader(client, where).current()
         found = node_status(where.trader_id, record, time.time_ns())
         yield Known(

@@ -73,6 +73,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
     # How many traders have a record there
     traders: int = 0
+    # Why there may be more of them, in one line, empty if there are not
+    unseen: str = ""
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):

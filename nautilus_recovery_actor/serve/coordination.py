@@ -21,6 +21,7 @@ import redis
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.node.link.client import connect_async
 from nautilus_recovery_actor.node.link.client import in_words
+from nautilus_recovery_actor.serve import scripts
 from nautilus_recovery_actor.serve.incidents import Incident
 from nautilus_recovery_actor.serve.incidents import Key
 
@@ -44,11 +45,15 @@ class Stage(StrEnum):
 
 
 class Claim(StrEnum):
-    """Whether a message is to be sent: it is ours, another one sends it, or it was sent."""
+    """
+    Whether a message is to be sent: it is ours, another one sends it, or it was sent. ``LOST``: it
+    is an end, and the server does not know of the incident any more.
+    """
 
     OURS = "OURS"
     BUSY = "BUSY"
     DONE = "DONE"
+    LOST = "LOST"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -108,7 +113,8 @@ class Shared:
         self._who = who
         self._claim_ms = claim_ms
         self._not_before = 0.0
-        # What was sent, and could not be said
+        # Of which beginnings we have told, and what was sent and could not be said
+        self._told: set[tuple[str, Key]] = set()
         self._unsaid: dict[tuple[str, Key], tuple[Message, Stage]] = {}
 
     async def claim(self, target: str, messages: Sequence[Message]) -> list[Claim]:
@@ -117,29 +123,46 @@ class Shared:
         fields: list[object] = []
         for one in messages:
             fields += [one.stage, _age_ms(one)]
-        found = await self._run(_CLAIM, messages, target, self._who, self._claim_ms, *fields)
+        found = await self._run(scripts.CLAIM, messages, target, self._who, self._claim_ms, *fields)
         if found is None:
             return [Claim.OURS] * len(messages)
-        return [Claim(one.decode()) for one in found]
+        pairs = zip(messages, found, strict=True)
+        return [self._claimed(target, message, Claim(one.decode())) for message, one in pairs]
+
+    def _claimed(self, target: str, message: Message, claim: Claim) -> Claim:
+        key = (target, message.incident.key)
+        if message.stage is Stage.BEGIN or claim not in (Claim.DONE, Claim.LOST):
+            return claim
+        # A server that was emptied: who told of the beginning tells of the end
+        is_ours = claim is Claim.LOST and key in self._told
+        self._told.discard(key)
+        return Claim.OURS if is_ours else Claim.DONE
 
     async def sent(self, target: str, messages: Sequence[Message], stage: Stage) -> None:
         """Say that they were sent."""
+        keys = {(target, one.incident.key) for one in messages}
+        self._told = self._told | keys if stage is Stage.BEGIN else self._told - keys
         fields: list[object] = []
         for one in messages:
             fields += [_age_ms(one), msgspec.json.encode(one.incident)]
         kept = (_KEPT_SECS, _OVER_SECS)
-        if await self._run(_SENT, messages, target, self._who, stage, *kept, *fields) is None:
+        if (
+            await self._run(scripts.SENT, messages, target, self._who, stage, *kept, *fields)
+            is None
+        ):
             self._unsaid |= {(target, one.incident.key): (one, stage) for one in messages}
 
     async def release(self, target: str, messages: Sequence[Message]) -> None:
         """Let another process try."""
-        await self._run(_RELEASE, messages, target, self._who)
+        await self._run(scripts.RELEASE, messages, target, self._who)
 
     async def ongoing(self) -> list[Incident]:
         """Return the incidents of which somebody was told."""
         await self._say()
         try:
-            found = await self._ask(self._client.eval(_ONGOING, 1, names.SERVE_ONGOING, _KEPT_SECS))
+            found = await self._ask(
+                self._client.eval(scripts.ONGOING, 1, names.SERVE_ONGOING, _KEPT_SECS)
+            )
         except (redis.RedisError, OSError) as e:
             self._complain(e)
             return []
@@ -201,90 +224,3 @@ def _key(key: Key) -> str:
     return names.SERVE_INCIDENT.format(
         kind=key.kind, server=quote(key.server, safe=""), trader_id=quote(key.trader_id, safe="")
     )
-
-
-_NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
-
-# KEYS: all that are ongoing, then the incidents. ARGV: target, who, how long a claim lasts, then
-# stage and age of each. What has begun after the last end was told is another incident.
-_CLAIM = (
-    _NOW
-    + """
-local told, claim, over = 'told:' .. ARGV[1], 'claim:' .. ARGV[1], 'over:' .. ARGV[1]
-local answers = {}
-for i = 2, #KEYS do
-  local stage, age = ARGV[2 * i], tonumber(ARGV[2 * i + 1])
-  local v = redis.call('HMGET', KEYS[i], told, claim, claim .. ':until', over)
-  local is_told = v[1] == 'BEGIN'
-  local is_old = v[4] and now - age <= tonumber(v[4])
-  if (stage == 'BEGIN' and (is_told or is_old)) or (stage == 'END' and not is_told) then
-    answers[i - 1] = 'DONE'
-  elseif v[2] and v[2] ~= ARGV[2] and tonumber(v[3]) > now then
-    answers[i - 1] = 'BUSY'
-  else
-    redis.call('HSET', KEYS[i], claim, ARGV[2], claim .. ':until', now + ARGV[3])
-    if redis.call('TTL', KEYS[i]) < 0 then redis.call('EXPIRE', KEYS[i], 3600) end
-    answers[i - 1] = 'OURS'
-  end
-end
-return answers
-"""
-)
-
-# ARGV: target, who, stage, how long an incident is kept and how long one that is over, then age
-# and incident of each.
-_SENT = (
-    _NOW
-    + """
-local told, claim, over = 'told:' .. ARGV[1], 'claim:' .. ARGV[1], 'over:' .. ARGV[1]
-for i = 2, #KEYS do
-  local age, incident = tonumber(ARGV[2 * i + 2]), ARGV[2 * i + 3]
-  redis.call('HDEL', KEYS[i], claim, claim .. ':until')
-  if ARGV[3] == 'BEGIN' then
-    redis.call('HSET', KEYS[i], told, 'BEGIN', 'incident', incident)
-    redis.call('SADD', KEYS[1], KEYS[i])
-    redis.call('EXPIRE', KEYS[i], ARGV[4])
-    redis.call('EXPIRE', KEYS[1], ARGV[4])
-  else
-    redis.call('HDEL', KEYS[i], told)
-    redis.call('HSET', KEYS[i], over, now - age)
-    local is_ongoing = false
-    for _, name in ipairs(redis.call('HKEYS', KEYS[i])) do
-      if string.sub(name, 1, 5) == 'told:' then is_ongoing = true end
-    end
-    if not is_ongoing then
-      redis.call('SREM', KEYS[1], KEYS[i])
-      redis.call('EXPIRE', KEYS[i], ARGV[5])
-    end
-  end
-end
-return 1
-"""
-)
-
-# ARGV: target, who.
-_RELEASE = """
-local claim = 'claim:' .. ARGV[1]
-for i = 2, #KEYS do
-  if redis.call('HGET', KEYS[i], claim) == ARGV[2] then
-    redis.call('HDEL', KEYS[i], claim, claim .. ':until')
-  end
-end
-return 1
-"""
-
-# KEYS: all that are ongoing. ARGV: how long they are kept. Returns what they are.
-_ONGOING = """
-local found = {}
-for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  local incident = redis.call('HGET', key, 'incident')
-  if incident then
-    redis.call('EXPIRE', key, ARGV[1])
-    found[#found + 1] = incident
-  else
-    redis.call('SREM', KEYS[1], key)
-  end
-end
-if #found > 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
-return found
-"""

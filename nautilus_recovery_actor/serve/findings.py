@@ -41,9 +41,9 @@ def found(board: Board, before: Incidents, now: int) -> Findings:
     for server in board.servers:
         key = Key(Kind.UNSEEN, server.name)
         findings[key] = None
-        if server.trouble:
+        if why := server.trouble or server.unseen:
             since = server.ts_read or now
-            findings[key] = Incident(key=key, ts=since, text=server.trouble)
+            findings[key] = Incident(key=key, ts=since, text=why)
     troubled = {server.name for server in board.servers if server.trouble}
     for seen in board.traders:
         if seen.server not in troubled:

@@ -7,6 +7,7 @@ and gets what is newer: after a gap, too.
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from collections.abc import Iterator
 from typing import Any
@@ -133,7 +134,7 @@ class Live:
         for name, source, template, values in self._wanted(rows, is_one=is_one):
             order.append(name)
             self._put(name, source, template, values)
-        servers = tuple((one.name, one.trouble, one.traders) for one in board.servers)
+        servers = tuple((one.name, one.trouble, one.traders, one.unseen) for one in board.servers)
         self._put(
             "head",
             (self._verdict, servers),
@@ -186,7 +187,8 @@ class Live:
             beats = {key: beats[key]} if key in beats else {}
         change: dict[str, Any] = {
             "v": self.version,
-            "now": self._ts // _MS,
+            # Not that of the board, which goes on where the clock was set back
+            "now": time.time_ns() // _MS,
             "title": self._verdict.text,
             "light": self._verdict.light,
             "parts": {name: part.html for name, part in parts.items() if part.version > has},

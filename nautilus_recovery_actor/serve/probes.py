@@ -9,6 +9,8 @@ from starlette.responses import PlainTextResponse
 from starlette.responses import Response
 
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.holding import Keeping
+from nautilus_recovery_actor.outside.holding import keeping_line
 from nautilus_recovery_actor.outside.record.status import State
 from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.board import Seen
@@ -22,10 +24,11 @@ _MAX_AGE_SECS = 5.0
 def healthz(watch: Watch) -> Response:
     """Return whether this process reads its servers, whatever they answer."""
     board = watch.board()
-    if _is_old(board):
+    if _is_old(watch):
         return PlainTextResponse("no new board for more than 5 s\n", 503)
     lines = [f"ok: {len(board.traders)} traders on {len(board.servers)} servers"]
     lines += [f"{one.name} cannot be read: {one.trouble}" for one in board.servers if one.trouble]
+    lines += [f"{one.name}: {one.unseen}" for one in board.servers if one.unseen]
     return PlainTextResponse("".join(f"{one_line(line)}\n" for line in lines))
 
 
@@ -39,7 +42,7 @@ def readyz(watch: Watch, request: Request) -> Response:
     if len(found) > 1:
         servers = ", ".join(one.server for one in found)
         return _said(400, f"{trader_id} is on several servers, add &server=: {servers}")
-    why = "nobody has seen it" if not found else _why_not(found[0], board)
+    why = "nobody has seen it" if not found else _why_not(found[0], watch)
     if why is None:
         return _said(200, f"{trader_id}: {found[0].status.reason}")
     return _said(503, f"{trader_id}: {why}")
@@ -54,9 +57,9 @@ def named(board: Board, trader_id: str, server: str | None) -> list[Seen]:
     ]
 
 
-def _why_not(seen: Seen, board: Board) -> str | None:
-    status = seen.status
-    if _is_old(board):
+def _why_not(seen: Seen, watch: Watch) -> str | None:
+    status, lease = seen.status, seen.lease
+    if _is_old(watch):
         return "no new board for more than 5 s"
     if seen.trouble:
         return seen.trouble
@@ -64,14 +67,16 @@ def _why_not(seen: Seen, board: Board) -> str | None:
         return f"{status.state}: {status.reason}"
     if seen.twins:
         return "; ".join(seen.twins)
+    if lease is not None and lease.state in (Keeping.RESERVED, Keeping.RAN_OUT):
+        return keeping_line(lease)
     now = time.time_ns()
     released = status.released_until
     held = [one for one in status.blocked_instruments if released.get(one, 0) <= now]
     return f"blocked: {', '.join(held)}" if held else None
 
 
-def _is_old(board: Board) -> bool:
-    return abs(time.time_ns() - board.ts) > _MAX_AGE_SECS * 1e9
+def _is_old(watch: Watch) -> bool:
+    return watch.age_secs() > _MAX_AGE_SECS
 
 
 def _said(status: int, text: str) -> Response:

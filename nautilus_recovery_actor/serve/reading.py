@@ -70,6 +70,8 @@ class Reading:
         self._cursor = 0
         self._is_first = True
         self._looked_at = float("-inf")
+        # Whether there are more traders than are read, by the last look and by this one
+        self._is_full = self._is_over = False
 
     def read(self, name: str) -> list[Seen]:
         """Read what is due, and return where each trader stands."""
@@ -81,6 +83,13 @@ class Reading:
         self._read_leases(at)
         self._forget(at)
         return list(self._seen(name, time.time_ns()))
+
+    @property
+    def unseen(self) -> str:
+        """Why there may be traders that are not read, empty if there are none."""
+        if self._is_full:
+            return f"it has more than {MAX_TRADERS:,} traders, and the others are not read"
+        return "not all of its keys have been looked at yet" if self._is_first else ""
 
     def disconnect(self) -> None:
         """Close the connection. The next question makes it anew."""
@@ -98,10 +107,11 @@ class Reading:
                 self._meet(key)
             if not self._cursor:
                 self._is_first, self._looked_at = False, at
+                self._is_full, self._is_over = self._is_over, False
                 return
 
     def _meet(self, key: bytes) -> None:
-        if len(self._traders) >= MAX_TRADERS or len(key) > _MAX_NAME + len(_SUFFIX):
+        if len(key) > _MAX_NAME + len(_SUFFIX):
             return
         try:
             name = key.decode().removesuffix(_SUFFIX)
@@ -114,7 +124,11 @@ class Reading:
         where = Namespace(
             trader_id=trader_id, instance_id=instance_id or None, use_trader_prefix=has_prefix
         )
-        self._traders.setdefault(where, Trader(where))
+        if where not in self._traders:
+            if len(self._traders) >= MAX_TRADERS:
+                self._is_over = True
+            else:
+                self._traders[where] = Trader(where)
 
     def _forget(self, at: float) -> None:
         for where, trader in list(self._traders.items()):
@@ -136,6 +150,8 @@ class Reading:
 
     def _read_reports(self, at: float) -> None:
         due = [(one, key) for one in self._traders.values() if (key := one.report_key(at))]
+        # Who waits longest comes first: whatever is asked for again and again holds up no other
+        due.sort(key=lambda one: one[0].report_at)
         del due[_MAX_REPORTS:]
         sizes = self._pipelined(due, lambda pipe, key: pipe.strlen(key))
         fitting = []
@@ -166,7 +182,8 @@ class Reading:
             return pipe.execute(raise_on_error=False)
 
     def _read_leases(self, at: float) -> None:
-        due = [one for one in self._traders.values() if one.is_lease_due(at)][:_MAX_LEASES]
+        due = [one for one in self._traders.values() if one.is_lease_due(at)]
+        due = sorted(due, key=lambda one: one.lease_at)[:_MAX_LEASES]
         if not due or not (due := self._with_small_leases(due, at)):
             return
         with self._client.pipeline(transaction=False) as pipe:
@@ -212,8 +229,9 @@ class Reading:
         for trader in self._traders.values():
             nodes.setdefault(trader.namespace.trader_id, []).append(trader)
         for instances in nodes.values():
-            newest, *others = sorted(instances, key=_newest_first)
-            twins = tuple(_twin(one) for one in others if one.is_alive(now))
+            # One that was stopped where the clock is ahead must not hide one that runs
+            newest, *others = sorted(instances, key=lambda one: (not one.is_alive(now), -one.ts))
+            twins = tuple(_twin(one) for one in others if one.may_run(now))
             yield _seen(newest, name, now, twins if newest.is_alive(now) else ())
 
 
@@ -230,10 +248,6 @@ def _seen(trader: Trader, name: str, now: int, twins: tuple[str, ...]) -> Seen:
         why = f"what is stored cannot be told: {type(e).__name__}"
         status = NodeStatus(trader_id=trader_id, state=State.NO_HEARTBEAT, reason=why)
         return Seen(server=name, trader_id=trader_id, status=status, ts_read=now, trouble=why)
-
-
-def _newest_first(trader: Trader) -> int:
-    return -trader.heartbeat.ts if trader.heartbeat else 0
 
 
 def _twin(trader: Trader) -> str:

@@ -21,6 +21,8 @@ _BACKLOG = 128
 # How long a connection may be open without a request (seconds)
 _IDLE_SECS = 10.0
 _KEEP_ALIVE_SECS = 5
+# At how many looks in a row something of an answer may not have been taken yet
+_MOST_LOOKS = 3
 _SHUTDOWN_SECS = 1
 
 _TOO_MANY = (
@@ -34,6 +36,7 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._looks = 0
         if len(self.connections) > _HELD:
             transport.write(_TOO_MANY)
             transport.close()
@@ -46,7 +49,12 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _end_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        is_unsent = self.transport.get_write_buffer_size() > 0
+        self._looks = self._looks + 1 if is_unsent else 0
+        if self._looks >= _MOST_LOOKS:
+            # Closing would wait until it is taken
+            self.transport.abort()
+        elif not is_unsent and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
         else:
             self._look = self.loop.call_later(_IDLE_SECS, self._end_if_idle)

@@ -40,11 +40,16 @@ class Watch:
 
     def __init__(self) -> None:
         self._board = Board(ts=0)
+        self._put_at = float("-inf")
         self._next = asyncio.Event()
 
     def board(self) -> Board:
         """Return the newest board, at once. Before anything was read it is of the time zero."""
         return self._board
+
+    def age_secs(self) -> float:
+        """Return how long ago there was a new board, whatever became of the clock since."""
+        return time.monotonic() - self._put_at
 
     async def changed(self, after: int) -> Board:
         """Wait until there is a newer board than that of a time, and return it."""
@@ -57,6 +62,7 @@ class Watch:
         # A clock that was set back must not stop who waits
         ts = max(board.ts, self._board.ts + 1)
         self._board = board if ts == board.ts else msgspec.structs.replace(board, ts=ts)
+        self._put_at = time.monotonic()
         is_there, self._next = self._next, asyncio.Event()
         is_there.set()
 
@@ -116,7 +122,10 @@ class Source:
         else:
             self._traders = traders
             self.server = Server(
-                name=self.server.name, ts_read=time.time_ns(), traders=len(traders)
+                name=self.server.name,
+                ts_read=time.time_ns(),
+                traders=len(traders),
+                unseen=self._reading.unseen,
             )
 
     def _fail(self, why: str) -> None:

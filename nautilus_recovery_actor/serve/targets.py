@@ -8,9 +8,9 @@ import logging
 import stat
 from collections.abc import Iterator
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,10 +20,13 @@ import apprise
 
 from nautilus_recovery_actor.outside.checks.redact import MASK
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
+from nautilus_recovery_actor.serve.readers import Readers
 
 
 # How long one message may take, with what the service makes its clients wait (seconds)
 SEND_SECS = 20.0
+# How many attempts that hang there may be at once
+_MOST_HANGING = 8
 # So many characters can be read on a phone, and are taken by all but the shortest of services
 _MAX_TITLE = 120
 _MAX_BODY = 1_600
@@ -44,7 +47,7 @@ class Target:
     """
 
     def __init__(self, url: str, number: int) -> None:
-        self._apprise = apprise.Apprise()
+        self._apprise = apprise.Apprise(asset=_asset())
         with _quiet():
             is_known = self._apprise.add(url)
         if not is_known or len(self._apprise) != 1:
@@ -61,24 +64,17 @@ class Target:
         self._title_limit = min(service.title_maxlen or _MAX_TITLE, _MAX_TITLE)
         # A service without titles puts it into the body
         self._body_limit = min(_MAX_BODY, max(service.body_maxlen - self._title_limit - 2, 40))
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix=f"alert-{number}")
+        # What hangs keeps its thread, which does not hold up the end of the process
+        self._threads = Readers(_MOST_HANGING, SEND_SECS)
 
     async def send(self, title: str, body: str, *, secs: float = SEND_SECS) -> str:
         """Send a message, and return why that failed, in one line, empty if it did not."""
-        loop = asyncio.get_running_loop()
         title, body = cut(title, self._title_limit), cut(body, self._body_limit)
         try:
             async with asyncio.timeout(secs):
-                return await loop.run_in_executor(self._threads, self._notify, title, body)
+                return await self._threads.run(lambda: self._notify(title, body))
         except TimeoutError:
-            # What hangs keeps its thread: the next message has another
-            self.close()
-            self._threads = ThreadPoolExecutor(1)
             return f"no answer within {secs:g} s"
-
-    def close(self) -> None:
-        """Wait for nothing that is on its way."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _notify(self, title: str, body: str) -> str:
         with _quiet() as logged:
@@ -89,6 +85,16 @@ class Target:
             except Exception as e:
                 return without_secrets(f"{type(e).__name__}: {e}", _secrets(self._url))
         return "" if is_sent else _why(logged, self._url).removeprefix(": ") or "refused"
+
+
+def _asset() -> apprise.AppriseAsset:
+    # Who is sent elsewhere and answered there with a page has delivered nothing. The threads of
+    # apprise are few, shared by all services, and waited for at the end: it is to use ours, which
+    # it does without a time limit of its own (it has one since 2.x)
+    own: dict[str, Any] = {"http_redirects": False, "async_mode": False}
+    if "service_timeout" in signature(apprise.AppriseAsset.__init__).parameters:
+        own["service_timeout"] = 0
+    return apprise.AppriseAsset(**own)
 
 
 def cut(text: str, limit: int) -> str:

@@ -56,7 +56,8 @@ class Trader:
         self._report_mark: object = None
         self._report_trouble = ""
         self._report_place: object = None
-        self._report_at = self._lease_at = float("-inf")
+        # When they were read last, by a steady clock
+        self.report_at = self.lease_at = float("-inf")
         self._standing: object = None
         self._ts_since: int | None = None
 
@@ -85,7 +86,7 @@ class Trader:
             return
         self._report, self._report_mark = None, None
         self._report_trouble = f"{key} cannot be read: {why}"
-        self._report_place, self._report_at = self._place, at
+        self._report_place, self.report_at = self._place, at
 
     def report_key(self, at: float) -> str | None:
         """Return where the report is that is due, ``None`` if none is."""
@@ -96,15 +97,19 @@ class Trader:
         if self._place == self._report_place:
             if self._report is None:
                 wait_secs = _MISSING_SECS
-            elif self._report.blocked_instruments or self._report.repairs:
+            elif (
+                self._report.blocked_instruments
+                or self._report.repairs
+                or self._report.outcome is None
+            ):
                 wait_secs = _OPEN_SECS
-            if at - self._report_at < wait_secs:
+            if at - self.report_at < wait_secs:
                 return None
         return HISTORY_KEY.format(slot=self.epoch % self._slots)
 
     def take_report(self, key: str, data: bytes, at: float) -> None:
         """Take the report that was due, empty if there is none."""
-        self._report_place, self._report_at = self._place, at
+        self._report_place, self.report_at = self._place, at
         mark = (hash(data), self.epoch)
         if mark == self._report_mark:
             return
@@ -125,11 +130,11 @@ class Trader:
 
     def is_lease_due(self, at: float) -> bool:
         """Return whether it is time to ask who has the lease."""
-        return at - self._lease_at >= _LEASE_SECS
+        return at - self.lease_at >= _LEASE_SECS
 
     def take_lease(self, lease: LeaseStatus | None, at: float) -> None:
         """Take who has the lease, ``None`` if that cannot be read."""
-        self.lease, self._lease_at = lease, at
+        self.lease, self.lease_at = lease, at
 
     # -- WHERE IT STANDS --
 
@@ -141,6 +146,18 @@ class Trader:
     def is_alive(self, now: int) -> bool:
         """Return whether its node runs."""
         return self.heartbeat is not None and liveness(self.heartbeat, now).life is Life.ALIVE
+
+    def may_run(self, now: int) -> bool:
+        """Return whether its node runs, or may: by a clock that is ahead nobody knows."""
+        return self.heartbeat is not None and liveness(self.heartbeat, now).life in (
+            Life.ALIVE,
+            Life.AHEAD,
+        )
+
+    @property
+    def ts(self) -> int:
+        """When its last heartbeat was written (UNIX ns)."""
+        return self.heartbeat.ts if self.heartbeat else 0
 
     def seen(self, server: str, now: int, twins: tuple[str, ...] = ()) -> Seen:
         """Return where it stands."""
@@ -165,8 +182,7 @@ class Trader:
             lease=self.lease,
             report=report,
             ts_read=now,
-            # What is blocked stands in the report alone
-            trouble=self._why_unknown() if status.state is State.OPEN and report is None else "",
+            trouble=self._why_unknown(report) if status.state is State.OPEN else "",
             ts_since=self._ts_since,
             twins=twins,
             namespace=self.namespace,
@@ -181,7 +197,16 @@ class Trader:
         # Seen to begin, or begun before anybody looked
         return now if self._standing is not None else beat.ts
 
-    def _why_unknown(self) -> str:
+    def _why_unknown(self, report: RecoveryReport | None) -> str:
+        # A newer epoch may have begun
+        if self._broken:
+            return "; ".join(
+                f"{one.key} cannot be read: {one.why}" for one in self._broken.values()
+            )
+        if report is not None:
+            failed = f"the report of epoch {self.epoch} says that it failed, the heartbeat does not"
+            return failed if report.outcome is None else ""
+        # What is blocked stands in the report alone
         if not self._slots:
             return "its monitor keeps no reports (history_size=0), so what is blocked is unknown"
         if self._place != self._report_place:

@@ -47,6 +47,8 @@ def verdict(rows: Sequence[Row], board: Board) -> Verdict:
     if unseen and worst not in (Light.RED, Light.GRAY):
         text = f"{', '.join(unseen)} cannot be read: nobody sees who trades there"
         return Verdict(Light.GRAY, one_line(text), "", counts)
+    if worst not in (Light.RED, Light.GRAY) and (some := _unseen(board)):
+        return Verdict(Light.GRAY, some, "", counts)
     if worst is Light.GREEN:
         text = f"All {count} may trade" if count > 1 else f"{rows[0].trader_id} may trade"
         return Verdict(worst, text, "", counts)
@@ -62,9 +64,16 @@ def verdict(rows: Sequence[Row], board: Board) -> Verdict:
     return Verdict(worst, one_line(text), detail, counts)
 
 
+def _unseen(board: Board) -> str:
+    some = (f"{one.name}: {one.unseen}" for one in board.servers if one.unseen)
+    return one_line("; ".join(some))
+
+
 def _verdict_of_none(board: Board) -> Verdict:
     if any(server.trouble for server in board.servers):
         return Verdict(Light.GRAY, "No trader can be seen", "", ())
+    if some := _unseen(board):
+        return Verdict(Light.GRAY, some, "", ())
     if not board.servers:
         return Verdict(Light.GRAY, "Nothing has been read yet", "", ())
     detail = "A node is seen here once its RecoveryMonitorActor has written to one of the servers"

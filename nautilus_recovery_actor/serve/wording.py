@@ -21,7 +21,7 @@ _MAX_LINE = 300
 _MAX_NAME = 60
 _NAMED = 20
 # What calls people, or is markup, where messages are shown
-_TAME = str.maketrans({"@": "@\u200b", "<": "\u2039", ">": "\u203a"})
+_TAME = str.maketrans({"@": "@\u200b", "<": "\u2039", ">": "\u203a", "]": "]\u200b"})
 
 # Where the page of a trader is, empty if that is not known
 Link = Callable[[str, str], str]

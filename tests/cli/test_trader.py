@@ -166,3 +166,24 @@ def test_a_trader_of_the_environment_that_is_not_text_is_refused(
     with pytest.raises(SystemExit):
         main(["inspect"])
     assert "it must be UTF-8" in capsys.readouterr().err
+
+
+def test_who_is_not_found_among_so_many_keys_may_be_there(
+    valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever lists the traders is told that not all keys were looked at.
+    """
+    monkeypatch.delenv("RECOVERY_TRADER", raising=False)
+    monkeypatch.setattr("nautilus_recovery_actor.outside.record.traders._LOOK", 10)
+    monkeypatch.setattr("nautilus_recovery_actor.outside.record.traders._SLICE", 10)
+    with valkey.client() as client:
+        client.flushall()
+        client.mset({f"foreign:{number}": "" for number in range(500)})
+    assert main(["traders", "--redis", valkey.url]) == 2
+    assert "There may be more traders: only the first 10 keys" in capsys.readouterr().err
+    assert main(["status", "--redis", valkey.url]) == 64
+    assert "No trader is on record there (only the first 10 keys" in capsys.readouterr().err
+    Recording(valkey, "A-001").journal.beat(Heartbeat(1, 1, RecoveryPhase.COMPLETE))
+    assert main(["status", "--redis", valkey.url]) == 64  # Who knows whether it is the only one
+    assert "(only the first 10 keys" in capsys.readouterr().err

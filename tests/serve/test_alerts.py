@@ -16,13 +16,18 @@ import pytest
 
 from nautilus_recovery_actor.serve.alerts import Alerts
 from nautilus_recovery_actor.serve.board import Board
+from nautilus_recovery_actor.serve.incidents import Incident
+from nautilus_recovery_actor.serve.incidents import Key
 from nautilus_recovery_actor.serve.incidents import Kind
+from nautilus_recovery_actor.serve.incidents import Notice
 from nautilus_recovery_actor.serve.outbox import Pace
 from nautilus_recovery_actor.serve.sources import Watch
 from nautilus_recovery_actor.serve.targets import AlertError
 from nautilus_recovery_actor.serve.targets import Target
 from nautilus_recovery_actor.serve.targets import read_urls
 from nautilus_recovery_actor.serve.targets import targets
+from nautilus_recovery_actor.serve.wording import message
+from nautilus_recovery_actor.serve.wording import no_link
 from nautilus_recovery_actor.serve.wording import page_link
 from tests.serve.boards import DEGRADED
 from tests.serve.boards import FAILED
@@ -175,7 +180,16 @@ async def test_what_hangs_is_given_up_in_time_and_tried_again(hook: Webhook) -> 
     assert await target.send("title", "body", secs=0.2) == "no answer within 0.2 s"
     hook.gate.set()
     assert await target.send("title", "body") == ""
-    target.close()
+
+
+@pytest.mark.parametrize("code", [302, 307])
+async def test_who_is_sent_elsewhere_has_delivered_nothing(hook: Webhook, code: int) -> None:
+    """The page for a login that answers there takes no alerts."""
+    hook.answers = [code]
+    target = Target(hook.url, 1)
+    assert await target.send("title", "body") != ""
+    assert await target.send("title", "body") == ""
+    assert hook.attempts == 2
 
 
 async def test_what_is_over_before_it_could_be_delivered_is_one_message(hook: Webhook) -> None:
@@ -292,7 +306,6 @@ async def test_texts_are_as_short_as_the_service_takes(
 
     monkeypatch.setattr(target._apprise, "notify", notify)
     assert await target.send(title, body) == ""
-    target.close()
     assert len(sent[0]["title"]) <= 120
     assert len(sent[0]["title"]) + len(sent[0]["body"]) <= limit
 
@@ -320,8 +333,17 @@ async def test_what_apprise_says_of_a_failure_has_no_secret(
     monkeypatch.setattr(target._apprise, "notify", notify)
     with caplog.at_level(logging.DEBUG):
         assert await target.send("title", "body") == "No 127.0.0.1 for ***:*** at ***, ***"
-    target.close()
     assert caplog.text == ""
+
+
+def test_what_is_stored_makes_no_link_that_hides_where_it_leads() -> None:
+    """Services that take Markdown would show the text alone."""
+    evil = "[log in](https://evil.example)"
+    key = Key(Kind.FAILED, "127.0.0.1:6379", "T-1")
+    incident = Incident(key=key, ts=1, text=evil, details=(evil,))
+    title, body = message(Notice(incident, False, 1), no_link)
+    assert "](" not in title + body
+    assert body.count("https://evil.example") == 2
 
 
 def test_a_file_of_urls(tmp_path: Path) -> None:

@@ -377,7 +377,9 @@ def test_only_so_many_traders_are_kept(
     for number in range(6):
         desk.beat(f"X-{number}", phase=RecoveryPhase.PENDING)
     desk.trader("X-1").client.set(f"trader-{'x' * 500}:general:{HEARTBEAT_KEY}", "long")
-    assert len(first(valkey.url).traders) == 3
+    board = first(valkey.url)
+    assert len(board.traders) == 3
+    assert "more than 3 traders" in board.servers[0].unseen
 
 
 READS = {

@@ -100,6 +100,23 @@ async def test_who_gives_up_lets_another_one_try(valkey: EmbeddedValkey) -> None
     await theirs.close()
 
 
+async def test_who_told_of_a_beginning_tells_of_the_end_also_if_the_server_was_emptied(
+    valkey: EmbeddedValkey,
+) -> None:
+    """Once, and nobody else does."""
+    ours, theirs = Shared(valkey.url, "A"), Shared(valkey.url, "B")
+    assert await claimed(ours) == ["OURS"]
+    await ours.sent("a", [message()], Stage.BEGIN)
+    with valkey.client() as client:
+        client.flushall()
+    assert await claimed(theirs, message(Stage.END)) == ["DONE"]
+    assert await claimed(ours, message(Stage.END)) == ["OURS"]
+    await ours.sent("a", [message(Stage.END)], Stage.END)
+    assert await claimed(ours, message(Stage.END)) == ["DONE"]
+    await ours.close()
+    await theirs.close()
+
+
 async def test_who_dies_while_it_sends_loses_its_claim(valkey: EmbeddedValkey) -> None:
     """Another one sends when that has run out, and not before."""
     ours, theirs = Shared(valkey.url, "A", claim_ms=300), Shared(valkey.url, "B")

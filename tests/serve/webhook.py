@@ -31,6 +31,12 @@ class Webhook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 code = hook.take(json.loads(body))
                 self.send_response(code)
+                if code in (302, 307):
+                    self.send_header("Location", "/login")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)  # As the page for a login does
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

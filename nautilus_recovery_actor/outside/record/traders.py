@@ -3,6 +3,7 @@ Which traders have a record on a server.
 """
 
 from typing import Any
+from typing import NamedTuple
 
 import redis
 
@@ -22,7 +23,15 @@ _NAMED = 10
 _SUFFIX = f":{general_key(HEARTBEAT_KEY)}"
 
 
-def traders(client: redis.Redis) -> list[Namespace]:
+class Listed(NamedTuple):
+    """The traders of a server."""
+
+    traders: list[Namespace]
+    # Why there may be more, in one line, empty if there are not
+    unseen: str
+
+
+def traders(client: redis.Redis) -> Listed:
     """Return where the traders are that have a heartbeat here, as far as a short scan finds."""
     cursor, found = 0, set()
     for _ in range(_LOOK // _SLICE):
@@ -31,7 +40,8 @@ def traders(client: redis.Redis) -> list[Namespace]:
         found |= {key for key in keys if len(key) <= _MAX_KEY}
         if not cursor:
             break
-    return sorted(filter(None, map(_namespace, found)), key=options)
+    unseen = f"only the first {_LOOK:,} keys there were looked at" if cursor else ""
+    return Listed(sorted(filter(None, map(_namespace, found)), key=options), unseen)
 
 
 def _namespace(key: bytes) -> Namespace | None:
@@ -60,12 +70,15 @@ def options(where: Namespace) -> str:
 def known(client: redis.Redis) -> str:
     """Return the traders on record in a sentence, also if there is none."""
     try:
-        named = [options(one) for one in traders(client)]
+        found, unseen = traders(client)
+        named = [options(one) for one in found]
     except redis.ResponseError:  # Whoever asks may not look for keys
         return "Which traders are on record cannot be told: this Redis user may not SCAN"
+    rest = f" ({unseen})" if unseen else ""
     if not named:
-        return "No trader is on record there"
+        return f"No trader is on record there{rest}"
     more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
     return (
-        f"{'Trader' if len(named) == 1 else 'Traders'} on record: {', '.join(named[:_NAMED])}{more}"
+        f"{'Trader' if len(named) == 1 else 'Traders'} on record: {', '.join(named[:_NAMED])}"
+        f"{more}{rest}"
     )
