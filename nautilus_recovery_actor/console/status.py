@@ -129,7 +129,8 @@ def _lines(found: "NodeStatus") -> Iterator[str]:
     yield from _storage_lines(found)
     yield from _block_lines(found)
     if found.proven_age_secs is not None:
-        yield wording.proven(found.proven_age_secs, is_old=found.is_proof_old)
+        is_rest = bool(found.blocked_instruments)
+        yield wording.proven(found.proven_age_secs, is_old=found.is_proof_old, is_rest=is_rest)
     if found.unprotected:
         yield wording.unprotected(found.unprotected, found.unprotected_more)
     if found.orphan_exits:

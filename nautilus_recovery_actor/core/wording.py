@@ -419,7 +419,8 @@ def held(qty: Decimal) -> str:
     return signed(qty) if qty else "flat"
 
 
-def proven(age_secs: float, *, is_old: bool) -> str:
-    """Return how long ago the venues and the cache were last seen to agree."""
-    said = f"Proven {duration(int(age_secs * 1e9))} ago"
+def proven(age_secs: float, *, is_old: bool, is_rest: bool = False) -> str:
+    """Return how long ago venues and cache were last seen to agree, or the rest if some differ."""
+    what = "The rest was proven" if is_rest else "Proven"
+    said = f"{what} {duration(int(age_secs * 1e9))} ago"
     return f"{said}: {OLD_PROOF}" if is_old else said
