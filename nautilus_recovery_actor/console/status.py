@@ -121,7 +121,7 @@ def _lease(client: "redis.Redis", where: "Namespace") -> str:
 
 def show(found: "NodeStatus") -> None:
     """Print the status of a node."""
-    say_in_lines(_lines(found))
+    say_in_lines(wording.with_trader(line, found.trader_id) for line in _lines(found))
 
 
 def _lines(found: "NodeStatus") -> Iterator[str]:
@@ -140,8 +140,7 @@ def _lines(found: "NodeStatus") -> Iterator[str]:
         yield f"Of strategies that the node does not run: {named}"
     for line in wording.first_corrections(found.corrections):
         yield line
-    repairs = map(wording.repair_line, found.repairs)
-    for line in (*repairs, *wording.waiting(found.repairs, found.trader_id)):
+    for _, line in wording.repair_lines(found.repairs, found.trader_id):
         yield line
     for account in found.accounts:
         if proof := wording.proof_of(account):

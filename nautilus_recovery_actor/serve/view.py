@@ -13,7 +13,9 @@ import msgspec
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.holding import Keeping
@@ -175,11 +177,14 @@ def _lease(lease: LeaseStatus | None) -> str:
 
 def _told(seen: Seen, is_server_known: bool) -> Iterator[Line]:
     found = _lines(seen, is_server_known)
-    for severity, text in islice(found, _MAX_LINES):
+    trader_id = seen.trader_id
+    for severity, line in islice(found, _MAX_LINES):
+        text = wording.with_trader(line, trader_id)
         cut = text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]} ..."
         yield Line(severity, one_line(cut))
     if more := sum(1 for _ in found):
-        yield Line(Severity.WARN, f"More of that, see `nautilus-recovery history`: {more}")
+        text = f"More of that, see `nautilus-recovery history`: {more}"
+        yield Line(Severity.WARN, wording.with_trader(text, trader_id))
 
 
 def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
@@ -196,15 +201,20 @@ def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
     yield from _lease_lines(seen.lease)
     yield from _blocks(status)
     yield from _differences(seen.report)
-    yield from _repairs(status)
+    yield from _repairs(status, seen.report)
     yield from _concerns(status)
 
 
-def _repairs(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
-    for step in status.repairs:
-        if step.state in ("planned", "refused"):
-            yield wording.repair_severity(step), wording.repair_line(step)
-    yield from ((Severity.WARN, text) for text in wording.waiting(status.repairs, status.trader_id))
+def _repairs(status: NodeStatus, report: RecoveryReport | None) -> Iterator[tuple[Severity, str]]:
+    # A plan is told with what it ends
+    told = {(one.account_id, one.instrument_id) for one in _blocking(report)[:_DIFFERENCES]}
+    standing = [
+        step
+        for step in status.repairs
+        if step.state == "refused"
+        or (step.state == "planned" and (step.account_id, step.instrument_id) not in told)
+    ]
+    yield from wording.repair_lines(standing, status.trader_id)
 
 
 def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
@@ -261,8 +271,29 @@ def _blocks(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
 
 
 def _differences(report: RecoveryReport | None) -> Iterator[tuple[Severity, str]]:
-    found = [one for one in report.discrepancies if one.is_blocking] if report else []
+    found, told = _blocking(report), set[tuple[str, str]]()
     for one in found[:_DIFFERENCES]:
-        yield Severity.BLOCK, wording.discrepancy_line(one)
+        place = (one.account_id, one.instrument_id)
+        steps = _planned(report, place)
+        if not steps:
+            yield Severity.BLOCK, wording.discrepancy_line(one)
+        elif place in told:
+            yield Severity.BLOCK, wording.difference(one)
+        else:
+            told.add(place)
+            trader_id = report.trader_id if report else ""
+            yield Severity.BLOCK, wording.planned_difference(one, steps, trader_id)
     if (more := len(found) - _DIFFERENCES) > 0:
         yield Severity.WARN, f"More differences that block, only in the report: {more}"
+
+
+def _blocking(report: RecoveryReport | None) -> list[Discrepancy]:
+    return [one for one in report.discrepancies if one.is_blocking] if report else []
+
+
+def _planned(report: RecoveryReport | None, place: tuple[str, str]) -> list[RepairStep]:
+    return [
+        step
+        for step in (report.repairs if report else ())
+        if step.state == "planned" and (step.account_id, step.instrument_id) == place
+    ]

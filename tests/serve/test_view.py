@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -22,6 +23,7 @@ from nautilus_recovery_actor.serve.verdict import verdict
 from tests.serve.world import BLOCKING
 from tests.serve.world import BTC
 from tests.serve.world import ETH
+from tests.serve.world import PLANNED
 from tests.serve.world import SEC
 from tests.serve.world import ended
 
@@ -100,6 +102,27 @@ def test_a_server_that_loses_writes_is_the_first_thing_said() -> None:
     one = seen(storage=(lost,))
     assert view.row(one).light is Light.RED
     assert "writes are gone" in lines(one)[0]
+
+
+def test_a_plan_is_told_once_and_with_what_it_ends() -> None:
+    """
+    With the command as it is given; other differences of the instrument share the plan.
+    """
+    advice = "A repair is planned: `nautilus-recovery repair`. Or by hand: forget it"
+    one, two = (
+        msgspec.structs.replace(BLOCKING, detail=advice, client_order_id=f"O-{n}") for n in range(2)
+    )
+    told = lines(seen(discrepancies=(one, two), blocked_instruments=(BTC,), repairs=(PLANNED,)))
+    how = "`nautilus-recovery repair --trader LIVE-001`"
+    assert told == [
+        f"Blocked: {BTC}",
+        f"{wording.difference(one)}. Repair planned, carried out by {how}: {PLANNED.detail}",
+        wording.difference(two),
+    ]
+    elsewhere = msgspec.structs.replace(PLANNED, instrument_id=ETH)
+    assert lines(seen(repairs=(elsewhere,))) == [
+        f"{wording.repair_line(elsewhere)}: {how} carries it out"
+    ]
 
 
 def test_what_is_endless_is_cut() -> None:
