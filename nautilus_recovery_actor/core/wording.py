@@ -67,8 +67,6 @@ _COMMAND = re.compile(
     "`(nautilus-recovery (?:forget|history|lease|release|repair|resume|status|verify))"
     "((?: [^`]*)?)`"
 )
-# How many steps of a plan are told beside what differs
-_MAX_PLANNED = 2
 _TRIGGERS = {"proof": "proof: the venue was asked again"}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
@@ -364,15 +362,6 @@ def repair_lines(steps: Sequence[RepairStep], trader_id: str) -> Iterator[tuple[
             yield repair_severity(step), repair_line(step)
     if count > 1:
         yield Severity.WARN, f"{counted(count, 'repair')} planned: {how} carries them out"
-
-
-def planned_difference(found: Discrepancy, steps: Sequence[RepairStep], trader_id: str) -> str:
-    """Return what differs and the plan that ends it, in one line."""
-    told = "; ".join(step.detail for step in steps[:_MAX_PLANNED])
-    if (more := len(steps) - _MAX_PLANNED) > 0:
-        told = f"{told}; {counted(more, 'more step')}"
-    how = with_trader("`nautilus-recovery repair`", trader_id)
-    return f"{difference(found)}. Repair planned, carried out by {how}: {told}"
 
 
 def with_trader(text: str, trader_id: str) -> str:

@@ -13,9 +13,7 @@ import msgspec
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.holding import Keeping
@@ -27,6 +25,7 @@ from nautilus_recovery_actor.outside.record.status import CLOCKS
 from nautilus_recovery_actor.outside.record.status import DOWN
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.serve import plans
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.board import light
@@ -34,8 +33,6 @@ from nautilus_recovery_actor.serve.board import light
 
 _NS = 1_000_000_000
 _MS = 1_000_000
-# How many differences of a trader are told
-_DIFFERENCES = 6
 # How many lines a trader has at most, and how long one may be
 _MAX_LINES = 20
 _MAX_LINE = 1_000
@@ -200,21 +197,8 @@ def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
         yield Severity.BLOCK, wording.unprotected(status.unprotected, status.unprotected_more)
     yield from _lease_lines(seen.lease)
     yield from _blocks(status)
-    yield from _differences(seen.report)
-    yield from _repairs(status, seen.report)
+    yield from plans.lines(status, seen.report)
     yield from _concerns(status)
-
-
-def _repairs(status: NodeStatus, report: RecoveryReport | None) -> Iterator[tuple[Severity, str]]:
-    # A plan is told with what it ends
-    told = {(one.account_id, one.instrument_id) for one in _blocking(report)[:_DIFFERENCES]}
-    standing = [
-        step
-        for step in status.repairs
-        if step.state == "refused"
-        or (step.state == "planned" and (step.account_id, step.instrument_id) not in told)
-    ]
-    yield from wording.repair_lines(standing, status.trader_id)
 
 
 def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
@@ -268,32 +252,3 @@ def _blocks(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
         yield Severity.BLOCK, f"Blocked: {', '.join(held)}"
     for instrument_id, until in status.released_until.items():
         yield Severity.WARN, f"Blocked: {instrument_id}, released until {moment(until)} UTC"
-
-
-def _differences(report: RecoveryReport | None) -> Iterator[tuple[Severity, str]]:
-    found, told = _blocking(report), set[tuple[str, str]]()
-    for one in found[:_DIFFERENCES]:
-        place = (one.account_id, one.instrument_id)
-        steps = _planned(report, place)
-        if not steps:
-            yield Severity.BLOCK, wording.discrepancy_line(one)
-        elif place in told:
-            yield Severity.BLOCK, wording.difference(one)
-        else:
-            told.add(place)
-            trader_id = report.trader_id if report else ""
-            yield Severity.BLOCK, wording.planned_difference(one, steps, trader_id)
-    if (more := len(found) - _DIFFERENCES) > 0:
-        yield Severity.WARN, f"More differences that block, only in the report: {more}"
-
-
-def _blocking(report: RecoveryReport | None) -> list[Discrepancy]:
-    return [one for one in report.discrepancies if one.is_blocking] if report else []
-
-
-def _planned(report: RecoveryReport | None, place: tuple[str, str]) -> list[RepairStep]:
-    return [
-        step
-        for step in (report.repairs if report else ())
-        if step.state == "planned" and (step.account_id, step.instrument_id) == place
-    ]
