@@ -134,7 +134,7 @@ def _lines(found: "NodeStatus") -> Iterator[str]:
     if found.unprotected:
         yield wording.unprotected(found.unprotected, found.unprotected_more)
     if found.orphan_exits:
-        yield f"Exits without a position: {wording.concerned(found.orphan_exits)}"
+        yield wording.orphans(found.orphan_exits)
     if found.absent_strategies:
         named = wording.concerned(found.absent_strategies)
         yield f"Of strategies that the node does not run: {named}"

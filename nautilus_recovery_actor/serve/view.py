@@ -206,8 +206,7 @@ def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
         yield Severity.WARN, f"The last proof is old: {wording.OLD_PROOF}"
     yield from ((Severity.WARN, stale_line(stale)) for stale in status.stale_caches)
     if status.orphan_exits:
-        named = wording.concerned(status.orphan_exits)
-        yield Severity.WARN, f"Exits without a position: {named}"
+        yield Severity.WARN, wording.orphans(status.orphan_exits)
     if status.absent_strategies:
         named = wording.concerned(status.absent_strategies)
         yield Severity.WARN, f"Of strategies that the node does not run: {named}"

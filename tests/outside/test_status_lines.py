@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from nautilus_recovery_actor.console.status import show
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from tests.outside.test_status import CLEAN
 from tests.outside.test_status import DEGRADED
@@ -13,6 +14,7 @@ from tests.outside.test_status import NOW
 from tests.outside.test_status import SEC
 from tests.outside.test_status import beat
 from tests.outside.test_status import found
+from tests.outside.test_status import naked
 
 
 def lines(status: NodeStatus, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -30,3 +32,15 @@ def test_a_proof_is_of_the_rest_where_something_is_blocked(
     printed = lines(found(proof, degraded), capsys)
     assert "The rest was proven 12 s ago" in printed
     assert "Proven 12 s ago" not in printed
+
+
+def test_exits_without_a_position_are_those_of_the_last_recovery(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody looks in between: the strategy may have canceled them since."""
+    orphan = msgspec.structs.replace(
+        naked("P-1"), kind=DiscrepancyKind.ORPHAN_EXIT, cache="SELL 1 A of S-1"
+    )
+    told = msgspec.structs.replace(CLEAN, discrepancies=(orphan,))
+    line = "Exits without a position at the last recovery: SELL 1 A of S-1 (A-1)"
+    assert line in lines(found(beat(), told), capsys)
