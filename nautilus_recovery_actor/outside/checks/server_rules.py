@@ -5,6 +5,8 @@ What makes a Redis server unsafe for a node: facts of one in, findings out.
 import math
 from collections.abc import Iterator
 
+import msgspec
+
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import liveness
 from nautilus_recovery_actor.outside.checks import server_catalog as found
@@ -32,6 +34,13 @@ _TROUBLES = {
     Trouble.LOADING: found.LOADING,
     Trouble.ANSWER: found.BAD_ANSWER,
 }
+
+# As after the installation, where nothing hints at another server or trader
+_FIRST_START = msgspec.structs.replace(
+    found.KEYS_ABSENT,
+    consequence="The node starts empty, as it does at its first start.",
+    remedy="Nothing, at a first start. Otherwise the server lost everything, or is another one.",
+)
 
 
 def server_findings(facts: ServerFacts, *, is_live_ok: bool = False) -> tuple[Finding, ...]:
@@ -183,6 +192,8 @@ def _trader(facts: ServerFacts) -> _Found:
             found.KEYS_ELSEWHERE,
             f"this trader has no entries as configured, but some under {elsewhere}",
         )
+    elif facts.key_count == 0:
+        yield _FIRST_START, "the server is empty (0 keys)"
     else:
         held = "" if facts.key_count is None else f" (the server holds {facts.key_count:,} keys)"
         yield found.KEYS_ABSENT, f"this trader has no entries{held}"
