@@ -152,6 +152,7 @@ def test_the_verdict_names_the_first_few() -> None:
 
     well, gray = seen("A-1"), seen("B-1", trouble)
     assert text(well) == "A-1 may trade"
+    assert text(gray) == "B-1 cannot be seen"
     assert text(well, well) == "All 2 may trade"
     assert text(gray, well) == "1 of 2 cannot be seen: B-1"
     assert text(gray, gray, gray, gray, well) == "4 of 5 cannot be seen: B-1, B-1, B-1 and 1 more"
