@@ -35,13 +35,6 @@ _TROUBLES = {
     Trouble.ANSWER: found.BAD_ANSWER,
 }
 
-# As after the installation, where nothing hints at another server or trader
-_FIRST_START = msgspec.structs.replace(
-    found.KEYS_ABSENT,
-    consequence="The node starts empty, as it does at its first start.",
-    remedy="Nothing, at a first start. Otherwise the server lost everything, or is another one.",
-)
-
 
 def server_findings(facts: ServerFacts, *, is_live_ok: bool = False) -> tuple[Finding, ...]:
     """Return what is found in the facts of a server. What could not be read is never a fault."""
@@ -193,10 +186,20 @@ def _trader(facts: ServerFacts) -> _Found:
             f"this trader has no entries as configured, but some under {elsewhere}",
         )
     elif facts.key_count == 0:
-        yield _FIRST_START, "the server is empty (0 keys)"
+        yield _first_start(), "the server is empty (0 keys)"
     else:
         held = "" if facts.key_count is None else f" (the server holds {facts.key_count:,} keys)"
         yield found.KEYS_ABSENT, f"this trader has no entries{held}"
+
+
+def _first_start() -> Rule:
+    # As after the installation: nothing hints at another server or trader
+    return msgspec.structs.replace(
+        found.KEYS_ABSENT,
+        consequence="The node starts empty, as it does at its first start.",
+        remedy="Nothing, at a first start. Otherwise the server lost everything, or is another "
+        "one.",
+    )
 
 
 def _live(facts: ServerFacts) -> _Found:
