@@ -131,6 +131,8 @@ def _lines(found: "NodeStatus") -> Iterator[str]:
     if found.proven_age_secs is not None:
         is_rest = bool(found.blocked_instruments)
         yield wording.proven(found.proven_age_secs, is_old=found.is_proof_old, is_rest=is_rest)
+    if found.ts_unanswered is not None:
+        yield wording.unanswered(found.ts_unanswered)
     if found.unprotected:
         yield wording.unprotected(found.unprotected, found.unprotected_more)
     if found.orphan_exits:

@@ -100,6 +100,12 @@ class Proving(msgspec.Struct, frozen=True):
         due = [at for at in (self.due_at, self.again_at) if at is not None]
         return min((*due, *(one.since for one in self.unexplored.values())), default=None)
 
+    @property
+    def ts_unanswered(self) -> int | None:
+        """Since when an answer is missing (UNIX ns)."""
+        asked_at = () if self.asked_at is None else (self.asked_at,)
+        return min((*self.failing.values(), *asked_at), default=None)
+
     def unexplored_at(self, now: int) -> frozenset[Place]:
         """Return the places whose past is asked for again now."""
         return frozenset(place for place, one in self.unexplored.items() if one.since <= now)

@@ -448,3 +448,11 @@ def proven(age_secs: float, *, is_old: bool, is_rest: bool = False) -> str:
     what = "The rest was proven" if is_rest else "Proven"
     said = f"{what} {duration(int(age_secs * 1e9))} ago"
     return f"{said}: {OLD_PROOF}" if is_old else said
+
+
+def unanswered(since: int) -> str:
+    """Return that a venue does not answer."""
+    return (
+        f"A venue has not answered since {moment(since)[11:]} UTC: nothing newer is proven, see "
+        "the node's log"
+    )

@@ -204,6 +204,8 @@ def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
 def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
     if status.is_proof_old:
         yield Severity.WARN, f"The last proof is old: {wording.OLD_PROOF}"
+    if status.ts_unanswered is not None and status.state is not State.NO_HEARTBEAT:
+        yield Severity.WARN, wording.unanswered(status.ts_unanswered)
     yield from ((Severity.WARN, stale_line(stale)) for stale in status.stale_caches)
     if status.orphan_exits:
         yield Severity.WARN, wording.orphans(status.orphan_exits)

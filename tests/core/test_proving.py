@@ -212,6 +212,21 @@ def test_an_epoch_in_between_voids_the_answer() -> None:
     assert world.answer(DRIFT) == []
 
 
+def test_it_is_known_since_when_an_answer_is_missing() -> None:
+    """From the question to an answer without errors."""
+    world = ended()
+    assert world.recovery.proving.ts_unanswered is None
+    world.ask()
+    asked_at = world.now
+    assert world.recovery.proving.ts_unanswered == asked_at
+    world.answer(problem="TimeoutError")
+    assert world.recovery.proving.ts_unanswered == asked_at
+    world.ask()
+    assert world.recovery.proving.ts_unanswered == asked_at
+    world.answer()
+    assert world.recovery.proving.ts_unanswered is None
+
+
 # -- ONE THAT HOLDS --
 
 

@@ -44,3 +44,12 @@ def test_exits_without_a_position_are_those_of_the_last_recovery(
     told = msgspec.structs.replace(CLEAN, discrepancies=(orphan,))
     line = "Exits without a position at the last recovery: SELL 1 A of S-1 (A-1)"
     assert line in lines(found(beat(), told), capsys)
+
+
+def test_a_venue_that_owes_an_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the gates close for it; one that is slow is not."""
+    late = found(beat(ts_unanswered=NOW - 20 * SEC))
+    told = "A venue has not answered since 00:16:20 UTC: nothing newer is proven, see the node's "
+    assert any(line.startswith(told[:60]) for line in lines(late, capsys))
+    slow = found(beat(ts_unanswered=NOW - 3 * SEC))
+    assert not any("not answered" in line for line in lines(slow, capsys))

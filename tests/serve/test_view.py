@@ -63,6 +63,15 @@ def test_who_is_well_needs_no_line() -> None:
     assert (row.light, row.may_trade, row.state, row.lines) == (Light.GREEN, "yes", "ADJUSTED", ())
 
 
+def test_a_venue_that_does_not_answer_is_not_all_well() -> None:
+    """
+    Though nothing is blocked yet.
+    """
+    row = view.row(seen(ts_unanswered=NOW - 20 * SEC))
+    assert row.light is Light.AMBER
+    assert row.lines[0].text.startswith("A venue has not answered since ")
+
+
 def test_what_is_released_may_be_traded_and_is_told() -> None:
     """
     Until when, too.
