@@ -26,17 +26,22 @@ from nautilus_recovery_actor.console.record import with_known
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
+from nautilus_recovery_actor.core.text import duration
+from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.core.text import seconds
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from nautilus_recovery_actor.core.report import RecoveryReport
     from nautilus_recovery_actor.core.report import RepairStep
 
 _POLL_SECS = 0.2
+# A plan may be of what was so then alone, as while a venue lied
+_OLD_SECS = 30
 _DEFAULT_REASON = "the plan was read and approved"
 
 
@@ -64,7 +69,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
-    report = _newest(arguments)
+    report, ts_proven = _newest(arguments)
     steps = planned(report.repairs, arguments.instrument)
     refused = [
         step
@@ -77,6 +82,8 @@ def _repair(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _dump(report, arguments.instrument)
         return REFUSED if refused else DONE
+    if not arguments.json:
+        say_in_lines(_when(report, steps, ts_proven, time.time_ns()))
     if not (arguments.apply or arguments.json) and not _is_agreed(len(steps)):
         complain("Nothing was done")
         return REFUSED
@@ -116,7 +123,8 @@ def _apply(
     return DONE if is_proven else REFUSED
 
 
-def _newest(arguments: argparse.Namespace) -> "RecoveryReport":
+def _newest(arguments: argparse.Namespace) -> "tuple[RecoveryReport, int]":
+    # And when the venues were last asked for what held (UNIX ns), zero if that is not known
     from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
 
     with connected(arguments) as client:
@@ -134,7 +142,21 @@ def _newest(arguments: argparse.Namespace) -> "RecoveryReport":
         raise CommandError(
             f"Recovery epoch {stamps.heartbeat.epoch} is in progress: try again when it has ended"
         )
-    return newest
+    return newest, (stamps.heartbeat and stamps.heartbeat.ts_proven) or 0
+
+
+def _when(
+    report: "RecoveryReport", steps: "Iterable[RepairStep]", ts_proven: int, now: int
+) -> "Iterator[str]":
+    accounts = {step.account_id for step in steps}
+    answered = [one.ts_proof or 0 for one in report.accounts if one.account_id in accounts]
+    age = now - max(min(answered, default=0) or report.ts_completed or 0, ts_proven)
+    planned_at = moment(report.ts_completed or 0)[11:]
+    yield f"Planned at {planned_at} UTC, by what the venue answered {duration(max(age, 0))} ago"
+    if age > _OLD_SECS * 1_000_000_000:
+        text = "That is old: have the venue asked again first, with `nautilus-recovery verify`"
+        yield wording.with_trader(text, report.trader_id)
+    yield "If venue or cache have changed since, nothing is done, and the node plans anew"
 
 
 def _outcome(arguments: argparse.Namespace, epoch: int, plan: str) -> "RecoveryReport | None":

@@ -53,7 +53,8 @@ def in_full(report: RecoveryReport) -> Iterator[str]:
         yield from _part(
             title(report),
             (
-                f"{wording.severity_of(found)} {wording.discrepancy_line(found)}"
+                f"{wording.severity_of(found)} "
+                f"{wording.with_trader(wording.discrepancy_line(found), report.trader_id)}"
                 for found in report.discrepancies
                 if found.kind.is_difference is is_difference
             ),

@@ -121,7 +121,7 @@ def _lease(client: "redis.Redis", where: "Namespace") -> str:
 
 def show(found: "NodeStatus") -> None:
     """Print the status of a node."""
-    say_in_lines(_lines(found))
+    say_in_lines(wording.with_trader(line, found.trader_id) for line in _lines(found))
 
 
 def _lines(found: "NodeStatus") -> Iterator[str]:
@@ -129,18 +129,20 @@ def _lines(found: "NodeStatus") -> Iterator[str]:
     yield from _storage_lines(found)
     yield from _block_lines(found)
     if found.proven_age_secs is not None:
-        yield wording.proven(found.proven_age_secs, is_old=found.is_proof_old)
+        is_rest = bool(found.blocked_instruments)
+        yield wording.proven(found.proven_age_secs, is_old=found.is_proof_old, is_rest=is_rest)
+    if found.ts_unanswered is not None:
+        yield wording.unanswered(found.ts_unanswered)
     if found.unprotected:
         yield wording.unprotected(found.unprotected, found.unprotected_more)
     if found.orphan_exits:
-        yield f"Exits without a position: {wording.concerned(found.orphan_exits)}"
+        yield wording.orphans(found.orphan_exits)
     if found.absent_strategies:
         named = wording.concerned(found.absent_strategies)
         yield f"Of strategies that the node does not run: {named}"
     for line in wording.first_corrections(found.corrections):
         yield line
-    repairs = map(wording.repair_line, found.repairs)
-    for line in (*repairs, *wording.waiting(found.repairs, found.trader_id)):
+    for _, line in wording.repair_lines(found.repairs, found.trader_id):
         yield line
     for account in found.accounts:
         if proof := wording.proof_of(account):

@@ -394,7 +394,7 @@ def _woken(state: RecoveryState, woke: Woke, timing: Timing) -> tuple[RecoverySt
                 state,
                 FailureReason.RECONCILIATION_FAILED,
                 "The kernel aborted its start, so the trader did not start: "
-                "fix the error in the log above, then restart",
+                "fix the error in the node's log, then restart",
             )
         if woke.now < state.deadline:
             return state, None

@@ -108,6 +108,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
         When the venues were last asked for what then proved to be so (UNIX ns).
     prove_interval_secs : float, optional
         How often they are asked (seconds), ``None`` if they are not.
+    ts_unanswered : int, optional
+        Since when a venue owes an answer (UNIX ns), ``None`` if none does.
     storage : tuple[StorageIncident, ...], optional
         What is the matter with the server of the cache, ``None`` if it is not watched.
     ts_gap : int, optional
@@ -132,6 +134,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     storage: tuple[StorageIncident, ...] | None = None
     ts_gap: int | None = None
     beats: int | None = None
+    ts_unanswered: int | None = None
 
 
 class RecoveryJournal:

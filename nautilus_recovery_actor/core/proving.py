@@ -9,6 +9,7 @@ before anything happens. `recovery` opens what `taken` returns.
 from collections.abc import Iterable
 from collections.abc import Mapping
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -68,9 +69,11 @@ class Proving(msgspec.Struct, frozen=True):
     # Since when an answer is awaited, and until when (UNIX ns)
     asked_at: int | None = None
     until: int = 0
-    # When the venues were last asked, and when they were asked for what held (UNIX ns)
+    # When the venues were last asked, when they were asked for what held, and when each account
+    # was, for an epoch may be about some (UNIX ns)
     ts_asked: int = 0
     ts_proven: int | None = None
+    proofs: Mapping[str, int] = {}
     # The differences that nothing was done about yet, by what they are about, and the blocked
     # places without one
     seen: Mapping[tuple[str, ...], Seen] = {}
@@ -96,6 +99,12 @@ class Proving(msgspec.Struct, frozen=True):
             return self.until
         due = [at for at in (self.due_at, self.again_at) if at is not None]
         return min((*due, *(one.since for one in self.unexplored.values())), default=None)
+
+    @property
+    def ts_unanswered(self) -> int | None:
+        """Since when an answer is missing (UNIX ns)."""
+        asked_at = () if self.asked_at is None else (self.asked_at,)
+        return min((*self.failing.values(), *asked_at), default=None)
 
     def unexplored_at(self, now: int) -> frozenset[Place]:
         """Return the places whose past is asked for again now."""
@@ -143,10 +152,8 @@ def ended(
     }
     if is_over and pace.interval is not None:
         waiting |= _put_off(waiting, unexplored, now)
-    proofs = [one.ts_proof for one in report.accounts]
-    ts_proven = proving.ts_proven
-    if is_over and is_all and proofs and None not in proofs:
-        ts_proven = min(ts for ts in proofs if ts is not None)
+    if is_over:
+        proving = _proven(proving, report, is_all=is_all)
     due_at = proving.due_at
     if pace.interval is None or not (is_over or silent(report)):
         due_at = None
@@ -159,13 +166,24 @@ def ended(
         due_at=due_at,
         again_at=None,
         asked_at=None,
-        ts_proven=ts_proven,
         seen={},
         healing={},
         accepted=None,
         failing={},
         tries=tries,
         unexplored=waiting,
+    )
+
+
+def _proven(proving: Proving, report: RecoveryReport, *, is_all: bool) -> Proving:
+    # As old as that of the account that was asked the longest ago
+    made = {one.account_id: one.ts_proof for one in report.accounts}
+    new = {account_id: ts for account_id, ts in made.items() if ts is not None}
+    if not new or (is_all and len(new) < len(made)) or (proving.ts_proven is None and not is_all):
+        return proving
+    proofs = new if is_all else {**proving.proofs, **new}
+    return _replace(
+        proving, proofs=proofs, ts_proven=max(min(proofs.values()), proving.ts_proven or 0)
     )
 
 
@@ -287,7 +305,7 @@ def taken(
         unexplored=waiting | _put_off(waiting, past, now),
         chance=proved.chance,
         asked_at=None,
-        ts_proven=proving.ts_proven if news or failing or not answered else asked_at,
+        **({} if news or failing else _held(proving, answered, asked_at)),
         seen=seen,
         healing=healing,
         accepted=accepted,
@@ -319,6 +337,11 @@ def taken(
     elif failing and pace.interval is not None:
         proving = soon(proving, now, min(pace.limit // 4, pace.interval))
     return proving, None
+
+
+def _held(proving: Proving, answered: Iterable[str], asked_at: int) -> dict[str, Any]:
+    proofs = dict.fromkeys(answered, asked_at)
+    return {"ts_proven": asked_at, "proofs": {**proving.proofs, **proofs}} if proofs else {}
 
 
 def _blocked(report: RecoveryReport) -> set[Place]:

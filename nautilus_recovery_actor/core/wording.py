@@ -4,6 +4,8 @@ A report in words (long: all that a report can say).
 The node's log, the command line and the demo all say these sentences.
 """
 
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -60,6 +62,11 @@ _STEPS: dict[str, tuple[str, Severity]] = {
     "proven": ("Repaired and proven", Severity.INFO),
     "refused": ("Repair refused", Severity.WARN),
 }
+# Those that are about one trader
+_COMMAND = re.compile(
+    "`(nautilus-recovery (?:forget|history|lease|release|repair|resume|status|verify))"
+    "((?: [^`]*)?)`"
+)
 _TRIGGERS = {"proof": "proof: the venue was asked again"}
 _WORST_FIRST = (Severity.BLOCK, Severity.WARN, Severity.INFO)
 
@@ -79,8 +86,7 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
         logged.append((Severity.INFO, f"More corrections, only in the report: {more}"))
     if report.fill_counts:
         logged.append((Severity.INFO, fills(report)))
-    logged += [(repair_severity(step), repair_line(step)) for step in report.repairs]
-    logged += [(Severity.WARN, text) for text in waiting(report.repairs, report.trader_id)]
+    logged += repair_lines(report.repairs, report.trader_id)
     logged += [
         (Severity.INFO, f"{account.account_id} {proof}")
         for account in report.accounts
@@ -102,7 +108,8 @@ def lines(report: RecoveryReport) -> list[tuple[Severity, str]]:
     for found in report.discrepancies:
         told[found.kind] += 1
         if severity_of(found) is Severity.BLOCK or told[found.kind] <= _MAX_LINES:
-            logged.append((severity_of(found), discrepancy_line(found)))
+            line = with_trader(discrepancy_line(found), report.trader_id)
+            logged.append((severity_of(found), line))
         else:
             untold[severity_of(found), found.kind] += 1
     return logged + [
@@ -239,6 +246,11 @@ def concerned(found: Sequence[Discrepancy]) -> str:
     return _names(tuple(f"{one.cache} ({one.account_id})" for one in found))
 
 
+def orphans(found: Sequence[Discrepancy]) -> str:
+    """Return the exits that had no position when the recovery ended: nobody has looked since."""
+    return f"Exits without a position at the last recovery: {concerned(found)}"
+
+
 def blocked(report: RecoveryReport) -> str:
     """Return the instruments that are blocked, the first few by name."""
     return f"Blocked: {_names(report.blocked_instruments)}"
@@ -344,13 +356,25 @@ def approval_line(approval: Approval) -> str:
     return f"By {approval.operator} at {moment(approval.ts)} UTC: {approval.reason}"
 
 
-def waiting(steps: Sequence[RepairStep], trader_id: str) -> Iterator[str]:
-    """Return what a plan waits for, if there is one."""
-    if count := sum(step.state == "planned" for step in steps):
-        yield (
-            f"{counted(count, 'repair')} planned: look at the plan, and have it carried out, with "
-            f"`nautilus-recovery repair --trader {trader_id}`"
-        )
+def repair_lines(steps: Sequence[RepairStep], trader_id: str) -> Iterator[tuple[Severity, str]]:
+    """Return repairs and what became of them, and once how those planned are carried out."""
+    count = sum(step.state == "planned" for step in steps)
+    how = with_trader("`nautilus-recovery repair`", trader_id)
+    for step in steps:
+        if step.state == "planned" and count == 1:
+            yield Severity.WARN, f"{repair_line(step)}: {how} carries it out"
+        else:
+            yield repair_severity(step), repair_line(step)
+    if count > 1:
+        yield Severity.WARN, f"{counted(count, 'repair')} planned: {how} carries them out"
+
+
+def with_trader(text: str, trader_id: str) -> str:
+    """Return a text whose commands can be given as they are."""
+    named = shlex.quote(trader_id)
+    return _COMMAND.sub(
+        lambda m: m[0] if "--trader" in m[2] else f"`{m[1]}{m[2]} --trader {named}`", text
+    )
 
 
 def proof_of(account: AccountRecovery) -> str:
@@ -419,7 +443,16 @@ def held(qty: Decimal) -> str:
     return signed(qty) if qty else "flat"
 
 
-def proven(age_secs: float, *, is_old: bool) -> str:
-    """Return how long ago the venues and the cache were last seen to agree."""
-    said = f"Proven {duration(int(age_secs * 1e9))} ago"
+def proven(age_secs: float, *, is_old: bool, is_rest: bool = False) -> str:
+    """Return how long ago venues and cache were last seen to agree, or the rest if some differ."""
+    what = "The rest was proven" if is_rest else "Proven"
+    said = f"{what} {duration(int(age_secs * 1e9))} ago"
     return f"{said}: {OLD_PROOF}" if is_old else said
+
+
+def unanswered(since: int) -> str:
+    """Return that a venue does not answer."""
+    return (
+        f"A venue has not answered since {moment(since)[11:]} UTC: nothing newer is proven, see "
+        "the node's log"
+    )

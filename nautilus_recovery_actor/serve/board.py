@@ -21,9 +21,9 @@ class Light(StrEnum):
 
     ``RED``: somebody has to act: it failed, is down without having been stopped, has a position
     without a stop, two nodes want it, or its server loses writes. ``GRAY``: it cannot be seen now.
-    ``AMBER``: it trades in part: something is blocked, a repair waits for a word, or a proof is
-    old. ``BLUE``: a recovery is in progress. ``WHITE``: it was stopped, and had not failed.
-    ``GREEN``: all of it may trade.
+    ``AMBER``: it trades in part: something is blocked, a repair waits for a word, a proof is old,
+    or a venue does not answer. ``BLUE``: a recovery is in progress. ``WHITE``: it was stopped, and
+    had not failed. ``GREEN``: all of it may trade.
     """
 
     RED = "RED"
@@ -103,6 +103,7 @@ def light(seen: Seen) -> Light:
     if status.state is State.CLOSED:
         return Light.BLUE
     waits = any(step.state in ("planned", "refused") for step in status.repairs)
-    if status.blocked_instruments or waits or status.is_proof_old or status.is_shadow:
+    is_late = status.is_proof_old or status.ts_unanswered is not None
+    if status.blocked_instruments or waits or is_late or status.is_shadow:
         return Light.AMBER
     return Light.GREEN

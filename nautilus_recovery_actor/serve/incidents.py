@@ -15,6 +15,8 @@ from nautilus_recovery_actor.serve.board import Board
 
 
 _NS = 1_000_000_000
+# How many instruments are named
+_NAMED = 3
 # What has gone has to stay away for so long before it counts as over (seconds)
 ENDS_AFTER_SECS = 10.0
 
@@ -85,6 +87,8 @@ class Notice(msgspec.Struct, frozen=True):
     is_over: bool
     # When that was noticed (UNIX ns)
     ts: int
+    # How things stand since, if it is over
+    after: str = ""
 
 
 class Ongoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +151,7 @@ def looked(
             ongoing[key] = msgspec.structs.replace(one, ts_gone=since)
             if now - since >= ends_after_secs * _NS:
                 del ongoing[key]
-                notices.append(Notice(one.incident, True, since))
+                notices.append(Notice(one.incident, True, since, _standing(board, key)))
             continue
         if one is None:
             one = Ongoing(incident=incident, ts_seen=now)
@@ -175,3 +179,20 @@ def vanished(before: Incidents, board: Board) -> Iterator[tuple[str, str]]:
     for trader, is_stopped in before.traders.items():
         if trader not in there and trader[0] in readable and not is_stopped:
             yield trader
+
+
+def _standing(board: Board, key: Key) -> str:
+    of_trader = (one for one in board.traders if one.server == key.server)
+    seen = next((one for one in of_trader if one.trader_id == key.trader_id), None)
+    if seen is None:
+        return "" if key.trader_id else "the server can be read again"
+    status = seen.status
+    if status.is_stopped:
+        return "the node was stopped"
+    result = status.failure or status.outcome or status.phase
+    text = f"{status.state}: recovery epoch {status.epoch} {result}"
+    if any(step.state == "proven" for step in status.repairs):
+        text = f"{text}, repaired and proven"
+    if status.blocked_instruments:
+        text = f"{text}, blocked: {', '.join(status.blocked_instruments[:_NAMED])}"
+    return text

@@ -3,6 +3,7 @@ How pages are made: every value in them is one line of text, and never markup.
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ from jinja2 import Environment
 from jinja2 import FileSystemLoader
 from jinja2 import StrictUndefined
 from markupsafe import Markup
+from markupsafe import escape
 
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -58,6 +60,18 @@ def at(ns: int | None, digits: int = 0) -> str:
     return "" if ns is None else moment(ns, digits=digits)
 
 
+def code(text: object) -> Markup:
+    """Return a text in which what stands between backticks is a command or a name."""
+    between = str(_plain(text)).split("`")
+    if not len(between) % 2:  # The last one has no end
+        between[-2:] = ["`".join(between[-2:])]
+    parts = (
+        Markup("<code>{}</code>").format(part) if is_odd else escape(part)
+        for part, is_odd in zip(between, cycle((False, True)), strict=False)
+    )
+    return Markup("").join(parts)
+
+
 PAGE = Environment(
     loader=FileSystemLoader(PAGES),
     autoescape=True,
@@ -82,6 +96,7 @@ PAGE.globals.update(
 PAGE.filters.update(
     account_line=rows.account_line,
     balance_line=wording.balance_line,
+    code=code,
     correction_line=wording.correction_line,
     lost_line=wording.lost_line,
     release_line=wording.release_line,

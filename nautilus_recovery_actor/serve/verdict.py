@@ -55,7 +55,9 @@ def verdict(rows: Sequence[Row], board: Board) -> Verdict:
     one, several = _VERDICTS[worst]
     text = f"{count} of {len(rows)} {one if count == 1 else several}"
     first = [row for row in rows if row.light is worst]
-    if worst is not Light.WHITE:
+    if len(rows) == 1:
+        text = f"{rows[0].trader_id} {one}"
+    elif worst is not Light.WHITE:
         named = ", ".join(row.trader_id for row in first[:_NAMED])
         text += f": {named}{f' and {count - _NAMED} more' if count > _NAMED else ''}"
     detail = ""

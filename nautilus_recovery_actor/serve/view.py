@@ -25,6 +25,7 @@ from nautilus_recovery_actor.outside.record.status import CLOCKS
 from nautilus_recovery_actor.outside.record.status import DOWN
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.serve import plans
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.board import light
@@ -32,8 +33,6 @@ from nautilus_recovery_actor.serve.board import light
 
 _NS = 1_000_000_000
 _MS = 1_000_000
-# How many differences of a trader are told
-_DIFFERENCES = 6
 # How many lines a trader has at most, and how long one may be
 _MAX_LINES = 20
 _MAX_LINE = 1_000
@@ -175,11 +174,14 @@ def _lease(lease: LeaseStatus | None) -> str:
 
 def _told(seen: Seen, is_server_known: bool) -> Iterator[Line]:
     found = _lines(seen, is_server_known)
-    for severity, text in islice(found, _MAX_LINES):
+    trader_id = seen.trader_id
+    for severity, line in islice(found, _MAX_LINES):
+        text = wording.with_trader(line, trader_id)
         cut = text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]} ..."
         yield Line(severity, one_line(cut))
     if more := sum(1 for _ in found):
-        yield Line(Severity.WARN, f"More of that, see `nautilus-recovery history`: {more}")
+        text = f"More of that, see `nautilus-recovery history`: {more}"
+        yield Line(Severity.WARN, wording.with_trader(text, trader_id))
 
 
 def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
@@ -195,25 +197,18 @@ def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
         yield Severity.BLOCK, wording.unprotected(status.unprotected, status.unprotected_more)
     yield from _lease_lines(seen.lease)
     yield from _blocks(status)
-    yield from _differences(seen.report)
-    yield from _repairs(status)
+    yield from plans.lines(status, seen.report)
     yield from _concerns(status)
-
-
-def _repairs(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
-    for step in status.repairs:
-        if step.state in ("planned", "refused"):
-            yield wording.repair_severity(step), wording.repair_line(step)
-    yield from ((Severity.WARN, text) for text in wording.waiting(status.repairs, status.trader_id))
 
 
 def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
     if status.is_proof_old:
         yield Severity.WARN, f"The last proof is old: {wording.OLD_PROOF}"
+    if status.ts_unanswered is not None and status.state is not State.NO_HEARTBEAT:
+        yield Severity.WARN, wording.unanswered(status.ts_unanswered)
     yield from ((Severity.WARN, stale_line(stale)) for stale in status.stale_caches)
     if status.orphan_exits:
-        named = wording.concerned(status.orphan_exits)
-        yield Severity.WARN, f"Exits without a position: {named}"
+        yield Severity.WARN, wording.orphans(status.orphan_exits)
     if status.absent_strategies:
         named = wording.concerned(status.absent_strategies)
         yield Severity.WARN, f"Of strategies that the node does not run: {named}"
@@ -258,11 +253,3 @@ def _blocks(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
         yield Severity.BLOCK, f"Blocked: {', '.join(held)}"
     for instrument_id, until in status.released_until.items():
         yield Severity.WARN, f"Blocked: {instrument_id}, released until {moment(until)} UTC"
-
-
-def _differences(report: RecoveryReport | None) -> Iterator[tuple[Severity, str]]:
-    found = [one for one in report.discrepancies if one.is_blocking] if report else []
-    for one in found[:_DIFFERENCES]:
-        yield Severity.BLOCK, wording.discrepancy_line(one)
-    if (more := len(found) - _DIFFERENCES) > 0:
-        yield Severity.WARN, f"More differences that block, only in the report: {more}"

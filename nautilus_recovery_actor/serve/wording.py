@@ -78,6 +78,7 @@ def message(notice: Notice, link: Link, *, is_late: bool = False) -> tuple[str, 
         trader_id=key.trader_id,
         trader=_Own(shlex.quote(_plain(key.trader_id))),
         text=incident.text,
+        after=notice.after,
         details=incident.details,
         since=_Own(f"{moment(incident.ts)} UTC"),
         until=_Own(f"{moment(notice.ts)} UTC"),
@@ -120,5 +121,7 @@ def _name(notice: Notice) -> _Own:
 
 def _line(notice: Notice) -> str:
     kind = notice.incident.key.kind
-    what = f"{kind} is over" if notice.is_over else str(kind)
-    return f"{_name(notice)} {what}: {_plain(notice.incident.text, 80)}"
+    if notice.is_over:
+        after = f": now {_plain(notice.after, 80)}" if notice.after else ""
+        return f"{_name(notice)} {kind} is over{after}"
+    return f"{_name(notice)} {kind}: {_plain(notice.incident.text, 80)}"

@@ -84,9 +84,9 @@ def test_an_account_that_never_reports_positions_proves_nothing_by_silence(
         "no report",
     )
     assert one.detail == (
-        "This account has never reported a position, so no report proves this one: check the "
-        "venue; if it is flat there, stop the node, `nautilus-recovery forget positions:P-1`, and "
-        f"start; if not, `nautilus-recovery release {BTC}`"
+        "No answer of this account has had a position in it yet, so that this one is left out "
+        "proves nothing: check the venue; if it is flat there, stop the node, `nautilus-recovery "
+        f"forget positions:P-1`, and start; if not, `nautilus-recovery release {BTC}`"
     )
 
 

@@ -298,8 +298,8 @@ def test_kernel_that_gives_up_fails_the_epoch_at_once(name: str, now: int) -> No
     assert state.phase is RecoveryPhase.FAILED
     assert action == Fail(
         FailureReason.RECONCILIATION_FAILED,
-        "The kernel aborted its start, so the trader did not start: fix the error in the log "
-        "above, then restart",
+        "The kernel aborted its start, so the trader did not start: fix the error in the "
+        "node's log, then restart",
     )
 
 

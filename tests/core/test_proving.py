@@ -76,7 +76,8 @@ class World:
         """
         blocked = tuple(one.instrument_id for one in found if one.is_blocking and one.instrument_id)
         outcome = RecoveryOutcome.DEGRADED if blocked else RecoveryOutcome.CLEAN
-        ended = report(*found, blocked=blocked, outcome=outcome, accounts=ACCOUNTS, **fields)
+        values: dict[str, Any] = {"accounts": ACCOUNTS, **fields}
+        ended = report(*found, blocked=blocked, outcome=outcome, **values)
         assert self.recovery.state is not None
         over = msgspec.structs.replace(
             self.recovery.state,
@@ -211,6 +212,21 @@ def test_an_epoch_in_between_voids_the_answer() -> None:
     assert world.answer(DRIFT) == []
 
 
+def test_it_is_known_since_when_an_answer_is_missing() -> None:
+    """From the question to an answer without errors."""
+    world = ended()
+    assert world.recovery.proving.ts_unanswered is None
+    world.ask()
+    asked_at = world.now
+    assert world.recovery.proving.ts_unanswered == asked_at
+    world.answer(problem="TimeoutError")
+    assert world.recovery.proving.ts_unanswered == asked_at
+    world.ask()
+    assert world.recovery.proving.ts_unanswered == asked_at
+    world.answer()
+    assert world.recovery.proving.ts_unanswered is None
+
+
 # -- ONE THAT HOLDS --
 
 
@@ -221,6 +237,39 @@ def test_one_that_holds_changes_its_time_and_nothing_else() -> None:
     assert world.answer() == []
     assert world.recovery.proving.ts_proven == world.now
     assert world.epochs == 1
+
+
+@pytest.mark.parametrize("others_ts", [None, NOW + 5 * SEC, NOW + 500 * SEC])
+def test_an_epoch_of_one_account_that_proved_it_counts_like_one_that_held(
+    others_ts: int | None,
+) -> None:
+    """What is shown is as old as the account that was asked the longest ago."""
+    world = ended()
+    accounts: tuple[AccountRecovery, ...] = ACCOUNTS
+    if others_ts is not None:
+        accounts += (AccountRecovery(OTHER_ACCOUNT, venue="PAPER", ts_proof=others_ts),)
+    for _ in range(2):
+        world.ask()
+        world.answer(DRIFT)
+    assert world.recovery.concerned == frozenset({ACCOUNT})
+    world.now += 20 * SEC
+    world.judge(
+        accounts=tuple(
+            msgspec.structs.replace(one, ts_proof=world.now) if one.account_id == ACCOUNT else one
+            for one in accounts
+        )
+    )
+    shown = world.recovery.proving.ts_proven
+    assert shown == (world.now if others_ts is None else min(world.now, others_ts))
+
+
+def test_an_epoch_that_did_not_prove_it_changes_no_time() -> None:
+    world = ended()
+    for _ in range(2):
+        world.ask()
+        world.answer(DRIFT)
+    world.judge(accounts=(AccountRecovery(ACCOUNT, venue="PAPER", answers=2),))
+    assert world.recovery.proving.ts_proven == NOW - SEC
 
 
 @pytest.mark.parametrize(

@@ -325,13 +325,10 @@ def test_many_corrections_are_one_line_more() -> None:
     assert wording.summary(found).endswith(". Corrected: 23 ORDER_ASKED")
 
 
-HOW = "look at the plan, and have it carried out, with `nautilus-recovery repair"
-
-
 @pytest.mark.parametrize(
     ("state", "severity", "start"),
     [
-        ("planned", Severity.INFO, "Repair planned"),
+        ("planned", Severity.WARN, "Repair planned"),
         ("made", Severity.WARN, "Repaired, not proven yet"),
         ("proven", Severity.INFO, "Repaired and proven"),
         ("refused", Severity.WARN, "Repair refused"),
@@ -353,12 +350,27 @@ def test_a_repair_is_a_line_with_its_state(state: str, severity: Severity, start
     )
     found = msgspec.structs.replace(report(), repairs=(step,))
     line = f"{start}: {BTC} ({ACCOUNT}): 1 is booked on P-1"
-    assert wording.lines(found)[1:2] == [(severity, line)]
-    waits = [text for _, text in wording.lines(found)[2:]]
-    assert waits == (
-        [f"1 repair planned: {HOW} --trader {found.trader_id}`"] if state == "planned" else []
-    )
+    how = f"`nautilus-recovery repair --trader {found.trader_id}`"
+    if state == "planned":
+        line += f": {how} carries it out"
+    assert wording.lines(found)[1:] == [(severity, line)]
+    both = [text for _, text in wording.repair_lines((step, step), found.trader_id)]
+    assert both[2:] == ([f"2 repairs planned: {how} carries them out"] * (state == "planned"))
     assert wording.summary(found).endswith(f". Repairs: 1 {state}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("`nautilus-recovery verify`", "`nautilus-recovery verify --trader T-1`"),
+        ("`nautilus-recovery release X`; y", "`nautilus-recovery release X --trader T-1`; y"),
+        ("`nautilus-recovery repair --trader A`", "`nautilus-recovery repair --trader A`"),
+        ("`nautilus-recovery check`", "`nautilus-recovery check`"),
+    ],
+)
+def test_a_command_can_be_given_as_it_is_told(text: str, expected: str) -> None:
+    assert wording.with_trader(text, "T-1") == expected
+    assert "--trader 'T-1; rm x'`" in wording.with_trader("`nautilus-recovery verify`", "T-1; rm x")
 
 
 @pytest.mark.parametrize(

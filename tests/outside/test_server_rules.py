@@ -295,3 +295,12 @@ def test_what_a_sound_server_says_is_read() -> None:
     assert (told["is_aof"], told["is_aof_failed"]) == (True, False)
     assert told["replicas"] == (Replica(state="online", lag_secs=1, behind_bytes=20),)
     assert rules.REPLICA.code not in codes(**told)
+
+
+def test_an_empty_server_hints_at_a_first_start_and_at_nothing_wrong() -> None:
+    """Where others have keys, this trader may be meant to have some."""
+    for count, is_first in ((0, True), (7, False), (None, False)):
+        facts = ServerFacts(address="a:1", clocks=(NOW,), has_keys=False, key_count=count)
+        (one,) = (f for f in server_findings(facts) if f.code == "TRADER_KEYS_ABSENT")
+        assert ("the server is empty" in one.message.lower()) == is_first
+        assert ("wrong" not in one.consequence) == is_first

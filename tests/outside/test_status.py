@@ -321,6 +321,7 @@ def test_the_age_of_the_last_proof_is_known() -> None:
         status = found(beat(ts_proven=NOW - age_secs * SEC, prove_interval_secs=interval_secs))
         assert (status.proven_age_secs, status.is_proof_old) == (age_secs, is_old)
     assert wording.proven(12.9, is_old=False) == "Proven 12 s ago"
+    assert wording.proven(12.9, is_old=False, is_rest=True) == "The rest was proven 12 s ago"
     assert wording.proven(181, is_old=True) == (
         "Proven 3 min 1 s ago: that is more than three intervals, see the log"
     )

@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.serve.alerts import Alerts
 from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.incidents import Incident
@@ -29,12 +31,19 @@ from nautilus_recovery_actor.serve.targets import targets
 from nautilus_recovery_actor.serve.wording import message
 from nautilus_recovery_actor.serve.wording import no_link
 from nautilus_recovery_actor.serve.wording import page_link
+from tests.serve.boards import CLEAN
 from tests.serve.boards import DEGRADED
 from tests.serve.boards import FAILED
+from tests.serve.boards import STEP
 from tests.serve.boards import now
 from tests.serve.webhook import Webhook
 
 
+HEALED = msgspec.structs.replace(
+    CLEAN,
+    outcome=RecoveryOutcome.ADJUSTED,
+    repairs=(msgspec.structs.replace(STEP, state="proven"),),
+)
 pytestmark = pytest.mark.anyio
 
 FAST = Pace(gather_secs=0.05, retry_secs=0.05, most_retry_secs=0.2, pause_secs=0.2, look_secs=0.05)
@@ -106,6 +115,40 @@ async def test_its_end_arrives_too(hook: Webhook) -> None:
         await shown(watch, now({}))
         await arrived(hook, 2)
     assert hook.titles == ["T-1 FAILED: recovery epoch 7: TIMEOUT", "T-1: FAILED is over"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "told"),
+    [
+        (
+            {"age_secs": 100},
+            {"epoch": 8, "phase": "RECONCILING", "report": None},
+            "CLOSED: recovery epoch 8 RECONCILING",
+        ),
+        (
+            {"report": FAILED},
+            {"report": DEGRADED},
+            "OPEN: recovery epoch 7 DEGRADED, blocked: ETHUSDT-PERP.PAPER",
+        ),
+        (
+            {"report": DEGRADED},
+            {"report": HEALED},
+            "OPEN: recovery epoch 7 ADJUSTED, repaired and proven",
+        ),
+        ({"age_secs": 100}, {"is_stopped": True}, "the node was stopped"),
+    ],
+)
+async def test_an_end_says_how_things_stand_since(
+    hook: Webhook, begun: dict[str, Any], ended: dict[str, Any], told: str
+) -> None:
+    """And not that a heartbeat which is there is old."""
+    async with alerting(Target(hook.url, 1)) as (watch, _):
+        await shown(watch, now(begun))
+        await arrived(hook, 1)
+        await shown(watch, now(ended))
+        await until(lambda: f"Now {told}" in "".join(one["message"] for one in hook.received))
+    over = [one["message"] for one in hook.received if f"Now {told}" in one["message"]]
+    assert not any("heartbeat" in text for text in over)
 
 
 async def test_a_storm_is_one_message(hook: Webhook) -> None:

@@ -280,6 +280,13 @@ def test_it_fits_a_phone(
             expect(opened.locator("body:not(.waiting)")).to_be_attached()
         assert fits(opened, 375), name
         opened.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+    opened.goto("/trader?trader=LIVE-002")
+    story = opened.locator(".history td").last.bounding_box()
+    row = opened.locator(".history tbody tr").last.bounding_box()
+    assert story is not None
+    assert row is not None
+    assert 0 <= story["x"] <= story["x"] + story["width"] <= 375  # What happened is seen
+    assert row["height"] < 200  # And nothing else takes room
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(part) for part in ground.strip("rgb()").split(","))
     assert (brightness < 200) is (scheme == "dark")

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -22,6 +23,7 @@ from nautilus_recovery_actor.serve.verdict import verdict
 from tests.serve.world import BLOCKING
 from tests.serve.world import BTC
 from tests.serve.world import ETH
+from tests.serve.world import PLANNED
 from tests.serve.world import SEC
 from tests.serve.world import ended
 
@@ -59,6 +61,15 @@ def test_who_is_well_needs_no_line() -> None:
     """
     row = view.row(seen())
     assert (row.light, row.may_trade, row.state, row.lines) == (Light.GREEN, "yes", "ADJUSTED", ())
+
+
+def test_a_venue_that_does_not_answer_is_not_all_well() -> None:
+    """
+    Though nothing is blocked yet.
+    """
+    row = view.row(seen(ts_unanswered=NOW - 20 * SEC))
+    assert row.light is Light.AMBER
+    assert row.lines[0].text.startswith("A venue has not answered since ")
 
 
 def test_what_is_released_may_be_traded_and_is_told() -> None:
@@ -102,6 +113,27 @@ def test_a_server_that_loses_writes_is_the_first_thing_said() -> None:
     assert "writes are gone" in lines(one)[0]
 
 
+def test_a_plan_is_told_once_and_with_what_it_ends() -> None:
+    """
+    With the command as it is given; other differences of the instrument share the plan.
+    """
+    advice = "A repair is planned: `nautilus-recovery repair`. Or by hand: forget it"
+    one, two = (
+        msgspec.structs.replace(BLOCKING, detail=advice, client_order_id=f"O-{n}") for n in range(2)
+    )
+    told = lines(seen(discrepancies=(one, two), blocked_instruments=(BTC,), repairs=(PLANNED,)))
+    how = "`nautilus-recovery repair --trader LIVE-001`"
+    assert told == [
+        f"Blocked: {BTC}",
+        f"{wording.difference(one)}. Repair planned, carried out by {how}: {PLANNED.detail}",
+        wording.difference(two),
+    ]
+    elsewhere = msgspec.structs.replace(PLANNED, instrument_id=ETH)
+    assert lines(seen(repairs=(elsewhere,))) == [
+        f"{wording.repair_line(elsewhere)}: {how} carries it out"
+    ]
+
+
 def test_what_is_endless_is_cut() -> None:
     """
     One report must not be all of the page, nor take the time of the others.
@@ -129,6 +161,7 @@ def test_the_verdict_names_the_first_few() -> None:
 
     well, gray = seen("A-1"), seen("B-1", trouble)
     assert text(well) == "A-1 may trade"
+    assert text(gray) == "B-1 cannot be seen"
     assert text(well, well) == "All 2 may trade"
     assert text(gray, well) == "1 of 2 cannot be seen: B-1"
     assert text(gray, gray, gray, gray, well) == "4 of 5 cannot be seen: B-1, B-1, B-1 and 1 more"

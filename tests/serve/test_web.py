@@ -62,8 +62,9 @@ def test_the_page_of_a_trader(serving: Serving, desk: Desk) -> None:
     desk.plans("LIVE-001")
     text = serving.wait_for("Repair planned", path=path("/trader", trader="LIVE-001"))
     assert STOP in text
-    assert "look there, then release it" in text
-    assert "nautilus-recovery repair --trader LIVE-001" in text
+    assert "<code>nautilus-recovery repair --trader LIVE-001</code>" in text
+    advice = serving.text(path("/epoch", trader="LIVE-001", epoch=7))
+    assert "look there, then release it" in advice
     assert [int(one) for one in re.findall(r"epoch=(\d+)\"", text)] == [7, 7, 6, 5, 4, 3, 2, 1]
 
 

@@ -54,8 +54,8 @@ _OVER = "The order is over at the venue ({}) and protects nothing: {}, then plac
 _UNMANAGED = f"The order is over in the cache only: cancel it at the venue, and {_ENDS}"
 _ASKED_AGAIN = "The venue left this position out once, which proves nothing: it is asked again"
 _NEVER_REPORTED = (
-    "This account has never reported a position, so no report proves this one: check the venue; if "
-    "it is flat there, {}; if not, `nautilus-recovery release {}`"
+    "No answer of this account has had a position in it yet, so that this one is left out proves "
+    "nothing: check the venue; if it is flat there, {}; if not, `nautilus-recovery release {}`"
 )
 _NO_BALANCE = (
     "No balance of this account has arrived since the node started: look for errors of its client; "

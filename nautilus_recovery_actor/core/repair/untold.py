@@ -88,7 +88,8 @@ def _closed(place: Place, part: Part, qty: Decimal) -> Step:
     unsure = (
         ""
         if place.is_reporting
-        else " (this account has never reported a position: only if the venue's screen shows none)"
+        else " (no answer of this account has had a position in it yet: only if the venue's screen "
+        "shows none)"
     )
     detail = (
         f"{what} {part.name} of {part.strategy_id}, which holds {part.qty}, at {part.avg_px}, its "

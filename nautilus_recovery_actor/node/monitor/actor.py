@@ -392,7 +392,7 @@ class RecoveryMonitorActor(Actor):
             self._decisions.decide(happened.BacktestStarted(*self._decisions.moment()))
 
     def _on_decided(self, recovery: Recovery) -> None:
-        self._heartbeats.take(recovery.report, recovery.proving.ts_proven)
+        self._heartbeats.take(recovery.report, recovery.proving)
         if self._pulse.is_armed:
             self._heartbeats.write_if_changed(self.epoch, self.phase)
         self._arm(recovery)

@@ -10,6 +10,7 @@ from nautilus_trader.common.actor import Actor
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.proving import Proving
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
@@ -38,13 +39,13 @@ class Heartbeats:
         self._unprotected = Unprotected(
             monitor.cache, intake, config.rules().policy, monitor.log, self._on_looked
         )
-        self._ts_proven: int | None = None
+        self._proving = Proving()
         self._is_over = False
         self._written: tuple[int, RecoveryPhase] | None = None
 
-    def take(self, report: RecoveryReport | None, ts_proven: int | None) -> None:
-        """Take the report of the current epoch, ``None`` if it goes on, and the last proof."""
-        self._ts_proven = ts_proven
+    def take(self, report: RecoveryReport | None, proving: Proving) -> None:
+        """Take the report of the current epoch, ``None`` if it goes on, and what was proven."""
+        self._proving = proving
         self._unprotected.take(report)
 
     def beat(self, loop: asyncio.AbstractEventLoop, epoch: int, phase: RecoveryPhase) -> None:
@@ -78,11 +79,12 @@ class Heartbeats:
             ts_stored=self._ts_stored(ts),
             unprotected=named,
             unprotected_more=more,
-            ts_proven=self._ts_proven,
+            ts_proven=self._proving.ts_proven,
             prove_interval_secs=self._config.prove_interval_secs,
             storage=None if keeping is None else keeping.incidents,
             ts_gap=None if keeping is None else keeping.ts_gap,
             beats=None if keeping is None else keeping.count,
+            ts_unanswered=None if is_stopped else self._proving.ts_unanswered,
         )
         try:
             self._journal.beat(heartbeat)

@@ -240,6 +240,6 @@ class Repairs:
         deadline, turns = loop.time() + _WAIT_SECS, 0
         while not is_done():
             if loop.time() > deadline:
-                raise StoppedError("the execution engine did not do it, see the log above")
+                raise StoppedError("the execution engine did not do it, see the node's log")
             turns += 1
             await asyncio.sleep(0 if turns < _TURNS else 0.01)

@@ -5,6 +5,8 @@ What makes a Redis server unsafe for a node: facts of one in, findings out.
 import math
 from collections.abc import Iterator
 
+import msgspec
+
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import liveness
 from nautilus_recovery_actor.outside.checks import server_catalog as found
@@ -183,9 +185,21 @@ def _trader(facts: ServerFacts) -> _Found:
             found.KEYS_ELSEWHERE,
             f"this trader has no entries as configured, but some under {elsewhere}",
         )
+    elif facts.key_count == 0:
+        yield _first_start(), "the server is empty (0 keys)"
     else:
         held = "" if facts.key_count is None else f" (the server holds {facts.key_count:,} keys)"
         yield found.KEYS_ABSENT, f"this trader has no entries{held}"
+
+
+def _first_start() -> Rule:
+    # As after the installation: nothing hints at another server or trader
+    return msgspec.structs.replace(
+        found.KEYS_ABSENT,
+        consequence="The node starts empty, as it does at its first start.",
+        remedy="Nothing, at a first start. Otherwise the server lost everything, or is another "
+        "one.",
+    )
 
 
 def _live(facts: ServerFacts) -> _Found:

@@ -33,6 +33,8 @@ from nautilus_recovery_actor.outside.record.entries import Record
 _NS = 1_000_000_000
 _NAMED = 5
 _MISSED_PROOFS = 3
+# How long an answer may take before it counts as missing
+_SLOW_SECS = 5
 _LATE = 1.5
 
 # Why a heartbeat may be missing, and why one may be of the future
@@ -111,6 +113,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     ts_proven: int | None = None
     proven_age_secs: float | None = None
     is_proof_old: bool = False
+    # Since when a venue owes an answer (UNIX ns), if that is too long for a slow one
+    ts_unanswered: int | None = None
     # What the server has lost or refuses, by the heartbeat and by what it says now, and what was
     # restored from a cache that was old
     storage: tuple[StorageIncident, ...] = ()
@@ -172,6 +176,7 @@ def node_status(
         ts_proven=beat.ts_proven,
         proven_age_secs=None if beat.ts_proven is None else (now - beat.ts_proven) / _NS,
         is_proof_old=_is_proof_old(beat, now),
+        ts_unanswered=_ts_unanswered(beat),
     )
     state, reason = _state(found, life, report, is_strict=is_strict)
     return msgspec.structs.replace(found, state=state, reason=reason)
@@ -197,6 +202,11 @@ def _is_proof_old(beat: Heartbeat, now: int) -> bool:
     if beat.ts_proven is None or beat.prove_interval_secs is None:
         return False
     return now - beat.ts_proven > _MISSED_PROOFS * beat.prove_interval_secs * _NS
+
+
+def _ts_unanswered(beat: Heartbeat) -> int | None:
+    since = beat.ts_unanswered
+    return since if since is not None and beat.ts - since > _SLOW_SECS * _NS else None
 
 
 def _unprotected(
