@@ -1,0 +1,33 @@
+"""
+What NautilusTrader 2.0 leaves in Redis, as 2.0.0rc7 wrote it when a node traded on Binance's
+stand-in: a bid that filled, one that was denied, and a stop that the node holds.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+
+
+_RECORDED = Path(__file__).parent / "stored_by_2_0_0rc7.json"
+
+
+def store_of_two(client: redis.Redis, trader_id: str, encoding: str = "msgpack") -> None:
+    """Store it as the cache of a trader."""
+    encode = msgspec.msgpack.encode if encoding == "msgpack" else msgspec.json.encode
+    recorded: dict[str, dict[str, Any]] = json.loads(_RECORDED.read_bytes())
+    for name, entry in recorded.items():
+        key = f"trader-{trader_id}:{name}"
+        match entry:
+            case {"list": values}:
+                client.rpush(key, *map(encode, values))
+            case {"string": str(value)}:
+                client.set(key, value)
+            case {"string": value}:
+                client.set(key, encode(value))
+            case {"set": members}:
+                client.sadd(key, *members)
+            case {"hash": fields}:
+                client.hset(key, mapping=fields)
