@@ -72,6 +72,16 @@ def add_to(commands: Commands) -> None:
         "only these",
     )
     forget.add_argument(
+        "--for-upgrade",
+        action="store_true",
+        help="take all that NautilusTrader 1.x wrote, before 2.0 starts: see `check --upgrade`",
+    )
+    forget.add_argument(
+        "--for-downgrade",
+        action="store_true",
+        help="take all that NautilusTrader 2.0 wrote, before 1.x starts again",
+    )
+    forget.add_argument(
         "--with-orders",
         action="store_true",
         help="with a position, take the orders too that filled it: for one that the venue holds",
@@ -116,11 +126,15 @@ def _forget(arguments: argparse.Namespace) -> int:
 def _check(parser: Command, arguments: argparse.Namespace) -> None:
     ways = (
         bool(arguments.keys or arguments.all_that_stop),
+        arguments.for_upgrade,
+        arguments.for_downgrade,
         arguments.undo is not None,
         arguments.list,
     )
     if sum(ways) != 1:
-        parser.error("give one of KEY and --all-that-stop, --undo, or --list")
+        parser.error(
+            "give one of KEY and --all-that-stop, --for-upgrade, --for-downgrade, --undo, or --list"
+        )
     if arguments.list and arguments.apply:
         parser.error("--list changes nothing: leave out --apply")
     if arguments.with_orders and not arguments.keys:
@@ -143,12 +157,15 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     with loading():
         from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
         from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store.majors import Major  # noqa: PLC0415
         from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 
     _refuse_running(arguments, client)
     selection = Selection(client, namespace(arguments), arguments.max_value)
     if arguments.all_that_stop:
         selection.add_all_that_stop()
+    if arguments.for_upgrade or arguments.for_downgrade:
+        selection.add_written_by(Major.ONE if arguments.for_upgrade else Major.TWO)
     if arguments.keys:
         named = [os.fsencode(key) for key in arguments.keys]
         kept = keeper.named_as(named)
@@ -250,6 +267,9 @@ def _nothing(arguments: argparse.Namespace, client: "redis.Redis", trader: str) 
         _say_json(arguments, (), id=None, is_applied=False)
     elif arguments.all_that_stop:
         say(f"Nothing to take: no stored entry keeps {trader} from starting")
+    elif arguments.for_upgrade or arguments.for_downgrade:
+        version = "1.x" if arguments.for_upgrade else "2.0"
+        say(f"Nothing to take: NautilusTrader {version} has written nothing of {trader}")
     return DONE
 
 

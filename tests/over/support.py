@@ -4,6 +4,8 @@ stand-in: a bid that filled, one that was denied, and a stop that the node holds
 """
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import msgspec
 import redis
 
 
+_ROOT = Path(__file__).parents[2]
 _RECORDED = Path(__file__).parent / "stored_by_2_0_0rc7.json"
 
 
@@ -31,3 +34,24 @@ def store_of_two(client: redis.Redis, trader_id: str, encoding: str = "msgpack")
                 client.sadd(key, *members)
             case {"hash": fields}:
                 client.hset(key, mapping=fields)
+
+
+# The interpreter that has NautilusTrader 2.0: its environment stands beside those of 1.x
+PYTHON_OF_TWO = Path(os.environ.get("PYTHON_OF_TWO", _ROOT / ".venv-2/bin/python"))
+
+
+class Two:
+    """A node of 2.0 that has come and gone: the facts it told, and its log."""
+
+    def __init__(self, **arguments: Any) -> None:
+        run = subprocess.run(
+            [PYTHON_OF_TWO, _ROOT / "tests/over/two.py", json.dumps(arguments)],
+            capture_output=True,
+            check=False,
+            timeout=60,
+            text=True,
+        )
+        self.log = run.stdout
+        facts = [json.loads(line) for line in run.stderr.splitlines() if line.startswith("{")]
+        self.facts: dict[str, dict[str, Any]] = {fact.pop("fact"): fact for fact in facts}
+        assert self.facts, run.stderr[-2000:]

@@ -117,6 +117,17 @@ def members_of(key: bytes, members: Iterable[bytes]) -> tuple[bytes, ...]:
     )
 
 
+def leaving(kind: bytes, members: Iterable[bytes], gone: set[bytes]) -> tuple[bytes, ...]:
+    """Return which members of a set refer to entries of a kind that go."""
+    return tuple(
+        sorted(
+            member
+            for member in members
+            if member in gone or (kind == POSITIONS and _position_id(member) in gone)
+        )
+    )
+
+
 def fields_of(
     key: bytes, index: bytes, fields: Iterable[tuple[bytes, bytes]]
 ) -> tuple[tuple[bytes, bytes], ...]:

@@ -4,14 +4,14 @@ encodings (seen in 1.221, 1.231 and 2.0.0rc7).
 """
 
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from nautilus_recovery_actor.outside.store import decoding
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
-class Major(str, Enum):
+class Major(StrEnum):
     """A major version of NautilusTrader."""
 
     ONE = "1.x"
@@ -27,7 +27,7 @@ _anything = decoding.decoder(Any)
 
 
 def major_of(kind: bytes, value: bytes) -> Major | None:
-    """Return who wrote a value, ``None`` if it does not tell, as most fills do not."""
+    """Return who wrote a value, ``None`` if it does not tell."""
     try:
         found = _anything(value)
     except BrokenEntryError:
@@ -37,15 +37,21 @@ def major_of(kind: bytes, value: bytes) -> Major | None:
             return Major.TWO
         case b"currencies", {"precision": _}:
             return Major.TWO if "code" in found else Major.ONE
+        case b"positions", {"type": "OrderFilled", "position_id": _, "reconciliation": _}:
+            # Both write the same fields, each in an order of its own
+            names = list(found)
+            is_two = names.index("reconciliation") < names.index("position_id")
+            return Major.TWO if is_two else Major.ONE
         case b"instruments" | b"orders" | b"accounts", {"type": _}:
             return Major.ONE
         case b"instruments" | b"orders", {}:
             # Externally tagged: a map of one variant
-            return Major.TWO if len(found) == 1 and _is_map(*found.values()) else None
+            return Major.TWO if len(found) == 1 and _are(dict, found) else None
         case b"accounts", {"is_reported": _}:
             return Major.TWO
-        case b"positions", {"commission": None}:  # 1.x has one for every fill, if only of zero
-            return Major.TWO
+        case b"strategies" | b"actors", {} if found:
+            # Bytes, which JSON has as text; 2.0 has numbers
+            return Major.TWO if _are(list, found) else Major.ONE
     return None
 
 
@@ -54,5 +60,5 @@ def majors_of(kind: bytes, values: Iterable[bytes]) -> set[Major]:
     return {major for value in values if (major := major_of(kind, value)) is not None}
 
 
-def _is_map(value: object) -> bool:
-    return isinstance(value, dict)
+def _are(kind: type, found: dict[Any, Any]) -> bool:
+    return all(isinstance(value, kind) for value in found.values())

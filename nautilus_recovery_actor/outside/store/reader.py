@@ -270,8 +270,7 @@ class _StoreReader:
                 except BrokenEntryError as e:
                     self._fail(key, value, e, stops_start=not isinstance(e, _LeftOutError))
                     continue
-                if kind != b"positions":  # Whose fills both write alike
-                    self._majors.add(Major.ONE)
+                self._majors.add(Major.ONE)
                 yield folded
 
     def _noted(self, entry: _Entry) -> _Entry:

@@ -26,7 +26,9 @@ from nautilus_recovery_actor.outside.store.forgetting import Members
 from nautilus_recovery_actor.outside.store.forgetting import Taken
 from nautilus_recovery_actor.outside.store.forgetting import UnknownKeyError
 from nautilus_recovery_actor.outside.store.keys import name
+from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.orders import restored_order
+from nautilus_recovery_actor.outside.store.written_by import written_by
 
 
 _MAPS = (b"index:order_position", b"index:order_client")
@@ -109,6 +111,28 @@ class Selection:
                     self._add_orders(position)
                 elif kind == POSITIONS:
                     self._add_orders(key)
+
+    def add_written_by(self, major: Major) -> None:
+        """Add all that one version of NautilusTrader wrote, so that the other starts without."""
+        gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
+        for entry in written_by(major, self._client, self._namespace, self._max_bytes):
+            self._taken.append(self._entry(entry.key, entry.why))
+            kind, identifier = forgetting.split(entry.key)
+            gone.setdefault(kind, set()).add(identifier)
+            snapshot = forgetting.snapshot_of(entry.key)
+            if snapshot is not None and self._type(snapshot) != "none":
+                self._taken.append(self._entry(snapshot, entry.why))
+        for index, type_ in self._all_indexes().items():
+            full = self.prefix + index
+            if type_ == "set":
+                kind = POSITIONS if forgetting.is_index_of(index, POSITIONS) else ORDERS
+                members = set(self._client.sscan_iter(full, count=_COUNT))
+                if leaving := forgetting.leaving(kind, members, gone[kind]):
+                    self._taken.append(Members(index, leaving))
+            elif type_ == "hash":
+                fields = set(self._client.hscan_iter(full, count=_COUNT))
+                if some := tuple(sorted(one for one in fields if one[0] in gone[ORDERS])):
+                    self._taken.append(Fields(index, some))
 
     # -- ENTRIES --
 
