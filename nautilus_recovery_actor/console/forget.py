@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 _LATEST = ""
-_PERMISSIONS = (
+PERMISSIONS = (
     "This Redis user lacks permissions: it needs the commands SCAN, TYPE, MEMORY USAGE, EXISTS, "
     "GET, GETRANGE, LLEN, LRANGE, SISMEMBER, SSCAN, HGET, HMGET, HSCAN, WATCH, MULTI, EXEC, "
     "RENAME, RPUSH, SREM, SADD, HDEL, HSET, SET and DEL on the keys of the trader"
@@ -117,7 +117,7 @@ def _forget(arguments: argparse.Namespace) -> int:
         except UnknownKeyError as e:
             raise CommandError(str(e)) from e
         except NoPermissionError as e:
-            raise CommandError(_PERMISSIONS) from e
+            raise CommandError(PERMISSIONS) from e
         except RefusedError as e:
             complain(str(e))
             return REFUSED
@@ -147,7 +147,7 @@ def _change(arguments: argparse.Namespace, client: "redis.Redis") -> int:
     keeper = Keeper(client, namespace(arguments))
     try:
         if arguments.undo is not None:
-            return _undo(arguments, client, keeper)
+            return undo(arguments, client, keeper)
         return _take(arguments, client, keeper)
     finally:
         keeper.close()
@@ -160,7 +160,7 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
         from nautilus_recovery_actor.outside.store.majors import Major  # noqa: PLC0415
         from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 
-    _refuse_running(arguments, client)
+    refuse_running(arguments, client)
     selection = Selection(client, namespace(arguments), arguments.max_value)
     if arguments.all_that_stop:
         selection.add_all_that_stop()
@@ -189,14 +189,15 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
         _say_json(arguments, taken, id=done.id, is_applied=True, notes=selection.notes)
     else:
         say(f"Taken out, and kept as {done.id}. To put it back:")
-        say(f"  {_undoing(arguments, done.id)}")
+        say(f"  {undoing(arguments, done.id)}")
     return DONE
 
 
-def _undo(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
+def undo(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
+    """Put back what was taken."""
     from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
 
-    _refuse_running(arguments, client)
+    refuse_running(arguments, client)
     kept = keeper.find(None if arguments.undo == _LATEST else arguments.undo)
     keeper.check_place(kept)
     trader = one_line(arguments.trader)
@@ -238,7 +239,8 @@ def _list(arguments: argparse.Namespace, client: "redis.Redis") -> int:
     return DONE
 
 
-def _refuse_running(arguments: argparse.Namespace, client: "redis.Redis") -> None:
+def refuse_running(arguments: argparse.Namespace, client: "redis.Redis") -> None:
+    """Raise if a node runs, or may run."""
     from nautilus_recovery_actor.outside.running import why_not_stopped  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.keeping import RefusedError  # noqa: PLC0415
 
@@ -295,7 +297,8 @@ def _say_json(arguments: argparse.Namespace, taken: "tuple[Taken, ...]", **more:
     say(msgspec.json.encode(told).decode())
 
 
-def _undoing(arguments: argparse.Namespace, id_: str) -> str:
+def undoing(arguments: argparse.Namespace, id_: str) -> str:
+    """Return the command that puts back what was taken."""
     where = " --no-prefix" if arguments.no_prefix else ""
     if arguments.instance_id:
         where += f" --instance-id {one_line(arguments.instance_id)}"

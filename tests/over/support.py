@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import msgspec
@@ -44,14 +45,20 @@ class Two:
     """A node of 2.0 that has come and gone: the facts it told, and its log."""
 
     def __init__(self, **arguments: Any) -> None:
-        run = subprocess.run(
-            [PYTHON_OF_TWO, _ROOT / "tests/over/two.py", json.dumps(arguments)],
-            capture_output=True,
-            check=False,
-            timeout=60,
-            text=True,
-        )
+        with NamedTemporaryFile() as told:
+            run = subprocess.run(
+                [
+                    PYTHON_OF_TWO,
+                    _ROOT / "tests/over/two.py",
+                    json.dumps({**arguments, "facts": told.name}),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=60,
+                text=True,
+            )
+            facts = [json.loads(line) for line in told.read().splitlines()]
         self.log = run.stdout
-        facts = [json.loads(line) for line in run.stderr.splitlines() if line.startswith("{")]
         self.facts: dict[str, dict[str, Any]] = {fact.pop("fact"): fact for fact in facts}
-        assert self.facts, run.stderr[-2000:]
+        assert self.facts, self.log[-2000:]

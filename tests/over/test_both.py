@@ -97,7 +97,7 @@ def without_currencies(scene: Scene) -> None:
 
 
 def resting(before: dict[str, Any]) -> set[str]:
-    """Return what the venue still has that 2.0 asks it for: stops only where they are algo orders."""
+    """Return what the venue has and 2.0 asks for: stops only where they are algo orders."""
     names = ("stop", "bid") if FakeBinance.is_algo else ("bid",)
     return {before["client_ids"][name] for name in names}
 
@@ -190,3 +190,22 @@ def test_the_way_back(scene: Scene, run: Run) -> None:
     assert {order["client_id"] for order in before["orders"]} <= {
         order["client_id"] for order in back["orders"]
     }
+
+
+def test_migrated_it_starts_with_what_is_its_own(scene: Scene, run: Run) -> None:
+    """Nothing comes back as EXTERNAL, without a claim: the orders and the position are known."""
+    before = scene.one(trades=True)
+    assert run("migrate", "--trader", TRADER, "--apply")[0] == 0
+
+    two = scene.two()
+    again = scene.two()
+
+    [position] = before["positions"]
+    own = {"strategy_id": STRATEGY_ID, "qty": 2.0, "is_open": True}
+    for facts in (two.facts["loaded"], two.facts["started"], again.facts["started"]):
+        assert facts["positions"] == {position["id"]: own}
+        assert {
+            (name, order["strategy_id"], order["status"]) for name, order in facts["orders"].items()
+        } == {(one["client_id"], STRATEGY_ID, one["status"]) for one in before["orders"]}
+    assert "ERROR" not in two.log
+    assert run("check", "--upgrade", "--trader", TRADER)[0] == 0

@@ -4,11 +4,12 @@ A node of NautilusTrader 2.0, run by that version's own interpreter: what it loa
 what it holds once it has started. With a venue it is the real Binance adapter at the stand-in for
 that; without one nothing is reconciled.
 
-Each fact is a line of JSON on stderr; the log of the node goes to stdout.
+Each fact is a line of JSON in a file that is given; all else is the log of the node.
 """
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from nautilus_trader.adapters.binance import BinanceDataClientConfig
@@ -38,11 +39,12 @@ from nautilus_trader.trading import StrategyConfig
 _ENCODINGS = {"msgpack": SerializationEncoding.MSG_PACK, "json": SerializationEncoding.JSON}
 _BID = "120.00"  # Above the price of the stand-in: it fills
 _handles: list[Any] = []
+_arguments: dict[str, Any] = json.loads(sys.argv[1])
 
 
 def emit(fact: str, **fields: Any) -> None:
-    sys.stderr.write(json.dumps({"fact": fact, **fields}) + "\n")
-    sys.stderr.flush()
+    with Path(_arguments["facts"]).open("a", encoding="utf-8") as facts:
+        facts.write(json.dumps({"fact": fact, **fields}) + "\n")
 
 
 def held(cache: Any) -> dict[str, Any]:
@@ -66,11 +68,87 @@ def position(p: Any) -> dict[str, Any]:
     return {"strategy_id": str(p.strategy_id), "qty": p.signed_qty, "is_open": p.is_open}
 
 
+def whole(cache: Any) -> dict[str, Any]:
+    """Return all that was restored, in comparable form."""
+    return {
+        "orders": {str(o.client_order_id): whole_order(cache, o) for o in cache.orders()},
+        "positions": {str(p.id): whole_position(p) for p in cache.positions()},
+        "accounts": {
+            name: whole_account(account)
+            for name in ("SIM-001", "CASH-002", "WALLET-X")
+            if (account := cache.account(AccountId(name))) is not None
+        },
+        "instruments": {str(i.id): whole_instrument(i) for i in cache.instruments()},
+    }
+
+
+def text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def whole_order(cache: Any, o: Any) -> dict[str, Any]:
+    fields = o.to_dict()
+    names = (
+        *("strategy_id", "instrument_id", "side", "type", "quantity", "status", "time_in_force"),
+        *("is_post_only", "is_reduce_only", "filled_qty", "init_id", "ts_init", "ts_last"),
+        *("venue_order_id", "account_id", "order_list_id", "linked_order_ids", "tags"),
+        *("parent_order_id", "last_trade_id"),
+    )
+    return {
+        **{name: fields.get(name) for name in names},
+        "price": fields.get("price"),
+        "trigger_price": fields.get("trigger_price"),
+        "leaves_qty": str(o.leaves_qty),
+        "emulation_trigger": fields.get("emulation_trigger"),
+        "avg_px": None if o.avg_px is None else float(o.avg_px),
+        "events": [str(event.event_id) for event in o.events()],
+        "indexed_position": text(cache.position_id(o.client_order_id)),
+        "indexed_client": text(cache.client_id(o.client_order_id)),
+        "is_open": cache.is_order_open(o.client_order_id),
+        "is_closed": cache.is_order_closed(o.client_order_id),
+        "is_inflight": cache.is_order_inflight(o.client_order_id),
+        "is_emulated": cache.is_order_emulated(o.client_order_id),
+    }
+
+
+def whole_position(p: Any) -> dict[str, Any]:
+    fields = p.to_dict()
+    names = (
+        *("strategy_id", "instrument_id", "account_id", "opening_order_id", "closing_order_id"),
+        *("entry", "side", "quantity", "peak_qty", "ts_init", "ts_opened", "ts_last", "ts_closed"),
+        *("realized_pnl", "multiplier", "is_inverse"),
+    )
+    return {
+        **{name: fields.get(name) for name in names},
+        "avg_px_open": fields["avg_px_open"],
+        "avg_px_close": fields["avg_px_close"],
+        "commissions": sorted(fields["commissions"]),
+        "trade_ids": sorted(fields["trade_ids"]),
+        "events": [event["event_id"] for event in fields["events"]],
+    }
+
+
+def whole_account(account: Any) -> dict[str, Any]:
+    return {
+        "type": account.account_type.name,
+        "base_currency": text(account.base_currency and account.base_currency.code),
+        "events": account.event_count,
+        "balances": {
+            currency.code: [str(b.total), str(b.locked), str(b.free)]
+            for currency, b in account.balances().items()
+        },
+    }
+
+
+def whole_instrument(instrument: Any) -> dict[str, Any]:
+    return instrument.to_dict()
+
+
 class Watcher(DataActor):
     """Says what the cache has loaded: its alert rings before the node connects."""
 
     def on_time_event(self, _: Any) -> None:
-        emit("loaded", **held(self.cache))
+        emit("loaded", **(whole if _arguments.get("is_whole") else held)(self.cache))
 
 
 class Leaver(Strategy):
@@ -99,6 +177,9 @@ class Leaver(Strategy):
                 emulation_trigger=TriggerType.LAST_PRICE,
             )
         )
+
+    def on_load(self, state: dict[str, Any]) -> None:
+        emit("state", **{name: [*value] for name, value in state.items()})
 
     def on_order_accepted(self, _: Any) -> None:
         self._look()
@@ -161,4 +242,4 @@ def main(arguments: dict[str, Any]) -> None:
         emit("raised", why=str(e))
 
 
-main(json.loads(sys.argv[1]))
+main(_arguments)

@@ -32,7 +32,10 @@ _fields = decoding.decoder(dict[str, Any])
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="entry"):
-    """An entry that goes, or a list from which events go that are repeated in it."""
+    """
+    An entry that goes; or a list from which events go that are repeated in it; or an entry that is
+    replaced.
+    """
 
     key: bytes
     # Why, in one line
@@ -41,8 +44,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="entry"):
     redis_type: str = ""
     # How many events it has, if it is a list
     count: int | None = None
-    # The events that stay; none if the entry goes
+    # What stays, or comes in its place; none if the entry goes
     left: tuple[bytes, ...] = ()
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether as much comes as goes."""
+        return bool(self.left) and self.count in {None, len(self.left)}
 
 
 class Members(msgspec.Struct, frozen=True, tag="members"):

@@ -150,6 +150,9 @@ class Keeper:
         todo.multi()
         for slot, entry in enumerate(kept.entries):
             todo.rename(self._key(entry.key), self._slot(kept, slot))
+            if entry.left and entry.redis_type == "string":
+                todo.set(self._key(entry.key), entry.left[0])
+                continue
             for start in range(0, len(entry.left), _AT_ONCE):
                 todo.rpush(self._key(entry.key), *entry.left[start : start + _AT_ONCE])
         for one in taken:
@@ -192,7 +195,7 @@ class Keeper:
             if not self._client.exists(self._slot(kept, slot)):
                 yield f"{nothing}{shown} is not kept any more: use the server's backup"
             elif self._client.exists(key) and not (
-                entry.left and self._list(key) == list(entry.left)
+                entry.left and self._values(key) == list(entry.left)
             ):
                 yield f"{nothing}another {shown} stands there now, a node has stored it. {remedy}"
         for one in kept.taken:
@@ -211,11 +214,13 @@ class Keeper:
             is_now not in {None, value} for is_now, (_, value) in zip(now, one.fields, strict=True)
         )
 
-    def _list(self, key: bytes) -> list[bytes]:
-        if self._client.type(key) != b"list":
-            return []
-        values: list[bytes] = self._client.lrange(key, 0, -1)
-        return values
+    def _values(self, key: bytes) -> list[bytes]:
+        match self._client.type(key):
+            case b"list":
+                return [*self._client.lrange(key, 0, -1)]
+            case b"string":
+                return [self._client.get(key)]
+        return []
 
     def _execute(self) -> None:
         try:

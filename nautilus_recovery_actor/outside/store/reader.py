@@ -58,7 +58,7 @@ _PRECISIONS = {
 }
 _DEFAULT_PRECISION = 8
 # Since 1.222 or later a commission in what was bought makes a position smaller
-_TAKES_COMMISSION = hasattr(Position, "adjustments")
+TAKES_COMMISSION = hasattr(Position, "adjustments")
 
 _Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
 
@@ -234,7 +234,7 @@ class _StoreReader:
             try:
                 instrument = decoding.instrument(_only(value))
                 self._instruments[instrument.id] = instrument_terms(
-                    instrument, precision_of, takes_commission=_TAKES_COMMISSION
+                    instrument, precision_of, takes_commission=TAKES_COMMISSION
                 )
                 self._majors.add(Major.ONE)
             except BrokenEntryError as e:

@@ -116,12 +116,20 @@ class Selection:
         """Add all that one version of NautilusTrader wrote, so that the other starts without."""
         gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
         for entry in written_by(major, self._client, self._namespace, self._max_bytes):
-            self._taken.append(self._entry(entry.key, entry.why))
+            self.add_entry(entry.key, entry.why)
             kind, identifier = forgetting.split(entry.key)
             gone.setdefault(kind, set()).add(identifier)
-            snapshot = forgetting.snapshot_of(entry.key)
-            if snapshot is not None and self._type(snapshot) != "none":
-                self._taken.append(self._entry(snapshot, entry.why))
+        self.leave_indexes(gone)
+
+    def add_entry(self, key: bytes, why: str, left: tuple[bytes, ...] = ()) -> None:
+        """Add an entry, without what refers to it, and its snapshots, which one version reads."""
+        self._taken.append(self._entry(key, why, left))
+        snapshot = forgetting.snapshot_of(key)
+        if snapshot is not None and self._type(snapshot) != "none":
+            self._taken.append(self._entry(snapshot, why))
+
+    def leave_indexes(self, gone: dict[bytes, set[bytes]]) -> None:
+        """Add what refers to orders and positions that go, by their IDs."""
         for index, type_ in self._all_indexes().items():
             full = self.prefix + index
             if type_ == "set":
