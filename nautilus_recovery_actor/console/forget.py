@@ -193,12 +193,19 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     return DONE
 
 
-def undo(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
-    """Put back what was taken."""
+def undo(
+    arguments: argparse.Namespace,
+    client: "redis.Redis",
+    keeper: "Keeper",
+    *,
+    is_replaced: bool = False,
+) -> int:
+    """Put back what was taken, by default the last of all, or of what was replaced."""
     from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
 
     refuse_running(arguments, client)
-    kept = keeper.find(None if arguments.undo == _LATEST else arguments.undo)
+    id_ = None if arguments.undo == _LATEST else arguments.undo
+    kept = keeper.find(id_, is_replaced=is_replaced)
     keeper.check_place(kept)
     trader = one_line(arguments.trader)
     if not arguments.json:

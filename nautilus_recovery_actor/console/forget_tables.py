@@ -106,7 +106,9 @@ def _what(entry: Entry) -> str:
 
 def _references(taken: Iterable[Taken]) -> Iterable[str]:
     for one in taken:
+        if isinstance(one, Entry) or one.stays:
+            continue
         if isinstance(one, Members):
             yield f"{len(one.members):,} of {name(one.key)}"
-        elif isinstance(one, Fields):
+        else:
             yield f"{len(one.fields):,} of {name(one.key)}"

@@ -51,7 +51,7 @@ def add_to(commands: Commands) -> None:
         metavar="ID",
         nargs="?",
         const="",
-        help="put back what was replaced under an ID, by default what was taken last",
+        help="put back what was replaced under an ID, by default what was replaced last",
     )
     migrate.add_argument("--apply", action="store_true", help="do it")
     add_record(migrate)
@@ -72,7 +72,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
         keeper = Keeper(client, namespace(arguments))
         try:
             if arguments.undo is not None:
-                return forget.undo(arguments, client, keeper)
+                return forget.undo(arguments, client, keeper, is_replaced=True)
             return _take(arguments, client, keeper)
         except NoPermissionError as e:
             raise CommandError(forget.PERMISSIONS) from e
@@ -139,5 +139,11 @@ def _say_json(arguments: argparse.Namespace, found: "Replacement", id_: str | No
 
 
 def _counted(entries: "list[Entry]") -> str:
+    from nautilus_recovery_actor.outside.store.inventory import count  # noqa: PLC0415
+
     kinds = Counter(entry.key.partition(b":")[0].decode() for entry in entries)
-    return ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
+    nouns = {"strategies": "state of a strategy", "actors": "state of an actor"}
+    nouns["currencies"] = "currency"
+    return ", ".join(
+        count(number, nouns.get(kind, kind[:-1])) for kind, number in sorted(kinds.items())
+    )

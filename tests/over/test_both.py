@@ -150,7 +150,7 @@ def test_2_0_drops_everything_then_loads_the_position_beside_the_one_from_the_ve
 def test_prepared_it_starts_with_the_position_for_whoever_claims_it(scene: Scene, run: Run) -> None:
     """`forget --for-upgrade`, and the claim that `check --upgrade` names: the way over."""
     before = scene.one(trades=True)
-    _, out, _ = run("check", "--upgrade", "--trader", TRADER, columns=200)
+    _, out, _ = run("check", "--upgrade", "--trader", TRADER, "--json")
     assert f"claim {INSTRUMENT_ID} for {STRATEGY_ID}" in out
     forget(run, "--for-upgrade")
 
@@ -209,3 +209,18 @@ def test_migrated_it_starts_with_what_is_its_own(scene: Scene, run: Run) -> None
         } == {(one["client_id"], STRATEGY_ID, one["status"]) for one in before["orders"]}
     assert "ERROR" not in two.log
     assert run("check", "--upgrade", "--trader", TRADER)[0] == 0
+
+
+def test_the_way_back_from_what_was_migrated(scene: Scene, run: Run) -> None:
+    """What 2.0 made of it is taken out; what 1.x wrote comes back, with what refers to it."""
+    scene.one(trades=True)
+    stored = scene.dump()
+    assert run("migrate", "--trader", TRADER, "--apply")[0] == 0
+    assert "started" in scene.two().facts
+
+    forget(run, "--for-downgrade")
+    assert run("migrate", "--undo", "--trader", TRADER, "--apply")[0] == 0
+
+    assert {
+        key: value for key, value in scene.dump().items() if b":position_oms:" not in key
+    } == stored

@@ -20,7 +20,9 @@ from nautilus_recovery_actor.outside.store.written_by import Written
 
 
 _NAMED = 5
-_TAKE_OUT = "When all is closed or claimed: `nautilus-recovery forget` with --for-upgrade."
+_BRING_ALL = "Bring them over with `nautilus-recovery migrate`"
+_BRING = "Bring it over with `nautilus-recovery migrate`"
+_TAKE_OUT = f"{_BRING}, or take it out with `nautilus-recovery forget`, --for-upgrade."
 
 UPGRADE_NODE_RUNS = Rule(
     code="UPGRADE_NODE_RUNS",
@@ -62,13 +64,13 @@ UPGRADE_POSITION_DROPPED = Rule(
     code="UPGRADE_POSITION_DROPPED",
     severity=Severity.WARN,
     consequence="2.0 drops it. If the venue reports positions, it comes back as EXTERNAL.",
-    remedy="Close it with 1.x, or claim it.",
+    remedy=f"{_BRING}, close it with 1.x, or claim it.",
 )
 UPGRADE_ORDER_DROPPED = Rule(
     code="UPGRADE_ORDER_DROPPED",
     severity=Severity.WARN,
     consequence="2.0 drops them. What the venue reports comes back as EXTERNAL.",
-    remedy="Cancel them with 1.x, or claim them.",
+    remedy=f"{_BRING_ALL}, cancel them, or claim them.",
 )
 UPGRADE_STATE_DROPPED = Rule(
     code="UPGRADE_STATE_DROPPED",
@@ -124,20 +126,24 @@ def _of_strategy(
             strategy_id,
             f"{position.side} {abs(position.signed_qty):,f} {position.instrument_id}, stored as "
             f"{position.position_id}.",
-            remedy=_claim("Close it with 1.x", strategy_id, [position.instrument_id]),
+            remedy=_claim(f"{_BRING}, or close it with 1.x", strategy_id, [position.instrument_id]),
         )
     if resting:
         instruments = sorted({order.instrument_id for order in resting})
         yield UPGRADE_ORDER_DROPPED.found(
             strategy_id,
             f"{_orders(resting)}.",
-            remedy=_claim("Cancel them with 1.x", strategy_id, instruments),
+            remedy=_claim(
+                "Bring them over with `nautilus-recovery migrate`, or cancel them with 1.x",
+                strategy_id,
+                instruments,
+            ),
         )
 
 
 def _claim(first: str, strategy_id: str, instruments: Sequence[str]) -> str:
     if strategy_id in UNCLAIMED_STRATEGIES:
-        return f"{first}: no strategy has claimed it so far."
+        return f"{first}: no strategy has claimed it so far, and one may."
     named = ", ".join(instruments)
     return (
         f"{first}; or claim {named} for {strategy_id}, in its "

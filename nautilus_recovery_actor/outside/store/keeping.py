@@ -102,9 +102,13 @@ class Keeper:
                 found.append(kept)
         return sorted(found, key=lambda kept: (kept.ts, kept.id))
 
-    def find(self, id_: str | None) -> Kept:
-        """Return what is kept under an ID, or what was taken last."""
-        kept = self.all()
+    def find(self, id_: str | None, *, is_replaced: bool = False) -> Kept:
+        """Return what is kept under an ID, or what was taken last, or what was replaced last."""
+        kept = [
+            one
+            for one in self.all()
+            if not is_replaced or any(entry.is_replaced for entry in one.entries)
+        ]
         trader_id = one_line(self._namespace.trader_id)
         if not kept:
             raise RefusedError(f"Nothing is kept of {trader_id}: nothing was forgotten, or undone")
@@ -156,9 +160,11 @@ class Keeper:
             for start in range(0, len(entry.left), _AT_ONCE):
                 todo.rpush(self._key(entry.key), *entry.left[start : start + _AT_ONCE])
         for one in taken:
+            if isinstance(one, Entry) or one.stays:
+                continue
             if isinstance(one, Members):
                 todo.srem(self._key(one.key), *one.members)
-            elif isinstance(one, Fields):
+            else:
                 todo.hdel(self._key(one.key), *(field for field, _ in one.fields))
         todo.set(self._record(kept.id), msgspec.msgpack.encode(kept))
         self._execute()

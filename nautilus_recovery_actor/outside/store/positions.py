@@ -44,7 +44,7 @@ class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
     ts_opened: int
     # When it last changed (UNIX ns)
     ts_last: int
-    # Whether a single fill closed it and opened it the other way, which no node does
+    # Whether a fill or its commission turned it around, which no node lets happen
     is_turned: bool = False
 
     @property
@@ -158,9 +158,10 @@ class _PositionFold:
         self._pnl = _rounded(float(self._pnl) + pnl, self._terms.precision)
         before = self._qty
         self._qty = round(self._qty + signed, self._terms.size_precision)
+        traded = self._qty
         if currency == self._terms.commission_currency:
             self._qty = round(self._qty - float(commission), self._terms.size_precision)
-        self._is_turned |= before * self._qty < 0
+        self._is_turned |= before * traded < 0 or traded * self._qty < 0
         self._ts_last = decoding.nanoseconds(fill.ts_event)
 
     def _won(self, px: float, qty: float) -> float:

@@ -39,12 +39,14 @@ class Replacement:
         # What cannot be had equal on both versions, and why
         self.refused: dict[bytes, str] = {}
         gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
+        staying: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
         for written in written_by(Major.ONE, client, namespace, max_value_bytes):
             kind, identifier = forgetting.split(written.key)
             values = self._values(written.key)
             try:
                 left = self._replaced(written, values)
                 self._selection.add_entry(written.key, "in the encoding of 2.0", left)
+                staying.setdefault(kind, set()).add(identifier)
             except CannotMigrateError as e:
                 if is_over(kind, values):
                     gone[ORDERS].add(identifier)
@@ -52,6 +54,7 @@ class Replacement:
                 else:
                     self.refused[written.key] = str(e)
         self._selection.leave_indexes(gone)
+        self._selection.leave_indexes(staying, stays=True)
 
     @property
     def taken(self) -> tuple[Taken, ...]:
@@ -88,7 +91,9 @@ class Replacement:
         except BrokenEntryError as e:
             raise CannotMigrateError(str(e)) from e
         if position.is_turned:
-            raise CannotMigrateError("one fill turned it around, which 2.0 takes otherwise")
+            raise CannotMigrateError(
+                "a fill or its commission turned it around, which 2.0 takes otherwise"
+            )
         if not reader.TAKES_COMMISSION and self._pays_in_base(values):
             raise CannotMigrateError("2.0 takes its commissions from its quantity, 1.221 did not")
 

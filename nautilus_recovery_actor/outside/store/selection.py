@@ -128,19 +128,19 @@ class Selection:
         if snapshot is not None and self._type(snapshot) != "none":
             self._taken.append(self._entry(snapshot, why))
 
-    def leave_indexes(self, gone: dict[bytes, set[bytes]]) -> None:
-        """Add what refers to orders and positions that go, by their IDs."""
+    def leave_indexes(self, gone: dict[bytes, set[bytes]], *, stays: bool = False) -> None:
+        """Add what refers to orders and positions that go, or are replaced, by their IDs."""
         for index, type_ in self._all_indexes().items():
             full = self.prefix + index
             if type_ == "set":
                 kind = POSITIONS if forgetting.is_index_of(index, POSITIONS) else ORDERS
                 members = set(self._client.sscan_iter(full, count=_COUNT))
                 if leaving := forgetting.leaving(kind, members, gone[kind]):
-                    self._taken.append(Members(index, leaving))
+                    self._taken.append(Members(index, leaving, stays))
             elif type_ == "hash":
                 fields = set(self._client.hscan_iter(full, count=_COUNT))
                 if some := tuple(sorted(one for one in fields if one[0] in gone[ORDERS])):
-                    self._taken.append(Fields(index, some))
+                    self._taken.append(Fields(index, some, stays))
 
     # -- ENTRIES --
 
