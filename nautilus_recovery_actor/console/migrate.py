@@ -111,7 +111,7 @@ def _say(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -
     for key, why in found.refused.items():
         complain(f"{name(key)} cannot be migrated: {why}")
     for entry in found.left_out:
-        say(f"left out: {name(entry.key)}, which is over: {entry.why}")
+        say(f"left out: {name(entry.key)}: {entry.why}")
     say(f"{trader}: {_counted(found.replaced) or 'nothing'} can be had equal on 2.0")
     if found.refused:
         complain(

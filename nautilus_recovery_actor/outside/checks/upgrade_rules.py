@@ -46,7 +46,7 @@ UPGRADE_ORDER_HELD = Rule(
     code="UPGRADE_ORDER_HELD",
     severity=Severity.BLOCK,
     consequence="Only this cache knows them: 2.0 drops them, and a stop among them is gone.",
-    remedy="Cancel them with 1.x, and place them again with 2.0.",
+    remedy=f"{_BRING_ALL}, or cancel them with 1.x and place them again with 2.0.",
 )
 UPGRADE_ORDER_IN_FLIGHT = Rule(
     code="UPGRADE_ORDER_IN_FLIGHT",
@@ -58,7 +58,7 @@ UPGRADE_LEGS_LOST = Rule(
     code="UPGRADE_LEGS_LOST",
     severity=Severity.BLOCK,
     consequence="2.0 makes one position of what the venue reports: whose is what is lost.",
-    remedy="Close all but one of them with 1.x.",
+    remedy=f"{_BRING_ALL}, or close all but one of them with 1.x.",
 )
 UPGRADE_POSITION_DROPPED = Rule(
     code="UPGRADE_POSITION_DROPPED",

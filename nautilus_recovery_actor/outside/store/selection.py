@@ -126,7 +126,7 @@ class Selection:
         self._taken.append(self._entry(key, why, left))
         snapshot = forgetting.snapshot_of(key)
         if snapshot is not None and self._type(snapshot) != "none":
-            self._taken.append(self._entry(snapshot, why))
+            self._taken.append(self._entry(snapshot, "the other version cannot read it"))
 
     def leave_indexes(self, gone: dict[bytes, set[bytes]], *, stays: bool = False) -> None:
         """Add what refers to orders and positions that go, or are replaced, by their IDs."""
