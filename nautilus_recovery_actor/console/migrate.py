@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nautilus_recovery_actor.console import forget
+from nautilus_recovery_actor.console import put_back
 from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import REFUSED
 from nautilus_recovery_actor.console.common import CommandError
@@ -68,14 +68,15 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from nautilus_recovery_actor.outside.store.keeping import Keeper  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.keeping import RefusedError  # noqa: PLC0415
 
+    arguments.is_acting = True
     with connected(arguments) as client:
         keeper = Keeper(client, namespace(arguments))
         try:
             if arguments.undo is not None:
-                return forget.undo(arguments, client, keeper, is_replaced=True)
+                return put_back.undo(arguments, client, keeper, is_replaced=True)
             return _take(arguments, client, keeper)
         except NoPermissionError as e:
-            raise CommandError(forget.PERMISSIONS) from e
+            raise CommandError(put_back.PERMISSIONS) from e
         except RefusedError as e:
             complain(str(e))
             return REFUSED
@@ -87,8 +88,10 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.replacing import Replacement  # noqa: PLC0415
 
-    forget.refuse_running(arguments, client)
+    put_back.refuse_running(arguments, client)
     found = Replacement(client, namespace(arguments), arguments.max_value)
+    if not (found.taken or found.refused):
+        put_back.check_known(arguments, client, one_line(arguments.trader))
     if found.taken:
         keeper.watch(found.taken)
     id_ = None
@@ -121,7 +124,7 @@ def _say(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -
         say("Nothing was changed: give --apply to do it")
     else:
         say(f"Done. What was replaced is kept as {id_}. To go back, before 2.0 has started:")
-        say(f"  {forget.undoing(arguments, id_)}")
+        say(f"  {put_back.undoing(arguments, id_)}")
 
 
 def _say_json(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -> None:
@@ -139,11 +142,11 @@ def _say_json(arguments: argparse.Namespace, found: "Replacement", id_: str | No
 
 
 def _counted(entries: "list[Entry]") -> str:
-    from nautilus_recovery_actor.outside.store.inventory import count  # noqa: PLC0415
+    from nautilus_recovery_actor.core.text import counted  # noqa: PLC0415
 
     kinds = Counter(entry.key.partition(b":")[0].decode() for entry in entries)
     nouns = {"strategies": "state of a strategy", "actors": "state of an actor"}
     nouns["currencies"] = "currency"
     return ", ".join(
-        count(number, nouns.get(kind, kind[:-1])) for kind, number in sorted(kinds.items())
+        counted(number, nouns.get(kind, kind[:-1])) for kind, number in sorted(kinds.items())
     )

@@ -11,6 +11,7 @@ import pytest
 import redis
 from nautilus_trader.model.position import Position
 
+from nautilus_recovery_actor.console.common import MISUSED
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.node.link.address import Namespace
@@ -248,5 +249,5 @@ def test_only_one_way_at_a_time(run: Run, valkey: EmbeddedValkey) -> None:
     """To prepare for one version and for the other would leave nothing."""
     code, _, err = run("forget", "--for-upgrade", "--for-downgrade", "--trader", TRADER)
 
-    assert code == 2
+    assert code == MISUSED
     assert "give one of" in err

@@ -27,8 +27,9 @@ def major_findings(where: str, inventory: Inventory) -> Iterator[Finding]:
     if entries:
         named = ", ".join(entry.key for entry in entries[:_NAMED])
         more = len(entries) - _NAMED
+        cannot = f"1.x cannot load {counted(len(entries), 'entry')}, {named}"
         yield OTHER_MAJOR.found(
             where,
-            f"NautilusTrader 2.0 has written here: 1.x cannot load {counted(len(entries), 'entry')}, "
-            f"{named}{f' and {more:,} more' if more > 0 else ''}.",
+            f"NautilusTrader 2.0 has written here: {cannot}"
+            f"{f' and {more:,} more' if more > 0 else ''}.",
         )

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import Rule
 from nautilus_recovery_actor.outside.store.inventory import Inventory
-from nautilus_recovery_actor.outside.store.inventory import count
 from nautilus_recovery_actor.outside.store.keys import name
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
@@ -100,7 +100,7 @@ def upgrade_findings(
         mixed = [entry for entry in entries if entry.is_mixed]
         both = f", {_named(mixed)} by both" if mixed else ""
         yield UPGRADE_STARTED_BEFORE.found(
-            where, f"{count(len(entries), 'entry')} written by 1.x, others by 2.0{both}."
+            where, f"{counted(len(entries), 'entry')} written by 1.x, others by 2.0{both}."
         )
     yield from _legs(inventory)
     for strategy_id, positions, orders in inventory.by_strategy():
@@ -163,7 +163,7 @@ def _legs(inventory: Inventory) -> Iterator[Finding]:
 def _history(where: str, entries: Sequence[Written]) -> Iterator[Finding]:
     kinds = Counter(entry.kind.decode() for entry in entries if not entry.stops_two)
     if kinds:
-        named = ", ".join(count(kinds[kind], _noun(kind)) for kind in sorted(kinds))
+        named = ", ".join(counted(kinds[kind], _noun(kind)) for kind in sorted(kinds))
         yield UPGRADE_HISTORY_DROPPED.found(where, f"NautilusTrader 1.x wrote {named}.")
 
 

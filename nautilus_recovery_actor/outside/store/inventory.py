@@ -70,6 +70,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
             if counts:
                 parts.append(counted(max(counts), what))
         return " and ".join(parts) or None
+
     # Which versions of NautilusTrader wrote all this, as far as that can be told
     written_by: tuple[Major, ...] = ()
 
