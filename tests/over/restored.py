@@ -2,10 +2,14 @@
 What NautilusTrader 1.x restores from a store, in the form in which `two.py` says what 2.0 restores.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.model.enums import TriggerType
+from nautilus_trader.model.enums import contingency_type_to_str
+from nautilus_trader.model.enums import trailing_offset_type_to_str
+from nautilus_trader.model.enums import trigger_type_to_str
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
@@ -22,6 +26,11 @@ def whole(cache: Cache) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _enum(o: Order, name: str, to_str: Callable[[Any], str]) -> str | None:
+    value = getattr(o, name, None)
+    return None if value is None or to_str(value).startswith("NO_") else to_str(value)
 
 
 def _order(cache: Cache, o: Order) -> dict[str, Any]:
@@ -48,6 +57,17 @@ def _order(cache: Cache, o: Order) -> dict[str, Any]:
         "tags": o.tags,
         "parent_order_id": _text(o.parent_order_id),
         "last_trade_id": _text(o.last_trade_id),
+        "display_qty": _text(getattr(o, "display_qty", None)),
+        "expire_time_ns": getattr(o, "expire_time_ns", None) or None,
+        "is_quote_quantity": o.is_quote_quantity,
+        "exec_algorithm_id": _text(o.exec_algorithm_id),
+        "exec_algorithm_params": o.exec_algorithm_params,
+        "exec_spawn_id": _text(o.exec_spawn_id),
+        "contingency_type": _enum(o, "contingency_type", contingency_type_to_str),
+        "trigger_type": _enum(o, "trigger_type", trigger_type_to_str),
+        "trailing_offset": _text(getattr(o, "trailing_offset", None)),
+        "trailing_offset_type": _enum(o, "trailing_offset_type", trailing_offset_type_to_str),
+        "limit_offset": _text(getattr(o, "limit_offset", None)),
         "price": _text(getattr(o, "price", None)),
         "trigger_price": _text(getattr(o, "trigger_price", None)),
         "leaves_qty": str(o.leaves_qty),

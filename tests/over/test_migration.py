@@ -9,8 +9,16 @@ import time
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 import redis
+from nautilus_trader.common.factories import OrderFactory
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import TimeInForce
+from nautilus_trader.model.enums import TriggerType
+from nautilus_trader.model.identifiers import ExecAlgorithmId
+from nautilus_trader.model.identifiers import StrategyId
+from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -40,9 +48,46 @@ def left(valkey: EmbeddedValkey, seed: int, encoding: str = "msgpack", orders: i
     world = World(seed, TRADER, adapter(valkey, TRADER, encoding))
     world.instruments = [one for one in world.instruments if ":" not in one.id.value]
     world.live(orders=orders)
+    for order in special(world):
+        world.database.add_order(order)
     for instrument in world.instruments:
         world.database.add_currency(instrument.quote_currency)
     world.close(valkey)
+
+
+def special(world: World) -> list[Order]:
+    """Return orders with what a random one does not have."""
+    instrument = world.instruments[0]
+    factory = OrderFactory(
+        trader_id=world.trader_id,
+        strategy_id=StrategyId("S-001"),
+        clock=world.clock,
+        use_uuid_client_order_ids=True,
+    )
+    qty, px = instrument.make_qty(4), instrument.make_price(100)
+    until = pd.Timestamp("2030-01-02 03:04:05.678", tz="UTC")
+    common = {"instrument_id": instrument.id, "order_side": OrderSide.BUY, "quantity": qty}
+    return [
+        factory.limit(**common, price=px, time_in_force=TimeInForce.GTD, expire_time=until),
+        factory.limit(**common, price=px, display_qty=instrument.make_qty(1), post_only=True),
+        factory.market(**common, quote_quantity=True, reduce_only=True, tags=["mine", "yours"]),
+        factory.market(
+            **common,
+            exec_algorithm_id=ExecAlgorithmId("TWAP"),
+            exec_algorithm_params={"horizon_secs": "20", "interval_secs": "2.5"},
+            time_in_force=TimeInForce.IOC,
+        ),
+        factory.stop_limit(
+            **common,
+            price=px,
+            trigger_price=px,
+            trigger_type=TriggerType.MARK_PRICE,
+            time_in_force=TimeInForce.GTD,
+            expire_time=until,
+            emulation_trigger=TriggerType.BID_ASK,
+            trigger_instrument_id=world.instruments[1].id,
+        ),
+    ]
 
 
 def migrate(run: Run, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -92,7 +92,9 @@ def whole_order(cache: Any, o: Any) -> dict[str, Any]:
         *("strategy_id", "instrument_id", "side", "type", "quantity", "status", "time_in_force"),
         *("is_post_only", "is_reduce_only", "filled_qty", "init_id", "ts_init", "ts_last"),
         *("venue_order_id", "account_id", "order_list_id", "linked_order_ids", "tags"),
-        *("parent_order_id", "last_trade_id"),
+        *("parent_order_id", "last_trade_id", "display_qty", "expire_time_ns", "is_quote_quantity"),
+        *("exec_algorithm_id", "exec_algorithm_params", "exec_spawn_id", "contingency_type"),
+        *("trigger_type", "trailing_offset", "trailing_offset_type", "limit_offset"),
     )
     return {
         **{name: fields.get(name) for name in names},
