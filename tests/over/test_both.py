@@ -157,7 +157,7 @@ def test_prepared_it_starts_with_the_position_for_whoever_claims_it(scene: Scene
     two = scene.two(claimed=[INSTRUMENT_ID])
     again = scene.two(claimed=[INSTRUMENT_ID])
 
-    assert "ERROR" not in two.log
+    assert "Failed to load" not in two.log
     held = {
         f"{INSTRUMENT_ID}-{STRATEGY_ID}": {"strategy_id": STRATEGY_ID, "qty": 2.0, "is_open": True}
     }
