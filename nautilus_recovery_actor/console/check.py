@@ -14,6 +14,9 @@ from nautilus_recovery_actor.console.common import add_timeout
 from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
+from nautilus_recovery_actor.console.upgrade import add_upgrade
+from nautilus_recovery_actor.console.upgrade import check_usage
+from nautilus_recovery_actor.console.upgrade import upgrade_report
 from nautilus_recovery_actor.core.enums import Severity
 
 
@@ -46,6 +49,7 @@ def add_to(commands: Commands) -> None:
     check.add_argument(
         "target",
         metavar="TARGET",
+        nargs="?",
         help="package.module:name of a TradingNodeConfig or a TradingNode, or of a function that "
         "returns one (a configuration alone, or with a list of strategies) or runs one, which is "
         "not run then; or the path of a JSON file",
@@ -56,12 +60,15 @@ def add_to(commands: Commands) -> None:
     )
     check.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings")
     add_timeout(check, "an answer from Redis", 5.0)
+    add_upgrade(check)
+    check.set_defaults(parser=check)
     how = check.add_mutually_exclusive_group()
     how.add_argument("--format", choices=("table", "json", "github"), default="table")
     how.add_argument("--json", dest="format", action="store_const", const="json")
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    check_usage(arguments.parser, arguments)
     if arguments.format == "table":
         require("cli", "rich")
     with loading():  # The package first: the target may be a node, whose bus has to know messages
@@ -70,15 +77,18 @@ def _check(arguments: argparse.Namespace) -> int:
         from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
 
     with stdout_to_stderr():
-        target = load_target(arguments.target)
-        report = preflight(
-            target.config,
-            target.strategies,
-            is_halted=arguments.halted,
-            is_live_ok=arguments.running,
-            is_partial=target.is_partial,
-            timeout_secs=arguments.timeout,
-        )
+        target = None if arguments.target is None else load_target(arguments.target)
+        if arguments.upgrade or target is None:
+            report = upgrade_report(arguments, None if target is None else target.config)
+        else:
+            report = preflight(
+                target.config,
+                target.strategies,
+                is_halted=arguments.halted,
+                is_live_ok=arguments.running,
+                is_partial=target.is_partial,
+                timeout_secs=arguments.timeout,
+            )
     _show(report, arguments.format)
     if report.is_blocked:
         return UNUSABLE

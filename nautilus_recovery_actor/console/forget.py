@@ -4,9 +4,7 @@
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING
-from typing import Any
 
 import msgspec
 
@@ -22,28 +20,25 @@ from nautilus_recovery_actor.console.common import loading
 from nautilus_recovery_actor.console.common import require
 from nautilus_recovery_actor.console.common import say
 from nautilus_recovery_actor.console.common import sentence
+from nautilus_recovery_actor.console.put_back import LATEST
+from nautilus_recovery_actor.console.put_back import PERMISSIONS
+from nautilus_recovery_actor.console.put_back import check_known
+from nautilus_recovery_actor.console.put_back import is_wished
+from nautilus_recovery_actor.console.put_back import not_applied
+from nautilus_recovery_actor.console.put_back import refuse_running
+from nautilus_recovery_actor.console.put_back import say_json
+from nautilus_recovery_actor.console.put_back import undo
+from nautilus_recovery_actor.console.put_back import undoing
 from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
-from nautilus_recovery_actor.console.record import with_known
-from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
-from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
 
 
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.outside.store.forgetting import Taken
     from nautilus_recovery_actor.outside.store.keeping import Keeper
-
-
-_LATEST = ""
-_PERMISSIONS = (
-    "This Redis user lacks permissions: it needs the commands SCAN, TYPE, MEMORY USAGE, EXISTS, "
-    "GET, GETRANGE, LLEN, LRANGE, SISMEMBER, SSCAN, HGET, HMGET, HSCAN, WATCH, MULTI, EXEC, "
-    "RENAME, RPUSH, SREM, SADD, HDEL, HSET, SET and DEL on the keys of the trader"
-)
 
 
 def add_to(commands: Commands) -> None:
@@ -72,6 +67,16 @@ def add_to(commands: Commands) -> None:
         "only these",
     )
     forget.add_argument(
+        "--for-upgrade",
+        action="store_true",
+        help="take all that NautilusTrader 1.x wrote, before 2.0 starts: see `check --upgrade`",
+    )
+    forget.add_argument(
+        "--for-downgrade",
+        action="store_true",
+        help="take all that NautilusTrader 2.0 wrote, before 1.x starts again",
+    )
+    forget.add_argument(
         "--with-orders",
         action="store_true",
         help="with a position, take the orders too that filled it: for one that the venue holds",
@@ -80,7 +85,7 @@ def add_to(commands: Commands) -> None:
         "--undo",
         metavar="ID",
         nargs="?",
-        const=_LATEST,
+        const=LATEST,
         help="put back what was taken under an ID, by default what was taken last",
     )
     forget.add_argument("--list", action="store_true", help="show what was taken and is kept")
@@ -107,7 +112,7 @@ def _forget(arguments: argparse.Namespace) -> int:
         except UnknownKeyError as e:
             raise CommandError(str(e)) from e
         except NoPermissionError as e:
-            raise CommandError(_PERMISSIONS) from e
+            raise CommandError(PERMISSIONS) from e
         except RefusedError as e:
             complain(str(e))
             return REFUSED
@@ -116,11 +121,15 @@ def _forget(arguments: argparse.Namespace) -> int:
 def _check(parser: Command, arguments: argparse.Namespace) -> None:
     ways = (
         bool(arguments.keys or arguments.all_that_stop),
+        arguments.for_upgrade,
+        arguments.for_downgrade,
         arguments.undo is not None,
         arguments.list,
     )
     if sum(ways) != 1:
-        parser.error("give one of KEY and --all-that-stop, --undo, or --list")
+        parser.error(
+            "give one of KEY and --all-that-stop, --for-upgrade, --for-downgrade, --undo, or --list"
+        )
     if arguments.list and arguments.apply:
         parser.error("--list changes nothing: leave out --apply")
     if arguments.with_orders and not arguments.keys:
@@ -133,7 +142,7 @@ def _change(arguments: argparse.Namespace, client: "redis.Redis") -> int:
     keeper = Keeper(client, namespace(arguments))
     try:
         if arguments.undo is not None:
-            return _undo(arguments, client, keeper)
+            return undo(arguments, client, keeper)
         return _take(arguments, client, keeper)
     finally:
         keeper.close()
@@ -143,12 +152,15 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     with loading():
         from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
         from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+        from nautilus_recovery_actor.outside.store.majors import Major  # noqa: PLC0415
         from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 
-    _refuse_running(arguments, client)
+    refuse_running(arguments, client)
     selection = Selection(client, namespace(arguments), arguments.max_value)
     if arguments.all_that_stop:
         selection.add_all_that_stop()
+    if arguments.for_upgrade or arguments.for_downgrade:
+        selection.add_written_by(Major.ONE if arguments.for_upgrade else Major.TWO)
     if arguments.keys:
         named = [os.fsencode(key) for key in arguments.keys]
         kept = keeper.named_as(named)
@@ -165,35 +177,14 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     if not arguments.json:
         forget_tables.show_taken(f"To be taken out of the cache of {trader}", taken)
         forget_tables.show_notes(selection.notes)
-    if not _is_wished(arguments, "Take this out?"):
-        return _not_applied(arguments, taken, notes=selection.notes)
+    if not is_wished(arguments, "Take this out?"):
+        return not_applied(arguments, taken, notes=selection.notes)
     done = keeper.take(taken, user_at_host())
     if arguments.json:
-        _say_json(arguments, taken, id=done.id, is_applied=True, notes=selection.notes)
+        say_json(arguments, taken, id=done.id, is_applied=True, notes=selection.notes)
     else:
         say(f"Taken out, and kept as {done.id}. To put it back:")
-        say(f"  {_undoing(arguments, done.id)}")
-    return DONE
-
-
-def _undo(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
-    from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
-
-    _refuse_running(arguments, client)
-    kept = keeper.find(None if arguments.undo == _LATEST else arguments.undo)
-    keeper.check_place(kept)
-    trader = one_line(arguments.trader)
-    if not arguments.json:
-        forget_tables.show_taken(
-            f"{kept.id}, to be put back into the cache of {trader}", kept.taken
-        )
-    if not _is_wished(arguments, "Put this back?"):
-        return _not_applied(arguments, kept.taken, id=kept.id)
-    keeper.put_back(kept)
-    if arguments.json:
-        _say_json(arguments, kept.taken, id=kept.id, is_applied=True)
-    else:
-        say(f"Put back: the cache has all of {kept.id} again, as it was")
+        say(f"  {undoing(arguments, done.id)}")
     return DONE
 
 
@@ -214,69 +205,20 @@ def _list(arguments: argparse.Namespace, client: "redis.Redis") -> int:
         ]
         say(msgspec.json.encode({"trader_id": trader, "kept": told}).decode())
     elif not kept:
-        _check_known(arguments, client, trader)
+        check_known(arguments, client, trader)
         say(f"Nothing is kept of {trader}: nothing was forgotten, or all of it was put back")
     else:
         forget_tables.show_kept(kept)
     return DONE
 
 
-def _refuse_running(arguments: argparse.Namespace, client: "redis.Redis") -> None:
-    from nautilus_recovery_actor.outside.running import why_not_stopped  # noqa: PLC0415
-    from nautilus_recovery_actor.outside.store.keeping import RefusedError  # noqa: PLC0415
-
-    where = namespace(arguments)
-    heartbeat = general_key(HEARTBEAT_KEY)
-    is_meant = bool(arguments.keys) and set(arguments.keys) <= {heartbeat, where.key(heartbeat)}
-    why = why_not_stopped(client, where, is_unreadable_gone=is_meant)
-    if why is not None:
-        raise RefusedError(why)
-
-
-def _is_wished(arguments: argparse.Namespace, question: str) -> bool:
-    if arguments.apply:
-        return True
-    if arguments.json or not sys.stdin.isatty():
-        return False
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
-    except EOFError:
-        return False
-
-
 def _nothing(arguments: argparse.Namespace, client: "redis.Redis", trader: str) -> int:
-    _check_known(arguments, client, trader)
+    check_known(arguments, client, trader)
     if arguments.json:
-        _say_json(arguments, (), id=None, is_applied=False)
+        say_json(arguments, (), id=None, is_applied=False)
     elif arguments.all_that_stop:
         say(f"Nothing to take: no stored entry keeps {trader} from starting")
+    elif arguments.for_upgrade or arguments.for_downgrade:
+        version = "1.x" if arguments.for_upgrade else "2.0"
+        say(f"Nothing to take: NautilusTrader {version} has written nothing of {trader}")
     return DONE
-
-
-def _check_known(arguments: argparse.Namespace, client: "redis.Redis", trader: str) -> None:
-    from nautilus_recovery_actor.outside.record.reader import RecordReader  # noqa: PLC0415
-
-    if not RecordReader(client, namespace(arguments)).is_known():
-        raise CommandError(with_known(arguments, client, f"Nothing of {trader} is stored there"))
-
-
-def _not_applied(arguments: argparse.Namespace, taken: "tuple[Taken, ...]", **more: Any) -> int:
-    if arguments.json:
-        _say_json(arguments, taken, **{"id": None, "is_applied": False, **more})
-    else:
-        complain("Nothing was changed: give --apply to do it without being asked")
-    return REFUSED
-
-
-def _say_json(arguments: argparse.Namespace, taken: "tuple[Taken, ...]", **more: Any) -> None:
-    from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
-
-    told = {"trader_id": one_line(arguments.trader), **more, **forget_tables.told(taken)}
-    say(msgspec.json.encode(told).decode())
-
-
-def _undoing(arguments: argparse.Namespace, id_: str) -> str:
-    where = " --no-prefix" if arguments.no_prefix else ""
-    if arguments.instance_id:
-        where += f" --instance-id {one_line(arguments.instance_id)}"
-    return f"nautilus-recovery forget --undo {id_} --trader {one_line(arguments.trader)}{where}"

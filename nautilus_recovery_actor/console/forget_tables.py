@@ -85,14 +85,17 @@ def told(taken: Iterable[Taken]) -> dict[str, Any]:
 def _essence(taken: Iterable[Taken]) -> str:
     entries = [one for one in taken if isinstance(one, Entry)]
     whole = sum(not one.left for one in entries)
-    events = sum((one.count or 0) - len(one.left) for one in entries if one.left)
+    replaced = sum(one.is_replaced for one in entries)
+    shortened = [one for one in entries if one.left and not one.is_replaced]
+    events = sum((one.count or 0) - len(one.left) for one in shortened)
     parts = [counted(whole, "entry")] if whole else []
+    parts += [counted(replaced, "replaced entry")] if replaced else []
     parts += [counted(events, "repeated event")] if events else []
     return " and ".join(parts) or "what the indexes say of what is not stored"
 
 
 def _what(entry: Entry) -> str:
-    if entry.left:
+    if entry.left and not entry.is_replaced:
         return (
             f"{(entry.count or 0) - len(entry.left):,} of its {counted(entry.count or 0, 'event')}"
         )
@@ -103,7 +106,9 @@ def _what(entry: Entry) -> str:
 
 def _references(taken: Iterable[Taken]) -> Iterable[str]:
     for one in taken:
+        if isinstance(one, Entry) or one.stays:
+            continue
         if isinstance(one, Members):
             yield f"{len(one.members):,} of {name(one.key)}"
-        elif isinstance(one, Fields):
+        else:
             yield f"{len(one.fields):,} of {name(one.key)}"

@@ -36,6 +36,8 @@ def show(inventory: Inventory, max_rows: int | None, console: Console | None = N
     if inventory.stops_start:
         named = f"nautilus-recovery forget --all-that-stop --trader {inventory.trader_id}"
         console.print()
+        if any(entry.is_of_two for entry in inventory.broken):
+            console.print(plain("Start it with NautilusTrader 2.0, as it was last.", "dim"))
         console.print(plain(f"To start without what stops the start: {named}", "dim"))
     _show_missing(console, inventory.missing, inventory.trader_id)
     _show_accounts(console, inventory.accounts)

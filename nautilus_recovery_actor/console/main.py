@@ -18,6 +18,7 @@ from nautilus_recovery_actor.console import history
 from nautilus_recovery_actor.console import init
 from nautilus_recovery_actor.console import inspect
 from nautilus_recovery_actor.console import lease
+from nautilus_recovery_actor.console import migrate
 from nautilus_recovery_actor.console import operator
 from nautilus_recovery_actor.console import repair
 from nautilus_recovery_actor.console import serve
@@ -41,7 +42,7 @@ from nautilus_recovery_actor.core.text import one_line
 
 _COMMANDS = (
     *(demo, venue, init, check, inspect, traders, status, history, watch, serve, lease, operator),
-    *(repair, forget),
+    *(repair, forget, migrate),
 )
 
 

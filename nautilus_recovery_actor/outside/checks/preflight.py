@@ -28,6 +28,7 @@ from nautilus_recovery_actor.outside.checks.config_rules import config_findings
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import PreflightReport
 from nautilus_recovery_actor.outside.checks.link_rules import link_findings
+from nautilus_recovery_actor.outside.checks.major_rules import major_findings
 from nautilus_recovery_actor.outside.checks.node_facts import NodeFacts
 from nautilus_recovery_actor.outside.checks.node_facts import Seen
 from nautilus_recovery_actor.outside.checks.redact import error_text
@@ -246,7 +247,8 @@ def _server_findings(
         yield ENTRIES_NOT_READ.found(where, redact(e))
         return
     if inventory is not None:
-        yield from entry_findings(where, inventory.broken)
+        yield from major_findings(where, inventory)
+        yield from entry_findings(where, [one for one in inventory.broken if not one.is_of_two])
         yield from owner_findings(node, inventory)
         yield from account_findings(node, inventory)
         yield from loss_findings(where, inventory)

@@ -45,6 +45,8 @@ class StoredCurrency(msgspec.Struct, gc=False):
     """How many decimals a currency has."""
 
     precision: Annotated[int, msgspec.Meta(ge=0, le=18)]
+    # Only 2.0 writes it
+    code: str | None = None
 
 
 class StoredInstrument(msgspec.Struct, gc=False):

@@ -32,7 +32,10 @@ _fields = decoding.decoder(dict[str, Any])
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="entry"):
-    """An entry that goes, or a list from which events go that are repeated in it."""
+    """
+    An entry that goes; or a list from which events go that are repeated in it; or an entry that is
+    replaced.
+    """
 
     key: bytes
     # Why, in one line
@@ -41,8 +44,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="entry"):
     redis_type: str = ""
     # How many events it has, if it is a list
     count: int | None = None
-    # The events that stay; none if the entry goes
+    # What stays, or comes in its place; none if the entry goes
     left: tuple[bytes, ...] = ()
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether as much comes as goes."""
+        return bool(self.left) and self.count in {None, len(self.left)}
 
 
 class Members(msgspec.Struct, frozen=True, tag="members"):
@@ -50,6 +58,8 @@ class Members(msgspec.Struct, frozen=True, tag="members"):
 
     key: bytes
     members: tuple[bytes, ...]
+    # Whether it stays, and is only to be there again when all is put back
+    stays: bool = False
 
 
 class Fields(msgspec.Struct, frozen=True, tag="fields"):
@@ -57,6 +67,8 @@ class Fields(msgspec.Struct, frozen=True, tag="fields"):
 
     key: bytes
     fields: tuple[tuple[bytes, bytes], ...]
+    # As of `Members`
+    stays: bool = False
 
 
 Taken: TypeAlias = Entry | Members | Fields
@@ -117,6 +129,17 @@ def members_of(key: bytes, members: Iterable[bytes]) -> tuple[bytes, ...]:
     )
 
 
+def leaving(kind: bytes, members: Iterable[bytes], gone: set[bytes]) -> tuple[bytes, ...]:
+    """Return which members of a set refer to entries of a kind that go."""
+    return tuple(
+        sorted(
+            member
+            for member in members
+            if member in gone or (kind == POSITIONS and _position_id(member) in gone)
+        )
+    )
+
+
 def fields_of(
     key: bytes, index: bytes, fields: Iterable[tuple[bytes, bytes]]
 ) -> tuple[tuple[bytes, bytes], ...]:
@@ -153,26 +176,34 @@ def fills(events: Iterable[bytes], position_id: bytes) -> bool:
 def joined(taken: Iterable[Taken]) -> tuple[Taken, ...]:
     """Return what goes, each key once, entries first."""
     entries: dict[bytes, Entry] = {}
-    members: dict[bytes, set[bytes]] = {}
-    fields: dict[bytes, dict[bytes, bytes]] = {}
+    members: dict[tuple[bytes, bool], set[bytes]] = {}
+    fields: dict[tuple[bytes, bool], dict[bytes, bytes]] = {}
     for one in taken:
         match one:
             case Entry():
                 entries.setdefault(one.key, one)
             case Members():
-                members.setdefault(one.key, set()).update(one.members)
+                members.setdefault((one.key, one.stays), set()).update(one.members)
             case Fields():
-                fields.setdefault(one.key, {}).update(one.fields)
+                fields.setdefault((one.key, one.stays), {}).update(one.fields)
     return (
         *entries.values(),
-        *(Members(key, tuple(sorted(some))) for key, some in _remaining(members, entries)),
-        *(Fields(key, tuple(sorted(some.items()))) for key, some in _remaining(fields, entries)),
+        *(
+            Members(key, tuple(sorted(some)), stays)
+            for (key, stays), some in _remaining(members, entries)
+        ),
+        *(
+            Fields(key, tuple(sorted(some.items())), stays)
+            for (key, stays), some in _remaining(fields, entries)
+        ),
     )
 
 
-def _remaining(some: dict[bytes, Any], entries: dict[bytes, Entry]) -> Iterator[tuple[bytes, Any]]:
+def _remaining(
+    some: dict[tuple[bytes, bool], Any], entries: dict[bytes, Entry]
+) -> Iterator[tuple[tuple[bytes, bool], Any]]:
     # An index that goes as a whole loses no members besides
-    return ((key, value) for key, value in sorted(some.items()) if key not in entries)
+    return ((key, value) for key, value in sorted(some.items()) if key[0] not in entries)
 
 
 def _position_id(member: bytes) -> bytes | None:

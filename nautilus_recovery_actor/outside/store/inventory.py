@@ -10,6 +10,7 @@ from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.index import MissingEntries
+from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
@@ -23,6 +24,8 @@ class BrokenEntry(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     # Whether it keeps NautilusTrader from starting, which else starts without the entry
     stops_start: bool
+    # Whether it was written by 2.0, or is of no use because something else was
+    is_of_two: bool = False
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +71,18 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
                 parts.append(counted(max(counts), what))
         return " and ".join(parts) or None
 
+    # Which versions of NautilusTrader wrote all this, as far as that can be told
+    written_by: tuple[Major, ...] = ()
+
     @property
     def stops_start(self) -> bool:
         """Whether NautilusTrader cannot start with what is stored."""
         return any(entry.stops_start for entry in self.broken)
+
+    @property
+    def is_of_two(self) -> bool:
+        """Whether 2.0 has written here, which 1.x cannot read."""
+        return Major.TWO in self.written_by
 
     def of(self, strategy_id: str | None, instrument_id: str | None) -> "Inventory":
         """
@@ -129,6 +140,13 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"without {self.lost} that the index names")
         what = f"{', '.join(parts)}{self._hidden()}; {self._written()}"
         stopping = sum(entry.stops_start for entry in self.broken)
+        of_two = sum(entry.is_of_two for entry in self.broken)
+        if stopping and of_two == len(self.broken):
+            written = "was written" if Major.ONE not in self.written_by else "was last written"
+            return (
+                f"The cache of {self.trader_id} {written} by NautilusTrader 2.0: 1.x cannot load "
+                f"{counted(of_two, 'entry')} of it, and does not start"
+            )
         if stopping:
             return (
                 f"{self.trader_id} would not start: NautilusTrader fails on "

@@ -102,9 +102,13 @@ class Keeper:
                 found.append(kept)
         return sorted(found, key=lambda kept: (kept.ts, kept.id))
 
-    def find(self, id_: str | None) -> Kept:
-        """Return what is kept under an ID, or what was taken last."""
-        kept = self.all()
+    def find(self, id_: str | None, *, is_replaced: bool = False) -> Kept:
+        """Return what is kept under an ID, or what was taken last, or what was replaced last."""
+        kept = [
+            one
+            for one in self.all()
+            if not is_replaced or any(entry.is_replaced for entry in one.entries)
+        ]
         trader_id = one_line(self._namespace.trader_id)
         if not kept:
             raise RefusedError(f"Nothing is kept of {trader_id}: nothing was forgotten, or undone")
@@ -150,12 +154,17 @@ class Keeper:
         todo.multi()
         for slot, entry in enumerate(kept.entries):
             todo.rename(self._key(entry.key), self._slot(kept, slot))
+            if entry.left and entry.redis_type == "string":
+                todo.set(self._key(entry.key), entry.left[0])
+                continue
             for start in range(0, len(entry.left), _AT_ONCE):
                 todo.rpush(self._key(entry.key), *entry.left[start : start + _AT_ONCE])
         for one in taken:
+            if isinstance(one, Entry) or one.stays:
+                continue
             if isinstance(one, Members):
                 todo.srem(self._key(one.key), *one.members)
-            elif isinstance(one, Fields):
+            else:
                 todo.hdel(self._key(one.key), *(field for field, _ in one.fields))
         todo.set(self._record(kept.id), msgspec.msgpack.encode(kept))
         self._execute()
@@ -192,7 +201,7 @@ class Keeper:
             if not self._client.exists(self._slot(kept, slot)):
                 yield f"{nothing}{shown} is not kept any more: use the server's backup"
             elif self._client.exists(key) and not (
-                entry.left and self._list(key) == list(entry.left)
+                entry.left and self._values(key) == list(entry.left)
             ):
                 yield f"{nothing}another {shown} stands there now, a node has stored it. {remedy}"
         for one in kept.taken:
@@ -211,11 +220,13 @@ class Keeper:
             is_now not in {None, value} for is_now, (_, value) in zip(now, one.fields, strict=True)
         )
 
-    def _list(self, key: bytes) -> list[bytes]:
-        if self._client.type(key) != b"list":
-            return []
-        values: list[bytes] = self._client.lrange(key, 0, -1)
-        return values
+    def _values(self, key: bytes) -> list[bytes]:
+        match self._client.type(key):
+            case b"list":
+                return [*self._client.lrange(key, 0, -1)]
+            case b"string":
+                return [self._client.get(key)]
+        return []
 
     def _execute(self) -> None:
         try:

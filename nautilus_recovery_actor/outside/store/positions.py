@@ -44,6 +44,8 @@ class RestoredPosition(msgspec.Struct, kw_only=True, gc=False):
     ts_opened: int
     # When it last changed (UNIX ns)
     ts_last: int
+    # Whether a fill or its commission turned it around, which no node lets happen
+    is_turned: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -120,6 +122,7 @@ class _PositionFold:
         self._terms = terms
         self._position_id = fill.position_id
         self._qty = 0.0
+        self._is_turned = False
         self._reset(fill)
 
     def _reset(self, fill: events.OrderFilled) -> None:
@@ -153,9 +156,12 @@ class _PositionFold:
         elif self._qty * signed < 0:
             pnl += self._won(float(px), abs(signed))
         self._pnl = _rounded(float(self._pnl) + pnl, self._terms.precision)
+        before = self._qty
         self._qty = round(self._qty + signed, self._terms.size_precision)
+        traded = self._qty
         if currency == self._terms.commission_currency:
             self._qty = round(self._qty - float(commission), self._terms.size_precision)
+        self._is_turned |= before * traded < 0 or traded * self._qty < 0
         self._ts_last = decoding.nanoseconds(fill.ts_event)
 
     def _won(self, px: float, qty: float) -> float:
@@ -181,6 +187,7 @@ class _PositionFold:
             currency=self._terms.currency,
             ts_opened=self._ts_opened,
             ts_last=self._ts_last,
+            is_turned=self._is_turned,
         )
 
 

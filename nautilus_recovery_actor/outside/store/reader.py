@@ -33,6 +33,9 @@ from nautilus_recovery_actor.outside.store.index import StoredIndex
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.keys import name
+from nautilus_recovery_actor.outside.store.majors import WRITTEN
+from nautilus_recovery_actor.outside.store.majors import Major
+from nautilus_recovery_actor.outside.store.majors import majors_of
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.orders import restored_order
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
@@ -55,7 +58,7 @@ _PRECISIONS = {
 }
 _DEFAULT_PRECISION = 8
 # Since 1.222 or later a commission in what was bought makes a position smaller
-_TAKES_COMMISSION = hasattr(Position, "adjustments")
+TAKES_COMMISSION = hasattr(Position, "adjustments")
 
 _Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
 
@@ -102,6 +105,11 @@ class _LeftOutError(BrokenEntryError):
     pass
 
 
+class _OfTwoError(BrokenEntryError):
+    # NautilusTrader 1.x fails on the entry because 2.0 wrote what it needs
+    pass
+
+
 class _StoreReader:
     def __init__(self, client: redis.Redis, namespace: Namespace, max_bytes: int) -> None:
         self._client = client
@@ -112,7 +120,9 @@ class _StoreReader:
         self.broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
         self._instruments: dict[str, Terms] = {}
+        self._of_two: set[str] = set()  # Instruments
         self._last_written = 0
+        self._majors: set[Major] = set()
 
     def inventory(self) -> Inventory | None:
         index = StoredIndex(self._client, self._prefix)  # First: a running node adds to both
@@ -160,6 +170,7 @@ class _StoreReader:
             states=tuple(sorted(one for kind in _STATES for one in self._saved(kind))),
             broken=tuple(entry for _, entry in sorted(self.broken.items())),
             missing=tuple(index.missing(self._keys)),
+            written_by=tuple(sorted(self._majors)),
         )
 
     def _saved(self, kind: bytes) -> set[str]:
@@ -187,10 +198,23 @@ class _StoreReader:
         keys = (prefix + identifier for identifier in self._keys[kind])
         return read_values(self._client, keys, are_lists=are_lists, max_bytes=self._max_bytes)
 
-    def _break(self, key: bytes, why: object, *, stops_start: bool) -> None:
+    def _break(
+        self, key: bytes, why: object, *, stops_start: bool, is_of_two: bool = False
+    ) -> None:
         self.broken[key] = BrokenEntry(
-            key=name(key), why=one_line(str(why)), stops_start=stops_start
+            key=name(key), why=one_line(str(why)), stops_start=stops_start, is_of_two=is_of_two
         )
+
+    def _fail(
+        self, key: bytes, values: object, error: BrokenEntryError, *, stops_start: bool
+    ) -> None:
+        # Large lists are read in parts, of which nothing is left by now
+        kind = key[len(self._prefix) :].partition(b":")[0]
+        majors = majors_of(kind, values) if isinstance(values, list) else set()
+        self._majors |= majors
+        is_of_two = Major.TWO in majors or isinstance(error, _OfTwoError)
+        why = WRITTEN.get(frozenset(majors), error)
+        self._break(key, why, stops_start=stops_start, is_of_two=is_of_two)
 
     # -- ENTRIES --
 
@@ -198,9 +222,11 @@ class _StoreReader:
         found = {}
         for key, value in self._values(b"currencies", are_lists=False):
             try:
-                found[name(key.rpartition(b":")[2])] = decoding.currency(_only(value)).precision
+                currency = decoding.currency(_only(value))
+                found[name(key.rpartition(b":")[2])] = currency.precision
+                self._majors.add(Major.TWO if currency.code else Major.ONE)
             except BrokenEntryError as e:
-                self._break(key, e, stops_start=False)
+                self._fail(key, value, e, stops_start=False)
         return found | _PRECISIONS
 
     def _read_instruments(self, precision_of: Callable[[str], int]) -> None:
@@ -208,16 +234,22 @@ class _StoreReader:
             try:
                 instrument = decoding.instrument(_only(value))
                 self._instruments[instrument.id] = instrument_terms(
-                    instrument, precision_of, takes_commission=_TAKES_COMMISSION
+                    instrument, precision_of, takes_commission=TAKES_COMMISSION
                 )
+                self._majors.add(Major.ONE)
             except BrokenEntryError as e:
-                self._break(key, e, stops_start=False)
+                self._fail(key, value, e, stops_start=False)
+                if self.broken[key].is_of_two:
+                    self._of_two.add(name(key[len(self._prefix) + len(b"instruments:") :]))
 
     def position(self, values: Iterable[bytes]) -> RestoredPosition:
         return restored_position(values, self._terms)
 
     def _terms(self, instrument_id: str) -> Terms:
         terms = self._instruments.get(instrument_id)
+        if instrument_id in self._of_two:
+            # NautilusTrader takes the map for an instrument
+            raise _OfTwoError(f"NautilusTrader 2.0 wrote its instrument {instrument_id[:80]!r}")
         if terms is None:
             # NautilusTrader logs that and goes on
             raise _LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
@@ -234,9 +266,12 @@ class _StoreReader:
                 self._break(key, value, stops_start=True)
             else:
                 try:
-                    yield fold(value)
+                    folded = fold(value)
                 except BrokenEntryError as e:
-                    self._break(key, e, stops_start=not isinstance(e, _LeftOutError))
+                    self._fail(key, value, e, stops_start=not isinstance(e, _LeftOutError))
+                    continue
+                self._majors.add(Major.ONE)
+                yield folded
 
     def _noted(self, entry: _Entry) -> _Entry:
         self._last_written = max(self._last_written, entry.ts_last)

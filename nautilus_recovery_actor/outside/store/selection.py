@@ -26,7 +26,9 @@ from nautilus_recovery_actor.outside.store.forgetting import Members
 from nautilus_recovery_actor.outside.store.forgetting import Taken
 from nautilus_recovery_actor.outside.store.forgetting import UnknownKeyError
 from nautilus_recovery_actor.outside.store.keys import name
+from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.orders import restored_order
+from nautilus_recovery_actor.outside.store.written_by import written_by
 
 
 _MAPS = (b"index:order_position", b"index:order_client")
@@ -109,6 +111,36 @@ class Selection:
                     self._add_orders(position)
                 elif kind == POSITIONS:
                     self._add_orders(key)
+
+    def add_written_by(self, major: Major) -> None:
+        """Add all that one version of NautilusTrader wrote, so that the other starts without."""
+        gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
+        for entry in written_by(major, self._client, self._namespace, self._max_bytes):
+            self.add_entry(entry.key, entry.why)
+            kind, identifier = forgetting.split(entry.key)
+            gone.setdefault(kind, set()).add(identifier)
+        self.leave_indexes(gone)
+
+    def add_entry(self, key: bytes, why: str, left: tuple[bytes, ...] = ()) -> None:
+        """Add an entry, without what refers to it, and its snapshots, which one version reads."""
+        self._taken.append(self._entry(key, why, left))
+        snapshot = forgetting.snapshot_of(key)
+        if snapshot is not None and self._type(snapshot) != "none":
+            self._taken.append(self._entry(snapshot, "the other version cannot read it"))
+
+    def leave_indexes(self, gone: dict[bytes, set[bytes]], *, stays: bool = False) -> None:
+        """Add what refers to orders and positions that go, or are replaced, by their IDs."""
+        for index, type_ in self._all_indexes().items():
+            full = self.prefix + index
+            if type_ == "set":
+                kind = POSITIONS if forgetting.is_index_of(index, POSITIONS) else ORDERS
+                members = set(self._client.sscan_iter(full, count=_COUNT))
+                if leaving := forgetting.leaving(kind, members, gone[kind]):
+                    self._taken.append(Members(index, leaving, stays))
+            elif type_ == "hash":
+                fields = set(self._client.hscan_iter(full, count=_COUNT))
+                if some := tuple(sorted(one for one in fields if one[0] in gone[ORDERS])):
+                    self._taken.append(Fields(index, some, stays))
 
     # -- ENTRIES --
 

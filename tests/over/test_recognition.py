@@ -1,0 +1,164 @@
+"""
+Which version of NautilusTrader wrote a store: said by `inspect` and `check`, in place of what is
+wrong with each entry.
+"""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from nautilus_recovery_actor import preflight
+from nautilus_recovery_actor.outside.store.majors import Major
+from nautilus_recovery_actor.outside.store.majors import major_of
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from tests.inspect.world import World
+from tests.inspect.world import adapter
+from tests.inspect.world import load
+from tests.over.conftest import Run
+from tests.over.support import store_of_two
+from tests.preflight.nodes import good
+
+
+TRADER = "CHECKED-001"
+ACCOUNT = "accounts:BINANCE-USDT_FUTURES-master"
+
+
+def store_of_one(valkey: EmbeddedValkey, encoding: str = "msgpack") -> None:
+    world = World(3, TRADER, adapter(valkey, TRADER, encoding))
+    world.instruments = world.instruments[:5]
+    world.live(orders=15)
+    world.close(valkey)
+
+
+def inspected(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(run("inspect", "--trader", TRADER, "--json")[1])
+    return found
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_what_2_0_wrote_is_said_to_be_of_2_0(
+    valkey: EmbeddedValkey, run: Run, encoding: str
+) -> None:
+    """One line names the version, and what to do; each entry says the same, not what it lacks."""
+    with valkey.client() as client:
+        store_of_two(client, TRADER, encoding)
+
+    code, out, _ = run("inspect", "--trader", TRADER, columns=200)
+    found = inspected(run)
+
+    assert code == 1
+    assert out.startswith(
+        "The cache of CHECKED-001 was written by NautilusTrader 2.0: 1.x cannot load 6 entries of "
+        "it, and does not start\n"
+    )
+    assert "Start it with NautilusTrader 2.0, as it was last." in out
+    assert found["written_by"] == ["2.0"]
+    assert all(entry["is_of_two"] for entry in found["broken"])
+    assert "msgpack as" not in out
+
+
+def test_1_x_cannot_load_what_2_0_wrote(valkey: EmbeddedValkey) -> None:
+    """The fact behind it: NautilusTrader raises an error."""
+    with valkey.client() as client:
+        store_of_two(client, TRADER)
+    database = adapter(valkey, TRADER)
+    with pytest.raises(TypeError, match="Cannot convert dict to"):
+        load(database)
+    database.close()
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_what_1_x_wrote_is_of_1_x(valkey: EmbeddedValkey, run: Run, encoding: str) -> None:
+    """Orders, positions, accounts and instruments of all kinds."""
+    store_of_one(valkey, encoding)
+
+    assert inspected(run)["written_by"] == ["1.x"]
+    assert "2.0" not in run("inspect", "--trader", TRADER)[1].splitlines()[0]
+
+
+def test_a_start_of_2_0_on_the_store_of_1_x_is_seen(valkey: EmbeddedValkey, run: Run) -> None:
+    """2.0 appends its first account state to those of 1.x, and neither loads the list then."""
+    store_of_one(valkey)
+    with valkey.client() as client:
+        states: Any = client.lrange(f"trader-{TRADER}:accounts:SIM-001", 0, -1)
+        store_of_two(client, "OTHER-001")
+        of_two: Any = client.lindex(f"trader-OTHER-001:{ACCOUNT}", 0)
+        client.rpush(f"trader-{TRADER}:accounts:SIM-001", of_two)
+
+    found = inspected(run)
+
+    assert states
+    assert found["written_by"] == ["1.x", "2.0"]
+    [entry] = [one for one in found["broken"] if one["is_of_two"]]
+    assert entry["key"] == f"trader-{TRADER}:accounts:SIM-001"
+    assert entry["why"] == "NautilusTrader 1.x wrote it, then 2.0"
+    assert entry["stops_start"]
+
+
+def test_check_blocks_a_start_of_1_x_on_what_2_0_wrote(valkey: EmbeddedValkey) -> None:
+    """One finding that names the version, in place of what each entry lacks."""
+    with valkey.client() as client:
+        store_of_two(client, TRADER)
+
+    report = preflight(good(valkey.database_config()))
+
+    found = {finding.code: finding for finding in report.findings}
+    assert report.is_blocked
+    assert found["OTHER_MAJOR"].message == (
+        "NautilusTrader 2.0 has written here: 1.x cannot load 6 entries, "
+        f"trader-{TRADER}:{ACCOUNT}, trader-{TRADER}:instruments:ETHUSDT-PERP.BINANCE, "
+        f"trader-{TRADER}:orders:O-20261129-234837-001-001-1 and 3 more."
+    )
+    assert not {"ENTRY_STOPS_START", "ENTRY_LEFT_OUT"} & found.keys()
+
+
+def test_check_has_nothing_against_what_1_x_wrote(valkey: EmbeddedValkey) -> None:
+    """No finding without a reason."""
+    store_of_one(valkey)
+
+    assert "OTHER_MAJOR" not in preflight(good(valkey.database_config())).codes
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "major"),
+    [
+        (b"currencies", {"precision": 8, "name": "Tether"}, Major.ONE),
+        (b"currencies", {"code": "USDT", "precision": 8}, Major.TWO),
+        (b"currencies", "USDT", Major.TWO),
+        (b"instruments", {"type": "CurrencyPair", "id": "X.Y"}, Major.ONE),
+        (b"instruments", {"CurrencyPair": {"id": "X.Y"}}, Major.TWO),
+        (b"orders", {"type": "OrderFilled"}, Major.ONE),
+        (b"orders", {"Filled": {"type": "OrderFilled"}}, Major.TWO),
+        (b"accounts", {"type": "AccountState"}, Major.ONE),
+        (b"accounts", {"is_reported": True}, Major.TWO),
+        (
+            b"positions",
+            {"type": "OrderFilled", "position_id": "P", "info": {}, "reconciliation": False},
+            Major.ONE,
+        ),
+        (
+            b"positions",
+            {"type": "OrderFilled", "reconciliation": False, "position_id": "P", "info": None},
+            Major.TWO,
+        ),
+        (b"positions", {"type": "OrderFilled"}, None),
+        (b"strategies", {"n": [1, 2]}, Major.TWO),
+        (b"strategies", {"n": "AQI="}, Major.ONE),
+        (b"strategies", {}, None),
+        (b"orders", {"Filled": "else"}, None),
+        (b"orders", {}, None),
+        (b"orders", 5, None),
+        (b"general", {"type": "x"}, None),
+    ],
+)
+def test_a_value_tells_who_wrote_it(kind: bytes, value: object, major: Major | None) -> None:
+    """In msgpack as in JSON; what tells nothing is not guessed at."""
+    assert major_of(kind, msgspec.msgpack.encode(value)) is major
+    assert major_of(kind, msgspec.json.encode(value)) is major
+
+
+def test_rubbish_was_written_by_nobody() -> None:
+    """No error, whatever is stored."""
+    assert major_of(b"orders", b"\x93\xff{") is None
+    assert major_of(b"orders", b"") is None
