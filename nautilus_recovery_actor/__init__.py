@@ -35,7 +35,7 @@ __version__ = "0.1.0"
 # Imported eagerly: a message bus streams the message types that were registered when it was made.
 # Without NautilusTrader the names of the core are all there is.
 if _find_spec("nautilus_trader") is not None:
-    from nautilus_recovery_actor.node.commands import OperatorCommand
+    from nautilus_recovery_actor.link.command import OperatorCommand
     from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
     from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
     from nautilus_recovery_actor.node.halt import halt_until_recovered

@@ -13,7 +13,8 @@ PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 # Each folder with what it may import of the package, itself included, and of what is not the
 # standard library. None imports what stands below it.
 CORE = {"core"}
-NODE = CORE | {"signals.py", "node"}
+LINK = CORE | {"link"}
+NODE = LINK | {"signals.py", "node"}
 OUTSIDE = NODE | {"outside"}
 SUPERVISED = OUTSIDE | {"supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
@@ -21,6 +22,8 @@ SERVE = {"apprise", "jinja2", "markupsafe", "prometheus_client", "starlette", "u
 ROOMS = {
     "core": (CORE, {"msgspec"}),
     "signals.py": (set(), {"blinker"}),
+    # What is the same on each host, and so free of NautilusTrader
+    "link": (LINK, {"msgspec", "redis"}),
     "node": (NODE, NATIVE | {"pandas", "pyarrow", "redis"}),
     "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
     # It runs a node, and looks at its server before: the one room that does both
