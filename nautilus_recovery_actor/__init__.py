@@ -32,9 +32,17 @@ from nautilus_recovery_actor.core.report import StrategyRecovery
 
 __version__ = "0.1.0"
 
+
+def _has(module: str) -> bool:
+    try:
+        return _find_spec(module) is not None
+    except ModuleNotFoundError:  # What it would be in is not there either
+        return False
+
+
 # Imported eagerly: a message bus streams the message types that were registered when it was made.
-# Without NautilusTrader the names of the core are all there is.
-if _find_spec("nautilus_trader") is not None:
+# Without a NautilusTrader that has these modules the names of the core are all there is.
+if _has("nautilus_trader.common.actor"):
     from nautilus_recovery_actor.link.command import OperatorCommand
     from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
     from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
@@ -58,8 +66,10 @@ else:
 
     def __getattr__(name: str) -> object:
         if name in __all__:
+            version = " 1.x" if _has("nautilus_trader") else ""
+            pin = "'nautilus_trader<2'" if version else "nautilus_trader"
             raise ImportError(
-                f"{__name__}.{name} requires NautilusTrader: pip install nautilus_trader"
+                f"{__name__}.{name} requires NautilusTrader{version}: pip install {pin}"
             )
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
