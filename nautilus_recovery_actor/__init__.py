@@ -63,9 +63,13 @@ if _has("nautilus_trader.common.actor"):
     from nautilus_recovery_actor.outside.checks.preflight import preflight
     from nautilus_recovery_actor.supervised.run import run_supervised
 else:
+    if _has("nautilus_trader.live"):
+        from nautilus_recovery_actor import node2 as _node2
+
+        globals().update({name: getattr(_node2, name) for name in _node2.__all__})
 
     def __getattr__(name: str) -> object:
-        if name in __all__:
+        if name in _names_of_1:
             version = " 1.x" if _has("nautilus_trader") else ""
             pin = "'nautilus_trader<2'" if version else "nautilus_trader"
             raise ImportError(
@@ -119,3 +123,8 @@ __all__ = [
     "run_supervised",
     "signals",
 ]
+_names_of_1 = frozenset(__all__)
+if "RecoveryMonitorActor" not in globals():  # Those of the host that is there, and of the core
+    __all__[:] = sorted(name for name in globals() if name in _names_of_1)
+    if "_node2" in globals():
+        __all__[:] = sorted({*__all__, *_node2.__all__})

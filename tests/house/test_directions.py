@@ -15,6 +15,8 @@ PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 CORE = {"core"}
 LINK = CORE | {"link"}
 NODE = LINK | {"signals.py", "node"}
+HOST = LINK | {"signals.py", "host"}
+NODE2 = HOST | {"node2"}
 OUTSIDE = NODE | {"outside"}
 SUPERVISED = OUTSIDE | {"supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
@@ -24,6 +26,8 @@ ROOMS = {
     "signals.py": (set(), {"blinker"}),
     # What is the same on each host, and so free of NautilusTrader
     "link": (LINK, {"msgspec", "redis"}),
+    "host": (HOST, {"msgspec"}),
+    "node2": (NODE2, NATIVE),
     "node": (NODE, NATIVE | {"pandas", "pyarrow", "redis"}),
     "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
     # It runs a node, and looks at its server before: the one room that does both
@@ -35,7 +39,7 @@ ROOMS = {
         OUTSIDE | {NAME, "testkit", "demo", "serve", "console"},
         NATIVE | {"redis", "rich"},
     ),
-    "__init__.py": (SUPERVISED, set()),
+    "__init__.py": (SUPERVISED | {"node2"}, set()),
     "__main__.py": ({"console"}, set()),
 }
 

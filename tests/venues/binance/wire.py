@@ -107,6 +107,7 @@ def position_risk(symbol: str, position: Position, price: Decimal) -> Json:
         "entryPrice": f"{position.entry:f}" if position.qty else "0.0",
         "breakEvenPrice": "0.0",
         "markPrice": str(price),
+        "leverage": "20",  # Of version 2, which NautilusTrader 2.0 asks for
         "unRealizedProfit": str(position.qty * (price - position.entry)),
         "liquidationPrice": "0",
         "isolatedMargin": "0",
