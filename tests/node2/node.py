@@ -15,6 +15,7 @@ from nautilus_trader.common import LoggerConfig
 from nautilus_trader.infrastructure import RedisCacheConfig
 from nautilus_trader.live import LiveNode
 from nautilus_trader.live import LiveNodeBuilder
+from nautilus_trader.live import LiveRiskEngineConfig
 from nautilus_trader.model import AccountId
 from nautilus_trader.model import InstrumentId
 from nautilus_trader.model import StrategyId
@@ -31,6 +32,7 @@ from nautilus_recovery_actor import with_recovery
 from nautilus_recovery_actor.testkit import emit
 from tests.node2.trial import INSTRUMENT
 from tests.node2.trial import trial
+from tests.node2.ways import ways
 
 
 ACCOUNT = "BINANCE-001"
@@ -62,6 +64,8 @@ def builder(
         .with_timeout_disconnection_secs(1)
         .with_delay_post_stop_secs(0)
         .with_delay_shutdown_secs(0)
+        # No market data come, and without a price it denies every market order
+        .with_risk_engine_config(LiveRiskEngineConfig(bypass=True))
     )
     execution = BinanceExecutionClientConfig(
         account_id=AccountId(ACCOUNT), use_ws_trading=False, **venue
@@ -88,6 +92,7 @@ def run(
     trader_id: str = "TWO-001",
     *,
     is_monitored: bool = True,
+    way: str = "",
     settings: dict[str, Any] | None = None,
 ) -> None:
     """Run a node with the trial strategy until it is stopped."""
@@ -98,7 +103,8 @@ def run(
         monitor = add_recovery_monitor(node, config)
         emit("registered")
     signals.recovery_failed.connect(_on_failed)
-    node.add_strategy(trial(RecoverableStrategy if is_monitored else Strategy)(strategy_config()))
+    kind = trial(RecoverableStrategy if is_monitored else Strategy)
+    node.add_strategy((ways(kind)[way] if way else kind)(strategy_config()))
     try:
         if is_monitored:
             run_node(node)
@@ -113,6 +119,13 @@ def run(
             open=[str(one.client_order_id) for one in node.cache.orders_open()],
             phase=str(monitor.phase) if is_monitored else "",
         )
+
+
+def unmonitored(venue_port: int, redis_port: int, trader_id: str = "TWO-001") -> None:
+    """Run a recoverable strategy on a node that has no monitor."""
+    node = builder(venue_port, redis_port, trader_id).build()
+    node.add_strategy(trial()(strategy_config()))
+    node.run()
 
 
 def _on_failed(_: Any, event: Any) -> None:

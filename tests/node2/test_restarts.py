@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.node2.support import OTHER
 from tests.node2.support import SYMBOL
 from tests.node2.support import Bench
 from tests.venues.binance.control import FakeBinance
@@ -52,7 +51,7 @@ SCENES = {
         lambda venue, ids: venue.cancel(ids[1]), "1.0", "DEGRADED", ("ORDER_NOT_AT_VENUE",)
     ),
     "all gone": Scene(
-        lambda venue, _: venue.reset(SYMBOL, OTHER),
+        lambda venue, ids: (venue.cancel(ids[1]), elsewhere(venue, "SELL", "1")),
         "1.0",
         "DEGRADED",
         ("ORDER_NOT_AT_VENUE", "POSITION_NOT_AT_VENUE"),
@@ -107,8 +106,8 @@ def test_a_native_restart_says_that_all_is_well(bench: Bench, name: str) -> None
     state = bench.venue.state()
     at_venue = float(state["positions"].get(SYMBOL, {"qty": "0"})["qty"])
     open_ = {one["clientOrderId"] for one in state["orders"] if one["status"] in OPEN}
-    is_right = float(scene.native) == at_venue and (ids[1] in held["open"]) == (ids[1] in open_)
-    assert is_right is (name not in WRONG), (held, at_venue, open_, ids)
+    is_right = float(scene.native) == at_venue and len(held["open"]) == len(open_)
+    assert is_right is (name not in WRONG), (held, at_venue, open_)
 
 
 @pytest.mark.parametrize("how", ["hang", "400"])
