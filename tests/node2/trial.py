@@ -34,7 +34,7 @@ def trial(base: Any = RecoverableStrategy) -> Any:  # noqa: C901  It is one clas
             self.filled = 0
             self.instrument = InstrumentId.from_str(INSTRUMENT)
             if base is RecoverableStrategy:
-                self.submit_order(self.limit("0.100", "80.00"))  # Denied: nothing is proven yet
+                self.submit_order(self.limit("0.200", "80.00"))  # Denied: nothing is proven yet
             else:
                 self.on_trading_enabled()
 
@@ -48,7 +48,7 @@ def trial(base: Any = RecoverableStrategy) -> Any:  # noqa: C901  It is one clas
             is_new = not self.cache.positions_open()
             emit("enabled", is_new=is_new)
             for qty, px in (
-                ((HELD, "101.00"), (RESTING, "90.00")) if is_new else (("0.100", "81.00"),)
+                ((HELD, "101.00"), (RESTING, "90.00")) if is_new else (("0.200", "81.00"),)
             ):
                 self.submit_order(self.limit(qty, px))
 

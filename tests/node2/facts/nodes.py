@@ -3,7 +3,6 @@ Nodes that show a fact, each run in a process of its own.
 """
 
 import threading
-from collections.abc import Callable
 from typing import Any
 from typing import Self
 
@@ -57,8 +56,6 @@ class Eye(DataActor):
 class Sender(Strategy):
     """Sends a limit order which fills, and whatever `then` does with it."""
 
-    then: Callable[["Sender"], None] | None = None
-
     def on_start(self) -> None:
         emit("seen", where="strategy started", thread=threading.current_thread().name)
         self.instrument = InstrumentId.from_str(INSTRUMENT)
@@ -79,8 +76,10 @@ class Sender(Strategy):
 
     def on_position_opened(self, event: Any) -> None:
         emit("filled")
-        if self.then is not None:
-            self.then()
+        self.then()
+
+    def then(self) -> None:
+        """Do what is to be seen."""
 
 
 class Overriding(Sender):
