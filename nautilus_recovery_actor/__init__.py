@@ -3,6 +3,7 @@ Proof that a NautilusTrader node has recovered, before any of its strategies tra
 """
 
 from importlib.util import find_spec as _find_spec
+from typing import Any as _Any
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import wording as narrate
@@ -68,7 +69,7 @@ else:
 
         globals().update({name: getattr(_node2, name) for name in _node2.__all__})
 
-    def __getattr__(name: str) -> object:
+    def __getattr__(name: str) -> _Any:
         if name in _names_of_1:
             version = " 1.x" if _has("nautilus_trader") else ""
             pin = "'nautilus_trader<2'" if version else "nautilus_trader"

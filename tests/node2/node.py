@@ -43,7 +43,11 @@ def database(redis_port: int) -> RedisCacheConfig:
 
 
 def builder(
-    venue_port: int, redis_port: int, trader_id: str, level: str = "WARN"
+    venue_port: int,
+    redis_port: int,
+    trader_id: str,
+    level: str = "WARN",
+    reconciliation_secs: int = 2,
 ) -> LiveNodeBuilder:
     """Return the builder of a node, without what this package adds but its cache and bus."""
     address = f"127.0.0.1:{venue_port}"
@@ -55,11 +59,11 @@ def builder(
         "api_secret": "secret",
         "instrument_provider": BinanceInstrumentProviderConfig(load_all=True),
     }
-    made = (
+    made: Any = (
         LiveNode.builder("two", TraderId(trader_id), Environment.LIVE)
         .with_logging(LoggerConfig.from_spec(f"stdout={level}"))
         .with_timeout_connection(5)
-        .with_timeout_reconciliation(2)
+        .with_timeout_reconciliation(reconciliation_secs)
         .with_timeout_portfolio(2)
         .with_timeout_disconnection_secs(1)
         .with_delay_post_stop_secs(0)
@@ -103,8 +107,10 @@ def run(
         monitor = add_recovery_monitor(node, config)
         emit("registered")
     signals.recovery_failed.connect(_on_failed)
-    kind = trial(RecoverableStrategy if is_monitored else Strategy)
-    node.add_strategy((ways(kind)[way] if way else kind)(strategy_config()))
+    kind: Any = trial(RecoverableStrategy if is_monitored else Strategy)
+    if way:
+        kind = ways(kind)[way]
+    node.add_strategy(kind(strategy_config()))
     try:
         if is_monitored:
             run_node(node)

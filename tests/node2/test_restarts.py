@@ -27,6 +27,11 @@ def elsewhere(venue: FakeBinance, side: str, qty: str) -> None:
     venue.place(symbol=SYMBOL, side=side, type="LIMIT", price=px, quantity=qty)
 
 
+def all_gone(venue: FakeBinance, resting: str) -> None:
+    venue.cancel(resting)
+    elsewhere(venue, "SELL", "1")
+
+
 SCENES = {
     "quiet": Scene(lambda *_: None, "1.0", "CLEAN"),
     "filled in part": Scene(
@@ -51,7 +56,7 @@ SCENES = {
         lambda venue, ids: venue.cancel(ids[1]), "1.0", "DEGRADED", ("ORDER_NOT_AT_VENUE",)
     ),
     "all gone": Scene(
-        lambda venue, ids: (venue.cancel(ids[1]), elsewhere(venue, "SELL", "1")),
+        lambda venue, ids: all_gone(venue, ids[1]),
         "1.0",
         "DEGRADED",
         ("ORDER_NOT_AT_VENUE", "POSITION_NOT_AT_VENUE"),

@@ -27,7 +27,7 @@ def trial(base: Any = RecoverableStrategy) -> Any:  # noqa: C901  It is one clas
     Return the strategy on a base, which may be NautilusTrader's own.
     """
 
-    class Trial(base):  # type: ignore[misc]
+    class Trial(base):
         """Buys once, leaves a limit order, and goes on from there after a restart."""
 
         def on_start(self) -> None:

@@ -16,7 +16,7 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
     Return the strategies, by what they do once their recovery has completed with a position.
     """
 
-    class Way(trial):  # type: ignore[misc]
+    class Way(trial):
         def on_trading_enabled(self) -> None:
             if self.cache.positions_open():
                 self.leave()
@@ -69,7 +69,7 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
             self.sell("1.500", reduce_only=False)
             self.sell("1.500", reduce_only=True)
 
-    class Saving(trial):  # type: ignore[misc]
+    class Saving(trial):
         """Sends nothing before what it knows of it is stored."""
 
         def on_trading_enabled(self) -> None:
