@@ -42,6 +42,10 @@ from nautilus_recovery_actor.node2.config import RecoveryMonitorConfig
 # The monitors of this process, by trader: nobody else's messages move a gate
 MONITORS: dict[str, "RecoveryMonitor"] = {}
 _TICK_NS = 50_000_000
+_LIMITS = (
+    "On NautilusTrader 2.0 the report of the start is the only answer of a venue: nothing confirms, "
+    "corrects or repairs it, and cancels always pass (see docs/nautilus-2.md)"
+)
 
 
 class RecoveryMonitor(DataActor):
@@ -92,6 +96,7 @@ class RecoveryMonitor(DataActor):
 
     def begin(self) -> None:
         """Have the alert fire that comes after the cache was loaded and before it is reconciled."""
+        self.log.warning(_LIMITS)
         self.ts_registered = self.clock.timestamp_ns()
         at = self.ts_registered + 1
         self.clock.set_time_alert_ns("RECOVERY-BEFORE", at, self._on_loaded, allow_past=True)
@@ -137,9 +142,12 @@ class RecoveryMonitor(DataActor):
         with decisions.guarded("taking what came"):
             for _ in range(self.wire.inbox.qsize()):
                 self._take(*self.wire.inbox.get())
-            if decisions.recovery.is_starting and decisions.recovery.is_trader_running:
-                decisions.decide(TraderStarted(*decisions.moment()))
             now, wake_at = self.clock.timestamp_ns(), decisions.recovery.wake_at
+            if decisions.recovery.is_starting and decisions.recovery.is_trader_running:
+                # Nothing can be judged before all of the start has come
+                late = now - self.bus.ts_mark > self._rules.timing.verify
+                if self.bus.is_marked or late:
+                    decisions.decide(TraderStarted(*decisions.moment()))
             if wake_at is not None and wake_at <= now:
                 decisions.decide(Woke(*decisions.moment()))
             decisions.beat_if_due(now)
@@ -226,7 +234,8 @@ class RecoveryMonitor(DataActor):
         for name in {order.client_order_id for report in reports for order in report.orders}:
             if name and (order := cache.order(ClientOrderId(name))) is not None:
                 orders[name] = order
-        live = tuple(reading.own_order(cache, one, ts) for one in alive.values())
+        read = {name: reading.cached_order(one, ts) for name, one in orders.items()}
+        live = tuple(reading.own_order(cache, alive[name], ts, read[name]) for name in alive)
         after, accounts = self._positions(), self.known()
         found = {one.instrument_id for one in after} | {one.instrument_id for one in live}
         for report in reports:
@@ -248,7 +257,7 @@ class RecoveryMonitor(DataActor):
             before=self._before,
             after=after,
             claims=self.claims,
-            orders=tuple(reading.cached_order(one, ts) for one in orders.values()),
+            orders=tuple(read.values()),
             live_orders=live,
             reports=reports,
             events=len(bus.flagged),

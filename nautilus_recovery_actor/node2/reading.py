@@ -96,23 +96,27 @@ def is_placed_here(order: Any) -> bool:
     return not (following and getattr(following[0], "reconciliation", False))
 
 
-def own_order(cache: Cache, order: Any, ts_registered: int) -> OwnOrder:
-    """Return an order as it may close a position."""
+def own_order(
+    cache: Cache, order: Any, ts_registered: int, known: CachedOrder | None = None
+) -> OwnOrder:
+    """Return an order as it may close a position, from what was `known` of it already."""
+    known = known or cached_order(order, ts_registered)
+    kind, is_quote_quantity = order.order_type.name, order.is_quote_quantity
     return OwnOrder(
-        client_order_id=str(order.client_order_id),
-        leaves=signed(order.leaves_qty, order.side == OrderSide.BUY),
-        status=order.status.name,
-        kind=order.order_type.name,
+        client_order_id=known.client_order_id,
+        leaves=signed(order.leaves_qty, known.side == "BUY"),
+        status=known.status,
+        kind=kind,
         strategy_id=str(order.strategy_id),
         is_reduce_only=order.is_reduce_only,
-        is_triggered=Decimal(str(order.filled_qty)) > 0,
-        is_dormant=order.is_quote_quantity or "TRAILING" in order.order_type.name,
-        is_quote_quantity=order.is_quote_quantity,
-        is_new=order.ts_init >= ts_registered,
-        account_id=_text(order.account_id),
+        is_triggered=bool(known.filled_qty),
+        is_dormant=is_quote_quantity or "TRAILING" in kind,
+        is_quote_quantity=is_quote_quantity,
+        is_new=known.ts_init > 0,
+        account_id=known.account_id,
         position_id=_text(cache.position_id(order.client_order_id)),
         is_child=order.parent_order_id is not None,
-        instrument_id=str(order.instrument_id),
+        instrument_id=known.instrument_id,
     )
 
 
