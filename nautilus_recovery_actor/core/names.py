@@ -100,15 +100,6 @@ ORDER_EVENTS = "events.order."
 POSITION_EVENTS = "events.position."
 EXECUTION_REPORTS = "reports.execution."
 RISK_EVENTS = "events.risk"
-# On 2.0: where the bus of a trader writes to, what venues report before it is reconciled, and what
-# the monitor sends after all of that
-BUS_STREAM = "stream"
-RAW_REPORTS = "reconciliation.raw."
-# Where nobody writes: a bus that listens to no stream publishes none of these (seen on rc7)
-SILENT_STREAM = "recovery.silence"
-PORTFOLIO_EVENTS = "events.portfolio."
-MARK = "RECOVERYMARK"
-MARK_TOPIC = "data.SignalRecoverymark"
 SHUTDOWN = "commands.system.shutdown"
 
 

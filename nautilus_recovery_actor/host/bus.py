@@ -15,6 +15,8 @@ from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.host import told
+from nautilus_recovery_actor.link.stream import MARK_TOPIC
+from nautilus_recovery_actor.link.stream import RAW_REPORTS
 from nautilus_recovery_actor.link.stream import Entry
 
 
@@ -52,10 +54,10 @@ class Bus:
         """Take what came, and return the accounts about which it has to be judged."""
         concerned: set[str] = set()
         for topic, payload in entries:
-            if topic == names.MARK_TOPIC:
+            if topic == MARK_TOPIC:
                 self.is_marked, self._seen_events = True, len(self.flagged)
                 concerned |= known()
-            elif topic.startswith(names.RAW_REPORTS):
+            elif topic.startswith(RAW_REPORTS):
                 concerned |= self._on_report(payload)
             elif topic.startswith(names.ORDER_EVENTS):
                 concerned |= self._on_event(next(iter(payload.values())))

@@ -16,10 +16,20 @@ from nautilus_recovery_actor.link.log import Log
 from nautilus_recovery_actor.link.server import Server
 
 
+# Where the bus of a trader writes to, what venues report before it is reconciled, and what
+# the monitor sends after all of that
+BUS_STREAM = "stream"
+RAW_REPORTS = "reconciliation.raw."
+# Where nobody writes: a bus that listens to no stream publishes none of these (seen on rc7)
+SILENT_STREAM = "recovery.silence"
+PORTFOLIO_EVENTS = "events.portfolio."
+MARK = "RECOVERYMARK"
+MARK_TOPIC = "data.SignalRecoverymark"
+
 _WAIT_SECS = 5
 _PAUSE_SECS = 0.25
 _AT_ONCE = 2_000
-_WANTED = (names.RAW_REPORTS, names.ORDER_EVENTS, names.ACCOUNT_EVENTS, names.PORTFOLIO_EVENTS)
+_WANTED = (RAW_REPORTS, names.ORDER_EVENTS, names.ACCOUNT_EVENTS, PORTFOLIO_EVENTS)
 _LAST = """
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 return last[1] and last[1][1] or '0-0'
@@ -47,8 +57,8 @@ class Stream:
         self._server = server
         self._log = log
         self._take = take
-        self._key = server.namespace.own_key(names.BUS_STREAM)
-        self._last: bytes | str = server.ask_now(_LAST, (names.BUS_STREAM,))
+        self._key = server.namespace.own_key(BUS_STREAM)
+        self._last: bytes | str = server.ask_now(_LAST, (BUS_STREAM,))
 
     async def read(self) -> None:
         """Read from now on, whatever happens to the server."""
@@ -80,7 +90,7 @@ class Stream:
             if topic.startswith(_WANTED):
                 decode = _DECODERS[fields[b"encoding"].lower()]
                 read.append(Entry(topic, decode(fields[b"payload"])))
-            elif topic == names.MARK_TOPIC:
+            elif topic == MARK_TOPIC:
                 read.append(Entry(topic, None))
         if read:
             self._take(read)

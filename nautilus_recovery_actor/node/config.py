@@ -13,9 +13,9 @@ from nautilus_trader.config import StrategyConfig
 from nautilus_recovery_actor.core.enums import Correction
 from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
-from nautilus_recovery_actor.core.policy import parse_severities
 from nautilus_recovery_actor.core.proving import Pace
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.host.severities import parse_severities
 from nautilus_recovery_actor.node.evidence.questions import Limits
 
 

@@ -16,11 +16,11 @@ from nautilus_trader.infrastructure import RedisMessageBusFactory
 from nautilus_trader.live import LiveNodeBuilder
 
 from nautilus_recovery_actor.core.epoch import Timing
-from nautilus_recovery_actor.core.names import BUS_STREAM
-from nautilus_recovery_actor.core.names import SILENT_STREAM
 from nautilus_recovery_actor.core.policy import Policy
-from nautilus_recovery_actor.core.policy import parse_severities
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.host.severities import parse_severities
+from nautilus_recovery_actor.link.stream import BUS_STREAM
+from nautilus_recovery_actor.link.stream import SILENT_STREAM
 
 
 _DATABASE = ("host", "port", "username", "password", "ssl")

@@ -15,7 +15,6 @@ from nautilus_trader.model import InstrumentId
 from nautilus_trader.model import VenueOrderId
 
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Stopped
@@ -35,6 +34,7 @@ from nautilus_recovery_actor.host.wire import Wire
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.stream import MARK
 from nautilus_recovery_actor.node2 import reading
 from nautilus_recovery_actor.node2.config import RecoveryMonitorConfig
 
@@ -43,8 +43,8 @@ from nautilus_recovery_actor.node2.config import RecoveryMonitorConfig
 MONITORS: dict[str, "RecoveryMonitor"] = {}
 _TICK_NS = 50_000_000
 _LIMITS = (
-    "On NautilusTrader 2.0 the report of the start is the only answer of a venue: nothing confirms, "
-    "corrects or repairs it, and cancels always pass (see docs/nautilus-2.md)"
+    "On NautilusTrader 2.0 the report of the start is the only answer of a venue: nothing confirms "
+    "or corrects it, nothing is repaired, and cancels always pass (see docs/nautilus-2.md)"
 )
 
 
@@ -116,7 +116,7 @@ class RecoveryMonitor(DataActor):
         """Mark on the bus where the reconciliation ends."""
         with self.decisions.guarded("starting"):
             self.bus.ts_mark = self.clock.timestamp_ns()
-            self.publish_signal(names.MARK, "1")
+            self.publish_signal(MARK, "1")
             self.decisions.decide(happened.TraderRuns(*self.decisions.moment()))
 
     def on_stop(self) -> None:

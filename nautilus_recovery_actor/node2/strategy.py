@@ -1,5 +1,5 @@
 """
-The strategy on NautilusTrader 2.0 that sends no order before its node has recovered.
+The strategy on NautilusTrader 2.0 (long: all that has to be overridden is in one place).
 """
 
 from collections.abc import Callable
@@ -352,7 +352,7 @@ class RecoverableStrategy(Strategy):
                 send()
             else:
                 for order in orders:
-                    self._deny(order, "RECOVERY_CHECKPOINT: no checkpoint was stored in time")
+                    self._deny(order, "RECOVERY_CHECKPOINT_NOT_STORED: not within a second")
         if self._parts.waiting.is_over:
             self.clock.cancel_timer("RECOVERY-WAITING")
 

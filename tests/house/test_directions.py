@@ -14,8 +14,8 @@ PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 # standard library. None imports what stands below it.
 CORE = {"core"}
 LINK = CORE | {"link"}
-NODE = LINK | {"signals.py", "node"}
 HOST = LINK | {"signals.py", "host"}
+NODE = HOST | {"node"}
 NODE2 = HOST | {"node2"}
 OUTSIDE = NODE | {"outside"}
 SUPERVISED = OUTSIDE | {"supervised"}
