@@ -28,6 +28,7 @@ from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.host.bus import Bus
 from nautilus_recovery_actor.host.bus import Origin
+from nautilus_recovery_actor.host.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.host.decisions import Decisions
 from nautilus_recovery_actor.host.messages import RecoveryMessage
 from nautilus_recovery_actor.host.wire import Wire
@@ -36,7 +37,6 @@ from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.link.stream import MARK
 from nautilus_recovery_actor.node2 import reading
-from nautilus_recovery_actor.node2.config import RecoveryMonitorConfig
 
 
 # The monitors of this process, by trader: nobody else's messages move a gate

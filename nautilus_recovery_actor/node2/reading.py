@@ -81,10 +81,11 @@ def cached_order(order: Any, ts_registered: int) -> CachedOrder:
         side=order.side.name,
         qty=None if order.is_quote_quantity else _decimal(order.quantity),
         filled_qty=_decimal(order.filled_qty),
-        px=_decimal(order.price) if order.has_price else None,
-        trigger_px=_decimal(order.trigger_price)
-        if order.has_trigger_price and "TRAILING" not in order.order_type.name
-        else None,
+        # Orders of some kinds do not have these attributes at all
+        px=_decimal(getattr(order, "price", None)),
+        trigger_px=None
+        if "TRAILING" in order.order_type.name
+        else _decimal(getattr(order, "trigger_price", None)),
         ts_filled=ts_filled,
     )
 

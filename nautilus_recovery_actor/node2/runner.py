@@ -4,7 +4,7 @@ Adds the monitor to a node, and runs it so that a start that raises is a recover
 
 from nautilus_trader.live import LiveNode
 
-from nautilus_recovery_actor.node2.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.host.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.node2.monitor import MONITORS
 from nautilus_recovery_actor.node2.monitor import RecoveryMonitor
 

@@ -7,12 +7,24 @@ import time
 from typing import Any
 
 import pytest
+from nautilus_trader import model
 from nautilus_trader.common import Clock
 
 from tests.node2.support import TRADER
 from tests.node2.support import Bench
 
 
+ORDERS = [
+    model.LimitIfTouchedOrder,
+    model.LimitOrder,
+    model.MarketIfTouchedOrder,
+    model.MarketOrder,
+    model.MarketToLimitOrder,
+    model.StopLimitOrder,
+    model.StopMarketOrder,
+    model.TrailingStopLimitOrder,
+    model.TrailingStopMarketOrder,
+]
 TARGET = "tests.node2.facts.nodes:run"
 
 
@@ -113,3 +125,16 @@ def test_only_a_simulated_clock_can_be_set(bench: Bench) -> None:
     clock.set_time(clock.timestamp_ns() + 1)
     with bench.node(target=TARGET) as node:
         node.wait_for("clock")
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_each_kind_of_order_has_what_is_read_of_it(kind: type) -> None:
+    """
+    All but its prices, which some kinds do not have at all.
+    """
+    names = (
+        "account_id client_order_id events filled_qty init_event instrument_id is_active_local "
+        "is_open is_quote_quantity is_reduce_only leaves_qty order_type parent_order_id quantity "
+        "side status strategy_id tags ts_init ts_last venue_order_id"
+    )
+    assert [name for name in names.split() if not hasattr(kind, name)] == []

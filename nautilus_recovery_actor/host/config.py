@@ -1,5 +1,5 @@
 """
-The configuration of the monitor on NautilusTrader 2.0, and the preset of its node.
+The configuration of the monitor on a host without an event loop.
 """
 
 from decimal import Decimal
@@ -7,23 +7,11 @@ from typing import Any
 from typing import Literal
 
 import msgspec
-from nautilus_trader.common import CacheConfig
-from nautilus_trader.common import MessageBusConfig
-from nautilus_trader.common import SerializationEncoding
-from nautilus_trader.infrastructure import RedisCacheConfig
-from nautilus_trader.infrastructure import RedisMessageBusConfig
-from nautilus_trader.infrastructure import RedisMessageBusFactory
-from nautilus_trader.live import LiveNodeBuilder
 
 from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.host.severities import parse_severities
-from nautilus_recovery_actor.link.stream import BUS_STREAM
-from nautilus_recovery_actor.link.stream import SILENT_STREAM
-
-
-_DATABASE = ("host", "port", "username", "password", "ssl")
 
 
 class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,40 +76,3 @@ class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
             reopens_on_mass_status=self.reopen_on_mass_status,
             shuts_down=self.on_failure == "shutdown" and not self.shadow,
         )
-
-
-def with_recovery(
-    builder: LiveNodeBuilder, database: RedisCacheConfig, **cache: Any
-) -> LiveNodeBuilder:
-    """
-    Return a node's builder with a cache in Redis that loses no write to a buffer, and a message bus
-    there, in which the monitor reads what venues report before it is reconciled.
-
-    Parameters
-    ----------
-    builder : LiveNodeBuilder
-        The builder of the node.
-    database : RedisCacheConfig
-        The server, the same as in the `RecoveryMonitorConfig`.
-    **cache : Any
-        Further fields of the `CacheConfig`.
-
-    """
-    bus = RedisMessageBusConfig(**{name: getattr(database, name) for name in _DATABASE})
-    json = SerializationEncoding.JSON
-    return (
-        builder.with_cache_config(CacheConfig(**{"encoding": json, **cache}))
-        .with_cache_database_factory(database)
-        .with_msgbus_config(
-            MessageBusConfig(
-                encoding=json,
-                use_trader_prefix=True,
-                use_trader_id=True,
-                streams_prefix=BUS_STREAM,
-                stream_per_topic=False,
-                external_streams=[SILENT_STREAM],
-                autotrim_mins=60,
-            )
-        )
-        .with_external_msgbus_factory(RedisMessageBusFactory(bus))
-    )
