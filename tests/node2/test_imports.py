@@ -74,13 +74,14 @@ def test_a_name_of_the_other_host_says_what_to_install() -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["status", "history", "watch"])
+@pytest.mark.parametrize("command", ["status", "history", "watch", "traders"])
 def test_a_command_that_looks_at_redis_runs(installed: Path, command: str) -> None:
     """
     Here it finds no server, and says so.
     """
     code = "from nautilus_recovery_cli import main; sys.exit(main())"
-    done = run(code, command, "--trader", "X-1", *NOWHERE, home=installed)
+    trader = () if command == "traders" else ("--trader", "X-1")
+    done = run(code, command, *trader, *NOWHERE, home=installed)
     assert done.stderr.startswith("Redis at 127.0.0.1:1 cannot be used")
     assert "Traceback" not in done.stderr
 

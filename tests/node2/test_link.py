@@ -102,3 +102,15 @@ def test_a_trade_of_somebody_else_opens_an_epoch(bench: Bench, is_held: bool) ->
         assert (second["trigger"], second["outcome"]) == ("mass_status", "ADJUSTED")
         assert second["fills"] == ["EXTERNAL 0.500"]
         node.wait_for(lambda _: len(node.all("enabled")) == 2)
+
+
+def test_an_order_of_somebody_else_opens_an_epoch(bench: Bench) -> None:
+    """
+    It rests, so that nothing but the venue's report tells of it.
+    """
+    with bench.node() as node:
+        node.wait_for("filled")
+        bench.venue.place(symbol=SYMBOL, side="BUY", type="LIMIT", price="70", quantity="0.5")
+        second = node.wait_for(lambda one: one.get("epoch") == 2)
+        assert (second["trigger"], second["outcome"]) == ("mass_status", "ADJUSTED")
+        node.wait_for(lambda _: len(node.all("enabled")) == 2)
