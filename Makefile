@@ -18,7 +18,7 @@ JOBS ?= 5
 TESTS ?= -m 'not long'
 NAUTILUS ?= nautilus_trader
 
-.PHONY: help demo docs pages test lint types bench ratios crashtest restarts walk fuzz mutation matrix clean
+.PHONY: help demo docs pages test lint types bench ratios crashtest restarts walk fuzz mutation matrix two clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -70,6 +70,9 @@ mutation: $(BIN)/.mutation ## Measure how many mutants of the core its tests kil
 
 matrix: ## Run all tests on the oldest and the newest supported pair of versions
 	.ci/matrix
+
+two: ## Run the tests on NautilusTrader 2.0, as far as there is a Python 3.13
+	.ci/two
 
 clean: ## Remove all that was made
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist mutants site

@@ -32,7 +32,7 @@ from nautilus_recovery_actor.core.report import AccountRecovery
 from nautilus_recovery_actor.core.report import PositionChange
 from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 
 

@@ -15,10 +15,10 @@ from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor.core.names import RISK_ENGINE_EXECUTE
 from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.server import Server
-from nautilus_recovery_actor.node.link.writes import Place
-from nautilus_recovery_actor.node.link.writes import Writes
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.writes import Place
+from nautilus_recovery_actor.link.writes import Writes
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 
 

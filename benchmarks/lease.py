@@ -13,9 +13,9 @@ from nautilus_trader.common.component import Logger
 
 from benchmarks.measure import Figure
 from benchmarks.measure import elapsed
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.lease import LeaseKeeper
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.lease import LeaseKeeper
+from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 
 

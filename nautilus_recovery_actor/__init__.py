@@ -3,6 +3,7 @@ Proof that a NautilusTrader node has recovered, before any of its strategies tra
 """
 
 from importlib.util import find_spec as _find_spec
+from typing import Any as _Any
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import wording as narrate
@@ -32,10 +33,18 @@ from nautilus_recovery_actor.core.report import StrategyRecovery
 
 __version__ = "0.1.0"
 
+
+def _has(module: str) -> bool:
+    try:
+        return _find_spec(module) is not None
+    except ModuleNotFoundError:  # What it would be in is not there either
+        return False
+
+
 # Imported eagerly: a message bus streams the message types that were registered when it was made.
-# Without NautilusTrader the names of the core are all there is.
-if _find_spec("nautilus_trader") is not None:
-    from nautilus_recovery_actor.node.commands import OperatorCommand
+# Without a NautilusTrader that has these modules the names of the core are all there is.
+if _has("nautilus_trader.common.actor"):
+    from nautilus_recovery_actor.link.command import OperatorCommand
     from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
     from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
     from nautilus_recovery_actor.node.halt import halt_until_recovered
@@ -55,11 +64,17 @@ if _find_spec("nautilus_trader") is not None:
     from nautilus_recovery_actor.outside.checks.preflight import preflight
     from nautilus_recovery_actor.supervised.run import run_supervised
 else:
+    if _has("nautilus_trader.live"):
+        from nautilus_recovery_actor import node2 as _node2
 
-    def __getattr__(name: str) -> object:
-        if name in __all__:
+        globals().update({name: getattr(_node2, name) for name in _node2.__all__})
+
+    def __getattr__(name: str) -> _Any:
+        if name in _names_of_1:
+            version = " 1.x" if _has("nautilus_trader") else ""
+            pin = "'nautilus_trader<2'" if version else "nautilus_trader"
             raise ImportError(
-                f"{__name__}.{name} requires NautilusTrader: pip install nautilus_trader"
+                f"{__name__}.{name} requires NautilusTrader{version}: pip install {pin}"
             )
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
@@ -109,3 +124,8 @@ __all__ = [
     "run_supervised",
     "signals",
 ]
+_names_of_1 = frozenset(__all__)
+if "RecoveryMonitorActor" not in globals():  # Those of the host that is there, and of the core
+    __all__[:] = sorted(name for name in globals() if name in _names_of_1)
+    if "_node2" in globals():
+        __all__[:] = sorted({*__all__, *_node2.__all__})

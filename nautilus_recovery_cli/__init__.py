@@ -19,6 +19,8 @@ __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
 _INTERRUPTED = 130
+# 2.0 does not have the modules that are imported for it
+_NEEDS_1 = "This command requires NautilusTrader 1.x: pip install 'nautilus_trader<2'"
 
 
 def main() -> int:
@@ -31,7 +33,14 @@ def main() -> int:
 
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if sys.argv[1:2] == ["demo"]:  # It runs nodes in processes of their own
+            import nautilus_trader.common.actor  # noqa: F401, PLC0415
         code = run(on_interrupt=_hear_no_more)
+    except ImportError as e:
+        if (e.name or "").partition(".")[0] != "nautilus_trader":
+            raise
+        print(_NEEDS_1, file=sys.stderr)  # noqa: T201
+        return 2
     except KeyboardInterrupt:  # Before anything was parsed, or after all was done
         _interrupted()
         raise

@@ -18,7 +18,7 @@ from nautilus_recovery_actor.core import enums
 from nautilus_recovery_actor.core import journal
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core import report
-from nautilus_recovery_actor.node import commands
+from nautilus_recovery_actor.link import command as commands
 from nautilus_recovery_actor.node import messages
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 

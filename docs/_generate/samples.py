@@ -27,7 +27,7 @@ from nautilus_recovery_actor.core.report import CorrectionMade
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import judge
-from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.node.messages import RecoveryComplete
 from nautilus_recovery_actor.node.messages import RecoveryFailed
 from nautilus_recovery_actor.node.messages import RecoveryMessage

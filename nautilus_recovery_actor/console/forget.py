@@ -151,7 +151,7 @@ def _change(arguments: argparse.Namespace, client: "redis.Redis") -> int:
 def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
     with loading():
         from nautilus_recovery_actor.console import forget_tables  # noqa: PLC0415
-        from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+        from nautilus_recovery_actor.link.whoami import user_at_host  # noqa: PLC0415
         from nautilus_recovery_actor.outside.store.majors import Major  # noqa: PLC0415
         from nautilus_recovery_actor.outside.store.selection import Selection  # noqa: PLC0415
 

@@ -150,7 +150,7 @@ def _run(gap: tuple[int, int]) -> str:
 def _nothing(
     arguments: argparse.Namespace, client: "redis.Redis", view: "RecordReader"
 ) -> CommandError:
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.link.address import address  # noqa: PLC0415
 
     trader, where = one_line(arguments.trader), address(arguments.redis)
     if view.stamps().heartbeat is not None:
@@ -215,7 +215,7 @@ def _show(report: "RecoveryReport") -> None:
 
 def _write(arguments: argparse.Namespace, reports: "list[RecoveryReport]") -> None:
     from nautilus_recovery_actor.console.writing import write_new  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.link.address import address  # noqa: PLC0415
     from nautilus_recovery_actor.serve.rendering import standalone  # noqa: PLC0415
 
     path: Path = arguments.html

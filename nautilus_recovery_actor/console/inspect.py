@@ -94,7 +94,7 @@ def _check_known(
 
 
 def _nothing(arguments: argparse.Namespace, owners: list[tuple[str, str]]) -> CommandError:
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.link.address import address  # noqa: PLC0415
 
     trader = one_line(arguments.trader)
     line = f"Redis at {address(arguments.redis)} has no entries for {trader}"

@@ -89,7 +89,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _take_over(arguments: argparse.Namespace) -> int:
     import redis  # noqa: PLC0415
 
-    from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+    from nautilus_recovery_actor.link.whoami import user_at_host  # noqa: PLC0415
     from nautilus_recovery_actor.outside.holding import take_over  # noqa: PLC0415
 
     reason = f": {one_line(arguments.reason)}" if arguments.reason else ""
@@ -124,7 +124,7 @@ def _say_taken(taken: "Taken") -> None:
 
 
 def _refused(arguments: argparse.Namespace, error: Exception) -> CommandError:
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.link.address import address  # noqa: PLC0415
 
     why = one_line(str(error)).rstrip(".")
     return CommandError(

@@ -85,7 +85,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper") -> int:
-    from nautilus_recovery_actor.node.whoami import user_at_host  # noqa: PLC0415
+    from nautilus_recovery_actor.link.whoami import user_at_host  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.replacing import Replacement  # noqa: PLC0415
 
     put_back.refuse_running(arguments, client)

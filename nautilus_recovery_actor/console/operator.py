@@ -29,8 +29,8 @@ from nautilus_recovery_actor.core.text import one_line
 
 if TYPE_CHECKING:
     from nautilus_recovery_actor.core.delivery import CommandAnswer
-    from nautilus_recovery_actor.node.commands import Action
-    from nautilus_recovery_actor.node.commands import OperatorCommand
+    from nautilus_recovery_actor.link.command import Action
+    from nautilus_recovery_actor.link.command import OperatorCommand
 
 
 _VERIFY_REASON = "asked on the command line"
@@ -129,8 +129,8 @@ def ask(
 ) -> "tuple[OperatorCommand, CommandAnswer]":
     """Send a command to a running node, and return it with its answer."""
     # What needs the extra is imported when it is there
-    from nautilus_recovery_actor.node.commands import OperatorCommand  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import RedisUnusableError  # noqa: PLC0415
+    from nautilus_recovery_actor.link.command import OperatorCommand  # noqa: PLC0415
     from nautilus_recovery_actor.outside import remote  # noqa: PLC0415
 
     if arguments.trader is None:

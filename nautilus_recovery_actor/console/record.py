@@ -18,7 +18,7 @@ from nautilus_recovery_actor.console.common import complain
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.node.link.address import Namespace
+    from nautilus_recovery_actor.link.address import Namespace
 
 
 def add_record(command: argparse.ArgumentParser, *, is_acting: bool = False) -> None:
@@ -44,7 +44,7 @@ def add_namespace(command: argparse.ArgumentParser) -> None:
 
 def namespace(arguments: argparse.Namespace) -> "Namespace":
     """Return where the keys of the trader are."""
-    from nautilus_recovery_actor.node.link.address import Namespace  # noqa: PLC0415
+    from nautilus_recovery_actor.link.address import Namespace  # noqa: PLC0415
 
     return Namespace(
         trader_id=arguments.trader,
@@ -58,8 +58,8 @@ def connected(arguments: argparse.Namespace, timeout_secs: float = 5.0) -> "Iter
     """Connect to the server, and disconnect at the end."""
     import redis  # noqa: PLC0415
 
-    from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.client import connect  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import RedisUnusableError  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import connect  # noqa: PLC0415
 
     try:
         with closing(connect(arguments.redis, timeout_secs)) as client:

@@ -112,8 +112,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def urls(arguments: argparse.Namespace) -> list[str]:
     """Return the servers that are asked for."""
-    from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.client import connect  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import RedisUnusableError  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import connect  # noqa: PLC0415
 
     found = [("--redis", url) for url in arguments.redis]
     if arguments.servers is not None:

@@ -184,8 +184,8 @@ def _after_secs(given: list[str]) -> "Mapping[Kind, float]":
 def _coordination(url: str | None) -> "Shared | None":
     if url is None:
         return None
-    from nautilus_recovery_actor.node.link.client import RedisUnusableError  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.client import connect  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import RedisUnusableError  # noqa: PLC0415
+    from nautilus_recovery_actor.link.client import connect  # noqa: PLC0415
     from nautilus_recovery_actor.serve.coordination import Shared  # noqa: PLC0415
 
     try:

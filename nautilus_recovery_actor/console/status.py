@@ -29,7 +29,7 @@ from nautilus_recovery_actor.core.text import moment
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.node.link.address import Namespace
+    from nautilus_recovery_actor.link.address import Namespace
     from nautilus_recovery_actor.outside.record.status import NodeStatus
 
 CODES = (

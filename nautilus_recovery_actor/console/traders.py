@@ -28,7 +28,7 @@ from nautilus_recovery_actor.outside.text import hanging
 if TYPE_CHECKING:
     import redis
 
-    from nautilus_recovery_actor.node.link.address import Namespace
+    from nautilus_recovery_actor.link.address import Namespace
 
 _NS = 1_000_000_000
 _HEADINGS = ("Trader", "State", "Epoch", "Heartbeat", "Result")

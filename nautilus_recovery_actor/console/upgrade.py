@@ -48,7 +48,7 @@ def check_usage(check: Command, arguments: argparse.Namespace) -> None:
 
 def upgrade_report(arguments: argparse.Namespace, config: Any) -> "PreflightReport":
     """Return what is found in the cache of a configuration, or of a trader that is named."""
-    from nautilus_recovery_actor.node.link.address import address  # noqa: PLC0415
+    from nautilus_recovery_actor.link.address import address  # noqa: PLC0415
     from nautilus_recovery_actor.outside.checks import upgrade  # noqa: PLC0415
 
     if config is not None:
@@ -67,8 +67,8 @@ def upgrade_report(arguments: argparse.Namespace, config: Any) -> "PreflightRepo
 def _point_to(arguments: argparse.Namespace, config: Any) -> None:
     from nautilus_trader.live.node import TradingNode  # noqa: PLC0415
 
+    from nautilus_recovery_actor.link.address import database_url  # noqa: PLC0415
     from nautilus_recovery_actor.node.internals import node_config  # noqa: PLC0415
-    from nautilus_recovery_actor.node.link.address import database_url  # noqa: PLC0415
 
     found: Any = node_config(config) if isinstance(config, TradingNode) else config
     database = getattr(getattr(found, "cache", None), "database", None)

@@ -3,7 +3,6 @@ The configuration of the monitor and of the strategies (long: public docstrings)
 """
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -12,12 +11,11 @@ from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import StrategyConfig
 
 from nautilus_recovery_actor.core.enums import Correction
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
-from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proving import Pace
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.host.severities import parse_severities
 from nautilus_recovery_actor.node.evidence.questions import Limits
 
 
@@ -297,26 +295,3 @@ class RecoverableStrategyConfig(
 def strategy_settings(config: StrategyConfig) -> RecoverableStrategyConfig:
     """Return a strategy's own settings, the defaults for a plain configuration."""
     return config if isinstance(config, RecoverableStrategyConfig) else RecoverableStrategyConfig()
-
-
-def parse_severities(severities: Mapping[str, str]) -> dict[DiscrepancyKind, Severity]:
-    """Return the severities by kind."""
-    parsed = {}
-    for kind, severity in severities.items():
-        if kind not in DiscrepancyKind.__members__:
-            raise ValueError(
-                f"`severities` has the unknown kind '{kind}': use one of "
-                f"{', '.join(DiscrepancyKind.__members__)}"
-            )
-        if severity not in Severity.__members__:
-            raise ValueError(
-                f"`severities` has '{severity}' for {kind}: use one of "
-                f"{', '.join(Severity.__members__)}"
-            )
-        if (kind, severity) == (DiscrepancyKind.STALE_CACHE, Severity.BLOCK):
-            raise ValueError(
-                "`severities` has 'BLOCK' for STALE_CACHE, which is of no instrument: "
-                "use INFO or WARN"
-            )
-        parsed[DiscrepancyKind[kind]] = Severity[severity]
-    return parsed

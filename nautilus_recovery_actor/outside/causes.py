@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import redis
 
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import address
+from nautilus_recovery_actor.link.address import address
 
 
 _OURS = "is it running, and is this the server of the node's cache?"

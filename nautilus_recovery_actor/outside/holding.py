@@ -18,9 +18,9 @@ from nautilus_recovery_actor.core.names import LEASE
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link import scripts
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.process import does_run
+from nautilus_recovery_actor.link import scripts
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.process import does_run
 
 
 _NS = 1_000_000_000

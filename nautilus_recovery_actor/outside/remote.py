@@ -17,11 +17,11 @@ from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.delivery import NobodyHearsError
 from nautilus_recovery_actor.core.delivery import Seen
 from nautilus_recovery_actor.core.lease import Process
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.client import connect
-from nautilus_recovery_actor.node.link.process import does_run
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.client import connect
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.process import does_run
 from nautilus_recovery_actor.outside.causes import unusable
 from nautilus_recovery_actor.outside.holding import found
 from nautilus_recovery_actor.outside.record.reader import RecordReader

@@ -12,7 +12,7 @@ from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.core.text import seconds
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.holding import why_held
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 

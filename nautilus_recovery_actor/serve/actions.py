@@ -25,10 +25,10 @@ from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.repair.steps import plan_id
 from nautilus_recovery_actor.core.repair.steps import planned
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.commands import Action
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.command import Action
+from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.forms import fields

@@ -8,7 +8,7 @@ import msgspec
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.holding import Keeping
 from nautilus_recovery_actor.outside.holding import LeaseStatus
 from nautilus_recovery_actor.outside.record.status import NodeStatus

@@ -19,8 +19,8 @@ import msgspec
 import redis
 
 from nautilus_recovery_actor.core import names
-from nautilus_recovery_actor.node.link.client import connect_async
-from nautilus_recovery_actor.node.link.client import in_words
+from nautilus_recovery_actor.link.client import connect_async
+from nautilus_recovery_actor.link.client import in_words
 from nautilus_recovery_actor.serve import scripts
 from nautilus_recovery_actor.serve.incidents import Incident
 from nautilus_recovery_actor.serve.incidents import Key

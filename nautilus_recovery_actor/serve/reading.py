@@ -21,9 +21,9 @@ from nautilus_recovery_actor.core.names import LEASE
 from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.client import connect
-from nautilus_recovery_actor.node.link.scripts import FIELDS
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.client import connect
+from nautilus_recovery_actor.link.scripts import FIELDS
 from nautilus_recovery_actor.outside.holding import answered
 from nautilus_recovery_actor.outside.holding import ask
 from nautilus_recovery_actor.outside.holding import lease_status

@@ -13,8 +13,8 @@ import redis
 
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import address
-from nautilus_recovery_actor.node.link.client import in_words
+from nautilus_recovery_actor.link.address import address
+from nautilus_recovery_actor.link.client import in_words
 from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen

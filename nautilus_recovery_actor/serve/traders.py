@@ -17,9 +17,9 @@ from starlette.responses import Response
 
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.client import connect
-from nautilus_recovery_actor.node.link.client import in_words
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.client import connect
+from nautilus_recovery_actor.link.client import in_words
 from nautilus_recovery_actor.outside.holding import keeping_line
 from nautilus_recovery_actor.outside.record.entries import Broken
 from nautilus_recovery_actor.outside.record.reader import RecordReader

@@ -12,9 +12,9 @@ from nautilus_trader.config import TradingNodeConfig
 
 from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.address import database_url
-from nautilus_recovery_actor.node.link.client import connect
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.address import database_url
+from nautilus_recovery_actor.link.client import connect
 from nautilus_recovery_actor.outside.checks import server_catalog as found
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.server import look_at_login

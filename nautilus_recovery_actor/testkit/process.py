@@ -46,6 +46,8 @@ class NodeProcess:
 
     """
 
+    _child = "nautilus_recovery_actor.testkit.child"
+
     def __init__(self, target: str, *, log_path: Path | None = None, **kwargs: Any) -> None:
         self.facts: list[Fact] = []
         self._changed = threading.Condition()
@@ -56,10 +58,9 @@ class NodeProcess:
             log_path = Path(self._directory.name) / "node.log"
         self.log_path = log_path
 
-        child = "nautilus_recovery_actor.testkit.child"
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", child, target, json.dumps(kwargs)],
+                [sys.executable, "-m", self._child, target, json.dumps(kwargs)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

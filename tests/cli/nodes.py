@@ -11,10 +11,10 @@ from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.core.delivery import CommandAnswer
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.link import Link
-from nautilus_recovery_actor.node.link.process import steady_ns
-from nautilus_recovery_actor.node.link.server import server_of
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.link import Link
+from nautilus_recovery_actor.link.process import steady_ns
+from nautilus_recovery_actor.node.server import server_of
 from nautilus_recovery_actor.testkit import emit
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config

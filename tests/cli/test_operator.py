@@ -24,9 +24,9 @@ from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.process import this_process
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.process import this_process
 from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess

@@ -25,7 +25,7 @@ from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.record import reader
 from nautilus_recovery_actor.outside.record.reader import RecordReader
 from nautilus_recovery_actor.outside.record.reader import unreported

@@ -11,7 +11,7 @@ import pytest
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.record.entries import Message
 from nautilus_recovery_actor.outside.record.stream import MessageStream
 from nautilus_recovery_actor.testkit import EmbeddedValkey

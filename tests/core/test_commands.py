@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nautilus_trader.model.identifiers import InstrumentId
 
-from nautilus_recovery_actor.node.commands import OperatorCommand
+from nautilus_recovery_actor.link.command import OperatorCommand
 from tests.core.builders import ETH
 
 

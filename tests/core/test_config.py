@@ -12,9 +12,9 @@ from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.host.severities import parse_severities
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.node.config import parse_severities
 
 
 def refusal(**values: Any) -> str:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from nautilus_recovery_actor import RecoveryComplete
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue

@@ -10,7 +10,7 @@ import pytest
 import redis
 from nautilus_trader.model.enums import OrderSide
 
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.orders import restored_order
 from nautilus_recovery_actor.outside.store.repeats import order_without_repeats

@@ -13,7 +13,10 @@ PACKAGE = Path(nautilus_recovery_actor.__file__).parent
 # Each folder with what it may import of the package, itself included, and of what is not the
 # standard library. None imports what stands below it.
 CORE = {"core"}
-NODE = CORE | {"signals.py", "node"}
+LINK = CORE | {"link"}
+HOST = LINK | {"signals.py", "host"}
+NODE = HOST | {"node"}
+NODE2 = HOST | {"node2"}
 OUTSIDE = NODE | {"outside"}
 SUPERVISED = OUTSIDE | {"supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
@@ -21,6 +24,10 @@ SERVE = {"apprise", "jinja2", "markupsafe", "prometheus_client", "starlette", "u
 ROOMS = {
     "core": (CORE, {"msgspec"}),
     "signals.py": (set(), {"blinker"}),
+    # What is the same on each host, and so free of NautilusTrader
+    "link": (LINK, {"msgspec", "redis"}),
+    "host": (HOST, {"msgspec"}),
+    "node2": (NODE2, NATIVE),
     "node": (NODE, NATIVE | {"pandas", "pyarrow", "redis"}),
     "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
     # It runs a node, and looks at its server before: the one room that does both
@@ -32,7 +39,7 @@ ROOMS = {
         OUTSIDE | {NAME, "testkit", "demo", "serve", "console"},
         NATIVE | {"redis", "rich"},
     ),
-    "__init__.py": (SUPERVISED, set()),
+    "__init__.py": (SUPERVISED | {"node2"}, set()),
     "__main__.py": ({"console"}, set()),
 }
 

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from nautilus_recovery_actor.console.main import main
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.inspect.world import INSTRUMENTS

@@ -11,7 +11,7 @@ from nautilus_trader.cache.cache import Cache
 from nautilus_trader.model.enums import TriggerType
 from nautilus_trader.model.enums import trigger_type_to_str
 
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.testkit import EmbeddedValkey

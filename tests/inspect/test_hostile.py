@@ -20,7 +20,7 @@ from rich.console import Console
 from fuzzing.targets import SEPARATOR
 from fuzzing.targets import survive
 from nautilus_recovery_actor.console import inventory_tables
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import Inventory
 from tests.fuzz import CORPUS

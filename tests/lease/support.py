@@ -13,7 +13,7 @@ import msgspec
 
 from nautilus_recovery_actor.console.main import main
 from nautilus_recovery_actor.core import names
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import NodeProcessError

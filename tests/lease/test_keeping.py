@@ -12,10 +12,10 @@ from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor.core.lease import AnotherNodeError
 from nautilus_recovery_actor.core.lease import Standing
-from nautilus_recovery_actor.node.link import scripts
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.lease import LeaseKeeper
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link import scripts
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.lease import LeaseKeeper
+from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.server.stand_ins import listening
 from tests.server.stand_ins import never_answers

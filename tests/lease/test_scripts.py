@@ -12,9 +12,9 @@ import redis
 
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.lease import Process
-from nautilus_recovery_actor.node.link import scripts
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link import scripts
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.outside import holding
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.core.lease_model import World

@@ -23,10 +23,10 @@ from nautilus_recovery_actor.core import delivery
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.lease import Standing
-from nautilus_recovery_actor.node.link import client as client_module
-from nautilus_recovery_actor.node.link import commands as hearing
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link import client as client_module
+from nautilus_recovery_actor.link import commands as hearing
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.outside import remote
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
@@ -61,6 +61,9 @@ class Said:
         self.info = self.infos.append
         self.warning = self.warnings.append
         self.error = self.errors.append
+
+    def exception(self, message: str, ex: Exception) -> None:
+        self.errors.append(f"{message}: {ex!r}")
 
     @classmethod
     def of(cls, node: Watched) -> "Said":

@@ -12,11 +12,11 @@ from nautilus_trader.config import CacheConfig
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor.core.checkpoint import Checkpoint
 from nautilus_recovery_actor.core.checkpoint import encode
-from nautilus_recovery_actor.node.link import scripts
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.server import Server
-from nautilus_recovery_actor.node.link.writes import Place
-from nautilus_recovery_actor.node.link.writes import Writes
+from nautilus_recovery_actor.link import scripts
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.writes import Place
+from nautilus_recovery_actor.link.writes import Writes
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import monitor_config

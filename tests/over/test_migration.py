@@ -22,7 +22,7 @@ from nautilus_trader.model.orders import Order
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.written_by import written_by
 from nautilus_recovery_actor.testkit import EmbeddedValkey

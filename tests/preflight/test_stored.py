@@ -25,7 +25,7 @@ from nautilus_recovery_actor import preflight
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.checks.config_facts import LOADS_INSTANCE_KEYS
 from nautilus_recovery_actor.outside.checks.stored_facts import read_stored
 from nautilus_recovery_actor.outside.checks.stored_rules import RULES

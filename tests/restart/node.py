@@ -81,7 +81,7 @@ def build(
     Return a node with a strategy for each symbol, and its monitor if it has one, with these
     settings. Strategies claim external orders: all, none, or those of the symbols named.
     """
-    config = _config(venue_port, DatabaseConfig(**database), trader_id, log_level)
+    config = node_config(venue_port, DatabaseConfig(**database), trader_id, log_level)
     trading_node = TradingNode(config, loop=asyncio.get_running_loop())
     # Without a data client no instrument would come into the cache
     trading_node.add_data_client_factory("BINANCE", BinanceLiveDataClientFactory)
@@ -106,9 +106,10 @@ def _strategy_config(cell: Plan, *, claimed: bool) -> StrategyConfig:
     return StrategyConfig(strategy_id=name, order_id_tag=tag, external_order_claims=claims)
 
 
-def _config(
+def node_config(
     venue_port: int, database: DatabaseConfig, trader_id: str, log_level: str
 ) -> TradingNodeConfig:
+    """Return the configuration of a node at the fake of the venue."""
     address = f"127.0.0.1:{venue_port}"
     streams: dict[str, Any] = {} if _IS_1_221 else {"base_url_ws_stream": f"ws://{address}"}
     venue: dict[str, Any] = {

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.repair.steps import plan_id
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.outside.remote import NoNodeError
 from nautilus_recovery_actor.serve import forms
 from nautilus_recovery_actor.serve.actions import Actions

@@ -26,7 +26,7 @@ import trustme
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.checks import server_catalog as rules
 from nautilus_recovery_actor.outside.checks import server_tls
 from nautilus_recovery_actor.outside.checks.findings import Rule

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from nautilus_trader.config import DatabaseConfig
 
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.address import address
-from nautilus_recovery_actor.node.link.address import database_url
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.address import address
+from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.outside.checks.server import look_at_login
 from nautilus_recovery_actor.outside.checks.server import look_at_server
 from nautilus_recovery_actor.outside.checks.server import read_server

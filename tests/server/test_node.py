@@ -5,7 +5,7 @@ A server that a real node uses.
 import asyncio
 
 from nautilus_recovery_actor import RecoveryComplete
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.server import look_at_server
 from nautilus_recovery_actor.testkit import EmbeddedValkey

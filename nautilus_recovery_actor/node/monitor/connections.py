@@ -17,17 +17,17 @@ from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.storage import Keeping
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.lease import LeaseKeeper
+from nautilus_recovery_actor.link.link import Link
+from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.writes import Writes
 from nautilus_recovery_actor.node import internals
-from nautilus_recovery_actor.node.commands import OperatorCommand
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.node.link.lease import LeaseKeeper
-from nautilus_recovery_actor.node.link.link import Link
-from nautilus_recovery_actor.node.link.server import Server
-from nautilus_recovery_actor.node.link.server import is_restored_by
-from nautilus_recovery_actor.node.link.server import server_of
-from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.monitor.storage import Storage
 from nautilus_recovery_actor.node.monitor.storage import known_beside
+from nautilus_recovery_actor.node.server import is_restored_by
+from nautilus_recovery_actor.node.server import server_of
 
 
 class Connections:

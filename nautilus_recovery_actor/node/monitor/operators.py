@@ -9,9 +9,9 @@ from nautilus_trader.cache.base import CacheFacade
 
 from nautilus_recovery_actor.core.happenings import Answer
 from nautilus_recovery_actor.core.happenings import Commanded
-from nautilus_recovery_actor.node.alarms import is_running_here
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.process import steady_ns
+from nautilus_recovery_actor.link.alarms import is_running_here
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.process import steady_ns
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
 from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.seldom import Seldom

@@ -21,12 +21,12 @@ from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.core.storage import Sight
 from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.watch import Watch
+from nautilus_recovery_actor.link.watch import beside
+from nautilus_recovery_actor.link.writes import Writes
 from nautilus_recovery_actor.node.internals import strategy_ids
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.server import Server
-from nautilus_recovery_actor.node.link.watch import Watch
-from nautilus_recovery_actor.node.link.watch import beside
-from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.listeners.log import write
 
 

@@ -17,11 +17,11 @@ from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
-from nautilus_recovery_actor.node.alarms import Alarm
-from nautilus_recovery_actor.node.alarms import is_running_here
+from nautilus_recovery_actor.link.alarms import Alarm
+from nautilus_recovery_actor.link.alarms import is_running_here
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.writes import Writes
 from nautilus_recovery_actor.node.config import strategy_settings
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.writes import Writes
 from nautilus_recovery_actor.node.strategy.held import Held
 
 

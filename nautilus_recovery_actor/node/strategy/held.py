@@ -21,7 +21,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.text import seconds
-from nautilus_recovery_actor.node.alarms import Alarm
+from nautilus_recovery_actor.link.alarms import Alarm
 from nautilus_recovery_actor.node.config import strategy_settings
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.node.strategy.denial import Denial

@@ -19,11 +19,11 @@ from nautilus_trader.config import ImportableStrategyConfig
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
+from nautilus_recovery_actor.link.address import address
+from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.node.adapters import name_of
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.node.link.address import address
-from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.node.monitor.actor import RecoveryMonitorActor
 from nautilus_recovery_actor.node.strategy.strategy import RecoverableStrategy
 from nautilus_recovery_actor.outside.checks.instruments import instruments_in

@@ -17,8 +17,8 @@ from nautilus_trader.config import LiveRiskEngineConfig
 from nautilus_trader.config import NautilusConfig
 from nautilus_trader.config import TradingNodeConfig
 
-from nautilus_recovery_actor.node.link.address import address
-from nautilus_recovery_actor.node.link.address import database_url
+from nautilus_recovery_actor.link.address import address
+from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.node.presets import ARE_BUFFERED_WRITES_ON_TIME
 from nautilus_recovery_actor.outside.checks.client_facts import client_facts
 from nautilus_recovery_actor.outside.checks.component_facts import label

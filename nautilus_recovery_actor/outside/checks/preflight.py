@@ -15,11 +15,11 @@ from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.names import GUARD_ENDPOINT
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.address import address
+from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.node.internals import NODE_CONFIG
 from nautilus_recovery_actor.node.internals import node_config
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.address import address
-from nautilus_recovery_actor.node.link.address import database_url
 from nautilus_recovery_actor.outside.checks.client_rules import client_findings
 from nautilus_recovery_actor.outside.checks.component_facts import monitor_databases
 from nautilus_recovery_actor.outside.checks.config_facts import FactsReader

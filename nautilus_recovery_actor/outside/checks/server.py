@@ -24,10 +24,10 @@ from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.address import address
-from nautilus_recovery_actor.node.link.client import SOCKET_SECS
-from nautilus_recovery_actor.node.link.client import connect
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.address import address
+from nautilus_recovery_actor.link.client import SOCKET_SECS
+from nautilus_recovery_actor.link.client import connect
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.server_answers import denied_reads
 from nautilus_recovery_actor.outside.checks.server_answers import ping_secs

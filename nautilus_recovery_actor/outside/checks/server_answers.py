@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from redis.exceptions import ReadOnlyError
 
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.client import RedisUnusableError
 from nautilus_recovery_actor.outside.checks import redact
 from nautilus_recovery_actor.outside.checks.server_facts import Trouble
 

@@ -18,9 +18,9 @@ from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.core.text import seconds
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.client import SOCKET_SECS
-from nautilus_recovery_actor.node.link.client import connect
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.client import SOCKET_SECS
+from nautilus_recovery_actor.link.client import connect
 from nautilus_recovery_actor.outside.checks.node_facts import StoredFacts
 from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.record import entries

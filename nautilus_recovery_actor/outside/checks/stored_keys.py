@@ -11,7 +11,7 @@ import redis
 
 from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.patterns import literal
 
 

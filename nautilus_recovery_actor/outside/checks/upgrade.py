@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import redis
 
 from nautilus_recovery_actor.core.enums import Severity
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.checks.findings import Finding
 from nautilus_recovery_actor.outside.checks.findings import PreflightReport
 from nautilus_recovery_actor.outside.checks.stored_rules import entry_findings

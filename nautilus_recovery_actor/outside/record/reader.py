@@ -21,7 +21,7 @@ from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.record.entries import Broken

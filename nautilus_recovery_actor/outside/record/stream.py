@@ -11,7 +11,7 @@ import redis
 from nautilus_recovery_actor.core.enums import MessageKind
 from nautilus_recovery_actor.core.names import data_topic
 from nautilus_recovery_actor.core.names import streamed_topic
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.record.entries import DamagedError
 from nautilus_recovery_actor.outside.record.entries import Message

@@ -23,7 +23,7 @@ from nautilus_recovery_actor.core.names import FORGOTTEN_ENTRY
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import Fields

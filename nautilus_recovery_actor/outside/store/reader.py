@@ -19,8 +19,8 @@ from nautilus_trader.model.position import Position
 from redis.exceptions import NoPermissionError
 
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.link.address import Namespace
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.link.client import RedisUnusableError
 from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.store import decoding
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount

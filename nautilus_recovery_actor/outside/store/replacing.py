@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import decoding
 from nautilus_recovery_actor.outside.store import forgetting
 from nautilus_recovery_actor.outside.store import reader

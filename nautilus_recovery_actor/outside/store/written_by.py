@@ -8,7 +8,7 @@ import os
 import msgspec
 import redis
 
-from nautilus_recovery_actor.node.link.address import Namespace
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
 from nautilus_recovery_actor.outside.store.batches import read_values

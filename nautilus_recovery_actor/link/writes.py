@@ -10,12 +10,12 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import redis
-from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor.core import names
-from nautilus_recovery_actor.node.link import scripts
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link import scripts
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.log import Log
+from nautilus_recovery_actor.link.server import Server
 
 
 # How long an answer may take until what was sent is sent again
@@ -48,7 +48,7 @@ class Writes:
     newest value only.
     """
 
-    def __init__(self, server: Server, place: Place, log: Logger) -> None:
+    def __init__(self, server: Server, place: Place, log: Log) -> None:
         self._server = server
         self._place = place
         self._log = log

@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from nautilus_trader.common.component import Logger
-
 from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.lease import Standing
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.commands import Commands
-from nautilus_recovery_actor.node.link.lease import LeaseKeeper
-from nautilus_recovery_actor.node.link.server import Server
-from nautilus_recovery_actor.node.link.writes import Place
-from nautilus_recovery_actor.node.link.writes import Writes
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.commands import Commands
+from nautilus_recovery_actor.link.lease import LeaseKeeper
+from nautilus_recovery_actor.link.log import Log
+from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.writes import Place
+from nautilus_recovery_actor.link.writes import Writes
 
 
 class Link:
@@ -28,7 +27,7 @@ class Link:
         self,
         server: Server,
         heartbeat_secs: float,
-        log: Logger,
+        log: Log,
         epoch: Callable[[], int],
         on_lease: Callable[[Lease], None] | None,
         on_command: Callable[[OperatorCommand, int], None],

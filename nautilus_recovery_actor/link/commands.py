@@ -10,20 +10,20 @@ from typing import Any
 
 import msgspec
 import redis
-from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor.core import delivery
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.node.commands import OperatorCommand
-from nautilus_recovery_actor.node.link.client import SOCKET_SECS
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.client import disconnect
-from nautilus_recovery_actor.node.link.process import steady_ns
-from nautilus_recovery_actor.node.link.process import this_process
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link.client import SOCKET_SECS
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.client import disconnect
+from nautilus_recovery_actor.link.command import OperatorCommand
+from nautilus_recovery_actor.link.log import Log
+from nautilus_recovery_actor.link.process import steady_ns
+from nautilus_recovery_actor.link.process import this_process
+from nautilus_recovery_actor.link.server import Server
 
 
 # How long the server holds back its answer while there is nothing, and how long it is known after
@@ -84,7 +84,7 @@ class Commands:
         self,
         server: Server,
         token: str | None,
-        log: Logger,
+        log: Log,
         take: Callable[[OperatorCommand, int], None],
     ) -> None:
         self._server = server

@@ -2,7 +2,7 @@
 Where a Redis server is, and where things are on it.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import quote
 from urllib.parse import unquote
 from urllib.parse import urlsplit
@@ -13,8 +13,28 @@ from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 
 
-if TYPE_CHECKING:  # A probe that looks at Redis alone must not wait for NautilusTrader
-    from nautilus_trader.config import DatabaseConfig
+class Database(Protocol):
+    """The configuration of a server, as each NautilusTrader has it."""
+
+    @property
+    def host(self) -> str | None:
+        """The host, by default this one."""
+
+    @property
+    def port(self) -> int | None:
+        """The port, by default 6379."""
+
+    @property
+    def username(self) -> str | None:
+        """The user, if there is one."""
+
+    @property
+    def password(self) -> str | None:
+        """The password, if there is one."""
+
+    @property
+    def ssl(self) -> bool:
+        """Whether the connection is encrypted."""
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +64,7 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
         return f"{TRADER_PREFIX if self.use_trader_prefix else ''}{self.trader_id}"
 
 
-def database_url(database: "DatabaseConfig") -> str:
+def database_url(database: Database) -> str:
     """Return the URL of the server that a node is configured to use. It holds the password."""
     login = ""
     if database.username or database.password:

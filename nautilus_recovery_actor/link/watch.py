@@ -14,9 +14,9 @@ from nautilus_recovery_actor.core.liveness import max_age_of
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.staleness import read_beside
 from nautilus_recovery_actor.core.storage import Sight
-from nautilus_recovery_actor.node.link.client import in_words
-from nautilus_recovery_actor.node.link.client import is_unreachable
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link.client import in_words
+from nautilus_recovery_actor.link.client import is_unreachable
+from nautilus_recovery_actor.link.server import Server
 
 
 # KEYS: lease, fence. ARGV: token (empty: writes whoever holds the lease), epoch, the time, when

@@ -10,7 +10,6 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 import redis
-from nautilus_trader.common.component import Logger
 
 from nautilus_recovery_actor.core import lease as deciding
 from nautilus_recovery_actor.core import names
@@ -22,15 +21,16 @@ from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.lease import Standing
 from nautilus_recovery_actor.core.lease import Watch
 from nautilus_recovery_actor.core.text import seconds
-from nautilus_recovery_actor.node.alarms import Alarm
-from nautilus_recovery_actor.node.alarms import is_running_here
-from nautilus_recovery_actor.node.link import scripts
-from nautilus_recovery_actor.node.link.client import RedisUnusableError
-from nautilus_recovery_actor.node.link.client import in_words
-from nautilus_recovery_actor.node.link.process import does_run
-from nautilus_recovery_actor.node.link.process import steady_ns
-from nautilus_recovery_actor.node.link.process import this_process
-from nautilus_recovery_actor.node.link.server import Server
+from nautilus_recovery_actor.link import scripts
+from nautilus_recovery_actor.link.alarms import Alarm
+from nautilus_recovery_actor.link.alarms import is_running_here
+from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.link.client import in_words
+from nautilus_recovery_actor.link.log import Log
+from nautilus_recovery_actor.link.process import does_run
+from nautilus_recovery_actor.link.process import steady_ns
+from nautilus_recovery_actor.link.process import this_process
+from nautilus_recovery_actor.link.server import Server
 
 
 _KEYS = (names.LEASE, names.FENCE)
@@ -52,7 +52,7 @@ class LeaseKeeper:
         self,
         server: Server,
         heartbeat_secs: float,
-        log: Logger,
+        log: Log,
         epoch: Callable[[], int],
         on_changed: Callable[[Lease], None],
     ) -> None:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import msgspec
 
 from nautilus_recovery_actor.core.delivery import MAX_VALID_SECS
-from nautilus_recovery_actor.node.whoami import user_at_host
+from nautilus_recovery_actor.link.whoami import user_at_host
 
 
 Action = Literal["release", "withdraw", "resume", "verify", "repair"]

@@ -1,0 +1,3 @@
+"""
+What a host without an event loop needs and that is free of NautilusTrader.
+"""

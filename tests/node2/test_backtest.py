@@ -1,0 +1,69 @@
+"""
+The same strategy file in a backtest of 2.0: its gate opens by itself.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from nautilus_trader.backtest import BacktestEngine
+from nautilus_trader.backtest import BacktestEngineConfig
+from nautilus_trader.common import LoggerConfig
+from nautilus_trader.execution import MakerTakerFeeModel
+from nautilus_trader.model import AccountType
+from nautilus_trader.model import Currency
+from nautilus_trader.model import InstrumentId
+from nautilus_trader.model import Money
+from nautilus_trader.model import OmsType
+from nautilus_trader.model import Price
+from nautilus_trader.model import Quantity
+from nautilus_trader.model import QuoteTick
+from nautilus_trader.model import StrategyId
+from nautilus_trader.model import Venue
+from nautilus_trader.testkit.providers import TestInstrumentProvider
+from nautilus_trader.trading import StrategyConfig
+
+from tests.node2 import trial as file
+
+
+def test_the_strategy_trades_in_a_backtest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    It buys once, as with a node, and nothing is denied.
+    """
+    instrument = TestInstrumentProvider.ethusdt_binance()
+    monkeypatch.setattr(file, "INSTRUMENT", str(instrument.id))
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggerConfig(bypass_logging=True)))
+    engine.add_venue(
+        venue=Venue("BINANCE"),
+        oms_type=OmsType.NETTING,
+        account_type=AccountType.MARGIN,
+        starting_balances=[Money(1_000_000, Currency.from_str("USDT"))],
+        default_leverage=Decimal(10),
+        fee_model=MakerTakerFeeModel(Decimal(0), Decimal(0)),
+    )
+    engine.add_instrument(instrument)
+    engine.add_data([quote(instrument.id, ts) for ts in range(1, 60)])
+    engine.add_strategy(
+        file.trial()(StrategyConfig(strategy_id=StrategyId("Trial-001"), order_id_tag="001"))
+    )
+    engine.run()
+    held = [str(one.quantity) for one in engine.cache.positions_open()]
+    engine.dispose()
+    facts: list[dict[str, Any]] = [
+        json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")
+    ]
+    names = [fact["fact"] for fact in facts]
+    assert "denied" not in names, facts
+    assert names.count("enabled") == 1
+    assert "filled" in names
+    assert list(map(float, held)) == [1.0]
+
+
+def quote(instrument_id: InstrumentId, second: int) -> QuoteTick:
+    ts = second * 1_000_000_000
+    qty = Quantity.from_str("10.00000")
+    prices = Price.from_str("99.00"), Price.from_str("100.00")
+    return QuoteTick(instrument_id, *prices, qty, qty, ts, ts)

@@ -1,0 +1,69 @@
+"""
+The strategy on 2.0: what passes a closed gate, what does not, and what survives a kill.
+"""
+
+import pytest
+from nautilus_trader.model import StrategyId
+from nautilus_trader.trading import StrategyConfig
+
+from nautilus_recovery_actor import RecoverableStrategy
+from tests.node2.support import TRADER
+from tests.node2.support import Bench
+
+
+@pytest.mark.parametrize("way", ["Closing", "ClosingAll", "Exiting", "Reducing", "Selling"])
+def test_an_exit_passes_a_block(bench: Bench, way: str) -> None:
+    """
+    The resting order is gone, so the instrument is blocked, and the position can be left.
+    """
+    with bench.after_a_kill() as ids:
+        bench.venue.cancel(ids[1])
+    with bench.node(way=way) as node:
+        assert node.wait_for("complete")["outcome"] == "DEGRADED"
+        assert node.wait_for("exit")["reduce_only"] is (way != "Selling")
+        node.wait_for("closed")
+    assert bench.venue.state()["positions"]["C00USDT"]["qty"] == "0.000"
+
+
+def test_what_could_do_more_than_reduce_does_not_pass(bench: Bench) -> None:
+    """
+    Neither by its size nor by its flag.
+    """
+    with bench.after_a_kill() as ids:
+        bench.venue.cancel(ids[1])
+    with bench.node(way="Overselling") as node:
+        node.wait_for("left")
+        blocked = [one for one in node.all("denied") if "BLOCKED" in one["reason"]]
+        assert len(blocked) == 2
+        assert not node.all("exit")
+    assert bench.venue.state()["positions"]["C00USDT"]["qty"] == "1.000"
+
+
+def test_a_stop_that_sends_orders_past_the_gate_is_refused() -> None:
+    """
+    With a line that says what to do in its place.
+    """
+    config = StrategyConfig(strategy_id=StrategyId("S-001"), manage_stop=True)
+    with pytest.raises(ValueError, match="`manage_stop=True` sends orders past every gate"):
+        RecoverableStrategy(config)
+
+
+def test_a_checkpoint_is_stored_before_what_follows_is_sent(bench: Bench) -> None:
+    """
+    After a kill as soon as the venue has the order the strategy gets what it had saved before.
+    """
+    with bench.node(way="Saving") as node:
+        node.wait_for("accepted")
+        node.kill()
+    with bench.valkey.client() as client:
+        assert client.keys(f"trader-{TRADER}:general:recovery:checkpoint:Trial-001:*")
+    with bench.node() as node:
+        assert int(node.wait_for("loaded")["filled"]) >= 41
+
+
+def test_a_strategy_without_a_monitor_may_not_trade(bench: Bench) -> None:
+    """
+    It fails closed, and the reason says what is missing.
+    """
+    with bench.node(target="tests.node2.node:unmonitored") as node:
+        assert node.wait_for("denied")["reason"].startswith("RECOVERY_NO_MONITOR")
