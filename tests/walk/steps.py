@@ -193,7 +193,7 @@ class Walk:
 
     def _see_what_is_wrong(self) -> None:
         self._title("You are alerted, and the board shows it")
-        self._alert("NO_HEARTBEAT", "is over")
+        self._alert("NO_HEARTBEAT is over")
         self._alert("DEGRADED")
         self._alert("nautilus-recovery repair --trader")
         self._get(f"/readyz?trader={TRADER}", 503)
@@ -210,7 +210,7 @@ class Walk:
         self._wait("it holds 1 with a stop-loss", self._is_in_position, 20)
         said = self._run(f"nautilus-recovery status --trader {TRADER}")
         self._expect(said, "OPEN", "Proven")
-        self._alert("DEGRADED", "is over")
+        self._alert("DEGRADED is over", "repaired and proven")
         self._wait("/readyz says ready", lambda: self._get(f"/readyz?trader={TRADER}", 200), 10)
         self._look("GREEN", "4-healed")
 
