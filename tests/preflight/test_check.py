@@ -141,8 +141,8 @@ def test_a_function_that_returns_strategies_too(check: Check) -> None:
         (
             "nowhere.at_all:config",
             (
-                "nowhere.at_all cannot be imported: ModuleNotFoundError: No module named 'nowhere': "
-                "run this in the directory of nowhere, or set PYTHONPATH"
+                "nowhere.at_all cannot be imported: ModuleNotFoundError: "
+                "No module named 'nowhere': run this in the directory of nowhere, or set PYTHONPATH"
             ),
         ),
         (f"{HERE}:nothing", f"{HERE} has no 'nothing': give package.module:name"),
