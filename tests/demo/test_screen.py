@@ -111,6 +111,7 @@ def test_no_id_of_a_fill_is_broken_at_80_columns() -> None:
     """Who copies the ID of an order or a trade has all of it."""
     fill = msgspec.structs.replace(
         full_report().fills[0],
+        instrument_id="1000000MOGUSDT-PERP.PAPER",
         client_order_id="O-20261130-003445-7526-000-732",
         trade_id="PAPER-T2",
     )
