@@ -22,6 +22,8 @@ from nautilus_recovery_actor.core.text import wrapped
 
 
 PACKAGE = "nautilus_recovery_actor"
+# It is not on an index yet: by its name, pip would find nothing, or something else
+CLONE = "/path/to/the/clone"
 
 Commands: TypeAlias = "argparse._SubParsersAction[Command]"  # noqa: SLF001 (the type has no other name)
 
@@ -117,7 +119,7 @@ def require(extra: str, *modules: str) -> None:
     """Raise if a module that a command imports is not installed."""
     if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
         raise MissingError(
-            f"Dependencies are missing ({', '.join(missing)}): pip install '{PACKAGE}[{extra}]'"
+            f"Dependencies are missing ({', '.join(missing)}): pip install '{CLONE}[{extra}]'"
         )
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from importlib.util import find_spec
 
-from nautilus_recovery_actor.console.common import PACKAGE
+from nautilus_recovery_actor.console.common import CLONE
 from nautilus_recovery_actor.console.common import Commands
 from nautilus_recovery_actor.console.common import MissingError
 from nautilus_recovery_actor.console.common import add_command
@@ -24,9 +24,7 @@ def add_to(commands: Commands) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     with loading():
         if not _has_demo_extra():
-            raise MissingError(
-                f"Dependencies of the demo are missing: pip install '{PACKAGE}[demo]'"
-            )
+            raise MissingError(f"Dependencies of the demo are missing: pip install '{CLONE}[demo]'")
         from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
 
     return run(is_verbose=arguments.verbose)

@@ -118,7 +118,12 @@ def _imported(module: str, attribute: str) -> Any:
             f'`if __name__ == "__main__":`'
         ) from None
     except (Exception, SystemExit) as e:  # What is imported may do anything
-        raise TargetError(f"{without_secrets(module)} cannot be imported: {_error(e)}") from None
+        where = ""
+        if isinstance(e, ModuleNotFoundError) and e.name and f"{module}.".startswith(f"{e.name}."):
+            where = f": run this in the directory of {module.partition('.')[0]}, or set PYTHONPATH"
+        raise TargetError(
+            f"{without_secrets(module)} cannot be imported: {_error(e)}{without_secrets(where)}"
+        ) from None
     for part in attribute.split("."):
         try:
             found = getattr(found, part)

@@ -140,7 +140,11 @@ def _positions(record: ActRecord) -> RenderableType:
 
 
 def _fills(report: RecoveryReport) -> RenderableType:
+    # Never broken, so that who copies an ID has all of it: what can be read broken gives way
     table = _table("Origin", "Fill", "Order", "Trade")
+    table.padding = (0, 1, 0, 0)
+    for column in table.columns[2:]:
+        column.no_wrap = True
     for fill in report.fills:
         table.add_row(fill.origin, words.fill(fill), fill.client_order_id, fill.trade_id)
     return _indented(table)

@@ -104,7 +104,7 @@ sys.exit(code)
         (("traders",), "rich", 2, "No trader is on record there"),
         (("history", "--trader", "T-1"), "rich", 2, "No recovery of T-1 on record"),
         (("lease", "--trader", "T-1"), "rich", 1, "nobody has it"),
-        (("inspect", "--trader", "T-1"), "rich", 69, "pip install 'nautilus_recovery_actor[cli]'"),
+        (("inspect", "--trader", "T-1"), "rich", 69, "pip install '/path/to/the/clone[cli]'"),
         (
             ("forget", "--list", "--trader", "T-1"),
             "rich",
@@ -113,7 +113,7 @@ sys.exit(code)
         ),
         (("check", "nowhere:config"), "rich", 69, "Dependencies are missing (rich): pip install"),
         (("check", "nowhere:config", "--json"), "rich", 2, "nowhere cannot be imported"),
-        (("demo",), "rich", 69, "pip install 'nautilus_recovery_actor[demo]'"),
+        (("demo",), "rich", 69, "pip install '/path/to/the/clone[demo]'"),
         (
             ("status", "--trader", "T-1"),
             "redis",

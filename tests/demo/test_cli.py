@@ -56,6 +56,5 @@ def test_a_missing_extra_is_named_in_one_line(
     told = capsys.readouterr()
     assert told.out == ""
     assert (
-        told.err
-        == "Dependencies of the demo are missing: pip install 'nautilus_recovery_actor[demo]'\n"
+        told.err == "Dependencies of the demo are missing: pip install '/path/to/the/clone[demo]'\n"
     )

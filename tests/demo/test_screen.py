@@ -105,3 +105,21 @@ def test_a_check_that_is_not_met_is_told_with_both_values() -> None:
     assert f"FAILED  verdict: expected {RecoveryOutcome.ADJUSTED}, got NOT_RECONCILED" in (
         console.file.getvalue()
     )
+
+
+def test_no_id_of_a_fill_is_broken_at_80_columns() -> None:
+    """Who copies the ID of an order or a trade has all of it."""
+    fill = msgspec.structs.replace(
+        full_report().fills[0],
+        instrument_id="1000000MOGUSDT-PERP.PAPER",
+        client_order_id="O-20261130-003445-7526-000-732",
+        trade_id="PAPER-T2",
+    )
+    record = failed_record(ACTS[0])
+    report = msgspec.structs.replace(full_report(), fills=(fill,))
+    console = Console(width=80, file=io.StringIO())
+    console.print(screen.result(msgspec.structs.replace(record, report=report)))
+    assert isinstance(console.file, io.StringIO)
+
+    rows = [line.split()[-2:] for line in console.file.getvalue().splitlines()]
+    assert ["O-20261130-003445-7526-000-732", "PAPER-T2"] in rows

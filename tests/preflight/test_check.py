@@ -138,6 +138,13 @@ def test_a_function_that_returns_strategies_too(check: Check) -> None:
     ("target", "said"),
     [
         ("nowhere.at_all:config", "nowhere.at_all cannot be imported: ModuleNotFoundError"),
+        (
+            "nowhere.at_all:config",
+            (
+                "nowhere.at_all cannot be imported: ModuleNotFoundError: "
+                "No module named 'nowhere': run this in the directory of nowhere, or set PYTHONPATH"
+            ),
+        ),
         (f"{HERE}:nothing", f"{HERE} has no 'nothing': give package.module:name"),
         (HERE, f"'{HERE}' is not a target: give package.module:name or the path of a JSON file"),
         (":config", "':config' is not a target"),

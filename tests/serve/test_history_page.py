@@ -116,5 +116,5 @@ def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch.setattr("importlib.util.find_spec", missing)
     assert history("--html", tmp_path / "x.html") == (
         69,
-        "Dependencies are missing (jinja2): pip install 'nautilus_recovery_actor[serve]'\n",
+        "Dependencies are missing (jinja2): pip install '/path/to/the/clone[serve]'\n",
     )
