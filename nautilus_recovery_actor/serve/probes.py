@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.responses import Response
 
+from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.holding import Keeping
 from nautilus_recovery_actor.outside.holding import keeping_line
@@ -26,7 +27,8 @@ def healthz(watch: Watch) -> Response:
     board = watch.board()
     if _is_old(watch):
         return PlainTextResponse("no new board for more than 5 s\n", 503)
-    lines = [f"ok: {len(board.traders)} traders on {len(board.servers)} servers"]
+    traders = counted(len(board.traders), "trader")
+    lines = [f"ok: {traders} on {counted(len(board.servers), 'server')}"]
     lines += [f"{one.name} cannot be read: {one.trouble}" for one in board.servers if one.trouble]
     lines += [f"{one.name}: {one.unseen}" for one in board.servers if one.unseen]
     return PlainTextResponse("".join(f"{one_line(line)}\n" for line in lines))

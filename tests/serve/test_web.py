@@ -160,6 +160,7 @@ def test_what_is_stored_never_becomes_markup(serving: Serving, desk: Desk) -> No
         serving.text(path("/readyz", **query), 503),
         serving.text("/healthz"),
     ]
+    assert pages[-1] == "ok: 1 trader on 1 server\n"
     for page in pages[:4]:
         assert "<script>" not in page
         assert SHOWN in page or "No such trader" in page
