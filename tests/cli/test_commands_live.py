@@ -85,6 +85,7 @@ def trader_id() -> str:
     return f"LIVE-{uuid4().hex[:6]}"
 
 
+@pytest.mark.long
 def test_each_command_is_answered(
     valkey: EmbeddedValkey, venue: PaperVenue, trader_id: str
 ) -> None:

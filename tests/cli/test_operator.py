@@ -139,6 +139,7 @@ def test_resume_concerns_the_whole_node_and_takes_redis_from_the_environment(
     assert (command["action"], command["instrument_id"], command["secs"]) == ("resume", "", 0)
 
 
+@pytest.mark.long
 def test_a_refusal_is_told_with_the_words_of_the_node(
     valkey: EmbeddedValkey, node: NodeProcess
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_refusal_is_told_with_the_words_of_the_node(
     assert left(valkey) == []
 
 
+@pytest.mark.long
 def test_a_node_is_found_where_the_cache_has_no_prefix(valkey: EmbeddedValkey) -> None:
     """Else a release that was carried out is told as one that nobody heard."""
     trader_id = f"BARE-{uuid4().hex[:6]}"

@@ -290,6 +290,7 @@ WRITES: list[Callable[[Any, str, bytes], object]] = [
 ]
 
 
+@pytest.mark.long
 @given(data=st.data())
 @settings(
     max_examples=60,
@@ -547,6 +548,7 @@ def test_on_a_terminal_no_line_is_longer_than_it(kept: list[str], name: str, col
     assert max(map(len, lines)) > columns - 20
 
 
+@pytest.mark.long
 def test_letters_that_an_output_does_not_have_are_escaped(
     valkey: EmbeddedValkey, trader_id: str
 ) -> None:

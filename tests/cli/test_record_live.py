@@ -23,7 +23,7 @@ from tests.cli.support import monitored
 from tests.cli.support import reached
 
 
-pytestmark = pytest.mark.sampled(1)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def test_the_three_views_are_side_by_side(shown: dict[int, Ended]) -> None:
     assert ["Result", '"Execution', "state", 'reconciled"', "DEGRADED"] in rows
 
 
+@pytest.mark.long
 def test_a_stop_that_does_not_fill_fails_by_name() -> None:
     """The demo shows what happens, and not what should: a price that stays up is noticed."""
     ended = Ended(demo("-c", _NO_FALL))

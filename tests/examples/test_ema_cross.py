@@ -103,6 +103,7 @@ def test_the_backtest_trades_and_leaves_nothing_unprotected() -> None:
     }
 
 
+@pytest.mark.long
 def test_it_runs_at_the_paper_venue_and_stops_on_a_signal() -> None:
     """The command of the README trades, and SIGTERM ends it with code 0."""
     with subprocess.Popen(

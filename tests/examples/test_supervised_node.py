@@ -32,6 +32,9 @@ PaperVenueExecutionClient.generate_mass_status = lambda *_: asyncio.Event().wait
 """
 JUDGES_ONCE = """
 from nautilus_recovery_actor.core import verdict
+
+
+pytestmark = pytest.mark.long
 judges = [verdict.judge]
 verdict.judge = lambda *given: judges.pop()(*given)
 """

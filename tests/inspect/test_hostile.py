@@ -121,6 +121,7 @@ def test_a_huge_value_is_not_read(client: redis.Redis, trader_id: str) -> None:
     client.delete(f"{prefix}orders:HUGE.X", f"{prefix}instruments:HUGE.X")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "elements"), [("accounts", 25_000), ("orders", 25_000), ("positions", 25_000)]
 )
@@ -150,6 +151,7 @@ def test_a_long_list_is_read_in_parts(
     client.delete(key)
 
 
+@pytest.mark.long
 def test_a_long_list_that_is_none_is_given_up_at_its_first_element(
     client: redis.Redis, trader_id: str
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
 from nautilus_trader.config import LiveExecEngineConfig
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.enums import TradingState
@@ -214,6 +215,7 @@ async def a_state_that_is_overruled(venue: Any) -> None:
         node.node.kernel.risk_engine.set_trading_state(TradingState.ACTIVE)
 
 
+@pytest.mark.long
 def test_who_is_overruled_reads_why(venue: PaperVenue) -> None:
     """A trading state that is set under a failed recovery is taken back, with the failure."""
     (told,) = lines(log_of(a_state_that_is_overruled, venue), "ERROR", HALT)
@@ -243,6 +245,7 @@ async def halts_that_last(venue: Any) -> None:
         found.node.kernel.risk_engine.set_trading_state(TradingState.ACTIVE)
 
 
+@pytest.mark.long
 def test_a_halt_that_lasts_says_what_it_waits_for(venue: PaperVenue) -> None:
     """For a monitor, for who halted it before, or for the instruments that stay blocked."""
     venue.open_account()
@@ -268,6 +271,7 @@ async def a_command_before_the_start(venue: Any) -> None:
         pass
 
 
+@pytest.mark.long
 def test_a_command_that_comes_too_early_is_refused_in_the_log(venue: PaperVenue) -> None:
     """There is no history yet in which it could be answered."""
     errors = lines(log_of(a_command_before_the_start, venue), "ERROR", MONITOR)
@@ -284,6 +288,7 @@ async def a_venue_that_answers_with_errors(venue: Any) -> None:
         await node.result(2)
 
 
+@pytest.mark.long
 def test_why_an_account_is_not_proven_is_logged(venue: PaperVenue) -> None:
     """Each question with what came of it, and then what that means."""
     log = log_of(a_venue_that_answers_with_errors, venue)
@@ -311,6 +316,7 @@ async def a_flood_from_outside(venue: Any) -> None:
             await outsider.all_read(node)
 
 
+@pytest.mark.long
 def test_a_flood_from_outside_is_a_line_of_the_log(venue: PaperVenue) -> None:
     """One for what is damaged; of all else there is nothing to say."""
     log = log_of(a_flood_from_outside, venue)

@@ -176,6 +176,7 @@ def test_a_kill_in_the_hook_loses_nothing(
     assert asyncio.run(told(venue, valkey, external_order_claims=claims)) == set()
 
 
+@pytest.mark.long
 def test_a_kill_before_the_recovery_has_completed_loses_nothing(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -244,6 +245,7 @@ def test_a_state_that_cannot_be_stored_takes_nothing(
     assert asyncio.run(told(venue, valkey)) == lost
 
 
+@pytest.mark.long
 def test_a_strategy_that_is_not_on_the_node_finds_its_orders_when_it_is_back(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:
@@ -346,6 +348,7 @@ def test_orders_that_were_purged_before_there_was_a_monitor_are_not_lost(
     assert asyncio.run(told(venue, valkey)) == set()
 
 
+@pytest.mark.long
 def test_all_orders_are_lost_when_the_database_was_flushed(
     venue: PaperVenue, valkey: EmbeddedValkey
 ) -> None:

@@ -39,6 +39,9 @@ from tests.node.support import watched
 from tests.scenes import two_runs_in_one_second
 
 
+pytestmark = pytest.mark.long
+
+
 class Unaccounted(Recorder):
     """
     Records what it is told of the orders that it cannot account for.

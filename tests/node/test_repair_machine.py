@@ -104,6 +104,7 @@ def _with_legs(drawn: list[Deal]) -> list[Deal]:
 
 
 # Each takes a tenth of a second, on a machine that is busy several of them
+@pytest.mark.long
 @pytest.mark.timeout(EXAMPLES * 3)
 @settings(
     max_examples=EXAMPLES,

@@ -11,6 +11,9 @@ from tests.repair.states import WrongState
 from tests.repair.world import World
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def found(wrong_worlds: list[World]) -> dict[WrongState, Found]:
     return {state: one for world in wrong_worlds for state, one in world.wrong.items()}

@@ -18,6 +18,9 @@ from tests.repair.world import World
 from tests.restart.run import Bench
 
 
+pytestmark = pytest.mark.long
+
+
 ARISING = [state for state in STATES if state.is_difference and not state.absent]
 # The first node does not claim it
 BY_ITSELF = [state for state in ARISING if state.is_claimed]

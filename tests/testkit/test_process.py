@@ -75,6 +75,7 @@ def test_a_fact_that_is_not_emitted_in_time_is_named(
     assert "TradingNode" in log_path.read_text()
 
 
+@pytest.mark.long
 def test_the_node_ends_when_its_parent_is_killed(venue: PaperVenue, valkey: EmbeddedValkey) -> None:
     kwargs = _kwargs(venue, valkey, opens_position=False)
     code = (
