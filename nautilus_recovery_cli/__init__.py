@@ -33,8 +33,6 @@ def main() -> int:
 
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        if sys.argv[1:2] == ["demo"]:  # It runs nodes in processes of their own
-            import nautilus_trader.common.actor  # noqa: F401, PLC0415
         code = run(on_interrupt=_hear_no_more)
     except ImportError as e:
         if (e.name or "").partition(".")[0] != "nautilus_trader":

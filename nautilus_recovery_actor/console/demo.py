@@ -25,6 +25,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     with loading():
         if not _has_demo_extra():
             raise MissingError(f"Dependencies of the demo are missing: pip install '{CLONE}[demo]'")
+        # It runs nodes in processes of their own, which could only fail
+        import nautilus_trader.common.actor  # noqa: F401, PLC0415
+
         from nautilus_recovery_actor.demo.command import run  # noqa: PLC0415
 
     return run(is_verbose=arguments.verbose)

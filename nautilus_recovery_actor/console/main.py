@@ -69,7 +69,7 @@ def main(  # noqa: C901  One case for each way to end
         return int(parsed.unusable if e.code is None else e.code)
     except ModuleNotFoundError as e:
         missing = (e.name or "").partition(".")[0]
-        if missing in ("", PACKAGE):
+        if missing in ("", PACKAGE, "nautilus_trader"):  # The last is said by who calls this
             raise
         complain(f"Dependencies are missing ({missing}): pip install '{PACKAGE}'")
         return MISSING

@@ -20,6 +20,7 @@ from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import NodeProcess
 from nautilus_recovery_actor.testkit import PaperVenue
+from tests.forget.support import is_startable
 from tests.node.storing import HEARTBEAT_SECS
 from tests.node.storing import TRADER_ID
 from tests.node.storing import Server
@@ -408,10 +409,6 @@ def test_what_came_back_under_external_is_claimed(venue: PaperVenue, own: Server
         last.kill()
 
 
-def inspected(server: EmbeddedValkey) -> int:
-    return main(["inspect", "--trader", TRADER_ID, "--redis", server.url])
-
-
 @pytest.mark.parametrize("lose", [flushed, gone_back])
 @pytest.mark.long
 def test_what_a_loss_leaves_is_foretold_and_never_stops_a_start_for_good(
@@ -426,10 +423,10 @@ def test_what_a_loss_leaves_is_foretold_and_never_stops_a_start_for_good(
         until = len(venue.submitted()) + 3
         own.wait_for(lambda _: len(venue.submitted()) > until)
         node.kill()
-    if inspected(own):
+    if not is_startable(own, TRADER_ID):
         names = ["--apply", "--trader", TRADER_ID, "--redis", own.url]
         own.wait_for(lambda _: main(["forget", "--all-that-stop", *names]) == 0)
-        assert inspected(own) == 0
+        assert is_startable(own, TRADER_ID)
     with started(venue, own, on_bad_checkpoint="start") as again:
         result = again.wait_for("result")
         assert "STALE_CACHE" in result["kinds"]
