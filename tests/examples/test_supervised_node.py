@@ -20,6 +20,9 @@ from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import PaperVenue
 
 
+pytestmark = pytest.mark.long
+
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "supervised_node.py"
 RESTARTED = 75
 STOPPED = 0
@@ -32,9 +35,6 @@ PaperVenueExecutionClient.generate_mass_status = lambda *_: asyncio.Event().wait
 """
 JUDGES_ONCE = """
 from nautilus_recovery_actor.core import verdict
-
-
-pytestmark = pytest.mark.long
 judges = [verdict.judge]
 verdict.judge = lambda *given: judges.pop()(*given)
 """
