@@ -34,7 +34,9 @@ TICK = timedelta(milliseconds=100)
 MONITOR: dict[str, Any] = {
     "settle_ms": 50,
     "startup_timeout_secs": 20.0,
-    "verify_timeout_secs": 0.3,
+    "verify_timeout_secs": 3.0,
+    # What the one that was stopped has sent, and not stored, may be more than a claim can book
+    "repair": "auto",
 }
 
 
