@@ -3,7 +3,9 @@ Clients of a Redis or Valkey server: one that waits, and one for the event loop.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
+from typing import TypeVar
 
 import redis
 import redis.asyncio
@@ -13,6 +15,8 @@ from redis.retry import Retry
 
 from nautilus_recovery_actor.core.text import one_line
 
+
+_Answer = TypeVar("_Answer")
 
 SOCKET_SECS = 5.0
 
@@ -56,6 +60,23 @@ def connect_async(url: str, timeout_secs: float | None) -> redis.asyncio.Redis:
         single_connection_client=True,
         **_options(url),
     )
+
+
+async def answered(answer: Awaitable[_Answer], timeout_secs: float) -> _Answer:
+    """
+    Wait for an answer, whatever the server, its name or its connection is busy with.
+
+    Raises ``TimeoutError`` if it does not come. Whoever is canceled meanwhile stays canceled: the
+    client sends by `asyncio.wait_for`, which forgets that on Python 3.11 if it comes while the last
+    bytes leave.
+    """
+    try:
+        async with asyncio.timeout(timeout_secs):
+            return await answer
+    finally:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
 
 
 async def disconnect(client: redis.asyncio.Redis) -> None:

@@ -2,7 +2,6 @@
 The Redis server of a node, asked in time.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import redis.asyncio
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import address
 from nautilus_recovery_actor.link.client import SOCKET_SECS
+from nautilus_recovery_actor.link.client import answered
 from nautilus_recovery_actor.link.client import connect
 from nautilus_recovery_actor.link.client import connect_async
 from nautilus_recovery_actor.link.client import disconnect
@@ -50,8 +50,7 @@ class Server:
             self._client = connect_async(self._url, SOCKET_SECS)
         # A host name that does not resolve, and a server that sends one byte a second, know no
         # timeout of a socket
-        async with asyncio.timeout(SOCKET_SECS * 2):
-            return await call(self._client)
+        return await answered(call(self._client), SOCKET_SECS * 2)
 
     def beside(self) -> "Server":
         """Return it with a connection of its own, which no other question holds up."""

@@ -6,7 +6,6 @@ claim when that runs out, and another one sends it. So each message is sent at l
 only if its sender died, hung or lost the server between sending it and saying so.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import msgspec
 import redis
 
 from nautilus_recovery_actor.core import names
+from nautilus_recovery_actor.link.client import answered
 from nautilus_recovery_actor.link.client import connect_async
 from nautilus_recovery_actor.link.client import in_words
 from nautilus_recovery_actor.serve import scripts
@@ -200,8 +200,7 @@ class Shared:
         if time.monotonic() < self._not_before:
             answer.close()
             return None
-        async with asyncio.timeout(_ANSWER_SECS):  # Others may wait for the same connection
-            return await answer
+        return await answered(answer, _ANSWER_SECS)  # Others may wait for the same connection
 
     def _complain(self, error: Exception) -> None:
         self._not_before = time.monotonic() + _PAUSE_SECS
