@@ -22,6 +22,7 @@ from tests.node.support import Watched
 from tests.node.support import monitor_config
 from tests.node.test_checkpoints import KEY
 from tests.node.test_checkpoints import leave
+from tests.node.test_durable import Saver
 from tests.node.test_durable import accepted
 from tests.node.test_durable import ids
 from tests.node.test_durable import paused
@@ -31,6 +32,22 @@ from tests.node.test_durable import saver
 def config_of(venue: PaperVenue, valkey: EmbeddedValkey, **fields: Any) -> TradingNodeConfig:
     clients = [venue.exec_config(symbols=("ETHUSDT-PERP", "BTCUSDT-PERP"))]
     return paper_node_config(clients, database=valkey.database_config(), **fields)
+
+
+async def holds_until_stored(
+    node: Watched, venue: PaperVenue, valkey: EmbeddedValkey, strategy: Saver, other: Recorder
+) -> None:
+    """
+    Check that what follows a checkpoint waits until the server has that.
+    """
+    await node.result()
+    with paused(valkey):
+        strategy.remember()
+        strategy.submit_order(held := strategy.limit("1900.00"))
+        other.submit_order(quick := other.limit("1800.00"))
+        await accepted(node, quick)
+        assert venue.submitted() == ids(quick)
+    await accepted(node, held)
 
 
 def test_below_an_instance_of_its_own_a_checkpoint_is_written_where_the_cache_looks_for_it(
@@ -52,14 +69,7 @@ def test_below_an_instance_of_its_own_a_checkpoint_is_written_where_the_cache_lo
             node.trader.add_strategy(one)
         found = Watched(node, monitor)
         async with running(node) as found.run:
-            await found.result()
-            with paused(valkey):
-                strategy.remember()
-                strategy.submit_order(order := strategy.limit("1900.00"))
-                other.submit_order(quick := other.limit("1800.00"))
-                await accepted(found, quick)
-                assert venue.submitted() == ids(quick)
-            await accepted(found, order)
+            await holds_until_stored(found, venue, valkey, strategy, other)
             key = KEY.replace(":general", f":{instance_id}:general")
             with valkey.client() as client:
                 values = [client.get(f"{key}:{slot}") for slot in (0, 1)]
@@ -79,14 +89,7 @@ def test_a_monitor_that_is_added_after_a_strategy_writes_its_checkpoints_too(
         node.trader.add_actor(monitor := RecoveryMonitorActor(monitor_config()))
         found = Watched(node, monitor)
         async with running(node) as found.run:
-            await found.result()
-            with paused(valkey):
-                strategy.remember()
-                strategy.submit_order(held := strategy.limit("1900.00"))
-                other.submit_order(quick := other.limit("1800.00"))
-                await accepted(found, quick)
-                assert venue.submitted() == ids(quick)
-            await accepted(found, held)
+            await holds_until_stored(found, venue, valkey, strategy, other)
 
     asyncio.run(scenario())
 
