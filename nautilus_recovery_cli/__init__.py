@@ -15,10 +15,16 @@ import os
 import sys
 
 
+TYPE_CHECKING = False  # The module of that name takes its time
+if TYPE_CHECKING:
+    from types import FrameType
+
 __all__ = ["main"]
 
 _PACKAGE = "nautilus_recovery_actor"
 _INTERRUPTED = 130
+# Where the standard library has such callbacks
+_UNRAISABLE = ("importlib._bootstrap>", "weakref.py", "_weakrefset.py")
 # 2.0 does not have the modules that are imported for it
 _NEEDS_1 = "This command requires NautilusTrader 1.x: pip install 'nautilus_trader<2'"
 
@@ -32,7 +38,7 @@ def main() -> int:
     from nautilus_recovery_actor.console.main import main as run  # noqa: PLC0415
 
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _raise)
         code = run(on_interrupt=_hear_no_more)
     except ImportError as e:
         if (e.name or "").partition(".")[0] != "nautilus_trader":
@@ -49,13 +55,27 @@ def main() -> int:
     return code
 
 
+def _raise(_: int, frame: "FrameType | None") -> None:
+    if frame is not None and frame.f_code.co_filename.endswith(_UNRAISABLE):
+        # From a weak reference's callback the interpreter would print what is raised, and go on
+        _interrupted()
+    raise KeyboardInterrupt
+
+
 def _hear_no_more() -> None:
+    # One that is on its way first: the interpreter would complain of it, were it to be ignored
+    signal.signal(signal.SIGINT, _unheard)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _interrupted(*_: object) -> None:
+    _hear_no_more()
     os.write(2, b"Interrupted\n")
     os._exit(_INTERRUPTED)
+
+
+def _unheard(*_: object) -> None:
+    pass
 
 
 def _ended(*_: object) -> None:

@@ -82,6 +82,33 @@ def test_no_command_prints_a_traceback_at_any_moment(name: str, times: int) -> N
         assert (code, err.count("\n")) == (130, 1), (after_secs, err)
 
 
+def test_an_interruption_in_a_callback_of_the_interpreter_is_not_lost() -> None:
+    """What is raised there would be printed, and the command would go on."""
+    program = """
+import signal, weakref
+import nautilus_recovery_cli
+
+class Referred: pass
+
+names = {"signal": signal}
+text = "def callback(_): signal.raise_signal(signal.SIGINT)"
+exec(compile(text, "weakref.py", "exec"), names)
+referred = Referred()
+reference = weakref.ref(referred, names["callback"])
+signal.signal(signal.SIGINT, nautilus_recovery_cli._raise)
+del referred
+print("it went on")
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "Interrupted\n")
+
+
 @pytest.mark.parametrize("after_secs", [0.2, 0.7])
 def test_an_interrupted_demo_leaves_nothing_behind(after_secs: float) -> None:
     """What it has started says nothing either."""
