@@ -380,6 +380,7 @@ def test_a_strategy_gets_out_for_whatever_reason_its_gate_is_closed(
             strategy.enter()
             strategy.protect()
             await quiet(node)
+            assert end_of(venue) == (TWO, TWO)
             await close(node, venue, strategy)
             adds = strategy.enter()
             assert adds.status_string() == "DENIED"

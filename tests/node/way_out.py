@@ -29,6 +29,7 @@ from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import halt_until_recovered
+from nautilus_recovery_actor.node.exits.held_back import HeldBack
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_instrument
 from nautilus_recovery_actor.testkit import paper_node
@@ -195,7 +196,10 @@ def is_quiet(node: TradingNode) -> bool:
         if order.status_string() in _MOVING and not order.is_closed
     ]
     exiting = [s for s in kernel.trader.strategies() if getattr(s, "is_exiting", bool)()]
-    return not (any(queued) or kernel.exec_engine.evt_qsize() or moving or exiting)
+    # An exit that waits for a cancel is in no cache yet, and a report may come between the two
+    heard = (one.handler for one in kernel.msgbus.subscriptions())
+    held_back = [one for one in heard if isinstance(getattr(one, "__self__", None), HeldBack)]
+    return not (any(queued) or kernel.exec_engine.evt_qsize() or moving or exiting or held_back)
 
 
 async def quiet(node: Watched) -> None:
