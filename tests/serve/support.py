@@ -35,7 +35,13 @@ class Serving:
         line = self.process.stdout.readline()
         self.start_secs = time.monotonic() - began
         self.url = next(iter(word for word in line.split() if word.startswith("http")), "")
-        self.http = httpx.Client(base_url=self.url, timeout=10.0, trust_env=False)
+        # No connection is kept: the server would close it just as it is used again
+        self.http = httpx.Client(
+            base_url=self.url,
+            timeout=30.0,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +60,7 @@ class Serving:
         """
         if self.process.poll() is None:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=10)
+        out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out, err
 
     def text(self, path: str = "/", status: int = 200) -> str:
@@ -63,7 +69,7 @@ class Serving:
         return answer.text
 
     def wait(
-        self, is_there: Callable[[str], object], path: str = "/", timeout_secs: float = 15.0
+        self, is_there: Callable[[str], object], path: str = "/", timeout_secs: float = 30.0
     ) -> str:
         """
         Wait until an answer is as it is to be, and return it.
@@ -76,5 +82,5 @@ class Serving:
             assert time.monotonic() < deadline, f"not there within {timeout_secs} s: {text[:3000]}"
             time.sleep(_POLL_SECS)
 
-    def wait_for(self, *parts: str, path: str = "/", timeout_secs: float = 15.0) -> str:
+    def wait_for(self, *parts: str, path: str = "/", timeout_secs: float = 30.0) -> str:
         return self.wait(lambda text: all(part in text for part in parts), path, timeout_secs)
