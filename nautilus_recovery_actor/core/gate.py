@@ -318,6 +318,7 @@ class RecoveryGate:
         return self._is_over is not None and self._is_over()
 
 
+_NONE: frozenset[str] = frozenset()
 # An enum's attribute costs more than a gate does with it
 _FAILED, _COMPLETE, _OVERRIDDEN = MessageKind.FAILED, MessageKind.COMPLETE, MessageKind.OVERRIDDEN
 
@@ -358,7 +359,8 @@ def close_by(gate: RecoveryGate, message: Message) -> bool:
 def open_by(gate: RecoveryGate, message: Message, now: Callable[[], int]) -> bool:
     """Let a gate pass what a message allows, and return whether this changed anything."""
     if message.kind is _COMPLETE:
-        return gate.complete(message.epoch, frozenset(message.report.blocked_instruments))
+        blocked = message.report.blocked_instruments
+        return gate.complete(message.epoch, frozenset(blocked) if blocked else _NONE)
     if message.kind is _OVERRIDDEN:
         return gate.release(message.epoch, active(message.report, now()))
     return False

@@ -15,7 +15,6 @@ from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
 from nautilus_recovery_actor.core.checkpoint import newest_state
 from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.names import general_key
-from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import moment
 from nautilus_recovery_actor.link.alarms import Alarm
 from nautilus_recovery_actor.link.alarms import is_running_here
@@ -245,9 +244,9 @@ class Checkpoints:
         except Exception as e:  # Logged by `load`
             self._hold(f"RECOVERY_HOOK_RAISED: {type(strategy).__name__}.on_load: {e!r}")
 
-    def take(self, report: RecoveryReport) -> None:
+    def doubt(self) -> None:
         """Hold a checkpoint that may be older than what the strategy wrote last."""
-        if report.stale_checkpoints and self._is_from_before and self.hold_reason is None:
+        if self._is_from_before and self.hold_reason is None:
             self._hold_stale()
 
     def _hold_stale(self) -> None:

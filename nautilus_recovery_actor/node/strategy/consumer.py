@@ -243,7 +243,8 @@ class Consumer:
 
     def _recover(self, event: RecoveryComplete) -> None:
         strategy = self._strategy
-        self._checkpoints.take(event.report)
+        if event.report.stale_checkpoints:
+            self._checkpoints.doubt()
         self._exits.report = self._unanswered.report = event.report
         self._hook = "on_recovery_complete"
         strategy.on_recovery_complete(event)

@@ -43,10 +43,13 @@ class UnansweredOrders:
     @property
     def unresolved(self) -> list[Order]:
         """The orders submitted before that, whose answer is still not known."""
+        cache, own = self._strategy.cache, self._strategy.id
+        if not cache.client_order_ids(strategy_id=own):  # Less to ask, and most have none
+            return []
         asked = 0 if self.report is None else self.report.ts_started
         return [
             order
-            for order in self._strategy.cache.orders(strategy_id=self._strategy.id)
+            for order in cache.orders(strategy_id=own)
             if order.ts_init < asked and self._is_unresolved(order)
         ]
 
