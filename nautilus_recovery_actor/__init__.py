@@ -68,6 +68,7 @@ else:
         from nautilus_recovery_actor import node2 as _node2
 
         globals().update({name: getattr(_node2, name) for name in _node2.__all__})
+        from nautilus_recovery_actor.supervised.run import run_supervised
 
     def __getattr__(name: str) -> _Any:
         if name in _names_of_1:

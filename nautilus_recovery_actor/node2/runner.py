@@ -2,11 +2,19 @@
 Adds the monitor to a node, and runs it so that a start that raises is a recovery that failed.
 """
 
+from collections.abc import Callable
+
 from nautilus_trader.live import LiveNode
 
 from nautilus_recovery_actor.host.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.link.address import Database
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.node2.monitor import MONITORS
 from nautilus_recovery_actor.node2.monitor import RecoveryMonitor
+
+
+# Called before a node uses its server: what raises here keeps it from that
+BEFORE: list[Callable[[Database, Namespace], None]] = []
 
 
 def add_recovery_monitor(node: LiveNode, config: RecoveryMonitorConfig) -> RecoveryMonitor:
@@ -31,6 +39,8 @@ def add_recovery_monitor(node: LiveNode, config: RecoveryMonitorConfig) -> Recov
     trader_id = str(node.trader_id)
     if trader_id in MONITORS:
         raise RuntimeError(f"{trader_id} already has a recovery monitor in this process")
+    for look in BEFORE:
+        look(config.database, Namespace(trader_id=trader_id))
     monitor = RecoveryMonitor(trader_id, config)
     node.add_actor(monitor)
     monitor.begin()

@@ -1,22 +1,21 @@
 """
-What happens in the process of the node: look at its server, build it, run it until it stops.
+What happens in the process of a node of 1.x: look at its server, build it, run it until it stops.
 """
 
 import gc
 import signal
-import sys
-from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
+from nautilus_trader.common.component import is_logging_initialized
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.names import SHUTDOWN
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.node.monitor.actor import RecoveryMonitorActor
 from nautilus_recovery_actor.supervised import server
 from nautilus_recovery_actor.supervised.endings import Ending
@@ -24,24 +23,18 @@ from nautilus_recovery_actor.supervised.endings import Exit
 from nautilus_recovery_actor.supervised.endings import Phase
 from nautilus_recovery_actor.supervised.endings import RefusedError
 from nautilus_recovery_actor.supervised.endings import raised
+from nautilus_recovery_actor.supervised.entries import stopped_by_entries
+from nautilus_recovery_actor.supervised.entries import what_stops
+from nautilus_recovery_actor.supervised.healing import heal
+from nautilus_recovery_actor.supervised.order import Order
+from nautilus_recovery_actor.supervised.order import Tell
+from nautilus_recovery_actor.supervised.order import say
 from nautilus_recovery_actor.supervised.server import Server
 
 
-Build = Callable[[], TradingNode]
-# Tells what watches this process in which phase it is, or of a server before it is used
-Tell = Callable[[Phase | Server], None]
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What is to be run, and how."""
-
-    build: Build
-    heal: bool
-
-
-def say(line: str) -> None:
-    """Print a line to stderr: NautilusTrader's log may not be there yet, or not any more."""
-    print(f"run_supervised: {line}", file=sys.stderr, flush=True)  # noqa: T201
+def has_run() -> bool:
+    """Return whether NautilusTrader has run in this process: a fork of it would not get on."""
+    return is_logging_initialized()
 
 
 def run(order: Order, tell: Tell) -> Ending:
@@ -92,6 +85,23 @@ def _run(node: TradingNode, tell: Tell, configs: list[TradingNodeConfig]) -> End
     return Ending(Exit.TRY_AGAIN, f"the node stopped: {why}")
 
 
+def _servers(config: TradingNodeConfig) -> Iterator[Server]:
+    """Yield the servers that a node is configured to use, that of the cache first."""
+    cache: Any = config.cache
+    instance_id = config.instance_id if cache is not None and cache.use_instance_id else None
+    namespace = Namespace(
+        trader_id=str(config.trader_id),
+        instance_id=None if instance_id is None else str(instance_id),
+        use_trader_prefix=cache is None or cache.use_trader_prefix,
+    )
+    cached = getattr(cache, "database", None)
+    if cached is not None and cached.type == "redis":
+        yield Server(cached, namespace, is_cache=True)
+    bus: Any = getattr(config.message_bus, "database", None)
+    if bus is not None and bus.type == "redis" and bus != cached:
+        yield Server(bus, namespace, is_cache=False)
+
+
 @contextmanager
 def _before_each_node(order: Order, tell: Tell, configs: list[TradingNodeConfig]) -> Iterator[None]:
     # `TradingNode(...)` connects to Redis for as long as it takes, deaf to everything (100 attempts
@@ -102,11 +112,11 @@ def _before_each_node(order: Order, tell: Tell, configs: list[TradingNodeConfig]
         given = () if config is None and not args else (config, *args)
         if isinstance(config, TradingNodeConfig):
             configs.append(config)
-            for one in server.servers(config):
+            for one in _servers(config):
                 tell(one)
                 server.check(one)
                 if order.heal and one.is_cache:
-                    server.heal(one, say)
+                    heal(one, what_stops, say)
         native(node, *given, **kwargs)
 
     setattr(TradingNode, "__init__", init)  # noqa: B010 (to mypy it is no variable)
@@ -117,8 +127,8 @@ def _before_each_node(order: Order, tell: Tell, configs: list[TradingNodeConfig]
 
 
 def _stopped_by_entries(configs: list[TradingNodeConfig]) -> Ending | None:
-    caches = (one for config in configs for one in server.servers(config) if one.is_cache)
-    return next(filter(None, map(server.stopped_by_entries, caches)), None)
+    caches = (one for config in configs for one in _servers(config) if one.is_cache)
+    return next(filter(None, map(stopped_by_entries, caches)), None)
 
 
 @contextmanager

@@ -23,12 +23,11 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from nautilus_recovery_actor.core.text import seconds
-from nautilus_recovery_actor.supervised import inside
 from nautilus_recovery_actor.supervised import server
 from nautilus_recovery_actor.supervised.endings import Ending
 from nautilus_recovery_actor.supervised.endings import Exit
 from nautilus_recovery_actor.supervised.endings import Phase
-from nautilus_recovery_actor.supervised.inside import Order
+from nautilus_recovery_actor.supervised.order import Order
 from nautilus_recovery_actor.supervised.server import Server
 
 
@@ -193,11 +192,13 @@ def _enter(order: Order, telling: Connection) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     _end_with_parent()
 
+    one_at_a_time = threading.Lock()
+
     def tell(what: Phase | Server | Ending) -> None:
-        with suppress(OSError):  # Nobody is there to hear it
+        with one_at_a_time, suppress(OSError):  # Nobody is there to hear it
             telling.send(what)
 
-    tell(inside.run(order, tell))
+    tell(order.run(order, tell))
 
 
 def _end_with_parent() -> None:

@@ -5,11 +5,14 @@ Build and run a node, and return the exit code for its supervisor.
 import sys
 import threading
 from collections.abc import Callable
-
-from nautilus_trader.common.component import is_logging_initialized
-from nautilus_trader.live.node import TradingNode
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from nautilus_recovery_actor.core.text import seconds
+
+
+if TYPE_CHECKING:
+    from nautilus_trader.live.node import TradingNode
 
 
 _FIRST_PAUSE_SECS = 1.0
@@ -17,7 +20,7 @@ _LONGEST_PAUSE_SECS = 60.0
 
 
 def run_supervised(
-    build: Callable[[], TradingNode],
+    build: "Callable[[], TradingNode]",
     *,
     build_timeout_secs: float = 60.0,
     stop_timeout_secs: float = 30.0,
@@ -29,22 +32,25 @@ def run_supervised(
 
     The node runs in a process of its own, which this one watches: both end together, SIGTERM and
     SIGINT are obeyed at any moment, and no deadline depends on what the node is stuck in. Before
-    `build` makes the node, its Redis server is looked at; why a node did not start or did not end
-    well is one line on stderr.
+    the node uses its Redis server, that is looked at; why a node did not start or did not end well
+    is one line on stderr.
 
     Parameters
     ----------
     build : Callable[[], TradingNode]
         Makes the node, with all that it needs: threads that were started before are not there in
-        the process of the node. It may leave `node.build()` out.
+        the process of the node. It may leave `node.build()` out. On NautilusTrader 2.0 it returns a
+        `LiveNode`, to which `add_recovery_monitor` has added the monitor.
     build_timeout_secs : float, default 60.0
-        How long `build` may take (seconds), in which the cache is loaded.
+        How long `build` may take (seconds), and the cache to be loaded: on NautilusTrader 1.x within
+        `build`, on 2.0 after it.
     stop_timeout_secs : float, default 30.0
         How long a node may take to stop (seconds), whoever asked for it. Then it is killed.
     heal : bool, default False
         If stored entries that would stop the start are taken out first, and kept, as ``forget
         --all-that-stop`` does: such as a fill that two nodes have written. Every entry is read for
-        that.
+        that. NautilusTrader 2.0 starts without an order or a position that has such a fill: there
+        it is taken out so that they are loaded.
     restarts : int, default 0
         How often the node is built again where the exit code would be 75, after 1, 2, 4, ... 60
         seconds. The count begins anew once a recovery has completed.
@@ -72,14 +78,19 @@ def run_supervised(
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("run_supervised has to be called in the main thread")
     # Only who runs a node needs redis-py
-    from nautilus_recovery_actor.supervised import inside  # noqa: PLC0415
+    from nautilus_recovery_actor.supervised.order import Order  # noqa: PLC0415
+    from nautilus_recovery_actor.supervised.order import say  # noqa: PLC0415
 
-    say = inside.say
-    if sys.platform == "win32" or is_logging_initialized():
+    if find_spec("nautilus_trader.common.actor") is not None:
+        from nautilus_recovery_actor.supervised import inside  # noqa: PLC0415
+    else:
+        from nautilus_recovery_actor.supervised import inside_two as inside  # noqa: PLC0415
+    order = Order(build, heal, inside.run)
+    if sys.platform == "win32" or inside.has_run():
         if restarts:
             raise ValueError("`restarts` needs a process in which NautilusTrader has not run")
         say("the node runs in this process, in which NautilusTrader has run: without deadlines")
-        ending = inside.run(inside.Order(build, heal), lambda _: None)
+        ending = order.run(order, lambda _: None)
         return _told(ending.code, ending.why, say)
     threads = [thread.name for thread in threading.enumerate()[1:]]
     if threads:
@@ -92,7 +103,6 @@ def run_supervised(
     with asked.heard():
         again, pause = restarts, _FIRST_PAUSE_SECS
         while True:
-            order = inside.Order(build, heal)
             node = NodeProcess(order, asked, build_timeout_secs, stop_timeout_secs)
             ending = node.ended()
             if node.has_recovered:

@@ -48,6 +48,7 @@ def builder(
     trader_id: str,
     level: str = "WARN",
     reconciliation_secs: int = 2,
+    server: RedisCacheConfig | None = None,
 ) -> LiveNodeBuilder:
     """Return the builder of a node, without what this package adds but its cache and bus."""
     address = f"127.0.0.1:{venue_port}"
@@ -75,7 +76,7 @@ def builder(
         account_id=AccountId(ACCOUNT), use_ws_trading=False, **venue
     )
     return (
-        with_recovery(made, database(redis_port))
+        with_recovery(made, server or database(redis_port))
         .add_data_client("BINANCE", BinanceDataClientFactory(), BinanceDataClientConfig(**venue))
         .add_exec_client("BINANCE", BinanceExecutionClientFactory(), execution)
     )

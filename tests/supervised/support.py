@@ -23,10 +23,12 @@ class Supervised:
     A program that runs a node by `run_supervised`, from its start to its exit code.
     """
 
+    _program = "tests.supervised.node"
+
     def __init__(self, scene: str, *flags: str, options: Any = None, **where: Any) -> None:
         arguments = [scene, json.dumps(options or {}), json.dumps(where), *flags]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.supervised.node", *arguments],
+            [sys.executable, "-m", self._program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

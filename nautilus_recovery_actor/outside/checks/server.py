@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
-from nautilus_trader.config import DatabaseConfig
 from redis.exceptions import NoPermissionError
 
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import PREFLIGHT_KEY
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.link.address import Database
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import address
 from nautilus_recovery_actor.link.client import SOCKET_SECS
@@ -53,7 +53,7 @@ _UNPARSABLE = frozenset("/?#")  # At these the URL breaks that NautilusTrader ma
 _UNPARSABLE_HOST = _UNPARSABLE | frozenset("@ ")
 
 
-def look_at_login(database: DatabaseConfig) -> tuple[Finding, ...]:
+def look_at_login(database: Database) -> tuple[Finding, ...]:
     """
     Return what is wrong with the configured address and login of a server. Nothing is sent.
     """
@@ -222,7 +222,7 @@ def _is_local(url: str) -> bool:
         return False
 
 
-def _login_problem(database: DatabaseConfig) -> str | None:
+def _login_problem(database: Database) -> str | None:
     username, password = database.username or "", database.password or ""
     if username and not password:
         return "a username without a password, which NautilusTrader does not accept"

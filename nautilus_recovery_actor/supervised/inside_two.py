@@ -1,0 +1,197 @@
+"""
+What happens in the process of a node of 2.0: build it, look at its server, run it until it stops.
+
+A node of 2.0 connects to Redis when it runs, after the monitor: before that the server is looked
+at. It then hangs for ever at one that does not answer, or refuses the password, without a line (seen
+on 2.0.0rc7).
+"""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.common import logger_flush
+from nautilus_trader.live import LiveNode
+
+from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.link.address import Database
+from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.node2.monitor import MONITORS
+from nautilus_recovery_actor.node2.runner import BEFORE
+from nautilus_recovery_actor.node2.runner import run_node
+from nautilus_recovery_actor.outside.checks.redact import secrets_in
+from nautilus_recovery_actor.outside.checks.redact import without_secrets
+from nautilus_recovery_actor.supervised import entries_two as entries
+from nautilus_recovery_actor.supervised import server
+from nautilus_recovery_actor.supervised.endings import Ending
+from nautilus_recovery_actor.supervised.endings import Exit
+from nautilus_recovery_actor.supervised.endings import Phase
+from nautilus_recovery_actor.supervised.endings import RefusedError
+from nautilus_recovery_actor.supervised.endings import raised
+from nautilus_recovery_actor.supervised.healing import heal
+from nautilus_recovery_actor.supervised.healing import options
+from nautilus_recovery_actor.supervised.order import Order
+from nautilus_recovery_actor.supervised.order import Tell
+from nautilus_recovery_actor.supervised.order import say
+from nautilus_recovery_actor.supervised.server import Server
+
+
+# How what `run` raises begins (seen on 2.0.0rc7); what begins otherwise is the venue's, or the
+# network's
+_NOT_LOADED = "Failed to load persistent cache"
+_NOT_BEGUN = "Failed to start trader"
+_NOT_DISCONNECTED = ("disconnect", "failed while awaiting")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LOOK_SECS = 0.05
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A `RedisCacheConfig` that goes from one process to another."""
+
+    host: str | None
+    port: int | None
+    username: str | None
+    password: str | None
+    ssl: bool
+
+
+def has_run() -> bool:
+    """Return whether NautilusTrader has run in this process: a fork of it would not get on."""
+    threads = Path("/proc/self/task").glob("*/comm")  # Elsewhere nothing tells
+    return any(thread.read_text().startswith("tokio") for thread in threads)
+
+
+def run(order: Order, tell: Tell) -> Ending:
+    """Build and run the node, and return how it ended."""
+    servers: list[Server] = []
+    try:
+        with _before_each_monitor(order, tell, servers):
+            node: object = order.build()
+        if not isinstance(node, LiveNode):
+            raise TypeError(f"`build` returned a {type(node).__name__}, not a LiveNode")
+        if str(node.trader_id) not in MONITORS:
+            raise TypeError("the node has no monitor: call `add_recovery_monitor` in `build`")
+    except RefusedError as e:
+        return e.ending
+    except Exception as e:
+        return raised("the build", e, servers)
+    return _run(node, tell, servers)
+
+
+def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
+    monitor, error = MONITORS[str(node.trader_id)], None
+    with _stopping_once(node, tell), _recovery(tell):
+        try:
+            run_node(node)
+        except Exception as e:
+            error = e
+        tell(Phase.STOPPING)
+    phase = monitor.phase
+    logger_flush()
+    text = without_secrets(str(error), secrets_in(servers)) if error is not None else ""
+    remark = ""
+    if text.startswith(_NOT_DISCONNECTED):  # It had stopped by then
+        error, remark = None, f"the clients did not disconnect in time: {text}"
+    if error is not None and (text.startswith(_NOT_BEGUN) or phase is not RecoveryPhase.FAILED):
+        return raised("the node", error, servers)
+    if error is not None:
+        return _not_started(text, servers)
+    if phase is RecoveryPhase.COMPLETE:
+        return Ending(Exit.STOPPED, f"the node stopped: {remark}" if remark else "")
+    is_failed = phase is RecoveryPhase.FAILED
+    why = "its last recovery failed" if is_failed else "its last recovery had not ended"
+    return Ending(Exit.TRY_AGAIN, "; ".join(filter(None, [f"the node stopped: {why}", remark])))
+
+
+def _not_started(text: str, servers: list[Server]) -> Ending:
+    if text.startswith(_NOT_LOADED):
+        ending = next(filter(None, map(entries.stopped_by_entries, servers)), None)
+        if ending is not None:
+            return ending
+    named = options(servers[0]) if servers else ""
+    return Ending(
+        Exit.TRY_AGAIN,
+        f"the node did not start, and its recovery failed: {text}. If a restart does not help, fix "
+        f"the address, the keys or the limits in time of that client; `nautilus-recovery status "
+        f"{named}` shows what is on record",
+    )
+
+
+@contextmanager
+def _before_each_monitor(order: Order, tell: Tell, servers: list[Server]) -> Iterator[None]:
+    def look(database: Database, namespace: Namespace) -> None:
+        names = Place.__struct_fields__
+        place = Place(**{name: getattr(database, name) for name in names})
+        one = Server(place, namespace, is_cache=True, config="RedisCacheConfig")
+        servers.append(one)
+        tell(one)
+        server.check(one)
+        if order.heal:
+            heal(one, entries.what_stops, say)
+
+    BEFORE.append(look)
+    try:
+        yield
+    finally:
+        BEFORE.remove(look)
+
+
+@contextmanager
+def _stopping_once(node: LiveNode, tell: Tell) -> Iterator[None]:
+    # Until its strategies run, a signal kills a node of 2.0 at once: nothing is on record then. Only
+    # its handle may be used from another thread, and only another thread runs at any moment.
+    handle, trader_id = node.handle(), str(node.trader_id)
+    is_over = threading.Event()
+    heard, waking = os.pipe()
+    os.set_blocking(waking, False)
+
+    def watch() -> None:
+        is_stopping = False
+        while not is_over.is_set():
+            ready = select.select([heard], [], [], _LOOK_SECS)[0]
+            is_asked = bool(ready) and bool(set(os.read(heard, 64)) & set(_SIGNALS))
+            # Its monitor stops first, whoever asked
+            if not is_stopping and (is_asked or trader_id not in MONITORS):
+                is_stopping = True
+                tell(Phase.STOPPING)
+            if is_asked:
+                handle.stop()
+
+    with ExitStack() as stack:
+        before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+        stack.callback(lambda: [signal.signal(*one) for one in before.items()])
+        stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(waking))
+        thread = threading.Thread(target=watch, name="stop-when-asked", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+    os.close(heard)
+    os.close(waking)
+
+
+@contextmanager
+def _recovery(tell: Tell) -> Iterator[None]:
+    # The cache is loaded when the recovery starts
+    def on_started(*_: Any, **__: Any) -> None:
+        tell(Phase.RUNNING)
+
+    def on_completed(*_: Any, **__: Any) -> None:
+        tell(Phase.RECOVERED)
+
+    with (
+        signals.recovery_started.connected_to(on_started),
+        signals.recovery_completed.connected_to(on_completed),
+    ):
+        yield

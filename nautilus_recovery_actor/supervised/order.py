@@ -1,0 +1,32 @@
+"""
+What is to be run in the process of a node, and how that process tells of itself.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.supervised.endings import Ending
+from nautilus_recovery_actor.supervised.endings import Phase
+from nautilus_recovery_actor.supervised.server import Server
+
+
+# Tells what watches this process in which phase it is, or of a server before it is used
+Tell: TypeAlias = Callable[[Phase | Server], None]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is to be run, and how."""
+
+    build: Callable[[], Any]
+    heal: bool
+    # Builds the node and runs it, on the NautilusTrader that is installed
+    run: Callable[["Order", Tell], Ending]
+
+
+def say(line: str) -> None:
+    """Print a line to stderr: NautilusTrader's log may not be there yet, or not any more."""
+    print(f"run_supervised: {line}", file=sys.stderr, flush=True)  # noqa: T201
