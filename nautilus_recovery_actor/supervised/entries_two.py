@@ -42,8 +42,8 @@ def stopped_by_entries(server: Server) -> Ending | None:
     return Ending(
         Exit.ENTRIES_STOP_START,
         f"Stored entries stop the start of {one_line(server.namespace.trader_id)}: "
-        f"{name(first.key)} ({first.why}){more}. They are taken out, and kept, before each start by "
-        f"run_supervised(..., heal=True)",
+        f"{name(first.key)} ({first.why}){more}. They are taken out, and kept, before each start "
+        f"by run_supervised(..., heal=True)",
     )
 
 

@@ -34,7 +34,7 @@ from nautilus_recovery_actor.supervised.server import Server
 
 def has_run() -> bool:
     """Return whether NautilusTrader has run in this process: a fork of it would not get on."""
-    return is_logging_initialized()
+    return bool(is_logging_initialized())
 
 
 def run(order: Order, tell: Tell) -> Ending:

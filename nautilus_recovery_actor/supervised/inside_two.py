@@ -1,18 +1,20 @@
 """
 What happens in the process of a node of 2.0: build it, look at its server, run it until it stops.
 
-A node of 2.0 connects to Redis when it runs, after the monitor: before that the server is looked
-at. It then hangs for ever at one that does not answer, or refuses the password, without a line (seen
-on 2.0.0rc7).
+A node of 2.0 connects to Redis when it runs, after its monitor, and hangs for ever at a server that
+does not answer or refuses the password, without a line (seen on 2.0.0rc7): the server is looked at
+before the monitor is made.
 """
 
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,6 @@ from nautilus_recovery_actor.supervised.endings import Phase
 from nautilus_recovery_actor.supervised.endings import RefusedError
 from nautilus_recovery_actor.supervised.endings import raised
 from nautilus_recovery_actor.supervised.healing import heal
-from nautilus_recovery_actor.supervised.healing import options
 from nautilus_recovery_actor.supervised.order import Order
 from nautilus_recovery_actor.supervised.order import Tell
 from nautilus_recovery_actor.supervised.order import say
@@ -66,25 +67,33 @@ class Place(msgspec.Struct, frozen=True):
 
 def has_run() -> bool:
     """Return whether NautilusTrader has run in this process: a fork of it would not get on."""
-    threads = Path("/proc/self/task").glob("*/comm")  # Elsewhere nothing tells
-    return any(thread.read_text().startswith("tokio") for thread in threads)
+    for thread in Path("/proc/self/task").glob("*/comm"):  # Elsewhere nothing tells
+        with suppress(OSError):  # It has ended
+            if thread.read_text().startswith("tokio"):
+                return True
+    return False
 
 
 def run(order: Order, tell: Tell) -> Ending:
     """Build and run the node, and return how it ended."""
     servers: list[Server] = []
     try:
-        with _before_each_monitor(order, tell, servers):
-            node: object = order.build()
-        if not isinstance(node, LiveNode):
-            raise TypeError(f"`build` returned a {type(node).__name__}, not a LiveNode")
-        if str(node.trader_id) not in MONITORS:
-            raise TypeError("the node has no monitor: call `add_recovery_monitor` in `build`")
+        node = _built(order, tell, servers)
     except RefusedError as e:
         return e.ending
     except Exception as e:
         return raised("the build", e, servers)
     return _run(node, tell, servers)
+
+
+def _built(order: Order, tell: Tell, servers: list[Server]) -> LiveNode:
+    with _before_each_monitor(order, tell, servers):
+        node: object = order.build()
+    if not isinstance(node, LiveNode):
+        raise TypeError(f"`build` returned a {type(node).__name__}, not a LiveNode")
+    if str(node.trader_id) not in MONITORS:
+        raise TypeError("the node has no monitor: call `add_recovery_monitor` in `build`")
+    return node
 
 
 def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
@@ -97,14 +106,14 @@ def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
         tell(Phase.STOPPING)
     phase = monitor.phase
     logger_flush()
-    text = without_secrets(str(error), secrets_in(servers)) if error is not None else ""
+    text = without_secrets(_without_traceback(error), secrets_in(servers))
     remark = ""
     if text.startswith(_NOT_DISCONNECTED):  # It had stopped by then
         error, remark = None, f"the clients did not disconnect in time: {text}"
-    if error is not None and (text.startswith(_NOT_BEGUN) or phase is not RecoveryPhase.FAILED):
+    if error is not None and phase is not RecoveryPhase.FAILED:
         return raised("the node", error, servers)
     if error is not None:
-        return _not_started(text, servers)
+        return _not_started(text, str(node.trader_id), servers)
     if phase is RecoveryPhase.COMPLETE:
         return Ending(Exit.STOPPED, f"the node stopped: {remark}" if remark else "")
     is_failed = phase is RecoveryPhase.FAILED
@@ -112,17 +121,27 @@ def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
     return Ending(Exit.TRY_AGAIN, "; ".join(filter(None, [f"the node stopped: {why}", remark])))
 
 
-def _not_started(text: str, servers: list[Server]) -> Ending:
+def _without_traceback(error: Exception | None) -> str:
+    # What a strategy or an actor raises is in its text as Python prints it
+    begin, _, rest = str(error or "").partition("Traceback (most recent call last):")
+    if not rest:
+        return begin
+    print(error, file=sys.stderr, flush=True)  # noqa: T201
+    return f"{begin.strip()} {rest.strip().splitlines()[-1]}"
+
+
+def _not_started(text: str, trader_id: str, servers: list[Server]) -> Ending:
+    if text.startswith(_NOT_BEGUN):
+        return Ending(Exit.RAISED, f"the node raised: {text}")
     if text.startswith(_NOT_LOADED):
         ending = next(filter(None, map(entries.stopped_by_entries, servers)), None)
         if ending is not None:
             return ending
-    named = options(servers[0]) if servers else ""
     return Ending(
         Exit.TRY_AGAIN,
-        f"the node did not start, and its recovery failed: {text}. If a restart does not help, fix "
-        f"the address, the keys or the limits in time of that client; `nautilus-recovery status "
-        f"{named}` shows what is on record",
+        f"the node did not start, and its recovery failed: {text}. If a restart does not help, "
+        f"check the address, the keys and the timeouts of its clients; `nautilus-recovery status "
+        f"--trader {one_line(trader_id)}` shows what is on record",
     )
 
 
@@ -147,7 +166,7 @@ def _before_each_monitor(order: Order, tell: Tell, servers: list[Server]) -> Ite
 
 @contextmanager
 def _stopping_once(node: LiveNode, tell: Tell) -> Iterator[None]:
-    # Until its strategies run, a signal kills a node of 2.0 at once: nothing is on record then. Only
+    # Until its strategies run, a signal kills a node of 2.0 at once, and nothing is on record. Only
     # its handle may be used from another thread, and only another thread runs at any moment.
     handle, trader_id = node.handle(), str(node.trader_id)
     is_over = threading.Event()

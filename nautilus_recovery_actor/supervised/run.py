@@ -5,8 +5,10 @@ Build and run a node, and return the exit code for its supervisor.
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from typing import Any
 
 from nautilus_recovery_actor.core.text import seconds
 
@@ -42,8 +44,8 @@ def run_supervised(
         the process of the node. It may leave `node.build()` out. On NautilusTrader 2.0 it returns a
         `LiveNode`, to which `add_recovery_monitor` has added the monitor.
     build_timeout_secs : float, default 60.0
-        How long `build` may take (seconds), and the cache to be loaded: on NautilusTrader 1.x within
-        `build`, on 2.0 after it.
+        How long `build` may take (seconds), in which the cache is loaded; on NautilusTrader 2.0
+        that comes after it, and counts too.
     stop_timeout_secs : float, default 30.0
         How long a node may take to stop (seconds), whoever asked for it. Then it is killed.
     heal : bool, default False
@@ -81,10 +83,7 @@ def run_supervised(
     from nautilus_recovery_actor.supervised.order import Order  # noqa: PLC0415
     from nautilus_recovery_actor.supervised.order import say  # noqa: PLC0415
 
-    if find_spec("nautilus_trader.common.actor") is not None:
-        from nautilus_recovery_actor.supervised import inside  # noqa: PLC0415
-    else:
-        from nautilus_recovery_actor.supervised import inside_two as inside  # noqa: PLC0415
+    inside = _inside()
     order = Order(build, heal, inside.run)
     if sys.platform == "win32" or inside.has_run():
         if restarts:
@@ -115,6 +114,12 @@ def run_supervised(
             if asked.signal is not None:
                 return _told(128 + asked.signal, f"{asked.signal.name} between two starts", say)
             again, pause = again - 1, min(2 * pause, _LONGEST_PAUSE_SECS)
+
+
+def _inside() -> Any:
+    # What happens in the process of the node, on the NautilusTrader that is installed
+    one = find_spec("nautilus_trader.common.actor")
+    return import_module(f"{__package__}.{'inside' if one else 'inside_two'}")
 
 
 def _told(code: int, why: str, say: Callable[[str], None]) -> int:

