@@ -28,6 +28,7 @@ from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.link.address import Database
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.node2.monitor import MONITORS
+from nautilus_recovery_actor.node2.monitor import RecoveryMonitor
 from nautilus_recovery_actor.node2.runner import BEFORE
 from nautilus_recovery_actor.node2.runner import run_node
 from nautilus_recovery_actor.outside.checks.redact import secrets_in
@@ -53,6 +54,7 @@ _NOT_BEGUN = "Failed to start trader"
 _NOT_DISCONNECTED = ("disconnect", "failed while awaiting")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOOK_SECS = 0.05
+_TIMER = "RECOVERY-STOP-IN-START"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -63,6 +65,15 @@ class Place(msgspec.Struct, frozen=True):
     username: str | None
     password: str | None
     ssl: bool
+
+
+class Asked:
+    """The signal that asked the node to stop, if one has, and how far the node had come."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self.is_loaded = False
+        self.has_started = False
 
 
 def has_run() -> bool:
@@ -83,7 +94,7 @@ def run(order: Order, tell: Tell) -> Ending:
         return e.ending
     except Exception as e:
         return raised("the build", e, servers)
-    return _run(node, tell, servers)
+    return _run(node, order, tell, servers)
 
 
 def _built(order: Order, tell: Tell, servers: list[Server]) -> LiveNode:
@@ -96,9 +107,9 @@ def _built(order: Order, tell: Tell, servers: list[Server]) -> LiveNode:
     return node
 
 
-def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
-    monitor, error = MONITORS[str(node.trader_id)], None
-    with _stopping_once(node, tell), _recovery(tell):
+def _run(node: LiveNode, order: Order, tell: Tell, servers: list[Server]) -> Ending:
+    monitor, error, asked = MONITORS[str(node.trader_id)], None, Asked()
+    with _stopping_once(node, asked, tell), _recovery(monitor, order, asked, tell):
         try:
             run_node(node)
         except Exception as e:
@@ -106,6 +117,8 @@ def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
         tell(Phase.STOPPING)
     phase = monitor.phase
     logger_flush()
+    if asked.signal is not None and not asked.has_started:
+        return _not_begun(asked.signal)
     text = without_secrets(_without_traceback(error), secrets_in(servers))
     remark = ""
     if text.startswith(_NOT_DISCONNECTED):  # It had stopped by then
@@ -119,6 +132,10 @@ def _run(node: LiveNode, tell: Tell, servers: list[Server]) -> Ending:
     is_failed = phase is RecoveryPhase.FAILED
     why = "its last recovery failed" if is_failed else "its last recovery had not ended"
     return Ending(Exit.TRY_AGAIN, "; ".join(filter(None, [f"the node stopped: {why}", remark])))
+
+
+def _not_begun(number: signal.Signals) -> Ending:
+    return Ending(128 + number, f"{number.name} before the node had started")
 
 
 def _without_traceback(error: Exception | None) -> str:
@@ -165,7 +182,7 @@ def _before_each_monitor(order: Order, tell: Tell, servers: list[Server]) -> Ite
 
 
 @contextmanager
-def _stopping_once(node: LiveNode, tell: Tell) -> Iterator[None]:
+def _stopping_once(node: LiveNode, asked: Asked, tell: Tell) -> Iterator[None]:
     # Until its strategies run, a signal kills a node of 2.0 at once, and nothing is on record. Only
     # its handle may be used from another thread, and only another thread runs at any moment.
     handle, trader_id = node.handle(), str(node.trader_id)
@@ -177,12 +194,13 @@ def _stopping_once(node: LiveNode, tell: Tell) -> Iterator[None]:
         is_stopping = False
         while not is_over.is_set():
             ready = select.select([heard], [], [], _LOOK_SECS)[0]
-            is_asked = bool(ready) and bool(set(os.read(heard, 64)) & set(_SIGNALS))
+            found = [one for one in os.read(heard, 64) if one in _SIGNALS] if ready else []
             # Its monitor stops first, whoever asked
-            if not is_stopping and (is_asked or trader_id not in MONITORS):
+            if not is_stopping and (found or trader_id not in MONITORS):
                 is_stopping = True
                 tell(Phase.STOPPING)
-            if is_asked:
+            if found and asked.signal is None:
+                asked.signal = signal.Signals(found[0])
                 handle.stop()
 
     with ExitStack() as stack:
@@ -201,10 +219,23 @@ def _stopping_once(node: LiveNode, tell: Tell) -> Iterator[None]:
 
 
 @contextmanager
-def _recovery(tell: Tell) -> Iterator[None]:
-    # The cache is loaded when the recovery starts
+def _recovery(monitor: RecoveryMonitor, order: Order, asked: Asked, tell: Tell) -> Iterator[None]:
+    def look(_: Any) -> None:
+        # A client that connects holds up a stop for as long as that takes
+        if monitor.decisions.recovery.is_trader_running:
+            asked.has_started = True
+            monitor.clock.cancel_timer(_TIMER)
+        elif asked.signal is not None and order.is_in_own_process:
+            monitor.abort()
+            logger_flush()
+            tell(_not_begun(asked.signal))
+            os._exit(0)
+
     def on_started(*_: Any, **__: Any) -> None:
-        tell(Phase.RUNNING)
+        if not asked.is_loaded:  # Only then the recovery starts
+            asked.is_loaded = True
+            tell(Phase.RUNNING)
+            monitor.clock.set_timer_ns(_TIMER, int(_LOOK_SECS * 1e9), callback=look)
 
     def on_completed(*_: Any, **__: Any) -> None:
         tell(Phase.RECOVERED)

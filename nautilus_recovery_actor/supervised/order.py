@@ -14,8 +14,8 @@ from nautilus_recovery_actor.supervised.endings import Phase
 from nautilus_recovery_actor.supervised.server import Server
 
 
-# Tells what watches this process in which phase it is, or of a server before it is used
-Tell: TypeAlias = Callable[[Phase | Server], None]
+# Tells what watches this process in which phase it is, of a server before it is used, how it ended
+Tell: TypeAlias = Callable[[Phase | Server | Ending], None]
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class Order(msgspec.Struct, frozen=True):
     heal: bool
     # Builds the node and runs it, on the NautilusTrader that is installed
     run: Callable[["Order", Tell], Ending]
+    is_in_own_process: bool = True
 
 
 def say(line: str) -> None:

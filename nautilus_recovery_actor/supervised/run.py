@@ -84,8 +84,9 @@ def run_supervised(
     from nautilus_recovery_actor.supervised.order import say  # noqa: PLC0415
 
     inside = _inside()
-    order = Order(build, heal, inside.run)
-    if sys.platform == "win32" or inside.has_run():
+    is_alone = sys.platform != "win32" and not inside.has_run()
+    order = Order(build, heal, inside.run, is_alone)
+    if not is_alone:
         if restarts:
             raise ValueError("`restarts` needs a process in which NautilusTrader has not run")
         say("the node runs in this process, in which NautilusTrader has run: without deadlines")

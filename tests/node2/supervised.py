@@ -5,6 +5,7 @@ built, the second has the options, the third what the node needs, both as JSON.
 
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -34,22 +35,30 @@ def traded(
     redis: dict[str, Any],
     *,
     strategy: str = "",
+    stalls: int | None = None,
     reconciliation_secs: int = 2,
     disconnection_secs: int = 15,
+    connection_secs: int = 5,
     **settings: Any,
 ) -> LiveNode:
     """
-    A node with a monitor and the trial strategy, at the stand-in for the venue.
+    A node with a monitor and the trial strategy, at the stand-in for the venue; it may stall its
+    server before it runs.
     """
     say("BUILD")
     database = RedisCacheConfig(**redis)
     made = builder(venue_port, 0, TRADER, reconciliation_secs=reconciliation_secs, server=database)
+    made = made.with_timeout_connection(connection_secs)
     node = made.with_timeout_disconnection_secs(disconnection_secs).build()
     fields = {"verify_timeout_secs": 1.0, "heartbeat_secs": 0.5, **settings}
     add_recovery_monitor(node, RecoveryMonitorConfig(database=database, **fields))
+    loaded = lambda *_, **__: say("LOADED")  # noqa: E731
+    signals.recovery_started.connect(loaded, weak=False)
     recovered = lambda *_, **__: say("RECOVERED")  # noqa: E731
     signals.recovery_completed.connect(recovered, weak=False)
     node.add_strategy({"": trial, "fails": failing, "slow": slow}[strategy]()(strategy_config()))
+    if stalls is not None:
+        os.kill(stalls, signal.SIGSTOP)
     return node
 
 

@@ -27,6 +27,11 @@ class VenueProcess:
         assert self._process.stdout is not None
         self.port: int = json.loads(self._process.stdout.readline())["port"]
 
+    @property
+    def pid(self) -> int:
+        """The process ID."""
+        return self._process.pid
+
     def __enter__(self) -> Self:
         return self
 
