@@ -2,9 +2,11 @@
 A bot of one's own, to try on a paper venue: kill it, trade behind its back, start it again.
 
 ``nautilus-recovery paper --valkey`` in one terminal, ``python own_bot.py`` in another; and before
-its start, ``nautilus-recovery check own_bot:config``.
+its start, ``nautilus-recovery check own_bot:config``. Without its Redis server the bot ends with a
+line that says so: `TradingNode` by itself would wait for it without end.
 """
 
+import sys
 from typing import Any
 
 from nautilus_trader.config import ImportableActorConfig
@@ -18,6 +20,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import recovery_cache_config
 from nautilus_recovery_actor import recovery_exec_engine_config
+from nautilus_recovery_actor import run_supervised
 from nautilus_recovery_actor import testkit
 
 
@@ -90,8 +93,4 @@ def node() -> TradingNode:
 
 
 if __name__ == "__main__":
-    running = node()
-    try:
-        running.run()
-    finally:
-        running.dispose()
+    sys.exit(run_supervised(node))

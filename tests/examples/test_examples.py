@@ -4,6 +4,7 @@ The examples do what they say.
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import MassStatusFault
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.node.support import watched
@@ -70,6 +72,49 @@ def test_the_live_node_recovers_trades_and_stops_on_a_signal() -> None:
     log = "".join(told)
     assert "Recovery epoch 1 CLEAN" in log
     assert log.index("Trading is enabled") < log.index("OrderInitialized")
+
+
+def own_bot(tmp_path: Path, venue_port: int, redis_port: int) -> "subprocess.Popen[str]":
+    text = (EXAMPLES / "own_bot.py").read_text()
+    text = text.replace("7777", str(venue_port)).replace("7778", str(redis_port))
+    (tmp_path / "own_bot.py").write_text(text)
+    return subprocess.Popen(
+        [sys.executable, "own_bot.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_own_bot_says_that_there_is_no_server(tmp_path: Path) -> None:
+    """By itself `TradingNode(...)` waits for it without end, and without a line."""
+    with own_bot(tmp_path, venue_port=1, redis_port=1) as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 75
+    (line,) = said.splitlines()
+    assert line.startswith(
+        "run_supervised: Redis at 127.0.0.1:1: No connection: Connection refused. Start the server"
+    )
+
+
+def test_the_own_bot_buys_and_stops_on_a_signal(
+    tmp_path: Path, venue: PaperVenue, valkey: EmbeddedValkey
+) -> None:
+    """It rests its stop-loss, and Ctrl-C ends it with 0."""
+    with own_bot(tmp_path, venue.port, valkey.port) as process:
+        assert process.stdout is not None
+        told: list[str] = []
+        for line in process.stdout:
+            told.append(line)
+            if "OrderAccepted" in line and any("OrderFilled" in one for one in told):
+                process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, "".join(told)
+    log = "".join(told)
+    assert "Recovery epoch 1 CLEAN" in log
+    assert log.index("Trading is enabled") < log.index("OrderInitialized")
+    assert "run_supervised" not in log
 
 
 def test_the_bus_listener_hears_the_result() -> None:
