@@ -109,13 +109,15 @@ def _built(order: Order, tell: Tell, servers: list[Server]) -> LiveNode:
 
 def _run(node: LiveNode, order: Order, tell: Tell, servers: list[Server]) -> Ending:
     monitor, error, asked = MONITORS[str(node.trader_id)], None, Asked()
-    with _stopping_once(node, asked, tell), _recovery(monitor, order, asked, tell):
+    with _stopping_once(node, order, asked, tell), _recovery(monitor, order, asked, tell):
         try:
             run_node(node)
         except Exception as e:
             error = e
         tell(Phase.STOPPING)
-    phase = monitor.phase
+        phase = monitor.phase
+        with suppress(Exception):  # What it raises says nothing of the run
+            node.dispose()
     logger_flush()
     if asked.signal is not None and not asked.has_started:
         return _not_begun(asked.signal)
@@ -182,7 +184,7 @@ def _before_each_monitor(order: Order, tell: Tell, servers: list[Server]) -> Ite
 
 
 @contextmanager
-def _stopping_once(node: LiveNode, asked: Asked, tell: Tell) -> Iterator[None]:
+def _stopping_once(node: LiveNode, order: Order, asked: Asked, tell: Tell) -> Iterator[None]:
     # Until its strategies run, a signal kills a node of 2.0 at once, and nothing is on record. Only
     # its handle may be used from another thread, and only another thread runs at any moment.
     handle, trader_id = node.handle(), str(node.trader_id)
@@ -204,8 +206,11 @@ def _stopping_once(node: LiveNode, asked: Asked, tell: Tell) -> Iterator[None]:
                 handle.stop()
 
     with ExitStack() as stack:
-        before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
-        stack.callback(lambda: [signal.signal(*one) for one in before.items()])
+        for number in _SIGNALS:
+            before = signal.signal(number, lambda *_: None)
+            # A second one must not cut the end of the process short
+            after = signal.SIG_IGN if order.is_in_own_process else before
+            stack.callback(signal.signal, number, after)
         stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(waking))
         thread = threading.Thread(target=watch, name="stop-when-asked", daemon=True)
         thread.start()

@@ -39,8 +39,8 @@ def order_of(client: redis.Redis, events: int) -> str:
     """
     Return the key of the order with so many events.
     """
-    keys = [key.decode() for key in client.keys(f"{PREFIX}orders:O-*")]
-    return next(key for key in keys if client.llen(key) == events)
+    keys: list[Any] = client.keys(f"{PREFIX}orders:O-*")
+    return next(key.decode() for key in keys if client.llen(key) == events)
 
 
 # What does not start, and how the key is named
@@ -111,7 +111,7 @@ def test_what_stops_a_start_is_taken_out_and_kept(bench: Bench, name: str) -> No
         assert client.dump(slot) == before[PREFIX.encode() + taken[0].key]
 
 
-def two_nodes(client: redis.Redis, key: str, name: str = "") -> None:
+def two_nodes(client: redis.Redis, key: str, name: str = "") -> object:
     """
     Append the newest event of a list once more, as a second node has it from the same message.
     """
@@ -120,7 +120,7 @@ def two_nodes(client: redis.Redis, key: str, name: str = "") -> None:
     made = stored[name] if name else stored
     made["event_id"] = "00000000-0000-4000-8000-000000000001"
     made["ts_init"] = "2026-01-01T00:00:00.000000001Z"
-    client.rpush(key, json.dumps(stored))
+    return client.rpush(key, json.dumps(stored))
 
 
 REPEATED: dict[str, tuple[Change, int]] = {
@@ -197,7 +197,7 @@ def test_what_1_has_written_is_to_be_brought_over(bench: Bench, heal: bool) -> N
 # -- WHAT IS FOUND --
 
 
-def found(valkey: EmbeddedValkey, **lists: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+def found(valkey: EmbeddedValkey, **lists: list[Any]) -> tuple[list[str], list[str]]:
     """
     Return the keys that stop a start, and those in which something is repeated.
     """
