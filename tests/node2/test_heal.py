@@ -4,6 +4,7 @@ and so is what is repeated in an order or a position, which 2.0 would leave out.
 """
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from nautilus_recovery_actor.outside.store.stopping_two import Stopping
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from tests.node2.support import TRADER
 from tests.node2.support import Bench
+from tests.node2.test_supervised import command
 from tests.node2.test_supervised import supervised
 
 
@@ -109,6 +111,20 @@ def test_what_stops_a_start_is_taken_out_and_kept(bench: Bench, name: str) -> No
         assert len(taken) == 1
         slot = next(key for key in client.keys(f"{PREFIX}forgotten:*:0"))
         assert client.dump(slot) == before[PREFIX.encode() + taken[0].key]
+
+
+def test_what_was_taken_out_is_put_back(bench: Bench) -> None:
+    """By the command in the line, beside NautilusTrader 2.0 too."""
+    with bench.valkey.client() as client:
+        STOPPING["a key of other bytes"][0](client)
+    before = all_of(bench)
+    with supervised(bench, options={"heal": True}) as run:
+        run.until("RECOVERED")
+        run.signal(signal.SIGTERM)
+        assert run.code() == 0
+        undo = run.said[-1].partition("`nautilus-recovery ")[2].partition(" --trader")[0]
+    assert "orders" in command(bench, *undo.split(), "--apply")
+    assert before.items() <= all_of(bench).items()
 
 
 def two_nodes(client: redis.Redis, key: str, name: str = "") -> object:

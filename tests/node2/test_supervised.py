@@ -5,6 +5,8 @@ its exit code says how, and a start that failed is on record.
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from contextlib import contextmanager
@@ -52,6 +54,23 @@ def record(bench: Bench) -> tuple[Heartbeat | None, list[FailureReason | None]]:
         return reader.stamps().heartbeat, [one.failure for one in [*reports][::-1]]
 
 
+def command(bench: Bench, *arguments: str) -> str:
+    """
+    Return what a command line prints, here with NautilusTrader 2.0.
+    """
+    code = "import sys; from nautilus_recovery_cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--trader", TRADER, "--redis", bench.valkey.url],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
 @contextmanager
 def paused(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
@@ -88,6 +107,9 @@ def test_a_start_that_raises_is_a_recovery_that_failed(bench: Bench, how: str, w
     assert heartbeat is not None
     assert (heartbeat.phase, heartbeat.is_stopped) == (RecoveryPhase.FAILED, True)
     assert failures == [FailureReason.RECONCILIATION_FAILED]
+    assert "the node was stopped" in (said := command(bench, "status"))
+    assert "recovery epoch 1 FAILED" in said
+    assert "RECONCILIATION_FAILED" in command(bench, "history")
 
 
 def test_a_strategy_that_raises_at_its_start_is_not_started_again(bench: Bench) -> None:
