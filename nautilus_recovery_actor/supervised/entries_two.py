@@ -13,15 +13,14 @@ from nautilus_recovery_actor.outside.store.keys import name
 from nautilus_recovery_actor.outside.store.stopping_two import Stopping
 from nautilus_recovery_actor.supervised.endings import Ending
 from nautilus_recovery_actor.supervised.endings import Exit
-from nautilus_recovery_actor.supervised.endings import RefusedError
 from nautilus_recovery_actor.supervised.server import Server
 
 
 def what_stops(client: redis.Redis, namespace: Namespace) -> tuple[Taken, ...]:
     """Return what keeps a node from starting, or from loading an order or a position."""
     found = Stopping(client, namespace)
-    if found.of_one:
-        raise RefusedError(Exit.ENTRIES_STOP_START, _of_one(found.of_one, namespace))
+    if found.of_one:  # It does not start with these, whatever else goes
+        return ()
     return (*found.entries(), *found.repeats())
 
 

@@ -200,7 +200,8 @@ def test_nothing_is_healed_while_a_node_runs(bench: Bench) -> None:
 def test_what_1_has_written_is_to_be_brought_over(bench: Bench, heal: bool) -> None:
     """Taking out the currencies would let 2.0 start, and lose all orders and positions."""
     with bench.valkey.client() as client:
-        client.set(USDT, b'{"precision":8,"iso4217":0,"name":"Tether","currency_type":"CRYPTO"}')
+        currency(code=None)(client)
+        client.set(f"{PREFIX}currencies:BTC", b"")
     before = all_of(bench)
     with supervised(bench, options={"heal": heal}) as run:
         assert run.code() == 65, run.log

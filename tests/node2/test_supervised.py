@@ -234,7 +234,7 @@ def test_a_stop_of_a_recovered_node_is_clean(bench: Bench, number: signal.Signal
 
 def test_a_stop_during_the_start_is_on_record(bench: Bench) -> None:
     """Natively the process is gone at once, and nothing says so. Here a client connects."""
-    with supervised(bench, connection_secs=60) as run:
+    with supervised(bench, connection_secs=600, options={"stop_timeout_secs": 600.0}) as run:
         with paused(bench.venue.pid):
             run.until("LOADED")
             run.signal(signal.SIGTERM)
