@@ -1,8 +1,8 @@
 """
 What happens in the process of a node of 2.0: build it, look at its server, run it until it stops.
 
-A node of 2.0 connects to Redis when it runs, after its monitor, and hangs for ever at a server that
-does not answer or refuses the password, without a line (seen on 2.0.0rc7): the server is looked at
+A node of 2.0 connects to Redis when it runs, after its monitor, and hangs at a server that does not
+answer or refuses the password, without a line (100 attempts on 2.0.0rc7): the server is looked at
 before the monitor is made.
 """
 

@@ -176,7 +176,7 @@ def test_a_second_node_of_the_trader_is_to_be_tried_again(bench: Bench) -> None:
 def test_a_server_that_cannot_be_used_is_told_before_a_node_uses_it(
     bench: Bench, how: str, code: int, words: str
 ) -> None:
-    """Natively a node of 2.0 hangs for ever there, without a line."""
+    """Natively a node of 2.0 hangs there, without a line."""
     with EmbeddedValkey() as server, ExitStack() as stack:
         redis: dict[str, Any] = {"host": "127.0.0.1", "port": server.port}
         if how == "nobody":
