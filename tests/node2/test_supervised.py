@@ -84,20 +84,27 @@ def paused(pid: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("endpoint", "how", "words"),
     [
-        ("nobody", "data-connect timeout"),
-        ("400", "Failed to get mass status from BINANCE"),
-        ("hang", "Startup reconciliation timeout reached while requesting mass status"),
+        ("", "nobody", "data-connect timeout"),
+        ("GET account", "400", "readiness timeout while waiting for engine connections"),
+        ("GET positionRisk", "400", "Failed to get mass status from BINANCE"),
+        (
+            "GET positionRisk",
+            "hang",
+            "Startup reconciliation timeout reached while requesting mass status",
+        ),
     ],
 )
-def test_a_start_that_raises_is_a_recovery_that_failed(bench: Bench, how: str, words: str) -> None:
-    """It is on record before the process ends, and a restart is asked for."""
+def test_a_start_that_raises_is_a_recovery_that_failed(
+    bench: Bench, endpoint: str, how: str, words: str
+) -> None:
+    """It is on record before the process ends, and a restart is asked for; so with a bad key."""
     where: dict[str, Any] = {}
     if how == "nobody":
         where["venue_port"] = 1
     else:
-        bench.venue.fail("GET positionRisk", how)
+        bench.venue.fail(endpoint, how)
     with supervised(bench, **where) as run:
         assert run.code() == 75, run.log
         (line,) = run.said
