@@ -91,7 +91,10 @@ def own_bot(tmp_path: Path, venue_port: int, redis_port: int) -> "subprocess.Pop
 def test_the_own_bot_says_that_there_is_no_server(tmp_path: Path) -> None:
     """By itself `TradingNode(...)` waits for it without end, and without a line."""
     with own_bot(tmp_path, venue_port=1, redis_port=1) as process:
-        said, _ = process.communicate(timeout=60)
+        try:
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 75
     (line,) = said.splitlines()
     assert line.startswith(
