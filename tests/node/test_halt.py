@@ -3,7 +3,9 @@ The guard for strategies that are not recoverable: the risk engine is halted mea
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +25,8 @@ from nautilus_recovery_actor import RecoveryPhase
 from nautilus_recovery_actor import RecoveryReport
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import halt_until_recovered
+from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
+from nautilus_recovery_actor.node.exits.engine_gate import EngineGate
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_node
 from nautilus_recovery_actor.testkit import paper_node_config
@@ -390,6 +394,59 @@ def test_a_result_that_is_delivered_twice_leaves_the_trading_state_alone(venue: 
             node.node.kernel.risk_engine.set_trading_state(TradingState.REDUCING)
             say(node, event)
             assert state(node) == TradingState.REDUCING
+
+    asyncio.run(scenario())
+
+
+def test_a_lease_that_runs_out_as_a_halt_ends_halts_after_it_and_can_be_lifted(
+    venue: PaperVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Timers send on another thread. A halt that began amid the end of the one before would take the
+    state that this one set for somebody else's, and the node would never trade again.
+    """
+    strategy = Plain()
+    is_over, opened, asked, halted_by_timer = (threading.Event() for _ in range(4))
+    open_gate = EngineGate.open
+
+    def is_lease_over() -> bool:
+        if is_over.is_set():
+            asked.set()
+        return is_over.is_set()
+
+    def lend(limit_by: Callable[[Callable[[], bool]], None]) -> None:
+        limit_by(is_lease_over)
+
+    def opens_slowly(gate: EngineGate) -> None:
+        open_gate(gate)
+        opened.set()
+        asked.wait(30)
+        halted_by_timer.wait(0.3)  # Which must not come before the end of this
+
+    def times() -> None:
+        opened.wait(30)
+        is_over.set()
+        strategy.submit_order(strategy.market())
+        halted_by_timer.set()
+
+    async def scenario() -> None:
+        async with halted(venue, strategy) as node:
+            await node.result()
+            bus = node.node.kernel.msgbus
+            bus.register(LEASE_ENDPOINT, lend)
+            report = RecoveryReport("TESTER-001", "R", 2, "mass_status")
+            say(node, RecoveryStarted("TESTER-001", "R", 2, report, 1, 1))
+            bus.deregister(LEASE_ENDPOINT, lend)
+            assert state(node) == TradingState.REDUCING
+            monkeypatch.setattr(EngineGate, "open", opens_slowly)
+            timer = threading.Thread(target=times)
+            timer.start()
+            say(node, completed(epoch=2))
+            timer.join()
+            assert state(node) == TradingState.REDUCING
+            is_over.clear()
+            say(node, completed(epoch=3))
+            assert state(node) == TradingState.ACTIVE
 
     asyncio.run(scenario())
 
