@@ -125,6 +125,9 @@ def show(found: "NodeStatus") -> None:
 
 
 def _lines(found: "NodeStatus") -> Iterator[str]:
+    from nautilus_recovery_actor.outside.record.rows import absent_line  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.record.rows import orphans_line  # noqa: PLC0415
+
     yield f"{found.trader_id} {found.state}: {found.reason}"
     yield from _storage_lines(found)
     yield from _block_lines(found)
@@ -136,10 +139,9 @@ def _lines(found: "NodeStatus") -> Iterator[str]:
     if found.unprotected:
         yield wording.unprotected(found.unprotected, found.unprotected_more)
     if found.orphan_exits:
-        yield wording.orphans(found.orphan_exits)
+        yield orphans_line(found)
     if found.absent_strategies:
-        named = wording.concerned(found.absent_strategies)
-        yield f"Of strategies that the node does not run: {named}"
+        yield absent_line(found)
     for line in wording.first_corrections(found.corrections):
         yield line
     for _, line in wording.repair_lines(found.repairs, found.trader_id):

@@ -246,11 +246,6 @@ def concerned(found: Sequence[Discrepancy]) -> str:
     return _names(tuple(f"{one.cache} ({one.account_id})" for one in found))
 
 
-def orphans(found: Sequence[Discrepancy]) -> str:
-    """Return the exits that had no position when the recovery ended: nobody has looked since."""
-    return f"Exits without a position at the last recovery: {concerned(found)}"
-
-
 def blocked(report: RecoveryReport) -> str:
     """Return the instruments that are blocked, the first few by name."""
     return f"Blocked: {_names(report.blocked_instruments)}"

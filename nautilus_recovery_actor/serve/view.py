@@ -19,7 +19,9 @@ from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.holding import Keeping
 from nautilus_recovery_actor.outside.holding import LeaseStatus
 from nautilus_recovery_actor.outside.holding import keeping_line
+from nautilus_recovery_actor.outside.record.rows import absent_line
 from nautilus_recovery_actor.outside.record.rows import incident_line
+from nautilus_recovery_actor.outside.record.rows import orphans_line
 from nautilus_recovery_actor.outside.record.rows import stale_line
 from nautilus_recovery_actor.outside.record.status import CLOCKS
 from nautilus_recovery_actor.outside.record.status import DOWN
@@ -208,10 +210,9 @@ def _concerns(status: NodeStatus) -> Iterator[tuple[Severity, str]]:
         yield Severity.WARN, wording.unanswered(status.ts_unanswered)
     yield from ((Severity.WARN, stale_line(stale)) for stale in status.stale_caches)
     if status.orphan_exits:
-        yield Severity.WARN, wording.orphans(status.orphan_exits)
+        yield Severity.WARN, orphans_line(status)
     if status.absent_strategies:
-        named = wording.concerned(status.absent_strategies)
-        yield Severity.WARN, f"Of strategies that the node does not run: {named}"
+        yield Severity.WARN, absent_line(status)
     if status.is_shadow:
         yield Severity.INFO, wording.SHADOW
 

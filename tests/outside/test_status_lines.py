@@ -38,12 +38,17 @@ def test_exits_without_a_position_are_those_of_the_last_recovery(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Nobody looks in between: the strategy may have canceled them since."""
-    orphan = msgspec.structs.replace(
-        naked("P-1"), kind=DiscrepancyKind.ORPHAN_EXIT, cache="SELL 1 A of S-1"
+    concerns = tuple(
+        msgspec.structs.replace(naked("P-1"), kind=kind, cache="SELL 1 A of S-1")
+        for kind in (DiscrepancyKind.ORPHAN_EXIT, DiscrepancyKind.ABSENT_STRATEGY)
     )
-    told = msgspec.structs.replace(CLEAN, discrepancies=(orphan,))
-    line = "Exits without a position at the last recovery: SELL 1 A of S-1 (A-1)"
-    assert line in lines(found(beat(), told), capsys)
+    told = msgspec.structs.replace(CLEAN, discrepancies=concerns)
+    rest = "SELL 1 A of S-1 (A-1)"
+    for ts, when in ((None, ""), (NOW - 600 * SEC, " (1970-01-01 00:06:40 UTC)")):
+        ended = lines(found(beat(), msgspec.structs.replace(told, ts_completed=ts)), capsys)
+        assert f"Exits without a position at the last recovery{when}: {rest}" in ended
+        absent = f"Of strategies that the node did not run at the last recovery{when}: {rest}"
+        assert absent in ended
 
 
 def test_a_venue_that_owes_an_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:

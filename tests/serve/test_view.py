@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from nautilus_recovery_actor.core import wording
+from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -23,6 +24,7 @@ from nautilus_recovery_actor.serve.verdict import verdict
 from tests.serve.world import BLOCKING
 from tests.serve.world import BTC
 from tests.serve.world import ETH
+from tests.serve.world import NAKED
 from tests.serve.world import PLANNED
 from tests.serve.world import SEC
 from tests.serve.world import ended
@@ -82,6 +84,20 @@ def test_what_is_released_may_be_traded_and_is_told() -> None:
     assert row.lines[0].text == f"Blocked: {ETH}"
     assert f"{BTC}, released until" in row.lines[1].text
     assert view.row(seen(blocked_instruments=(BTC,), overrides=(one,))).may_trade == "yes"
+
+
+def test_what_only_a_recovery_looks_for_is_dated_by_it() -> None:
+    """
+    Between recoveries nobody looks: it may be over, and a page must not say that it is so now.
+    """
+    concerns = tuple(
+        msgspec.structs.replace(NAKED, kind=kind, cache="SELL 1 of S-1")
+        for kind in (DiscrepancyKind.ORPHAN_EXIT, DiscrepancyKind.ABSENT_STRATEGY)
+    )
+    ts = 1_700_000_000 * SEC
+    told = [line for line in lines(seen(discrepancies=concerns, ts_completed=ts)) if "S-1" in line]
+    when = "at the last recovery (2023-11-14 22:13:20 UTC): SELL 1 of S-1"
+    assert [when in line for line in told] == [True, True]
 
 
 def test_words_stay_the_same_while_nothing_changes_but_time() -> None:

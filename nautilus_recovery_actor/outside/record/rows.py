@@ -14,6 +14,7 @@ from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import moment
+from nautilus_recovery_actor.outside.record.status import NodeStatus
 
 
 _NS = 1_000_000_000
@@ -93,3 +94,20 @@ def incident_line(incident: StorageIncident) -> str:
 def stale_line(stale: Discrepancy) -> str:
     """Return what was restored from a cache that was old."""
     return f"{stale.kind} {stale.account_id}: {stale.cache}, {stale.venue}"
+
+
+def orphans_line(status: NodeStatus) -> str:
+    """Return the exits that had no position when the recovery ended: nobody has looked since."""
+    named = wording.concerned(status.orphan_exits)
+    return f"Exits without a position {_as_of(status)}: {named}"
+
+
+def absent_line(status: NodeStatus) -> str:
+    """Return what nobody had answered for when the recovery ended: nobody has looked since."""
+    named = wording.concerned(status.absent_strategies)
+    return f"Of strategies that the node did not run {_as_of(status)}: {named}"
+
+
+def _as_of(status: NodeStatus) -> str:
+    ended = "" if status.ts_completed is None else f" ({moment(status.ts_completed)} UTC)"
+    return f"at the last recovery{ended}"

@@ -92,6 +92,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     failure: FailureReason | None = None
     # The result in one line
     message: str = ""
+    # When it ended (UNIX ns), if it did and its report is kept
+    ts_completed: int | None = None
     # What must not be traded
     blocked_instruments: tuple[str, ...] = ()
     # Which of these an operator has released, and until when (UNIX ns)
@@ -161,6 +163,7 @@ def node_status(
         outcome=report.outcome if report else None,
         failure=report.failure if report else None,
         message=report.message if report else "",
+        ts_completed=report.ts_completed if report else None,
         blocked_instruments=blocked,
         released_until={key: until for key, until in released.items() if key in blocked},
         unprotected=unprotected,
