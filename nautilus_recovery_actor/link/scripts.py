@@ -17,7 +17,8 @@ from nautilus_recovery_actor.core.liveness import max_age_of
 
 
 MS = 1_000_000
-_DAY_MS = 86_400_000
+_LONGEST_MS = 3 * 86_400_000
+_LATEST_MS = 9_000_000_000_000  # What a time in nanoseconds has room for
 _LONGEST_NUMBER = 18
 
 _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
@@ -230,9 +231,9 @@ def _holder(fields: Mapping[str, str], ts: int, lasting_ms: int) -> Holder:
         fence=_number(fields.get("fence")),
         process=process,
         operator=fields.get("operator", ""),
-        ts_since=_number(fields.get("since")) * MS,
-        ts_renewed=_number(fields.get("renewed")) * MS,
-        ts_until=ts + max(lasting_ms, 0) * MS,
+        ts_since=_time_ms(fields.get("since")) * MS,
+        ts_renewed=_time_ms(fields.get("renewed")) * MS,
+        ts_until=ts + min(max(lasting_ms, 0), _LONGEST_MS) * MS,
         lasts_secs=_lasts_ms(fields.get("lasts")) / 1000,
         is_free=fields.get("free") == "1",
     )
@@ -247,6 +248,12 @@ def _number(text: str | None) -> int:
     return int(text) if text is not None and is_one else 0
 
 
+def _time_ms(text: str | None) -> int:
+    # What no node has written must stop nobody who reads it
+    time_ms = _number(text)
+    return time_ms if time_ms < _LATEST_MS else 0
+
+
 def _lasts_ms(text: str | None) -> int:
     lasts = _number(text)
-    return lasts if 0 < lasts < _DAY_MS * 3 else round(max_age_of(None) * 1000)
+    return lasts if 0 < lasts < _LONGEST_MS else round(max_age_of(None) * 1000)

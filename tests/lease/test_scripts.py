@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -106,7 +107,7 @@ def test_a_fence_never_goes_back(lease: Lease) -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "fence", "renewed", "lasts", "pid", "since", "free"])
-@pytest.mark.parametrize("damage", [b"", b"\xff\0\n", b"9" * 10_000, b"-1"])
+@pytest.mark.parametrize("damage", [b"", b"\xff\0\n", b"9" * 10_000, b"9" * 17, b"-1"])
 def test_damaged_entries_read_as_unknown(lease: Lease, name: str, damage: bytes) -> None:
     """And are taken for what they are: somebody who has to be waited for."""
     lease.take("one")
@@ -114,7 +115,9 @@ def test_damaged_entries_read_as_unknown(lease: Lease, name: str, damage: bytes)
         lease.client.hset(key, name, damage)
     found = lease.survey()
     assert found.last.lasts_secs == SECS
-    assert holding.lease_status("T-1", holding.found(lease.client, OWN)).reason
+    status = holding.lease_status("T-1", holding.found(lease.client, OWN))
+    assert status.reason
+    assert msgspec.json.encode(status)
     assert lease.take("two", found=found)
     assert lease.survey().last.token == "two"
 
