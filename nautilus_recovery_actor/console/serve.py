@@ -3,13 +3,10 @@
 """
 
 import argparse
-import os
 import sys
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nautilus_recovery_actor.console.common import DEFAULT_REDIS
 from nautilus_recovery_actor.console.common import DONE
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import Commands
@@ -21,6 +18,8 @@ from nautilus_recovery_actor.console.common import sentence
 from nautilus_recovery_actor.console.serve_options import add_options
 from nautilus_recovery_actor.console.serve_options import joined
 from nautilus_recovery_actor.console.serve_options import test_alerts
+from nautilus_recovery_actor.console.servers import add_servers
+from nautilus_recovery_actor.console.servers import urls
 
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 _PORT = 8733
 _LAST_PORT = 65_535
-_MAX_FILE_BYTES = 1_000_000
 
 
 def add_to(commands: Commands) -> None:
@@ -43,19 +41,7 @@ def add_to(commands: Commands) -> None:
         "writes to them: a user that may only read is enough. It ends on Ctrl-C.",
         epilog="exit codes: 0 it was ended; 1 a test alert was not sent; 2 it cannot run",
     )
-    serve.add_argument(
-        "--redis",
-        metavar="URL",
-        action="append",
-        default=[],
-        help=f"a server, may be given several times (default: REDIS_URL, else {DEFAULT_REDIS})",
-    )
-    serve.add_argument(
-        "--servers",
-        metavar="FILE",
-        type=Path,
-        help="a file with the URL of a server in each line; what begins with # is a comment",
-    )
+    add_servers(serve)
     serve.add_argument(
         "--host",
         default="127.0.0.1",
@@ -108,42 +94,6 @@ def _serve(arguments: argparse.Namespace) -> int:
     with _bound(arguments) as at:
         serve(board, at, lambda: _announce(arguments, at))
     return DONE
-
-
-def urls(arguments: argparse.Namespace) -> list[str]:
-    """Return the servers that are asked for."""
-    from nautilus_recovery_actor.link.client import RedisUnusableError  # noqa: PLC0415
-    from nautilus_recovery_actor.link.client import connect  # noqa: PLC0415
-
-    found = [("--redis", url) for url in arguments.redis]
-    if arguments.servers is not None:
-        found += _listed(arguments.servers)
-    if not found:
-        found = [("REDIS_URL", os.environ.get("REDIS_URL") or DEFAULT_REDIS)]
-    for where, url in found:
-        try:
-            connect(url).close()
-        except RedisUnusableError as e:
-            raise CommandError(f"{where}: {e}") from None
-    return [url for _, url in found]
-
-
-def _listed(path: Path) -> list[tuple[str, str]]:
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise CommandError(f"{path} is too large: give the URL of one server in each line")
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as e:
-        why = e.strerror if isinstance(e, OSError) else "it is not text"
-        raise CommandError(f"{path} cannot be read: {why}") from None
-    found = [
-        (f"{path}, line {number}", line.strip())
-        for number, line in enumerate(lines, 1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not found:
-        raise CommandError(f"{path} has no server: give the URL of one in each line")
-    return found
 
 
 def _hosts(arguments: argparse.Namespace) -> set[str] | None:

@@ -56,7 +56,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
     # Since when it has been so (UNIX ns), as far as that is known
     ts_since: int | None = None
-    # Other instances of its node that run, each in one line
+    # Other nodes of it that run, here or on another server, each in one line
     twins: tuple[str, ...] = ()
     # Where its entries are, ``None`` for the default place
     namespace: Namespace | None = None

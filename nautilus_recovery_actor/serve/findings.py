@@ -109,7 +109,7 @@ def _another_node(seen: Seen, key: Key) -> Incident | None:
     if status.phase is RecoveryPhase.FAILED and status.failure is FailureReason.ANOTHER_NODE:
         return _incident(seen, key, "another node runs the trader, or may", (status.message,))
     if seen.twins:
-        text = "another instance of it runs too"
+        text = "another node of it runs too"
         return Incident(key=key, ts=seen.ts_read, text=text, details=seen.twins[:_DETAILS])
     if lease is not None and lease.state is Keeping.RESERVED:
         since = lease.ts_since or seen.ts_read

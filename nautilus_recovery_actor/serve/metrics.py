@@ -66,6 +66,7 @@ _OF_TRADER = {
     "storage_incidents": "How many things are the matter with the server of the cache",
     "lease_held": "1 if a node holds the lease of the trader, else 0",
     "lease_fence": "How often the lease of the trader was taken",
+    "twins": "How many other nodes of the trader run, on any of the servers that are read",
 }
 _MORE = {
     "state": ("state",),
@@ -164,6 +165,7 @@ def _traders(board: Board) -> Iterator[Metric]:
 
 def _of_trader(seen: Seen) -> Iterator[tuple[str, tuple[str, ...], float | None]]:
     status, report, lease = seen.status, seen.report, seen.lease
+    yield "twins", (), len(seen.twins)
     yield "ready", (), status.state is State.OPEN
     for state in State:
         yield "state", (state,), status.state is state

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +16,8 @@ from nautilus_recovery_actor.core.text import duration
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.link.address import address
 from nautilus_recovery_actor.link.client import in_words
+from nautilus_recovery_actor.outside.record.twins import Place
+from nautilus_recovery_actor.outside.record.twins import twins
 from nautilus_recovery_actor.serve.board import Board
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen
@@ -173,18 +176,42 @@ class Sources:
                         await news.wait()
                 await asyncio.sleep(_GATHER_SECS)
                 news.clear()
-                watch.put(_board(sources))
+                watch.put(_board(sources, watch.board()))
         finally:
             for source in sources:
                 source.stop()
 
 
-def _board(sources: Sequence[Source]) -> Board:
+def _board(sources: Sequence[Source], before: Board) -> Board:
     found = [source.found() for source in sources]
-    traders = [(light(seen), seen) for _, some in found for seen in some]
+    traders = [(light(seen), seen) for seen in _with_twins(found, before)]
     traders.sort(key=lambda one: (_URGENCY[one[0]], one[1].trader_id, one[1].server))
     return Board(
         ts=time.time_ns(),
         servers=tuple(server for server, _ in found),
         traders=tuple(seen for _, seen in traders),
+    )
+
+
+def _with_twins(found: Sequence[tuple[Server, tuple[Seen, ...]]], before: Board) -> Iterator[Seen]:
+    by_id: dict[str, list[tuple[Place, Seen]]] = {}
+    for server, some in found:
+        for seen in some:
+            by_id.setdefault(seen.trader_id, []).append((_place(server, seen), seen))
+    known = {(one.server, one.trader_id): one.twins for one in before.traders if one.twins}
+    for several in by_id.values():
+        places = [place for place, _ in several]
+        for place, seen in several:
+            more = tuple(twins(places, place, known.get((seen.server, seen.trader_id), ())))
+            yield msgspec.structs.replace(seen, twins=(*seen.twins, *more)) if more else seen
+
+
+def _place(server: Server, seen: Seen) -> Place:
+    return Place(
+        server=server.name,
+        status=seen.status,
+        ts_read=seen.ts_read,
+        lease=seen.lease,
+        report=seen.report,
+        is_old=bool(server.trouble),
     )

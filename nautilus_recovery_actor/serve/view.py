@@ -27,6 +27,7 @@ from nautilus_recovery_actor.outside.record.status import CLOCKS
 from nautilus_recovery_actor.outside.record.status import DOWN
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.outside.record.twins import ADVICE
 from nautilus_recovery_actor.serve import plans
 from nautilus_recovery_actor.serve.board import Light
 from nautilus_recovery_actor.serve.board import Seen
@@ -191,7 +192,7 @@ def _lines(seen: Seen, is_server_known: bool) -> Iterator[tuple[Severity, str]]:
     if seen.trouble and not is_server_known:
         yield Severity.BLOCK, sentence(seen.trouble)
     yield from _absence(status)
-    yield from ((Severity.BLOCK, f"Two nodes: {twin}") for twin in seen.twins)
+    yield from ((Severity.BLOCK, f"Two nodes: {twin}: {ADVICE}") for twin in seen.twins)
     if status.state is State.FAILED:
         yield Severity.BLOCK, _failed(status, seen.report)
     yield from ((Severity.BLOCK, incident_line(incident)) for incident in status.storage)

@@ -257,6 +257,7 @@ FIRES = {
         {"ServerUnseen", "TraderUnseen"},
     ),
     "not proven": ({f"proof_stale{{{WHO}}}": 1, f"stopped{{{WHO}}}": 0}, {"NotProven"}),
+    "twins": ({f"twins{{{WHO}}}": 1}, {"Twins"}),
     "unstored": ({f"storage_incidents{{{WHO}}}": 1}, {"Unstored"}),
 }
 
