@@ -27,7 +27,7 @@ REPORTS = {"FAILED": FAILED, "CLEAN": CLEAN}
 
 async def main(redis_url: str, webhook: str, path: str, name: str) -> None:
     watch, told = Watch(), Path(path)
-    shared = Shared(redis_url, name, claim_ms=1_500)
+    shared = Shared(redis_url, name, claim_ms=6_000)
     alerts = Alerts(
         [Target(webhook, 1)],
         coordination=shared,

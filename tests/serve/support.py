@@ -60,7 +60,7 @@ class Serving:
         """
         if self.process.poll() is None:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
     def text(self, path: str = "/", status: int = 200) -> str:
@@ -69,7 +69,7 @@ class Serving:
         return answer.text
 
     def wait(
-        self, is_there: Callable[[str], object], path: str = "/", timeout_secs: float = 30.0
+        self, is_there: Callable[[str], object], path: str = "/", timeout_secs: float = 60.0
     ) -> str:
         """
         Wait until an answer is as it is to be, and return it.
@@ -82,5 +82,5 @@ class Serving:
             assert time.monotonic() < deadline, f"not there within {timeout_secs} s: {text[:3000]}"
             time.sleep(_POLL_SECS)
 
-    def wait_for(self, *parts: str, path: str = "/", timeout_secs: float = 30.0) -> str:
+    def wait_for(self, *parts: str, path: str = "/", timeout_secs: float = 60.0) -> str:
         return self.wait(lambda text: all(part in text for part in parts), path, timeout_secs)

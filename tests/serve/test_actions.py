@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import threading
-import time
 from collections.abc import AsyncIterator
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -442,7 +441,7 @@ async def test_a_login_leads_to_no_other_site(node: Node) -> None:
 async def test_commands_that_hang_hold_up_nobody_else(node: Node) -> None:
     """There is a limit to them, and the pages go on."""
     is_over = threading.Event()
-    node.answer = lambda _: is_over.wait(30)
+    node.answer = lambda _: is_over.wait(60)
     async with board(node) as client:
         fields = {**RELEASE, "operator": "bot"}
         hanging = [
@@ -451,10 +450,9 @@ async def test_commands_that_hang_hold_up_nobody_else(node: Node) -> None:
         ]
         while len(node.heard) < 8:  # noqa: ASYNC110 (it has no event)
             await asyncio.sleep(0.01)
-        began = time.monotonic()
         assert (await client.get("/")).status_code == 200
-        assert time.monotonic() - began < 2
         assert len(node.heard) == 8
+        assert not any(one.done() for one in hanging)
         is_over.set()
         assert {one.status_code for one in await asyncio.gather(*hanging)} == {200}
 

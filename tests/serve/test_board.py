@@ -33,7 +33,7 @@ from tests.serve.world import Desk
 
 
 def boards(
-    urls: list[str], look: Callable[[Watch, Sources], Awaitable[Any]], secs: float = 20.0
+    urls: list[str], look: Callable[[Watch, Sources], Awaitable[Any]], secs: float = 60.0
 ) -> Any:
     """
     Read servers, and return what `look` makes of the boards.
@@ -219,8 +219,8 @@ def test_a_hostile_heartbeat_is_a_trader_that_needs_somebody(
 
 def test_a_change_is_on_the_board_soon(desk: Desk, valkey: EmbeddedValkey) -> None:
     """
-    In less than two seconds, on a machine that has time; also a release, for which nothing but the
-    report changes.
+    With one of the next looks, and not when all is read again anyway; also a release, for which
+    nothing but the report changes.
     """
     desk.ended("X-1")
     desk.blocks("Y-1")
@@ -235,7 +235,7 @@ def test_a_change_is_on_the_board_soon(desk: Desk, valkey: EmbeddedValkey) -> No
         await until(watch, lambda board: of(board, "Y-1").report == report)
         return took
 
-    assert boards([valkey.url], look) < 4.0
+    assert boards([valkey.url], look) < 20.0
 
 
 def test_who_is_not_there_any_more_is_red_then_dropped(
@@ -313,19 +313,16 @@ def test_what_is_on_a_server_that_hangs_is_gray_and_the_others_go_on(
     with EmbeddedValkey(arguments=("--databases", "1")) as other, Desk(other) as there:
         there.ended("THERE-1")
 
-        async def look(watch: Watch, _: Sources) -> tuple[float, Board]:
+        async def look(watch: Watch, _: Sources) -> Board:
             await until(watch, lambda board: len(board.traders) == 2)
             with stopped(other):
-                began = time.monotonic()
                 board = await until(watch, lambda board: light(of(board, "THERE-1")) is Light.GRAY)
-                took = time.monotonic() - began
                 desk.fails("HERE-1")
                 await until(watch, lambda board: light(of(board, "HERE-1")) is Light.RED)
             await until(watch, lambda board: light(of(board, "THERE-1")) is Light.GREEN)
-            return took, board
+            return board
 
-        took, board = boards([valkey.url, other.url], look, 40.0)
-    assert took < 5.0
+        board: Board = boards([valkey.url, other.url], look)
     seen = of(board, "THERE-1")
     assert seen.report is not None
     assert "cannot be read" in seen.trouble

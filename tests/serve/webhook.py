@@ -76,6 +76,6 @@ class Webhook:
             self._news.notify_all()
         return code
 
-    def wait_for(self, is_so: Callable[["Webhook"], object], secs: float = 20) -> None:
+    def wait_for(self, is_so: Callable[["Webhook"], object], secs: float = 60) -> None:
         with self._news:
             assert self._news.wait_for(lambda: is_so(self), secs), (self.titles, self.attempts)
