@@ -389,7 +389,7 @@ class PaperVenueControl:
         submits = self.commands("SubmitOrders", account_id)
         return [order_id for command in submits for order_id in command.order_ids]
 
-    def wait(self, condition: AnyCondition, timeout_secs: float = 20.0) -> None:
+    def wait(self, condition: AnyCondition, timeout_secs: float = 60.0) -> None:
         """
         Wait until a condition is true.
 
@@ -407,7 +407,7 @@ class PaperVenueControl:
         *states: OrderState | str,
         count: int = 1,
         account_id: str | None = None,
-        timeout_secs: float = 20.0,
+        timeout_secs: float = 60.0,
     ) -> list[Order]:
         """Wait for orders with the given ID or states, and return them."""
         condition = OrdersAre(
@@ -424,14 +424,14 @@ class PaperVenueControl:
         order_id: str | None = None,
         count: int = 1,
         account_id: str | None = None,
-        timeout_secs: float = 20.0,
+        timeout_secs: float = 60.0,
     ) -> None:
         """Wait for fills, of one order or of any."""
         account_id = account_id or self.account_id
         self.wait(FillsAre(account_id=account_id, order_id=order_id, count=count), timeout_secs)
 
     def wait_for_position(
-        self, symbol: str, qty: Number, account_id: str | None = None, timeout_secs: float = 20.0
+        self, symbol: str, qty: Number, account_id: str | None = None, timeout_secs: float = 60.0
     ) -> None:
         """Wait until the signed quantity of a symbol, summed over its legs, is `qty`."""
         account_id = account_id or self.account_id
@@ -439,14 +439,14 @@ class PaperVenueControl:
         self.wait(condition, timeout_secs)
 
     def wait_for_connections(
-        self, count: int = 1, account_id: str | None = None, timeout_secs: float = 20.0
+        self, count: int = 1, account_id: str | None = None, timeout_secs: float = 60.0
     ) -> None:
         """Wait until exactly `count` trading clients of an account are connected."""
         account_id = account_id or self.account_id
         self.wait(SessionsAre(account_id=account_id, count=count), timeout_secs)
 
     def wait_for_commands(
-        self, kind: str, count: int = 1, account_id: str | None = None, timeout_secs: float = 20.0
+        self, kind: str, count: int = 1, account_id: str | None = None, timeout_secs: float = 60.0
     ) -> None:
         """Wait until `count` commands of a kind have been received since the venue started."""
         account_id = account_id or self.account_id

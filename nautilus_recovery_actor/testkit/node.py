@@ -135,7 +135,7 @@ class NodeRun:
         """Return whether the node's trader is running."""
         return bool(self.node.trader.is_running)
 
-    async def started(self, timeout_secs: float = 30.0) -> bool:
+    async def started(self, timeout_secs: float = 60.0) -> bool:
         """
         Wait until the start has ended, and return whether the trader is running.
 
@@ -159,7 +159,7 @@ class NodeRun:
             ) from self.task.exception()
         return self.is_trading
 
-    async def until(self, condition: Callable[[], object], timeout_secs: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_secs: float = 60.0) -> None:
         """
         Wait until a condition on the node is true.
 
@@ -236,7 +236,7 @@ def _owner(task: asyncio.Task[Any]) -> object:
 
 @asynccontextmanager
 async def running(
-    node: TradingNode, *, wait: bool = True, timeout_secs: float = 30.0
+    node: TradingNode, *, wait: bool = True, timeout_secs: float = 60.0
 ) -> AsyncIterator[NodeRun]:
     """
     Run a node on the current event loop, and stop and dispose it at the end.
@@ -250,7 +250,7 @@ async def running(
     wait : bool, default True
         If the block begins when the trader is running. With False it begins at once, for a start
         that is meant to fail or hang.
-    timeout_secs : float, default 30.0
+    timeout_secs : float, default 60.0
         The time (seconds) the start may take.
 
     Raises

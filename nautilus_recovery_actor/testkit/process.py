@@ -93,7 +93,7 @@ class NodeProcess:
         """Return what the process has written to standard output and error."""
         return self.log_path.read_text(errors="replace")
 
-    def wait_for(self, fact: str | Callable[[Fact], object], timeout_secs: float = 30.0) -> Fact:
+    def wait_for(self, fact: str | Callable[[Fact], object], timeout_secs: float = 60.0) -> Fact:
         """
         Wait for a fact, and return the first that matches, also if it was emitted before.
 
@@ -101,7 +101,7 @@ class NodeProcess:
         ----------
         fact : str or Callable[[Fact], object]
             The name of the fact, or a condition on it.
-        timeout_secs : float, default 30.0
+        timeout_secs : float, default 60.0
             The time (seconds) to wait.
 
         Raises
@@ -126,9 +126,9 @@ class NodeProcess:
 
     def kill(self) -> None:
         """End the process as a crash would (SIGKILL)."""
-        self._end(signal.SIGKILL, timeout_secs=10.0)
+        self._end(signal.SIGKILL, timeout_secs=60.0)
 
-    def stop(self, timeout_secs: float = 15.0) -> int:
+    def stop(self, timeout_secs: float = 60.0) -> int:
         """
         Ask the node to stop (SIGTERM), and return the exit code of its process.
 

@@ -147,7 +147,7 @@ class EmbeddedValkey:
             client.flushall()
 
     def wait_for(
-        self, condition: Callable[[redis.Redis], object], timeout_secs: float = 20.0
+        self, condition: Callable[[redis.Redis], object], timeout_secs: float = 60.0
     ) -> None:
         """
         Wait until a condition on what the server holds is true.
@@ -159,7 +159,7 @@ class EmbeddedValkey:
         ----------
         condition : Callable[[redis.Redis], object]
             The condition, given a client.
-        timeout_secs : float, default 20.0
+        timeout_secs : float, default 60.0
             The time (seconds) to wait.
 
         Raises

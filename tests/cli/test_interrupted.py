@@ -55,7 +55,7 @@ def interrupted(name: str, after_secs: float, *, times: int = 1) -> tuple[int, s
             for _ in range(times):
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.01)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
     assert out == b""
     return process.returncode, err.decode()
 
@@ -122,5 +122,5 @@ def test_an_interrupted_demo_leaves_nothing_behind(after_secs: float) -> None:
         assert process.stdout.read(1) == b"x"
         time.sleep(after_secs)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)  # Until nobody has the pipe any more
+        _, err = process.communicate(timeout=60)  # Until nobody has the pipe any more
     assert (process.returncode, err.count(b"\n")) == (130, 1), err

@@ -366,7 +366,7 @@ def test_an_interrupted_command_is_taken_back(valkey: EmbeddedValkey) -> None:
             lambda client: client.llen(key) and client.info("clients")["blocked_clients"], 20
         )
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert (
         err == "Interrupted before the node answered: its log says whether it did what was asked\n"
@@ -388,7 +388,7 @@ def test_an_answer_is_waited_for_until_the_command_expires(valkey: EmbeddedValke
     with valkey.client() as client:
         assert 0 < client.ttl(key) <= 3_600  # A sender that is killed leaves nothing for good
         client.rpush(answer_key(command), msgspec.json.encode(answer))
-    sender.join(timeout=10)
+    sender.join(timeout=60)
     assert texts == ["resumed"]
 
 
@@ -410,7 +410,7 @@ def test_a_node_that_ends_while_it_is_asked_is_not_waited_for(valkey: EmbeddedVa
     valkey.wait_for(lambda client: client.llen(key))
     with valkey.client() as client:
         client.delete(Namespace(trader_id=trader_id).own_key(names.LISTENER))
-    sender.join(timeout=20)
+    sender.join(timeout=60)
     (text,) = told
     assert text.startswith(f"No node of {trader_id} runs")
     assert text.endswith("Nothing was done, and the command is taken back")

@@ -98,7 +98,7 @@ def test_the_venue_and_its_valkey_run_until_they_are_interrupted(end: signal.Sig
         with redis.Redis(port=redis_port) as client:
             assert client.config_get("appendonly") == {"appendonly": "yes"}
         process.send_signal(end)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "\nEnded: what the paper venue held is gone\n", "")
     with pytest.raises(PaperVenueError):
         PaperVenueControl(port)
@@ -141,7 +141,7 @@ def test_a_venue_that_dies_is_said_in_one_line() -> None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGKILL)
         control.close()
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     said = f"The paper venue at port {port} has ended by itself: start it anew\n"
     assert (process.returncode, err) == (2, said)
 

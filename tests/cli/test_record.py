@@ -537,7 +537,7 @@ def test_on_a_terminal_no_line_is_longer_than_it(kept: list[str], name: str, col
     except OSError:  # The end of a terminal on Linux
         pass
     os.close(parent)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.decode())
     lines = [part for line in text.split("\n") for part in line.split("\r")]
@@ -554,7 +554,7 @@ def test_letters_that_an_output_does_not_have_are_escaped(
     Recording(valkey, trader_id).journal.record(report(1, trigger="d\u00e9marrage"))
     where = ("--trader", trader_id, "--redis", valkey.url)
     with command("history", *where, PYTHONIOENCODING="ascii") as process:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "CLEAN   At run time (d\\xe9marrage)\n" in out
 
@@ -566,7 +566,7 @@ def test_who_reads_no_further_ends_it_quietly(kept: list[str], name: str) -> Non
     with command(*name.split(), *kept, stdout=writing) as process:
         os.close(writing)
         os.close(reading)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (141, "")
 
 
@@ -586,7 +586,7 @@ def test_a_probe_whose_output_is_closed_answers_by_its_exit_code(kept: list[str]
 def test_a_trader_that_is_no_text_is_refused(name: str, code: int) -> None:
     """A shell passes on any bytes."""
     with command(name, "--trader", os.fsdecode(b"\xff-1")) as process:
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert err.endswith("argument --trader: it must be UTF-8\n")
 

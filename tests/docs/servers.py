@@ -68,7 +68,7 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen([server_binary(), *self._given])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         with self.client() as client:
             while not _answers(client):
                 assert self._process.poll() is None

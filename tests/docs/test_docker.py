@@ -221,8 +221,8 @@ def test_what_the_image_is_built_of_and_runs_works_here(tmp_path: Path) -> None:
                 log.append(line)
                 if "Recovery epoch" in line and "CLEAN" in line:
                     # The heartbeat that says so is written within `heartbeat_secs`
-                    valkey.wait_for(lambda _: run(status).returncode == 0, timeout_secs=20.0)
+                    valkey.wait_for(lambda _: run(status).returncode == 0, timeout_secs=60.0)
                     process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0, "".join(log)
+            assert process.wait(60) == 0, "".join(log)
         assert run(status).returncode == 3  # It has stopped
         assert f"nautilus_trader: {version('nautilus_trader')}" in "".join(log)

@@ -77,7 +77,7 @@ def kill_when(
             orders = client.keys("trader-LIVE-001:orders:*")
             return sorted(map(client.llen, orders)) == events
 
-        valkey.wait_for(is_stored, timeout_secs=30.0)
+        valkey.wait_for(is_stored, timeout_secs=60.0)
         process.kill()
 
 
@@ -86,7 +86,7 @@ async def next_cross(strategy: Any, run: NodeRun) -> None:
     Wait until the strategy has dealt with another cross: the paper venue has one in a few seconds.
     """
     side = strategy.side
-    await run.until(lambda: strategy.side != side, timeout_secs=15.0)
+    await run.until(lambda: strategy.side != side, timeout_secs=60.0)
 
 
 def test_the_backtest_trades_and_leaves_nothing_unprotected() -> None:
@@ -118,7 +118,7 @@ def test_it_runs_at_the_paper_venue_and_stops_on_a_signal() -> None:
             told.append(line)
             if "PositionClosed" in line:
                 process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, "".join(told)
+        assert process.wait(60) == 0, "".join(told)
     log = "".join(told)
     assert log.index("Trading is enabled") < log.index("OrderInitialized")
     assert "[ERROR]" not in log
@@ -137,7 +137,7 @@ def test_after_a_kill_it_has_its_position_and_bracket_and_sends_no_other(
         async with trading(venue, valkey) as (strategy, run):
             assert strategy.side == side  # Restored before the start
             assert strategy.gate.reason().startswith("RECOVERY_")
-            await run.until(lambda: strategy.gate.is_open, timeout_secs=15.0)
+            await run.until(lambda: strategy.gate.is_open, timeout_secs=60.0)
             assert strategy.fast.initialized
             assert strategy.slow.initialized
             (position,) = strategy.cache.positions_open()
@@ -164,7 +164,7 @@ def test_a_stop_that_was_cancelled_while_it_was_dead_is_made_up_for(
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
             (position,) = strategy.cache.positions_open()
-            await run.until(lambda: strategy.is_protected(position), timeout_secs=15.0)
+            await run.until(lambda: strategy.is_protected(position), timeout_secs=60.0)
             await asyncio.to_thread(venue.wait_for_order, target, "CANCELED")
 
     asyncio.run(after())
@@ -185,7 +185,7 @@ def test_a_naked_position_beyond_its_stop_is_closed(
 
     async def after() -> None:
         async with trading(venue, valkey):
-            await asyncio.to_thread(venue.wait_for_position, SYMBOL, 0, timeout_secs=15.0)
+            await asyncio.to_thread(venue.wait_for_position, SYMBOL, 0, timeout_secs=60.0)
 
     asyncio.run(after())
     (closing,) = venue.state().orders
@@ -205,12 +205,12 @@ def test_a_bracket_that_was_never_answered_is_not_sent_again(
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
             instrument_id = strategy.config.instrument_id
-            await run.until(lambda: strategy.unresolved_orders, timeout_secs=20.0)
+            await run.until(lambda: strategy.unresolved_orders, timeout_secs=60.0)
             assert not strategy.gate.is_open_for(instrument_id)
             venue.release()
             await run.until(strategy.cache.positions_open)
             venue.push_mass_status()
-            await run.until(lambda: strategy.gate.is_open_for(instrument_id), timeout_secs=20.0)
+            await run.until(lambda: strategy.gate.is_open_for(instrument_id), timeout_secs=60.0)
             (position,) = strategy.cache.positions_open()
             assert strategy.is_protected(position)
             await next_cross(strategy, run)
@@ -231,9 +231,9 @@ def test_a_bracket_that_was_never_sent_is_no_reason_to_wait(
 
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
-            await run.until(lambda: strategy.unresolved_orders, timeout_secs=15.0)
+            await run.until(lambda: strategy.unresolved_orders, timeout_secs=60.0)
             side = strategy.side
-            await asyncio.to_thread(venue.wait_for_order, None, "ACCEPTED", timeout_secs=15.0)
+            await asyncio.to_thread(venue.wait_for_order, None, "ACCEPTED", timeout_secs=60.0)
             assert strategy.side != side
 
     asyncio.run(after())
@@ -252,7 +252,7 @@ def test_when_redis_was_lost_the_bracket_at_the_venue_is_taken_up(
 
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
-            await run.until(lambda: strategy.lost_orders, timeout_secs=15.0)
+            await run.until(lambda: strategy.lost_orders, timeout_secs=60.0)
             assert {lost.client_order_id for lost in strategy.lost_orders} == set(sent)
             assert strategy.side == (OrderSide.BUY if held.qty > 0 else OrderSide.SELL)
             (position,) = strategy.cache.positions_open()
@@ -269,6 +269,6 @@ def test_an_exit_without_a_position_is_cancelled(venue: PaperVenue, valkey: Embe
 
     async def after() -> None:
         async with trading(venue, valkey):
-            await asyncio.to_thread(venue.wait_for_order, left, "CANCELED", timeout_secs=20.0)
+            await asyncio.to_thread(venue.wait_for_order, left, "CANCELED", timeout_secs=60.0)
 
     asyncio.run(after())

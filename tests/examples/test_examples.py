@@ -68,7 +68,7 @@ def test_the_live_node_recovers_trades_and_stops_on_a_signal() -> None:
             told.append(line)
             if "PositionOpened" in line:
                 process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, "".join(told)
+        assert process.wait(60) == 0, "".join(told)
     log = "".join(told)
     assert "Recovery epoch 1 CLEAN" in log
     assert log.index("Trading is enabled") < log.index("OrderInitialized")
@@ -151,7 +151,7 @@ def test_the_alert_hook_posts_a_failure(webhook: tuple[str, "Queue[Any]"]) -> No
     alert_to(url)
     try:
         asyncio.run(scenario())
-        alert = received.get(timeout=10)
+        alert = received.get(timeout=60)
         assert "TESTER-001 does NOT trade: RECONCILIATION_FAILED" in alert["text"]
     finally:
         signals.recovery_failed.receivers.clear()
@@ -177,7 +177,7 @@ def test_the_alert_hook_posts_what_was_adjusted_and_is_silent_on_a_clean_start(
     alert_to(url)
     try:
         asyncio.run(scenario())
-        alert = received.get(timeout=10)
+        alert = received.get(timeout=60)
         assert "TESTER-001 recovered ADJUSTED" in alert["text"]
         assert received.empty()
     finally:

@@ -81,7 +81,7 @@ class Supervisor:
                     self.log += line
                     if at and at in line:
                         do(process)
-                return process.wait(10)
+                return process.wait(60)
             finally:
                 process.kill()
 

@@ -47,7 +47,7 @@ def kill_when(venue: PaperVenue, valkey: EmbeddedValkey, events: list[int]) -> N
             orders = client.keys("trader-LIVE-001:orders:*")
             return sorted(map(client.llen, orders)) == events
 
-        valkey.wait_for(is_stored, timeout_secs=30.0)
+        valkey.wait_for(is_stored, timeout_secs=60.0)
         process.kill()
 
 
@@ -90,7 +90,7 @@ def test_after_a_kill_it_goes_on_with_what_it_had(
     async def after() -> None:
         async with trading(venue, valkey, ends_flat=ends_flat) as (strategy, run):
             assert strategy.side == (OrderSide.BUY if held.qty > 0 else OrderSide.SELL)
-            await run.until(lambda: strategy.gate.is_open, timeout_secs=15.0)
+            await run.until(lambda: strategy.gate.is_open, timeout_secs=60.0)
             (position,) = strategy.held_positions()
             assert strategy.is_protected(position)
             assert strategy.fast.initialized
@@ -114,14 +114,14 @@ def test_an_entry_that_was_never_answered_is_waited_for(
 
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
-            await run.until(lambda: strategy.unresolved_orders, timeout_secs=20.0)
+            await run.until(lambda: strategy.unresolved_orders, timeout_secs=60.0)
             assert strategy.is_busy()
             venue.release()
             await run.until(strategy.held_positions)
             venue.push_mass_status()
-            await run.until(lambda: strategy.gate.is_open, timeout_secs=20.0)
+            await run.until(lambda: strategy.gate.is_open, timeout_secs=60.0)
             (position,) = strategy.held_positions()
-            await run.until(lambda: strategy.is_protected(position), timeout_secs=15.0)
+            await run.until(lambda: strategy.is_protected(position), timeout_secs=60.0)
 
     asyncio.run(after())
     entries = [order for order in venue.state().orders if not order.reduce_only]
@@ -140,8 +140,8 @@ def test_an_entry_that_redis_has_lost_counts_as_sent(
 
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
-            await run.until(lambda: strategy.lost_orders, timeout_secs=15.0)
-            await run.until(lambda: strategy.gate.is_open, timeout_secs=15.0)
+            await run.until(lambda: strategy.lost_orders, timeout_secs=60.0)
+            await run.until(lambda: strategy.gate.is_open, timeout_secs=60.0)
             assert strategy.side == (OrderSide.BUY if held.qty > 0 else OrderSide.SELL)
             (position,) = strategy.held_positions()
             assert strategy.is_protected(position)
@@ -162,7 +162,7 @@ def test_when_its_stop_was_filled_while_it_was_dead_its_state_is_over(
 
     async def after() -> None:
         async with trading(venue, valkey) as (strategy, run):
-            await run.until(lambda: strategy.gate.is_open, timeout_secs=15.0)
+            await run.until(lambda: strategy.gate.is_open, timeout_secs=60.0)
             entries = [o for o in strategy.cache.orders() if not o.is_reduce_only]
             assert strategy.side is None or len(entries) > 1  # It may trade again at once
 

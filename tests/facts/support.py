@@ -135,7 +135,7 @@ class Trader(Strategy):
         )
 
 
-def eventually(condition: Callable[[], object], timeout_secs: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], timeout_secs: float = 60.0) -> None:
     """
     Wait until a condition outside this process is true.
     """

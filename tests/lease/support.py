@@ -128,7 +128,7 @@ def ended(node: NodeProcess) -> int:
     """
     Wait until a process ends by itself, and return its exit code.
     """
-    return node._process.wait(30)
+    return node._process.wait(60)
 
 
 def says(node: NodeProcess, text: str) -> None:

@@ -191,7 +191,7 @@ class Watched:
     def terminals(self) -> list[RecoveryMessage]:
         return [m for m in self.messages if isinstance(m, RecoveryComplete | RecoveryFailed)]
 
-    async def result(self, count: int = 1, timeout_secs: float = 20.0) -> Any:
+    async def result(self, count: int = 1, timeout_secs: float = 60.0) -> Any:
         """
         Wait for the terminal message number `count`, and return it.
         """

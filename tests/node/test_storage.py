@@ -54,7 +54,7 @@ def status(server: EmbeddedValkey) -> int:
     return main(["status", "--trader", TRADER_ID, "--redis", server.url])
 
 
-def becomes(server: EmbeddedValkey, code: int, secs: float = 20.0) -> float:
+def becomes(server: EmbeddedValkey, code: int, secs: float = 60.0) -> float:
     """
     Wait until `status` exits with a code, and return how long that took.
     """
@@ -64,7 +64,7 @@ def becomes(server: EmbeddedValkey, code: int, secs: float = 20.0) -> float:
     return time.monotonic() - began
 
 
-def seen(node: NodeProcess, kind: str, *, is_over: bool = False, secs: float = 20.0) -> float:
+def seen(node: NodeProcess, kind: str, *, is_over: bool = False, secs: float = 60.0) -> float:
     """
     Wait for the signal of an incident, and return how long that took.
     """

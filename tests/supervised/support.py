@@ -72,7 +72,7 @@ class Supervised:
             next(line for line in reversed(self.lines) if line.startswith("BUILD")).split()[1]
         )
 
-    def until(self, is_so: str | Callable[[Self], bool], timeout_secs: float = 40.0) -> None:
+    def until(self, is_so: str | Callable[[Self], bool], timeout_secs: float = 60.0) -> None:
         """
         Wait for words in the log, or for anything else that a line of it or its end brings.
         """
@@ -94,7 +94,7 @@ class Supervised:
         Return the exit code, once all that it started has ended too.
         """
         self.until(lambda run: not run.is_open, timeout_secs)
-        return self._process.wait(10)
+        return self._process.wait(60)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -16,7 +16,7 @@ from tests.walk.terminal import WalkError
 
 WIDTHS = {"desk": (1280, 800), "phone": (375, 667)}
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-_LONG_MS = 15_000
+_LONG_MS = 60_000
 
 
 def look(url: str, light: str, trader_id: str, out: Path, name: str) -> str:

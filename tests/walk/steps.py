@@ -123,7 +123,7 @@ class Walk:
         log = self._out / "paper.log"
         ports = f"--port {self._port} --redis-port {self._redis_port}"
         self._start(f"nautilus-recovery paper --valkey {ports}", log)
-        self._wait("the venue says where it is", lambda: _printed(log, "Ctrl-C ends it"), 20)
+        self._wait("the venue says where it is", lambda: _printed(log, "Ctrl-C ends it"), 60)
         self._terminal.show(log.read_text())
         self._terminal.environment["REDIS_URL"] = f"redis://127.0.0.1:{self._redis_port}"
 
@@ -142,22 +142,22 @@ class Walk:
             "--alert-after 1",
             log,
         )
-        said = self._wait("the board says where it is", lambda: _printed(log, "http://"), 20)
+        said = self._wait("the board says where it is", lambda: _printed(log, "http://"), 60)
         self._terminal.show(log.read_text())
         self._board = next(word for word in said.split() if word.startswith("http://"))
-        self._wait("/healthz answers", lambda: self._get("/healthz", 200), 10)
+        self._wait("/healthz answers", lambda: self._get("/healthz", 200), 60)
 
     # -- THE FIRST LIFE --
 
     def _start_bot(self) -> "subprocess.Popen[bytes]":
         self._title("Start your bot")
         bot = self._start("python own_bot.py", self._out / "bot-1.log")
-        self._wait("its gate opens", lambda: self._status("OPEN", "CLEAN"), 40)
-        self._wait("it holds 1 with a stop-loss", self._is_in_position, 20)
-        self._wait("that is stored", self._is_stored, 20)
+        self._wait("its gate opens", lambda: self._status("OPEN", "CLEAN"), 60)
+        self._wait("it holds 1 with a stop-loss", self._is_in_position, 60)
+        self._wait("that is stored", self._is_stored, 60)
         self._run(f"nautilus-recovery paper show --port {self._port}")
         self._expect(self._run(f"nautilus-recovery status --trader {TRADER}"), "OPEN")
-        self._wait("/readyz says ready", lambda: self._get(f"/readyz?trader={TRADER}", 200), 10)
+        self._wait("/readyz says ready", lambda: self._get(f"/readyz?trader={TRADER}", 200), 60)
         self._look("GREEN", "1-trading")
         return bot
 
@@ -207,25 +207,25 @@ class Walk:
 
     def _see_it_healed(self) -> None:
         self._title("It is proven, may trade again, and you hear of that")
-        self._wait("it holds 1 with a stop-loss", self._is_in_position, 20)
+        self._wait("it holds 1 with a stop-loss", self._is_in_position, 60)
         said = self._run(f"nautilus-recovery status --trader {TRADER}")
         self._expect(said, "OPEN", "Proven")
         self._alert("DEGRADED is over", "repaired and proven")
-        self._wait("/readyz says ready", lambda: self._get(f"/readyz?trader={TRADER}", 200), 10)
+        self._wait("/readyz says ready", lambda: self._get(f"/readyz?trader={TRADER}", 200), 60)
         self._look("GREEN", "4-healed")
 
     def _stop(self, bot: "subprocess.Popen[bytes]") -> None:
         self._title("Stop the bot, the board and the venue")
         before = len(self._hook.messages)
         bot.send_signal(signal.SIGTERM)
-        self._wait("the bot has ended", bot.poll, 30)
-        self._wait("status says that it was stopped", lambda: self._status("was stopped"), 20)
+        self._wait("the bot has ended", bot.poll, 60)
+        self._wait("status says that it was stopped", lambda: self._status("was stopped"), 60)
         self._look("WHITE", "5-stopped")
         if len(self._hook.messages) > before:
             raise WalkError(f"a stop alerts: {self._hook.messages[-1].splitlines()[0]}")
         for process in (self._started[1], self._started[0]):
             process.send_signal(signal.SIGINT)
-            code = self._wait("what was started has ended", process.poll, 20)
+            code = self._wait("what was started has ended", process.poll, 60)
             if code:
                 raise WalkError(f"it ended with {code}")
         self._terminal.show("\n".join((self._out / "paper.log").read_text().splitlines()[-1:]))
@@ -274,7 +274,7 @@ class Walk:
     def _get(self, path: str, status: int) -> str | None:
         url = self._board.rstrip("/") + path
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 found, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as e:
             found, text = e.code, e.read().decode()

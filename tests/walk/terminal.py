@@ -130,7 +130,7 @@ def quiet(command: str, terminal: Terminal) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     return done.stdout + done.stderr
 
