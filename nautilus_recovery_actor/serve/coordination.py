@@ -35,6 +35,8 @@ CLAIM_MS = 30_000
 # An incident that nobody looks at any more goes by itself, and what is over soon
 _KEPT_SECS = 30 * 86_400
 _OVER_SECS = 3_600
+# What a time in nanoseconds has room for
+_LATEST = 2**63
 
 
 class Stage(StrEnum):
@@ -166,13 +168,10 @@ class Shared:
         except (redis.RedisError, OSError) as e:
             self._complain(e)
             return []
-        incidents = []
-        for data in found or ():
-            try:
-                incidents.append(msgspec.json.decode(data, type=Incident))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                _LOG.warning("An incident in the coordinating Redis cannot be read: left out")
-        return incidents
+        incidents = [_incident(data) for data in found or ()]
+        if None in incidents:
+            _LOG.warning("An incident in the coordinating Redis cannot be read: left out")
+        return [one for one in incidents if one is not None]
 
     async def close(self) -> None:
         """Let go of the server."""
@@ -209,6 +208,14 @@ class Shared:
             f"The coordinating Redis cannot be used ({why}): until it can, each serve alerts by "
             "itself, so that messages may come twice"
         )
+
+
+def _incident(data: bytes) -> Incident | None:
+    try:
+        incident = msgspec.json.decode(data, type=Incident)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return incident if 0 <= incident.ts < _LATEST else None
 
 
 def _argument(value: object) -> Any:

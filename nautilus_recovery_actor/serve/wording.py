@@ -67,7 +67,16 @@ class _Own(str):
 
 
 def message(notice: Notice, link: Link, *, is_late: bool = False) -> tuple[str, str]:
-    """Return the title and the body of a message."""
+    """Return the title and the body of a message, whatever is in it."""
+    try:
+        return _message(notice, link, is_late=is_late)
+    except Exception as e:  # One that is never made would hold up all others
+        kind = notice.incident.key.kind
+        title = f"{_name(notice)}: {kind} is over" if notice.is_over else f"{_name(notice)} {kind}"
+        return title, f"What is known of it cannot be put into words ({type(e).__name__})"
+
+
+def _message(notice: Notice, link: Link, *, is_late: bool) -> tuple[str, str]:
     incident = notice.incident
     key = incident.key
     name = f"{'over' if notice.is_over else key.kind.lower()}.txt"

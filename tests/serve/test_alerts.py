@@ -261,6 +261,20 @@ async def test_what_is_over_while_its_beginning_is_on_its_way(
     assert len(hook.received) == 1 + is_taken
 
 
+async def test_what_cannot_be_put_into_words_is_told_all_the_same(hook: Webhook) -> None:
+    """And holds up no other: a message that is never made would be tried for ever."""
+    key = Key(Kind.FAILED, "127.0.0.1:6379", "T-1")
+    absurd = Notice(Incident(key=key, ts=10**30, text="TIMEOUT"), False, 1)
+    title, body = message(absurd, no_link)
+    assert title == "T-1 FAILED"
+    assert body == "What is known of it cannot be put into words (OverflowError)"
+    async with alerting(Target(hook.url, 1)) as (_, alerts):
+        alerts.outboxes[0].put([absurd])
+        await arrived(hook, 1)
+        alerts.outboxes[0].put([Notice(Incident(key=key, ts=1, text="TIMEOUT"), False, 1)])
+        await arrived(hook, 2)
+
+
 async def test_there_is_a_limit_to_a_minute(hook: Webhook) -> None:
     """More than that waits, and goes into one message."""
     pace = Pace(gather_secs=0.01, per_minute=3, look_secs=0.01)

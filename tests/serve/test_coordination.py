@@ -3,6 +3,7 @@ Several processes that share the alerting, on a real server.
 """
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -16,7 +17,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from nautilus_recovery_actor.core import names
@@ -265,6 +268,36 @@ async def test_what_is_stored_there_and_damaged_is_left_out(
         assert await shared.ongoing() == []
         assert client.smembers(names.SERVE_ONGOING) == {b"x"}
     await shared.close()
+
+
+@pytest.mark.parametrize("ts", [10**21, -(10**21)])
+async def test_a_time_that_no_clock_has_holds_up_no_alert(
+    valkey: EmbeddedValkey, hook: Webhook, ts: int
+) -> None:
+    """Whoever may write there could else silence every serve."""
+    incident = msgspec.to_builtins(INCIDENT)
+    damaged = {**incident, "key": {**incident["key"], "trader_id": "T-2"}, "ts": ts}
+    place = {"kind": "FAILED", "server": quote(SERVER, safe=""), "trader_id": "T-2"}
+    where, target = names.SERVE_INCIDENT.format(**place), Target(hook.url, 1)
+    with valkey.client() as client:
+        told = {"incident": json.dumps(damaged), f"told:{target.id}": "BEGIN"}
+        client.hset(where, mapping=told)
+        client.sadd(names.SERVE_ONGOING, where)
+    ours = Alerts(
+        [target],
+        coordination=Shared(valkey.url, "A"),
+        pace=Pace(gather_secs=0.01, look_secs=0.02),
+        ends_after_secs=0.0,
+    )
+    watch = Watch()
+    task = asyncio.ensure_future(ours.run(watch))
+    watch.put(now({}, {"trader_id": "T-2"}))
+    await asyncio.sleep(0.5)  # What is damaged would come first
+    watch.put(now({"report": FAILED}, {"trader_id": "T-2"}))
+    await asyncio.to_thread(hook.wait_for, partial(has_received, 1))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert hook.titles == [BEGUN]
 
 
 async def test_alone_nothing_is_shared() -> None:
