@@ -30,9 +30,14 @@ class Readers:
         async with asyncio.timeout(self._wait_secs):
             await self._free.acquire()
             answer: asyncio.Future[_Answer] = loop.create_future()
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._run, args=(loop, answer, read), name="read-page", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # The system has no more: else nobody would read for good
+                self._free.release()
+                raise TimeoutError("no thread is free") from None
             return await answer
 
     def _run(

@@ -35,6 +35,7 @@ from nautilus_recovery_actor.serve.incidents import Key
 from nautilus_recovery_actor.serve.incidents import Kind
 from nautilus_recovery_actor.serve.probes import healthz
 from nautilus_recovery_actor.serve.probes import readyz
+from nautilus_recovery_actor.serve.readers import Readers
 from nautilus_recovery_actor.serve.reading import Reading
 from nautilus_recovery_actor.serve.serving import bound
 from nautilus_recovery_actor.serve.sources import Watch
@@ -264,3 +265,22 @@ def test_attempts_that_hang_take_no_threads_from_other_services() -> None:
 
     with dripping() as (url, _), Webhook() as hook:
         asyncio.run(run(url, hook))
+
+
+def test_a_system_without_threads_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks then is told so, and later ones are answered."""
+    start = threading.Thread.start
+
+    def refuses(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def run() -> None:
+        readers = Readers(most=1, wait_secs=60.0)
+        monkeypatch.setattr(threading.Thread, "start", refuses)
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match="no thread is free"):
+                await readers.run(lambda: 1)
+        monkeypatch.setattr(threading.Thread, "start", start)
+        assert await readers.run(lambda: 1) == 1
+
+    asyncio.run(run())
