@@ -172,13 +172,14 @@ def add_trader(command: argparse.ArgumentParser, *, is_acting: bool = False) -> 
         "--trader",
         metavar="ID",
         default=os.environ.get("RECOVERY_TRADER") or None,
-        type=_text,
+        type=utf8,
         help=f"the trader ID of the node (default: RECOVERY_TRADER{only})",
     )
     command.set_defaults(is_acting=is_acting)
 
 
-def _text(argument: str) -> str:
+def utf8(argument: str) -> str:
+    """Return an argument that can be sent to a server, or raise what `argparse` says of it."""
     try:
         argument.encode()
     except UnicodeEncodeError:
@@ -191,6 +192,7 @@ def add_redis(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument(
         "--redis",
         metavar="URL",
+        type=utf8,
         default=os.environ.get("REDIS_URL") or DEFAULT_REDIS,
         help=f"{what} (default: REDIS_URL, else {DEFAULT_REDIS})",
     )

@@ -26,6 +26,7 @@ from nautilus_recovery_actor.console import status
 from nautilus_recovery_actor.console import traders
 from nautilus_recovery_actor.console import venue
 from nautilus_recovery_actor.console import watch
+from nautilus_recovery_actor.console.common import CLONE
 from nautilus_recovery_actor.console.common import CODES
 from nautilus_recovery_actor.console.common import INTERRUPTED
 from nautilus_recovery_actor.console.common import MISSING
@@ -71,7 +72,7 @@ def main(  # noqa: C901  One case for each way to end
         missing = (e.name or "").partition(".")[0]
         if missing in ("", PACKAGE, "nautilus_trader"):  # The last is said by who calls this
             raise
-        complain(f"Dependencies are missing ({missing}): pip install '{PACKAGE}'")
+        complain(f"Dependencies are missing ({missing}): pip install '{CLONE}'")
         return MISSING
     except BrokenPipeError:  # The reader has seen enough, as `head` has
         return _unread()

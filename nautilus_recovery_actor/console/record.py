@@ -13,6 +13,7 @@ from nautilus_recovery_actor.console.common import UsageError
 from nautilus_recovery_actor.console.common import add_redis
 from nautilus_recovery_actor.console.common import add_trader
 from nautilus_recovery_actor.console.common import complain
+from nautilus_recovery_actor.console.common import utf8
 
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def add_namespace(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--instance-id",
         metavar="ID",
+        type=utf8,
         help="the instance ID, if the cache is configured with use_instance_id=True",
     )
 

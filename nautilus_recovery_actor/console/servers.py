@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nautilus_recovery_actor.console.common import DEFAULT_REDIS
 from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.console.common import utf8
 
 
 _MAX_FILE_BYTES = 1_000_000
@@ -19,6 +20,7 @@ def add_servers(command: argparse.ArgumentParser) -> None:
         "--redis",
         metavar="URL",
         action="append",
+        type=utf8,
         default=[],
         help=f"a server, may be given several times (default: REDIS_URL, else {DEFAULT_REDIS})",
     )

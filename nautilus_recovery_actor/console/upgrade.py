@@ -10,6 +10,7 @@ from typing import Any
 from nautilus_recovery_actor.console.common import Command
 from nautilus_recovery_actor.console.common import CommandError
 from nautilus_recovery_actor.console.common import add_redis
+from nautilus_recovery_actor.console.common import utf8
 from nautilus_recovery_actor.console.record import add_namespace
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
@@ -31,6 +32,7 @@ def add_upgrade(check: Command) -> None:
     group.add_argument(
         "--trader",
         metavar="ID",
+        type=utf8,
         default=os.environ.get("RECOVERY_TRADER") or None,
         help="the trader ID of the node (default: RECOVERY_TRADER)",
     )

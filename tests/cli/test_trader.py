@@ -168,6 +168,26 @@ def test_a_trader_of_the_environment_that_is_not_text_is_refused(
     assert "it must be UTF-8" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "--trader", "X-1", "--instance-id"),
+        ("history", "--trader", "X-1", "--redis"),
+        ("check", "--upgrade", "--trader"),
+        ("serve", "--port", "0", "--redis"),
+        ("traders", "--redis"),
+    ],
+)
+def test_what_is_not_text_is_refused_before_it_is_sent(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """A shell passes on any bytes."""
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "X-\udcff"])
+    assert ended.value.code == 64
+    assert "it must be UTF-8" in capsys.readouterr().err
+
+
 def test_who_is_not_found_among_so_many_keys_may_be_there(
     valkey: EmbeddedValkey, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
