@@ -18,7 +18,6 @@ from nautilus_recovery_actor.core.names import EPOCH_KEY
 from nautilus_recovery_actor.core.names import FENCE
 from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
 from nautilus_recovery_actor.core.names import LEASE
-from nautilus_recovery_actor.core.names import TRADER_PREFIX
 from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.link.address import Namespace
@@ -29,13 +28,14 @@ from nautilus_recovery_actor.outside.holding import ask
 from nautilus_recovery_actor.outside.holding import lease_status
 from nautilus_recovery_actor.outside.record.status import NodeStatus
 from nautilus_recovery_actor.outside.record.status import State
+from nautilus_recovery_actor.outside.record.traders import HEARTBEATS
+from nautilus_recovery_actor.outside.record.traders import place
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.trader import Trader
 
 
-# How many traders one server may have here, and how long the name of one may be
+# How many traders one server may have here
 MAX_TRADERS = 5_000
-_MAX_NAME = 200
 # How many keys are looked at for traders at once, how often in one turn, the first time and later,
 # and how long after the end the next look begins (seconds)
 _SLICE = 1_000
@@ -56,8 +56,6 @@ _MAX_FIELD = 1_024
 # How long a trader is shown whose record has gone (seconds)
 _GONE_SECS = 600.0
 
-_SUFFIX = f":{general_key(HEARTBEAT_KEY)}"
-
 _One = TypeVar("_One")
 
 
@@ -71,7 +69,7 @@ class Reading:
         self._is_first = True
         self._looked_at = float("-inf")
         # Whether there are more traders than are read, by the last look and by this one
-        self._is_full = self._is_over = False
+        self._is_full = self._is_beyond = False
 
     def read(self, name: str) -> list[Seen]:
         """Read what is due, and return where each trader stands."""
@@ -101,32 +99,19 @@ class Reading:
         if not self._cursor and at - self._looked_at < _LOOK_SECS:
             return
         for _ in range(_FIRST_SLICES if self._is_first else _SLICES):
-            answer: Any = self._client.scan(self._cursor, match=f"*{_SUFFIX}", count=_SLICE)
+            answer: Any = self._client.scan(self._cursor, match=HEARTBEATS, count=_SLICE)
             self._cursor, keys = answer
-            for key in keys:
-                self._meet(key)
+            for where in filter(None, map(place, keys)):
+                self._meet(where)
             if not self._cursor:
                 self._is_first, self._looked_at = False, at
-                self._is_full, self._is_over = self._is_over, False
+                self._is_full, self._is_beyond = self._is_beyond, False
                 return
 
-    def _meet(self, key: bytes) -> None:
-        if len(key) > _MAX_NAME + len(_SUFFIX):
-            return
-        try:
-            name = key.decode().removesuffix(_SUFFIX)
-        except UnicodeDecodeError:
-            return  # No node writes that
-        has_prefix = name.startswith(TRADER_PREFIX)
-        trader_id, _, instance_id = name.removeprefix(TRADER_PREFIX).partition(":")
-        if not trader_id:
-            return
-        where = Namespace(
-            trader_id=trader_id, instance_id=instance_id or None, use_trader_prefix=has_prefix
-        )
+    def _meet(self, where: Namespace) -> None:
         if where not in self._traders:
             if len(self._traders) >= MAX_TRADERS:
-                self._is_over = True
+                self._is_beyond = True
             else:
                 self._traders[where] = Trader(where)
 

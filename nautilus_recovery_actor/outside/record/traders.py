@@ -21,6 +21,8 @@ _MAX_KEY = 300
 _NAMED = 10
 
 _SUFFIX = f":{general_key(HEARTBEAT_KEY)}"
+# What the keys are like by which a trader is found
+HEARTBEATS = f"*{_SUFFIX}"
 
 
 class Listed(NamedTuple):
@@ -33,21 +35,24 @@ class Listed(NamedTuple):
 
 def traders(client: redis.Redis) -> Listed:
     """Return where the traders are that have a heartbeat here, as far as a short scan finds."""
-    cursor, found = 0, set()
+    cursor, found = 0, set[Namespace]()
     for _ in range(_LOOK // _SLICE):
-        answer: Any = client.scan(cursor, match=f"*{_SUFFIX}", count=_SLICE)
+        answer: Any = client.scan(cursor, match=HEARTBEATS, count=_SLICE)
         cursor, keys = answer
-        found |= {key for key in keys if len(key) <= _MAX_KEY}
+        found |= set(filter(None, map(place, keys)))
         if not cursor:
             break
     unseen = f"only the first {_LOOK:,} keys there were looked at" if cursor else ""
-    return Listed(sorted(filter(None, map(_namespace, found)), key=options), unseen)
+    return Listed(sorted(found, key=options), unseen)
 
 
-def _namespace(key: bytes) -> Namespace | None:
+def place(key: bytes) -> Namespace | None:
+    """Return where a trader is whose heartbeat has a key, ``None`` if no node writes that."""
+    if len(key) > _MAX_KEY:
+        return None
     try:
         name = key.decode().removesuffix(_SUFFIX)
-    except UnicodeDecodeError:  # No node writes that
+    except UnicodeDecodeError:
         return None
     trader_id, _, instance_id = name.removeprefix(TRADER_PREFIX).partition(":")
     if not trader_id:
