@@ -34,7 +34,6 @@ from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.forms import fields
 from nautilus_recovery_actor.serve.forms import is_same_site
 from nautilus_recovery_actor.serve.probes import named
-from nautilus_recovery_actor.serve.readers import Readers
 from nautilus_recovery_actor.serve.rendering import link
 from nautilus_recovery_actor.serve.rendering import page
 from nautilus_recovery_actor.serve.sessions import Session
@@ -42,6 +41,7 @@ from nautilus_recovery_actor.serve.sessions import Sessions
 from nautilus_recovery_actor.serve.sessions import is_of
 from nautilus_recovery_actor.serve.sessions import operator_name
 from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.threads import Threads
 
 
 _LOG = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Actions:
         self._is_secure = urlsplit(public_url).scheme == "https"
         self._cookie = "__Host-recovery" if self._is_secure else "recovery"
         self._send = send
-        self._senders = Readers(_MOST, _WAIT_SECS)
+        self._senders = Threads(_MOST, _WAIT_SECS)
 
     def routes(self) -> list[Route]:
         """Return what is answered: nothing is done by a GET."""

@@ -36,7 +36,10 @@ class EventStream(Response):
         finally:
             for one in (sending, left):
                 one.cancel()
-            await asyncio.gather(sending, left, return_exceptions=True)
+            error, _ = await asyncio.gather(sending, left, return_exceptions=True)
+        # Whoever left or takes nothing is no fault; all else would end each page without a word
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            raise error
 
     async def _send(self, send: Send) -> None:
         async for event in self._events:

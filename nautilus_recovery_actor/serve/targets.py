@@ -20,7 +20,7 @@ import apprise
 
 from nautilus_recovery_actor.outside.checks.redact import MASK
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
-from nautilus_recovery_actor.serve.readers import Readers
+from nautilus_recovery_actor.serve.threads import Threads
 
 
 # How long one message may take, with what the service makes its clients wait (seconds)
@@ -65,7 +65,7 @@ class Target:
         # A service without titles puts it into the body
         self._body_limit = min(_MAX_BODY, max(service.body_maxlen - self._title_limit - 2, 40))
         # What hangs keeps its thread, which does not hold up the end of the process
-        self._threads = Readers(_MOST_HANGING, SEND_SECS)
+        self._threads = Threads(_MOST_HANGING, SEND_SECS)
 
     async def send(self, title: str, body: str, *, secs: float = SEND_SECS) -> str:
         """Send a message, and return why that failed, in one line, empty if it did not."""

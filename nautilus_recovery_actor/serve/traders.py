@@ -29,9 +29,9 @@ from nautilus_recovery_actor.serve import view
 from nautilus_recovery_actor.serve.board import Seen
 from nautilus_recovery_actor.serve.live import Live
 from nautilus_recovery_actor.serve.probes import named
-from nautilus_recovery_actor.serve.readers import Readers
 from nautilus_recovery_actor.serve.rendering import page
 from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.threads import Threads
 
 
 # What stands on the page of a trader besides, empty for nothing
@@ -56,7 +56,7 @@ class Traders:
         self._live = live
         self._url_of = url_of
         self._panels = panels
-        self._readers = Readers()
+        self._threads = Threads()
 
     async def trader(self, request: Request) -> Response:
         """Return the page of a trader."""
@@ -128,7 +128,7 @@ class Traders:
                 return read(RecordReader(client, where, _MAX_BYTES))
 
         try:
-            return await self._readers.run(at_server)
+            return await self._threads.run(at_server)
         except TimeoutError as e:
             raise HTTPException(503, f"{seen.server} does not answer in time") from e
         except (redis.RedisError, OSError) as e:

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import AsyncIterator
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from nautilus_recovery_actor.core.enums import FailureReason
 from nautilus_recovery_actor.core.names import EPOCH_KEY
@@ -35,11 +37,12 @@ from nautilus_recovery_actor.serve.incidents import Key
 from nautilus_recovery_actor.serve.incidents import Kind
 from nautilus_recovery_actor.serve.probes import healthz
 from nautilus_recovery_actor.serve.probes import readyz
-from nautilus_recovery_actor.serve.readers import Readers
 from nautilus_recovery_actor.serve.reading import Reading
 from nautilus_recovery_actor.serve.serving import bound
 from nautilus_recovery_actor.serve.sources import Watch
+from nautilus_recovery_actor.serve.stream import EventStream
 from nautilus_recovery_actor.serve.targets import Target
+from nautilus_recovery_actor.serve.threads import Threads
 from nautilus_recovery_actor.serve.verdict import verdict
 from nautilus_recovery_actor.serve.view import row
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -275,12 +278,34 @@ def test_a_system_without_threads_is_asked_again(monkeypatch: pytest.MonkeyPatch
         raise RuntimeError("can't start new thread")
 
     async def run() -> None:
-        readers = Readers(most=1, wait_secs=60.0)
+        threads = Threads(most=1, wait_secs=60.0)
         monkeypatch.setattr(threading.Thread, "start", refuses)
         for _ in range(2):
             with pytest.raises(TimeoutError, match="no thread is free"):
-                await readers.run(lambda: 1)
+                await threads.run(lambda: 1)
         monkeypatch.setattr(threading.Thread, "start", start)
-        assert await readers.run(lambda: 1) == 1
+        assert await threads.run(lambda: 1) == 1
 
     asyncio.run(run())
+
+
+def test_a_fault_while_a_page_is_told_of_changes_is_not_lost() -> None:
+    """It would end all pages each second, and nobody would know why. One that takes nothing may."""
+
+    async def changes(error: Exception) -> AsyncIterator[bytes]:
+        yield b"retry: 1000\n\n"
+        raise error
+
+    async def answer(error: Exception) -> None:
+        async def send(_: Message) -> None:
+            pass
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        await EventStream(changes(error))({"type": "http"}, receive, send)
+
+    with pytest.raises(ValueError, match="of ours"):
+        asyncio.run(answer(ValueError("of ours")))
+    asyncio.run(answer(TimeoutError()))

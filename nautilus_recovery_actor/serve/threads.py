@@ -1,5 +1,5 @@
 """
-Who reads what one page needs: a few threads at most, and none is waited for without end.
+Threads for what blocks: a few at most, and none is waited for without end.
 """
 
 import asyncio
@@ -12,30 +12,30 @@ from typing import TypeVar
 
 _Answer = TypeVar("_Answer")
 
-# How many there are at once, and how long a page waits (seconds)
+# How many there are at once, and how long whoever asks waits (seconds)
 _MOST = 4
 _WAIT_SECS = 4.0
 
 
-class Readers:
+class Threads:
     """Runs what blocks. A thread that is held up counts until it ends, and ends no process."""
 
     def __init__(self, most: int = _MOST, wait_secs: float = _WAIT_SECS) -> None:
         self._free = asyncio.Semaphore(most)
         self._wait_secs = wait_secs
 
-    async def run(self, read: Callable[[], _Answer]) -> _Answer:
+    async def run(self, call: Callable[[], _Answer]) -> _Answer:
         """Return what a function returns, or raise ``TimeoutError``."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._wait_secs):
             await self._free.acquire()
             answer: asyncio.Future[_Answer] = loop.create_future()
             thread = threading.Thread(
-                target=self._run, args=(loop, answer, read), name="read-page", daemon=True
+                target=self._run, args=(loop, answer, call), name="serve-blocking", daemon=True
             )
             try:
                 thread.start()
-            except RuntimeError:  # The system has no more: else nobody would read for good
+            except RuntimeError:  # The system has no more: its place must not be lost
                 self._free.release()
                 raise TimeoutError("no thread is free") from None
             return await answer
@@ -44,10 +44,10 @@ class Readers:
         self,
         loop: asyncio.AbstractEventLoop,
         answer: "asyncio.Future[Any]",
-        read: Callable[[], Any],
+        call: Callable[[], Any],
     ) -> None:
         try:
-            value, error = read(), None
+            value, error = call(), None
         except Exception as e:
             value, error = None, e
         with contextlib.suppress(RuntimeError):  # The loop may have ended
