@@ -6,7 +6,6 @@ import argparse
 import logging
 import os
 import socket
-import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -212,11 +211,13 @@ def _add_actions(
 
 
 def _token(path: Path | None) -> str:
+    from nautilus_recovery_actor.outside.files import exposure  # noqa: PLC0415
+
     if path is None:
         return os.environ.get(_TOKEN, "")
     try:
-        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-            complain(f"{path} has a secret, and others may read or write it: chmod 600 {path}")
+        if warning := exposure(path):
+            complain(warning)
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
         why = e.strerror if isinstance(e, OSError) else "it is not text"

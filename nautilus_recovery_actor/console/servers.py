@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nautilus_recovery_actor.console.common import DEFAULT_REDIS
 from nautilus_recovery_actor.console.common import CommandError
+from nautilus_recovery_actor.console.common import complain
 from nautilus_recovery_actor.console.common import utf8
 
 
@@ -36,10 +37,10 @@ def urls(arguments: argparse.Namespace) -> list[str]:
     """Return the servers that are asked for."""
     from nautilus_recovery_actor.link.client import RedisUnusableError  # noqa: PLC0415
     from nautilus_recovery_actor.link.client import connect  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.files import exposure  # noqa: PLC0415
 
-    found = [("--redis", url) for url in arguments.redis]
-    if arguments.servers is not None:
-        found += _listed(arguments.servers)
+    listed = [] if arguments.servers is None else _listed(arguments.servers)
+    found = [*(("--redis", url) for url in arguments.redis), *listed]
     if not found:
         found = [("REDIS_URL", os.environ.get("REDIS_URL") or DEFAULT_REDIS)]
     for where, url in found:
@@ -47,6 +48,8 @@ def urls(arguments: argparse.Namespace) -> list[str]:
             connect(url).close()
         except RedisUnusableError as e:
             raise CommandError(f"{where}: {e}") from None
+    if any("@" in url for _, url in listed) and (warning := exposure(arguments.servers)):
+        complain(warning)
     return [url for _, url in found]
 
 

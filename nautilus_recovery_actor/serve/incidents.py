@@ -26,10 +26,10 @@ class Kind(StrEnum):
     What is the matter, the most urgent first.
 
     ``FAILED``: a recovery failed. ``NAKED``: a position has no stop. ``ANOTHER_NODE``: two nodes
-    want one trader, or an operator has taken its lease. ``NO_HEARTBEAT``: a node is down that was
-    not stopped. ``UNSTORED``: Redis has lost or refuses what a node writes. ``UNSEEN``: a server
-    or a record cannot be read. ``DEGRADED``: instruments are blocked. ``REPAIR_WAITING``: a repair
-    is planned, and waits for an operator.
+    want or run one trader, or an operator has taken its lease. ``NO_HEARTBEAT``: a node is down
+    that was not stopped. ``UNSTORED``: Redis has lost or refuses what a node writes. ``UNSEEN``: a
+    server or a record cannot be read. ``DEGRADED``: instruments are blocked. ``REPAIR_WAITING``: a
+    repair is planned, and waits for an operator.
     """
 
     FAILED = "FAILED"

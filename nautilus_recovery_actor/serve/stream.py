@@ -36,10 +36,10 @@ class EventStream(Response):
         finally:
             for one in (sending, left):
                 one.cancel()
-            error, _ = await asyncio.gather(sending, left, return_exceptions=True)
+            ended = await asyncio.gather(sending, left, return_exceptions=True)
         # Whoever left or takes nothing is no fault; all else would end each page without a word
-        if isinstance(error, Exception) and not isinstance(error, OSError):
-            raise error
+        if isinstance(ended[0], Exception) and not isinstance(ended[0], OSError):
+            raise ended[0]
 
     async def _send(self, send: Send) -> None:
         async for event in self._events:

@@ -5,7 +5,6 @@ Where alerts go: the services that apprise knows, each by its URL, which is a se
 import asyncio
 import hashlib
 import logging
-import stat
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import apprise
 
 from nautilus_recovery_actor.outside.checks.redact import MASK
 from nautilus_recovery_actor.outside.checks.redact import without_secrets
+from nautilus_recovery_actor.outside.files import exposure
 from nautilus_recovery_actor.serve.threads import Threads
 
 
@@ -109,7 +109,7 @@ def read_urls(path: Path) -> tuple[list[str], str]:
     Raises `AlertError` if it cannot be read, or has none.
     """
     try:
-        mode = path.stat().st_mode
+        warning = exposure(path)
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
         why = e.strerror if isinstance(e, OSError) else "it is not UTF-8"
@@ -117,9 +117,7 @@ def read_urls(path: Path) -> tuple[list[str], str]:
     urls = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not urls:
         raise AlertError(f"{path} has no URL: give a file with one a line")
-    is_open = bool(mode & (stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH))
-    warning = f"{path} has secrets, and others may read or write it: chmod 600 {path}"
-    return urls, warning if is_open else ""
+    return urls, warning
 
 
 def targets(urls: Sequence[str]) -> list[Target]:

@@ -128,6 +128,26 @@ def test_a_file_of_servers(desk: Desk, valkey: EmbeddedValkey, tmp_path: Path) -
         serving.wait_for("LIVE-001")
 
 
+def test_a_file_of_servers_with_passwords_is_not_for_others(
+    valkey: EmbeddedValkey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    As one of alerts, or of the token. Without a password nothing is said.
+    """
+    where = valkey.url.removeprefix("redis://")
+    file = tmp_path / "servers"
+    warning = f"{file} has secrets, and others may read or write it: chmod 600 {file}"
+    for mode, login, is_told in ((0o640, "who:s3cret@", True), (0o600, "who:s3cret@", False)):
+        file.write_text(f"redis://{login}{where}\n")
+        file.chmod(mode)
+        main(["traders", "--servers", str(file)])
+        assert (warning in capsys.readouterr().err) is is_told
+    file.chmod(0o644)
+    file.write_text(f"{valkey.url}\n")
+    main(["traders", "--servers", str(file)])
+    assert warning not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
