@@ -33,6 +33,10 @@ SEEN = {
         "test_runbook.py::test_a_node_that_hangs_has_no_heartbeat_and_has_one_again"
     ],
     "`status` 3, no process": [_CANNOT_START],
+    "`traders` or the board: `Two nodes`": [
+        "../serve/test_twins.py::test_one_trader_on_two_servers_needs_somebody_until_one_is_stopped",
+        "../serve/test_twins.py::test_the_list_of_traders_warns_of_those_that_run_twice",
+    ],
     "the node is restarted again and again": [_CANNOT_START],
     "`check` 2, the node does not start": [_CANNOT_START],
     "orders denied, `RECOVERY_...`, while `status` is 0": [_BLOCKED],
