@@ -18,8 +18,9 @@ def test_many_traders_are_shown_at_once_and_one_that_fails_alone(
     """
     A page is made of what was read before; a failure comes to a page that is open.
     """
-    for number in range(TRADERS):
-        desk.ended(f"LIVE-{number:03}")
+    with desk.together():
+        for number in range(TRADERS):
+            desk.ended(f"LIVE-{number:03}")
     serving.wait_for(f"All {TRADERS} may trade")
     times = []
     for _ in range(20):

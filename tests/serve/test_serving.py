@@ -260,12 +260,14 @@ def test_a_thousand_traders_that_fail_at_once_are_one_message(
     """And one more after that is told once, and by its name."""
     with Desk(valkey) as desk:
         names_of = [f"LIVE-{number:04}" for number in range(1_000)]
-        for name in names_of:
-            desk.ended(name)
+        with desk.together():
+            for name in names_of:
+                desk.ended(name)
         with Serving("--redis", valkey.url, "--alert", hook.url) as serving:
             serving.wait(lambda text: text.count("recovery_ready{") == 1_000, path="/metrics")
-            for name in names_of[:999]:
-                desk.fails(name)
+            with desk.together():
+                for name in names_of[:999]:
+                    desk.fails(name)
             serving.wait_for('incidents{kind="FAILED"} 999.0', path="/metrics")
             serving.wait_for('alerts_pending{target="alert 1 (JSON)"} 0.0', path="/metrics")
             told = len(hook.received)

@@ -3,6 +3,8 @@ Traders of every kind on a server, as their monitors write them.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 from typing import Self
@@ -56,6 +58,23 @@ NAKED = Discrepancy(
 PLANNED = RepairStep("close_phantom", ACCOUNT, BTC, None, "P-1", "close +0.5 that is made up")
 
 
+class _Recording(Recording):
+    def __init__(self, desk: "Desk", valkey: EmbeddedValkey, trader_id: str) -> None:
+        super().__init__(valkey, trader_id)
+        self._desk = desk
+
+    def get(self, key: str) -> bytes | None:
+        if self._desk.at_once is None:
+            return super().get(key)
+        return self._desk.at_once.get(self.key(key))
+
+    def add(self, key: str, value: bytes) -> None:
+        if self._desk.at_once is None:
+            super().add(key, value)
+        else:
+            self._desk.at_once[self.key(key)] = value
+
+
 class Desk:
     """
     Writes what the monitors of some traders would.
@@ -64,6 +83,8 @@ class Desk:
     def __init__(self, valkey: EmbeddedValkey) -> None:
         self._valkey = valkey
         self.traders: dict[str, Recording] = {}
+        # What is to be written in one step, if anything is
+        self.at_once: dict[str, bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,8 +95,20 @@ class Desk:
 
     def trader(self, trader_id: str) -> Recording:
         if trader_id not in self.traders:
-            self.traders[trader_id] = Recording(self._valkey, trader_id)
+            self.traders[trader_id] = _Recording(self, self._valkey, trader_id)
         return self.traders[trader_id]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """
+        Write all that is written meanwhile in one step at the end: many traders, however busy the
+        machine is.
+        """
+        self.at_once = {}
+        yield
+        with self._valkey.client() as client:
+            client.mset(self.at_once)
+        self.at_once = None
 
     def beat(self, trader_id: str, epoch: int = 7, age_secs: float = 0.0, **fields: Any) -> None:
         values: dict[str, Any] = {
