@@ -15,6 +15,7 @@ from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
+from tests.node.support import Watched
 from tests.node.support import heir
 from tests.node.support import may_trade
 from tests.node.support import watched
@@ -51,6 +52,16 @@ def stored(valkey: EmbeddedValkey, start: str = "") -> dict[bytes, tuple[bytes, 
             lives: Any = client.ttl(key)
             found[key] = (kind, _READ[kind](client, key), lives)
         return found
+
+
+async def until_written(node: Watched, valkey: EmbeddedValkey) -> None:
+    """
+    Wait until all that a node has written by now is stored, which is so in the order of its writes.
+    """
+    key = f"written-{uuid4().hex}"
+    node.node.cache.add(key, b"1")
+    with valkey.client() as client:
+        await node.run.until(lambda: client.exists(f"{PREFIX}general:{key}"))
 
 
 def without_record(found: dict[bytes, Any]) -> dict[bytes, Any]:

@@ -16,6 +16,7 @@ from tests.forget.support import POSITION
 from tests.forget.support import TRADER
 from tests.forget.support import Run
 from tests.forget.support import stored
+from tests.forget.support import until_written
 from tests.forget.support import without_record
 from tests.node.support import heir
 from tests.node.support import watched
@@ -32,7 +33,7 @@ def test_it_is_refused_while_the_node_runs_and_not_after_its_stop(
             await node.run.until(lambda: strategy.gate.is_open)
             strategy.submit_order(order := strategy.market())
             await node.run.until(lambda: order.is_closed)
-            await asyncio.sleep(0.2)
+            await until_written(node, valkey)
             before = without_record(stored(valkey))
             for what in (("--all-that-stop",), (POSITION,), ("--undo",)):
                 code, out, err = await asyncio.to_thread(run, *what, "--apply")

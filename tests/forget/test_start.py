@@ -23,6 +23,7 @@ from tests.forget.support import is_startable
 from tests.forget.support import left_behind
 from tests.forget.support import restarted
 from tests.forget.support import stored
+from tests.forget.support import until_written
 from tests.forget.support import without_record
 from tests.node.support import ETH
 from tests.node.support import heir
@@ -219,7 +220,8 @@ async def run_twice(venue: PaperVenue, valkey: EmbeddedValkey, order_id: str) ->
                     for order in node.node.cache.orders()
                 )
             )
-        await asyncio.sleep(0.3)
+        for node in (first, second):
+            await until_written(node, valkey)
 
 
 def test_what_two_running_nodes_of_one_trader_wrote_is_repaired_exactly(
