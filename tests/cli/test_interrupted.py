@@ -11,10 +11,18 @@ import time
 import pytest
 
 
-# The first letter says that Python itself has started: before that nobody can help
+# The first letter says that the command hears Ctrl-C: before that nobody can help
 PROGRAM = """
-import os, sys
-os.write(1, b"x")
+import _signal, os, sys
+
+hear = _signal.signal
+
+def tell(*how):
+    _signal.signal = hear
+    hear(*how)
+    os.write(1, b"x")
+
+_signal.signal = tell
 from nautilus_recovery_cli import main
 sys.exit(main())
 """

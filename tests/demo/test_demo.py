@@ -38,7 +38,7 @@ def demo(*arguments: str, **env: str) -> subprocess.Popen[str]:
 
 class Ended:
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.out, self.err = process.communicate(timeout=60)
+        self.out, self.err = process.communicate(timeout=240)
         self.code = process.returncode
 
 
