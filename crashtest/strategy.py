@@ -33,7 +33,7 @@ from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import Severity
-from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
+from nautilus_recovery_actor.host.needs import WarmupNeed
 from nautilus_recovery_actor.testkit import emit
 
 

@@ -29,6 +29,8 @@ from nautilus_recovery_actor.core.report import ReconciledFill
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
+from nautilus_recovery_actor.host.needs import BarsNeeded
+from nautilus_recovery_actor.host.needs import TicksNeeded
 
 
 __version__ = "0.1.0"
@@ -56,8 +58,6 @@ if _has("nautilus_trader.common.actor"):
     from nautilus_recovery_actor.node.presets import recovery_cache_config
     from nautilus_recovery_actor.node.presets import recovery_exec_engine_config
     from nautilus_recovery_actor.node.strategy.exits import ClosingOrder
-    from nautilus_recovery_actor.node.strategy.needs import BarsNeeded
-    from nautilus_recovery_actor.node.strategy.needs import TicksNeeded
     from nautilus_recovery_actor.node.strategy.strategy import RecoverableStrategy
     from nautilus_recovery_actor.outside.checks.findings import Finding
     from nautilus_recovery_actor.outside.checks.findings import PreflightReport

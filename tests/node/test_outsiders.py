@@ -23,9 +23,9 @@ from nautilus_recovery_actor import RecoveryComplete
 from nautilus_recovery_actor import RecoveryStarted
 from nautilus_recovery_actor import halt_until_recovered
 from nautilus_recovery_actor.core.names import is_gate
+from nautilus_recovery_actor.host.held_back import HeldBack
 from nautilus_recovery_actor.node.evidence import answers as module
 from nautilus_recovery_actor.node.evidence.answers import Answers
-from nautilus_recovery_actor.node.exits.held_back import HeldBack
 from nautilus_recovery_actor.node.messages import MESSAGES
 from nautilus_recovery_actor.node.messages import RecoveryMessage
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -236,7 +236,7 @@ def test_no_handler_of_ours_takes_our_types_from_another_topic(venue: PaperVenue
                 "on_report",
             }
             (feed,) = (one.__self__ for one in ours if one.__name__ == "_take_past")
-            feed._is_requested = True  # As if an answer were to come
+            feed.feed.is_requested = True  # As if an answer were to come
             for is_open in (True, False):
                 if not is_open:
                     say(node, message(RecoveryStarted, TRADER, 99))

@@ -20,7 +20,8 @@ from nautilus_recovery_actor.core.repair.steps import Book
 from nautilus_recovery_actor.core.repair.steps import Operation
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RepairStep
-from nautilus_recovery_actor.node.exits.way_out import WayOut
+from nautilus_recovery_actor.host.way_out import WayOut
+from nautilus_recovery_actor.node.exits.books import CacheBooks
 from nautilus_recovery_actor.node.monitor.repairs import StoppedError
 from nautilus_recovery_actor.node.observing.exits import holding
 from nautilus_recovery_actor.node.strategy.exits import Exits
@@ -116,7 +117,7 @@ def test_nor_do_the_exits_of_a_strategy_reach_it() -> None:
             0,
             reduce_only=True,
         )
-        assert WayOut(cache, bench.msgbus, 0).closed_by(close, None) == own.id
+        assert WayOut(CacheBooks(cache, bench.msgbus, 0)).closed_by(close, None) == own.id
 
     on(TURNED, do)
 

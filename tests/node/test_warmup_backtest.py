@@ -21,7 +21,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor import BarsNeeded
 from nautilus_recovery_actor import RecoverableStrategy
-from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
+from nautilus_recovery_actor.host.needs import WarmupNeed
 from nautilus_recovery_actor.testkit import paper_bars
 from nautilus_recovery_actor.testkit import paper_instrument
 

@@ -23,7 +23,7 @@ from nautilus_recovery_actor import RecoveryFailed
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryOverridden
 from nautilus_recovery_actor import TicksNeeded
-from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
+from nautilus_recovery_actor.host.needs import WarmupNeed
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import HistoryFault
 from nautilus_recovery_actor.testkit import NodeProcess

@@ -15,7 +15,7 @@ from nautilus_trader.model.data import BarType
 from nautilus_recovery_actor import BarsNeeded
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorActor
-from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
+from nautilus_recovery_actor.host.needs import WarmupNeed
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_bars
 from nautilus_recovery_actor.testkit import paper_instrument

@@ -14,11 +14,6 @@ from nautilus_trader.model.orders import Order
 _E = TypeVar("_E", OrderModifyRejected, OrderCancelRejected)
 
 
-def would_leave_naked(gate_reason: str | None) -> str:
-    """Return why a cancel is held back at a gate that is closed for `gate_reason`."""
-    return f"RECOVERY_WOULD_LEAVE_NAKED: its position could not be closed ({gate_reason})"
-
-
 def denied(order: Order, reason: str, now: int) -> OrderDenied:
     """Return the denial of an order."""
     return OrderDenied(

@@ -5,6 +5,7 @@ A gate before the engines of a node: only exits get through, whoever sends them.
 from collections.abc import Callable
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 from typing import Protocol
 from typing import TypeAlias
 
@@ -25,18 +26,22 @@ from nautilus_trader.model.orders import Order
 from nautilus_trader.system.kernel import NautilusKernel
 
 from nautilus_recovery_actor import signals
+from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.exits import Cancel
 from nautilus_recovery_actor.core.names import EMULATOR_EXECUTE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_EXECUTE
 from nautilus_recovery_actor.core.names import EXEC_ENGINE_PROCESS
+from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.names import RISK_ENGINE_EXECUTE
+from nautilus_recovery_actor.host.denial import would_leave_naked
+from nautilus_recovery_actor.host.held_back import CAME_TOO_LATE
+from nautilus_recovery_actor.host.held_back import HeldBack
+from nautilus_recovery_actor.host.way_out import WayOut
 from nautilus_recovery_actor.node.exits.answers import cancel_rejected
 from nautilus_recovery_actor.node.exits.answers import denied
 from nautilus_recovery_actor.node.exits.answers import modify_rejected
-from nautilus_recovery_actor.node.exits.answers import would_leave_naked
-from nautilus_recovery_actor.node.exits.held_back import CAME_TOO_LATE
-from nautilus_recovery_actor.node.exits.held_back import HeldBack
-from nautilus_recovery_actor.node.exits.way_out import WayOut
+from nautilus_recovery_actor.node.exits.books import CacheBooks
+from nautilus_recovery_actor.node.exits.books import is_answer
 
 
 Execute: TypeAlias = Callable[[Command], None]
@@ -78,7 +83,7 @@ class EngineGate:
         self._is_between = False
         self.log: Logger = log
         self.msgbus: MessageBus = kernel.msgbus
-        self._way_out = WayOut(kernel.cache, kernel.msgbus, kernel.clock.timestamp_ns())
+        self._way_out = WayOut(CacheBooks(kernel.cache, kernel.msgbus, kernel.clock.timestamp_ns()))
         self._held_back = HeldBack(self, self._way_out)
         self._endpoints: tuple[tuple[str, Execute, Execute], ...] = (
             (RISK_ENGINE_EXECUTE, kernel.risk_engine.execute, self._check_risk),
@@ -270,6 +275,25 @@ class EngineGate:
         reason = reason if self.is_forgone else would_leave_naked(reason)
         self.log.error(f"The cancel of {order.client_order_id} was held back: {reason}")
         self._process(cancel_rejected(order, reason, self._now()))
+
+    def listen(self, strategy_id: str, hear: Callable[[Any], None]) -> None:
+        """Have `hear` called with what is published of the orders of a strategy."""
+        self.msgbus.subscribe(f"{ORDER_EVENTS}{strategy_id}", hear)
+
+    def unlisten(self, strategy_id: str, hear: Callable[[Any], None]) -> None:
+        """Have it called no more."""
+        self.msgbus.unsubscribe(f"{ORDER_EVENTS}{strategy_id}", hear)
+
+    def is_answer(self, event: object) -> bool:
+        """Return whether that may be a venue's answer to a cancel."""
+        return is_answer(event)
+
+    def say(self, severity: Severity, text: str, error: Exception | None = None) -> None:
+        """Write to the log."""
+        if error is None:
+            (self.log.info if severity is Severity.INFO else self.log.error)(text)
+        else:
+            self.log.exception(text, error)
 
     def _process(self, event: object) -> None:
         self.msgbus.send(EXEC_ENGINE_PROCESS, event)

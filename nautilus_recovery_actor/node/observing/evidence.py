@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
-from typing import NamedTuple
 
 from nautilus_trader.cache.base import CacheFacade
 from nautilus_trader.common.component import MessageBus
@@ -23,6 +22,7 @@ from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.protection import unproven
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.host.way_out import AtVenue
 from nautilus_recovery_actor.node.observing.accounts import base_currency
 from nautilus_recovery_actor.node.observing.accounts import is_cash
 from nautilus_recovery_actor.node.observing.fills import signed_qty
@@ -33,13 +33,6 @@ from nautilus_recovery_actor.node.observing.positions import cached_position
 _ZERO = Decimal(0)
 # Of an account's instrument, and of a leg if the venue names legs
 _Place = tuple[str, str, str | None]
-
-
-class AtVenue(NamedTuple):
-    """What an account holds of a position: of its leg if the venue names legs, or the net."""
-
-    qty: Decimal
-    is_leg: bool = False
 
 
 class Evidence:

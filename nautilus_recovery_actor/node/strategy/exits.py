@@ -23,13 +23,13 @@ from nautilus_trader.model.position import Position
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_recovery_actor.core import protection
-from nautilus_recovery_actor.core.enums import DiscrepancyKind
 from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.names import POSITION_EVENTS
 from nautilus_recovery_actor.core.observation import UNCLAIMED_STRATEGIES
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import Protection
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.host.unanswered import orphan_exits
 from nautilus_recovery_actor.node.observing.exits import holding
 from nautilus_recovery_actor.node.observing.exits import own_order
 from nautilus_recovery_actor.node.observing.exits import own_positions
@@ -37,8 +37,6 @@ from nautilus_recovery_actor.node.strategy.held import Held
 
 
 _UNCLAIMED = tuple(StrategyId(name) for name in sorted(UNCLAIMED_STRATEGIES))
-# An enum's attribute costs more than a comparison, and each strategy asks
-_ORPHAN_EXIT = DiscrepancyKind.ORPHAN_EXIT
 
 
 class ClosingOrder(NamedTuple):
@@ -111,13 +109,8 @@ class Exits:
 
     def orphans(self) -> list[Order]:
         """Return the open orders that have outlived their positions, by the newest recovery."""
-        if self.report is None:
-            return []
-        found = [
-            self._strategy.cache.order(ClientOrderId(one.client_order_id))
-            for one in self.report.discrepancies
-            if one.kind is _ORPHAN_EXIT and not one.resolved
-        ]
+        cache = self._strategy.cache
+        found = [cache.order(ClientOrderId(name)) for name in orphan_exits(self.report)]
         own = self._strategy.id
         return [
             one for one in found if one is not None and one.strategy_id == own and not one.is_closed

@@ -29,6 +29,7 @@ from nautilus_trader.trading.strategy import Strategy
 from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.gate import RecoveryGate
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.host.needs import WarmupNeed
 from nautilus_recovery_actor.node.config import RecoverableStrategyConfig
 from nautilus_recovery_actor.node.messages import RecoveryComplete
 from nautilus_recovery_actor.node.messages import RecoveryFailed
@@ -40,7 +41,6 @@ from nautilus_recovery_actor.node.strategy.exits import ClosingOrder
 from nautilus_recovery_actor.node.strategy.exits import Exits
 from nautilus_recovery_actor.node.strategy.held import Held
 from nautilus_recovery_actor.node.strategy.held import Submit
-from nautilus_recovery_actor.node.strategy.needs import WarmupNeed
 from nautilus_recovery_actor.node.strategy.order_numbers import orders_numbered_before_on_start
 from nautilus_recovery_actor.node.strategy.unanswered import UnansweredOrders
 
@@ -228,10 +228,10 @@ class RecoverableStrategy(Strategy):
         System method (not intended to be called by user code).
         """
         self.__denial.begin()
-        if self.__consumer.is_backtest:
+        if self.__consumer.hooks.is_backtest:
             super().start()
             self.__denial.catch_up()
-            self.__consumer.warm_up_backtest()
+            self.__consumer.hooks.warm_up_backtest()
             return
         self.__consumer.join()
         self.__checkpoints.restore(super().load)
@@ -239,7 +239,7 @@ class RecoverableStrategy(Strategy):
             super().start()
         self.__checkpoints.arm()
         self.__denial.catch_up()
-        self.__consumer.catch_up()
+        self.__consumer.hooks.catch_up()
 
     def resume(self) -> None:
         """
@@ -250,7 +250,7 @@ class RecoverableStrategy(Strategy):
         super().resume()
         self.__checkpoints.arm()
         self.__denial.catch_up()
-        self.__consumer.catch_up()
+        self.__consumer.hooks.catch_up()
 
     def _stop(self) -> None:
         # Not `stop`: a strategy that exits the market first stops later, without calling that
@@ -276,7 +276,7 @@ class RecoverableStrategy(Strategy):
         """
         Return whether all indicators are initialized, those of the warm-up included.
         """
-        indicators = [*self.registered_indicators, *self.__consumer.warmup.indicators]
+        indicators = [*self.registered_indicators, *self.__consumer.hooks.warmup.indicators]
         return bool(indicators) and all(indicator.initialized for indicator in indicators)
 
     # -- STATE --

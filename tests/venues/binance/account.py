@@ -116,6 +116,8 @@ class Account:
     last_time: int = 0
     # Symbol → what ended before is no longer in the answers
     history_from: dict[str, int] = field(default_factory=dict)
+    # Bars that the history lacks, by when they opened
+    gaps: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.tell: Callable[[str, Order, Trade | None], None] = lambda *_: None

@@ -88,6 +88,14 @@ class FakeBinance(VenueProcess):
         """Set the account back to what was saved, with no fault."""
         self._call("restore", name=name)
 
+    def send_bar(self, symbol: str, interval: str, opened: int, px: str) -> None:
+        """Send a bar that is over, by the time (ms) at which it opened."""
+        self._call("bar", symbol=symbol, interval=interval, opened=opened, px=px)
+
+    def lose_bar(self, opened: int) -> None:
+        """Let a bar be missing from the history, by the time (ms) at which it opened."""
+        self._call("gap", opened=opened)
+
     def requests(self) -> dict[str, int]:
         """Return how often each endpoint was asked since the last call."""
         counted: dict[str, int] = self._call("requests")

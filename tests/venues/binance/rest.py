@@ -97,6 +97,17 @@ def _trades(account: Account, parameters: Parameters) -> list[wire.Json]:
     ]
 
 
+def _klines(account: Account, parameters: Parameters) -> list[list[Any]]:
+    """As the venue: from the start on, no more than the limit, the one that is being made too."""
+    interval = wire.INTERVALS_MS[parameters["interval"]]
+    now, limit = account.now(), int(parameters.get("limit", 500))
+    until = min(int(parameters.get("endTime", now)), now)
+    since = int(parameters.get("startTime", until - limit * interval))
+    first = -(-since // interval) * interval
+    opened = range(first, until + 1, interval)[:limit]
+    return [wire.kline(one, interval) for one in opened if one not in account.gaps]
+
+
 def _symbol_config(account: Account, _: Parameters) -> list[wire.Json]:
     fields = {"marginType": "CROSSED", "isAutoAddMargin": False, "maxNotionalValue": "1000000"}
     return [{"symbol": symbol, "leverage": 20, **fields} for symbol in account.prices]
@@ -108,6 +119,7 @@ ENDPOINTS: dict[str, Callable[[Account, Parameters], Any]] = {
     "GET exchangeInfo": lambda account, _: wire.exchange_info(account),
     "GET account": lambda account, _: wire.account_info(account),
     "GET symbolConfig": _symbol_config,
+    "GET klines": _klines,
     "GET positionSide/dual": lambda *_: {"dualSidePosition": False},
     "GET positionRisk": _position_risk,
     "GET userTrades": _trades,

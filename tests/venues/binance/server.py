@@ -217,6 +217,12 @@ class Server:
         counted, self.requests = self.requests, Counter()
         return dict(counted)
 
+    def control_bar(self, symbol: str, interval: str, opened: int, px: str) -> None:
+        self._events.put_nowait(wire.live_kline(symbol, interval, opened, px))
+
+    def control_gap(self, opened: int) -> None:
+        self.account.gaps.add(opened)
+
     async def control_drop_streams(self) -> None:
         self._is_refusing = True
         for stream in list(self._streams):

@@ -12,6 +12,7 @@ from tests.venues.binance.account import Trade
 
 
 Json = dict[str, Any]
+INTERVALS_MS = {"1s": 1_000, "1m": 60_000, "1h": 3_600_000, "1d": 86_400_000}
 
 
 def exchange_info(account: Account) -> Json:
@@ -284,3 +285,23 @@ def algo_update(of: Order) -> Json:
         "gtd": 0,
     }
     return {"e": "ALGO_UPDATE", "E": of.updated, "T": of.updated, "o": data}
+
+
+def kline(opened: int, interval: int) -> list[Any]:
+    """Return a bar of history, whose price tells when it was (ms)."""
+    px = bar_price(opened, interval)
+    closed = opened + interval - 1
+    return [opened, px, px, px, px, "1.000", closed, "100", 1, "1.000", "100", "0"]
+
+
+def bar_price(opened: int, interval: int) -> str:
+    return f"{100 + opened // interval % 100}.00"
+
+
+def live_kline(symbol: str, interval: str, opened: int, px: str) -> Json:
+    """Return a bar that is over, as it comes live."""
+    closed = opened + INTERVALS_MS[interval] - 1
+    prices = dict.fromkeys(("o", "c", "h", "l"), px)
+    volumes = {"v": "1.000", "q": "100", "V": "1.000", "Q": "100", "B": "0"}
+    made = {"t": opened, "T": closed, "s": symbol, "i": interval, "f": 1, "L": 1, "n": 1, "x": True}
+    return {"e": "kline", "E": closed + 1, "s": symbol, "k": made | prices | volumes}

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautilus_recovery_actor.node.strategy.series import Edge
-from nautilus_recovery_actor.node.strategy.series import Point
-from nautilus_recovery_actor.node.strategy.series import SeriesRule
-from nautilus_recovery_actor.node.strategy.series import find_fault
-from nautilus_recovery_actor.node.strategy.series import find_gap
+from nautilus_recovery_actor.host.series import Edge
+from nautilus_recovery_actor.host.series import Point
+from nautilus_recovery_actor.host.series import SeriesRule
+from nautilus_recovery_actor.host.series import find_fault
+from nautilus_recovery_actor.host.series import find_gap
 
 
 SECOND = 1_000_000_000

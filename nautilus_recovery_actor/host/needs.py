@@ -4,23 +4,23 @@ The data that a strategy must have seen before it trades (long: public docstring
 
 from collections.abc import Hashable
 from datetime import timedelta
+from typing import Any
 from typing import Literal
 from typing import TypeAlias
 
 import msgspec
-from nautilus_trader.indicators.base import Indicator
-from nautilus_trader.model.data import Bar
-from nautilus_trader.model.data import BarType
-from nautilus_trader.model.data import QuoteTick
-from nautilus_trader.model.data import TradeTick
-from nautilus_trader.model.identifiers import ClientId
-from nautilus_trader.model.identifiers import InstrumentId
 
-from nautilus_recovery_actor.node.strategy.series import Point
-from nautilus_recovery_actor.node.strategy.series import SeriesRule
+from nautilus_recovery_actor.host.series import Point
+from nautilus_recovery_actor.host.series import SeriesRule
 
 
-Tick: TypeAlias = QuoteTick | TradeTick
+# Those of whatever NautilusTrader runs the strategy
+Bar: TypeAlias = Any
+BarType: TypeAlias = Any
+ClientId: TypeAlias = Any
+Indicator: TypeAlias = Any
+InstrumentId: TypeAlias = Any
+Tick: TypeAlias = Any
 
 _MIN_AGE_NS = 10_000_000_000  # What an answer may take to come
 _DEFAULT_AGE_NS = 60_000_000_000
@@ -95,7 +95,7 @@ class BarsNeeded(msgspec.Struct, frozen=True, kw_only=True):
         if not self.bar_type.spec.is_time_aggregated():
             return None
         try:
-            return int(self.bar_type.spec.timedelta.value)
+            return _ns(self.bar_type.spec.timedelta)
         except ValueError:
             return None  # 1.221 has none for months
 

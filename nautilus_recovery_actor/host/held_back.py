@@ -13,21 +13,15 @@ from typing import Any
 from typing import NamedTuple
 from typing import Protocol
 
-from nautilus_trader.common.component import Logger
-from nautilus_trader.common.component import MessageBus
-from nautilus_trader.model.enums import OrderType
-from nautilus_trader.model.events import OrderEvent
-from nautilus_trader.model.events import OrderPendingCancel
-from nautilus_trader.model.identifiers import ClientId
-from nautilus_trader.model.identifiers import ClientOrderId
-from nautilus_trader.model.identifiers import PositionId
-from nautilus_trader.model.orders import Order
-
+from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.exits import Cancel
 from nautilus_recovery_actor.core.exits import Passage
 from nautilus_recovery_actor.core.exits import close_whole
-from nautilus_recovery_actor.core.names import ORDER_EVENTS
-from nautilus_recovery_actor.node.exits.way_out import WayOut
+from nautilus_recovery_actor.host.way_out import ClientId
+from nautilus_recovery_actor.host.way_out import ClientOrderId
+from nautilus_recovery_actor.host.way_out import Order
+from nautilus_recovery_actor.host.way_out import PositionId
+from nautilus_recovery_actor.host.way_out import WayOut
 
 
 def _alone(method: Callable[..., None]) -> Callable[..., None]:
@@ -42,9 +36,6 @@ def _alone(method: Callable[..., None]) -> Callable[..., None]:
 
 class Gatekeeper(Protocol):
     """Who answers at the gate."""
-
-    log: Logger
-    msgbus: MessageBus
 
     @property
     def epoch(self) -> int:
@@ -69,12 +60,28 @@ class Gatekeeper(Protocol):
     def reject_cancel(self, order: Order) -> None:
         """Answer that an order is not canceled."""
 
+    def listen(self, strategy_id: str, hear: Callable[[Any], None]) -> None:
+        """Have `hear` called with what is published of the orders of a strategy."""
+
+    def unlisten(self, strategy_id: str, hear: Callable[[Any], None]) -> None:
+        """Have it called no more."""
+
+    def is_answer(self, event: Any) -> bool:
+        """Return whether that may be a venue's answer to a cancel."""
+
+    def say(self, severity: Severity, text: str, error: Exception | None = None) -> None:
+        """Write to the log."""
+
 
 class _Submit(NamedTuple):
     orders: list[Order]
     position_id: PositionId | None
     client_id: ClientId | None
     send: Callable[[], None]
+
+
+# Orders with the positions that they would reduce
+_Closes = list[tuple[Order, PositionId]]
 
 
 class _Waiting(NamedTuple):
@@ -86,12 +93,6 @@ CANCELED_WAITING = "RECOVERY_CANCELED: it waited at the closed gate and was canc
 CAME_TOO_LATE = "RECOVERY_CANCELED: it waited at the closed gate, and there is less to close now"
 
 
-def _urgency(waiting: _Waiting) -> int:
-    # What closes at once makes the others superfluous, and what protects a limit order
-    kinds = {order.order_type for order in waiting.submit.orders}
-    return 0 if OrderType.MARKET in kinds else 2 if OrderType.LIMIT in kinds else 1
-
-
 class HeldBack:
     """The orders and cancels of a closed gate that are not answered at once."""
 
@@ -100,7 +101,7 @@ class HeldBack:
         self._keeper = keeper
         self._way_out = way_out
         self._waiting: list[_Waiting] = []
-        self._topics: set[str] = set()
+        self._heard: set[str] = set()
         self._obstructed: list[_Submit] = []
         self._put_off: dict[ClientOrderId, tuple[Order, Callable[[], None]]] = {}
         # What was sent in this turn to close or protect a position; and the positions of which an
@@ -123,7 +124,7 @@ class HeldBack:
         try:
             return self._way_out.passage(orders, position_id, client_id, going)
         except Exception as e:
-            self._keeper.log.exception("Looking whether an order only reduces raised", e)
+            self._complain("Looking whether an order only reduces raised", e)
             return Passage("whether it only reduces is unknown", is_exit=False)
 
     @_alone
@@ -145,14 +146,14 @@ class HeldBack:
         # What has waited may be too late, also at a gate that is open by now
         held_back = [order for order in orders if has_waited or not self._keeper.is_open_for(order)]
         passage = self.passage(held_back, position_id, client_id)
-        closes = self._closes(held_back, position_id) if passage.is_exit else {}
+        closes = self._closes(held_back, position_id) if passage.is_exit else []
         if passage.is_obstructed and not is_turn_over:
             # What obstructs it may be canceled in the same breath
             self._use(closes)
             self._obstructed.append(submit)
             self._keeper.soon(self._end_turn)
         elif passage.refusal:
-            self._refused |= dict.fromkeys(closes.values(), self._keeper.epoch)
+            self._refused |= dict.fromkeys((one[1] for one in closes), self._keeper.epoch)
             self._used = [one for one in self._used if one[0] not in orders]
             for order in orders:
                 self._keeper.deny(order, refusal=passage.refusal if passage.is_exit else "")
@@ -161,49 +162,43 @@ class HeldBack:
             self._wait(submit, passage.awaits)
         else:
             self._use(closes)
-            for order, position in closes.items():
-                if order.order_type != OrderType.LIMIT:
+            for order, position in closes:
+                if not self._is_a("LIMIT", order):
                     self._refused.pop(position, None)
             for order in held_back:
                 self._keeper.let_pass(order)
             send()
 
-    def _closes(
-        self, orders: list[Order], position_id: PositionId | None
-    ) -> dict[Order, PositionId]:
-        closes: dict[Order, PositionId] = {}
-        for order in orders:
-            position = self._way_out.closed_by(order, position_id)
-            if position is not None:
-                closes[order] = position
-        return closes
+    def _closes(self, orders: list[Order], position_id: PositionId | None) -> _Closes:
+        closed = ((order, self._way_out.closed_by(order, position_id)) for order in orders)
+        return [(order, position) for order, position in closed if position is not None]
 
-    def _use(self, closes: dict[Order, PositionId]) -> None:
+    def _use(self, closes: _Closes) -> None:
         # A limit order neither closes a position at once nor protects it
-        used = [one for one in closes.items() if one[0].order_type != OrderType.LIMIT]
+        used = [one for one in closes if not self._is_a("LIMIT", one[0])]
         is_first = not self._used
         self._used += used
         if used and is_first:
             self._keeper.soon(self._end_turn)
 
     def _wait(self, submit: _Submit, awaits: frozenset[str]) -> None:
-        names = ", ".join(order.client_order_id.value for order in submit.orders)
-        self._keeper.log.info(f"{names} is sent once {', '.join(sorted(awaits))} is canceled")
+        names = ", ".join(str(order.client_order_id) for order in submit.orders)
+        after = ", ".join(sorted(awaits))
+        self._keeper.say(Severity.INFO, f"{names} is sent once {after} is canceled")
         self._waiting.append(_Waiting(submit, awaits))
         for strategy_id in self._way_out.owners(awaits):
-            topic = f"{ORDER_EVENTS}{strategy_id}"
-            if topic not in self._topics:
-                self._topics.add(topic)
-                self._keeper.msgbus.subscribe(topic, self._on_event)
+            if strategy_id not in self._heard:
+                self._heard.add(strategy_id)
+                self._keeper.listen(strategy_id, self._on_event)
 
     @_alone
-    def _on_event(self, event: OrderEvent) -> None:
-        if not isinstance(event, OrderEvent) or isinstance(event, OrderPendingCancel):
-            return  # Whatever else comes of an order may be the answer
-        asked = event.client_order_id.value
+    def _on_event(self, event: Any) -> None:
+        if not self._keeper.is_answer(event):
+            return
+        asked = str(event.client_order_id)
         answered = [one for one in self._waiting if asked in one.awaits]
         self._waiting = [one for one in self._waiting if asked not in one.awaits]
-        for one in sorted(answered, key=_urgency):
+        for one in sorted(answered, key=self._urgency):
             # The strategy hears of it first
             self._keeper.soon(partial(self._submit, one.submit, has_waited=True))
         if not self._waiting:
@@ -222,9 +217,9 @@ class HeldBack:
         self._close()
 
     def _close(self) -> None:
-        for topic in self._topics:
-            self._keeper.msgbus.unsubscribe(topic, self._on_event)
-        self._topics.clear()
+        for strategy_id in self._heard:
+            self._keeper.unlisten(strategy_id, self._on_event)
+        self._heard.clear()
 
     @_alone
     def give_up(self, is_canceled: Callable[[Order], bool]) -> None:
@@ -236,8 +231,7 @@ class HeldBack:
 
         def is_given_up(submit: _Submit) -> bool:
             return any(
-                is_canceled(order) and order.order_type != OrderType.MARKET
-                for order in submit.orders
+                is_canceled(order) and not self._is_a("MARKET", order) for order in submit.orders
             )
 
         held_back = [*self._obstructed, *(one.submit for one in self._waiting)]
@@ -259,7 +253,7 @@ class HeldBack:
             is_refused = self._is_refused(positions) or any(map(self._used_for, positions))
             return self._way_out.may_change(order, *changes, is_refused=is_refused)
         except Exception as e:
-            self._keeper.log.exception("Looking whether a change only reduces raised", e)
+            self._complain("Looking whether a change only reduces raised", e)
             return False
 
     # -- CANCELS --
@@ -271,7 +265,7 @@ class HeldBack:
         try:
             means = self._way_out.cancels(orders)
         except Exception as e:
-            self._keeper.log.exception("Looking what a cancel would leave naked raised", e)
+            self._complain("Looking what a cancel would leave naked raised", e)
             return dict.fromkeys((order.client_order_id for order in orders), Cancel.PASSES)
         for order in orders:
             if means[order.client_order_id] is Cancel.CLOSABLE:
@@ -300,12 +294,12 @@ class HeldBack:
         return any(self._refused.get(one) == self._keeper.epoch for one in positions)
 
     def _used_for(self, position: PositionId) -> list[Decimal]:
-        return [order.quantity.as_decimal() for order, used in self._used if used == position]
+        return [Decimal(str(order.quantity)) for order, used in self._used if used == position]
 
     @_alone
     def _end_turn(self) -> None:
         put_off, self._put_off = self._put_off, {}
-        self._give_up_obstructed(frozenset(one.value for one in put_off))
+        self._give_up_obstructed(frozenset(map(str, put_off)))
         for order, send in put_off.values():
             self._guarded(partial(self._end_cancel, order, send))
         obstructed, self._obstructed = self._obstructed, []
@@ -343,4 +337,15 @@ class HeldBack:
         try:
             call()
         except Exception as e:
-            self._keeper.log.exception("What was held back at the closed gate raised", e)
+            self._complain("What was held back at the closed gate raised", e)
+
+    def _complain(self, text: str, error: Exception) -> None:
+        self._keeper.say(Severity.BLOCK, text, error)
+
+    def _is_a(self, kind: str, order: Order) -> bool:
+        return self._way_out.kind(order) == kind
+
+    def _urgency(self, waiting: _Waiting) -> int:
+        # What closes at once makes the others superfluous, and what protects a limit order
+        kinds = set(map(self._way_out.kind, waiting.submit.orders))
+        return 0 if "MARKET" in kinds else 2 if "LIMIT" in kinds else 1
