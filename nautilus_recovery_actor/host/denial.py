@@ -95,6 +95,11 @@ class Denial:
             self._desk = HeldBack(self, WayOut(self._answering.books()))
         return self._desk
 
+    @property
+    def awaited(self) -> frozenset[str]:
+        """The orders whose cancels have to be answered, before what waits for them is sent."""
+        return frozenset() if self._desk is None else self._desk.awaited
+
     # -- WHAT IS ASKED --
 
     def submit(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from typing import Protocol
 
+from nautilus_recovery_actor.host.needs import BarsNeeded
 from nautilus_recovery_actor.host.needs import WarmupNeed
 from nautilus_recovery_actor.host.series import Edge
 from nautilus_recovery_actor.host.series import Point
@@ -153,6 +154,10 @@ class Feed:
 
     def take(self, past: Sequence[Any]) -> str | None:
         """Apply an answer, or return what is wrong with it."""
+        if isinstance(self.need, BarsNeeded):
+            now = self._source.now()
+            while past and past[-1].ts_event > now:
+                past = past[:-1]  # The bar that is being made
         points = [self.need.point(datum) for datum in past]
         return find_fault(points, self._rule, self._source.now()) or self._apply(past, points)
 

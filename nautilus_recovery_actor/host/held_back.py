@@ -109,6 +109,11 @@ class HeldBack:
         self._used: list[tuple[Order, PositionId]] = []
         self._refused: dict[PositionId, int] = {}
 
+    @property
+    def awaited(self) -> frozenset[str]:
+        """The orders whose cancels have to be answered."""
+        return frozenset().union(*(one.awaits for one in self._waiting))
+
     # -- ORDERS --
 
     def passage(

@@ -26,6 +26,7 @@ from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.host import reading
 from nautilus_recovery_actor.host.bus import Bus
 from nautilus_recovery_actor.host.bus import Origin
 from nautilus_recovery_actor.host.config import RecoveryMonitorConfig
@@ -36,7 +37,6 @@ from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.link.stream import MARK
-from nautilus_recovery_actor.node2 import reading
 
 
 # The monitors of this process, by trader: nobody else's messages move a gate
@@ -70,6 +70,7 @@ class RecoveryMonitor(DataActor):
         )
         self.bus = Bus(self._origin_of)
         self.claims: dict[str, str] = {}
+        self.ts_registered = 0
         self._before: tuple[CachedPosition, ...] = ()
         self._reported_events = 0
         MONITORS[trader_id] = self
@@ -186,6 +187,10 @@ class RecoveryMonitor(DataActor):
         """Return how many flagged events have come."""
         return len(self.bus.flagged)
 
+    def held(self, account_id: str, instrument_id: str) -> Decimal | None:
+        """Return what an account holds, ``None`` if it is not known."""
+        return self.bus.held(account_id, instrument_id)
+
     def known(self) -> frozenset[str]:
         """Return the accounts that the node knows."""
         held = {str(one.account_id) for one in self.cache.positions_open()}
@@ -235,7 +240,8 @@ class RecoveryMonitor(DataActor):
             if name and (order := cache.order(ClientOrderId(name))) is not None:
                 orders[name] = order
         read = {name: reading.cached_order(one, ts) for name, one in orders.items()}
-        live = tuple(reading.own_order(cache, alive[name], ts, read[name]) for name in alive)
+        tied = {name: cache.position_id(one.client_order_id) for name, one in alive.items()}
+        live = tuple(reading.own_order(alive[one], tied[one], ts, read[one]) for one in alive)
         after, accounts = self._positions(), self.known()
         found = {one.instrument_id for one in after} | {one.instrument_id for one in live}
         for report in reports:

@@ -1,39 +1,31 @@
 """
-The strategy on NautilusTrader 2.0 (long: all that has to be overridden is in one place).
+The strategy on NautilusTrader 2.0: all that has to be overridden.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from typing import Self
 
-from nautilus_trader.core import UUID4
-from nautilus_trader.model import OrderDenied
 from nautilus_trader.model import OrderSide
 from nautilus_trader.trading import Strategy
 
-from nautilus_recovery_actor import signals
-from nautilus_recovery_actor.core import exits
-from nautilus_recovery_actor.core.checkpoint import CheckpointJournal
-from nautilus_recovery_actor.core.following import Action
-from nautilus_recovery_actor.core.following import Following
 from nautilus_recovery_actor.core.gate import RecoveryGate
+from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.host.callbacks import FIRST
+from nautilus_recovery_actor.host.callbacks import after
+from nautilus_recovery_actor.host.consumer import Consumer
 from nautilus_recovery_actor.host.messages import RecoveryComplete
 from nautilus_recovery_actor.host.messages import RecoveryFailed
-from nautilus_recovery_actor.host.messages import RecoveryMessage
-from nautilus_recovery_actor.host.waiting import Waiting
-from nautilus_recovery_actor.node2 import reading
-from nautilus_recovery_actor.node2.monitor import MONITORS
-from nautilus_recovery_actor.node2.monitor import RecoveryMonitor
-
-
-_MAX_CHECKPOINT = 1_000_000
-_CHECKPOINT_NS, _LOOK_NS = 5_000_000_000, 20_000_000
+from nautilus_recovery_actor.host.needs import WarmupNeed
+from nautilus_recovery_actor.node2 import native
 
 
 class RecoverableStrategy(Strategy):
     """
     Base class for strategies that do not trade before a recovery has been verified, as on
-    NautilusTrader 1.x, with the hooks of that class but those of the warm-up.
+    NautilusTrader 1.x, with the hooks of that class.
 
     Raises
     ------
@@ -55,37 +47,44 @@ class RecoverableStrategy(Strategy):
         pass
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # 2.0 calls nothing of a strategy before its own `on_start`
+        # 2.0 calls nothing of a strategy but these
         super().__init_subclass__(**kwargs)
-        if "on_start" in cls.__dict__:
-            start = cls.on_start
-
-            def on_start(self: RecoverableStrategy) -> None:
-                self._follow()
-                start(self)
-
-            cls.on_start = on_start  # type: ignore[method-assign]
+        for name in FIRST.keys() & cls.__dict__.keys():
+            setattr(cls, name, after(FIRST[name], cls.__dict__[name]))
 
     def __getattr__(self, name: str) -> Any:
         # Made when it is asked for: a subclass need not call `__init__`, and has no ID before
-        if name != "_parts":
+        if name != "_consumer":
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        parts = self.__dict__["_parts"] = _Parts(lambda: int(self.clock.timestamp_ns()))
-        return parts
+        consumer = self.__dict__["_consumer"] = Consumer(self, native)
+        return consumer
 
     # -- WHAT OTHERS READ --
 
     @property
     def gate(self) -> RecoveryGate:
         """Whether it may trade."""
-        gate: RecoveryGate = self._parts.following.gate
+        gate: RecoveryGate = self._consumer.following.gate
         return gate
 
-    # -- THE HOOKS --
+    @property
+    def unresolved_orders(self) -> list[Any]:
+        """The orders submitted before the newest recovery began whose answer is not known."""
+        orders: list[Any] = self._consumer.unresolved()
+        return orders
 
-    def on_start(self) -> None:
-        """Called when the strategy starts: it may not trade yet."""
-        self._follow()
+    @property
+    def lost_orders(self) -> tuple[LostOrder, ...]:
+        """The orders that were sent and never stored, as the newest recovery reported them."""
+        orders: tuple[LostOrder, ...] = self._consumer.lost()
+        return orders
+
+    def indicators_initialized(self) -> bool:
+        """Return whether all indicators are initialized, those of the warm-up included."""
+        indicators = [*self.registered_indicators, *self._consumer.hooks.warmup.indicators]
+        return bool(indicators) and all(indicator.initialized for indicator in indicators)
+
+    # -- THE HOOKS --
 
     def on_recovery_complete(self, event: RecoveryComplete) -> None:
         """Called when a recovery has completed, before trading is enabled."""
@@ -96,273 +95,195 @@ class RecoverableStrategy(Strategy):
     def on_position_recovered(self, position: Any, exit_orders: list[Any]) -> None:
         """Called for each open position of the strategy, with the orders that would close it."""
 
+    def on_orphan_exits(self, orders: list[Any]) -> None:
+        """Called if there are any, with the exits that have outlived their positions."""
+
+    def on_orders_unresolved(self, orders: list[Any]) -> None:
+        """Called if there are any, with the submits that are unanswered."""
+
+    def on_orders_lost(self, orders: tuple[LostOrder, ...]) -> None:
+        """Called if there are any, with the orders of this strategy that the cache lost."""
+
+    def warmup_needs(self) -> Sequence[WarmupNeed]:
+        """Called once, for the data without which the strategy must not trade."""
+        return ()
+
     def on_trading_enabled(self) -> None:
-        """Called when the strategy may trade."""
-
-    # -- THE MONITOR --
-
-    def _follow(self) -> None:
-        if self._parts.monitor is not None or self._parts.is_backtest:
-            return
-        self.clock.set_time_alert_ns(
-            "RECOVERY-JOINED", self.clock.timestamp_ns() + 1_000_000, self._catch_up
-        )
-        try:
-            self.clock.set_time(self.clock.timestamp_ns())  # A live clock refuses
-        except Exception:  # Of its own kind
-            self._parts.is_backtest = False
-        else:
-            self._parts.is_backtest = True
-            self.gate.open_without_recovery()
-            return
-        monitor = self._parts.monitor = MONITORS.get(str(self.trader_id))
-        if monitor is None:
-            self.gate.close("RECOVERY_NO_MONITOR: the node has no recovery monitor")
-            self.log.error("Trading is disabled: call `add_recovery_monitor(node, config)`")
-            return
-        if (keeper := monitor.wire.link.keeper) is not None:
-            self.gate.limit_by(keeper.is_over, keeper.is_forgone)
-        for claimed in getattr(self.config, "external_order_instrument_ids", None) or ():
-            monitor.claims[str(claimed)] = str(self.strategy_id)
-        self._restore(monitor)
-        monitor.decisions.join(self._on_message)
-
-    def _on_message(self, message: RecoveryMessage) -> None:
-        following = self._parts.following
-        try:
-            self._carry_out(following.close(message), message)
-            self._carry_out(following.take(message, is_running=self.is_running()), message)
-        except Exception as e:
-            self._carry_out(following.raised(type(self).__name__, e), message)
-            self.log.error(f"Trading stays disabled: {type(self).__name__} raised {e!r}")
-
-    def _catch_up(self, _: Any = None) -> None:
-        if self._parts.is_backtest:
-            self.on_trading_enabled()
-        for message in self._parts.following.catch_up():
-            self._on_message(message)
-
-    def _carry_out(self, actions: list[Action], message: Any) -> None:
-        following = self._parts.following
-        for action in actions:
-            match action:
-                case Action.CALL_RECOVERED:
-                    self.on_recovery_complete(message)
-                    for position in self.cache.positions_open(strategy_id=self.strategy_id):
-                        self.on_position_recovered(position, self._exits(position))
-                    more = following.informed(message, is_running=self.is_running())
-                    self._carry_out(more, message)
-                case Action.BEGIN_WARM_UP:
-                    self._carry_out(following.warmed_up(is_running=self.is_running()), message)
-                case Action.CALL_ENABLED:
-                    self.on_trading_enabled()
-                case Action.CALL_FAILED:
-                    self.on_recovery_failed(message)
-                    more = following.failed(message, is_running=self.is_running())
-                    self._carry_out(more, message)
-                case Action.ANNOUNCE_OPENED | Action.ANNOUNCE_RELEASED:
-                    self._signal(signals.gate_opened, gate=self.gate)
-                case Action.SIGNAL_CLOSED:
-                    self._signal(signals.gate_closed, gate=self.gate)
-                case Action.WARN_CLOSED | Action.LOG_HELD:
-                    self.log.warning(f"Trading is disabled: {self.gate.reason()}")
-
-    def _signal(self, signal: Any, **values: Any) -> None:
-        signals.send(signal, self, lambda text, e: self.log.error(f"{text}: {e!r}"), **values)
-
-    # -- CHECKPOINTS --
+        """Called when the strategy may trade, and when an operator has released an instrument."""
 
     def checkpoint(self) -> None:
         """Store what `on_save` returns: what is submitted next waits until it is stored."""
-        parts = self._parts
-        if parts.journal is not None and not self.gate.is_forgone:
-            parts.journal.write(self.on_save(), self.clock.timestamp_ns())
-
-    def _restore(self, monitor: RecoveryMonitor) -> None:
-        parts = self._parts
-        journal = CheckpointJournal(monitor, str(self.strategy_id), _MAX_CHECKPOINT)
-        for error in journal.restore():
-            self.log.error(error)
-        journal.add = parts.waiting.writing(monitor.wire)
-        parts.journal = journal
-        if journal.newest is not None:
-            self.on_load(journal.newest.state)
-        self.clock.set_timer_ns(
-            "RECOVERY-CHECKPOINT", _CHECKPOINT_NS, callback=lambda _: self.checkpoint()
-        )
+        self._consumer.checkpoint()
 
     # -- ORDERS --
 
-    def submit_order(self, order: Any, *args: Any, **kwargs: Any) -> None:
+    def submit_order(
+        self, order: Any, position_id: Any = None, client_id: Any = None, params: Any = None
+    ) -> None:
         """Send an order, if it may be sent."""
-        if self._may_pass([order]):
-            self._send([order], super().submit_order, order, *args, **kwargs)
+        send = partial(super().submit_order, order, position_id, client_id, params)
+        self._submit([order], position_id, client_id, send)
 
-    def submit_order_list(self, order_list: Any, *args: Any, **kwargs: Any) -> None:
+    def submit_order_list(
+        self, order_list: Any, position_id: Any = None, client_id: Any = None, params: Any = None
+    ) -> None:
         """Send orders, if all of them may be sent."""
         orders = list(getattr(order_list, "orders", order_list))
-        if self._may_pass(orders):
-            self._send(orders, super().submit_order_list, order_list, *args, **kwargs)
+        send = partial(super().submit_order_list, order_list, position_id, client_id, params)
+        self._submit(orders, position_id, client_id, send)
 
-    def modify_order(self, client_order_id: Any, *args: Any, **kwargs: Any) -> None:
-        """Change an order, if new ones may be sent."""
-        order = self.cache.order(client_order_id)
-        if order is None or self._is_open(order):
-            super().modify_order(client_order_id, *args, **kwargs)
+    def _submit(
+        self, orders: list[Any], position_id: Any, client_id: Any, send: Callable[[], None]
+    ) -> None:
+        def ask() -> None:
+            if self._is_open(orders):
+                send()
+            else:
+                self._consumer.denial.submit(orders, position_id, client_id, send)
+
+        self._consumer.follow()
+        self._consumer.when_stored(orders, ask)
+
+    def modify_order(
+        self,
+        client_order_id: Any,
+        quantity: Any = None,
+        price: Any = None,
+        trigger_price: Any = None,
+        client_id: Any = None,
+        params: Any = None,
+    ) -> None:
+        """Change an order, if new ones may be sent or an exit gets no larger and no looser."""
+        order, changes = self._found(client_order_id), (quantity, price, trigger_price)
+        send = partial(super().modify_order, _id(client_order_id), *changes, client_id, params)
+        if order is None or self._is_open([order]):
+            send()
         else:
-            self.log.warning(f"Not changed: {client_order_id}: {self._why(order)}")
+            self._consumer.denial.modify(order, *changes, send)
 
-    def modify_orders(self, updates: Any = (), *args: Any, **kwargs: Any) -> None:
-        """Change orders, if new ones may be sent for all of them."""
-        orders = [self.cache.order(update[0]) for update in updates]
-        if all(order is None or self._is_open(order) for order in orders):
-            super().modify_orders(updates, *args, **kwargs)
-        else:
-            self.log.warning(f"Not changed: {self.gate.reason() or 'blocked'}")
-
-    def close_position(self, position: Any, *args: Any, **kwargs: Any) -> None:
-        """Close a position: natively, or past a closed gate by an order that may only reduce."""
-        self._follow()
-        if self.gate.is_open_for(position.instrument_id):
-            super().close_position(position, *args, **kwargs)
-        else:
-            self._close(position)
-
-    def close_all_positions(self, instrument_id: Any, *args: Any, **kwargs: Any) -> None:
-        """Close the positions on an instrument, as `close_position` does."""
-        self._follow()
-        if self.gate.is_open_for(instrument_id):
-            super().close_all_positions(instrument_id, *args, **kwargs)
+    def modify_orders(self, updates: Any = (), client_id: Any = None, params: Any = None) -> None:
+        """Change orders, each as `modify_order` does unless new ones may be sent for all."""
+        if self._is_open([order for one in updates if (order := self._found(one[0]))]):
+            super().modify_orders(updates, client_id, params)
             return
-        for position in self._held(instrument_id):
-            self._close(position)
+        for client_order_id, quantity, price, trigger_price in updates:
+            changes = (quantity, price, trigger_price)
+            self.modify_order(client_order_id, *changes, client_id, params)
+
+    def cancel_order(self, client_order_id: Any, client_id: Any = None, params: Any = None) -> None:
+        """Cancel an order, unless the gate is closed and its position would be left naked."""
+        order = self._found(client_order_id)
+        if order is None or self._is_open([order]):
+            super().cancel_order(_id(client_order_id), client_id, params)
+        else:
+            self._consumer.denial.cancel([order], self._canceled_by(client_id, params))
+
+    def cancel_orders(
+        self, client_order_ids: Any, client_id: Any = None, params: Any = None
+    ) -> None:
+        """Cancel orders, except those without which a position would be left naked."""
+        orders = [order for one in client_order_ids if (order := self._found(one))]
+        if self._is_open(orders):
+            super().cancel_orders(list(map(_id, client_order_ids)), client_id, params)
+        else:
+            self._consumer.denial.cancel(orders, self._canceled_by(client_id, params))
+
+    def cancel_all_orders(
+        self,
+        instrument_id: Any,
+        order_side: Any = None,
+        client_id: Any = None,
+        strategy_only: bool = True,
+        params: Any = None,
+    ) -> None:
+        """Cancel all orders of an instrument; past a closed gate those of this strategy alone."""
+        self._consumer.follow()
+        native = partial(super().cancel_all_orders, instrument_id, order_side, client_id)
+        if self.gate.is_open_for(instrument_id):
+            native(strategy_only, params)
+            return
+        send_all, send = partial(native, True, params), self._canceled_by(client_id, params)
+        self._consumer.denial.cancel_all(instrument_id, order_side, send_all, send)
+
+    def _canceled_by(self, client_id: Any, params: Any) -> Callable[[list[Any]], None]:
+        native = super().cancel_order
+
+        def send(orders: list[Any]) -> None:
+            for order in orders:
+                native(order.client_order_id, client_id, params)
+
+        return send
+
+    # -- WAYS OUT, WHICH 2.0 SENDS PAST `submit_order` --
+
+    def close_position(
+        self,
+        position: Any,
+        client_id: Any = None,
+        tags: Any = None,
+        time_in_force: Any = None,
+        reduce_only: Any = None,
+        quote_quantity: Any = None,
+        params: Any = None,
+    ) -> None:
+        """Close a position: natively, or past a closed gate by an order that may only reduce."""
+        self._consumer.follow()
+        if self.gate.is_open_for(position.instrument_id):
+            given = (client_id, tags, time_in_force, reduce_only, quote_quantity, params)
+            super().close_position(position, *given)
+        elif position.is_open:
+            order = self.order_factory.market(
+                instrument_id=position.instrument_id,
+                order_side=OrderSide.SELL if position.is_long else OrderSide.BUY,
+                quantity=position.quantity,
+                time_in_force=time_in_force,
+                reduce_only=reduce_only is not False,
+                tags=tags,
+            )
+            self.submit_order(order, position.id, client_id, params)
+
+    def close_all_positions(
+        self, instrument_id: Any, position_side: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Close the positions on an instrument, as `close_position` does."""
+        self._consumer.follow()
+        if self.gate.is_open_for(instrument_id):
+            super().close_all_positions(instrument_id, position_side, *args, **kwargs)
+            return
+        for position in self._consumer.held(instrument_id):
+            if position_side is None or position_side.name in (
+                "NO_POSITION_SIDE",
+                position.side.name,
+            ):
+                self.close_position(position, *args, **kwargs)
 
     def market_exit(self) -> None:
-        """Close all and cancel all; past a closed gate only where nothing is left naked."""
-        self._follow()
+        """Cancel and close all; past a closed gate only where nothing is left naked."""
+        self._consumer.follow()
         if self.gate.is_unrestricted:
             super().market_exit()
             return
         self.on_market_exit()
-        kept = {p.instrument_id for p in self._held() if not self._close(p)}
-        orders = self.cache.orders_open(strategy_id=self.strategy_id)
-        for order in orders:
-            if order.instrument_id not in kept:
-                self.cancel_order(order.client_order_id)
+        own = (*self.cache.orders(strategy_id=self.strategy_id), *self._consumer.held())
+        for instrument_id in dict.fromkeys(one.instrument_id for one in own if not one.is_closed):
+            self.cancel_all_orders(instrument_id)
+            self.close_all_positions(instrument_id)
         self.post_market_exit()
 
-    def _close(self, position: Any) -> bool:
-        order = self.order_factory.market(
-            instrument_id=position.instrument_id,
-            order_side=OrderSide.SELL if position.is_long else OrderSide.BUY,
-            quantity=position.quantity,
-            reduce_only=True,
-        )
-        passes = self._may_pass([order])
-        if passes:
-            self._send([order], super().submit_order, order, position_id=position.id)
-        return passes
+    # -- WHAT IS ASKED ABOUT --
 
-    # -- WHAT PASSES --
+    def _is_open(self, orders: list[Any]) -> bool:
+        self._consumer.follow()
+        return all(self.gate.is_open_for(order.instrument_id) for order in orders)
 
-    def _held(self, instrument_id: Any = None) -> list[Any]:
-        return list(
-            self.cache.positions_open(instrument_id=instrument_id, strategy_id=self.strategy_id)
-        )
-
-    def _exits(self, position: Any) -> list[Any]:
-        found = self.cache.orders_open(
-            instrument_id=position.instrument_id, strategy_id=self.strategy_id
-        )
-        return [one for one in found if (one.side == OrderSide.BUY) != position.is_long]
-
-    def _is_open(self, order: Any) -> bool:
-        self._follow()
-        following = self._parts.following
-        return following.is_shadow or bool(following.gate.is_open_for(order.instrument_id))
-
-    def _why(self, order: Any) -> str:
-        return self.gate.reason(order.instrument_id) or self.gate.reason() or ""
-
-    def _may_pass(self, orders: list[Any]) -> bool:
-        if all(map(self._is_open, orders)):
-            return True
-        try:
-            refusal = "another node has it" if self.gate.is_forgone else self._refusal(orders)
-        except Exception as e:  # Of whatever kind, it must not end the node
-            refusal = f"it cannot be said whether it only reduces: {e!r}"
-        for order in orders:
-            why = self._why(order)
-            if refusal:
-                self._deny(order, why)
-            else:
-                self._signal(signals.exit_passed, order=order, reason=why)
-        return not refusal
-
-    def _refusal(self, orders: list[Any]) -> str:
-        # Why the core says that they could do more than reduce what is held
-        monitor, cache = self._parts.monitor, self.cache
-        if monitor is None:
-            return "no monitor"
-        for order in orders:
-            own = reading.own_order(cache, order, 0)
-            found = [reading.cached_position(p) for p in self._held(order.instrument_id)]
-            held = next((one for one in found if one.qty * own.leaves < 0), None)
-            if held is None:
-                return "there is no position that it would reduce"
-            alive = (*cache.orders_open(), *cache.orders_inflight(), *orders)
-            beside = [one for one in alive if one.instrument_id == order.instrument_id]
-            passage = exits.passage(
-                own,
-                exits.Held(
-                    reading.holding(held),
-                    tuple(reading.own_order(cache, one, 0) for one in beside),
-                    monitor.bus.held(held.account_id, held.instrument_id),
-                    is_flag_binding=order.is_reduce_only,
-                ),
-            )
-            if not passage.is_free:
-                return passage.refusal or "others are being canceled"
-        return ""
-
-    def _deny(self, order: Any, reason: str) -> None:
-        now = self.clock.timestamp_ns()
-        ids = (self.trader_id, self.strategy_id, order.instrument_id, order.client_order_id)
-        event = OrderDenied(*ids, reason, UUID4(), now, now)
-        order.apply(event)
-        self.log.warning(f"Denied {order.client_order_id}: {reason}")
-        self._signal(signals.order_denied, order=order, reason=reason)
-        self.on_order_denied(event)
-        self.on_order_event(event)
-
-    # -- WHAT WAITS FOR A CHECKPOINT --
-
-    def _send(self, orders: list[Any], send: Any, *args: Any, **kwargs: Any) -> None:
-        waiting = self._parts.waiting
-        if waiting.is_over:
-            send(*args, **kwargs)
-            return
-        is_first = waiting.put(self.clock.timestamp_ns(), orders, lambda: send(*args, **kwargs))
-        if is_first:
-            self.clock.set_timer_ns("RECOVERY-WAITING", _LOOK_NS, callback=self._look)
-
-    def _look(self, _: Any) -> None:
-        for orders, send in self._parts.waiting.due(self.clock.timestamp_ns()):
-            if send is not None:
-                send()
-            else:
-                for order in orders:
-                    self._deny(order, "RECOVERY_CHECKPOINT_NOT_STORED: not within a second")
-        if self._parts.waiting.is_over:
-            self.clock.cancel_timer("RECOVERY-WAITING")
+    def _found(self, order: Any) -> Any | None:
+        # Of the cache: an object that a strategy has kept stays as it was
+        return self.cache.order(_id(order))
 
 
-class _Parts:
-    # What a strategy keeps
+def _id(order: Any) -> Any:
+    return getattr(order, "client_order_id", order)  # On 1.x these methods take an order
 
-    def __init__(self, now: Callable[[], int]) -> None:
-        self.following: Following[Any] = Following(now)
-        self.waiting = Waiting()
-        self.monitor: RecoveryMonitor | None = None
-        self.journal: CheckpointJournal | None = None
-        self.is_backtest = False
+
+for _name, _first in FIRST.items():
+    setattr(RecoverableStrategy, _name, after(_first, getattr(Strategy, _name)))

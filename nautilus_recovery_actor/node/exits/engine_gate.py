@@ -85,6 +85,7 @@ class EngineGate:
         self.msgbus: MessageBus = kernel.msgbus
         self._way_out = WayOut(CacheBooks(kernel.cache, kernel.msgbus, kernel.clock.timestamp_ns()))
         self._held_back = HeldBack(self, self._way_out)
+        self.is_answer = is_answer
         self._endpoints: tuple[tuple[str, Execute, Execute], ...] = (
             (RISK_ENGINE_EXECUTE, kernel.risk_engine.execute, self._check_risk),
             (EXEC_ENGINE_EXECUTE, kernel.exec_engine.execute, self._check_exec),
@@ -283,10 +284,6 @@ class EngineGate:
     def unlisten(self, strategy_id: str, hear: Callable[[Any], None]) -> None:
         """Have it called no more."""
         self.msgbus.unsubscribe(f"{ORDER_EVENTS}{strategy_id}", hear)
-
-    def is_answer(self, event: object) -> bool:
-        """Return whether that may be a venue's answer to a cancel."""
-        return is_answer(event)
 
     def say(self, severity: Severity, text: str, error: Exception | None = None) -> None:
         """Write to the log."""

@@ -181,10 +181,6 @@ class _Source:
         count = response.params.get("data_count", 0)
         if not past and count:
             past = self._past[-count:]  # Before them are the answers to other strategies
-        if isinstance(self._need, BarsNeeded):
-            now = self.now()
-            while past and past[-1].ts_event > now:
-                past = past[:-1]  # The bar that is being made
         return past
 
     def _take_live(self, datum: Datum) -> None:

@@ -5,9 +5,6 @@ The cache of 2.0 in the plain values of the core.
 from decimal import Decimal
 from typing import Any
 
-from nautilus_trader.common import Cache
-from nautilus_trader.model import OrderSide
-
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.origins import is_synthetic
@@ -35,7 +32,7 @@ def cached_position(position: Any) -> CachedPosition:
     qty, made_up = Decimal(str(position.quantity)), _ZERO
     for fill in position.events():
         if is_synthetic(str(fill.trade_id), str(fill.venue_order_id)):
-            made_up += signed(fill.last_qty, fill.order_side == OrderSide.BUY)
+            made_up += signed(fill.last_qty, fill.order_side.name == "BUY")
     return CachedPosition(
         account_id=str(position.account_id),
         instrument_id=str(position.instrument_id),
@@ -98,9 +95,9 @@ def is_placed_here(order: Any) -> bool:
 
 
 def own_order(
-    cache: Cache, order: Any, ts_registered: int, known: CachedOrder | None = None
+    order: Any, position_id: Any, ts_registered: int, known: CachedOrder | None = None
 ) -> OwnOrder:
-    """Return an order as it may close a position, from what was `known` of it already."""
+    """Return an order as it may close a position, to which it may be tied."""
     known = known or cached_order(order, ts_registered)
     kind, is_quote_quantity = order.order_type.name, order.is_quote_quantity
     return OwnOrder(
@@ -115,7 +112,7 @@ def own_order(
         is_quote_quantity=is_quote_quantity,
         is_new=known.ts_init > 0,
         account_id=known.account_id,
-        position_id=_text(cache.position_id(order.client_order_id)),
+        position_id=_text(position_id),
         is_child=order.parent_order_id is not None,
         instrument_id=known.instrument_id,
     )
