@@ -82,13 +82,14 @@ def builder(
     )
 
 
-def strategy_config(**fields: Any) -> StrategyConfig:
-    return StrategyConfig(
+def strategy_config(kind: Any = StrategyConfig, **fields: Any) -> StrategyConfig:
+    made: StrategyConfig = kind(
         strategy_id=StrategyId("Trial-001"),
         order_id_tag="001",
         external_order_instrument_ids=[InstrumentId.from_str(INSTRUMENT)],
         **fields,
     )
+    return made
 
 
 def run(

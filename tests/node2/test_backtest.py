@@ -3,6 +3,7 @@ The same strategy file in a backtest of 2.0: its gate opens by itself.
 """
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from nautilus_trader.backtest import BacktestEngineConfig
 from nautilus_trader.common import LoggerConfig
 from nautilus_trader.execution import MakerTakerFeeModel
 from nautilus_trader.model import AccountType
+from nautilus_trader.model import Bar
+from nautilus_trader.model import BarType
 from nautilus_trader.model import Currency
 from nautilus_trader.model import InstrumentId
 from nautilus_trader.model import Money
@@ -25,6 +28,7 @@ from nautilus_trader.testkit.providers import TestInstrumentProvider
 from nautilus_trader.trading import StrategyConfig
 
 from tests.node2 import trial as file
+from tests.node2.warm import warmed
 
 
 def test_the_strategy_trades_in_a_backtest(
@@ -32,6 +36,39 @@ def test_the_strategy_trades_in_a_backtest(
 ) -> None:
     """
     It buys once, as with a node, and nothing is denied.
+    """
+    facts, held = backtest(monkeypatch, capsys, lambda _: file.trial(), [])
+    names = [fact["fact"] for fact in facts]
+    assert "denied" not in names, facts
+    assert names.count("enabled") == 1
+    assert "filled" in names
+    assert list(map(float, held)) == [1.0]
+
+
+def test_a_warm_up_in_a_backtest_begins_with_its_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Nobody answers what it requests, so its indicators start empty, and follow the bars.
+    """
+    days = [day * 86_400 for day in range(1, 31)]
+    facts, held = backtest(monkeypatch, capsys, warmed, days)
+    (warm,) = (fact for fact in facts if fact["fact"] == "warm")
+    assert (warm["count"], warm["past"], warm["is_initialized"]) == (0, 0, False)
+    heard = [fact for fact in facts if fact["fact"] == "bar"]
+    assert [fact["count"] for fact in heard] == list(range(1, 31))
+    assert heard[-1]["is_initialized"] is True
+    assert list(map(float, held)) == [1.0]
+
+
+def backtest(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    strategy: Callable[[str], Any],
+    bars: list[int],
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """
+    Run a strategy on some quotes, and bars at these times (s), and return what it said and holds.
     """
     instrument = TestInstrumentProvider.ethusdt_binance()
     monkeypatch.setattr(file, "INSTRUMENT", str(instrument.id))
@@ -46,20 +83,17 @@ def test_the_strategy_trades_in_a_backtest(
     )
     engine.add_instrument(instrument)
     engine.add_data([quote(instrument.id, ts) for ts in range(1, 60)])
-    engine.add_strategy(
-        file.trial()(StrategyConfig(strategy_id=StrategyId("Trial-001"), order_id_tag="001"))
-    )
+    if bars:
+        engine.add_data([bar(instrument.id, ts) for ts in bars])
+    config = StrategyConfig(strategy_id=StrategyId("Trial-001"), order_id_tag="001")
+    engine.add_strategy(strategy(str(instrument.id))(config))
     engine.run()
     held = [str(one.quantity) for one in engine.cache.positions_open()]
     engine.dispose()
-    facts: list[dict[str, Any]] = [
+    facts = [
         json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")
     ]
-    names = [fact["fact"] for fact in facts]
-    assert "denied" not in names, facts
-    assert names.count("enabled") == 1
-    assert "filled" in names
-    assert list(map(float, held)) == [1.0]
+    return facts, held
 
 
 def quote(instrument_id: InstrumentId, second: int) -> QuoteTick:
@@ -67,3 +101,9 @@ def quote(instrument_id: InstrumentId, second: int) -> QuoteTick:
     qty = Quantity.from_str("10.00000")
     prices = Price.from_str("99.00"), Price.from_str("100.00")
     return QuoteTick(instrument_id, *prices, qty, qty, ts, ts)
+
+
+def bar(instrument_id: InstrumentId, second: int) -> Bar:
+    ts, px = second * 1_000_000_000, Price.from_str("99.00")
+    bar_type = BarType.from_str(f"{instrument_id}-1-DAY-LAST-EXTERNAL")
+    return Bar(bar_type, px, px, px, px, Quantity.from_str("1.00000"), ts, ts)

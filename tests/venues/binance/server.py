@@ -201,6 +201,7 @@ class Server:
         self._muted.add(symbol)
 
     def control_heal(self) -> None:
+        self.account.gaps.clear()
         self._faults.clear()
         self._gaps.clear()
 
