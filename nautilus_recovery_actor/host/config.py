@@ -26,6 +26,12 @@ class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     The others are those of `RecoveryMonitorConfig` on NautilusTrader 1.x. What needs a question to
     a venue is not there: 2.0 lets nobody ask one.
 
+    Raises
+    ------
+    ValueError
+        If a value is out of range, or for `halt_until_recovered`: nothing in Python can halt a node
+        of 2.0, whose trading state cannot be set, nor see the orders of other strategies.
+
     """
 
     database: Any
@@ -45,8 +51,16 @@ class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     avg_px_tolerance: float = 0.001
     storm_epochs: int = 6
     storm_mins: float = 5.0
+    # Refused: it is here so that who asks for it reads why
+    halt_until_recovered: bool = False
 
     def __post_init__(self) -> None:
+        if self.halt_until_recovered:
+            raise ValueError(
+                "`halt_until_recovered=True` cannot be kept on NautilusTrader 2.0: nothing in Python "
+                "can halt a node, or see what others send. Derive each strategy from "
+                "RecoverableStrategy"
+            )
         numbers = ("startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs", "storm_mins")
         for name in (*numbers, "history_size"):
             if not getattr(self, name) > 0:

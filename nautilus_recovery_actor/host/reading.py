@@ -2,8 +2,12 @@
 The cache of 2.0 in the plain values of the core.
 """
 
+from collections.abc import Callable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import CachedPosition
@@ -84,6 +88,19 @@ def cached_order(order: Any, ts_registered: int) -> CachedOrder:
         if "TRAILING" in order.order_type.name
         else _decimal(getattr(order, "trigger_price", None)),
         ts_filled=ts_filled,
+    )
+
+
+def closed_positions(find: Callable[[Any], Any], ids: Iterable[Any]) -> tuple[CachedPosition, ...]:
+    """Return the positions that are over, of those to which orders are tied, at their largest."""
+    found = (find(one) for one in {str(one): one for one in ids if one is not None}.values())
+    return tuple(
+        replace(
+            cached_position(position),
+            qty=signed(position.peak_qty, is_buy=position.entry.name == "BUY"),
+        )
+        for position in found
+        if position is not None and position.is_closed
     )
 
 

@@ -262,6 +262,7 @@ class RecoveryMonitor(DataActor):
             instruments={one: Decimal(str(i.size_increment)) for one, i in loaded if i is not None},
             before=self._before,
             after=after,
+            closed=reading.closed_positions(cache.position, tied.values()),
             claims=self.claims,
             orders=tuple(read.values()),
             live_orders=live,

@@ -14,7 +14,7 @@ from tests.venues.binance.control import FakeBinance
 SYMBOL, OTHER = "C00USDT", "C01USDT"
 TRADER = "TWO-001"
 # Of an order that was filled, and of one that rests
-EVENTS = 4 + 3
+FILLED, RESTING = 4, 3
 
 
 class Node2Process(NodeProcess):
@@ -40,23 +40,25 @@ class Bench:
         return Node2Process(target, venue_port=self.venue.port, redis_port=port, **arguments)
 
     @contextmanager
-    def after_a_kill(self, **arguments: Any) -> Iterator[list[str]]:
+    def after_a_kill(self, orders: int = 2, **arguments: Any) -> Iterator[list[str]]:
         """
         Run a node until it holds a position and a resting order, kill it, and yield the venue's IDs
         of its orders: that which was filled, and that which rests.
         """
         with self.node(**arguments) as node:
             node.wait_for("filled")
-            node.wait_for(lambda _: len(node.all("accepted")) == 2)
+            node.wait_for(lambda _: len(node.all("accepted")) == orders)
             ids = [one["client_order_id"] for one in node.all("accepted")]
             keys = [f"trader-{TRADER}:orders:{one}" for one in ids]
             self.valkey.wait_for(
                 lambda client: (
-                    sum(map(client.llen, keys)) == EVENTS
+                    sum(map(client.llen, keys)) == FILLED + RESTING * (orders - 1)
                     and client.scard(f"trader-{TRADER}:index:positions_open") == 1
                 )
             )
             node.kill()
         # The adapter encodes what fits: these are the IDs that the venue has
-        by_status = {one["status"]: one["clientOrderId"] for one in self.venue.state()["orders"]}
+        state = self.venue.state()
+        by_status = {one["algoStatus"]: one["clientAlgoId"] for one in state["algo_orders"]}
+        by_status |= {one["status"]: one["clientOrderId"] for one in state["orders"]}
         yield [by_status["FILLED"], by_status["NEW"]]

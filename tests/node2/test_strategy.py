@@ -7,6 +7,7 @@ from nautilus_trader.model import StrategyId
 from nautilus_trader.trading import StrategyConfig
 
 from nautilus_recovery_actor import RecoverableStrategy
+from nautilus_recovery_actor import RecoveryMonitorConfig
 from tests.node2.support import TRADER
 from tests.node2.support import Bench
 
@@ -46,6 +47,17 @@ def test_a_stop_that_sends_orders_past_the_gate_is_refused() -> None:
     config = StrategyConfig(strategy_id=StrategyId("S-001"), manage_stop=True)
     with pytest.raises(ValueError, match="`manage_stop=True` sends orders past every gate"):
         RecoverableStrategy(config)
+
+
+def test_a_halt_of_the_node_is_refused_in_one_line() -> None:
+    """
+    It says what to do in its place, wherever it is asked for.
+    """
+    with pytest.raises(ValueError, match="Derive each strategy") as refused:
+        RecoveryMonitorConfig(database=None, halt_until_recovered=True)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(ImportError, match=r"halt_until_recovered requires NautilusTrader 1\.x"):
+        from nautilus_recovery_actor import halt_until_recovered  # noqa: F401, PLC0415
 
 
 def test_a_checkpoint_is_stored_before_what_follows_is_sent(bench: Bench) -> None:

@@ -36,7 +36,9 @@ def warmed(instrument: str = INSTRUMENT, needs: Any = None) -> Any:
     """
     bars = BarType.from_str(f"{instrument}-1-DAY-LAST-EXTERNAL")
 
-    class Warmed(trial()):
+    base: Any = trial()
+
+    class Warmed(base):
         """Says what its average is, whenever it hears of something."""
 
         def on_start(self) -> None:

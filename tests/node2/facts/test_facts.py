@@ -3,6 +3,7 @@ Facts about NautilusTrader 2.0, on which the host is built: a release that chang
 and its name says which.
 """
 
+import importlib
 import time
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_only_a_simulated_clock_can_be_set(bench: Bench) -> None:
     clock.set_time(clock.timestamp_ns() + 1)
     with bench.node(target=TARGET) as node:
         node.wait_for("clock")
+
+
+@pytest.mark.parametrize("module", ["common", "execution", "live", "risk", "trading"])
+def test_nothing_in_python_sets_a_trading_state(module: str) -> None:
+    """
+    So a node cannot be halted, and `halt_until_recovered` is refused.
+    """
+    found = vars(importlib.import_module(f"nautilus_trader.{module}")).values()
+    names = {name.lower() for one in found if isinstance(one, type) for name in dir(one)}
+    assert names
+    assert not [name for name in names if "trading_state" in name or "halt" in name]
 
 
 @pytest.mark.parametrize("kind", ORDERS)
