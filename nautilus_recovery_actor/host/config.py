@@ -57,8 +57,8 @@ class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     def __post_init__(self) -> None:
         if self.halt_until_recovered:
             raise ValueError(
-                "`halt_until_recovered=True` cannot be kept on NautilusTrader 2.0: nothing in Python "
-                "can halt a node, or see what others send. Derive each strategy from "
+                "`halt_until_recovered=True` cannot be kept on NautilusTrader 2.0: nothing in "
+                "Python can halt a node, or see what others send. Derive each strategy from "
                 "RecoverableStrategy"
             )
         numbers = ("startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs", "storm_mins")

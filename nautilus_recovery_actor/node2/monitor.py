@@ -44,7 +44,7 @@ MONITORS: dict[str, "RecoveryMonitor"] = {}
 _TICK_NS = 50_000_000
 _LIMITS = (
     "On NautilusTrader 2.0 the report of the start is the only answer of a venue: nothing confirms "
-    "or corrects it, nothing is repaired, and cancels always pass (see docs/nautilus-2.md)"
+    "or corrects it, and nothing is repaired (see docs/nautilus-2.md)"
 )
 
 

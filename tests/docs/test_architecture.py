@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 STOPS = re.findall(r"`([\w/]+\.py):(\w+)`((?:\s+and\s+`\w+`)*)", PAGE)
 PLACES = re.findall(
-    r"`((?:core|node|outside|supervised|console|tests|docs|testkit)/[\w/.]*?)`", PAGE
+    r"`((?:core|node|host|outside|supervised|console|tests|docs|testkit)/[\w/.]*?)`", PAGE
 )
 
 

@@ -2,6 +2,8 @@
 The strategy on 2.0: what passes a closed gate, what does not, and what survives a kill.
 """
 
+from typing import Any
+
 import pytest
 from nautilus_trader.model import StrategyId
 from nautilus_trader.trading import StrategyConfig
@@ -53,11 +55,12 @@ def test_a_halt_of_the_node_is_refused_in_one_line() -> None:
     """
     It says what to do in its place, wherever it is asked for.
     """
+    fields: Any = {"database": None, "halt_until_recovered": True}
     with pytest.raises(ValueError, match="Derive each strategy") as refused:
-        RecoveryMonitorConfig(database=None, halt_until_recovered=True)
+        RecoveryMonitorConfig(**fields)
     assert "\n" not in str(refused.value)
     with pytest.raises(ImportError, match=r"halt_until_recovered requires NautilusTrader 1\.x"):
-        from nautilus_recovery_actor import halt_until_recovered  # noqa: F401, PLC0415
+        from nautilus_recovery_actor import halt_until_recovered  # noqa: F401
 
 
 def test_a_checkpoint_is_stored_before_what_follows_is_sent(bench: Bench) -> None:
