@@ -22,6 +22,7 @@ from nautilus_recovery_actor.host.callbacks import feed
 from nautilus_recovery_actor.host.decisions import Decisions
 from nautilus_recovery_actor.host.denial import Denial
 from nautilus_recovery_actor.host.hooks import Hooks
+from nautilus_recovery_actor.host.losses import LostOrders
 from nautilus_recovery_actor.host.waiting import Waiting
 from nautilus_recovery_actor.host.wire import Wire
 
@@ -37,6 +38,8 @@ class Monitor(Evidence, Protocol):
     decisions: Decisions
     # The strategies that claim what is on an instrument
     claims: dict[str, str]
+    strategies: set[str]
+    losses: LostOrders
 
     def get(self, key: str) -> bytes | None:
         """Return an entry of the cache."""
@@ -70,6 +73,7 @@ class Consumer:
         self._waiting = Waiting()
         self._journal: CheckpointJournal | None = None
         self._books: CacheBooks | None = None
+        self._monitor: Monitor | None = None
         self._numbers = count(1)
         self._hearing: list[Callable[[Any], None]] = []
 
@@ -82,6 +86,7 @@ class Consumer:
             return
         self.soon(self.catch_up)
         monitor, cache = self._native.monitor(str(strategy.trader_id)), strategy.cache
+        self._monitor = monitor
         self._books = CacheBooks(cache, partial(self._native.find, cache), monitor)
         try:
             strategy.clock.set_time(self._now())  # A live clock refuses
@@ -99,6 +104,7 @@ class Consumer:
             gate.limit_by(keeper.is_over, keeper.is_forgone)
         for claimed in getattr(strategy.config, "external_order_instrument_ids", None) or ():
             monitor.claims[str(claimed)] = str(strategy.strategy_id)
+        monitor.strategies.add(str(strategy.strategy_id))
         self._restore(monitor)
         monitor.decisions.join(self.hooks.on_message)
 
@@ -158,6 +164,10 @@ class Consumer:
 
     def taken(self, lost: tuple[LostOrder, ...]) -> None:
         """Forget lost orders, once what it made of them is stored."""
+        monitor = self._monitor
+        if monitor is not None:
+            self.checkpoint()
+            self.when_stored([], partial(monitor.losses.ledger.take, lost))
 
     def hold_reason(self) -> str | None:
         """Return why its gate must stay closed until the next start."""

@@ -64,6 +64,9 @@ class Host(Protocol):
     def note(self, *, is_opened: bool) -> None:
         """An epoch has opened at run time, or one is over."""
 
+    def record(self, report: RecoveryReport) -> None:
+        """Keep what a recovery that completes has found, before anybody hears of it."""
+
     def publish(self, topic: str, message: RecoveryMessage) -> None:
         """Put a message on the bus."""
 
@@ -239,6 +242,8 @@ class Decisions:
         )
         is_revised = kind is MessageKind.OVERRIDDEN
         self._newest = (*self._newest[:1], message) if is_revised else (message,)
+        if kind is MessageKind.COMPLETE:
+            self._attempt("Recording lost orders", self._host.record, report)
         for gate in tuple(self._gates):  # Before anybody else, and whatever one of them raises
             self._attempt("A gate", gate, message)
         if kind is not MessageKind.STARTED:

@@ -52,5 +52,5 @@ class Waiting:
             if not (is_stored or until <= now):
                 return
             del self._waiting[0]
-            may_send = is_stored or all(order.is_reduce_only for order in orders)
+            may_send = is_stored or (orders and all(one.is_reduce_only for one in orders))
             yield orders, send if may_send else None

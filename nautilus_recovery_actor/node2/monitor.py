@@ -31,6 +31,7 @@ from nautilus_recovery_actor.host.bus import Bus
 from nautilus_recovery_actor.host.bus import Origin
 from nautilus_recovery_actor.host.config import RecoveryMonitorConfig
 from nautilus_recovery_actor.host.decisions import Decisions
+from nautilus_recovery_actor.host.losses import LostOrders
 from nautilus_recovery_actor.host.messages import RecoveryMessage
 from nautilus_recovery_actor.host.wire import Wire
 from nautilus_recovery_actor.link.address import Namespace
@@ -70,6 +71,7 @@ class RecoveryMonitor(DataActor):
         )
         self.bus = Bus(self._origin_of)
         self.claims: dict[str, str] = {}
+        self.strategies: set[str] = set()
         self.ts_registered = 0
         self._before: tuple[CachedPosition, ...] = ()
         self._reported_events = 0
@@ -107,6 +109,8 @@ class RecoveryMonitor(DataActor):
         with decisions.guarded("taking the restored state"):
             journal = RecoveryJournal(self, self._config.history_size, self.log.warning)
             decisions.restore(journal, self.ts_registered)
+            ids = map(str, self.cache.client_order_ids())
+            self.losses = LostOrders(self._trader, journal, self.ts_registered, ids)
             self._before = self._positions()
             decisions.decide(happened.KernelStarted(*decisions.moment()))
             if (keeper := self.wire.link.keeper) is not None:
@@ -201,6 +205,10 @@ class RecoveryMonitor(DataActor):
         log = {Severity.INFO: self.log.info, Severity.WARN: self.log.warning}
         log.get(severity, self.log.error)(line)
 
+    def record(self, report: RecoveryReport) -> None:
+        """Keep what a recovery that completes has found."""
+        self.losses.record(report.lost_orders)
+
     def note(self, *, is_opened: bool) -> None:
         """An epoch has opened at run time, or one is over."""
         if is_opened:
@@ -267,6 +275,7 @@ class RecoveryMonitor(DataActor):
             orders=tuple(read.values()),
             live_orders=live,
             reports=reports,
+            lost_orders=self.losses.find(reports, self.strategies),
             events=len(bus.flagged),
             fills=bus.fills(),
             live_fills=bus.live_fills(),

@@ -43,3 +43,40 @@ def test_a_submit_that_nobody_has_answered_is_named(bench: Bench) -> None:
         assert sent in node.wait_for("unresolved")["orders"]
         facts = [one["fact"] for one in node.facts]
         assert "enabled" not in facts[: facts.index("unresolved")]
+
+
+def test_an_order_that_the_cache_lost_is_named_until_it_was_taken(bench: Bench) -> None:
+    """
+    It rests at the venue, and Redis never got it. Each start names it, until the hook has returned
+    and what was made of it is stored.
+    """
+    with bench.node(way="Losing") as node:
+        node.wait_for("filled")
+        node.wait_for(lambda _: len(node.all("accepted")) == 2)
+        kept, lost = (one["client_order_id"] for one in node.all("accepted"))
+        bench.valkey.wait_for(lambda client: client.llen(f"trader-{TRADER}:orders:{lost}") == 3)
+        node.kill()
+    with bench.valkey.client() as client:
+        client.delete(f"trader-{TRADER}:orders:{lost}")
+        for key in client.scan_iter(f"trader-{TRADER}:index:*"):
+            if client.type(key) == b"set":
+                client.srem(key, lost)
+            elif client.type(key) == b"hash":
+                client.hdel(key, lost)
+    with bench.node(way="Refusing") as node:
+        node.wait_for("lost")
+        node.kill()
+    with bench.node(way="Losing") as node:
+        assert node.wait_for("lost")["orders"] == [f"{lost} 2.000"]
+        node.wait_for("enabled")
+        facts = [one["fact"] for one in node.facts]
+        assert facts.index("complete") < facts.index("lost") < facts.index("enabled")
+        assert not [one for one in node.all("lost") if kept in str(one)]
+        bench.valkey.wait_for(
+            lambda client: client.get(f"trader-{TRADER}:general:recovery:lost") == b"[]"
+        )
+        node.kill()
+    with bench.node(way="Losing") as node:
+        assert node.wait_for("loaded")["filled"] == "71"
+        node.wait_for("enabled")
+        assert not node.all("lost")

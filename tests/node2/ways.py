@@ -188,6 +188,18 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
         def on_orders_unresolved(self, orders: list[Any]) -> None:
             emit("unresolved", orders=[str(one.client_order_id) for one in orders])
 
+    class Losing(trial):
+        """Hears what was lost, and remembers it."""
+
+        def on_orders_lost(self, orders: tuple[Any, ...]) -> None:
+            self.filled = len(orders) + 70
+            emit("lost", orders=[f"{one.client_order_id} {one.qty}" for one in orders])
+
+    class Refusing(Losing):
+        def on_orders_lost(self, orders: tuple[Any, ...]) -> None:
+            super().on_orders_lost(orders)
+            raise ValueError("not now")
+
     class Early(Uncovering):
         def early(self, stop: Any) -> None:
             self.uncover(stop)
@@ -202,5 +214,5 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
 
     exits = (Closing, ClosingAll, Exiting, Reducing, Selling, Overselling)
     cancels = (Stopped, Uncovering, UncoveringSome, UncoveringAll, Loosening, Replacing, Leaving)
-    more = (Resting, Swapping, Taking, Stopping, Hanging, Early, Saving)
+    more = (Resting, Swapping, Taking, Stopping, Hanging, Losing, Refusing, Early, Saving)
     return {one.__name__: one for one in (*exits, *cancels, *more)}

@@ -21,6 +21,7 @@ from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import LostOrder
 from nautilus_recovery_actor.core.staleness import Restored
 from nautilus_recovery_actor.core.staleness import Staleness
+from nautilus_recovery_actor.host.losses import Ledger
 from nautilus_recovery_actor.node.internals import strategy_ids
 from nautilus_recovery_actor.node.observing.orders import is_placed_here
 from nautilus_recovery_actor.node.observing.orders import lost_orders
@@ -51,9 +52,9 @@ class LostOrders:
         self._ts_registered = ts_registered
         self._cache = cache
         self._msgbus = msgbus
-        self._journal = journal
         self._log = log
-        self._losses = lost.Losses()
+        self._journal = journal
+        self._ledger = Ledger(journal)
         # The reports whose orders were looked at, each with those that may be lost
         self._suspects: dict[int, tuple[VenueReport, VenueReport]] = {}
         self._strategies: tuple[str, ...] = ()
@@ -82,30 +83,27 @@ class LostOrders:
         found = read()
         stored = lost.stored(restored.heartbeat, entry is not None, found)
         deque(found, maxlen=0)
-        self._losses = lost.Losses(
-            stored=stored, pending={lost.key(one): one for one in entry or ()}
-        )
+        self._ledger.restore(stored)
         self.restored = msgspec.structs.replace(restored, ts_event=ts_event)
         return self.restored
 
     def begin(self) -> None:
         """Make the entry that says that the database was not flushed, before any heartbeat."""
-        if self._journal.lost() is None:
-            self._journal.record_lost(())
+        self._ledger.begin()
 
     def ts_stored(self, ts: int) -> int:
         """Return what a heartbeat at `ts` says of what was stored."""
-        return self._losses.ts_stored(ts)
+        return self._ledger.losses.ts_stored(ts)
 
     def find(self, reports: Iterable[VenueReport]) -> tuple[LostOrder, ...]:
         """Return what is lost, by what venues report and by what is pending."""
         reports = [report for report in reports if report.orders]
-        if not (reports or self._losses.pending):
+        if not (reports or self._ledger.losses.pending):
             return ()
         at_once(self.steps(reports))
         suspects = [self._suspects[id(report)][1] for report in reports]
         forms = OrderIdForms(self._trader_id, self._strategies)
-        return lost_orders(self._cache, forms, self._ts_registered, suspects, self._losses)
+        return lost_orders(self._cache, forms, self._ts_registered, suspects, self._ledger.losses)
 
     def stale(self, reports: Iterable[VenueReport]) -> dict[str, Staleness]:
         """Return the accounts for which what was restored is old, after `find`."""
@@ -158,7 +156,7 @@ class LostOrders:
         # A strategy that is not recoverable takes nothing: it has no hook
         plain = self._without_hook() if found else set()
         nobodys = [one for one in found if one.strategy_id in plain]
-        self._change(self._losses.recorded(found, self._ts_registered).without(nobodys))
+        self._ledger.record(found, self._ts_registered, nobodys)
 
     def _without_hook(self) -> set[str]:
         endpoints = set(self._msgbus.endpoints())
@@ -170,11 +168,6 @@ class LostOrders:
 
     def _take(self, taken: tuple[LostOrder, ...]) -> None:
         try:
-            self._change(self._losses.without(taken))
+            self._ledger.take(taken)
         except Exception as e:  # They are reported again
             self._log.exception("The recovery monitor raised while recording what was taken", e)
-
-    def _change(self, losses: lost.Losses) -> None:
-        if losses.pending != self._losses.pending:
-            self._journal.record_lost(losses.pending.values())
-        self._losses = losses

@@ -6,7 +6,6 @@ from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from decimal import Decimal
 
 import msgspec
 from nautilus_trader.cache.base import CacheFacade
@@ -33,6 +32,7 @@ from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.report import EndedOrder
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.host.losses import lost_by
 
 
 # Venues move the trigger of these, and nobody informs the node
@@ -40,7 +40,6 @@ TRAILING = frozenset({OrderType.TRAILING_STOP_MARKET, OrderType.TRAILING_STOP_LI
 
 # What the node asks for, and the answer that changes nothing, are no news of the order itself
 _NO_NEWS = (OrderPendingUpdate, OrderPendingCancel, OrderModifyRejected, OrderCancelRejected)
-_ZERO = Decimal(0)
 
 
 def cached_order(order: Order, late: Container[OrderEvent] = (), restored: int = 0) -> CachedOrder:
@@ -186,22 +185,8 @@ def _lost(
     cached = cache.order(ClientOrderId(client_order_id))
     if is_placed_here(cached, ts_registered):
         return
-    # Some adapters make up that time when they report
-    ts_accepted = order.ts_accepted if order.ts_accepted < ts_registered else 0
-    sign = -1 if order.side == "SELL" else 1
-    for owner in owners:
-        if losses.is_lost(client_order_id, owner, ts_accepted):
-            yield LostOrder(
-                strategy_id=owner,
-                account_id=report.account_id,
-                instrument_id=order.instrument_id,
-                client_order_id=client_order_id,
-                venue_order_id=order.venue_order_id,
-                status=order.status,
-                qty=sign * (order.qty or _ZERO),
-                filled_qty=sign * (order.filled_qty or _ZERO),
-                booked_under=None if cached is None else cached.strategy_id.value,
-            )
+    booked_under = None if cached is None else cached.strategy_id.value
+    yield from lost_by(report, order, owners, losses, ts_registered, booked_under)
 
 
 def _as_cached(cache: CacheFacade, lost: LostOrder) -> LostOrder:

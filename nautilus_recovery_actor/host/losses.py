@@ -1,0 +1,147 @@
+"""
+The orders that the runs before have lost, written down until their strategies have taken them.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from nautilus_recovery_actor.core import lost
+from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.lost import Losses
+from nautilus_recovery_actor.core.lost import Stored
+from nautilus_recovery_actor.core.lost import Trace
+from nautilus_recovery_actor.core.observation import VenueOrder
+from nautilus_recovery_actor.core.observation import VenueReport
+from nautilus_recovery_actor.core.order_ids import OrderIdForms
+from nautilus_recovery_actor.core.order_ids import made_at
+from nautilus_recovery_actor.core.report import LostOrder
+
+
+_ZERO = Decimal(0)
+
+
+class Ledger:
+    """What is lost, as one run of a node knows it: every change is written before it counts."""
+
+    def __init__(self, journal: RecoveryJournal) -> None:
+        self._journal = journal
+        self.losses = Losses()
+
+    def restore(self, stored: Stored) -> None:
+        """Read what the runs before have left, and know what they have stored."""
+        pending = {lost.key(one): one for one in self._journal.lost() or ()}
+        self.losses = Losses(stored=stored, pending=pending)
+
+    def know(self, stored: Stored) -> None:
+        """Know what they have stored, more exactly."""
+        self.losses = replace(self.losses, stored=stored)
+
+    def begin(self) -> None:
+        """Make the entry that says that the database was not flushed, before any heartbeat."""
+        if self._journal.lost() is None:
+            self._journal.record_lost(())
+
+    def record(
+        self, found: Iterable[LostOrder], ts_registered: int, nobodys: Iterable[LostOrder] = ()
+    ) -> None:
+        """Keep what a recovery that completes has found, before anybody hears of it."""
+        self._change(self.losses.recorded(found, ts_registered).without(nobodys))
+
+    def take(self, taken: Iterable[LostOrder]) -> None:
+        """Forget what a strategy has taken."""
+        self._change(self.losses.without(taken))
+
+    def _change(self, losses: Losses) -> None:
+        if losses.pending != self.losses.pending:
+            self._journal.record_lost(losses.pending.values())
+        self.losses = losses
+
+
+def lost_by(
+    report: VenueReport,
+    order: VenueOrder,
+    owners: Iterable[str],
+    losses: Losses,
+    ts_registered: int,
+    booked_under: str | None,
+) -> Iterator[LostOrder]:
+    """Yield an order of the venue that this run does not hold as its own, if it is lost."""
+    client_order_id = order.client_order_id or ""
+    # Some adapters make up that time when they report
+    ts_accepted = order.ts_accepted if order.ts_accepted < ts_registered else 0
+    sign = -1 if order.side == "SELL" else 1
+    for owner in owners:
+        if losses.is_lost(client_order_id, owner, ts_accepted):
+            yield LostOrder(
+                strategy_id=owner,
+                account_id=report.account_id,
+                instrument_id=order.instrument_id,
+                client_order_id=client_order_id,
+                venue_order_id=order.venue_order_id,
+                status=order.status,
+                qty=sign * (order.qty or _ZERO),
+                filled_qty=sign * (order.filled_qty or _ZERO),
+                booked_under=booked_under,
+            )
+
+
+class LostOrders:
+    """
+    Finds what is lost where the cache is read once, before it is reconciled.
+
+    What it held then by the ID of an order was stored, and so was whatever was made before.
+    """
+
+    def __init__(
+        self, trader_id: str, journal: RecoveryJournal, ts_registered: int, ids: Iterable[str]
+    ) -> None:
+        self._trader_id = trader_id
+        self._ts_registered = ts_registered
+        self._ids = frozenset(ids)
+        self._is_stored_known = False
+        self.ledger = Ledger(journal)
+        self.ledger.restore(Stored(orders=self._ids))
+        self.ledger.begin()
+
+    def find(
+        self, reports: Iterable[VenueReport], strategies: Iterable[str]
+    ) -> tuple[LostOrder, ...]:
+        """Return what is lost, by what venues report and by what is pending."""
+        forms = OrderIdForms(self._trader_id, strategies)
+        pending = self.ledger.losses.pending
+        seen = [
+            one
+            for report in reports
+            for order in report.orders
+            if order.client_order_id and order.client_order_id not in self._ids
+            for one in self._lost(report, order, forms)
+        ]
+        return tuple({**pending, **{lost.key(one): one for one in seen}}.values())
+
+    def _lost(
+        self, report: VenueReport, order: VenueOrder, forms: OrderIdForms
+    ) -> Iterator[LostOrder]:
+        name = order.client_order_id or ""
+        made, owners = made_at(name), forms.owners(name)
+        if not owners or made is None or made >= self._ts_registered // 1_000_000_000:
+            return  # Nobody's, or of this run
+        if not self._is_stored_known:
+            self._know_stored(forms)
+        yield from lost_by(report, order, owners, self.ledger.losses, self._ts_registered, None)
+
+    def _know_stored(self, forms: OrderIdForms) -> None:
+        # Only once anything may be lost: a cache may have many orders
+        traces = (
+            Trace(int((made_at(one) or 0) * 1e9), owner, one)
+            for one in self._ids
+            for owner in forms.owners(one)
+        )
+        self.ledger.know(lost.stored(None, has_entry=True, traces=traces))
+        self._is_stored_known = True
+
+    def record(self, found: Iterable[LostOrder]) -> None:
+        """Keep what a recovery that completes has found, before anybody hears of it."""
+        self.ledger.record(found, self._ts_registered)
