@@ -41,3 +41,10 @@ def test_the_core_can_be_read_in_an_afternoon() -> None:
     What decides stays small: it is what every host, and every reader, has to trust.
     """
     assert sum(code_lines(path) for path in (PACKAGE / "core").rglob("*.py")) <= 6_450
+
+
+def test_the_host_on_the_next_nautilus_trader_stays_thin() -> None:
+    """
+    What imports no NautilusTrader is in `host/`, and so the same on each.
+    """
+    assert sum(code_lines(path) for path in (PACKAGE / "node2").rglob("*.py")) <= 600

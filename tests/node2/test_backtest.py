@@ -28,7 +28,7 @@ from nautilus_trader.testkit.providers import TestInstrumentProvider
 from nautilus_trader.trading import StrategyConfig
 
 from tests.node2 import trial as file
-from tests.node2.warm import warmed
+from tests.node2.trial import warmed
 
 
 def test_the_strategy_trades_in_a_backtest(

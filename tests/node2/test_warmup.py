@@ -10,7 +10,7 @@ import pytest
 from tests.node2.support import SYMBOL
 from tests.node2.support import Bench
 from tests.node2.support import Node2Process
-from tests.node2.warm import COUNT
+from tests.node2.trial import COUNT
 
 
 TARGET = "tests.node2.warm:run"
@@ -97,7 +97,7 @@ def test_a_need_that_is_none_keeps_the_gate_closed(bench: Bench) -> None:
     """
     with bench.node(target=TARGET, is_wrong=True) as node:
         why = reason(node, "RECOVERY_HOOK_RAISED")["reason"]
-        assert "Warmed.warmup_needs: TypeError" in why
+        assert "Watched.warmup_needs: TypeError" in why
         assert not node.all("enabled")
         node.stop()
         node.wait_for("stopped")

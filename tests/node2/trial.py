@@ -4,10 +4,13 @@ One strategy file for both: only what is imported differs.
 
 from typing import Any
 
+from nautilus_trader.indicators import ExponentialMovingAverage
+from nautilus_trader.model import BarType
 from nautilus_trader.model import InstrumentId
 from nautilus_trader.model import Price
 from nautilus_trader.model import Quantity
 
+from nautilus_recovery_actor import BarsNeeded
 from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor.testkit import emit
 
@@ -20,6 +23,7 @@ except ImportError:
 
 INSTRUMENT = "C00USDT-PERP.BINANCE"
 HELD, RESTING = "1.000", "2.000"
+COUNT = 20
 
 
 def trial(base: Any = RecoverableStrategy) -> Any:  # noqa: C901  It is one class
@@ -90,3 +94,51 @@ def trial(base: Any = RecoverableStrategy) -> Any:  # noqa: C901  It is one clas
             )
 
     return Trial
+
+
+def warmed(instrument: str = INSTRUMENT, needs: Any = None) -> Any:
+    """
+    Return a strategy that needs an average of twenty days.
+    """
+    bars = BarType.from_str(f"{instrument}-1-DAY-LAST-EXTERNAL")
+
+    base: Any = trial()
+
+    class Warmed(base):
+        """Says what its average is, whenever it hears of something."""
+
+        def on_start(self) -> None:
+            self.ema = ExponentialMovingAverage(COUNT)
+            self.history: list[float] = []
+            super().on_start()
+            self.subscribe_bars(bars)
+
+        def warmup_needs(self) -> list[Any]:
+            emit("needs")
+            self.submit_order(self.limit("0.200", "82.00"))
+            need = BarsNeeded(bar_type=bars, count=COUNT, indicators=(self.ema,))
+            return [need] if needs is None else needs
+
+        def on_historical_data(self, data: Any) -> None:
+            self.history.append(float(data.close))
+
+        def on_bar(self, bar: Any) -> None:
+            emit("bar", close=float(bar.close), **self.averages())
+
+        def on_trading_enabled(self) -> None:
+            emit("warm", **self.averages())
+            super().on_trading_enabled()
+
+        def averages(self) -> dict[str, Any]:
+            expected = ExponentialMovingAverage(COUNT)
+            for close in self.history:
+                expected.update_raw(close)
+            return {
+                "value": self.ema.value,
+                "expected": expected.value,
+                "count": self.ema.count,
+                "past": len(self.history),
+                "is_initialized": self.indicators_initialized(),
+            }
+
+    return Warmed

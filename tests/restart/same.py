@@ -15,17 +15,20 @@ from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import RecoveryMonitorConfig
 from tests.node2.trial import INSTRUMENT
 from tests.node2.trial import trial
+from tests.node2.trial import warmed
 from tests.restart.node import node_config
 
 
-def node(venue_port: int, database: dict[str, Any], trader_id: str) -> TradingNode:
+def node(
+    venue_port: int, database: dict[str, Any], trader_id: str, *, is_warmed: bool = False
+) -> TradingNode:
     """Return a node with that strategy."""
     made = TradingNode(node_config(venue_port, DatabaseConfig(**database), trader_id, "ERROR"))
     made.add_data_client_factory("BINANCE", BinanceLiveDataClientFactory)
     made.add_exec_client_factory("BINANCE", BinanceLiveExecClientFactory)
     made.trader.add_actor(RecoveryMonitorActor(RecoveryMonitorConfig(settle_ms=50)))
     made.trader.add_strategy(
-        trial()(
+        (warmed() if is_warmed else trial())(
             RecoverableStrategyConfig(
                 strategy_id="Trial",
                 order_id_tag="001",

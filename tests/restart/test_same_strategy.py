@@ -63,6 +63,28 @@ def test_it_survives_a_kill(valkey: EmbeddedValkey) -> None:
             node.wait_for("accepted")
 
 
+@pytest.mark.long
+def test_it_warms_up(valkey: EmbeddedValkey) -> None:
+    """
+    From the history of the same venue, as with NautilusTrader 2.0.
+    """
+    with FakeBinance() as venue:
+        venue.reset(SYMBOL)
+        arguments = {
+            "venue_port": venue.port,
+            "database": msgspec.to_builtins(valkey.database_config()),
+            "trader_id": TRADER,
+            "is_warmed": True,
+        }
+        with NodeProcess("tests.restart.same:node", **arguments) as node:
+            warm = node.wait_for("warm")
+            assert warm["count"] == warm["past"] >= file.COUNT
+            assert warm["value"] == warm["expected"]
+            assert warm["is_initialized"] is True
+            node.wait_for("filled")
+            assert len([one for one in node.facts if one["fact"] == "denied"]) == 2
+
+
 def test_it_trades_in_a_backtest(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
