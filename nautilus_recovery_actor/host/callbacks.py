@@ -131,6 +131,7 @@ def after(first: Callable[..., None], call: Callable[..., None]) -> Callable[...
         first(self, *args)
         call(self, *args)
 
+    vars(called)["comes_after"] = first
     return called
 
 
@@ -154,7 +155,7 @@ def _live(kind: str) -> Callable[[Any, Any], None]:
 
 # What comes before the callbacks of a strategy
 FIRST: dict[str, Callable[..., None]] = {
-    "on_start": lambda self: self._consumer.follow(),
+    "on_start": lambda self: self._consumer.start(),
     "on_resume": lambda self: self._consumer.soon(self._consumer.catch_up),
     "on_historical_bars": _answered("bars"),
     "on_historical_quotes": _answered("quotes"),

@@ -75,16 +75,23 @@ class Consumer:
         self._books: CacheBooks | None = None
         self._monitor: Monitor | None = None
         self._numbers = count(1)
+        self._is_starting = False
         self._hearing: list[Callable[[Any], None]] = []
 
     # -- THE MONITOR --
+
+    def start(self) -> None:
+        """Follow the monitor, and catch up once the strategy runs."""
+        self.follow()
+        if not self._is_starting:  # A class and its base come here for the same start
+            self._is_starting = True
+            self.soon(self.catch_up)
 
     def follow(self) -> None:
         """Listen to the monitor from now on. In a backtest there is nothing to recover."""
         strategy, gate = self._strategy, self.following.gate
         if self._books is not None:
             return
-        self.soon(self.catch_up)
         monitor, cache = self._native.monitor(str(strategy.trader_id)), strategy.cache
         self._monitor = monitor
         self._books = CacheBooks(cache, partial(self._native.find, cache), monitor)
@@ -110,6 +117,7 @@ class Consumer:
 
     def catch_up(self) -> None:
         """Take what was put off until the strategy runs."""
+        self._is_starting = False
         if self.hooks.is_backtest:
             self.hooks.warm_up_backtest()
         self.hooks.catch_up()
@@ -190,7 +198,8 @@ class Consumer:
         orders = self._strategy.cache.orders(
             instrument_id=instrument_id, strategy_id=self._strategy.strategy_id
         )
-        return [one for one in orders if not one.is_closed and self.is_of_side(one, side)]
+        sent = (one for one in orders if self.status(one) != "INITIALIZED" and not one.is_closed)
+        return [one for one in sent if self.is_of_side(one, side)]
 
     def is_of_side(self, order: Any, side: Any) -> bool:
         """Return whether such a cancel concerns an order."""

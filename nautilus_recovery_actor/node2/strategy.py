@@ -47,10 +47,8 @@ class RecoverableStrategy(Strategy):
         pass
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # 2.0 calls nothing of a strategy but these
         super().__init_subclass__(**kwargs)
-        for name in FIRST.keys() & cls.__dict__.keys():
-            setattr(cls, name, after(FIRST[name], cls.__dict__[name]))
+        _come_first(cls)
 
     def __getattr__(self, name: str) -> Any:
         # Made when it is asked for: a subclass need not call `__init__`, and has no ID before
@@ -285,5 +283,11 @@ def _id(order: Any) -> Any:
     return getattr(order, "client_order_id", order)  # On 1.x these methods take an order
 
 
-for _name, _first in FIRST.items():
-    setattr(RecoverableStrategy, _name, after(_first, getattr(Strategy, _name)))
+def _come_first(kind: type) -> None:
+    # 2.0 calls nothing of a strategy but its callbacks, wherever they are defined
+    for name, first in FIRST.items():
+        if not hasattr(call := getattr(kind, name), "comes_after"):
+            setattr(kind, name, after(first, call))
+
+
+_come_first(RecoverableStrategy)

@@ -61,11 +61,32 @@ def test_a_warm_up_in_a_backtest_begins_with_its_data(
     assert list(map(float, held)) == [1.0]
 
 
+def test_a_backtest_may_run_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Trading is enabled once in each run, whichever class of the strategy has the callbacks.
+    """
+
+    class Mixed:
+        def on_start(self) -> None:
+            self.filled = 0
+            self.instrument = InstrumentId.from_str(file.INSTRUMENT)
+
+    def mixed(_: str) -> Any:
+        kind: Any = file.trial()
+        return type("Both", (Mixed, kind), {})
+
+    facts, _ = backtest(monkeypatch, capsys, mixed, [], runs=2)
+    assert [fact["fact"] for fact in facts].count("enabled") == 2
+
+
 def backtest(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     strategy: Callable[[str], Any],
     bars: list[int],
+    runs: int = 1,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """
     Run a strategy on some quotes, and bars at these times (s), and return what it said and holds.
@@ -88,6 +109,9 @@ def backtest(
     config = StrategyConfig(strategy_id=StrategyId("Trial-001"), order_id_tag="001")
     engine.add_strategy(strategy(str(instrument.id))(config))
     engine.run()
+    for _ in range(1, runs):
+        engine.reset()
+        engine.run()
     held = [str(one.quantity) for one in engine.cache.positions_open()]
     engine.dispose()
     facts = [
