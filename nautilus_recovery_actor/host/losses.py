@@ -35,10 +35,6 @@ class Ledger:
         pending = {lost.key(one): one for one in self._journal.lost() or ()}
         self.losses = Losses(stored=stored, pending=pending)
 
-    def know(self, stored: Stored) -> None:
-        """Know what they have stored, more exactly."""
-        self.losses = replace(self.losses, stored=stored)
-
     def begin(self) -> None:
         """Make the entry that says that the database was not flushed, before any heartbeat."""
         if self._journal.lost() is None:
@@ -101,7 +97,6 @@ class LostOrders:
         self._trader_id = trader_id
         self._ts_registered = ts_registered
         self._ids = frozenset(ids)
-        self._is_stored_known = False
         self.ledger = Ledger(journal)
         self.ledger.restore(Stored(orders=self._ids))
         self.ledger.begin()
@@ -109,38 +104,36 @@ class LostOrders:
     def find(
         self, reports: Iterable[VenueReport], strategies: Iterable[str]
     ) -> tuple[LostOrder, ...]:
-        """Return what is lost, by what venues report and by what is pending."""
-        forms = OrderIdForms(self._trader_id, strategies)
-        pending = self.ledger.losses.pending
-        seen = [
-            one
+        """Return, on any thread, what is lost by what venues report, and what is pending."""
+        forms, losses = OrderIdForms(self._trader_id, strategies), self.ledger.losses
+        suspects = [
+            (report, order, owners)
             for report in reports
             for order in report.orders
-            if order.client_order_id and order.client_order_id not in self._ids
-            for one in self._lost(report, order, forms)
+            if (name := order.client_order_id) and name not in self._ids
+            if (owners := forms.owners(name)) and self._is_older(name)
         ]
-        return tuple({**pending, **{lost.key(one): one for one in seen}}.values())
+        found = dict(losses.pending)
+        if suspects:
+            losses = replace(losses, stored=self._stored(forms))
+        for report, order, owners in suspects:
+            for one in lost_by(report, order, owners, losses, self._ts_registered, None):
+                found[lost.key(one)] = one
+        return tuple(found.values())
 
-    def _lost(
-        self, report: VenueReport, order: VenueOrder, forms: OrderIdForms
-    ) -> Iterator[LostOrder]:
-        name = order.client_order_id or ""
-        made, owners = made_at(name), forms.owners(name)
-        if not owners or made is None or made >= self._ts_registered // 1_000_000_000:
-            return  # Nobody's, or of this run
-        if not self._is_stored_known:
-            self._know_stored(forms)
-        yield from lost_by(report, order, owners, self.ledger.losses, self._ts_registered, None)
+    def _is_older(self, client_order_id: str) -> bool:
+        # Than this run: what was sent since is not lost
+        made = made_at(client_order_id)
+        return made is not None and made < self._ts_registered // 1_000_000_000
 
-    def _know_stored(self, forms: OrderIdForms) -> None:
-        # Only once anything may be lost: a cache may have many orders
+    def _stored(self, forms: OrderIdForms) -> Stored:
+        # Only where anything may be lost: a cache may have many orders
         traces = (
             Trace(int((made_at(one) or 0) * 1e9), owner, one)
             for one in self._ids
             for owner in forms.owners(one)
         )
-        self.ledger.know(lost.stored(None, has_entry=True, traces=traces))
-        self._is_stored_known = True
+        return lost.stored(None, has_entry=True, traces=traces)
 
     def record(self, found: Iterable[LostOrder]) -> None:
         """Keep what a recovery that completes has found, before anybody hears of it."""
