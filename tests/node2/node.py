@@ -49,6 +49,7 @@ def builder(
     level: str = "WARN",
     reconciliation_secs: int = 2,
     server: RedisCacheConfig | None = None,
+    post_stop_secs: int = 0,
 ) -> LiveNodeBuilder:
     """Return the builder of a node, without what this package adds but its cache and bus."""
     address = f"127.0.0.1:{venue_port}"
@@ -67,7 +68,7 @@ def builder(
         .with_timeout_reconciliation(reconciliation_secs)
         .with_timeout_portfolio(2)
         .with_timeout_disconnection_secs(1)
-        .with_delay_post_stop_secs(0)
+        .with_delay_post_stop_secs(post_stop_secs)
         .with_delay_shutdown_secs(0)
         # No market data come, and without a price it denies every market order
         .with_risk_engine_config(LiveRiskEngineConfig(bypass=True))
@@ -99,10 +100,11 @@ def run(
     *,
     is_monitored: bool = True,
     way: str = "",
+    post_stop_secs: int = 0,
     settings: dict[str, Any] | None = None,
 ) -> None:
     """Run a node with the trial strategy until it is stopped."""
-    node = builder(venue_port, redis_port, trader_id).build()
+    node = builder(venue_port, redis_port, trader_id, post_stop_secs=post_stop_secs).build()
     if is_monitored:
         fields = {"verify_timeout_secs": 1.0, "heartbeat_secs": 0.5, **(settings or {})}
         config = RecoveryMonitorConfig(database=database(redis_port), **fields)

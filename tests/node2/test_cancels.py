@@ -13,7 +13,9 @@ from tests.node2.support import Node2Process
 
 
 @contextmanager
-def stopped(bench: Bench, way: str, *, is_closed: bool = True) -> Iterator[Node2Process]:
+def stopped(
+    bench: Bench, way: str, *, is_closed: bool = True, **arguments: int
+) -> Iterator[Node2Process]:
     """
     Run a strategy that holds a position with a stop, which was perhaps closed elsewhere: then it is
     blocked, and only what is reduce-only could close it.
@@ -22,7 +24,7 @@ def stopped(bench: Bench, way: str, *, is_closed: bool = True) -> Iterator[Node2
         if is_closed:
             fields = {"side": "SELL", "type": "LIMIT", "price": "99", "quantity": "1"}
             bench.venue.place(symbol=SYMBOL, **fields)
-    with bench.node(way=way) as node:
+    with bench.node(way=way, **arguments) as node:
         assert node.wait_for("complete")["outcome"] == ("DEGRADED" if is_closed else "CLEAN")
         yield node
 
@@ -98,7 +100,7 @@ def test_what_is_asked_for_in_a_stop_is_answered(bench: Bench) -> None:
     """
     Also what waits for the end of the turn: the cancel passes, since a close was let pass.
     """
-    with stopped(bench, "Stopping") as node:
+    with stopped(bench, "Stopping", post_stop_secs=10) as node:
         node.wait_for("left")
         assert stops(bench) == ["NEW"]
         node.stop()
