@@ -100,8 +100,8 @@ def test_what_is_asked_for_in_a_stop_is_answered(bench: Bench) -> None:
     """
     Also what waits for the end of the turn: the cancel passes, since a close was let pass.
     """
-    with stopped(bench, "Stopping", post_stop_secs=10) as node:
+    with stopped(bench, "Stopping", post_stop_secs=3) as node:
         node.wait_for("left")
         assert stops(bench) == ["NEW"]
-        node.stop()
+        node.stop(60)
         assert stops(bench) == ["CANCELED"]
