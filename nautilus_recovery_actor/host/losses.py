@@ -4,11 +4,15 @@ The orders that the runs before have lost, written down until their strategies h
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
 from nautilus_recovery_actor.core import lost
+from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.lost import Losses
 from nautilus_recovery_actor.core.lost import Stored
@@ -18,6 +22,7 @@ from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.order_ids import OrderIdForms
 from nautilus_recovery_actor.core.order_ids import made_at
 from nautilus_recovery_actor.core.report import LostOrder
+from nautilus_recovery_actor.host.reading import is_placed_here
 
 
 _ZERO = Decimal(0)
@@ -88,53 +93,75 @@ class LostOrders:
     """
     Finds what is lost where the cache is read once, before it is reconciled.
 
-    What it held then by the ID of an order was stored, and so was whatever was made before.
+    What it held then by the ID of an order was stored, and so was whatever was made before, unless
+    a reconciliation has made it.
     """
 
     def __init__(
-        self, trader_id: str, journal: RecoveryJournal, ts_registered: int, ids: Iterable[str]
+        self,
+        trader_id: str,
+        journal: RecoveryJournal,
+        ts_registered: int,
+        ids: Iterable[str],
+        last: Heartbeat | None,
     ) -> None:
         self._trader_id = trader_id
         self._ts_registered = ts_registered
         self._ids = frozenset(ids)
+        # Until when whatever was sent was stored, or was reported as lost: a heartbeat may be a
+        # little ahead of what the cache writes, and without an entry Redis was flushed
+        is_told = last is not None and last.phase is RecoveryPhase.COMPLETE
+        is_known = is_told and journal.lost() is not None
+        self._until = last.ts - 1_000_000_000 if last is not None and is_known else 0
         self.ledger = Ledger(journal)
         self.ledger.restore(Stored(orders=self._ids))
         self.ledger.begin()
 
     def find(
-        self, reports: Iterable[VenueReport], strategies: Iterable[str]
+        self, reports: Iterable[VenueReport], strategies: Iterable[str], orders: Mapping[str, Any]
     ) -> tuple[LostOrder, ...]:
-        """Return, on any thread, what is lost by what venues report, and what is pending."""
+        """
+        Return what is lost, by what venues report of these orders of the cache, and by what is
+        pending. Any thread may ask.
+        """
         forms, losses = OrderIdForms(self._trader_id, strategies), self.ledger.losses
         suspects = [
             (report, order, owners)
             for report in reports
             for order in report.orders
-            if (name := order.client_order_id) and name not in self._ids
-            if (owners := forms.owners(name)) and self._is_older(name)
+            if (name := order.client_order_id) and (owners := forms.owners(name))
+            if not self._is_known(name, orders.get(name)) and self._is_older(name)
         ]
         found = dict(losses.pending)
         if suspects:
-            losses = replace(losses, stored=self._stored(forms))
+            stored = self._ids.difference(one.client_order_id for _, one, _ in suspects)
+            losses = replace(losses, stored=_stored(stored, forms, self._until))
         for report, order, owners in suspects:
             for one in lost_by(report, order, owners, losses, self._ts_registered, None):
                 found[lost.key(one)] = one
         return tuple(found.values())
+
+    def _is_known(self, client_order_id: str, order: Any) -> bool:
+        # With one event alone it is not sure yet whether reconciliation created it
+        is_whole = order is not None and order.event_count > 1
+        return client_order_id in self._ids and is_whole and is_placed_here(order)
 
     def _is_older(self, client_order_id: str) -> bool:
         # Than this run: what was sent since is not lost
         made = made_at(client_order_id)
         return made is not None and made < self._ts_registered // 1_000_000_000
 
-    def _stored(self, forms: OrderIdForms) -> Stored:
-        # Only where anything may be lost: a cache may have many orders
-        traces = (
-            Trace(int((made_at(one) or 0) * 1e9), owner, one)
-            for one in self._ids
-            for owner in forms.owners(one)
-        )
-        return lost.stored(None, has_entry=True, traces=traces)
-
     def record(self, found: Iterable[LostOrder]) -> None:
         """Keep what a recovery that completes has found, before anybody hears of it."""
         self.ledger.record(found, self._ts_registered)
+
+
+def _stored(ids: Iterable[str], forms: OrderIdForms, until: int) -> Stored:
+    # Only where anything may be lost: a cache may have many orders
+    traces = (
+        Trace(int((made_at(one) or 0) * 1e9), owner, one)
+        for one in ids
+        for owner in forms.owners(one)
+    )
+    stored = lost.stored(None, has_entry=True, traces=traces)
+    return replace(stored, until=max(stored.until, until))

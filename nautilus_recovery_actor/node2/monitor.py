@@ -110,7 +110,7 @@ class RecoveryMonitor(DataActor):
             journal = RecoveryJournal(self, self._config.history_size, self.log.warning)
             decisions.restore(journal, self.ts_registered)
             ids = map(str, self.cache.client_order_ids())
-            self.losses = LostOrders(self._trader, journal, self.ts_registered, ids)
+            self.losses = LostOrders(self._trader, journal, self.ts_registered, ids, decisions.last)
             self._before = self._positions()
             decisions.decide(happened.KernelStarted(*decisions.moment()))
             if (keeper := self.wire.link.keeper) is not None:
@@ -275,7 +275,7 @@ class RecoveryMonitor(DataActor):
             orders=tuple(read.values()),
             live_orders=live,
             reports=reports,
-            lost_orders=self.losses.find(reports, self.strategies),
+            lost_orders=self.losses.find(reports, self.strategies, orders),
             events=len(bus.flagged),
             fills=bus.fills(),
             live_fills=bus.live_fills(),

@@ -2,9 +2,13 @@
 The hooks of a strategy on 2.0, between a recovery and the permission to trade.
 """
 
+from tests.node2.support import RESTING
 from tests.node2.support import SYMBOL
 from tests.node2.support import TRADER
 from tests.node2.support import Bench
+
+
+GENERAL = f"trader-{TRADER}:general:recovery"
 
 
 def test_an_exit_that_has_outlived_its_position_is_named(bench: Bench) -> None:
@@ -50,19 +54,16 @@ def test_an_order_that_the_cache_lost_is_named_until_it_was_taken(bench: Bench) 
     It rests at the venue, and Redis never got it. Each start names it, until the hook has returned
     and what was made of it is stored.
     """
-    with bench.node(way="Losing") as node:
-        node.wait_for("filled")
-        node.wait_for(lambda _: len(node.all("accepted")) == 2)
-        kept, lost = (one["client_order_id"] for one in node.all("accepted"))
-        bench.valkey.wait_for(lambda client: client.llen(f"trader-{TRADER}:orders:{lost}") == 3)
-        node.kill()
-    with bench.valkey.client() as client:
-        client.delete(f"trader-{TRADER}:orders:{lost}")
-        for key in client.scan_iter(f"trader-{TRADER}:index:*"):
-            if client.type(key) == b"set":
-                client.srem(key, lost)
-            elif client.type(key) == b"hash":
-                client.hdel(key, lost)
+    with bench.after_a_kill(way="Losing"), bench.valkey.client() as client:
+        events = {key: client.llen(key) for key in client.keys(f"trader-{TRADER}:orders:*")}
+        (key,) = (key for key, count in events.items() if count == RESTING)
+        client.delete(key)
+        lost = key.decode().rpartition(":")[2]
+        for index in client.scan_iter(f"trader-{TRADER}:index:*"):
+            if client.type(index) == b"set":
+                client.srem(index, lost)
+            elif client.type(index) == b"hash":
+                client.hdel(index, lost)
     with bench.node(way="Refusing") as node:
         node.wait_for("lost")
         node.kill()
@@ -71,12 +72,11 @@ def test_an_order_that_the_cache_lost_is_named_until_it_was_taken(bench: Bench) 
         node.wait_for("enabled")
         facts = [one["fact"] for one in node.facts]
         assert facts.index("complete") < facts.index("lost") < facts.index("enabled")
-        assert not [one for one in node.all("lost") if kept in str(one)]
-        bench.valkey.wait_for(
-            lambda client: client.get(f"trader-{TRADER}:general:recovery:lost") == b"[]"
-        )
+        # In this order: what is lost, the checkpoint, and that it was taken
+        bench.valkey.wait_for(lambda client: client.keys(f"{GENERAL}:checkpoint:Trial-001:*"))
+        bench.valkey.wait_for(lambda client: client.get(f"{GENERAL}:lost") == b"[]")
         node.kill()
     with bench.node(way="Losing") as node:
         assert node.wait_for("loaded")["filled"] == "71"
         node.wait_for("enabled")
-        assert not node.all("lost")
+        assert lost not in str(node.all("lost"))
