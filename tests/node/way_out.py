@@ -29,7 +29,7 @@ from nautilus_recovery_actor import RecoverableStrategy
 from nautilus_recovery_actor import RecoverableStrategyConfig
 from nautilus_recovery_actor import RecoveryMonitorActor
 from nautilus_recovery_actor import halt_until_recovered
-from nautilus_recovery_actor.node.exits.held_back import HeldBack
+from nautilus_recovery_actor.host.held_back import HeldBack
 from nautilus_recovery_actor.testkit import PaperVenue
 from nautilus_recovery_actor.testkit import paper_instrument
 from nautilus_recovery_actor.testkit import paper_node
