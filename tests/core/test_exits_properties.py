@@ -155,7 +155,7 @@ class World:
 
 class Guarded(World):
     """
-    A node whose gate is closed: the core decides, as `node.exits.held_back` asks it.
+    A node whose gate is closed: the core decides, as `host.held_back` asks it.
     """
 
     def __init__(self, *, is_proven: bool, is_flag_binding: bool) -> None:
