@@ -19,6 +19,7 @@ from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
 from nautilus_recovery_actor.outside.store.index import MissingEntries
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 
@@ -78,8 +79,8 @@ def _show_missing(console: Console, missing: Sequence[MissingEntries], trader_id
             console.print(plain(f"- and {more:,} more", "dim"))
     console.print(
         plain(
-            f"NautilusTrader says nothing of it (seen on 1.221 and 1.231). Keys of {trader_id} "
-            "were evicted, flushed or deleted: look at the venue for what is missing.",
+            "NautilusTrader says nothing of it (seen on 1.221, 1.231 and 2.0.0rc7). Keys of "
+            f"{trader_id} were evicted, flushed or deleted: look at the venue for what is missing.",
             "dim",
         )
     )
@@ -151,6 +152,8 @@ def _status(order: RestoredOrder) -> Text:
 
 
 def _also(inventory: Inventory) -> Iterable[str]:
+    if inventory.restored_by is Major.TWO:
+        yield "NautilusTrader 2.0 wrote this, and restores it as shown; 1.x cannot load it."
     yield (
         f"Also stored: {counted(inventory.closed_orders, 'closed order')}, "
         f"{counted(inventory.closed_positions, 'closed position')}, "

@@ -75,7 +75,7 @@ def whole(cache: Any) -> dict[str, Any]:
         "positions": {str(p.id): whole_position(p) for p in cache.positions()},
         "accounts": {
             name: whole_account(account)
-            for name in ("SIM-001", "CASH-002", "WALLET-X")
+            for name in ("SIM-001", "CASH-002", "WALLET-X", "BINANCE-USDT_FUTURES-master")
             if (account := cache.account(AccountId(name))) is not None
         },
         "instruments": {str(i.id): whole_instrument(i) for i in cache.instruments()},
@@ -102,6 +102,7 @@ def whole_order(cache: Any, o: Any) -> dict[str, Any]:
         "trigger_price": fields.get("trigger_price"),
         "leaves_qty": str(o.leaves_qty),
         "emulation_trigger": fields.get("emulation_trigger"),
+        "position_id": fields.get("position_id"),
         "avg_px": None if o.avg_px is None else float(o.avg_px),
         "events": [str(event.event_id) for event in o.events()],
         "indexed_position": text(cache.position_id(o.client_order_id)),
@@ -124,7 +125,7 @@ def whole_position(p: Any) -> dict[str, Any]:
         **{name: fields.get(name) for name in names},
         "avg_px_open": fields["avg_px_open"],
         "avg_px_close": fields["avg_px_close"],
-        "commissions": sorted(fields["commissions"]),
+        "commissions": sorted(fields["commissions"] or []),
         "trade_ids": sorted(fields["trade_ids"]),
         "events": [event["event_id"] for event in fields["events"]],
     }

@@ -17,7 +17,7 @@ OTHER_MAJOR = Rule(
     code="OTHER_MAJOR",
     severity=Severity.BLOCK,
     consequence="NautilusTrader 1.x does not start on what 2.0 wrote, nor read any of it.",
-    remedy="Start 2.0; or first take out with `nautilus-recovery forget` what stops the start.",
+    remedy="Start 2.0; or take out what it wrote with `nautilus-recovery forget`, --for-downgrade.",
 )
 
 

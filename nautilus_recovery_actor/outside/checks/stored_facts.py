@@ -26,6 +26,7 @@ from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.record import entries
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.majors import Major
 
 
 _MAX_HEARTBEAT_BYTES = 16_384
@@ -54,9 +55,9 @@ def read_stored(
 def read_inventory(
     url: str, namespace: Namespace, timeout_secs: float = SOCKET_SECS
 ) -> Inventory | None:
-    """Return what the next start would restore, and what it could not load."""
+    """Return what the next start of 1.x would restore, and what it could not load."""
     with connect(url, timeout_secs) as client:
-        return _within(timeout_secs, lambda: reader.read(client, namespace))
+        return _within(timeout_secs, lambda: reader.read(client, namespace, major=Major.ONE))
 
 
 def _within(timeout_secs: float, read: Callable[[], _Found]) -> _Found:

@@ -27,7 +27,7 @@ def upgrade_report(client: redis.Redis, namespace: Namespace, where: str) -> Pre
     """
     Return what 2.0 would refuse or drop of what a trader has stored, ``None`` if nothing is stored.
     """
-    inventory = reader.read(client, namespace)
+    inventory = reader.read(client, namespace, major=Major.ONE)
     if inventory is None:
         return None
 

@@ -52,6 +52,13 @@ def read_values(
         yield from _read(client, command, few, args)
 
 
+def only(value: _Read) -> bytes:
+    """Return the value of a key that is not a list."""
+    if isinstance(value, BrokenEntryError):
+        raise value
+    return next(iter(value))
+
+
 def pipelined(
     client: redis.Redis, command: str, keys: list[bytes], args: tuple[int, ...] = ()
 ) -> list[Any]:

@@ -73,6 +73,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
     # Which versions of NautilusTrader wrote all this, as far as that can be told
     written_by: tuple[Major, ...] = ()
+    # Whose start it is that would restore it
+    restored_by: Major = Major.ONE
 
     @property
     def stops_start(self) -> bool:

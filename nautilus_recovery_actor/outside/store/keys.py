@@ -43,3 +43,12 @@ def name(key: bytes) -> str:
     """Return a key or a part of it as text that can be shown, also if it is not UTF-8."""
     text = one_line(key[: 4 * _MAX_KEY].decode(errors="backslashreplace"))
     return text if len(text) <= _MAX_KEY else f"{text[:_MAX_KEY]}..."
+
+
+def is_text(key: bytes) -> bool:
+    """Return whether a key or a part of it is UTF-8, as NautilusTrader needs it."""
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

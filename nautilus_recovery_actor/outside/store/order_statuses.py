@@ -7,6 +7,8 @@ from nautilus_recovery_actor.outside.store import events
 
 
 CLOSED = {"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"}
+# Only 2.0 has an order whose fills were taken back
+OVER = CLOSED | {"VOIDED"}
 PENDING = {"PENDING_UPDATE", "PENDING_CANCEL"}
 OPEN = {"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", *PENDING}
 INFLIGHT = {"SUBMITTED", *PENDING}

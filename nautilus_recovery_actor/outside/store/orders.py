@@ -18,15 +18,15 @@ from nautilus_recovery_actor.outside.store import order_statuses
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
-_PRICED = {*("LIMIT", "STOP_LIMIT", "MARKET_TO_LIMIT", "LIMIT_IF_TOUCHED", "TRAILING_STOP_LIMIT")}
-_TRIGGERED = {
+PRICED = {*("LIMIT", "STOP_LIMIT", "MARKET_TO_LIMIT", "LIMIT_IF_TOUCHED", "TRAILING_STOP_LIMIT")}
+TRIGGERED = {
     *("STOP_MARKET", "STOP_LIMIT", "MARKET_IF_TOUCHED", "LIMIT_IF_TOUCHED"),
     *("TRAILING_STOP_MARKET", "TRAILING_STOP_LIMIT"),
 }
 # Their prices come with the market
 _PRICED_LATER = {"MARKET_TO_LIMIT", "TRAILING_STOP_MARKET", "TRAILING_STOP_LIMIT"}
-_TRIGGERABLE = {"STOP_LIMIT", "TRAILING_STOP_LIMIT", "LIMIT_IF_TOUCHED"}
-_SIDES = {"BUY", "SELL"}
+TRIGGERABLE = {"STOP_LIMIT", "TRAILING_STOP_LIMIT", "LIMIT_IF_TOUCHED"}
+SIDES = {"BUY", "SELL"}
 
 
 class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
@@ -78,7 +78,7 @@ class RestoredOrder(msgspec.Struct, kw_only=True, gc=False):
     @property
     def is_closed(self) -> bool:
         """Whether it is over."""
-        return self.status in order_statuses.CLOSED
+        return self.status in order_statuses.OVER
 
 
 def restored_order(values: Iterable[bytes]) -> RestoredOrder:
@@ -100,13 +100,13 @@ class _OrderFold:
         qty = decoding.quantity(init.quantity)
         if not qty:
             raise BrokenEntryError("an order with quantity zero")
-        if init.order_side not in _SIDES:
+        if init.order_side not in SIDES:
             raise BrokenEntryError(f"unknown order side: {init.order_side[:20]!r}")
-        if init.order_type not in _PRICED | _TRIGGERED | {"MARKET"}:
+        if init.order_type not in PRICED | TRIGGERED | {"MARKET"}:
             raise BrokenEntryError(f"unknown order type: {init.order_type[:30]!r}")
         for price, wanting in (
-            (init.options.price, _PRICED - _PRICED_LATER),
-            (init.options.trigger_price, _TRIGGERED - _PRICED_LATER),
+            (init.options.price, PRICED - _PRICED_LATER),
+            (init.options.trigger_price, TRIGGERED - _PRICED_LATER),
         ):
             if price is None and init.order_type in wanting:
                 raise BrokenEntryError(f"an order of type {init.order_type} without its price")
@@ -181,7 +181,7 @@ class _OrderFold:
         self.order.emulation_trigger = None
 
     def _trigger(self, _: events.OrderTriggered) -> None:
-        if self.order.order_type not in _TRIGGERABLE:
+        if self.order.order_type not in TRIGGERABLE:
             raise BrokenEntryError(f"an order of type {self.order.order_type} cannot be triggered")
 
     def _update(self, event: events.OrderUpdated) -> None:
@@ -230,9 +230,9 @@ class _OrderFold:
         self._trade_ids.clear()
 
     def _set_prices(self, price: str | None, trigger_price: str | None) -> None:
-        if price is not None and self.order.order_type in _PRICED:
+        if price is not None and self.order.order_type in PRICED:
             self.order.price = decoding.number(price)
-        if trigger_price is not None and self.order.order_type in _TRIGGERED:
+        if trigger_price is not None and self.order.order_type in TRIGGERED:
             self.order.trigger_price = decoding.number(trigger_price)
 
 

@@ -15,7 +15,7 @@ from nautilus_recovery_actor.outside.store import events
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 
 
-_NEAR_ZERO = 1e-15
+NEAR_ZERO = 1e-15
 _SPOT = "CurrencyPair"
 _OF_CRYPTO = {"CryptoFuture", "CryptoOption", "CryptoFuturesSpread", "CryptoOptionSpread"}
 
@@ -155,7 +155,7 @@ class _PositionFold:
             self._avg_px_open = cost / (held + abs(signed))
         elif self._qty * signed < 0:
             pnl += self._won(float(px), abs(signed))
-        self._pnl = _rounded(float(self._pnl) + pnl, self._terms.precision)
+        self._pnl = rounded(float(self._pnl) + pnl, self._terms.precision)
         before = self._qty
         self._qty = round(self._qty + signed, self._terms.size_precision)
         traded = self._qty
@@ -167,7 +167,7 @@ class _PositionFold:
     def _won(self, px: float, qty: float) -> float:
         before, after = self._avg_px_open, px
         if self._terms.is_inverse:
-            if abs(before) < _NEAR_ZERO or abs(after) < _NEAR_ZERO:
+            if abs(before) < NEAR_ZERO or abs(after) < NEAR_ZERO:
                 return 0.0
             before, after = -1.0 / before, -1.0 / after
         points = after - before if self._qty > 0 else before - after
@@ -181,7 +181,7 @@ class _PositionFold:
             instrument_id=self._first.instrument_id,
             account_id=self._first.account_id,
             side=side,
-            signed_qty=_rounded(self._qty, self._terms.size_precision),
+            signed_qty=rounded(self._qty, self._terms.size_precision),
             avg_px_open=self._avg_px_open,
             realized_pnl=self._pnl,
             currency=self._terms.currency,
@@ -191,7 +191,7 @@ class _PositionFold:
         )
 
 
-def _rounded(value: float, precision: int) -> Decimal:
-    # As `Money` and `Quantity` do it
+def rounded(value: float, precision: int) -> Decimal:
+    """Return a sum or a quantity with its decimals, as `Money` and `Quantity` round it."""
     units = Decimal(value * 10**precision).to_integral_value(ROUND_HALF_UP)
     return units.scaleb(-precision) or Decimal(0)

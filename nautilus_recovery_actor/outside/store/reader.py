@@ -13,35 +13,31 @@ from typing import TypeVar
 
 import msgspec
 import redis
-from nautilus_trader.model import currencies
-from nautilus_trader.model.objects import Currency
-from nautilus_trader.model.position import Position
 from redis.exceptions import NoPermissionError
 
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.client import RedisUnusableError
 from nautilus_recovery_actor.outside.patterns import literal
-from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store import versions
 from nautilus_recovery_actor.outside.store.accounts import RestoredAccount
-from nautilus_recovery_actor.outside.store.accounts import restored_account
 from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
+from nautilus_recovery_actor.outside.store.batches import only
 from nautilus_recovery_actor.outside.store.batches import pipelined
 from nautilus_recovery_actor.outside.store.batches import read_values
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.index import StoredIndex
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
 from nautilus_recovery_actor.outside.store.inventory import Inventory
+from nautilus_recovery_actor.outside.store.keys import is_text
 from nautilus_recovery_actor.outside.store.keys import name
 from nautilus_recovery_actor.outside.store.majors import WRITTEN
 from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.majors import majors_of
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
-from nautilus_recovery_actor.outside.store.orders import restored_order
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 from nautilus_recovery_actor.outside.store.positions import Terms
-from nautilus_recovery_actor.outside.store.positions import instrument_terms
-from nautilus_recovery_actor.outside.store.positions import restored_position
+from nautilus_recovery_actor.outside.store.written_by import seen_in
 
 
 # What a node reads, besides what strategies and actors saved
@@ -49,16 +45,6 @@ _KINDS = (b"currencies", b"instruments", b"accounts", b"orders", b"positions")
 _READ = {b"general", *_KINDS}
 _STATES = (b"strategies", b"actors")
 _MAPS = (b"index:order_position", b"index:order_client")
-
-# A currency of NautilusTrader's own has its decimals, one that it does not know has eight
-_PRECISIONS = {
-    value.code: value.precision
-    for value in vars(currencies).values()
-    if isinstance(value, Currency)
-}
-_DEFAULT_PRECISION = 8
-# Since 1.222 or later a commission in what was bought makes a position smaller
-TAKES_COMMISSION = hasattr(Position, "adjustments")
 
 _Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
 
@@ -73,31 +59,45 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 def read(
-    client: redis.Redis, namespace: Namespace, max_value_bytes: int = MAX_VALUE_BYTES
+    client: redis.Redis,
+    namespace: Namespace,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+    major: Major | None = None,
 ) -> Inventory | None:
-    """Return what the next start of a node would restore."""
-    return _read(client, namespace, max_value_bytes)[0]
+    """
+    Return what the next start of a node would restore: of the version that alone wrote the store,
+    of 1.x where that cannot be told, or of one that is given.
+    """
+    return _read(client, namespace, max_value_bytes, major)[0]
 
 
 def survey(
-    client: redis.Redis, namespace: Namespace, max_value_bytes: int = MAX_VALUE_BYTES
+    client: redis.Redis,
+    namespace: Namespace,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+    major: Major | None = None,
 ) -> Survey:
     """Return what of the stored entries a node cannot load: what `read` says, with their keys."""
-    _, reader = _read(client, namespace, max_value_bytes)
+    _, reader = _read(client, namespace, max_value_bytes, major)
     return Survey(reader.broken, reader.position)
 
 
 def _read(
-    client: redis.Redis, namespace: Namespace, max_value_bytes: int
+    client: redis.Redis, namespace: Namespace, max_value_bytes: int, major: Major | None
 ) -> tuple[Inventory | None, "_StoreReader"]:
-    reader = _StoreReader(client, namespace, max_value_bytes)
     try:
-        return reader.inventory(), reader
+        reader = _StoreReader(client, namespace, max_value_bytes, major)
+        found = reader.inventory()
+        if found and major is None and len(found.written_by) > 1 and not reader.reads_as_one:
+            # What was looked at first was of 2.0 alone
+            reader = _StoreReader(client, namespace, max_value_bytes, Major.ONE)
+            found = reader.inventory()
     except NoPermissionError as e:
         raise RedisUnusableError(
             "This Redis user lacks permissions: it needs the commands SCAN, MEMORY USAGE, TYPE, "
             "GET, LLEN, LRANGE, SSCAN and HSCAN on the keys of the trader"
         ) from e
+    return found, reader
 
 
 class _LeftOutError(BrokenEntryError):
@@ -111,12 +111,16 @@ class _OfTwoError(BrokenEntryError):
 
 
 class _StoreReader:
-    def __init__(self, client: redis.Redis, namespace: Namespace, max_bytes: int) -> None:
+    def __init__(
+        self, client: redis.Redis, namespace: Namespace, max_bytes: int, major: Major | None
+    ) -> None:
         self._client = client
         self._trader_id = namespace.trader_id
         self._prefix = os.fsencode(namespace.key(""))  # From the command line: any bytes
         self._pattern = os.fsencode(f"{literal(namespace.key(''))}*")
         self._max_bytes = max_bytes
+        self._major = major
+        self._version = versions.TWO if major is Major.TWO else versions.ONE
         self.broken: dict[bytes, BrokenEntry] = {}
         self._keys: dict[bytes, dict[bytes, None]] = {kind: {} for kind in (*_KINDS, *_STATES)}
         self._instruments: dict[str, Terms] = {}
@@ -128,15 +132,18 @@ class _StoreReader:
         index = StoredIndex(self._client, self._prefix)  # First: a running node adds to both
         if not self._find_keys():
             return None
+        if self._major is None and seen_in(self._client, self._prefix, self._keys) == {Major.TWO}:
+            self._version = versions.TWO
+        version = self._version
         precisions = self._precisions()
-        self._read_instruments(lambda code: precisions.get(code, _DEFAULT_PRECISION))
-        accounts = [self._noted(account) for account in self._folded(b"accounts", restored_account)]
+        self._read_instruments(lambda code: precisions.get(code, version.default_precision))
+        accounts = [self._noted(account) for account in self._folded(b"accounts", version.account)]
         orders: list[RestoredOrder] = []
         closed_orders = 0
         strategies: set[str] = set()
         instruments: set[str] = set(self._instruments)
         position_of: dict[str, str] = {}
-        for order in self._folded(b"orders", restored_order):
+        for order in self._folded(b"orders", version.order):
             self._noted(order)
             strategies.add(order.strategy_id)
             instruments.add(order.instrument_id)
@@ -171,10 +178,15 @@ class _StoreReader:
             broken=tuple(entry for _, entry in sorted(self.broken.items())),
             missing=tuple(index.missing(self._keys)),
             written_by=tuple(sorted(self._majors)),
+            restored_by=version.major,
         )
 
     def _saved(self, kind: bytes) -> set[str]:
         return {name(key).removesuffix(":state") for key in self._keys[kind]}
+
+    @property
+    def reads_as_one(self) -> bool:
+        return self._version is versions.ONE
 
     # -- KEYS --
 
@@ -185,7 +197,7 @@ class _StoreReader:
             if not colon:
                 continue
             is_any = True
-            if kind in _READ and not _is_text(identifier):
+            if kind in _READ and not is_text(identifier):
                 self._break(key, "its name is not UTF-8", stops_start=True)
             elif (keys := self._keys.get(kind)) is not None:
                 keys[identifier] = None  # A scan may return a key twice
@@ -205,15 +217,14 @@ class _StoreReader:
             key=name(key), why=one_line(str(why)), stops_start=stops_start, is_of_two=is_of_two
         )
 
-    def _fail(
-        self, key: bytes, values: object, error: BrokenEntryError, *, stops_start: bool
-    ) -> None:
+    def _fail(self, key: bytes, values: object, error: BrokenEntryError) -> None:
         # Large lists are read in parts, of which nothing is left by now
         kind = key[len(self._prefix) :].partition(b":")[0]
+        stops_start = kind in self._version.stops and not isinstance(error, _LeftOutError)
         majors = majors_of(kind, values) if isinstance(values, list) else set()
         self._majors |= majors
-        is_of_two = Major.TWO in majors or isinstance(error, _OfTwoError)
-        why = WRITTEN.get(frozenset(majors), error)
+        is_of_two = self.reads_as_one and (Major.TWO in majors or isinstance(error, _OfTwoError))
+        why = WRITTEN.get(frozenset(majors), error) if self.reads_as_one else error
         self._break(key, why, stops_start=stops_start, is_of_two=is_of_two)
 
     # -- ENTRIES --
@@ -221,29 +232,30 @@ class _StoreReader:
     def _precisions(self) -> dict[str, int]:
         found = {}
         for key, value in self._values(b"currencies", are_lists=False):
+            code = os.fsdecode(key[len(self._prefix) + len(b"currencies:") :])
             try:
-                currency = decoding.currency(_only(value))
-                found[name(key.rpartition(b":")[2])] = currency.precision
-                self._majors.add(Major.TWO if currency.code else Major.ONE)
+                decimals, major = self._version.precision(code, only(value))
+                self._majors.add(major)
+                if decimals is None:
+                    raise _LeftOutError("a code alone, and it is not one that 2.0 knows")
+                found[code] = decimals
             except BrokenEntryError as e:
-                self._fail(key, value, e, stops_start=False)
-        return found | _PRECISIONS
+                self._fail(key, value, e)
+        return {**found, **self._version.precisions}
 
-    def _read_instruments(self, precision_of: Callable[[str], int]) -> None:
+    def _read_instruments(self, precision_of: Callable[[str], int | None]) -> None:
         for key, value in self._values(b"instruments", are_lists=False):
             try:
-                instrument = decoding.instrument(_only(value))
-                self._instruments[instrument.id] = instrument_terms(
-                    instrument, precision_of, takes_commission=TAKES_COMMISSION
-                )
-                self._majors.add(Major.ONE)
+                instrument_id, terms = self._version.instrument(only(value), precision_of)
+                self._instruments[instrument_id] = terms
+                self._majors.add(self._version.major)
             except BrokenEntryError as e:
-                self._fail(key, value, e, stops_start=False)
+                self._fail(key, value, e)
                 if self.broken[key].is_of_two:
                     self._of_two.add(name(key[len(self._prefix) + len(b"instruments:") :]))
 
     def position(self, values: Iterable[bytes]) -> RestoredPosition:
-        return restored_position(values, self._terms)
+        return self._version.position(values, self._terms)
 
     def _terms(self, instrument_id: str) -> Terms:
         terms = self._instruments.get(instrument_id)
@@ -263,14 +275,14 @@ class _StoreReader:
                 why = "a node cannot find it: its ID contains a colon"
                 self._break(key, why, stops_start=False)
             elif isinstance(value, BrokenEntryError):
-                self._break(key, value, stops_start=True)
+                self._fail(key, value, value)
             else:
                 try:
                     folded = fold(value)
                 except BrokenEntryError as e:
-                    self._fail(key, value, e, stops_start=not isinstance(e, _LeftOutError))
+                    self._fail(key, value, e)
                     continue
-                self._majors.add(Major.ONE)
+                self._majors.add(self._version.major)
                 yield folded
 
     def _noted(self, entry: _Entry) -> _Entry:
@@ -282,17 +294,3 @@ class _StoreReader:
         for key, kind in zip(keys, pipelined(self._client, "TYPE", keys), strict=True):
             if kind not in {b"none", b"hash"}:
                 self._break(key, f"it is a {name(kind)}, not a hash", stops_start=True)
-
-
-def _only(value: Iterable[bytes] | BrokenEntryError) -> bytes:
-    if isinstance(value, BrokenEntryError):
-        raise value
-    return next(iter(value))
-
-
-def _is_text(key: bytes) -> bool:
-    try:
-        key.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

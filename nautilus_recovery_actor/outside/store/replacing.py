@@ -10,6 +10,7 @@ from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.store import decoding
 from nautilus_recovery_actor.outside.store import forgetting
 from nautilus_recovery_actor.outside.store import reader
+from nautilus_recovery_actor.outside.store import versions
 from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.events import OrderFilled
@@ -35,7 +36,7 @@ class Replacement:
         # What the client answers depends on how it was made, which its types do not say
         self._client: Any = client
         self._selection = Selection(client, namespace, max_value_bytes)
-        self._position = reader.survey(client, namespace, max_value_bytes).position
+        self._position = reader.survey(client, namespace, max_value_bytes, Major.ONE).position
         # What cannot be had equal on both versions, and why
         self.refused: dict[bytes, str] = {}
         gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
@@ -94,7 +95,7 @@ class Replacement:
             raise CannotMigrateError(
                 "a fill or its commission turned it around, which 2.0 takes otherwise"
             )
-        if not reader.TAKES_COMMISSION and self._pays_in_base(values):
+        if not versions.TAKES_COMMISSION and self._pays_in_base(values):
             raise CannotMigrateError("2.0 takes its commissions from its quantity, 1.221 did not")
 
     def _pays_in_base(self, values: list[bytes]) -> bool:

@@ -4,6 +4,9 @@ What of a trader's cache one major version of NautilusTrader wrote, and what the
 """
 
 import os
+from collections.abc import Iterable
+from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 import redis
@@ -31,6 +34,10 @@ _OF_ONE = {
 }
 _OF_TWO = dict.fromkeys(_OF_ONE, "1.x cannot load it") | {b"currencies": "1.x does not need it"}
 _STRINGS = (b"currencies", b"instruments", b"strategies", b"actors")
+
+# How many entries of a kind are looked at to see at once who wrote a store, and how large
+_SAMPLE = 50
+_SAMPLE_BYTES = 2**20
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -74,3 +81,17 @@ def written_by(
             if major in majors:
                 found.append(Written(key[len(prefix) :], why[kind], is_mixed=len(majors) > 1))
     return sorted(found, key=lambda entry: entry.key)
+
+
+def seen_in(
+    client: redis.Redis, prefix: bytes, identifiers: Mapping[bytes, Iterable[bytes]]
+) -> set[Major]:
+    """Return who wrote some entries of each kind."""
+    found: set[Major] = set()
+    for kind, some in identifiers.items():
+        keys = [prefix + kind + b":" + one for one in islice(some, _SAMPLE)]
+        are_lists = kind not in _STRINGS
+        for _, values in read_values(client, keys, are_lists=are_lists, max_bytes=_SAMPLE_BYTES):
+            if not isinstance(values, BrokenEntryError):
+                found |= majors_of(kind, values)
+    return found

@@ -1,0 +1,230 @@
+"""
+The events that 2.0 stores: each of an order under the name of its kind, those of a position bare.
+What it requires of an event is required here, too: without it, 2.0 leaves out the whole entry.
+"""
+
+from typing import Annotated
+from typing import TypeAlias
+
+import msgspec
+
+from nautilus_recovery_actor.outside.store import decoding
+from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
+from nautilus_recovery_actor.outside.store.events import LAST_NS
+
+
+_Ns = Annotated[int, msgspec.Meta(ge=0, le=LAST_NS)]
+_When: TypeAlias = _Ns | str
+
+
+class _Event(msgspec.Struct, tag_field="type", tag=True, kw_only=True, gc=False):
+    trader_id: str
+    strategy_id: str
+    instrument_id: str
+    client_order_id: str
+    event_id: str
+    ts_event: _When
+    ts_init: _When
+
+
+class _Answer(_Event, kw_only=True, gc=False):
+    reconciliation: bool
+    venue_order_id: str | None = None
+    account_id: str | None = None
+
+
+class OrderInitialized(_Event, kw_only=True, gc=False):
+    """The first event of an order."""
+
+    order_side: str
+    order_type: str
+    quantity: str
+    time_in_force: str
+    post_only: bool
+    reduce_only: bool
+    quote_quantity: bool
+    reconciliation: bool
+    price: str | None = None
+    trigger_price: str | None = None
+    trigger_type: str | None = None
+    limit_offset: str | int | float | None = None
+    trailing_offset: str | int | float | None = None
+    trailing_offset_type: str | None = None
+    expire_time: _When | None = None
+    display_qty: str | None = None
+    emulation_trigger: str | None = None
+    contingency_type: str | None = None
+    linked_order_ids: list[str] | None = None
+
+
+class OrderDenied(_Event, kw_only=True, gc=False):
+    """The node did not send the order."""
+
+    reason: str
+
+
+class OrderEmulated(_Event, kw_only=True, gc=False):
+    """The node holds the order until it is triggered."""
+
+
+class OrderReleased(_Event, kw_only=True, gc=False):
+    """The node is about to send an order that it held."""
+
+    released_price: str
+
+
+class OrderSubmitted(_Event, kw_only=True, gc=False):
+    """The node sent the order."""
+
+    account_id: str
+
+
+class OrderAccepted(_Answer, kw_only=True, gc=False):
+    """The order rests at the venue."""
+
+    venue_order_id: str
+    account_id: str
+
+
+class OrderRejected(_Answer, kw_only=True, gc=False):
+    """The venue refused the order."""
+
+    account_id: str
+    reason: str
+
+
+class OrderCanceled(_Answer, kw_only=True, gc=False):
+    """The order is over."""
+
+
+class OrderExpired(_Answer, kw_only=True, gc=False):
+    """The order is over."""
+
+
+class OrderTriggered(_Answer, kw_only=True, gc=False):
+    """The price that the order waited for was reached."""
+
+
+class OrderPendingUpdate(_Answer, kw_only=True, gc=False):
+    """The node asked for another price or quantity."""
+
+
+class OrderPendingCancel(_Answer, kw_only=True, gc=False):
+    """The node asked for the end of the order."""
+
+
+class OrderModifyRejected(_Answer, kw_only=True, gc=False):
+    """The venue refused another price or quantity."""
+
+    reason: str
+
+
+class OrderCancelRejected(_Answer, kw_only=True, gc=False):
+    """The venue refused to end the order."""
+
+    reason: str
+
+
+class OrderUpdated(_Answer, kw_only=True, gc=False):
+    """The order has another price or quantity."""
+
+    quantity: str
+    price: str | None = None
+    trigger_price: str | None = None
+
+
+class OrderFilled(_Answer, kw_only=True, gc=False):
+    """A trade of the order, and a change of a position."""
+
+    venue_order_id: str
+    account_id: str
+    trade_id: str
+    order_side: str
+    order_type: str
+    last_qty: str
+    last_px: str
+    currency: str
+    liquidity_side: str
+    position_id: str | None = None
+    commission: str | None = None
+
+
+class OrderFillVoided(_Answer, kw_only=True, gc=False):
+    """A trade was taken back, in part or in full."""
+
+    venue_order_id: str
+    account_id: str
+    trade_id: str
+    voided_qty: str
+    is_reopened: bool = False
+
+
+OrderEvent: TypeAlias = (
+    OrderInitialized
+    | OrderDenied
+    | OrderEmulated
+    | OrderReleased
+    | OrderSubmitted
+    | OrderAccepted
+    | OrderRejected
+    | OrderCanceled
+    | OrderExpired
+    | OrderTriggered
+    | OrderPendingUpdate
+    | OrderPendingCancel
+    | OrderModifyRejected
+    | OrderCancelRejected
+    | OrderUpdated
+    | OrderFilled
+    | OrderFillVoided
+)
+
+
+class StoredBalance(msgspec.Struct, gc=False):
+    """What an account has of a currency: amounts with their currency, in a wallet in its parts."""
+
+    currency: str | None = None
+    total: str | None = None
+    locked: str | None = None
+    free: str | None = None
+    currency_identity: "CurrencyIdentity | None" = None
+    total_minor: str | None = None
+    locked_minor: str | None = None
+    free_minor: str | None = None
+
+
+class CurrencyIdentity(msgspec.Struct, gc=False):
+    """A currency of a wallet, which names its decimals itself."""
+
+    code: str
+    precision: Annotated[int, msgspec.Meta(ge=0, le=18)]
+
+
+class AccountState(msgspec.Struct, kw_only=True, gc=False):
+    """The balances of an account that changed."""
+
+    account_id: str
+    account_type: str
+    base_currency: str | None
+    balances: list[StoredBalance]
+    margins: list[object]
+    is_reported: bool
+    event_id: str
+    ts_event: _When
+    ts_init: _When
+
+
+_tagged = decoding.decoder(dict[str, OrderEvent])
+fill = decoding.decoder(OrderFilled)
+account_state = decoding.decoder(AccountState)
+
+
+def order_event(value: bytes) -> tuple[str, OrderEvent]:
+    """Return an event of an order, and its kind, such as ``Filled``."""
+    found: dict[str, OrderEvent] = _tagged(value)
+    if len(found) != 1:
+        raise BrokenEntryError(f"an event of {len(found)} kinds")
+    [(kind, event)] = found.items()
+    if f"Order{kind}" != type(event).__name__:
+        raise BrokenEntryError(f"{type(event).__name__} under the name {kind[:30]!r}")
+    return kind, event
