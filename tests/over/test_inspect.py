@@ -60,9 +60,9 @@ def convert_all(client: redis.Redis, encoding: str) -> None:
     encode = msgspec.msgpack.encode if encoding == "msgpack" else msgspec.json.encode
     for kind, convert in _CONVERTED.items():
         for key, _ in keys(client, kind):
-            rewrite(client, key, lambda value, convert=convert: encode(convert(_fields(value))))
+            rewrite(client, key, lambda value: encode(convert(_fields(value))))  # noqa: B023
     for key, code in keys(client, "currencies"):
-        rewrite(client, key, lambda v, code=code: encode(migration.currency(code, _fields(v))))
+        rewrite(client, key, lambda v: encode(migration.currency(code, _fields(v))))  # noqa: B023
 
 
 def inspected(run: Run, *arguments: str) -> dict[str, Any]:

@@ -256,7 +256,7 @@ def test_what_cannot_be_equal_is_refused(valkey: EmbeddedValkey, run: Run) -> No
         assert not told["is_applied"]
         assert dump(client) == before
     _, _, err = run("migrate", "--trader", TRADER)
-    assert "cannot be migrated: it was released as an order of another type" in err
+    assert "cannot be migrated: 2.0 does not load it: it was released as an order of" in err
     assert "close and cancel with 1.x what cannot be migrated" in err
 
 

@@ -37,25 +37,47 @@ def inspected(run: Run) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
-def test_what_2_0_wrote_is_said_to_be_of_2_0(
+def test_what_2_0_wrote_is_shown_as_2_0_restores_it(
     valkey: EmbeddedValkey, run: Run, encoding: str
 ) -> None:
-    """One line names the version, and what to do; each entry says the same, not what it lacks."""
+    """The same tables, and the same fields, as of a store of 1.x; and whose it is."""
     with valkey.client() as client:
         store_of_two(client, TRADER, encoding)
 
     code, out, _ = run("inspect", "--trader", TRADER, columns=200)
     found = inspected(run)
 
-    assert code == 1
+    assert code == 0
     assert out.startswith(
-        "The cache of CHECKED-001 was written by NautilusTrader 2.0: 1.x cannot load 6 entries of "
-        "it, and does not start\n"
+        "CHECKED-001 would restore 1 open position, 0 open orders, 1 order held by the node, "
+        "1 account; last written "
     )
-    assert "Start it with NautilusTrader 2.0, as it was last." in out
-    assert found["written_by"] == ["2.0"]
-    assert all(entry["is_of_two"] for entry in found["broken"])
-    assert "msgpack as" not in out
+    table = " ".join(out.split())
+    assert "ETHUSDT-PERP.BINANCE-Leaver-001 LONG 1.000 1900 -0.95 USDT" in table
+    assert (
+        "O-20261129-234837-001-001-3 SELL 2.000 ETHUSDT-PERP.BINANCE STOP_MARKET trigger 1,700.00 "
+        "EMULATED held by the node"
+    ) in table
+    assert "Also stored: 2 closed orders, 0 closed positions, 1 instrument." in table
+    assert "NautilusTrader 2.0 wrote this, and restores it as shown; 1.x cannot load it." in table
+    assert (found["written_by"], found["restored_by"]) == (["2.0"], "2.0")
+    assert (found["broken"], found["missing"]) == ([], [])
+    assert [one["strategy_id"] for one in found["positions"]] == ["Leaver-001"]
+
+
+def test_what_is_shown_of_2_0_can_be_narrowed(valkey: EmbeddedValkey, run: Run) -> None:
+    """By strategy and by instrument, also where nothing of it is left open."""
+    with valkey.client() as client:
+        store_of_two(client, TRADER)
+
+    def narrowed(*arguments: str) -> tuple[int, str, str]:
+        return run("inspect", "--trader", TRADER, *arguments, columns=200)
+
+    assert "1 open position" in narrowed("--strategy", "Leaver-001")[1]
+    assert "1 open position" in narrowed("--instrument", "ETHUSDT-PERP.BINANCE")[1]
+    code, _, err = narrowed("--instrument", "ETHUSD-PERP.BINANCE")
+    assert code == 2
+    assert "did you mean ETHUSDT-PERP.BINANCE?" in err
 
 
 def test_1_x_cannot_load_what_2_0_wrote(valkey: EmbeddedValkey) -> None:

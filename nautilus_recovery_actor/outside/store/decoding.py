@@ -30,6 +30,10 @@ class BrokenEntryError(Exception):
     """
 
 
+class StopsStartError(BrokenEntryError):
+    """Raised when NautilusTrader ends with an error on a value that it else passes over."""
+
+
 _FRACTION = re.compile(r"(\.\d{1,9})?Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)

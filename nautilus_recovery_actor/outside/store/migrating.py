@@ -15,18 +15,26 @@ from nautilus_recovery_actor.outside.store.accounts import restored_account
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.migration import CannotMigrateError
 from nautilus_recovery_actor.outside.store.orders import restored_order
-from nautilus_recovery_actor.outside.store.two import orders as orders_of_two
+from nautilus_recovery_actor.outside.store.two import accounts
+from nautilus_recovery_actor.outside.store.two import events
+from nautilus_recovery_actor.outside.store.two import instruments
+from nautilus_recovery_actor.outside.store.two import orders
 
 
 _MSGPACK = 0x80
 _fields = decoding.decoder(dict[str, Any])
 
 
-def migrated(kind: bytes, identifier: bytes, values: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return the values of an entry as 2.0 stores them, each in the encoding that it has."""
+def migrated(
+    kind: bytes, identifier: bytes, values: Sequence[bytes], knows: events.Knows
+) -> tuple[bytes, ...]:
+    """
+    Return the values of an entry as 2.0 stores them, each in the encoding that it has. What names a
+    currency that 2.0 will not know is refused.
+    """
     try:
         decoded = [_fields(value) for value in values]
-        found = _converted(kind, identifier, values, decoded)
+        found = _converted(kind, identifier, decoded)
     except BrokenEntryError as e:
         raise CannotMigrateError(str(e)) from e
     except (KeyError, TypeError, AttributeError, ValueError) as e:
@@ -35,8 +43,10 @@ def migrated(kind: bytes, identifier: bytes, values: Sequence[bytes]) -> tuple[b
         _encoded(one, is_msgpack=value[0] >= _MSGPACK)
         for one, value in zip(found, values, strict=True)
     )
-    if kind == b"orders":
-        _check_equal(values, encoded)
+    try:
+        _check_loaded(kind, values, encoded, knows)
+    except BrokenEntryError as e:
+        raise CannotMigrateError(f"2.0 does not load it: {e}") from e
     return encoded
 
 
@@ -49,7 +59,7 @@ def is_over(kind: bytes, values: Sequence[bytes]) -> bool:
 
 
 def _converted(
-    kind: bytes, identifier: bytes, values: Sequence[bytes], decoded: list[dict[str, Any]]
+    kind: bytes, identifier: bytes, decoded: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     match kind:
         case b"currencies":
@@ -57,7 +67,6 @@ def _converted(
         case b"instruments":
             return [migration.instrument(one) for one in decoded]
         case b"accounts":
-            restored_account(values)
             return [migration.account_state(one) for one in decoded]
         case b"positions":
             return [migration.fill(one) for one in decoded]
@@ -66,17 +75,28 @@ def _converted(
     return [migration.order_event(event) for event in decoded]
 
 
-def _check_equal(values: Sequence[bytes], encoded: Sequence[bytes]) -> None:
-    one = msgspec.structs.asdict(restored_order(values))
-    try:
-        two = msgspec.structs.asdict(orders_of_two.restored_order(encoded))
-    except BrokenEntryError as e:
-        raise CannotMigrateError(f"2.0 does not load it: {e}") from e
-    if one["account_id"] is None:  # Of an acceptance, which 1.x does not take it from
-        del one["account_id"]
-    for name, value in one.items():
-        if value != two[name]:
-            raise CannotMigrateError(f"1.x restores its {name} as {value}, 2.0 as {two[name]}")
+def _check_loaded(
+    kind: bytes, values: Sequence[bytes], encoded: Sequence[bytes], knows: events.Knows
+) -> None:
+    match kind:
+        case b"instruments":
+            instruments.instrument_terms(encoded[0], lambda code: 0 if knows(code) else None)
+        case b"accounts":
+            _check_equal(restored_account(values), accounts.restored_account(encoded, knows))
+        case b"orders":
+            _check_equal(restored_order(values), orders.restored_order(encoded, knows))
+        case b"positions":
+            for fill in map(events.fill, encoded):
+                events.check_money(knows, fill.currency, fill.commission)
+
+
+def _check_equal(one: msgspec.Struct, two: msgspec.Struct) -> None:
+    restored = msgspec.structs.asdict(two)
+    for name, value in msgspec.structs.asdict(one).items():
+        if name == "account_id" and value is None:
+            continue  # Of an acceptance, which 1.x does not take it from
+        if value != restored[name]:
+            raise CannotMigrateError(f"1.x restores its {name} as {value}, 2.0 as {restored[name]}")
 
 
 def _state(fields: dict[str, Any]) -> dict[str, list[int]]:

@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.outside.patterns import literal
 from nautilus_recovery_actor.outside.store import decoding
 from nautilus_recovery_actor.outside.store import forgetting
 from nautilus_recovery_actor.outside.store import reader
@@ -23,6 +24,7 @@ from nautilus_recovery_actor.outside.store.migrating import is_over
 from nautilus_recovery_actor.outside.store.migrating import migrated
 from nautilus_recovery_actor.outside.store.migration import CannotMigrateError
 from nautilus_recovery_actor.outside.store.selection import Selection
+from nautilus_recovery_actor.outside.store.two.instruments import PRECISIONS
 from nautilus_recovery_actor.outside.store.written_by import Written
 from nautilus_recovery_actor.outside.store.written_by import written_by
 
@@ -37,6 +39,10 @@ class Replacement:
         self._client: Any = client
         self._selection = Selection(client, namespace, max_value_bytes)
         self._position = reader.survey(client, namespace, max_value_bytes, Major.ONE).position
+        pattern = literal(namespace.key("currencies:")) + "*"
+        prefix = len(namespace.key("currencies:").encode())
+        stored = {key[prefix:].decode(errors="replace") for key in client.scan_iter(match=pattern)}
+        self._knows = (stored | PRECISIONS.keys()).__contains__
         # What cannot be had equal on both versions, and why
         self.refused: dict[bytes, str] = {}
         gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
@@ -84,7 +90,7 @@ class Replacement:
         kind, identifier = forgetting.split(written.key)
         if kind == POSITIONS:
             self._check_position(values)
-        return migrated(kind, identifier, values)
+        return migrated(kind, identifier, values, self._knows)
 
     def _check_position(self, values: list[bytes]) -> None:
         try:

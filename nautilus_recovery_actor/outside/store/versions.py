@@ -23,6 +23,7 @@ from nautilus_recovery_actor.outside.store.two import accounts as accounts_of_tw
 from nautilus_recovery_actor.outside.store.two import instruments as instruments_of_two
 from nautilus_recovery_actor.outside.store.two import orders as orders_of_two
 from nautilus_recovery_actor.outside.store.two import positions as positions_of_two
+from nautilus_recovery_actor.outside.store.two.events import Knows
 
 
 _TermsOf = Callable[[str], Terms]
@@ -40,9 +41,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     precision: Callable[[str, bytes], tuple[int | None, Major]]
     # From a value and the decimals of currencies to an instrument's ID, and its terms
     instrument: Callable[[bytes, Callable[[str], int | None]], tuple[str, Terms]]
-    account: Callable[[Iterable[bytes]], RestoredAccount]
-    order: Callable[[Iterable[bytes]], RestoredOrder]
-    position: Callable[[Iterable[bytes], _TermsOf], RestoredPosition]
+    # From values, and whether a currency is known, to what is restored
+    account: Callable[[Iterable[bytes], Knows], RestoredAccount]
+    order: Callable[[Iterable[bytes], Knows], RestoredOrder]
+    position: Callable[[Iterable[bytes], _TermsOf, Knows], RestoredPosition]
     # What keeps it from starting where it cannot be loaded; it starts without anything else
     stops: frozenset[bytes]
 
@@ -89,9 +91,9 @@ ONE = Version(
     default_precision=8,
     precision=_precision_of_one,
     instrument=_instrument_of_one,
-    account=restored_account,
-    order=restored_order,
-    position=restored_position,
+    account=lambda values, _: restored_account(values),
+    order=lambda values, _: restored_order(values),
+    position=lambda values, terms_of, _: restored_position(values, terms_of),
     stops=frozenset({b"accounts", b"orders", b"positions"}),
 )
 TWO = Version(
@@ -103,5 +105,5 @@ TWO = Version(
     account=accounts_of_two.restored_account,
     order=orders_of_two.restored_order,
     position=positions_of_two.restored_position,
-    stops=frozenset({b"currencies"}),
+    stops=frozenset({b"currencies", b"instrument_closes"}),
 )

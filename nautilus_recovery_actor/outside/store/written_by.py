@@ -88,7 +88,8 @@ def seen_in(
 ) -> set[Major]:
     """Return who wrote some entries of each kind."""
     found: set[Major] = set()
-    for kind, some in identifiers.items():
+    for kind in _OF_ONE:
+        some = identifiers.get(kind, ())
         keys = [prefix + kind + b":" + one for one in islice(some, _SAMPLE)]
         are_lists = kind not in _STRINGS
         for _, values in read_values(client, keys, are_lists=are_lists, max_bytes=_SAMPLE_BYTES):

@@ -15,11 +15,14 @@ from nautilus_recovery_actor.outside.store.two import events
 _ACCOUNT_TYPES = {"CASH", "MARGIN", "BETTING", "WALLET"}
 
 
-def restored_account(values: Iterable[bytes]) -> RestoredAccount:
+def restored_account(values: Iterable[bytes], knows: events.Knows) -> RestoredAccount:
     """Return the account that 2.0 makes of a stored list of its states."""
     restored: RestoredAccount | None = None
     for state in map(events.account_state, values):
-        balances = [_balance(balance) for balance in state.balances]
+        balances = [_balance(balance, knows) for balance in state.balances]
+        events.check_money(knows, state.base_currency or "USD", None)
+        for margin in state.margins:
+            events.check_money(knows, margin.currency, margin.initial)
         if restored is None:
             if state.account_type not in _ACCOUNT_TYPES:
                 raise BrokenEntryError(f"unknown account type: {state.account_type[:30]!r}")
@@ -42,7 +45,7 @@ def _check(account: RestoredAccount, account_id: str, balances: list[Balance]) -
         raise BrokenEntryError(f"a negative cash balance: {below.total} {below.currency[:20]}")
 
 
-def _balance(balance: events.StoredBalance) -> Balance:
+def _balance(balance: events.StoredBalance, knows: events.Knows) -> Balance:
     identity = balance.currency_identity
     if identity is not None:
         total, locked, free = (
@@ -50,6 +53,7 @@ def _balance(balance: events.StoredBalance) -> Balance:
             for amount in (balance.total_minor, balance.locked_minor, balance.free_minor)
         )
         return Balance(identity.code, total, locked, free)
+    events.check_money(knows, balance.currency or "", balance.total)
     found: list[Decimal] = []
     for amount in (balance.total, balance.locked, balance.free):
         value, currency = decoding.money(amount or "")

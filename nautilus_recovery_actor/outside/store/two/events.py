@@ -3,7 +3,9 @@ The events that 2.0 stores: each of an order under the name of its kind, those o
 What it requires of an event is required here, too: without it, 2.0 leaves out the whole entry.
 """
 
+from collections.abc import Callable
 from typing import Annotated
+from typing import Literal
 from typing import TypeAlias
 
 import msgspec
@@ -15,14 +17,22 @@ from nautilus_recovery_actor.outside.store.events import LAST_NS
 
 _Ns = Annotated[int, msgspec.Meta(ge=0, le=LAST_NS)]
 _When: TypeAlias = _Ns | str
+# Whether a currency is known by its code: 2.0 leaves out whatever names another
+Knows: TypeAlias = Callable[[str], bool]
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+_Owner = Annotated[str, msgspec.Meta(pattern="^.+-.+$|^EXTERNAL$")]
+_Instrument = Annotated[str, msgspec.Meta(pattern=r"^.+\..+$")]
+_Uuid = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
+_TimeInForce = Literal["GTC", "IOC", "FOK", "GTD", "DAY", "AT_THE_OPEN", "AT_THE_CLOSE"]
+_Offset: TypeAlias = str | int | float | None
 
 
 class _Event(msgspec.Struct, tag_field="type", tag=True, kw_only=True, gc=False):
-    trader_id: str
-    strategy_id: str
-    instrument_id: str
-    client_order_id: str
-    event_id: str
+    trader_id: _Name
+    strategy_id: _Owner
+    instrument_id: _Instrument
+    client_order_id: _Name
+    event_id: _Uuid
     ts_event: _When
     ts_init: _When
 
@@ -39,7 +49,7 @@ class OrderInitialized(_Event, kw_only=True, gc=False):
     order_side: str
     order_type: str
     quantity: str
-    time_in_force: str
+    time_in_force: _TimeInForce
     post_only: bool
     reduce_only: bool
     quote_quantity: bool
@@ -47,8 +57,8 @@ class OrderInitialized(_Event, kw_only=True, gc=False):
     price: str | None = None
     trigger_price: str | None = None
     trigger_type: str | None = None
-    limit_offset: str | int | float | None = None
-    trailing_offset: str | int | float | None = None
+    limit_offset: _Offset = None
+    trailing_offset: _Offset = None
     trailing_offset_type: str | None = None
     expire_time: _When | None = None
     display_qty: str | None = None
@@ -156,6 +166,8 @@ class OrderFillVoided(_Answer, kw_only=True, gc=False):
     account_id: str
     trade_id: str
     voided_qty: str
+    currency: str
+    commission_voided: str | None = None
     is_reopened: bool = False
 
 
@@ -200,6 +212,14 @@ class CurrencyIdentity(msgspec.Struct, gc=False):
     precision: Annotated[int, msgspec.Meta(ge=0, le=18)]
 
 
+class StoredMargin(msgspec.Struct, gc=False):
+    """What an account holds back for a position or an order."""
+
+    initial: str
+    maintenance: str
+    currency: str
+
+
 class AccountState(msgspec.Struct, kw_only=True, gc=False):
     """The balances of an account that changed."""
 
@@ -207,9 +227,9 @@ class AccountState(msgspec.Struct, kw_only=True, gc=False):
     account_type: str
     base_currency: str | None
     balances: list[StoredBalance]
-    margins: list[object]
+    margins: list[StoredMargin]
     is_reported: bool
-    event_id: str
+    event_id: _Uuid
     ts_event: _When
     ts_init: _When
 
@@ -217,6 +237,14 @@ class AccountState(msgspec.Struct, kw_only=True, gc=False):
 _tagged = decoding.decoder(dict[str, OrderEvent])
 fill = decoding.decoder(OrderFilled)
 account_state = decoding.decoder(AccountState)
+
+
+def check_money(knows: Knows, currency: str, amount: str | None) -> None:
+    """Raise unless a currency and that of an amount are known."""
+    named = decoding.money(amount)[1] if amount is not None else currency
+    for code in (currency, named):
+        if not knows(code):
+            raise BrokenEntryError(f"its currency {code[:20]!r} is not known")
 
 
 def order_event(value: bytes) -> tuple[str, OrderEvent]:

@@ -35,8 +35,8 @@ _NEVER_HELD = {"MARKET", "MARKET_TO_LIMIT"}
 _WITHOUT_CHECK_OF_DISPLAY = {"MARKET", "MARKET_IF_TOUCHED"}
 
 
-def restored_order(values: Iterable[bytes]) -> RestoredOrder:
-    """Return the order that 2.0 makes of a stored list of events."""
+def restored_order(values: Iterable[bytes], knows: events.Knows) -> RestoredOrder:
+    """Return the order that 2.0 makes of a stored list of events, with the currencies it knows."""
     history = map(events.order_event, values)
     first = next(history, None)
     if first is None:
@@ -46,6 +46,11 @@ def restored_order(values: Iterable[bytes]) -> RestoredOrder:
         raise BrokenEntryError(f"it starts with {kind}, not Initialized")
     fold = _OrderFold(init)
     for kind, event in history:
+        match event:
+            case events.OrderFilled():
+                events.check_money(knows, event.currency, event.commission)
+            case events.OrderFillVoided():
+                events.check_money(knows, event.currency, event.commission_voided)
         fold.apply(kind, event)
     return fold.order
 

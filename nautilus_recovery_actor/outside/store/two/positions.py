@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from nautilus_recovery_actor.outside.store import decoding
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
+from nautilus_recovery_actor.outside.store.decoding import StopsStartError
 from nautilus_recovery_actor.outside.store.orders import SIDES
 from nautilus_recovery_actor.outside.store.positions import NEAR_ZERO
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
@@ -18,11 +19,15 @@ from nautilus_recovery_actor.outside.store.two import events
 
 
 def restored_position(
-    values: Iterable[bytes], terms_of: Callable[[str], Terms]
+    values: Iterable[bytes], terms_of: Callable[[str], Terms], knows: events.Knows
 ) -> RestoredPosition:
     """Return the position that 2.0 makes of a stored list of fills."""
+    # It decodes all of them first: one that it cannot decode is passed over, whatever else is wrong
+    fills = [events.fill(value) for value in values]
+    for fill in fills:
+        events.check_money(knows, fill.currency, fill.commission)
     fold: _PositionFold | None = None
-    for fill in map(events.fill, values):
+    for fill in fills:
         if fold is None:
             fold = _PositionFold(fill, terms_of(fill.instrument_id))
         fold.apply(fill)
@@ -35,7 +40,7 @@ class _PositionFold:
     # In floats, and in the order of 2.0: what it holds is not rounded, what it shows of that is
     def __init__(self, fill: events.OrderFilled, terms: Terms) -> None:
         if fill.position_id is None:
-            raise BrokenEntryError("a fill without a position ID")
+            raise StopsStartError("its first fill has no position ID")
         self._first = fill
         self._terms = terms
         self._signed = 0.0
@@ -46,9 +51,6 @@ class _PositionFold:
         self._trades: set[str] = set()
 
     def apply(self, fill: events.OrderFilled) -> None:
-        first = self._first
-        if (fill.position_id, fill.instrument_id) != (first.position_id, first.instrument_id):
-            raise BrokenEntryError(f"a fill of another position: {fill.position_id!r}")
         if fill.order_side not in SIDES:
             raise BrokenEntryError(f"unknown fill side: {fill.order_side[:20]!r}")
         if fill.trade_id in self._trades:
