@@ -75,7 +75,8 @@ else:
             version = " 1.x" if _has("nautilus_trader") else ""
             pin = "'nautilus_trader<2'" if version else "nautilus_trader"
             raise ImportError(
-                f"{__name__}.{name} requires NautilusTrader{version}: pip install {pin}"
+                f"{__name__}.{name} requires NautilusTrader{version}: pip install {pin}",
+                name="nautilus_trader",
             )
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 

@@ -71,15 +71,17 @@ def _check(arguments: argparse.Namespace) -> int:
     check_usage(arguments.parser, arguments)
     if arguments.format == "table":
         require("cli", "rich")
+    if arguments.target is None:  # A cache alone is looked at without NautilusTrader
+        return _ended(arguments, upgrade_report(arguments, None))
     with loading():  # The package first: the target may be a node, whose bus has to know messages
         from nautilus_recovery_actor import preflight  # noqa: PLC0415
         from nautilus_recovery_actor.console.target import load_target  # noqa: PLC0415
         from nautilus_recovery_actor.console.target import stdout_to_stderr  # noqa: PLC0415
 
     with stdout_to_stderr():
-        target = None if arguments.target is None else load_target(arguments.target)
-        if arguments.upgrade or target is None:
-            report = upgrade_report(arguments, None if target is None else target.config)
+        target = load_target(arguments.target)
+        if arguments.upgrade:
+            report = upgrade_report(arguments, target.config)
         else:
             report = preflight(
                 target.config,
@@ -89,6 +91,10 @@ def _check(arguments: argparse.Namespace) -> int:
                 is_partial=target.is_partial,
                 timeout_secs=arguments.timeout,
             )
+    return _ended(arguments, report)
+
+
+def _ended(arguments: argparse.Namespace, report: "PreflightReport") -> int:
     _show(report, arguments.format)
     if report.is_blocked:
         return UNUSABLE

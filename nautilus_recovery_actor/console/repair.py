@@ -81,7 +81,8 @@ def _repair(arguments: argparse.Namespace) -> int:
     if not steps:
         if arguments.json:
             _dump(report, arguments.instrument)
-        return REFUSED if refused else DONE
+        is_over = not report.blocked_instruments or _can_repair(arguments)
+        return DONE if is_over and not refused else REFUSED
     if not arguments.json:
         say_in_lines(_when(report, steps, ts_proven, time.time_ns()))
     if not (arguments.apply or arguments.json) and not _is_agreed(len(steps)):
@@ -91,6 +92,21 @@ def _repair(arguments: argparse.Namespace) -> int:
         _dump(report, arguments.instrument)
         return DONE
     return _apply(arguments, report, steps)
+
+
+def _can_repair(arguments: argparse.Namespace) -> bool:
+    from nautilus_recovery_actor.outside.store.majors import Major  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.store.written_by import written_in  # noqa: PLC0415
+
+    with connected(arguments) as client:
+        if written_in(client, namespace(arguments)) != {Major.TWO}:
+            return True
+    complain(
+        f"{one_line(arguments.trader)}: on NautilusTrader 2.0 nothing is repaired. Make the venue "
+        "equal to the cache, or stop the node and take out what is wrong with `nautilus-recovery "
+        "forget`; its next start asks the venue again"
+    )
+    return False
 
 
 def _apply(

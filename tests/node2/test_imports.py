@@ -25,20 +25,6 @@ def run(code: str, *arguments: str, home: Path | None = None) -> subprocess.Comp
     )
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    Where a distribution of this package is found: the command line says its version.
-    """
-    folder = tmp_path_factory.mktemp("installed")
-    place = folder / f"{PACKAGE.name}-0.1.0.dist-info"
-    place.mkdir()
-    (place / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {PACKAGE.name}\nVersion: 0.1.0\n"
-    )
-    return folder
-
-
 def test_what_looks_at_redis_alone_never_imports_nautilus_trader() -> None:
     """
     The core, the link and the record are the same on each host.

@@ -41,7 +41,7 @@ def value_of(client: redis.Redis, key: str, index: int) -> Any:
     return client.lindex(full(key), index)
 
 
-def store(client: redis.Redis, key: str, index: int, value: bytes) -> None:
+def store(client: Any, key: str, index: int, value: bytes) -> None:
     if client.type(full(key)) == b"string":
         client.set(full(key), value)
     else:
@@ -289,7 +289,7 @@ def position_state(**fields: Any) -> dict[str, Any]:
 
 
 def snapshot_of(replay_state: dict[str, Any] | None) -> bytes:
-    fields = {"position_id": POSITION_ID, "unrealized_pnl": None, "commissions": []}
+    fields: dict[str, Any] = {"position_id": POSITION_ID, "unrealized_pnl": None, "commissions": []}
     return _encode(position_state(**fields, replay_state=replay_state))
 
 

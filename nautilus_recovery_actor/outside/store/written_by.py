@@ -83,6 +83,17 @@ def written_by(
     return sorted(found, key=lambda entry: entry.key)
 
 
+def written_in(client: redis.Redis, namespace: Namespace) -> set[Major]:
+    """Return who wrote the first entries that are found of a trader's cache."""
+    prefix = os.fsencode(namespace.key(""))
+    pattern = os.fsencode(f"{literal(namespace.key(''))}*")
+    found: dict[bytes, list[bytes]] = {}
+    for key in client.scan_iter(match=pattern, count=1_000):
+        kind, _, identifier = key[len(prefix) :].partition(b":")
+        found.setdefault(kind, []).append(identifier)
+    return seen_in(client, prefix, found)
+
+
 def seen_in(
     client: redis.Redis, prefix: bytes, identifiers: Mapping[bytes, Iterable[bytes]]
 ) -> set[Major]:
