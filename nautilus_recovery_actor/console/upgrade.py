@@ -79,5 +79,11 @@ def _point_to(arguments: argparse.Namespace, config: Any) -> None:
     arguments.redis = database_url(database)
     arguments.trader = str(found.trader_id)
     arguments.no_prefix = not found.cache.use_trader_prefix
-    if found.cache.use_instance_id and found.instance_id is not None:
-        arguments.instance_id = str(found.instance_id)
+    if found.cache.use_instance_id:
+        if found.instance_id is not None:
+            arguments.instance_id = str(found.instance_id)
+        elif not arguments.instance_id:
+            raise CommandError(
+                "The configuration has use_instance_id=True and no instance_id: give the "
+                "--instance-id whose cache is to be upgraded"
+            )

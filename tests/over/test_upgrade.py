@@ -4,6 +4,7 @@
 
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -251,3 +252,108 @@ def test_only_one_way_at_a_time(run: Run, valkey: EmbeddedValkey) -> None:
 
     assert code == MISUSED
     assert "give one of" in err
+
+
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> str:
+    """Write a module of a node, and return how its configuration is named."""
+    name = f"upgraded_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(
+        "from nautilus_trader.config import CacheConfig\n"
+        "from nautilus_trader.config import DatabaseConfig\n"
+        "from nautilus_trader.config import TradingNodeConfig\n"
+        "from nautilus_trader.live.node import TradingNode\n\n"
+        f"{text}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+def config_at(valkey: EmbeddedValkey, trader: str = TRADER, more: str = "", cache: str = "") -> str:
+    database = f"DatabaseConfig(host='127.0.0.1', port={valkey.port})"
+    return (
+        f"TradingNodeConfig(trader_id={trader!r}, {more}"
+        f"cache=CacheConfig(database={database}, {cache}))"
+    )
+
+
+TARGETS = {
+    "a configuration": ("config = {}", "config"),
+    "with strategies": ("def node():\n    return {}, []", "node"),
+    "a node that is made": ("def node():\n    return TradingNode({})", "node"),
+    "a node that is run": ("def main():\n    TradingNode({}).run()", "main"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:There is no current event loop")  # As in a fresh process
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_target_is_checked_as_its_trader_is(
+    valkey: EmbeddedValkey, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The configuration says where the cache is, and whose: nothing else has to be given."""
+    left(valkey)
+    code, found = check(run)
+    text, name = TARGETS[kind]
+    module = target(tmp_path, monkeypatch, text.format(config_at(valkey)))
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("RECOVERY_TRADER", "ANOTHER-001")
+
+    told, out, err = run("check", "--upgrade", f"{module}:{name}", "--json")
+
+    assert out, err
+    report = msgspec.json.decode(out)
+    assert (told, code) == (2, 2)
+    assert report["trader_id"] == TRADER
+    assert found
+    assert sorted(one["code"] for one in report["findings"]) == sorted(
+        one["code"] for some in found.values() for one in some
+    )
+
+
+def test_a_target_says_how_its_keys_are_named(
+    valkey: EmbeddedValkey, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the prefix of traders, and under an instance of its own."""
+    instance = "3f1d5a0c-9d3c-4b7e-8a0b-2f6d0c1e4a5b"
+    value = msgspec.msgpack.encode({"precision": 8, "name": "Tether"})
+    with valkey.client() as client:
+        client.set(f"{TRADER}:{instance}:currencies:USDT", value)
+    config = config_at(
+        valkey,
+        more=f"instance_id=UUID4.from_str({instance!r}), ",
+        cache="use_trader_prefix=False, use_instance_id=True",
+    )
+    text = f"from nautilus_trader.core.uuid import UUID4\nconfig = {config}"
+    module = target(tmp_path, monkeypatch, text)
+
+    code, out, err = run("check", "--upgrade", f"{module}:config", columns=200)
+
+    assert code == 2, err
+    assert "NautilusTrader 1.x wrote currencies:USDT without `code`" in out
+
+
+def test_a_target_whose_cache_nobody_can_find_is_refused(
+    valkey: EmbeddedValkey, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence would read as ready."""
+    config = config_at(valkey, cache="use_instance_id=True")
+    text = f"alone = TradingNodeConfig(trader_id={TRADER!r})\neach = {config}\n"
+    text += f"empty = {config_at(valkey, 'NOBODY-001')}"
+    module = target(tmp_path, monkeypatch, text)
+
+    def refused(name: str) -> str:
+        code, out, err = run("check", "--upgrade", f"{module}:{name}")
+        assert (code, out) == (2, "")
+        return err
+
+    assert refused("alone") == (
+        "The configuration has no cache in Redis: nothing is to be upgraded\n"
+    )
+    assert "has no entries for NOBODY-001: nothing is to be upgraded" in refused("empty")
+    assert refused("each") == (
+        "The configuration has use_instance_id=True and no instance_id: give the --instance-id "
+        "whose cache is to be upgraded\n"
+    )
+    assert "upgraded_nothing cannot be imported" in run(
+        "check", "--upgrade", "upgraded_nothing:config"
+    )[2]
