@@ -22,6 +22,7 @@ from nautilus_recovery_actor.outside.store.inventory import Inventory
 from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
+from nautilus_recovery_actor.outside.store.two import proven
 
 
 _NAMED = 3
@@ -153,7 +154,11 @@ def _status(order: RestoredOrder) -> Text:
 
 def _also(inventory: Inventory) -> Iterable[str]:
     if inventory.restored_by is Major.TWO:
-        yield "NautilusTrader 2.0 wrote this, and restores it as shown; 1.x cannot load it."
+        seen = " and ".join(proven.VERSIONS)
+        yield (
+            f"NautilusTrader 2.0 wrote this, and restores it as shown (seen with {seen}); 1.x "
+            "cannot load it."
+        )
     yield (
         f"Also stored: {counted(inventory.closed_orders, 'closed order')}, "
         f"{counted(inventory.closed_positions, 'closed position')}, "

@@ -23,6 +23,7 @@ from nautilus_recovery_actor.console.record import add_record
 from nautilus_recovery_actor.console.record import connected
 from nautilus_recovery_actor.console.record import namespace
 from nautilus_recovery_actor.core.text import one_line
+from nautilus_recovery_actor.outside.store.two import proven
 
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from nautilus_recovery_actor.outside.store.forgetting import Entry
     from nautilus_recovery_actor.outside.store.keeping import Keeper
     from nautilus_recovery_actor.outside.store.replacing import Replacement
+
+_PROVEN = " or ".join(proven.VERSIONS)
 
 
 def add_to(commands: Commands) -> None:
@@ -42,7 +45,8 @@ def add_to(commands: Commands) -> None:
         text,
         _migrate,
         description=f"{sentence(text)}: so that 2.0 starts with the same orders and positions. "
-        "Without --apply it only says what it would do. All that it replaces is kept.",
+        f"Proven for {_PROVEN}; where another 2.0 is installed it refuses. Without --apply it only "
+        "says what it would do. All that it replaces is kept.",
         epilog="exit codes: 0 done, or it can be done; 1 refused, or something cannot be migrated; "
         "2 Redis cannot be used",
     )
@@ -88,6 +92,7 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     from nautilus_recovery_actor.link.whoami import user_at_host  # noqa: PLC0415
     from nautilus_recovery_actor.outside.store.replacing import Replacement  # noqa: PLC0415
 
+    _refuse_unproven()
     put_back.refuse_running(arguments, client)
     found = Replacement(client, namespace(arguments), arguments.max_value)
     if not (found.taken or found.refused):
@@ -104,6 +109,17 @@ def _take(arguments: argparse.Namespace, client: "redis.Redis", keeper: "Keeper"
     return REFUSED if found.refused else DONE
 
 
+def _refuse_unproven() -> None:
+    from nautilus_recovery_actor.outside.store.keeping import RefusedError  # noqa: PLC0415
+
+    there = proven.installed()
+    if there not in (None, *proven.VERSIONS):
+        raise RefusedError(
+            f"NautilusTrader {one_line(str(there))} is installed here: that it loads what is "
+            f"migrated was proven for {_PROVEN} alone. Do it where that one is installed, or 1.x"
+        )
+
+
 def _say(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -> None:
     from nautilus_recovery_actor.outside.store.keys import name  # noqa: PLC0415
 
@@ -115,7 +131,9 @@ def _say(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -
         complain(f"{name(key)} cannot be migrated: {why}")
     for entry in found.left_out:
         say(f"left out: {name(entry.key)}: {entry.why}")
-    say(f"{trader}: {_counted(found.replaced) or 'nothing'} can be had equal on 2.0")
+    say(f"{trader}: {_counted(found.replaced) or 'nothing'} can be had equal on {_PROVEN}")
+    if proven.installed() is None:
+        say(f"Assumed: the node will run {_PROVEN}, for which alone this was proven")
     if found.refused:
         complain(
             "Nothing was changed: close and cancel with 1.x what cannot be migrated, then try again"
@@ -132,6 +150,8 @@ def _say_json(arguments: argparse.Namespace, found: "Replacement", id_: str | No
 
     told = {
         "trader_id": one_line(arguments.trader),
+        "proven_for": proven.VERSIONS,
+        "installed": proven.installed(),
         "id": id_,
         "is_applied": id_ is not None,
         "migrated": [name(entry.key) for entry in found.replaced],

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from pathlib import Path
 
@@ -5,8 +6,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from nautilus_recovery_actor.outside.store.two import proven
 
-PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "pyproject.toml"
 
 
 @pytest.fixture
@@ -39,3 +43,12 @@ def test_who_names_no_version_gets_1(pinned: SpecifierSet) -> None:
     offered = ["1.231.0", "2.0.0rc7"]
     assert list(pinned.filter(offered)) == ["1.231.0"]
     assert list((pinned & SpecifierSet("==2.0.0rc7")).filter(offered)) == ["2.0.0rc7"]
+
+
+def test_what_2_0_stores_is_proven_for_the_candidate_that_ci_runs(pinned: SpecifierSet) -> None:
+    """
+    Another candidate is another encoding, until `tests/over` has been run with it.
+    """
+    (run,) = re.findall(r"^nautilus=(\S+)$", (ROOT / ".ci/two").read_text(), re.MULTILINE)
+    assert proven.VERSIONS[-1] == run
+    assert all(pinned.contains(one, prereleases=True) for one in proven.VERSIONS)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -284,3 +285,82 @@ def test_it_is_done_once(valkey: EmbeddedValkey, run: Run) -> None:
 
     assert code == 0
     assert out == f"Nothing to migrate: NautilusTrader 1.x has written nothing of {TRADER}\n"
+
+
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """Let another version of NautilusTrader look installed."""
+    place = tmp_path / f"nautilus_trader-{version}.dist-info"
+    place.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: nautilus_trader\nVersion: {version}\n"
+    (place / "METADATA").write_text(metadata)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_what_was_proven_is_said_and_assumed_where_no_2_0_is_installed(
+    valkey: EmbeddedValkey, run: Run
+) -> None:
+    """The converter knows the encoding of one release candidate, and says of which."""
+    left(valkey, 1)
+    without_refused(run)
+
+    _, told = migrate(run)
+    out = run("migrate", "--trader", TRADER)[1]
+
+    assert (told["proven_for"], told["installed"]) == (["2.0.0rc7"], None)
+    assert "can be had equal on 2.0.0rc7\n" in out
+    assert "Assumed: the node will run 2.0.0rc7, for which alone this was proven\n" in out
+
+
+def test_nothing_is_assumed_where_the_proven_one_is_installed(
+    valkey: EmbeddedValkey, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the one that will load it."""
+    left(valkey, 1)
+    without_refused(run)
+    install(tmp_path, monkeypatch, "2.0.0rc7")
+
+    assert migrate(run)[1]["installed"] == "2.0.0rc7"
+    assert "Assumed" not in run("migrate", "--trader", TRADER)[1]
+
+
+@pytest.mark.parametrize("version", ["2.0.0rc8", "2.0.0", "2.1.0"])
+def test_another_2_0_is_refused(
+    valkey: EmbeddedValkey, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """Its encoding may be another; going back needs no proof."""
+    left(valkey, 1)
+    without_refused(run)
+    with valkey.client() as client:
+        before = dump(client)
+        assert migrate(run, "--apply")[0] == 0
+        migrated = dump(client)
+        install(tmp_path, monkeypatch, version)
+
+        code, out, err = run("migrate", "--trader", TRADER, "--apply")
+
+        assert (code, out) == (1, "")
+        assert err == (
+            f"NautilusTrader {version} is installed here: that it loads what is migrated was "
+            "proven for 2.0.0rc7 alone. Do it where that one is installed, or 1.x\n"
+        )
+        assert dump(client) == migrated
+        assert run("migrate", "--undo", "--trader", TRADER, "--apply")[0] == 0
+        assert dump(client) == before
+
+
+def test_what_names_an_unknown_currency_is_refused(valkey: EmbeddedValkey, run: Run) -> None:
+    """1.x gives it eight decimals, 2.0 leaves out whatever names it."""
+    left(valkey, 1)
+    without_refused(run)
+    with valkey.client() as client:
+        key = next(client.scan_iter(f"{KEY}:accounts:SIM-001"))
+        state: dict[str, Any] = msgspec.msgpack.decode(_first(client, key))
+        state["balances"].append({**state["balances"][0], "currency": "ZZZ"})
+        client.rpush(key, msgspec.msgpack.encode(state))
+
+        assert migrate(run)[1]["refused"] == {
+            "accounts:SIM-001": "2.0 does not load it: its currency 'ZZZ' is not known"
+        }
+
+        client.set(f"{KEY}:currencies:ZZZ", msgspec.msgpack.encode({"precision": 8}))
+        assert migrate(run)[1]["refused"] == {}

@@ -59,7 +59,10 @@ def test_what_2_0_wrote_is_shown_as_2_0_restores_it(
         "EMULATED held by the node"
     ) in table
     assert "Also stored: 2 closed orders, 0 closed positions, 1 instrument." in table
-    assert "NautilusTrader 2.0 wrote this, and restores it as shown; 1.x cannot load it." in table
+    assert (
+        "NautilusTrader 2.0 wrote this, and restores it as shown (seen with 2.0.0rc7); 1.x cannot "
+        "load it."
+    ) in table
     assert (found["written_by"], found["restored_by"]) == (["2.0"], "2.0")
     assert (found["broken"], found["missing"]) == ([], [])
     assert [one["strategy_id"] for one in found["positions"]] == ["Leaver-001"]

@@ -354,6 +354,7 @@ def test_a_target_whose_cache_nobody_can_find_is_refused(
         "The configuration has use_instance_id=True and no instance_id: give the --instance-id "
         "whose cache is to be upgraded\n"
     )
-    assert "upgraded_nothing cannot be imported" in run(
-        "check", "--upgrade", "upgraded_nothing:config"
-    )[2]
+    assert (
+        "upgraded_nothing cannot be imported"
+        in run("check", "--upgrade", "upgraded_nothing:config")[2]
+    )

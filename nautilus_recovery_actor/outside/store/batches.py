@@ -59,6 +59,18 @@ def only(value: _Read) -> bytes:
     return next(iter(value))
 
 
+def shapes(client: redis.Redis, keys: list[bytes]) -> list[tuple[str, int | None]]:
+    """Return the Redis type of each key, and of lists how many values they have."""
+    found: list[tuple[str, int | None]] = []
+    for start in range(0, len(keys), _BATCH_KEYS):
+        some = keys[start : start + _BATCH_KEYS]
+        types = [kind.decode() for kind in pipelined(client, "TYPE", some)]
+        lists = [key for key, kind in zip(some, types, strict=True) if kind == "list"]
+        counts = iter(pipelined(client, "LLEN", lists) if lists else ())
+        found += [(kind, next(counts) if kind == "list" else None) for kind in types]
+    return found
+
+
 def pipelined(
     client: redis.Redis, command: str, keys: list[bytes], args: tuple[int, ...] = ()
 ) -> list[Any]:

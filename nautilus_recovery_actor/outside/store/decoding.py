@@ -30,6 +30,14 @@ class BrokenEntryError(Exception):
     """
 
 
+class LeftOutError(BrokenEntryError):
+    """Raised on an entry without which a node starts."""
+
+
+class OfTwoError(BrokenEntryError):
+    """Raised on an entry of 1.x where 2.0 wrote what it needs."""
+
+
 class StopsStartError(BrokenEntryError):
     """Raised when NautilusTrader ends with an error on a value that it else passes over."""
 

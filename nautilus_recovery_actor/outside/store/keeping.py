@@ -25,6 +25,7 @@ from nautilus_recovery_actor.core.names import general_key
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.patterns import literal
+from nautilus_recovery_actor.outside.store.batches import shapes
 from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import Fields
 from nautilus_recovery_actor.outside.store.forgetting import Members
@@ -76,18 +77,13 @@ class Keeper:
     def watch(self, taken: tuple[Taken, ...]) -> None:
         """Notice whoever else writes to what is to go, or has done so since it was read."""
         self._watch(taken)
-        for one in taken:
-            if isinstance(one, Entry) and not self._is_as_read(one):
-                raise RefusedError(self._changed())
+        entries = [one for one in taken if isinstance(one, Entry)]
+        stored = shapes(self._client, [self._key(one.key) for one in entries])
+        if stored != [(one.redis_type, one.count) for one in entries]:
+            raise RefusedError(self._changed())
 
     def _watch(self, taken: tuple[Taken, ...]) -> None:
         self._transaction.watch(*{self._key(one.key) for one in taken})
-
-    def _is_as_read(self, entry: Entry) -> bool:
-        key = self._key(entry.key)
-        kind: str = self._client.type(key).decode()
-        count = self._client.llen(key) if kind == "list" else None
-        return (kind, count) == (entry.redis_type, entry.count)
 
     # -- WHAT IS KEPT --
 
@@ -194,14 +190,16 @@ class Keeper:
 
     def _in_its_place(self, kept: Kept) -> Iterator[str]:
         nothing = f"{kept.id} cannot be undone, and nothing was changed: "
-        for slot, entry in enumerate(kept.entries):
-            key = self._key(entry.key)
+        keys = [self._key(entry.key) for entry in kept.entries]
+        slots = [kind for kind, _ in shapes(self._client, self._slots(kept))]
+        places = [kind for kind, _ in shapes(self._client, keys)]
+        for entry, key, slot, place in zip(kept.entries, keys, slots, places, strict=True):
             shown = name(entry.key)
             remedy = f"To go back all the same, forget {shown} first, then undo {kept.id}"
-            if not self._client.exists(self._slot(kept, slot)):
+            if slot == "none":
                 yield f"{nothing}{shown} is not kept any more: use the server's backup"
-            elif self._client.exists(key) and not (
-                entry.left and self._values(key) == list(entry.left)
+            elif place != "none" and not (
+                entry.left and self._values(key, place) == list(entry.left)
             ):
                 yield f"{nothing}another {shown} stands there now, a node has stored it. {remedy}"
         for one in kept.taken:
@@ -220,11 +218,11 @@ class Keeper:
             is_now not in {None, value} for is_now, (_, value) in zip(now, one.fields, strict=True)
         )
 
-    def _values(self, key: bytes) -> list[bytes]:
-        match self._client.type(key):
-            case b"list":
+    def _values(self, key: bytes, kind: str) -> list[bytes]:
+        match kind:
+            case "list":
                 return [*self._client.lrange(key, 0, -1)]
-            case b"string":
+            case "string":
                 return [self._client.get(key)]
         return []
 

@@ -21,6 +21,8 @@ from nautilus_recovery_actor.outside.store.batches import only
 from nautilus_recovery_actor.outside.store.batches import pipelined
 from nautilus_recovery_actor.outside.store.batches import read_values
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
+from nautilus_recovery_actor.outside.store.decoding import LeftOutError
+from nautilus_recovery_actor.outside.store.decoding import OfTwoError
 from nautilus_recovery_actor.outside.store.decoding import StopsStartError
 from nautilus_recovery_actor.outside.store.index import StoredIndex
 from nautilus_recovery_actor.outside.store.inventory import BrokenEntry
@@ -46,14 +48,6 @@ _OF_TWO = (b"instrument_closes", b"snapshots")
 _MAPS = (b"index:order_position", b"index:order_client")
 
 _Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
-
-
-class _LeftOutError(BrokenEntryError):
-    """Raised on an entry without which a node starts."""
-
-
-class _OfTwoError(BrokenEntryError):
-    """Raised on an entry of 1.x where 2.0 wrote what it needs."""
 
 
 class Loading:
@@ -138,6 +132,12 @@ class Loading:
             restored_by=version.major,
         )
 
+    def read_terms(self) -> None:
+        """Read what fills are judged by, and nothing else."""
+        self._find_keys()
+        self._read_currencies()
+        self._read_instruments()
+
     def _saved(self, kind: bytes) -> set[str]:
         return {name(key).removesuffix(":state") for key in self._keys[kind]}
 
@@ -179,11 +179,11 @@ class Loading:
         # Large lists are read in parts, of which nothing is left by now
         kind = key[len(self._prefix) :].partition(b":")[0]
         stops_start = isinstance(error, StopsStartError) or (
-            kind in self._version.stops and not isinstance(error, _LeftOutError)
+            kind in self._version.stops and not isinstance(error, LeftOutError)
         )
         majors = majors_of(kind, values) if isinstance(values, list) else set()
         self._majors |= majors
-        is_of_two = self.reads_as_one and (Major.TWO in majors or isinstance(error, _OfTwoError))
+        is_of_two = self.reads_as_one and (Major.TWO in majors or isinstance(error, OfTwoError))
         why = WRITTEN.get(frozenset(majors), error) if self.reads_as_one else error
         self._break(key, why, stops_start=stops_start, is_of_two=is_of_two)
 
@@ -195,11 +195,11 @@ class Loading:
             code = os.fsdecode(key[len(self._prefix) + len(b"currencies:") :])
             try:
                 if isinstance(value, BrokenEntryError):
-                    raise _LeftOutError(str(value))
+                    raise LeftOutError(str(value))
                 decimals, major = self._version.precision(code, only(value))
                 self._majors.add(major)
                 if decimals is None:
-                    raise _LeftOutError("a code alone, and not one that 2.0 knows")
+                    raise LeftOutError("a code alone, and not one that 2.0 knows")
                 found[code] = decimals
             except BrokenEntryError as e:
                 self._fail(key, value, e)
@@ -263,10 +263,10 @@ class Loading:
         terms = self._instruments.get(instrument_id)
         if instrument_id in self._of_two:
             # NautilusTrader takes the map for an instrument
-            raise _OfTwoError(f"NautilusTrader 2.0 wrote its instrument {instrument_id[:80]!r}")
+            raise OfTwoError(f"NautilusTrader 2.0 wrote its instrument {instrument_id[:80]!r}")
         if terms is None:
             # NautilusTrader logs that and goes on
-            raise _LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
+            raise LeftOutError(f"its instrument {instrument_id[:80]!r} is not stored")
         return terms
 
     def _folded(

@@ -54,6 +54,15 @@ def survey(
     return Survey(loading.broken, loading.position)
 
 
+def positions_of_one(
+    client: redis.Redis, namespace: Namespace, max_value_bytes: int = MAX_VALUE_BYTES
+) -> Callable[[Iterable[bytes]], RestoredPosition]:
+    """Return what 1.x makes of a stored list of fills, by the instruments that are stored."""
+    loading = Loading(client, namespace, max_value_bytes, Major.ONE)
+    loading.read_terms()
+    return loading.position
+
+
 def _read(
     client: redis.Redis, namespace: Namespace, max_value_bytes: int, major: Major | None
 ) -> tuple[Inventory | None, Loading]:

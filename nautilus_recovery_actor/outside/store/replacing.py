@@ -2,6 +2,8 @@
 What 2.0 stores in the place of what 1.x stored: read from Redis, nothing written.
 """
 
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -13,6 +15,7 @@ from nautilus_recovery_actor.outside.store import forgetting
 from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store import versions
 from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
+from nautilus_recovery_actor.outside.store.batches import read_values
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.events import OrderFilled
 from nautilus_recovery_actor.outside.store.forgetting import ORDERS
@@ -26,6 +29,7 @@ from nautilus_recovery_actor.outside.store.migration import CannotMigrateError
 from nautilus_recovery_actor.outside.store.selection import Selection
 from nautilus_recovery_actor.outside.store.two.instruments import PRECISIONS
 from nautilus_recovery_actor.outside.store.written_by import Written
+from nautilus_recovery_actor.outside.store.written_by import is_list
 from nautilus_recovery_actor.outside.store.written_by import written_by
 
 
@@ -38,7 +42,7 @@ class Replacement:
         # What the client answers depends on how it was made, which its types do not say
         self._client: Any = client
         self._selection = Selection(client, namespace, max_value_bytes)
-        self._position = reader.survey(client, namespace, max_value_bytes, Major.ONE).position
+        self._position = reader.positions_of_one(client, namespace, max_value_bytes)
         pattern = literal(namespace.key("currencies:")) + "*"
         prefix = len(namespace.key("currencies:").encode())
         stored = {key[prefix:].decode(errors="replace") for key in client.scan_iter(match=pattern)}
@@ -47,23 +51,25 @@ class Replacement:
         self.refused: dict[bytes, str] = {}
         gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
         staying: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
-        for written in written_by(Major.ONE, client, namespace, max_value_bytes):
+        entries: list[tuple[bytes, str, tuple[bytes, ...]]] = []
+        found = written_by(Major.ONE, client, namespace, max_value_bytes)
+        for written, values in self._values(found, max_value_bytes):
             kind, identifier = forgetting.split(written.key)
-            values = self._values(written.key)
             try:
                 left = self._replaced(written, values)
-                self._selection.add_entry(written.key, "in the encoding of 2.0", left)
+                entries.append((written.key, "in the encoding of 2.0", left))
                 staying.setdefault(kind, set()).add(identifier)
             except CannotMigrateError as e:
                 if is_over(kind, values):
                     gone[ORDERS].add(identifier)
-                    self._selection.add_entry(written.key, str(e))
+                    entries.append((written.key, str(e), ()))
                 else:
                     self.refused[written.key] = str(e)
+        self._selection.add_entries(entries)
         self._selection.leave_indexes(gone)
         self._selection.leave_indexes(staying, stays=True)
 
-    @property
+    @cached_property
     def taken(self) -> tuple[Taken, ...]:
         """All that is replaced, or left out."""
         return self._selection.taken
@@ -78,11 +84,19 @@ class Replacement:
         """The entries of the past that 2.0 does not get."""
         return [one for one in self.taken if isinstance(one, Entry) and not one.left]
 
-    def _values(self, key: bytes) -> list[bytes]:
-        full = self._selection.prefix + key
-        if self._client.type(full) == b"list":
-            return [*self._client.lrange(full, 0, -1)]
-        return [self._client.get(full)]
+    def _values(
+        self, entries: list[Written], max_bytes: int
+    ) -> Iterator[tuple[Written, list[bytes]]]:
+        prefix = self._selection.prefix
+        for are_lists in (False, True):
+            some = {prefix + one.key: one for one in entries if is_list(one.kind) is are_lists}
+            for key, values in read_values(
+                self._client, some, are_lists=are_lists, max_bytes=max_bytes
+            ):
+                if isinstance(values, BrokenEntryError):
+                    self.refused[some[key].key] = str(values)
+                else:
+                    yield some[key], [*values]
 
     def _replaced(self, written: Written, values: list[bytes]) -> tuple[bytes, ...]:
         if written.is_mixed:

@@ -17,6 +17,7 @@ from nautilus_recovery_actor.outside.store import reader
 from nautilus_recovery_actor.outside.store import repeats
 from nautilus_recovery_actor.outside.store.batches import MAX_VALUE_BYTES
 from nautilus_recovery_actor.outside.store.batches import read_values
+from nautilus_recovery_actor.outside.store.batches import shapes
 from nautilus_recovery_actor.outside.store.decoding import BrokenEntryError
 from nautilus_recovery_actor.outside.store.forgetting import ORDERS
 from nautilus_recovery_actor.outside.store.forgetting import POSITIONS
@@ -115,18 +116,28 @@ class Selection:
     def add_written_by(self, major: Major) -> None:
         """Add all that one version of NautilusTrader wrote, so that the other starts without."""
         gone: dict[bytes, set[bytes]] = {ORDERS: set(), POSITIONS: set()}
-        for entry in written_by(major, self._client, self._namespace, self._max_bytes):
-            self.add_entry(entry.key, entry.why)
+        entries = written_by(major, self._client, self._namespace, self._max_bytes)
+        for entry in entries:
             kind, identifier = forgetting.split(entry.key)
             gone.setdefault(kind, set()).add(identifier)
+        self.add_entries([(entry.key, entry.why, ()) for entry in entries])
         self.leave_indexes(gone)
 
-    def add_entry(self, key: bytes, why: str, left: tuple[bytes, ...] = ()) -> None:
-        """Add an entry, without what refers to it, and its snapshots, which one version reads."""
-        self._taken.append(self._entry(key, why, left))
-        snapshot = forgetting.snapshot_of(key)
-        if snapshot is not None and self._type(snapshot) != "none":
-            self._taken.append(self._entry(snapshot, "the other version cannot read it"))
+    def add_entries(self, entries: list[tuple[bytes, str, tuple[bytes, ...]]]) -> None:
+        """
+        Add entries, each with why it goes and what is left in its place; not what refers to them,
+        but their snapshots, which one version alone reads.
+        """
+        found = self._client.scan_iter(match=self._pattern("snapshots:"), count=_COUNT)
+        snapshots = {key[len(self.prefix) :] for key in found}
+        also = {forgetting.snapshot_of(key) for key, _, _ in entries} & snapshots
+        why = "the other version cannot read it"
+        entries = [*entries, *((key, why, ()) for key in sorted(filter(None, also)))]
+        keys = [self.prefix + key for key, _, _ in entries]
+        for (key, reason, left), (kind, count) in zip(
+            entries, shapes(self._client, keys), strict=True
+        ):
+            self._taken.append(Entry(key=key, why=reason, redis_type=kind, count=count, left=left))
 
     def leave_indexes(self, gone: dict[bytes, set[bytes]], *, stays: bool = False) -> None:
         """Add what refers to orders and positions that go, or are replaced, by their IDs."""

@@ -75,12 +75,17 @@ def written_by(
             keys[kind].append(key)
     found = []
     for kind, some in keys.items():
-        read = read_values(client, some, are_lists=kind not in _STRINGS, max_bytes=max_bytes)
+        read = read_values(client, some, are_lists=is_list(kind), max_bytes=max_bytes)
         for key, value in read:
             majors = set() if isinstance(value, BrokenEntryError) else majors_of(kind, value)
             if major in majors:
                 found.append(Written(key[len(prefix) :], why[kind], is_mixed=len(majors) > 1))
     return sorted(found, key=lambda entry: entry.key)
+
+
+def is_list(kind: bytes) -> bool:
+    """Return whether entries of a kind are lists, as both versions keep them."""
+    return kind not in _STRINGS
 
 
 def written_in(client: redis.Redis, namespace: Namespace) -> set[Major]:
@@ -102,7 +107,7 @@ def seen_in(
     for kind in _OF_ONE:
         some = identifiers.get(kind, ())
         keys = [prefix + kind + b":" + one for one in islice(some, _SAMPLE)]
-        are_lists = kind not in _STRINGS
+        are_lists = is_list(kind)
         for _, values in read_values(client, keys, are_lists=are_lists, max_bytes=_SAMPLE_BYTES):
             if not isinstance(values, BrokenEntryError):
                 found |= majors_of(kind, values)
