@@ -5,6 +5,7 @@
 import json
 import math
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from nautilus_trader.model.orders import Order
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.link.address import Namespace
+from nautilus_recovery_actor.outside.store import versions
 from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.written_by import written_by
 from nautilus_recovery_actor.testkit import EmbeddedValkey
@@ -37,6 +39,7 @@ from tests.over.support import Two
 from tests.over.test_upgrade import dump
 
 
+ROOT = Path(__file__).parents[2]
 TRADER = "OVER-001"
 KEY = f"trader-{TRADER}"
 with_two = pytest.mark.skipif(
@@ -364,3 +367,44 @@ def test_what_names_an_unknown_currency_is_refused(valkey: EmbeddedValkey, run: 
 
         client.set(f"{KEY}:currencies:ZZZ", msgspec.msgpack.encode({"precision": 8}))
         assert migrate(run)[1]["refused"] == {}
+
+
+def in_the_environment_of_two(valkey: EmbeddedValkey, *arguments: str) -> dict[str, Any]:
+    """Run a command where NautilusTrader 2.0 is installed, and 1.x is not."""
+    done = subprocess.run(
+        [PYTHON_OF_TWO, "-m", "nautilus_recovery_cli", *arguments, "--json", "--trader", TRADER],
+        env={"PYTHONPATH": str(ROOT), "REDIS_URL": valkey.url},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@with_two
+def test_it_does_the_same_where_2_0_is_installed(valkey: EmbeddedValkey, run: Run) -> None:
+    """But for positions of which the version of 1.x decides how large they are."""
+    left(valkey, 1)
+    code, told = migrate(run)
+
+    there = in_the_environment_of_two(valkey, "migrate")
+
+    assert code == 1
+    assert there["installed"] in there["proven_for"]
+    unknown = {key: why for key, why in there["refused"].items() if "where the 1.x" in why}
+    assert all("BTCUSDT.BINANCE" in key for key in unknown)
+    refused = {key: why for key, why in there["refused"].items() if key not in unknown}
+    assert refused == {key: why for key, why in told["refused"].items() if key not in unknown}
+    assert there["left_out"] == told["left_out"]
+    assert {*there["migrated"], *unknown} >= {*told["migrated"]}
+
+    def said(inspected: dict[str, Any]) -> dict[str, Any]:
+        return {name: one for name, one in inspected.items() if name != "ts"}
+
+    # What it restores differs between 1.221 and 1.231, of which the newer is assumed
+    if versions.TAKES_COMMISSION:
+        here = json.loads(run("inspect", "--trader", TRADER, "--json")[1])
+        assert said(in_the_environment_of_two(valkey, "inspect")) == said(here)

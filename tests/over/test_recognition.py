@@ -3,6 +3,8 @@ Which version of NautilusTrader wrote a store: said by `inspect` and `check`, in
 wrong with each entry.
 """
 
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -81,6 +83,24 @@ def test_what_is_shown_of_2_0_can_be_narrowed(valkey: EmbeddedValkey, run: Run) 
     code, _, err = narrowed("--instrument", "ETHUSD-PERP.BINANCE")
     assert code == 2
     assert "did you mean ETHUSDT-PERP.BINANCE?" in err
+
+
+def test_what_2_0_wrote_is_shown_without_nautilus_trader(valkey: EmbeddedValkey, run: Run) -> None:
+    """It takes none to know what 2.0 restores."""
+    with valkey.client() as client:
+        store_of_two(client, TRADER)
+    code = (
+        "import sys; sys.modules['nautilus_trader'] = None\n"
+        "from nautilus_recovery_cli import main; sys.exit(main())"
+    )
+    arguments = ("inspect", "--trader", TRADER, "--json", "--redis", valkey.url)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    found, here = msgspec.json.decode(done.stdout), inspected(run)
+    assert {**found, "ts": 0} == {**here, "ts": 0}
 
 
 def test_1_x_cannot_load_what_2_0_wrote(valkey: EmbeddedValkey) -> None:

@@ -116,7 +116,10 @@ class Replacement:
                 "a fill or its commission turned it around, which 2.0 takes otherwise"
             )
         if not versions.TAKES_COMMISSION and self._pays_in_base(values):
-            raise CannotMigrateError("2.0 takes its commissions from its quantity, 1.221 did not")
+            why = "2.0 takes its commissions from its quantity, 1.221 did not"
+            if versions.TAKES_COMMISSION is None:
+                why += ": migrate it where the 1.x that wrote it is installed"
+            raise CannotMigrateError(why)
 
     def _pays_in_base(self, values: list[bytes]) -> bool:
         fills = [

@@ -49,20 +49,21 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     stops: frozenset[bytes]
 
 
-def _known() -> tuple[dict[str, int], bool]:
+def _known() -> tuple[dict[str, int], bool | None]:
     # As the NautilusTrader that is installed has them, if that is 1.x
     try:
         from nautilus_trader.model import currencies  # noqa: PLC0415
         from nautilus_trader.model.objects import Currency  # noqa: PLC0415
         from nautilus_trader.model.position import Position  # noqa: PLC0415
     except ImportError:
-        return dict(instruments_of_two.PRECISIONS), True
+        return dict(instruments_of_two.PRECISIONS), None
     found = vars(currencies).values()
     precisions = {one.code: one.precision for one in found if isinstance(one, Currency)}
-    # Since 1.222 or later a commission in what was bought makes a position smaller
+    # It does since 1.222 or later
     return precisions, hasattr(Position, "adjustments")
 
 
+# Whether a commission in what was bought makes a position smaller, ``None`` without 1.x
 _precisions, TAKES_COMMISSION = _known()
 
 
@@ -80,7 +81,7 @@ def _instrument_of_one(
 ) -> tuple[str, Terms]:
     found = decoding.instrument(value)
     terms = instrument_terms(
-        found, lambda code: precision_of(code) or 0, takes_commission=TAKES_COMMISSION
+        found, lambda code: precision_of(code) or 0, takes_commission=TAKES_COMMISSION is not False
     )
     return found.id, terms
 
