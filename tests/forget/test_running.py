@@ -7,7 +7,11 @@ import time
 
 import pytest
 
+from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.outside.running import why_not_stopped
+from nautilus_recovery_actor.outside.store.keeping import Keeper
+from nautilus_recovery_actor.outside.store.keeping import RefusedError
+from nautilus_recovery_actor.outside.store.selection import Selection
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 from nautilus_recovery_actor.testkit import PaperVenue
 from tests.cli.support import Recording
@@ -118,6 +122,23 @@ def test_a_node_that_starts_while_it_is_asked_stops_it(
     answer_after("other")
     assert run("mine")[0] == 0
     assert record.get("mine") is None
+
+
+def test_an_event_that_comes_before_the_entry_is_watched_stops_it_too(
+    valkey: EmbeddedValkey,
+) -> None:
+    """It was counted when it was read, and is counted again."""
+    key = f"trader-{TRADER}:orders:O-1"
+    with valkey.client() as client:
+        client.rpush(key, b"one")
+        namespace = Namespace(trader_id=TRADER)
+        keeper = Keeper(client, namespace)
+        selection = Selection(client, namespace)
+        selection.add_named([b"orders:O-1"], with_orders=False)
+        client.rpush(key, b"two")
+        with pytest.raises(RefusedError, match="somebody else has just written"):
+            keeper.watch(selection.taken)
+        keeper.close()
 
 
 def test_a_trader_without_a_heartbeat_is_taken_for_stopped(valkey: EmbeddedValkey) -> None:
