@@ -59,7 +59,8 @@ def empty(key: str, index: int = -1) -> _Break:
 def field(key: str, index: int, **fields: Any) -> _Break:
     def change(client: redis.Redis) -> None:
         value = msgspec.msgpack.decode(value_of(client, key, index))
-        inner = value if "ts_init" in value else next(iter(value.values()))
+        is_bare = "ts_init" in value or "code" in value
+        inner = value if is_bare else next(iter(value.values()))
         for name, one in fields.items():
             if one is ...:
                 del inner[name]
@@ -132,6 +133,9 @@ STOPS: dict[str, tuple[_Break, str]] = {
         lambda c: c.set(full(CURRENCY), value_of(c, "currencies:USDT", 0)),
         CURRENCY,
     ),
+    "an unknown kind of currency": (field(CURRENCY, 0, currency_type="FOO"), CURRENCY),
+    "an order without an ID": (lambda c: c.rpush(full("orders:"), b"x"), "orders:"),
+    "an account without its venue": (lambda c: c.rpush(full("accounts:foo"), b"x"), "accounts:foo"),
     "the first fill has no position": (field(POSITION, 0, position_id=None), POSITION),
     "a torn end of an instrument": (
         put("instrument_closes:ETHUSDT-PERP.BINANCE", b"\x81"),

@@ -35,6 +35,7 @@ from nautilus_recovery_actor.outside.store.majors import majors_of
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 from nautilus_recovery_actor.outside.store.positions import Terms
+from nautilus_recovery_actor.outside.store.stopping_two import unnamed
 from nautilus_recovery_actor.outside.store.two import snapshots
 from nautilus_recovery_actor.outside.store.written_by import seen_in
 
@@ -43,6 +44,7 @@ from nautilus_recovery_actor.outside.store.written_by import seen_in
 _KINDS = (b"currencies", b"instruments", b"accounts", b"orders", b"positions")
 _READ = {b"general", *_KINDS}
 _STATES = (b"strategies", b"actors")
+_NOT_FOUND = "a node cannot find it: its ID contains a colon"
 # What 2.0 reads besides
 _OF_TWO = (b"instrument_closes", b"snapshots")
 _MAPS = (b"index:order_position", b"index:order_client")
@@ -82,7 +84,6 @@ class Loading:
             return None
         if self._major is None and seen_in(self._client, self._prefix, self._keys) == {Major.TWO}:
             self._version = versions.TWO
-        version = self._version
         self._read_currencies()
         self._read_instruments()
         if not self.reads_as_one:
@@ -129,7 +130,7 @@ class Loading:
             broken=tuple(entry for _, entry in sorted(self.broken.items())),
             missing=tuple(index.missing(self._keys)),
             written_by=tuple(sorted(self._majors)),
-            restored_by=version.major,
+            restored_by=self._version.major,
         )
 
     def read_terms(self) -> None:
@@ -168,11 +169,9 @@ class Loading:
         keys = (prefix + identifier for identifier in self._keys[kind])
         return read_values(self._client, keys, are_lists=are_lists, max_bytes=self._max_bytes)
 
-    def _break(
-        self, key: bytes, why: object, *, stops_start: bool, is_of_two: bool = False
-    ) -> None:
+    def _break(self, key: bytes, why: str, *, stops_start: bool, is_of_two: bool = False) -> None:
         self.broken[key] = BrokenEntry(
-            key=name(key), why=one_line(str(why)), stops_start=stops_start, is_of_two=is_of_two
+            key=name(key), why=one_line(why), stops_start=stops_start, is_of_two=is_of_two
         )
 
     def _fail(self, key: bytes, values: object, error: BrokenEntryError) -> None:
@@ -185,7 +184,7 @@ class Loading:
         self._majors |= majors
         is_of_two = self.reads_as_one and (Major.TWO in majors or isinstance(error, OfTwoError))
         why = WRITTEN.get(frozenset(majors), error) if self.reads_as_one else error
-        self._break(key, why, stops_start=stops_start, is_of_two=is_of_two)
+        self._break(key, str(why), stops_start=stops_start, is_of_two=is_of_two)
 
     # -- ENTRIES --
 
@@ -276,8 +275,9 @@ class Loading:
             identifier = key[len(self._prefix) + len(kind) + 1 :]
             if b":" in identifier:
                 # NautilusTrader takes what comes after the last colon for the identifier
-                why = "a node cannot find it: its ID contains a colon"
-                self._break(key, why, stops_start=False)
+                self._break(key, _NOT_FOUND, stops_start=False)
+            elif not self.reads_as_one and (why := unnamed(kind, identifier)):
+                self._break(key, why, stops_start=True)
             elif isinstance(value, BrokenEntryError):
                 self._fail(key, value, value)
             else:

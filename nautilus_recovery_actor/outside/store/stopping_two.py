@@ -75,7 +75,7 @@ class Stopping:
     def _found(self) -> Iterator[tuple[bytes, str]]:
         for key in self._keys:
             kind, identifier = split(key)
-            if kind in KINDS and (why := _unnamed(kind, identifier)):
+            if kind in KINDS and (why := unnamed(kind, identifier)):
                 yield key, why
             elif key in _MAPS and self._client.type(self._prefix + key) != b"hash":
                 yield key, "its Redis type is not the one that NautilusTrader writes"
@@ -115,7 +115,8 @@ class Stopping:
         return Entry(key=key, why=why, redis_type=kind, count=count, left=left)
 
 
-def _unnamed(kind: bytes, identifier: bytes) -> str:
+def unnamed(kind: bytes, identifier: bytes) -> str:
+    """Return why 2.0 ends on the key of an entry, empty if it does not."""
     try:
         text = identifier.decode()
     except UnicodeDecodeError:

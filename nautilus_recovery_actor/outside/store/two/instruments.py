@@ -5,6 +5,7 @@ how many decimals a currency has.
 
 from collections.abc import Callable
 from typing import Annotated
+from typing import Literal
 
 import msgspec
 
@@ -53,9 +54,9 @@ PRECISIONS = {code: decimals for decimals, codes in _DECIMALS.items() for code i
 class _Currency(msgspec.Struct, gc=False):
     code: str
     precision: Annotated[int, msgspec.Meta(ge=0, le=18)]
-    iso4217: int
+    iso4217: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
     name: str
-    currency_type: str
+    currency_type: Literal["CRYPTO", "FIAT", "COMMODITY_BACKED"]
 
 
 class _Instrument(msgspec.Struct, gc=False):
