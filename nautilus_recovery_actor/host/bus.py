@@ -3,21 +3,22 @@ What came over the bus of NautilusTrader 2.0: what venues reported, what was rec
 """
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.core.observation import ObservedFill
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.host import told
-from nautilus_recovery_actor.link.stream import MARK_TOPIC
-from nautilus_recovery_actor.link.stream import RAW_REPORTS
-from nautilus_recovery_actor.link.stream import Entry
+from nautilus_recovery_actor.host.told import Event
+from nautilus_recovery_actor.host.told import Fill
+from nautilus_recovery_actor.host.told import News
+from nautilus_recovery_actor.host.told import OrderReport
+from nautilus_recovery_actor.host.told import PositionReport
+from nautilus_recovery_actor.host.told import Told
+from nautilus_recovery_actor.host.told import TradeReport
 
 
 class Origin(NamedTuple):
@@ -41,78 +42,76 @@ class Bus:
 
     def __init__(self, origin_of: OriginOf) -> None:
         self._origin_of = origin_of
-        self._raw: list[Mapping[str, Any]] = []
+        self._orders: dict[tuple[str, str], OrderReport] = {}
+        self._positions: dict[tuple[str, str, str | None], PositionReport] = {}
+        self._trades: set[tuple[str, str]] = set()
         self._live: dict[tuple[str, ...], ObservedFill] = {}
         self._seen_events = 0
-        self.flagged: list[Mapping[str, Any]] = []
+        self.flagged: list[Event | Fill] = []
         self.accounts: set[str] = set()
+        # What was reported or reconciled
+        self.order_ids: set[str] = set()
+        self.instruments: set[str] = set()
+        # How many events of orders have come
+        self.events = 0
         self.is_marked = False
         # When the trader started (UNIX ns): what was reported is older
         self.ts_mark = 0
 
-    def take(self, entries: Sequence[Entry], known: Callable[[], frozenset[str]]) -> set[str]:
+    def take(self, news: News, known: Callable[[], frozenset[str]]) -> set[str]:
         """Take what came, and return the accounts about which it has to be judged."""
-        concerned: set[str] = set()
-        for topic, payload in entries:
-            if topic == MARK_TOPIC:
-                self.is_marked, self._seen_events = True, len(self.flagged)
-                concerned |= known()
-            elif topic.startswith(RAW_REPORTS):
-                concerned |= self._on_report(payload)
-            elif topic.startswith(names.ORDER_EVENTS):
-                concerned |= self._on_event(next(iter(payload.values())))
-            else:
-                self.accounts.add(topic.rpartition(".")[2])
-        return concerned
-
-    def _on_report(self, report: Mapping[str, Any]) -> set[str]:
-        is_position = report["type"] == "PositionStatusReport"
-        if self.is_marked and is_position:
-            return set()  # The engine asks for one position at a time: it is not the account's
-        self._raw.append(report)
+        if news.is_mark:
+            self.is_marked, self._seen_events = True, len(self.flagged)
+            return set(known())
+        self.events += news.events
+        self.accounts |= news.accounts
+        self._orders |= news.orders
+        self._trades |= news.trades
+        self.flagged += news.flagged
+        self.order_ids |= news.order_ids
+        self.instruments |= news.instruments
+        for event in news.fills:
+            self._add(event)
         if not self.is_marked:
+            self._positions |= news.positions
             return set()
-        ids = (report.get("client_order_id"), report["venue_order_id"])
-        return set() if self._origin_of(*ids).placed_here else {report["account_id"]}
+        # The engine asks for one position at a time then: it is not the account's
+        flagged = {one.account_id for one in news.flagged if isinstance(one, Fill)}
+        return flagged | {one.account_id for one in news.reports if self._is_strangers(one)}
 
-    def _on_event(self, event: Mapping[str, Any]) -> set[str]:
-        is_fill = event["type"] == "OrderFilled"
-        if event.get("reconciliation"):
-            self.flagged.append(event)
-            return {event["account_id"]} if self.is_marked and is_fill else set()
-        if is_fill:
-            fill = self._fill(event, 0)
-            key = (fill.account_id, fill.instrument_id, fill.strategy_id, fill.position_id or "")
-            if (before := self._live.get(key)) is not None:  # Only the sum matters, and it is small
-                fill = replace(fill, qty=before.qty + fill.qty)
-            self._live[key] = fill
-        return set()
+    def _is_strangers(self, report: OrderReport | TradeReport) -> bool:
+        return not self._origin_of(report.client_order_id, report.venue_order_id).placed_here
 
-    def _fill(self, event: Mapping[str, Any], index: int) -> ObservedFill:
-        origin = self._origin_of(event["client_order_id"], None)
-        return told.observed_fill(event, index, origin.tags, placed_here=origin.placed_here)
+    def _add(self, event: Fill) -> None:
+        origin = self._origin_of(event.client_order_id, None)
+        fill = told.observed_fill(event, 0, origin.tags, placed_here=origin.placed_here)
+        key = (fill.account_id, fill.instrument_id, fill.strategy_id, fill.position_id or "")
+        if (before := self._live.get(key)) is not None:  # Only the sum matters, and it is small
+            fill = replace(fill, qty=before.qty + fill.qty)
+        self._live[key] = fill
 
     # -- WHAT IS THERE --
 
-    def fills(self) -> tuple[ObservedFill, ...]:
-        """Return the flagged fills."""
-        fills = enumerate(self.flagged)
-        return tuple(self._fill(one, i) for i, one in fills if one["type"] == "OrderFilled")
-
-    def live_fills(self) -> tuple[ObservedFill, ...]:
-        """Return what was traded without a flag, one for each position."""
-        return tuple(self._live.values())
+    def told(self) -> Told:
+        """Return what came so far."""
+        return Told(
+            self._orders.copy(),
+            self._positions.copy(),
+            self._trades.copy(),
+            self.flagged.copy(),
+            tuple(self._live.values()),
+            self.ts_mark,
+            self._seen_events,
+        )
 
     def report(self, account_id: str) -> VenueReport:
         """Return what the venue has reported of an account."""
-        own = [one for one in self._raw if one["account_id"] == account_id]
-        return told.venue_report(account_id, self.ts_mark, self._seen_events, own)
+        return self.told().report(account_id)
 
     def held(self, account_id: str, instrument_id: str) -> Decimal | None:
         """Return what an account holds, by its report and the trades since, ``None`` if unknown."""
         if not self.is_marked:
             return None
-        reported = self.report(account_id).positions
-        held = [one.qty for one in reported if one.instrument_id == instrument_id]
         place = (account_id, instrument_id)
+        held = [one.signed_decimal_qty for at, one in self._positions.items() if at[:2] == place]
         return sum((*held, *(o.qty for k, o in self._live.items() if k[:2] == place)), Decimal(0))

@@ -1,10 +1,16 @@
 """
-The configuration of the monitor on a host without an event loop.
+The configuration of a monitor: what it is on each host, and that of one without an event loop.
 """
 
+# ruff: noqa: D102  What each field of `Settings` is says the configuration that has it
+
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from typing import Literal
+from typing import Protocol
 
 import msgspec
 
@@ -12,6 +18,98 @@ from nautilus_recovery_actor.core.epoch import Timing
 from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.host.severities import parse_severities
+
+
+class Settings(Protocol):
+    """What is configured on each host."""
+
+    # Read-only: a configuration is frozen
+    @property
+    def startup_timeout_secs(self) -> float: ...
+    @property
+    def settle_ms(self) -> int: ...
+    @property
+    def verify_timeout_secs(self) -> float: ...
+    @property
+    def accounts(self) -> Sequence[str] | None: ...
+    @property
+    def severities(self) -> Mapping[str, str]: ...
+    @property
+    def on_failure(self) -> Literal["hold", "shutdown"]: ...
+    @property
+    def max_report_fills(self) -> int: ...
+    @property
+    def reopen_on_mass_status(self) -> bool: ...
+    @property
+    def allow_unreconciled(self) -> bool: ...
+    @property
+    def shadow(self) -> bool: ...
+    @property
+    def avg_px_tolerance(self) -> float: ...
+    @property
+    def storm_epochs(self) -> int: ...
+    @property
+    def storm_mins(self) -> float: ...
+
+
+def check(settings: Settings) -> None:
+    """Raise `ValueError` for a value out of its range."""
+    for name, unit in (
+        ("startup_timeout_secs", "seconds"),
+        ("verify_timeout_secs", "seconds"),
+        ("heartbeat_secs", "seconds"),
+        ("storm_mins", "minutes"),
+    ):
+        check_positive(settings, name, unit)
+    if not 0 <= settings.avg_px_tolerance < math.inf:
+        raise ValueError(
+            "`avg_px_tolerance` must be a fraction of the price such as 0.001, "
+            f"was {settings.avg_px_tolerance}"
+        )
+    for name in ("settle_ms", "max_report_fills", "history_size", "storm_epochs"):
+        check_not_negative(settings, name)
+    if settings.accounts is not None and not settings.accounts:
+        raise ValueError("`accounts` must name an account, or be None for those in the cache")
+    if settings.on_failure not in ("hold", "shutdown"):
+        raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{settings.on_failure}'")
+    parse_severities(settings.severities)
+
+
+def check_positive(settings: object, name: str, unit: str) -> None:
+    """Raise `ValueError` if a value is not a positive number."""
+    value = getattr(settings, name)
+    if not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be a positive number of {unit}, was {value}")
+
+
+def check_not_negative(settings: object, name: str) -> None:
+    """Raise `ValueError` if a value is negative."""
+    value = getattr(settings, name)
+    if value < 0:
+        raise ValueError(f"`{name}` must not be negative, was {value}")
+
+
+def rules(settings: Settings) -> Rules:
+    """Return what the core has to know of a configuration, if no venue can be asked."""
+    return Rules(
+        timing=Timing(
+            startup=int(settings.startup_timeout_secs * 1e9),
+            settle=settings.settle_ms * 1_000_000,
+            verify=int(settings.verify_timeout_secs * 1e9),
+            storm_epochs=settings.storm_epochs,
+            storm_window=int(settings.storm_mins * 60e9),
+        ),
+        policy=Policy(
+            severities=parse_severities(settings.severities),
+            allow_unreconciled=settings.allow_unreconciled,
+            max_report_fills=settings.max_report_fills,
+            shadow=settings.shadow,
+            avg_px_tolerance=Decimal(str(settings.avg_px_tolerance)),
+        ),
+        accounts=None if settings.accounts is None else frozenset(settings.accounts),
+        reopens_on_mass_status=settings.reopen_on_mass_status,
+        shuts_down=settings.on_failure == "shutdown" and not settings.shadow,
+    )
 
 
 class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,32 +159,4 @@ class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
                 "Python can halt a node, or see what others send. Derive each strategy from "
                 "RecoverableStrategy"
             )
-        numbers = ("startup_timeout_secs", "verify_timeout_secs", "heartbeat_secs", "storm_mins")
-        for name in (*numbers, "history_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be positive, was {getattr(self, name)}")
-        parse_severities(self.severities)
-
-    def rules(self) -> Rules:
-        """
-        Return what the core has to know of this configuration.
-        """
-        return Rules(
-            timing=Timing(
-                startup=int(self.startup_timeout_secs * 1e9),
-                settle=self.settle_ms * 1_000_000,
-                verify=int(self.verify_timeout_secs * 1e9),
-                storm_epochs=self.storm_epochs,
-                storm_window=int(self.storm_mins * 60e9),
-            ),
-            policy=Policy(
-                severities=parse_severities(self.severities),
-                allow_unreconciled=self.allow_unreconciled,
-                max_report_fills=self.max_report_fills,
-                shadow=self.shadow,
-                avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
-            ),
-            accounts=None if self.accounts is None else frozenset(self.accounts),
-            reopens_on_mass_status=self.reopen_on_mass_status,
-            shuts_down=self.on_failure == "shutdown" and not self.shadow,
-        )
+        check(self)

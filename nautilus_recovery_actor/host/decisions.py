@@ -1,40 +1,43 @@
 """
-Where facts become decisions of the core, and decisions are carried out, on the node's one thread.
+Decisions of the core on a host without an event loop: what is looked at there, and who hears of it.
 """
 
-import traceback
 from collections.abc import Callable
 from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 from typing import Protocol
-from uuid import uuid4
 
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import happenings as happened
-from nautilus_recovery_actor.core import recovery as core
-from nautilus_recovery_actor.core import verdict
 from nautilus_recovery_actor.core import wording
-from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.enums import MessageKind
-from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.journal import Heartbeat
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.core.lease import Lease
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.core.staleness import Restored
+from nautilus_recovery_actor.core.verdict import Judgment
+from nautilus_recovery_actor.host.deciding import CANNOT_ASK
+from nautilus_recovery_actor.host.deciding import Deciding
+from nautilus_recovery_actor.host.heartbeats import Heartbeats
+from nautilus_recovery_actor.host.judging import JUDGED_AT_ONCE
+from nautilus_recovery_actor.host.judging import Judging
+from nautilus_recovery_actor.host.judging import Looking
+from nautilus_recovery_actor.host.judging import at_once
+from nautilus_recovery_actor.host.log import NodeLog
+from nautilus_recovery_actor.host.log import write
 from nautilus_recovery_actor.host.messages import MESSAGES
 from nautilus_recovery_actor.host.messages import RecoveryMessage
 from nautilus_recovery_actor.host.wire import Wire
 from nautilus_recovery_actor.link.command import OperatorCommand
-from nautilus_recovery_actor.link.process import steady_ns
 
 
 Gate = Callable[[RecoveryMessage], None]
 
-_CANNOT_ASK = "This node's venues cannot be asked while it runs: restart it to have them asked"
 _SIGNALS = {
     MessageKind.STARTED: signals.recovery_started,
     MessageKind.COMPLETE: signals.recovery_completed,
@@ -46,6 +49,10 @@ _SIGNALS = {
 class Host(Protocol):
     """A node, as far as decisions are concerned."""
 
+    @property
+    def log(self) -> Any:
+        """The node's log."""
+
     def now(self) -> int:
         """Return the time (UNIX ns)."""
 
@@ -55,11 +62,20 @@ class Host(Protocol):
     def known(self) -> frozenset[str]:
         """Return the accounts that the node knows."""
 
-    def say(self, severity: Severity, line: str) -> None:
-        """Write a line to the node's log."""
+    def size(self) -> int:
+        """Return how much there is to look at, about."""
 
-    def observation(self, recovery: Recovery, recovery_id: str) -> Observation:
-        """Return all that was seen of this epoch so far."""
+    def look(self, recovery: Recovery, recovery_id: str) -> Looking:
+        """Look at all that was seen of this epoch so far."""
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have something called after others had their turn."""
+
+    def protections(self, unproven: frozenset[str]) -> Iterator[Discrepancy | None]:
+        """Yield what no stop covers, and ``None`` wherever it may pause."""
+
+    def newest(self) -> object:
+        """Return what is another once an event of an order has come."""
 
     def note(self, *, is_opened: bool) -> None:
         """An epoch has opened at run time, or one is over."""
@@ -74,7 +90,7 @@ class Host(Protocol):
         """Shut the node down."""
 
 
-class Decisions:
+class Decisions(Deciding):
     """Asks the core about one fact after another, and does what it says."""
 
     def __init__(
@@ -86,35 +102,44 @@ class Decisions:
         heartbeat_secs: float,
         history_size: int,
     ) -> None:
+        super().__init__(
+            NodeLog(lambda: host.log),
+            host.now,
+            trader_id,
+            rules,
+            lambda said: wire.call(wire.link.commands.answer, said),
+        )
         self._host = host
-        self._trader_id = trader_id
-        self._rules = rules
         self._wire = wire
-        self._heartbeat_secs = heartbeat_secs
-        self._history_size = history_size
+        self._interval = int(heartbeat_secs * 1e9)
+        self._heartbeats = Heartbeats(
+            lambda: self.journal,
+            heartbeat_secs,
+            history_size,
+            host.now,
+            self.log,
+            host.protections,
+            host.newest,
+            lambda: wire.storage.keeping,
+        )
         self._gates: dict[Gate, None] = {}
         self._newest: tuple[RecoveryMessage, ...] = ()
         self._recovery_id = ""
+        self._last: Heartbeat | None = None
         self._beat_at = 0
-        self._written: tuple[int, RecoveryPhase] | None = None
-        self._journal: RecoveryJournal | None = None
-        self.last: Heartbeat | None = None
-        self.recovery = Recovery(epoch=1, ts_started=0)
+        self.judging = Judging(rules.policy, wire.compute, host.soon)
 
     def restore(self, journal: RecoveryJournal, ts_registered: int) -> None:
         """Go on from what is on record."""
-        self._journal = journal
-        self.last = journal.heartbeat()
-        newest = max(journal.last_epoch(), self.last.epoch if self.last else 0)
-        self.recovery = Recovery(epoch=newest + 1, ts_started=ts_registered)
-
-    @property
-    def report(self) -> RecoveryReport:
-        """The report of the current epoch as of now."""
-        return self.recovery.report or verdict.describe(self._observation(), self._rules.policy)
-
-    def _observation(self) -> Observation:
-        return self._host.observation(self.recovery, self._recovery_id)
+        self.journal = journal
+        self._last = last = journal.heartbeat()
+        restored = Restored(
+            epoch=journal.last_epoch(),
+            heartbeat=last,
+            beside=self._wire.beside,
+            ts_registered=ts_registered,
+        )
+        self.recovery = Recovery(epoch=restored.newest_epoch + 1, ts_started=ts_registered)
 
     def join(self, gate: Gate) -> None:
         """Tell a gate what was said last, and what is said from now on."""
@@ -122,116 +147,38 @@ class Decisions:
         for message in self._newest:
             gate(message)
 
-    def moment(self) -> tuple[int, int]:
-        """Return the time (UNIX ns), and how many flagged events have come."""
-        return self._host.now(), self._host.flagged()
+    # -- WHAT IS SEEN --
 
-    @contextmanager
-    def guarded(self, doing: str) -> Iterator[None]:
-        """Let what raises here end the epoch, and harm nothing else."""
-        try:
-            yield
-        except Exception as e:
-            message = f"The recovery monitor raised while {doing}: {e!r}"
-            self._host.say(Severity.BLOCK, f"{message}\n{traceback.format_exc()}")
-            self.decide(happened.Broke(*self.moment(), message=message))
+    @property
+    def recovery_id(self) -> str:
+        """The UUID of the current epoch."""
+        return self._recovery_id
 
-    def decide(self, fact: happened.Happening) -> None:
-        """Let the core decide about a fact, and carry out what follows."""
-        self.recovery, actions = core.decide(self.recovery, fact, self._rules)
-        self._wire.epoch = self.recovery.epoch
-        for action in actions:
-            self._carry_out(action)
-        if self._written not in (None, (self.recovery.epoch, self.recovery.phase)):
-            self.beat()
+    @recovery_id.setter
+    def recovery_id(self, recovery_id: str) -> None:
+        self._recovery_id = recovery_id
 
-    def look(self, lease: Lease) -> None:
-        """Take note of the lease."""
-        problem = "" if lease.standing.may_trade else lease.problem
-        known = self._host.known()
-        self.decide(happened.Leased(*self.moment(), problem=problem, known=known))
+    @property
+    def last_heartbeat(self) -> Heartbeat | None:
+        """The last one of the run before."""
+        return self._last
 
-    def obey(self, command: OperatorCommand, until: int) -> None:
-        """Do what an operator says, if it can be done here."""
-        if command.action in ("verify", "repair"):
-            self._answer(happened.Answer(command.command_id, False, _CANNOT_ASK))
-            return
-        now, flagged = self.moment()
-        self.decide(
-            happened.Commanded(
-                now,
-                flagged,
-                command_id=command.command_id,
-                action=command.action,
-                instrument_id=command.instrument_id,
-                reason=command.reason,
-                operator=command.operator,
-                duration=int(command.secs * 1e9),
-                ts_expires=now + until - steady_ns(),
-                known=self._host.known(),
-                plan_id=command.plan_id,
-            )
-        )
+    def flagged(self) -> int:
+        """Return how many flagged events have come."""
+        return self._host.flagged()
 
-    # -- CARRYING OUT --
+    def known(self) -> frozenset[str]:
+        """Return the accounts that the node knows."""
+        return self._host.known()
 
-    def _carry_out(self, action: happened.Action) -> None:  # noqa: C901  One case for each action
-        match action:
-            case happened.Open(is_at_runtime):
-                self._recovery_id = str(uuid4())
-                self._publish(MessageKind.STARTED, self._opening())
-                if self._journal is not None:
-                    self._journal.begin(self.recovery.epoch)
-                if is_at_runtime:
-                    self._host.note(is_opened=True)
-            case happened.Judge():
-                judgment = verdict.judge(self._observation(), self._rules.policy)
-                self.decide(happened.Judged(*self.moment(), judgment=judgment))
-            case happened.Fail(is_stopping=is_stopping):
-                # Half way through a reconciliation a comparison would report nothing but that
-                is_seen = self.recovery.reports and not is_stopping
-                report = self.report if is_seen else self._opening()
-                self.decide(happened.Described(*self.moment(), failure=action, report=report))
-            case happened.End(kind, report):
-                self._host.note(is_opened=False)
-                self._publish(kind, report)
-            case happened.Revise(report):
-                self._publish(MessageKind.OVERRIDDEN, report)
-            case happened.Record(report):
-                self._record(report)
-            case happened.Absorb():
-                self._host.note(is_opened=False)
-            case happened.Log(severity, text):
-                self._host.say(severity, text)
-            case happened.Answer():
-                self._answer(action)
-            case happened.Shutdown(reason):
-                self._host.shut_down(reason)
-            case _:
-                raise TypeError(_CANNOT_ASK)
+    def observation(self) -> Observation:
+        """Return all that was seen of the current epoch so far."""
+        return at_once(self._host.look(self.recovery, self._recovery_id))
 
-    def _opening(self) -> RecoveryReport:
-        state, last = self.recovery, self.last
-        return RecoveryReport(
-            trader_id=self._trader_id,
-            recovery_id=self._recovery_id,
-            epoch=state.epoch,
-            trigger=state.trigger,
-            ts_started=state.ts_started,
-            ts_last_alive=last.ts if last else None,
-            clean_shutdown=last.is_stopped if last else None,
-            shadow=self._rules.policy.shadow,
-        )
+    # -- WHAT IS DONE --
 
-    def _answer(self, said: happened.Answer) -> None:
-        answer = CommandAnswer(said.command_id, said.is_accepted, said.text, self._host.now())
-        self._wire.call(self._wire.link.commands.answer, answer)
-
-    def _record(self, report: RecoveryReport) -> None:
-        if self._journal is not None:
-            self._journal.record(report)
-
-    def _publish(self, kind: MessageKind, report: RecoveryReport) -> None:
+    def inform(self, kind: MessageKind, report: RecoveryReport) -> None:
+        """Have everybody who listens hear it."""
         message = MESSAGES[kind](
             trader_id=self._trader_id,
             recovery_id=report.recovery_id,
@@ -243,25 +190,67 @@ class Decisions:
         is_revised = kind is MessageKind.OVERRIDDEN
         self._newest = (*self._newest[:1], message) if is_revised else (message,)
         if kind is MessageKind.COMPLETE:
-            self._attempt("Recording lost orders", self._host.record, report)
+            self.attempt("recording lost orders", self._host.record, report)
         for gate in tuple(self._gates):  # Before anybody else, and whatever one of them raises
-            self._attempt("A gate", gate, message)
+            self.attempt("calling a gate", gate, message)
         if kind is not MessageKind.STARTED:
-            self._record(report)
+            self.attempt("putting a report on record", self.record, report)
         if kind in (MessageKind.COMPLETE, MessageKind.FAILED):
             for severity, line in wording.lines(report):
-                self._host.say(severity, line)
-        signals.send(_SIGNALS[kind], self._host, self._complain, event=message)
-        self._attempt("The bus", self._host.publish, message.topic(), message)
+                write(self.log, severity, line)
+        signals.send(_SIGNALS[kind], self._host, self.log.exception, event=message)
+        self.attempt("publishing a message", self._host.publish, message.topic(), message)
 
-    def _attempt(self, who: str, call: Callable[..., None], *values: object) -> None:
-        try:
-            call(*values)
-        except Exception as e:
-            self._complain(f"{who} raised", e)
+    def follow(self) -> None:
+        """The core has decided."""
+        self._wire.epoch = self.recovery.epoch
 
-    def _complain(self, text: str, error: Exception) -> None:
-        self._host.say(Severity.BLOCK, f"{text}: {error!r}")
+    def settle(self) -> None:
+        """What followed is carried out."""
+        self._heartbeats.take(self.recovery.report, self.recovery.proving)
+        if self._beat_at:
+            self._heartbeats.write_if_changed(self.recovery.epoch, self.recovery.phase)
+
+    def opened(self, *, is_at_runtime: bool) -> None:
+        """Take up what is there at run time."""
+        if is_at_runtime:
+            self._host.note(is_opened=True)
+
+    def ended(self, _: MessageKind, __: RecoveryReport, /) -> None:
+        """What was flagged is reported."""
+        self.judging.cancel()
+        self._host.note(is_opened=False)
+
+    def absorb(self) -> None:
+        """What was flagged is of no epoch."""
+        self._host.note(is_opened=False)
+
+    def shut_down(self, reason: str) -> None:
+        """Shut the node down."""
+        self._host.shut_down(reason)
+
+    def obey(self, command: OperatorCommand, until: int | None) -> None:
+        """Do what an operator says, if it can be done here."""
+        if command.action in ("verify", "repair"):
+            self.answer(happened.Answer(command.command_id, False, CANNOT_ASK))
+        else:
+            super().obey(command, until)
+
+    # -- THE JUDGMENT --
+
+    def judge(self) -> None:
+        """Judge the current epoch, on another thread if there is much."""
+        self.judging.cancel()
+        if self._host.size() <= JUDGED_AT_ONCE or self.judging.is_vain:
+            self.judge_now()
+        else:
+            looking = self._host.look(self.recovery, self._recovery_id)
+            self.judging.begin(looking, self.recovery, self.flagged())
+
+    def take_judged(self, number: int, judgment: Judgment) -> None:
+        """Take what was judged on another thread. If that is void, the core decides what is due."""
+        if self.judging.is_valid(number, self.recovery, self.flagged()):
+            self.decide(happened.Judged(*self.moment(), judgment=judgment))
 
     # -- SIGNS OF LIFE --
 
@@ -270,19 +259,15 @@ class Decisions:
         if now >= self._beat_at:
             self.beat()
 
-    def beat(self, *, is_stopped: bool = False) -> None:
+    def beat(self) -> None:
         """Give a sign of life."""
-        now, epoch, phase = self._host.now(), self.recovery.epoch, self.recovery.phase
-        self._beat_at = now + int(self._heartbeat_secs * 1e9)
-        self._written = (epoch, phase)
-        if self._journal is not None:
-            self._journal.beat(
-                Heartbeat(
-                    ts=now,
-                    epoch=epoch,
-                    phase=phase,
-                    is_stopped=is_stopped,
-                    interval_secs=self._heartbeat_secs,
-                    history_size=self._history_size,
-                )
-            )
+        self._beat_at = self._host.now() + self._interval
+        self._heartbeats.beat(self._host.soon, self.recovery.epoch, self.recovery.phase)
+
+    def stop(self) -> None:
+        """Leave the mark of a clean stop."""
+        self._heartbeats.write(self.recovery.epoch, self.recovery.phase, is_stopped=True)
+
+    def on_incident(self, incident: StorageIncident) -> None:
+        """Something is the matter with the server, or is not any more."""
+        signals.send(signals.storage_changed, self._host, self.log.exception, incident=incident)

@@ -1,5 +1,7 @@
 """
-The cache of 2.0 in the plain values of the core.
+The orders and positions of 2.0 in the plain values of the core.
+
+They are copies of what the cache holds: any thread may read them, unlike the cache (seen on rc7).
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.origins import is_synthetic
 from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
+from nautilus_recovery_actor.host.bus import Origin
 
 
 _ZERO = Decimal(0)
@@ -111,10 +114,20 @@ def is_placed_here(order: Any) -> bool:
     return not (following and getattr(following[0], "reconciliation", False))
 
 
+def origin(order: Any) -> Origin:
+    """Return what is known of where an order came from."""
+    if order is None:
+        return Origin(placed_here=False, tags=())
+    return Origin(is_placed_here(order), order.tags or ())
+
+
 def own_order(
-    order: Any, position_id: Any, ts_registered: int, known: CachedOrder | None = None
+    order: Any, position_id: object, ts_registered: int, known: CachedOrder | None = None
 ) -> OwnOrder:
-    """Return an order as it may close a position, to which it may be tied."""
+    """
+    Return an order that is tied to a position, or to none, as it may close one, from what was
+    `known` of it already.
+    """
     known = known or cached_order(order, ts_registered)
     kind, is_quote_quantity = order.order_type.name, order.is_quote_quantity
     return OwnOrder(

@@ -6,13 +6,22 @@ Nothing of NautilusTrader may be touched here: 2.0 ends the process then (seen o
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.names import HEARTBEAT_KEY
+from nautilus_recovery_actor.host import told
+from nautilus_recovery_actor.host.storage import Storage
+from nautilus_recovery_actor.host.storage import known_beside
 from nautilus_recovery_actor.link.link import Link
 from nautilus_recovery_actor.link.server import Server
+from nautilus_recovery_actor.link.stream import Entry
 from nautilus_recovery_actor.link.stream import Stream
 
 
@@ -36,7 +45,25 @@ class Wire:
             is_restored=True,
         )
         self.link.open(may_wait=True)
-        self._stream = Stream(server.beside(), self, self._teller("bus"))
+        self._stream = Stream(server.beside(), self, self._on_entries)
+        # What the cache has restored, as far as it was asked for: it is read on the thread too
+        self.restored: dict[str, bytes] = {}
+        # What the server keeps beside the cache
+        self.beside = known_beside(server, self)
+        journal = RecoveryJournal(self, 0, self.warning)
+        self.storage = Storage(
+            server.beside(),
+            heartbeat_secs,
+            "" if self.link.keeper is None else self.link.keeper.token,
+            self,
+            time.time_ns,
+            lambda: journal,
+            self._keys,
+            self.link.writes,
+            lambda: self.epoch,
+            self._teller("storage"),
+            self._teller("incident"),
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
         self._ended = asyncio.Event()
@@ -48,16 +75,33 @@ class Wire:
     def _teller(self, what: str) -> Callable[..., None]:
         return lambda *values: self.inbox.put((what, values))
 
+    def _on_entries(self, entries: Sequence[Entry]) -> None:
+        try:
+            for news in told.news(entries):
+                self.inbox.put(("bus", (news,)))
+        except ValueError as e:  # What is missed may be just what it was about
+            self.inbox.put(("raised", (e,)))
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(RuntimeError):
             runner.run(self._serve())
 
     async def _serve(self) -> None:
         self.link.begin(self._loop)
+        self.storage.begin(self._loop)
         self._reading = self._loop.create_task(self._stream.read())
         await self._ended.wait()
         self._reading.cancel()
+        self.storage.close()
         self.link.close()
+
+    def _keys(self) -> Iterator[str]:
+        # What outlasts a run: the heartbeat is written anew all the time
+        return (
+            key
+            for key in {**self.restored, **dict.fromkeys(self.link.writes.keys())}
+            if key != HEARTBEAT_KEY
+        )
 
     # -- FROM THE NODE'S THREAD --
 
@@ -66,9 +110,21 @@ class Wire:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *values)
 
+    def compute(self, function: Callable[[], Any], what: str, number: int) -> None:
+        """Have something computed on a thread of its own: `what` comes of it, or ``raised``."""
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if (error := future.exception()) is None:
+                self.inbox.put((what, (number, future.result())))
+            else:
+                self.inbox.put(("raised", (error,)))
+
+        self.call(lambda: self._loop.run_in_executor(None, function).add_done_callback(done))
+
     def get(self, key: str) -> bytes | None:
-        """Return what was written here."""
-        return self.link.writes.get(key)
+        """Return what was written here, or was asked for before."""
+        written = self.link.writes.get(key)
+        return self.restored.get(key) if written is None else written
 
     def add(self, key: str, value: bytes, on_stored: Callable[[], None] | None = None) -> None:
         """Write an entry of the cache, unless another node has the lease."""

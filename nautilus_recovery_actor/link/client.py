@@ -27,6 +27,10 @@ class RedisUnusableError(Exception):
     """Raised when the Redis server cannot be reached, or does not do what is asked."""
 
 
+# What a server raises that does not answer, or refuses
+UNANSWERED = (redis.RedisError, OSError, RedisUnusableError)
+
+
 def connect(url: str, timeout_secs: float = SOCKET_SECS) -> redis.Redis:
     """Return a client of the server. Nothing is sent yet."""
     if problem := _problem(url):

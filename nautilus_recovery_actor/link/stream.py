@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-import msgspec
-
 from nautilus_recovery_actor.core import names
 from nautilus_recovery_actor.link.client import disconnect
 from nautilus_recovery_actor.link.log import Log
@@ -29,22 +27,24 @@ MARK_TOPIC = "data.SignalRecoverymark"
 _WAIT_SECS = 5
 _PAUSE_SECS = 0.25
 _AT_ONCE = 2_000
-_WANTED = (RAW_REPORTS, names.ORDER_EVENTS, names.ACCOUNT_EVENTS, PORTFOLIO_EVENTS)
+# What comes within this after an answer is taken with the next one
+_GATHER_SECS = 0.02
+_WANTED = tuple(
+    one.encode()
+    for one in (RAW_REPORTS, names.ORDER_EVENTS, names.ACCOUNT_EVENTS, PORTFOLIO_EVENTS, MARK_TOPIC)
+)
 _LAST = """
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 return last[1] and last[1][1] or '0-0'
 """
-_DECODERS: dict[bytes, Callable[[bytes], Any]] = {
-    b"json": msgspec.json.decode,
-    b"msgpack": msgspec.msgpack.decode,
-}
 
 
 class Entry(NamedTuple):
-    """One message of the bus, decoded."""
+    """One message of the bus, as it was encoded."""
 
     topic: str
-    payload: Any
+    payload: bytes
+    is_json: bool
 
 
 class Stream:
@@ -74,6 +74,7 @@ class Stream:
                     is_away = False
                     for _, entries in found:
                         self._read(entries)
+                    await asyncio.sleep(_GATHER_SECS)  # Each answer costs more than an entry
             except Exception as e:
                 if not is_away:
                     self._log.warning(f"The bus cannot be read now: {self._server.why(e)}")
@@ -83,14 +84,12 @@ class Stream:
             await asyncio.sleep(_PAUSE_SECS)
 
     def _read(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        self._last = entries[-1][0]
         read = []
-        for number, fields in entries:
-            self._last = number
-            topic = fields[b"topic"].decode()
+        for _, fields in entries:
+            topic = fields[b"topic"]
             if topic.startswith(_WANTED):
-                decode = _DECODERS[fields[b"encoding"].lower()]
-                read.append(Entry(topic, decode(fields[b"payload"])))
-            elif topic == MARK_TOPIC:
-                read.append(Entry(topic, None))
+                is_json = fields[b"encoding"].lower() == b"json"
+                read.append(Entry(topic.decode(), fields[b"payload"], is_json))
         if read:
             self._take(read)

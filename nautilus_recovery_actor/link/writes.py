@@ -73,6 +73,10 @@ class Writes:
         """Return what this has written, or is about to: the cache does not know of it."""
         return self._written.get(key)
 
+    def keys(self) -> tuple[str, ...]:
+        """Return what this has written, or is about to."""
+        return tuple(self._written)
+
     def read(self, keys: Sequence[str]) -> dict[str, bytes]:
         """
         Return what a run before has written where the cache does not look. Waits for the server.

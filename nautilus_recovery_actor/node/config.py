@@ -3,19 +3,20 @@ The configuration of the monitor and of the strategies (long: public docstrings)
 """
 
 import math
-from decimal import Decimal
 from typing import Literal
 
+from msgspec.structs import replace
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.config import DatabaseConfig
 from nautilus_trader.config import StrategyConfig
 
 from nautilus_recovery_actor.core.enums import Correction
-from nautilus_recovery_actor.core.epoch import Timing
-from nautilus_recovery_actor.core.policy import Policy
 from nautilus_recovery_actor.core.proving import Pace
 from nautilus_recovery_actor.core.recovery import Rules
-from nautilus_recovery_actor.host.severities import parse_severities
+from nautilus_recovery_actor.host.config import check
+from nautilus_recovery_actor.host.config import check_not_negative
+from nautilus_recovery_actor.host.config import check_positive
+from nautilus_recovery_actor.host.config import rules
 from nautilus_recovery_actor.node.evidence.questions import Limits
 
 
@@ -124,43 +125,16 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
     storm_mins: float = 5.0
 
     def __post_init__(self) -> None:
-        for name, unit in (
-            ("startup_timeout_secs", "seconds"),
-            ("verify_timeout_secs", "seconds"),
-            ("heartbeat_secs", "seconds"),
-            ("query_timeout_secs", "seconds"),
-            ("storm_mins", "minutes"),
-        ):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a positive number of {unit}, was {value}")
+        check(self)
+        check_positive(self, "query_timeout_secs", "seconds")
+        check_not_negative(self, "query_retries")
         if self.prove_interval_secs is not None and not 0 < self.prove_interval_secs < math.inf:
             raise ValueError(
                 "`prove_interval_secs` must be a positive number of seconds or None, "
                 f"was {self.prove_interval_secs}"
             )
-        if not 0 <= self.avg_px_tolerance < math.inf:
-            raise ValueError(
-                "`avg_px_tolerance` must be a fraction of the price such as 0.001, "
-                f"was {self.avg_px_tolerance}"
-            )
-        for name in (
-            "settle_ms",
-            "max_report_fills",
-            "history_size",
-            "storm_epochs",
-            "query_retries",
-        ):
-            value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"`{name}` must not be negative, was {value}")
-        if self.accounts is not None and not self.accounts:
-            raise ValueError("`accounts` must name an account, or be None for those in the cache")
-        if self.on_failure not in ("hold", "shutdown"):
-            raise ValueError(f"`on_failure` must be 'hold' or 'shutdown', was '{self.on_failure}'")
         if self.repair not in ("off", "ask", "auto"):
             raise ValueError(f"`repair` must be 'off', 'ask' or 'auto', was '{self.repair}'")
-        parse_severities(self.severities)
         self.corrected()
 
     def corrected(self) -> frozenset[Correction]:
@@ -188,38 +162,31 @@ class RecoveryMonitorConfig(ActorConfig, frozen=True, forbid_unknown_fields=True
         """
         Return what the core has to know of this configuration.
         """
-        return Rules(
-            timing=Timing(
-                startup=int(self.startup_timeout_secs * 1e9),
-                settle=self.settle_ms * 1_000_000,
-                verify=int(self.verify_timeout_secs * 1e9),
-                storm_epochs=self.storm_epochs,
-                storm_window=int(self.storm_mins * 60e9),
+        common = rules(self)
+        once = int(self.query_timeout_secs * 1e9)
+        patience = once * 10 * (self.query_retries + 1)
+        return replace(
+            common,
+            timing=replace(
+                common.timing,
                 asks=max(self.query_retries + 1, 2),  # One answer alone proves nothing
                 # For a client that never comes back to its answers: each question ends before
-                answer=int(self.query_timeout_secs * 1e9) * 10 * (self.query_retries + 1),
+                answer=patience,
             ),
-            policy=Policy(
-                severities=parse_severities(self.severities),
-                allow_unreconciled=self.allow_unreconciled,
-                max_report_fills=self.max_report_fills,
-                shadow=self.shadow,
+            policy=replace(
+                common.policy,
                 plans=self.repair != "off" and not self.shadow,
                 repairs=bool(self.corrected()) and self.repair != "off",
-                avg_px_tolerance=Decimal(str(self.avg_px_tolerance)),
             ),
-            accounts=None if self.accounts is None else frozenset(self.accounts),
-            reopens_on_mass_status=self.reopen_on_mass_status,
             reopens_on_synthetic_fill=self.reopen_on_synthetic_fill,
             is_repairing=self.repair == "auto" and not self.shadow,
             pace=Pace(
                 interval=None
                 if self.prove_interval_secs is None
                 else int(self.prove_interval_secs * 1e9),
-                limit=int(self.query_timeout_secs * 1e9) * (self.query_retries + 1),
-                patience=int(self.query_timeout_secs * 1e9) * 10 * (self.query_retries + 1),
+                limit=once * (self.query_retries + 1),
+                patience=patience,
             ),
-            shuts_down=self.on_failure == "shutdown" and not self.shadow,
         )
 
 

@@ -2,6 +2,8 @@
 The monitor on a `LiveNode`.
 """
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,39 +12,37 @@ from typing import Self
 from nautilus_trader.common import DataActor
 from nautilus_trader.common import DataActorConfig
 from nautilus_trader.model import ActorId
-from nautilus_trader.model import ClientOrderId
-from nautilus_trader.model import InstrumentId
-from nautilus_trader.model import VenueOrderId
 
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.enums import RecoveryPhase
-from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.epoch import Stopped
 from nautilus_recovery_actor.core.epoch import TraderStarted
 from nautilus_recovery_actor.core.epoch import Woke
 from nautilus_recovery_actor.core.journal import RecoveryJournal
-from nautilus_recovery_actor.core.observation import AccountState
-from nautilus_recovery_actor.core.observation import CachedPosition
-from nautilus_recovery_actor.core.observation import Observation
 from nautilus_recovery_actor.core.recovery import Recovery
+from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.host import reading
 from nautilus_recovery_actor.host.bus import Bus
-from nautilus_recovery_actor.host.bus import Origin
 from nautilus_recovery_actor.host.config import RecoveryMonitorConfig
+from nautilus_recovery_actor.host.config import rules
 from nautilus_recovery_actor.host.decisions import Decisions
+from nautilus_recovery_actor.host.judging import Looking
 from nautilus_recovery_actor.host.losses import LostOrders
 from nautilus_recovery_actor.host.messages import RecoveryMessage
+from nautilus_recovery_actor.host.observing import About
+from nautilus_recovery_actor.host.observing import observation
 from nautilus_recovery_actor.host.wire import Wire
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.link.stream import MARK
+from nautilus_recovery_actor.node2.cached import Cached
 
 
 # The monitors of this process, by trader: nobody else's messages move a gate
 MONITORS: dict[str, "RecoveryMonitor"] = {}
 _TICK_NS = 50_000_000
+_TURNS = 64
 _LIMITS = (
     "On NautilusTrader 2.0 the report of the start is the only answer of a venue: nothing confirms "
     "or corrects it, and nothing is repaired (see docs/nautilus-2.md)"
@@ -62,18 +62,20 @@ class RecoveryMonitor(DataActor):
     def __init__(self, trader_id: str, config: RecoveryMonitorConfig) -> None:
         self._trader = trader_id
         self._config = config
-        self._rules = config.rules()
+        self._rules = rules(config)
         server = Server(database_url(config.database), Namespace(trader_id=trader_id))
         is_leased = config.lease and not config.shadow
         self.wire = Wire(server, config.heartbeat_secs, is_leased=is_leased)
         self.decisions = Decisions(
             self, trader_id, self._rules, self.wire, config.heartbeat_secs, config.history_size
         )
-        self.bus = Bus(self._origin_of)
+        self._cached = Cached(self)
+        self.bus = Bus(self._cached.origin_of)
         self.claims: dict[str, str] = {}
         self.strategies: set[str] = set()
         self.ts_registered = 0
-        self._before: tuple[CachedPosition, ...] = ()
+        self._before: list[Any] = []
+        self._turns = 0
         self._reported_events = 0
         MONITORS[trader_id] = self
         self.wire.start()
@@ -93,7 +95,7 @@ class RecoveryMonitor(DataActor):
     @property
     def report(self) -> RecoveryReport:
         """The report of the current epoch as of now."""
-        return self.decisions.report
+        return self.decisions.recovery.report or self.decisions.describe()
 
     # -- THE LIFE OF THE NODE --
 
@@ -110,11 +112,12 @@ class RecoveryMonitor(DataActor):
             journal = RecoveryJournal(self, self._config.history_size, self.log.warning)
             decisions.restore(journal, self.ts_registered)
             ids = map(str, self.cache.client_order_ids())
-            self.losses = LostOrders(self._trader, journal, self.ts_registered, ids, decisions.last)
-            self._before = self._positions()
+            last = decisions.last_heartbeat
+            self.losses = LostOrders(self._trader, journal, self.ts_registered, ids, last)
+            self._before = self.cache.positions_open()
             decisions.decide(happened.KernelStarted(*decisions.moment()))
             if (keeper := self.wire.link.keeper) is not None:
-                decisions.look(keeper.lease)
+                decisions.take_lease(keeper.lease)
         self.clock.set_timer_ns("RECOVERY-TICK", _TICK_NS, callback=self._tick)
 
     def on_start(self) -> None:
@@ -139,7 +142,7 @@ class RecoveryMonitor(DataActor):
             return
         with self.decisions.guarded("stopping"):
             self.decisions.decide(how)
-            self.decisions.beat(is_stopped=True)
+            self.decisions.stop()
         self.wire.close()
 
     def _tick(self, _: Any) -> None:
@@ -153,14 +156,14 @@ class RecoveryMonitor(DataActor):
                 late = now - self.bus.ts_mark > self._rules.timing.verify
                 if self.bus.is_marked or late:
                     decisions.decide(TraderStarted(*decisions.moment()))
-            if wake_at is not None and wake_at <= now:
+            if wake_at is not None and wake_at <= now and not decisions.judging.is_on:
                 decisions.decide(Woke(*decisions.moment()))
             decisions.beat_if_due(now)
 
     def _take(self, what: str, values: tuple[Any, ...]) -> None:
         match what:
             case "lease":
-                self.decisions.look(*values)
+                self.decisions.take_lease(*values)
             case "command":
                 self.decisions.obey(*values)
             case "bus":
@@ -169,6 +172,14 @@ class RecoveryMonitor(DataActor):
                     read = partial(self.bus.report, account_id)
                     reported = happened.Reported(now, flagged, account_id=account_id, read=read)
                     self.decisions.decide(reported)
+            case "judged":
+                self.decisions.take_judged(*values)
+            case "storage":
+                self.decisions.beat()
+            case "incident":
+                self.decisions.on_incident(*values)
+            case "raised":
+                raise values[0]
             case _:
                 getattr(self.log, what)(*values)
 
@@ -176,8 +187,10 @@ class RecoveryMonitor(DataActor):
 
     def get(self, key: str) -> bytes | None:
         """Return an entry: what was written in this run, or before it."""
-        value = self.wire.get(key) or self.cache.get(key)
-        return None if value is None else bytes(value)
+        value = self.wire.get(key)
+        if value is None and (found := self.cache.get(key)) is not None:
+            value = self.wire.restored[key] = bytes(found)
+        return value
 
     def add(self, key: str, value: bytes) -> None:
         """Write an entry of the cache."""
@@ -200,11 +213,6 @@ class RecoveryMonitor(DataActor):
         held = {str(one.account_id) for one in self.cache.positions_open()}
         return frozenset(held | self.bus.accounts)
 
-    def say(self, severity: Severity, line: str) -> None:
-        """Write a line to the node's log."""
-        log = {Severity.INFO: self.log.info, Severity.WARN: self.log.warning}
-        log.get(severity, self.log.error)(line)
-
     def record(self, report: RecoveryReport) -> None:
         """Keep what a recovery that completes has found."""
         self.losses.record(report.lost_orders)
@@ -212,7 +220,7 @@ class RecoveryMonitor(DataActor):
     def note(self, *, is_opened: bool) -> None:
         """An epoch has opened at run time, or one is over."""
         if is_opened:
-            self._before = self._positions()
+            self._before = self.cache.positions_open()
         else:
             self._reported_events = len(self.bus.flagged)
 
@@ -224,62 +232,43 @@ class RecoveryMonitor(DataActor):
         """Shut the node down."""
         self.shutdown_system(reason)
 
-    def _positions(self) -> tuple[CachedPosition, ...]:
-        return tuple(map(reading.cached_position, self.cache.positions_open()))
+    def size(self) -> int:
+        """Return how much there is to look at, about."""
+        return self._cached.size(self.bus) + self.flagged()
 
-    def _origin_of(self, client_order_id: str | None, venue_order_id: str | None) -> Origin:
-        found = client_order_id and ClientOrderId(client_order_id)
-        if not found and venue_order_id:
-            found = self.cache.client_order_id(VenueOrderId(venue_order_id))
-        order = self.cache.order(found) if found else None
-        if order is None:
-            return Origin(placed_here=False, tags=())
-        return Origin(reading.is_placed_here(order), order.tags or ())
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have something called after others had their turn."""
+        self._turns = (self._turns + 1) % _TURNS  # So that no clock collects names
+        name, at = f"RECOVERY-TURN-{self._turns}", self.now() + 1_000_000
+        self.clock.set_time_alert_ns(name, at, partial(self._on_turn, call), allow_past=True)
 
-    def observation(self, recovery: Recovery, recovery_id: str) -> Observation:
-        """Return all that was seen of this epoch so far."""
-        cache, bus, ts = self.cache, self.bus, self.ts_registered
-        last, reports = self.decisions.last, tuple(read() for read in recovery.reports.values())
-        alive = {
-            str(o.client_order_id): o for o in (*cache.orders_open(), *cache.orders_inflight())
-        }
-        orders = dict(alive)
-        for name in {order.client_order_id for report in reports for order in report.orders}:
-            if name and (order := cache.order(ClientOrderId(name))) is not None:
-                orders[name] = order
-        read = {name: reading.cached_order(one, ts) for name, one in orders.items()}
-        tied = {name: cache.position_id(one.client_order_id) for name, one in alive.items()}
-        live = tuple(reading.own_order(alive[one], tied[one], ts, read[one]) for one in alive)
-        after, accounts = self._positions(), self.known()
-        found = {one.instrument_id for one in after} | {one.instrument_id for one in live}
-        for report in reports:
-            found |= {one.instrument_id for one in report.positions}
-            found |= {one.instrument_id for one in report.orders}
-        loaded = ((one, cache.instrument(InstrumentId.from_str(one))) for one in found)
-        return Observation(
+    def _on_turn(self, call: Callable[[], None], _: Any) -> None:
+        with self.decisions.guarded("looking at the cache"):
+            call()
+
+    def newest(self) -> int:
+        """Return how many events of orders have come."""
+        return self.bus.events
+
+    def protections(self, unproven: frozenset[str]) -> Iterator[Discrepancy | None]:
+        """Yield what no stop covers, and ``None`` wherever it may pause."""
+        return self._cached.protections(unproven, self._rules.policy, self.ts_registered)
+
+    def look(self, recovery: Recovery, recovery_id: str) -> Looking:
+        """Copy what the cache holds, slice by slice, and return what puts it together."""
+        picture = yield from self._cached.picture(self._before, self.bus)
+        known = self.known()
+        about = About(
             trader_id=self._trader,
             recovery_id=recovery_id,
-            epoch=recovery.epoch,
-            trigger=recovery.trigger,
-            ts_started=recovery.ts_started,
-            ts_reconciled=recovery.ts_reconciled,
-            ts_last_alive=last.ts if last else None,
-            clean_shutdown=last.is_stopped if last else None,
-            required_accounts=recovery.required_accounts(self._rules, accounts),
-            accounts=tuple(map(AccountState, sorted(accounts))),
-            instruments={one: Decimal(str(i.size_increment)) for one, i in loaded if i is not None},
-            before=self._before,
-            after=after,
-            closed=reading.closed_positions(cache.position, tied.values()),
-            claims=self.claims,
-            orders=tuple(read.values()),
-            live_orders=live,
-            reports=reports,
-            lost_orders=self.losses.find(reports, self.strategies, orders),
-            events=len(bus.flagged),
-            fills=bus.fills(),
-            live_fills=bus.live_fills(),
+            recovery=recovery,
+            last=self.decisions.last_heartbeat,
+            required=recovery.required_accounts(self._rules, known),
+            accounts=known,
+            claims=self.claims.copy(),
+            ts_registered=self.ts_registered,
+            losses=self.losses,
+            strategies=frozenset(self.strategies),
             reported_events=self._reported_events,
-            carried=recovery.carried,
-            earlier=recovery.earlier,
         )
+        return partial(observation, about, picture, self.bus.told())

@@ -9,7 +9,7 @@ import pytest
 
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.report import RecoveryReport
-from nautilus_recovery_actor.node.listeners.log import beginning
+from nautilus_recovery_actor.host.log import beginning
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 A node of 2.0 on its native Binance adapter, at the stand-in for the venue.
 """
 
+import threading
 from typing import Any
 
 from nautilus_trader.adapters.binance import BinanceDataClientConfig
@@ -29,6 +30,10 @@ from nautilus_recovery_actor import add_recovery_monitor
 from nautilus_recovery_actor import run_node
 from nautilus_recovery_actor import signals
 from nautilus_recovery_actor import with_recovery
+from nautilus_recovery_actor.core import verdict
+from nautilus_recovery_actor.core.observation import Observation
+from nautilus_recovery_actor.core.policy import Policy
+from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.testkit import emit
 from tests.node2.trial import INSTRUMENT
 from tests.node2.trial import trial
@@ -110,7 +115,15 @@ def run(
         config = RecoveryMonitorConfig(database=database(redis_port), **fields)
         monitor = add_recovery_monitor(node, config)
         emit("registered")
+    judge, own = verdict.judge, threading.get_ident()
+
+    def judged(observation: Observation, policy: Policy) -> Judgment:
+        emit("judged", is_beside=threading.get_ident() != own)
+        return judge(observation, policy)
+
+    verdict.judge = judged
     signals.recovery_failed.connect(_on_failed)
+    signals.storage_changed.connect(_on_storage)
     kind: Any = trial(RecoverableStrategy if is_monitored else Strategy)
     if way:
         kind = ways(kind)[way]
@@ -136,6 +149,10 @@ def unmonitored(venue_port: int, redis_port: int, trader_id: str = "TWO-001") ->
     node = builder(venue_port, redis_port, trader_id).build()
     node.add_strategy(trial()(strategy_config()))
     node.run()
+
+
+def _on_storage(_: Any, incident: Any) -> None:
+    emit("storage", kind=str(incident.kind), is_over=incident.is_over)
 
 
 def _on_failed(_: Any, event: Any) -> None:

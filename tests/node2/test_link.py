@@ -3,13 +3,17 @@ The lease, operators' commands, signs of life and the record: over Redis, as on 
 """
 
 import time
+from typing import Any
 
 import pytest
 
 from nautilus_recovery_actor.core.enums import RecoveryOutcome
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import StorageTrouble
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.liveness import Life
 from nautilus_recovery_actor.core.liveness import liveness
+from nautilus_recovery_actor.host.judging import JUDGED_AT_ONCE
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.outside.record.reader import RecordReader
@@ -21,6 +25,7 @@ from tests.node2.trial import INSTRUMENT
 
 
 NAMESPACE = Namespace(trader_id=TRADER)
+FENCE = f"trader-{TRADER}:recovery:fence"
 
 
 def test_a_second_node_of_the_trader_is_refused_at_its_registration(bench: Bench) -> None:
@@ -87,6 +92,64 @@ def test_a_node_gives_signs_of_life_until_a_clean_stop(bench: Bench) -> None:
         (report,) = reports
         assert not broken
         assert (report.epoch, report.outcome) == (1, RecoveryOutcome.CLEAN)
+
+
+def test_an_open_position_without_a_stop_is_in_the_heartbeat(bench: Bench) -> None:
+    """
+    It is looked for again once something has happened, and `status` names it.
+    """
+    with bench.node() as node:
+        node.wait_for("filled")
+
+        def unprotected(client: Any) -> list[str]:
+            heartbeat = RecordReader(client, NAMESPACE).stamps().heartbeat
+            found = () if heartbeat is None else heartbeat.unprotected or ()
+            return [f"{one.kind} {one.position_id} {one.cache}" for one in found]
+
+        bench.valkey.wait_for(unprotected)
+        with bench.valkey.client() as client:
+            (found,) = unprotected(client)
+        assert found.startswith(f"UNPROTECTED_POSITION {INSTRUMENT}-Trial-001")
+
+
+def test_a_server_that_loses_writes_is_noticed(bench: Bench) -> None:
+    """
+    The heartbeat says so, the monitor stores its entries again, also those of the run before, and
+    the signal is sent.
+    """
+    with bench.after_a_kill(), bench.node() as node:
+        node.wait_for("accepted")
+        bench.valkey.wait_for(lambda client: client.hget(FENCE, "beats"))
+        bench.valkey.flush()
+        assert node.wait_for("storage")["kind"] == "LOST"
+
+        def incidents(client: Any) -> list[StorageIncident]:
+            heartbeat = RecordReader(client, NAMESPACE).stamps().heartbeat
+            found = () if heartbeat is None else heartbeat.storage or ()
+            return [one for one in found if one.is_rewritten]
+
+        bench.valkey.wait_for(incidents)
+        with bench.valkey.client() as client:
+            (lost,) = incidents(client)
+            reports, _ = RecordReader(client, NAMESPACE).history()
+            assert client.exists(f"trader-{TRADER}:general:recovery:epoch")
+        assert lost.kind is StorageTrouble.LOST
+        assert [one.epoch for one in reports] == [2, 1]
+
+
+def test_a_start_with_many_orders_is_judged_beside_the_node(bench: Bench) -> None:
+    """
+    Each judgment of few is made on its thread.
+    """
+    for number in range(JUDGED_AT_ONCE + 1):
+        px = f"{50 + number / 100:.2f}"
+        bench.venue.place(symbol=SYMBOL, side="BUY", type="LIMIT", price=px, quantity="0.1")
+    with bench.node() as node:
+        complete = node.wait_for("complete")
+        assert complete["outcome"] == "ADJUSTED"
+        judged = [one["is_beside"] for one in node.all("judged")]
+        assert judged
+        assert all(judged)
 
 
 @pytest.mark.parametrize("is_held", [True, False])

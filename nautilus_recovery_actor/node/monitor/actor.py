@@ -30,6 +30,7 @@ from nautilus_recovery_actor.core.names import ORDER_EVENTS
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.staleness import Restored
+from nautilus_recovery_actor.host.heartbeats import Heartbeats
 from nautilus_recovery_actor.link.alarms import Alarm
 from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.link.kept import KeptStore
@@ -44,14 +45,13 @@ from nautilus_recovery_actor.node.listeners import listeners
 from nautilus_recovery_actor.node.monitor.asking import Asking
 from nautilus_recovery_actor.node.monitor.connections import Connections
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
-from nautilus_recovery_actor.node.monitor.heartbeats import Heartbeats
 from nautilus_recovery_actor.node.monitor.incoming import Incoming
 from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.monitor.operators import CommandDesk
 from nautilus_recovery_actor.node.monitor.proofs import Proofs
 from nautilus_recovery_actor.node.monitor.repair_events import RepairEvents
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
-from nautilus_recovery_actor.node.observing.accounts import known_accounts
+from nautilus_recovery_actor.node.monitor.unprotected import Look
 from nautilus_recovery_actor.node.observing.current import Current
 from nautilus_recovery_actor.node.observing.evidence import Evidence
 from nautilus_recovery_actor.node.observing.intake import Intake
@@ -197,12 +197,16 @@ class RecoveryMonitorActor(Actor):
             self._connections.answer,
         )
         self._heartbeats = Heartbeats(
-            self._settings,
-            self._journal,
-            self._intake,
-            self,
-            self._lost_orders.ts_stored,
+            lambda: self._journal,
+            self._settings.heartbeat_secs,
+            self._settings.history_size,
+            clock.timestamp_ns,
+            self.log,
+            Look(cache, self._intake, self._rules.policy).steps,
+            lambda: self._intake.newest,
             lambda: self._connections.keeping,
+            self._settings.prove_interval_secs,
+            self._lost_orders.ts_stored,
         )
         answers = Answers(
             self._seam, self._reporters, cache, msgbus, clock, self._intake.counts, self._past
@@ -215,7 +219,7 @@ class RecoveryMonitorActor(Actor):
             answers, current, self._decisions, lambda: self._seam.may_report_again
         )
         self._incoming = Incoming(self._intake, self._evidence, self._seam, cache, self._decisions)
-        self._desk = CommandDesk(trader_id, cache, self._decisions)
+        self._desk = CommandDesk(trader_id, self._decisions)
         try:
             # Epochs count on from the last that anything knows, whatever raises afterwards
             self._intake.last_heartbeat = self._journal.heartbeat()
@@ -267,11 +271,7 @@ class RecoveryMonitorActor(Actor):
             self._loop.call_soon(self._on_lease, lease)
             return
         with self._decisions.guarded("taking note of the lease"):
-            problem = "" if lease.standing.may_trade else lease.problem
-            known = known_accounts(self.cache)
-            self._decisions.decide(
-                happened.Leased(*self._decisions.moment(), problem=problem, known=known)
-            )
+            self._decisions.take_lease(lease)
 
     def _on_command(self, command: OperatorCommand, until: int) -> None:
         self._desk.take(command, until)
@@ -432,7 +432,7 @@ class RecoveryMonitorActor(Actor):
     def _beat(self) -> None:
         assert self._loop is not None
         self._pulse.arm(self._loop, self._settings.heartbeat_secs)
-        self._heartbeats.beat(self._loop, self.epoch, self.phase)
+        self._heartbeats.beat(self._loop.call_soon, self.epoch, self.phase)
         with self._decisions.guarded("looking at the connections"):
             self._decisions.decide(
                 happened.Looked(

@@ -10,13 +10,17 @@ from nautilus_trader.common.component import Clock
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.common.component import TestClock
 
+from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core.delivery import CommandAnswer
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.lease import Lease
 from nautilus_recovery_actor.core.names import LEASE_ENDPOINT
 from nautilus_recovery_actor.core.names import WRITES_ENDPOINT
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.storage import Keeping
+from nautilus_recovery_actor.host.storage import Storage
+from nautilus_recovery_actor.host.storage import known_beside
 from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.link.lease import LeaseKeeper
 from nautilus_recovery_actor.link.link import Link
@@ -24,8 +28,6 @@ from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.link.writes import Writes
 from nautilus_recovery_actor.node import internals
 from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.node.monitor.storage import Storage
-from nautilus_recovery_actor.node.monitor.storage import known_beside
 from nautilus_recovery_actor.node.server import is_restored_by
 from nautilus_recovery_actor.node.server import server_of
 
@@ -117,16 +119,24 @@ class Connections:
         on_storage: Callable[[], None],
     ) -> Storage:
         keeper = self.keeper if other is None else None
+        monitor = self._monitor
         return Storage(
             server,
             self._settings.heartbeat_secs,
             "" if keeper is None else keeper.token,
-            self._monitor,
+            monitor.log,
+            lambda: int(monitor.clock.timestamp_ns()),
             journal,
+            lambda: journal().keys(internals.strategy_ids(monitor.msgbus)),
             None if self._link is None else self._link.writes,
             self._epoch,
             on_storage,
+            self._on_incident,
         )
+
+    def _on_incident(self, incident: StorageIncident) -> None:
+        monitor = self._monitor
+        signals.send(signals.storage_changed, monitor, monitor.log.exception, incident=incident)
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep the lease, hear commands and look at the server from now on."""

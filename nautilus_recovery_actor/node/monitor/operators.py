@@ -5,24 +5,18 @@ connection.
 
 import asyncio
 
-from nautilus_trader.cache.base import CacheFacade
-
-from nautilus_recovery_actor.core.happenings import Answer
-from nautilus_recovery_actor.core.happenings import Commanded
+from nautilus_recovery_actor.host.deciding import asked
 from nautilus_recovery_actor.link.alarms import is_running_here
 from nautilus_recovery_actor.link.command import OperatorCommand
-from nautilus_recovery_actor.link.process import steady_ns
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
-from nautilus_recovery_actor.node.observing.accounts import known_accounts
 from nautilus_recovery_actor.node.seldom import Seldom
 
 
 class CommandDesk:
     """Takes the commands of one trader to the event loop's thread, one after another."""
 
-    def __init__(self, trader_id: str, cache: CacheFacade, decisions: Decisions) -> None:
+    def __init__(self, trader_id: str, decisions: Decisions) -> None:
         self._trader_id = trader_id
-        self._cache = cache
         self._decisions = decisions
         self._strange = Seldom()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -40,7 +34,7 @@ class CommandDesk:
         if command.trader_id != self._trader_id:
             return
         if self.loop is None:
-            self._decisions.log.error(f"Refused to {_asked(command)}: the node has not started")
+            self._decisions.log.error(f"Refused to {asked(command)}: the node has not started")
             return
         if is_running_here(self.loop) and not self._decisions.is_busy:
             self._obey(command, until)
@@ -49,33 +43,4 @@ class CommandDesk:
 
     def _obey(self, command: OperatorCommand, until: int | None) -> None:
         with self._decisions.guarded("taking an operator's command"):
-            try:
-                fact = self._fact(command, until)
-            except ValueError as e:
-                self._decisions.log.error(f"Refused to {_asked(command)}: {e}")
-                self._decisions.answer(Answer(command.command_id, False, str(e)))
-            else:
-                self._decisions.decide(fact)
-
-    def _fact(self, command: OperatorCommand, until: int | None) -> Commanded:
-        command = OperatorCommand.from_dict(
-            command.to_dict()
-        )  # Whoever made it may have changed it
-        now, seen = self._decisions.moment()
-        return Commanded(
-            now,
-            seen,
-            command_id=command.command_id,
-            action=command.action,
-            instrument_id=command.instrument_id,
-            reason=command.reason,
-            operator=command.operator,
-            duration=int(command.secs * 1e9),
-            ts_expires=command.ts_expires if until is None else now + until - steady_ns(),
-            known=known_accounts(self._cache),
-            plan_id=command.plan_id,
-        )
-
-
-def _asked(command: OperatorCommand) -> str:
-    return f"{command.action} by {command.operator} ({command.reason})"
+            self._decisions.obey(command, until)

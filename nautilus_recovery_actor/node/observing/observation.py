@@ -20,7 +20,6 @@ from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.report import LostOrder
-from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.staleness import Staleness
 from nautilus_recovery_actor.node.observing.accounts import account_states
 from nautilus_recovery_actor.node.observing.accounts import balances
@@ -102,20 +101,6 @@ class Observer:
             account_id
             for account_id, is_connected in connected.items()
             if not is_connected and (accounts is None or account_id in accounts)
-        )
-
-    def opening_report(self, recovery: Recovery) -> RecoveryReport:
-        """Return what is known of an epoch when nothing was compared."""
-        heartbeat = self._intake.last_heartbeat
-        return RecoveryReport(
-            trader_id=self._trader_id,
-            recovery_id=self._intake.recovery_id,
-            epoch=recovery.epoch,
-            trigger=recovery.trigger,
-            ts_started=recovery.ts_started,
-            ts_last_alive=heartbeat.ts if heartbeat else None,
-            clean_shutdown=heartbeat.is_stopped if heartbeat else None,
-            shadow=self._rules.policy.shadow,
         )
 
     def _asked(self, recovery: Recovery, known: frozenset[str]) -> Sources | None:

@@ -4,30 +4,27 @@ Notices that the server of the cache loses or refuses writes, and stores again w
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha1
 
-import redis
-from nautilus_trader.common.actor import Actor
-from nautilus_trader.common.component import Logger
-
-from nautilus_recovery_actor import signals
 from nautilus_recovery_actor.core import storage
 from nautilus_recovery_actor.core.checkpoint import is_checkpoint
 from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.staleness import Beside
 from nautilus_recovery_actor.core.storage import Keeping
 from nautilus_recovery_actor.core.storage import Sight
 from nautilus_recovery_actor.core.text import counted
 from nautilus_recovery_actor.core.text import one_line
-from nautilus_recovery_actor.link.client import RedisUnusableError
+from nautilus_recovery_actor.host.log import write
+from nautilus_recovery_actor.link.client import UNANSWERED
+from nautilus_recovery_actor.link.log import Log
 from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.link.watch import Watch
 from nautilus_recovery_actor.link.watch import beside
 from nautilus_recovery_actor.link.writes import Writes
-from nautilus_recovery_actor.node.internals import strategy_ids
-from nautilus_recovery_actor.node.listeners.log import write
 
 
 class Storage:
@@ -38,17 +35,23 @@ class Storage:
         server: Server,
         heartbeat_secs: float,
         token: str,
-        monitor: Actor,
+        log: Log,
+        now: Callable[[], int],
         journal: Callable[[], RecoveryJournal],
+        keys: Callable[[], Iterable[str]],
         writes: Writes | None,
         epoch: Callable[[], int],
         on_changed: Callable[[], None],
+        on_incident: Callable[[StorageIncident], None],
     ) -> None:
-        self._monitor = monitor
+        self._log = log
+        self._now = now
         self._journal = journal
+        self._keys = keys
         self._writes = writes
         self._on_changed = on_changed
-        self._watch = Watch(server, heartbeat_secs, token, epoch, self._now, self._take)
+        self._on_incident = on_incident
+        self._watch = Watch(server, heartbeat_secs, token, epoch, now, self._take)
         self._task: asyncio.Task[None] | None = None
         self._rewriting: asyncio.Task[None] | None = None
         self.keeping = Keeping()
@@ -72,18 +75,13 @@ class Storage:
                     with suppress(asyncio.CancelledError):
                         loop.run_until_complete(task)
 
-    def _now(self) -> int:
-        ts: int = self._monitor.clock.timestamp_ns()
-        return ts
-
     def _take(self, sight: Sight) -> None:
         # What raises here must not end the watch
-        monitor = self._monitor
         try:
             before = self.keeping
             self.keeping, notices = storage.looked(before, sight, self._now())
             for notice in notices:
-                write(monitor.log, notice.severity, notice.text)
+                write(self._log, notice.severity, notice.text)
                 if notice.incident is not None and notice.incident.kind is StorageTrouble.LOST:
                     self._found.clear()
             if self.keeping.is_to_be_rewritten and not sight.refused:
@@ -92,14 +90,9 @@ class Storage:
                 self._on_changed()
             for notice in notices:
                 if notice.incident is not None:
-                    signals.send(
-                        signals.storage_changed,
-                        monitor,
-                        monitor.log.exception,
-                        incident=notice.incident,
-                    )
+                    self._on_incident(notice.incident)
         except Exception as e:
-            monitor.log.exception("The recovery monitor raised while looking at Redis", e)
+            self._log.exception("The recovery monitor raised while looking at Redis", e)
 
     # -- WHAT IS STORED AGAIN --
 
@@ -114,22 +107,19 @@ class Storage:
             for key in missing:
                 self._store_again(key)
                 await asyncio.sleep(0)  # A history may be large
-        except (redis.RedisError, OSError):
+        except UNANSWERED:
             return  # It is tried again
         except Exception as e:
-            monitor = self._monitor
-            monitor.log.exception("The recovery monitor raised while storing entries again", e)
+            self._log.exception("The recovery monitor raised while storing entries again", e)
             return
         if not missing:
             self._found.clear()
             self.keeping = self.keeping.rewritten()
-            self._monitor.log.info(f"Stored in Redis again: {counted(count, 'entry')}")
+            self._log.info(f"Stored in Redis again: {counted(count, 'entry')}")
             self._on_changed()
 
     async def _missing(self) -> tuple[list[str], int]:
-        journal = self._journal()
-        keys = journal.keys(strategy_ids(self._monitor.msgbus))
-        values = {key: data for key in keys if (data := self._value(key)) is not None}
+        values = {key: data for key in self._keys() if (data := self._value(key)) is not None}
         stored = dict(zip(values, await self._watch.digests(tuple(values)), strict=True))
         missing = []
         for key, data in values.items():
@@ -156,13 +146,13 @@ class Storage:
             self._journal().rewrite(key)
 
 
-def known_beside(server: Server | None, log: Logger) -> Beside | None:
+def known_beside(server: Server | None, log: Log) -> Beside | None:
     """Return what a server keeps beside the cache, ``None`` if it cannot be asked."""
     if server is None:
         return None
     try:
         return beside(server)
-    except (redis.RedisError, RedisUnusableError, OSError) as e:
+    except UNANSWERED as e:
         log.warning(
             f"What {server.address} keeps beside the cache is not known: {one_line(str(e))}"
         )

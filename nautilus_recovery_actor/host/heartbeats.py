@@ -2,10 +2,7 @@
 The monitor's signs of life, in the cache and so in Redis.
 """
 
-import asyncio
 from collections.abc import Callable
-
-from nautilus_trader.common.actor import Actor
 
 from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.journal import Heartbeat
@@ -13,9 +10,10 @@ from nautilus_recovery_actor.core.journal import RecoveryJournal
 from nautilus_recovery_actor.core.proving import Proving
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.storage import Keeping
-from nautilus_recovery_actor.node.config import RecoveryMonitorConfig
-from nautilus_recovery_actor.node.monitor.unprotected import Unprotected
-from nautilus_recovery_actor.node.observing.intake import Intake
+from nautilus_recovery_actor.host.unprotected import Soon
+from nautilus_recovery_actor.host.unprotected import Steps
+from nautilus_recovery_actor.host.unprotected import Unprotected
+from nautilus_recovery_actor.link.log import Log
 
 
 class Heartbeats:
@@ -23,22 +21,26 @@ class Heartbeats:
 
     def __init__(
         self,
-        config: RecoveryMonitorConfig,
-        journal: RecoveryJournal,
-        intake: Intake,
-        monitor: Actor,
-        ts_stored: Callable[[int], int],
+        journal: Callable[[], RecoveryJournal | None],
+        interval_secs: float,
+        history_size: int,
+        now: Callable[[], int],
+        log: Log,
+        look: Steps,
+        newest: Callable[[], object],
         keeping: Callable[[], Keeping | None],
+        prove_interval_secs: float | None = None,
+        ts_stored: Callable[[int], int] | None = None,
     ) -> None:
-        self._config = config
         self._journal = journal
-        self._clock = monitor.clock
-        self._log = monitor.log
-        self._ts_stored = ts_stored
+        self._interval_secs = interval_secs
+        self._history_size = history_size
+        self._now = now
+        self._log = log
         self._keeping = keeping
-        self._unprotected = Unprotected(
-            monitor.cache, intake, config.rules().policy, monitor.log, self._on_looked
-        )
+        self._prove_interval_secs = prove_interval_secs
+        self._ts_stored = ts_stored
+        self._unprotected = Unprotected(look, newest, log, self._on_looked)
         self._proving = Proving()
         self._is_over = False
         self._written: tuple[int, RecoveryPhase] | None = None
@@ -48,9 +50,12 @@ class Heartbeats:
         self._proving = proving
         self._unprotected.take(report)
 
-    def beat(self, loop: asyncio.AbstractEventLoop, epoch: int, phase: RecoveryPhase) -> None:
-        """Look at the positions and write it; once more if looking takes longer than that."""
-        self._unprotected.look(loop)
+    def beat(self, soon: Soon, epoch: int, phase: RecoveryPhase) -> None:
+        """
+        Look at the positions and write it; once more if looking takes longer than that. `soon` has
+        something called after others had their turn.
+        """
+        self._unprotected.look(soon)
         self.write(epoch, phase)
 
     def _on_looked(self) -> None:
@@ -65,28 +70,29 @@ class Heartbeats:
     def write(self, epoch: int, phase: RecoveryPhase, *, is_stopped: bool = False) -> None:
         """Write it. That it cannot be written changes no outcome."""
         self._written = (epoch, phase)
-        ts = self._clock.timestamp_ns()
         self._is_over = is_stopped
+        if (journal := self._journal()) is None:
+            return
+        ts, keeping = self._now(), self._keeping()
         named, more = self._unprotected.first_few()
-        keeping = self._keeping()
         heartbeat = Heartbeat(
             ts=ts,
             epoch=epoch,
             phase=phase,
             is_stopped=is_stopped,
-            interval_secs=self._config.heartbeat_secs,
-            history_size=self._config.history_size,
-            ts_stored=self._ts_stored(ts),
+            interval_secs=self._interval_secs,
+            history_size=self._history_size,
+            ts_stored=None if self._ts_stored is None else self._ts_stored(ts),
             unprotected=named,
             unprotected_more=more,
             ts_proven=self._proving.ts_proven,
-            prove_interval_secs=self._config.prove_interval_secs,
+            prove_interval_secs=self._prove_interval_secs,
             storage=None if keeping is None else keeping.incidents,
             ts_gap=None if keeping is None else keeping.ts_gap,
             beats=None if keeping is None else keeping.count,
             ts_unanswered=None if is_stopped else self._proving.ts_unanswered,
         )
         try:
-            self._journal.beat(heartbeat)
+            journal.beat(heartbeat)
         except Exception as e:
             self._log.exception("The recovery monitor raised while writing its heartbeat", e)
