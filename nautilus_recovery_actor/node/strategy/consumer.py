@@ -109,7 +109,7 @@ class Consumer:
         if self._endpoint in msgbus.endpoints():
             msgbus.deregister(self._endpoint, self._join)
         if LEAVE_ENDPOINT in msgbus.endpoints():
-            msgbus.send(LEAVE_ENDPOINT, self._on_message)
+            msgbus.send(LEAVE_ENDPOINT, self.hooks.on_message)
 
     @property
     def _endpoint(self) -> str:
@@ -124,11 +124,8 @@ class Consumer:
             if LEASE_ENDPOINT in msgbus.endpoints():
                 msgbus.send(LEASE_ENDPOINT, self._following.gate.limit_by)
             self._checkpoints.meet()
-            msgbus.send(JOIN_ENDPOINT, self._on_message)
+            msgbus.send(JOIN_ENDPOINT, self.hooks.on_message)
         return has_monitor
-
-    def _on_message(self, message: RecoveryMessage) -> None:
-        self.hooks.on_message(message)
 
     # -- WHAT THE STRATEGY HOLDS, FOR ITS HOOKS --
 
