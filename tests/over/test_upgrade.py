@@ -2,7 +2,9 @@
 ``check --upgrade`` and ``forget --for-upgrade``: what 2.0 would refuse or drop, and without it.
 """
 
+import asyncio
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -285,7 +287,19 @@ TARGETS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:There is no current event loop")  # As in a fresh process
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """
+    Let there be an event loop, as in a fresh process. NautilusTrader makes none beside pytest.
+    """
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()
+
+
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("kind", TARGETS)
 def test_a_target_is_checked_as_its_trader_is(
     valkey: EmbeddedValkey, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

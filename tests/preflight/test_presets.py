@@ -99,7 +99,10 @@ def test_a_node_with_the_presets_recovers_from_a_kill(
     with process(venue, valkey, heartbeat_secs=0.2) as node:
         node.wait_for("filled")
         venue.wait_for_position("ETHUSDT-PERP", 2)
-        valkey.wait_for(lambda client: client.exists("trader-PRESET-001:index:orders_closed"))
+        # The order is written before the position
+        index = "trader-PRESET-001:index"
+        both = (f"{index}:orders_closed", f"{index}:positions_open")
+        valkey.wait_for(lambda client: client.exists(*both) == len(both))
         node.kill()
     with process(venue, valkey, heartbeat_secs=0.2) as node:
         assert node.wait_for("recovered")["qty"] == "2.0"
