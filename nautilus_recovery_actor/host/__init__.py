@@ -1,3 +1,3 @@
 """
-What a host without an event loop needs and that is free of NautilusTrader.
+What both hosts share, and what one without an event loop needs: free of NautilusTrader.
 """

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from nautilus_recovery_actor.core.compare.owners import holding
 from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.core.protection import unproven
@@ -88,7 +89,7 @@ class CacheBooks:
         """Return a position as its owner holds it."""
         beside = self.positions(position.strategy_id, position.instrument_id)
         is_only = [one.side for one in beside].count(position.side) <= 1
-        return replace(reading.holding(reading.cached_position(position)), is_only_leg=is_only)
+        return replace(holding(reading.cached_position(position)), is_only_leg=is_only)
 
     def is_routed_to(self, position: Any, client_id: Any | None) -> bool:
         """Return whether what is sent by a client reaches the account of a position."""

@@ -97,7 +97,7 @@ class Consumer:
         self._books = CacheBooks(cache, partial(self._native.find, cache), monitor)
         try:
             strategy.clock.set_time(self._now())  # A live clock refuses
-        except Exception:  # Of its own kind
+        except Exception:  # It raises no error that can be named
             self.hooks.is_backtest = False
         else:
             self.hooks.is_backtest = True
@@ -212,7 +212,7 @@ class Consumer:
 
     def reject_change(self, order: Any, reason: str) -> None:
         """Answer that an order is not changed."""
-        self._strategy.log.warning(f"Not changed: {order.client_order_id}: {reason}")
+        self._strategy.log.warning(f"The change of {order.client_order_id} was rejected: {reason}")
         self._answer("modify_rejected", order, reason)
 
     def reject_cancel(self, order: Any, reason: str) -> None:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 from uuid import uuid4
 
 from nautilus_recovery_actor.core import happenings as happened
@@ -28,6 +29,8 @@ from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.link.log import Log
 from nautilus_recovery_actor.link.process import steady_ns
 
+
+M = TypeVar("M")
 
 CANNOT_ASK = "This node's venues cannot be asked while it runs: restart it to have them asked"
 
@@ -160,9 +163,8 @@ class Deciding(ABC):
         self.log.exception(f"The recovery monitor raised while {doing}", error)
         message = f"The recovery monitor raised while {doing}: {error!r}"
         broke = happened.Broke(*self.moment(), message=message)
-        for action in self._decided(
-            broke
-        ):  # Each of them, so that the epoch ends whatever raises again
+        # Each of them, so that the epoch ends whatever raises again
+        for action in self._decided(broke):
             self.attempt("closing the gates", self._carry_out, action)
         self.attempt("closing the gates", self.settle)
 
@@ -275,6 +277,17 @@ class Deciding(ABC):
             ts_last_alive=last.ts if last else None,
             clean_shutdown=last.is_stopped if last else None,
             shadow=self.rules.policy.shadow,
+        )
+
+    def message(self, make: Callable[..., M], report: RecoveryReport) -> M:
+        """Return what a host publishes of a report, made by its class for that."""
+        return make(
+            trader_id=report.trader_id,
+            recovery_id=report.recovery_id,
+            epoch=report.epoch,
+            report=report,
+            ts_event=report.ts_completed or report.ts_started,
+            ts_init=self._now(),
         )
 
     def record(self, report: RecoveryReport) -> None:

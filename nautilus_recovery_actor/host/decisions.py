@@ -179,14 +179,7 @@ class Decisions(Deciding):
 
     def inform(self, kind: MessageKind, report: RecoveryReport) -> None:
         """Have everybody who listens hear it."""
-        message = MESSAGES[kind](
-            trader_id=self._trader_id,
-            recovery_id=report.recovery_id,
-            epoch=report.epoch,
-            report=report,
-            ts_event=report.ts_completed or report.ts_started,
-            ts_init=self._host.now(),
-        )
+        message = self.message(MESSAGES[kind], report)
         is_revised = kind is MessageKind.OVERRIDDEN
         self._newest = (*self._newest[:1], message) if is_revised else (message,)
         if kind is MessageKind.COMPLETE:

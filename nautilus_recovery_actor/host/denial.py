@@ -79,26 +79,26 @@ class Denial:
         self._shadowed: set[ClientOrderId] = set()
         # Why orders are answered as at a closed gate though it is open
         self._unstored: dict[ClientOrderId, str] = {}
-        self._desk: HeldBack | None = None
+        self._held_back_yet: HeldBack | None = None
         self.listen, self.unlisten = answering.listen, answering.unlisten
         self.is_answer, self.say, self.soon = answering.is_answer, answering.say, answering.soon
 
     def dispose(self) -> None:
         """Deny what waits, and listen no more."""
-        if self._desk is not None:
-            self._desk.dispose()
+        if self._held_back_yet is not None:
+            self._held_back_yet.dispose()
 
     @property
     def _held_back(self) -> HeldBack:
         # Of a thousand strategies few ask for anything at a closed gate
-        if self._desk is None:
-            self._desk = HeldBack(self, WayOut(self._answering.books()))
-        return self._desk
+        if self._held_back_yet is None:
+            self._held_back_yet = HeldBack(self, WayOut(self._answering.books()))
+        return self._held_back_yet
 
     @property
     def awaited(self) -> frozenset[str]:
         """The orders whose cancels have to be answered, before what waits for them is sent."""
-        return frozenset() if self._desk is None else self._desk.awaited
+        return frozenset() if self._held_back_yet is None else self._held_back_yet.awaited
 
     # -- WHAT IS ASKED --
 

@@ -20,7 +20,7 @@ from nautilus_recovery_actor.host.unprotected import Soon
 # What is observed in the end, on whatever thread that is asked for
 Looking = Generator[None, None, Callable[[], Observation]]
 
-# How many orders and events are judged at once: that takes a few milliseconds
+# How many orders, positions and events are judged at once: that takes a few milliseconds
 JUDGED_AT_ONCE = 200
 # How long the node is held at a time (ns)
 _SLICE = 4_000_000

@@ -1,7 +1,7 @@
 """
 The orders and positions of 2.0 in the plain values of the core.
 
-They are copies of what the cache holds: any thread may read them, unlike the cache (seen on rc7).
+What 2.0 hands out are copies: any thread may read them, but not the cache (seen on rc7).
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from nautilus_recovery_actor.core.observation import CachedOrder
 from nautilus_recovery_actor.core.observation import CachedPosition
 from nautilus_recovery_actor.core.origins import is_synthetic
-from nautilus_recovery_actor.core.protection import Holding
 from nautilus_recovery_actor.core.protection import OwnOrder
 from nautilus_recovery_actor.host.bus import Origin
 
@@ -145,16 +144,4 @@ def own_order(
         position_id=_text(position_id),
         is_child=order.parent_order_id is not None,
         instrument_id=known.instrument_id,
-    )
-
-
-def holding(position: CachedPosition) -> Holding:
-    """Return a position as its owner holds it."""
-    return Holding(
-        position_id=position.position_id,
-        account_id=position.account_id,
-        instrument_id=position.instrument_id,
-        qty=position.qty,
-        strategy_id=position.strategy_id,
-        is_leg=position.position_id != f"{position.instrument_id}-{position.strategy_id}",
     )

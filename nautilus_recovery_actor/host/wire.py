@@ -1,7 +1,8 @@
 """
 A thread beside a node that has no event loop: what comes from Redis waits there for the node.
 
-Nothing of NautilusTrader may be touched here: 2.0 ends the process then (seen on rc7).
+Of NautilusTrader only copies of orders and positions may be touched here: at anything else 2.0 ends
+the process (seen on rc7).
 """
 
 import asyncio

@@ -196,19 +196,19 @@ class RecoverableStrategy(Strategy):
     ) -> None:
         """Cancel all orders of an instrument; past a closed gate those of this strategy alone."""
         self._consumer.follow()
-        native = partial(super().cancel_all_orders, instrument_id, order_side, client_id)
+        cancel_all = partial(super().cancel_all_orders, instrument_id, order_side, client_id)
         if self.gate.is_open_for(instrument_id):
-            native(strategy_only, params)
+            cancel_all(strategy_only, params)
             return
-        send_all, send = partial(native, True, params), self._canceled_by(client_id, params)
+        send_all, send = partial(cancel_all, True, params), self._canceled_by(client_id, params)
         self._consumer.denial.cancel_all(instrument_id, order_side, send_all, send)
 
     def _canceled_by(self, client_id: Any, params: Any) -> Callable[[list[Any]], None]:
-        native = super().cancel_order
+        cancel = super().cancel_order
 
         def send(orders: list[Any]) -> None:
             for order in orders:
-                native(order.client_order_id, client_id, params)
+                cancel(order.client_order_id, client_id, params)
 
         return send
 

@@ -3,12 +3,14 @@ How a supervised node ends: the exit code, and the line that says why.
 """
 
 import traceback
+from collections.abc import Collection
 from enum import IntEnum
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from nautilus_recovery_actor.core.enums import RecoveryPhase
 from nautilus_recovery_actor.core.lease import AnotherNodeError
 from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.outside.checks.redact import error_text
@@ -51,6 +53,15 @@ class RefusedError(BaseException):
     def __init__(self, code: Exit, why: str) -> None:
         super().__init__(why)
         self.ending = Ending(code, why)
+
+
+def stopped(phases: Collection[RecoveryPhase], remark: str = "") -> Ending:
+    """Return how a node ended that was asked to stop, by how far its recoveries had come."""
+    if all(phase is RecoveryPhase.COMPLETE for phase in phases):
+        return Ending(Exit.STOPPED, f"the node stopped: {remark}" if remark else "")
+    is_failed = RecoveryPhase.FAILED in phases
+    why = "its last recovery failed" if is_failed else "its last recovery had not ended"
+    return Ending(Exit.TRY_AGAIN, "; ".join(filter(None, [f"the node stopped: {why}", remark])))
 
 
 def raised(doing: str, error: BaseException, config: Any) -> Ending:

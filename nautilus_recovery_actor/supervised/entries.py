@@ -4,7 +4,6 @@ Stored entries that keep NautilusTrader 1.x from starting.
 
 import redis
 
-from nautilus_recovery_actor.core.text import one_line
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.link.client import connect
@@ -14,6 +13,7 @@ from nautilus_recovery_actor.outside.store.selection import Selection
 from nautilus_recovery_actor.supervised.endings import Ending
 from nautilus_recovery_actor.supervised.endings import Exit
 from nautilus_recovery_actor.supervised.healing import options
+from nautilus_recovery_actor.supervised.healing import stopping
 from nautilus_recovery_actor.supervised.server import Server
 
 
@@ -34,11 +34,10 @@ def stopped_by_entries(server: Server) -> Ending | None:
     broken = [one for one in survey.broken.values() if one.stops_start]
     if not broken:
         return None
-    more = f", and {len(broken) - 1:,} more" if len(broken) > 1 else ""
+    told = stopping(server, broken[0].key, broken[0].why, len(broken))
     command = f"nautilus-recovery forget --all-that-stop {options(server)}"
     return Ending(
         Exit.ENTRIES_STOP_START,
-        f"Stored entries stop the start of {one_line(server.namespace.trader_id)}: "
-        f"{broken[0].key} ({broken[0].why}){more}. They are taken out, and kept, by `{command}`, "
-        f"or before each start by run_supervised(..., heal=True).",
+        f"{told}. They are taken out, and kept, by `{command}`, or before each start by "
+        f"run_supervised(..., heal=True).",
     )

@@ -13,6 +13,7 @@ from nautilus_recovery_actor.outside.store.keys import name
 from nautilus_recovery_actor.outside.store.stopping_two import Stopping
 from nautilus_recovery_actor.supervised.endings import Ending
 from nautilus_recovery_actor.supervised.endings import Exit
+from nautilus_recovery_actor.supervised.healing import stopping
 from nautilus_recovery_actor.supervised.server import Server
 
 
@@ -36,13 +37,11 @@ def stopped_by_entries(server: Server) -> Ending | None:
         return Ending(Exit.ENTRIES_STOP_START, _of_one(found.of_one, server.namespace))
     if not broken:
         return None
-    more = f", and {len(broken) - 1:,} more" if len(broken) > 1 else ""
-    first = broken[0]
+    told = stopping(server, name(broken[0].key), broken[0].why, len(broken))
     return Ending(
         Exit.ENTRIES_STOP_START,
-        f"Stored entries stop the start of {one_line(server.namespace.trader_id)}: "
-        f"{name(first.key)} ({first.why}){more}. They are taken out, and kept, before each start "
-        f"by run_supervised(..., heal=True)",
+        f"{told}. They are taken out, and kept, before each start by "
+        f"run_supervised(..., heal=True).",
     )
 
 

@@ -52,6 +52,13 @@ def heal(server: Server, what_stops: WhatStops, say: Say) -> None:
     say(f"what was taken out is kept as {kept.id}, and put back by `{undo}`")
 
 
+def stopping(server: Server, key: str, why: str, count: int) -> str:
+    """Return that stored entries stop a start: the first one, why, and how many there are."""
+    more = f", and {count - 1:,} more" if count > 1 else ""
+    trader = one_line(server.namespace.trader_id)
+    return f"Stored entries stop the start of {trader}: {key} ({why}){more}"
+
+
 def options(server: Server) -> str:
     """Return the options with which a command finds the entries."""
     where = server.namespace

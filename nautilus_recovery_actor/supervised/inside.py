@@ -19,10 +19,10 @@ from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.node.monitor.actor import RecoveryMonitorActor
 from nautilus_recovery_actor.supervised import server
 from nautilus_recovery_actor.supervised.endings import Ending
-from nautilus_recovery_actor.supervised.endings import Exit
 from nautilus_recovery_actor.supervised.endings import Phase
 from nautilus_recovery_actor.supervised.endings import RefusedError
 from nautilus_recovery_actor.supervised.endings import raised
+from nautilus_recovery_actor.supervised.endings import stopped
 from nautilus_recovery_actor.supervised.entries import stopped_by_entries
 from nautilus_recovery_actor.supervised.entries import what_stops
 from nautilus_recovery_actor.supervised.healing import heal
@@ -78,11 +78,7 @@ def _run(node: TradingNode, tell: Tell, configs: list[TradingNodeConfig]) -> End
         node.dispose()
     if error is not None and RecoveryPhase.FAILED not in phases:
         return raised("the node", error, configs)
-    if phases <= {RecoveryPhase.COMPLETE}:
-        return Ending(Exit.STOPPED)
-    is_failed = RecoveryPhase.FAILED in phases
-    why = "its last recovery failed" if is_failed else "its last recovery had not ended"
-    return Ending(Exit.TRY_AGAIN, f"the node stopped: {why}")
+    return stopped(phases)
 
 
 def _servers(config: TradingNodeConfig) -> Iterator[Server]:

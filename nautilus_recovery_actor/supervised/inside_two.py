@@ -40,6 +40,7 @@ from nautilus_recovery_actor.supervised.endings import Exit
 from nautilus_recovery_actor.supervised.endings import Phase
 from nautilus_recovery_actor.supervised.endings import RefusedError
 from nautilus_recovery_actor.supervised.endings import raised
+from nautilus_recovery_actor.supervised.endings import stopped
 from nautilus_recovery_actor.supervised.healing import heal
 from nautilus_recovery_actor.supervised.order import Order
 from nautilus_recovery_actor.supervised.order import Tell
@@ -129,11 +130,7 @@ def _run(node: LiveNode, order: Order, tell: Tell, servers: list[Server]) -> End
         return raised("the node", error, servers)
     if error is not None:
         return _not_started(text, str(node.trader_id), servers)
-    if phase is RecoveryPhase.COMPLETE:
-        return Ending(Exit.STOPPED, f"the node stopped: {remark}" if remark else "")
-    is_failed = phase is RecoveryPhase.FAILED
-    why = "its last recovery failed" if is_failed else "its last recovery had not ended"
-    return Ending(Exit.TRY_AGAIN, "; ".join(filter(None, [f"the node stopped: {why}", remark])))
+    return stopped([phase], remark)
 
 
 def _not_begun(number: signal.Signals) -> Ending:

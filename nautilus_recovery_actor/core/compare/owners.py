@@ -135,7 +135,7 @@ class _Side:
         owned: dict[str, list[CachedPosition]] = defaultdict(list)
         for position in held:
             owned[position.strategy_id].append(position)
-        self._held = {one.position_id: _holding(one) for one in held}
+        self._held = {one.position_id: holding(one) for one in held}
         nets = [one for one in self._held.values() if not one.is_leg]
         self._net, self._net_qty = next(iter(nets), None), sum((one.qty for one in nets), _ZERO)
         # What a stop without a position id is for: the net position of its owner, or his only leg
@@ -184,7 +184,8 @@ def _is_net(position: CachedPosition) -> bool:
     return position.position_id == f"{position.instrument_id}-{position.strategy_id}"
 
 
-def _holding(position: CachedPosition) -> Holding:
+def holding(position: CachedPosition) -> Holding:
+    """Return a position as its owner holds it."""
     return Holding(
         position_id=position.position_id,
         account_id=position.account_id,
@@ -230,7 +231,7 @@ def _orphan_exits(
     gone: dict[tuple[str, str], list[Holding]] = defaultdict(list)
     for position in (*observation.before, *observation.closed):
         if held.get(position.key, _ZERO) * position.qty <= 0:
-            gone[position.instrument_id, position.strategy_id].append(_holding(position))
+            gone[position.instrument_id, position.strategy_id].append(holding(position))
     for order in observation.live_orders:
         place = (order.instrument_id, order.leaves < 0)
         is_held = place in anywhere

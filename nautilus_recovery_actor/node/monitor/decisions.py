@@ -19,10 +19,10 @@ from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.verdict import Judgment
 from nautilus_recovery_actor.host.deciding import Deciding
+from nautilus_recovery_actor.host.judging import JUDGED_AT_ONCE
 from nautilus_recovery_actor.node.listeners import Audience
 from nautilus_recovery_actor.node.listeners import News
 from nautilus_recovery_actor.node.messages import MESSAGES
-from nautilus_recovery_actor.node.monitor.judging import JUDGED_AT_ONCE
 from nautilus_recovery_actor.node.monitor.judging import Judging
 from nautilus_recovery_actor.node.monitor.losses import LostOrders
 from nautilus_recovery_actor.node.monitor.repairs import Repairs
@@ -121,15 +121,7 @@ class Decisions(Deciding):
 
     def inform(self, kind: MessageKind, report: RecoveryReport) -> None:
         """Have everybody who listens hear it."""
-        message = _MESSAGES[kind](
-            trader_id=report.trader_id,
-            recovery_id=report.recovery_id,
-            epoch=report.epoch,
-            report=report,
-            ts_event=report.ts_completed or report.ts_started,
-            ts_init=self._now(),
-        )
-        self._audience.inform(News(message))
+        self._audience.inform(News(self.message(_MESSAGES[kind], report)))
 
     def follow(self) -> None:
         """The core has decided."""

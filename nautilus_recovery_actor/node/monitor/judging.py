@@ -15,8 +15,6 @@ from nautilus_recovery_actor.node.observing.observation import Observer
 from nautilus_recovery_actor.node.observing.reading import in_turns
 
 
-# Orders, positions and events: what takes no longer than a few milliseconds
-JUDGED_AT_ONCE = 200
 # How often it is judged again because something has changed meanwhile, before it is judged at once
 _TRIES = 3
 

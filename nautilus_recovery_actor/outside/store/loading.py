@@ -35,6 +35,7 @@ from nautilus_recovery_actor.outside.store.majors import majors_of
 from nautilus_recovery_actor.outside.store.orders import RestoredOrder
 from nautilus_recovery_actor.outside.store.positions import RestoredPosition
 from nautilus_recovery_actor.outside.store.positions import Terms
+from nautilus_recovery_actor.outside.store.stopping_two import MAPS
 from nautilus_recovery_actor.outside.store.stopping_two import unnamed
 from nautilus_recovery_actor.outside.store.two import snapshots
 from nautilus_recovery_actor.outside.store.written_by import seen_in
@@ -47,7 +48,6 @@ _STATES = (b"strategies", b"actors")
 _NOT_FOUND = "a node cannot find it: its ID contains a colon"
 # What 2.0 reads besides
 _OF_TWO = (b"instrument_closes", b"snapshots")
-_MAPS = (b"index:order_position", b"index:order_client")
 
 _Entry = TypeVar("_Entry", RestoredAccount, RestoredPosition, RestoredOrder)
 
@@ -294,7 +294,7 @@ class Loading:
         return entry
 
     def _check_maps(self) -> None:
-        keys = [self._prefix + map_ for map_ in _MAPS]
+        keys = [self._prefix + map_ for map_ in MAPS]
         for key, kind in zip(keys, pipelined(self._client, "TYPE", keys), strict=True):
             if kind not in {b"none", b"hash"}:
                 self._break(key, f"it is a {name(kind)}, not a hash", stops_start=True)

@@ -10,9 +10,7 @@ enough for that. All else that is damaged it leaves out, and the venue reports i
 import os
 from collections.abc import Callable
 from collections.abc import Iterator
-from typing import Annotated
 from typing import Any
-from typing import Literal
 
 import msgspec
 import redis
@@ -29,24 +27,17 @@ from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import split
 from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.majors import major_of
+from nautilus_recovery_actor.outside.store.two.instruments import precision
 
 
 _CURRENCIES = b"currencies"
 _NAMED = {ORDERS, POSITIONS, b"accounts"}
-_MAPS = (b"index:order_position", b"index:order_client")
+# It does not start where one of these is there and is not a hash
+MAPS = (b"index:order_position", b"index:order_client")
 # What differs between the events that two nodes make of one message
 _OF_THE_NODE = ("event_id", "ts_init")
 
 
-class _Currency(msgspec.Struct):
-    code: str
-    precision: Annotated[int, msgspec.Meta(ge=0, le=18)]
-    iso4217: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
-    name: str
-    currency_type: Literal["CRYPTO", "FIAT", "COMMODITY_BACKED"]
-
-
-_currency = decoding.decoder(_Currency | str)  # Earlier candidates wrote the code alone
 _map = decoding.decoder(dict[str, Any])
 
 
@@ -77,7 +68,7 @@ class Stopping:
             kind, identifier = split(key)
             if kind in KINDS and (why := unnamed(kind, identifier)):
                 yield key, why
-            elif key in _MAPS and self._client.type(self._prefix + key) != b"hash":
+            elif key in MAPS and self._client.type(self._prefix + key) != b"hash":
                 yield key, "its Redis type is not the one that NautilusTrader writes"
         for key, values in self._read(_CURRENCIES, are_lists=False):
             (value,) = values
@@ -129,11 +120,10 @@ def unnamed(kind: bytes, identifier: bytes) -> str:
 
 def _not_a_currency(code: bytes, value: bytes) -> str:
     try:
-        found = _currency(value)
+        precision(os.fsdecode(code), value)
     except BrokenEntryError as e:
         return str(e)
-    is_named = isinstance(found, str) or found.code.encode() == code
-    return "" if is_named else "it has another code than its key"
+    return ""
 
 
 def _without_repeats(
