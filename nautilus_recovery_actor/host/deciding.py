@@ -1,5 +1,5 @@
 """
-Where facts become decisions of the core, and decisions are carried out: the same on each host.
+Where facts become decisions of the core, and these are carried out (long: all that hosts add).
 """
 
 from abc import ABC
@@ -23,6 +23,7 @@ from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.recovery import Rules
 from nautilus_recovery_actor.core.repair.steps import Step
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.host.log import asked
 from nautilus_recovery_actor.host.log import beginning
 from nautilus_recovery_actor.host.log import write
 from nautilus_recovery_actor.link.command import OperatorCommand
@@ -301,8 +302,3 @@ class Deciding(ABC):
             function(*args)
         except Exception as e:
             self.log.exception(f"The recovery monitor raised while {doing}", e)
-
-
-def asked(command: OperatorCommand) -> str:
-    """Return what is asked, by whom and why."""
-    return f"{command.action} by {command.operator} ({command.reason})"

@@ -10,6 +10,7 @@ from typing import Any
 from nautilus_recovery_actor.core import wording
 from nautilus_recovery_actor.core.enums import Severity
 from nautilus_recovery_actor.core.report import RecoveryReport
+from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.link.log import Log
 
 
@@ -44,6 +45,11 @@ def beginning(report: RecoveryReport, concerned: Collection[str] | None) -> str:
     if report.shadow:
         held = wording.SHADOW
     return f"Recovery epoch {report.epoch} begins ({report.trigger}: {why}{whose}). {held}"
+
+
+def asked(command: OperatorCommand) -> str:
+    """Return what is asked, by whom and why."""
+    return f"{command.action} by {command.operator} ({command.reason})"
 
 
 class NodeLog:

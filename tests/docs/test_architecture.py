@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 STOPS = re.findall(r"`([\w/]+\.py):(\w+)`((?:\s+and\s+`\w+`)*)", PAGE)
 PLACES = re.findall(
-    r"`((?:core|node|host|outside|supervised|console|tests|docs|testkit)/[\w/.]*?)`", PAGE
+    r"`((?:core|node2?|host|link|outside|serve|supervised|console|tests|docs|testkit|benchmarks)/[\w/.]*?)`",
+    PAGE,
 )
 
 
@@ -46,11 +47,14 @@ def test_the_trips_are_walked() -> None:
     assert len(STOPS) > 25
 
 
-def test_every_room_and_module_of_the_core_is_drawn() -> None:
+@pytest.mark.parametrize(
+    "room", ["core", "node", "node2", "host", "link", "outside", "serve", "supervised"]
+)
+def test_each_module_at_the_top_of_a_room_is_drawn(room: str) -> None:
     """
-    A new module of the core has its place in the drawing.
+    A new module has its place in the drawing.
     """
     drawing = PAGE.split("```")[1]
-    for path in (ROOT / "nautilus_recovery_actor" / "core").glob("*.py"):
+    for path in (ROOT / "nautilus_recovery_actor" / room).glob("*.py"):
         if path.stem != "__init__":
             assert re.search(rf"\b{path.stem}\b", drawing), path.stem

@@ -38,11 +38,23 @@ PAGES = sorted([*TOP, *DOCS.glob("*.md")])
 DEPLOY = ROOT / "examples" / "deploy"
 NAME = "nautilus-recovery"
 
+_PLACE = re.compile(
+    r"`((?:nautilus_recovery_actor|nautilus_recovery_cli|tests|docs|examples|benchmarks|fuzzing|"
+    r"crashtest|core|node2?|host|link|outside|serve|supervised|console|testkit)/[\w/.*-]+)(?::\w+)?`"
+)
 _FENCE = re.compile(r"^ *```[a-z]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 def text(name: str) -> str:
     return (DOCS / name).read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_path_that_a_page_names_is_there(page: Path) -> None:
+    """Whoever follows a path into the repository finds something."""
+    for place in _PLACE.findall(page.read_text()):
+        roots = (ROOT, ROOT / "nautilus_recovery_actor")
+        assert any(next(root.glob(place), None) for root in roots), place
 
 
 # -- WHAT IS GENERATED --

@@ -5,7 +5,7 @@ connection.
 
 import asyncio
 
-from nautilus_recovery_actor.host.deciding import asked
+from nautilus_recovery_actor.host.log import asked
 from nautilus_recovery_actor.link.alarms import is_running_here
 from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.node.monitor.decisions import Decisions
