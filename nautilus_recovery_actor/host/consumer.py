@@ -1,9 +1,10 @@
 """
 How a strategy of NautilusTrader 2.0 hears of the recovery, what its hooks are called with, and how
-it is answered.
+it is answered (long: what a strategy keeps is in one place).
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
 from itertools import count
 from typing import Any
@@ -23,6 +24,7 @@ from nautilus_recovery_actor.host.decisions import Decisions
 from nautilus_recovery_actor.host.denial import Denial
 from nautilus_recovery_actor.host.hooks import Hooks
 from nautilus_recovery_actor.host.losses import LostOrders
+from nautilus_recovery_actor.host.waiting import CANCELED
 from nautilus_recovery_actor.host.waiting import Waiting
 from nautilus_recovery_actor.host.wire import Wire
 
@@ -223,8 +225,11 @@ class Consumer:
         event = self._native.answer(kind, order, reason, self._now())
         if kind == "denied":
             order.apply(event)
-        getattr(self._strategy, f"on_order_{kind}")(event)
-        self._strategy.on_order_event(event)
+        for name in (f"on_order_{kind}", "on_order_event"):
+            try:  # Natively it harms nobody who asks for an order
+                getattr(self._strategy, name)(event)
+            except Exception as e:
+                self.say(Severity.BLOCK, f"{type(self._strategy).__name__}.{name} raised", e)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call something in the next turn of the node's loop."""
@@ -281,19 +286,45 @@ class Consumer:
             "RECOVERY-CHECKPOINT", _CHECKPOINT_NS, callback=lambda _: self.checkpoint()
         )
 
-    def when_stored(self, orders: list[Any], ask: Callable[[], None]) -> None:
-        """Ask for orders to be sent, once the checkpoint before them is stored."""
+    def when_stored(
+        self,
+        orders: list[Any],
+        ask: Callable[[], None],
+        refuse: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Ask for orders to be sent, once the checkpoint before them is stored, or refuse them."""
         if self._waiting.is_over:
             ask()
-        elif self._waiting.put(self._now(), orders, ask):
+        elif self._waiting.put(self._now(), orders, ask, refuse):
             self._strategy.clock.set_timer_ns("RECOVERY-WAITING", _LOOK_NS, callback=self._look)
 
+    def give_up(self, is_canceled: Callable[[Any], bool]) -> None:
+        """Deny the orders that are canceled before they are sent, but for what fills at once."""
+
+        def is_given_up(order: Any) -> bool:
+            return order.order_type.name != "MARKET" and is_canceled(order)
+
+        for order in self._waiting.give_up(is_given_up):
+            self.denial.deny(order, CANCELED)
+        self.denial.give_up(is_given_up)
+
+    def withdraw(self, client_order_ids: Iterable[Any]) -> list[Any]:
+        """Return the orders that are sent, or unknown; the others are not sent any more."""
+        asked = list(client_order_ids)
+        names = {str(one) for one in asked if self.books().order(str(one)) is None}
+        denied = set[str]()
+
+        def is_canceled(order: Any) -> bool:
+            if (name := str(order.client_order_id)) in names:
+                denied.add(name)
+            return name in names
+
+        if names:
+            self.give_up(is_canceled)
+        return [one for one in asked if str(one) not in denied]
+
     def _look(self, _: Any) -> None:
-        for orders, ask in self._waiting.due(self._now()):
-            if ask is not None:
-                ask()
-            else:
-                for order in orders:
-                    self.denial.deny(order, "RECOVERY_CHECKPOINT_NOT_STORED: not within a second")
+        for answer in self._waiting.due(self._now()):
+            answer()
         if self._waiting.is_over:
             self._strategy.clock.cancel_timer("RECOVERY-WAITING")

@@ -160,6 +160,11 @@ class Denial:
         self._held_back.give_up(orders.__contains__)
         self._cancel([one for one in orders if self._answering.status(one) != "DENIED"], send)
 
+    def give_up(self, is_canceled: Callable[[Order], bool]) -> None:
+        """Deny the orders that are canceled while they wait at the gate."""
+        if self._desk is not None:
+            self._desk.give_up(is_canceled)
+
     def _cancel(self, orders: list[Order], send: Callable[[list[Order]], None]) -> None:
         means = self._means(orders)
         passing = [one for one in orders if means[one.client_order_id] is Cancel.PASSES]

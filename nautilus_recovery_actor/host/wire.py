@@ -80,7 +80,7 @@ class Wire:
         try:
             for news in told.news(entries):
                 self.inbox.put(("bus", (news,)))
-        except ValueError as e:  # What is missed may be just what it was about
+        except Exception as e:  # What is missed may be just what it was about
             self.inbox.put(("raised", (e,)))
 
     def _run(self) -> None:

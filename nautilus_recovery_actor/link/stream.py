@@ -87,9 +87,10 @@ class Stream:
         self._last = entries[-1][0]
         read = []
         for _, fields in entries:
-            topic = fields[b"topic"]
+            topic = fields.get(b"topic", b"")  # Whoever else may write there
             if topic.startswith(_WANTED):
-                is_json = fields[b"encoding"].lower() == b"json"
-                read.append(Entry(topic.decode(), fields[b"payload"], is_json))
+                is_json = fields.get(b"encoding", b"").lower() == b"json"
+                payload = fields.get(b"payload", b"")
+                read.append(Entry(topic.decode(errors="replace"), payload, is_json))
         if read:
             self._take(read)

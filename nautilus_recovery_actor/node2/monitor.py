@@ -48,6 +48,11 @@ _LIMITS = (
     "or corrects it, and nothing is repaired (see docs/nautilus-2.md)"
 )
 
+_DEAF = (
+    "The start is not judged, for nothing of it has come over the bus yet: see that Redis answers, "
+    "and that the node was built by what `with_recovery` returned"
+)
+
 
 class RecoveryMonitor(DataActor):
     """
@@ -77,6 +82,7 @@ class RecoveryMonitor(DataActor):
         self._before: list[Any] = []
         self._turns = 0
         self._reported_events = 0
+        self._is_deaf = False
         MONITORS[trader_id] = self
         self.wire.start()
 
@@ -152,10 +158,12 @@ class RecoveryMonitor(DataActor):
                 self._take(*self.wire.inbox.get())
             now, wake_at = self.clock.timestamp_ns(), decisions.recovery.wake_at
             if decisions.recovery.is_starting and decisions.recovery.is_trader_running:
-                # Nothing can be judged before all of the start has come
-                late = now - self.bus.ts_mark > self._rules.timing.verify
-                if self.bus.is_marked or late:
+                # Nothing can be judged before all of the start has come, however late that is
+                if self.bus.is_marked:
                     decisions.decide(TraderStarted(*decisions.moment()))
+                elif now - self.bus.ts_mark > self._rules.timing.verify and not self._is_deaf:
+                    self._is_deaf = True
+                    self.log.warning(_DEAF)
             if wake_at is not None and wake_at <= now and not decisions.judging.is_on:
                 decisions.decide(Woke(*decisions.moment()))
             decisions.beat_if_due(now)
@@ -211,7 +219,10 @@ class RecoveryMonitor(DataActor):
     def known(self) -> frozenset[str]:
         """Return the accounts that the node knows."""
         held = {str(one.account_id) for one in self.cache.positions_open()}
-        return frozenset(held | self.bus.accounts)
+        # Also where nothing has come of an account: what it does not report is not there
+        venues = {one.venue for one in self.cache.instrument_ids()}
+        cached = {str(one) for one in map(self.cache.account_id, venues) if one is not None}
+        return frozenset(held | cached | self.bus.accounts)
 
     def record(self, report: RecoveryReport) -> None:
         """Keep what a recovery that completes has found."""

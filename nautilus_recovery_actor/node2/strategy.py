@@ -139,8 +139,9 @@ class RecoverableStrategy(Strategy):
             else:
                 self._consumer.denial.submit(orders, position_id, client_id, send)
 
+        refuse = partial(self._consumer.denial.refuse, orders, position_id, client_id, send)
         self._consumer.follow()
-        self._consumer.when_stored(orders, ask)
+        self._consumer.when_stored(orders, ask, refuse)
 
     def modify_order(
         self,
@@ -170,6 +171,8 @@ class RecoverableStrategy(Strategy):
 
     def cancel_order(self, client_order_id: Any, client_id: Any = None, params: Any = None) -> None:
         """Cancel an order, unless the gate is closed and its position would be left naked."""
+        if not self._consumer.withdraw([_id(client_order_id)]):
+            return
         order = self._found(client_order_id)
         if order is None or self._is_open([order]):
             super().cancel_order(_id(client_order_id), client_id, params)
@@ -180,9 +183,11 @@ class RecoverableStrategy(Strategy):
         self, client_order_ids: Any, client_id: Any = None, params: Any = None
     ) -> None:
         """Cancel orders, except those without which a position would be left naked."""
-        orders = [order for one in client_order_ids if (order := self._found(one))]
+        if not (ids := self._consumer.withdraw(map(_id, client_order_ids))):
+            return
+        orders = [order for one in ids if (order := self._found(one))]
         if self._is_open(orders):
-            super().cancel_orders(list(map(_id, client_order_ids)), client_id, params)
+            super().cancel_orders(ids, client_id, params)
         else:
             self._consumer.denial.cancel(orders, self._canceled_by(client_id, params))
 
@@ -196,6 +201,12 @@ class RecoverableStrategy(Strategy):
     ) -> None:
         """Cancel all orders of an instrument; past a closed gate those of this strategy alone."""
         self._consumer.follow()
+        self._consumer.give_up(
+            lambda order: (
+                order.instrument_id == instrument_id
+                and self._consumer.is_of_side(order, order_side)
+            )
+        )
         cancel_all = partial(super().cancel_all_orders, instrument_id, order_side, client_id)
         if self.gate.is_open_for(instrument_id):
             cancel_all(strategy_only, params)
@@ -229,7 +240,9 @@ class RecoverableStrategy(Strategy):
         if self.gate.is_open_for(position.instrument_id):
             given = (client_id, tags, time_in_force, reduce_only, quote_quantity, params)
             super().close_position(position, *given)
-        elif position.is_open:
+            return
+        position = self.cache.position(position.id) or position  # That of a strategy is a copy
+        if position.is_open:
             order = self.order_factory.market(
                 instrument_id=position.instrument_id,
                 order_side=OrderSide.SELL if position.is_long else OrderSide.BUY,

@@ -2,6 +2,8 @@
 A node of 2.0 on its native Binance adapter, at the stand-in for the venue.
 """
 
+import os
+import signal
 import threading
 from typing import Any
 
@@ -41,6 +43,7 @@ from tests.node2.ways import ways
 
 
 ACCOUNT = "BINANCE-001"
+AFTER_A_KILL = 2
 
 
 def database(redis_port: int) -> RedisCacheConfig:
@@ -107,8 +110,17 @@ def run(
     way: str = "",
     post_stop_secs: int = 0,
     settings: dict[str, Any] | None = None,
+    server_pid: int = 0,
+    is_stalled: bool = False,
 ) -> None:
     """Run a node with the trial strategy until it is stopped."""
+    os.environ["SERVER_PID"] = str(server_pid)
+
+    def stall(_: Any, event: Any) -> None:
+        if is_stalled and event.epoch == AFTER_A_KILL:
+            os.kill(server_pid, signal.SIGSTOP)
+
+    signals.recovery_started.connect(stall)
     node = builder(venue_port, redis_port, trader_id, post_stop_secs=post_stop_secs).build()
     if is_monitored:
         fields = {"verify_timeout_secs": 1.0, "heartbeat_secs": 0.5, **(settings or {})}

@@ -2,6 +2,8 @@
 What a strategy does on a blocked instrument, and with its checkpoints.
 """
 
+import os
+import signal
 from typing import Any
 
 from nautilus_trader.model import OrderSide
@@ -212,7 +214,51 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
             self.checkpoint()
             super().on_trading_enabled()
 
+    class Quoting(trial):
+        """Leaves one limit order, and holds nothing."""
+
+        def on_trading_enabled(self) -> None:
+            emit("enabled")
+            px = "81.00" if self.cache.orders_open() else "90.00"
+            self.submit_order(self.limit("2.000", px))
+
+    class Withdrawing(trial):
+        """Cancels what waits for a checkpoint."""
+
+        def on_save(self) -> dict[str, bytes]:
+            self.saves = getattr(self, "saves", 0) + 1  # What is the same is not written again
+            return {"filled": str(self.saves).encode()}
+
+        def on_trading_enabled(self) -> None:
+            for withdraw in (
+                self.cancel_order,
+                lambda order: self.cancel_orders([order]),
+                lambda order: self.cancel_all_orders(order.instrument_id),
+            ):
+                self.checkpoint()
+                self.submit_order(order := self.limit("2.000", "90.00"))
+                withdraw(order)
+            emit("withdrawn")
+            self.submit_order(self.limit("1.000", "80.00"))
+
+    class Unstored(Way):
+        """Leaves by an order that is not reduce-only, while no checkpoint can be stored."""
+
+        def leave(self) -> None:
+            os.kill(int(os.environ["SERVER_PID"]), signal.SIGSTOP)
+            self.checkpoint()
+            self.submit_order(self.limit("1.000", "80.00"))
+            self.sell("1.000", reduce_only=False)
+
+    class Raising(trial):
+        """Raises at each order that is denied."""
+
+        def on_order_denied(self, event: Any) -> None:
+            super().on_order_denied(event)
+            raise ValueError("not that one")
+
     exits = (Closing, ClosingAll, Exiting, Reducing, Selling, Overselling)
     cancels = (Stopped, Uncovering, UncoveringSome, UncoveringAll, Loosening, Replacing, Leaving)
     more = (Resting, Swapping, Taking, Stopping, Hanging, Losing, Refusing, Early, Saving)
+    more += (Quoting, Withdrawing, Unstored, Raising)
     return {one.__name__: one for one in (*exits, *cancels, *more)}
