@@ -152,6 +152,22 @@ def test_a_start_with_many_orders_is_judged_beside_the_node(bench: Bench) -> Non
         assert all(judged)
 
 
+@pytest.mark.parametrize("payload", ["nonsense", "[" * 100_000], ids=["no JSON", "too deep"])
+def test_a_message_that_cannot_be_read_closes_the_gates(bench: Bench, payload: str) -> None:
+    """
+    Whatever else comes with it: it may be just what the node should have heard of.
+    """
+    with bench.node() as node:
+        node.wait_for("enabled")
+        with bench.valkey.client() as client, client.pipeline() as batch:
+            stream = f"trader-{TRADER}:stream"
+            batch.xadd(stream, {"nobody": "knows"})
+            fields = {"topic": "events.order.Trial-001", "payload": payload, "encoding": "json"}
+            batch.xadd(stream, fields)  # type: ignore[arg-type]
+            batch.execute()
+        assert node.wait_for("failed")["reason"] == "INTERNAL_ERROR"
+
+
 @pytest.mark.parametrize("is_held", [True, False])
 def test_a_trade_of_somebody_else_opens_an_epoch(bench: Bench, is_held: bool) -> None:
     """

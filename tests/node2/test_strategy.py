@@ -28,6 +28,18 @@ def test_an_exit_passes_a_block(bench: Bench, way: str) -> None:
     assert bench.venue.state()["positions"]["C00USDT"]["qty"] == "0.000"
 
 
+def test_a_position_that_was_kept_is_closed_as_it_is_now(bench: Bench) -> None:
+    """
+    A strategy has a copy, which stays as it was: what is gone of it by now is not closed again.
+    """
+    with bench.after_a_kill() as ids:
+        bench.venue.cancel(ids[1])
+    with bench.node(way="Keeping") as node:
+        assert node.wait_for("complete")["outcome"] == "DEGRADED"
+        node.wait_for("closed")
+    assert bench.venue.state()["positions"]["C00USDT"]["qty"] == "0.000"
+
+
 def test_what_could_do_more_than_reduce_does_not_pass(bench: Bench) -> None:
     """
     Neither by its size nor by its flag.

@@ -250,6 +250,16 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
             self.submit_order(self.limit("1.000", "80.00"))
             self.sell("1.000", reduce_only=False)
 
+    class Keeping(Way):
+        """Closes a position as it was before a part of it was closed."""
+
+        def leave(self) -> None:
+            (self.kept,) = self.cache.positions_open()
+            self.sell("0.400", reduce_only=True)
+
+        def on_position_changed(self, event: Any) -> None:
+            self.close_position(self.kept)
+
     class Raising(trial):
         """Raises at each order that is denied."""
 
@@ -260,5 +270,5 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
     exits = (Closing, ClosingAll, Exiting, Reducing, Selling, Overselling)
     cancels = (Stopped, Uncovering, UncoveringSome, UncoveringAll, Loosening, Replacing, Leaving)
     more = (Resting, Swapping, Taking, Stopping, Hanging, Losing, Refusing, Early, Saving)
-    more += (Quoting, Withdrawing, Unstored, Raising)
+    more += (Quoting, Withdrawing, Unstored, Keeping, Raising)
     return {one.__name__: one for one in (*exits, *cancels, *more)}
