@@ -1,5 +1,5 @@
 """
-The strategy on NautilusTrader 2.0: all that has to be overridden.
+The strategy on NautilusTrader 2.0: all that has to be overridden (long: it is one class).
 """
 
 from collections.abc import Callable

@@ -39,36 +39,72 @@ def waiting(store: Store) -> Waiting:
     return waiting
 
 
-def nothing() -> None:
-    pass
+class Asked:
+    """
+    Says what was done with the orders that were put.
+    """
+
+    def __init__(self, waiting: Waiting) -> None:
+        self.done: list[str] = []
+        self._waiting = waiting
+
+    def put(self, name: str, *orders: Order) -> bool:
+        def refuse(reason: str) -> None:
+            self.done.append(f"{name} {reason.partition(':')[0]}")
+
+        return self._waiting.put(0, list(orders), lambda: self.done.append(name), refuse)
+
+    def at(self, now: int) -> list[str]:
+        for answer in self._waiting.due(now):
+            answer()
+        return self.done
+
+
+@pytest.fixture
+def asked(waiting: Waiting) -> Asked:
+    return Asked(waiting)
 
 
 def test_nothing_waits_where_nothing_was_written() -> None:
     assert Waiting().is_over
 
 
-def test_orders_are_due_in_their_order_once_it_is_stored(waiting: Waiting, store: Store) -> None:
+def test_orders_are_due_in_their_order_once_it_is_stored(
+    waiting: Waiting, store: Store, asked: Asked
+) -> None:
     """
     And none before.
     """
-    entry, exit_ = [Order(False)], [Order(True)]
     assert not waiting.is_over
-    assert waiting.put(0, entry, nothing)
-    assert not waiting.put(0, exit_, nothing)
-    assert list(waiting.due(SEC - 1)) == []
+    assert asked.put("entry", Order(False))
+    assert not asked.put("exit", Order(True))
+    assert asked.at(SEC - 1) == []
     store.calls[0]()
-    assert list(waiting.due(SEC - 1)) == [(entry, nothing), (exit_, nothing)]
+    assert asked.at(SEC - 1) == ["entry", "exit"]
     assert waiting.is_over
 
 
-def test_only_what_reduces_is_sent_if_it_is_not_stored_in_time(waiting: Waiting) -> None:
+def test_only_what_reduces_is_sent_if_it_is_not_stored_in_time(
+    waiting: Waiting, asked: Asked
+) -> None:
     """
-    What must not be sent twice is not sent.
+    What must not be sent twice is refused, unless a closer look shows that it only reduces.
     """
-    waiting.put(0, [Order(False), Order(True)], nothing)
-    waiting.put(0, [Order(True)], nothing)
-    assert list(waiting.due(SEC)) == [([Order(False), Order(True)], None), ([Order(True)], nothing)]
+    asked.put("both", Order(False), Order(True))
+    asked.put("exit", Order(True))
+    assert asked.at(SEC) == ["both RECOVERY_CHECKPOINT_NOT_STORED", "exit"]
     assert not waiting.is_over  # The next one waits too
+
+
+def test_what_is_canceled_waits_no_more(waiting: Waiting, asked: Asked) -> None:
+    """
+    With all that goes with it.
+    """
+    first, second, third = Order(False), Order(True), Order(False)
+    asked.put("both", first, second)
+    asked.put("entry", third)
+    assert waiting.give_up(lambda order: order is second) == [first, second]
+    assert asked.at(SEC) == ["entry RECOVERY_CHECKPOINT_NOT_STORED"]
 
 
 def test_a_newer_checkpoint_is_waited_for_as_well(waiting: Waiting, store: Store) -> None:

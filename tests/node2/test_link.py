@@ -163,7 +163,7 @@ def test_a_message_that_cannot_be_read_closes_the_gates(bench: Bench, payload: s
             stream = f"trader-{TRADER}:stream"
             batch.xadd(stream, {"nobody": "knows"})
             fields = {"topic": "events.order.Trial-001", "payload": payload, "encoding": "json"}
-            batch.xadd(stream, fields)  # type: ignore[arg-type]
+            batch.xadd(stream, fields)
             batch.execute()
         assert node.wait_for("failed")["reason"] == "INTERNAL_ERROR"
 

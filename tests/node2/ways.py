@@ -270,5 +270,5 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
     exits = (Closing, ClosingAll, Exiting, Reducing, Selling, Overselling)
     cancels = (Stopped, Uncovering, UncoveringSome, UncoveringAll, Loosening, Replacing, Leaving)
     more = (Resting, Swapping, Taking, Stopping, Hanging, Losing, Refusing, Early, Saving)
-    more += (Quoting, Withdrawing, Unstored, Keeping, Raising)
-    return {one.__name__: one for one in (*exits, *cancels, *more)}
+    last = (Quoting, Withdrawing, Unstored, Keeping, Raising)
+    return {one.__name__: one for one in (*exits, *cancels, *more, *last)}
