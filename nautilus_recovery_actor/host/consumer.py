@@ -1,6 +1,7 @@
 """
-How a strategy of NautilusTrader 2.0 hears of the recovery, what its hooks are called with, and how
-it is answered (long: what a strategy keeps is in one place).
+A strategy of NautilusTrader 2.0 that follows the recovery (long: what it keeps is in one place).
+
+How it hears of it, what its hooks are called with, and how it is answered.
 """
 
 from collections.abc import Callable
