@@ -162,8 +162,8 @@ class Denial:
 
     def give_up(self, is_canceled: Callable[[Order], bool]) -> None:
         """Deny the orders that are canceled while they wait at the gate."""
-        if self._desk is not None:
-            self._desk.give_up(is_canceled)
+        if self._held_back_yet is not None:
+            self._held_back_yet.give_up(is_canceled)
 
     def _cancel(self, orders: list[Order], send: Callable[[list[Order]], None]) -> None:
         means = self._means(orders)
