@@ -230,6 +230,7 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
             return {"filled": str(self.saves).encode()}
 
         def on_trading_enabled(self) -> None:
+            os.kill(int(os.environ["SERVER_PID"]), signal.SIGSTOP)  # So that it is not stored yet
             for withdraw in (
                 self.cancel_order,
                 lambda order: self.cancel_orders([order]),
@@ -239,6 +240,7 @@ def ways(trial: Any) -> dict[str, Any]:  # noqa: C901  Small classes, one for ea
                 self.submit_order(order := self.limit("2.000", "90.00"))
                 withdraw(order)
             emit("withdrawn")
+            os.kill(int(os.environ["SERVER_PID"]), signal.SIGCONT)
             self.submit_order(self.limit("1.000", "80.00"))
 
     class Unstored(Way):
