@@ -31,6 +31,7 @@ from nautilus_recovery_actor.core.report import RepairStep
 from nautilus_recovery_actor.core.report import StrategyRecovery
 from nautilus_recovery_actor.host.needs import BarsNeeded
 from nautilus_recovery_actor.host.needs import TicksNeeded
+from nautilus_recovery_actor.outside.store.two.proven import VERSIONS as _VERSIONS_OF_2
 
 
 __version__ = "0.1.0"
@@ -63,22 +64,25 @@ if _has("nautilus_trader.common.actor"):
     from nautilus_recovery_actor.outside.checks.findings import PreflightReport
     from nautilus_recovery_actor.outside.checks.preflight import preflight
     from nautilus_recovery_actor.supervised.run import run_supervised
-else:
-    if _has("nautilus_trader.live"):
-        from nautilus_recovery_actor import node2 as _node2
+elif _has("nautilus_trader.live"):
+    from nautilus_recovery_actor import node2 as _node2
 
-        globals().update({name: getattr(_node2, name) for name in _node2.__all__})
-        from nautilus_recovery_actor.supervised.run import run_supervised
+    globals().update({name: getattr(_node2, name) for name in _node2.__all__})
+    from nautilus_recovery_actor.supervised.run import run_supervised
 
-    def __getattr__(name: str) -> _Any:
-        if name in _names_of_1:
-            version = " 1.x" if _has("nautilus_trader") else ""
-            pin = "'nautilus_trader<2'" if version else "nautilus_trader"
-            raise ImportError(
-                f"{__name__}.{name} requires NautilusTrader{version}: pip install {pin}",
-                name="nautilus_trader",
-            )
+
+def __getattr__(name: str) -> _Any:
+    if name in _names_of_1:
+        version = " 1.x" if _has("nautilus_trader") else ""
+        pin = "'nautilus_trader<2'" if version else "nautilus_trader"
+    elif name in _NAMES_OF_2:
+        version, pin = " 2.0", f"'nautilus_trader=={_VERSIONS_OF_2[-1]}'"
+    else:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise ImportError(
+        f"{__name__}.{name} requires NautilusTrader{version}: pip install {pin}",
+        name="nautilus_trader",
+    )
 
 
 __all__ = [
@@ -127,6 +131,7 @@ __all__ = [
     "signals",
 ]
 _names_of_1 = frozenset(__all__)
+_NAMES_OF_2 = frozenset({"add_recovery_monitor", "run_node", "with_recovery"})
 if "RecoveryMonitorActor" not in globals():  # Those of the host that is there, and of the core
     __all__[:] = sorted(name for name in globals() if name in _names_of_1)
     if "_node2" in globals():

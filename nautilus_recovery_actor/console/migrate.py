@@ -138,11 +138,28 @@ def _say(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -
         complain(
             "Nothing was changed: close and cancel with 1.x what cannot be migrated, then try again"
         )
-    elif id_ is None:
+        return
+    say(f"On 2.0: {_configured(found)}")
+    if id_ is None:
         say("Nothing was changed: give --apply to do it")
     else:
         say(f"Done. What was replaced is kept as {id_}. To go back, before 2.0 has started:")
         say(f"  {put_back.undoing(arguments, id_)}")
+
+
+def _configured(found: "Replacement") -> str:
+    from nautilus_recovery_actor.outside.store.decoding import encoding  # noqa: PLC0415
+    from nautilus_recovery_actor.outside.store.forgetting import split  # noqa: PLC0415
+
+    # With another encoding it does not start, with another account it holds all positions twice
+    stored = sorted({encoding(one.left[0]) for one in found.replaced})
+    told = [f"encoding=SerializationEncoding.{one} in `with_recovery`" for one in stored]
+    for one in found.replaced:
+        kind, identifier = split(one.key)
+        if kind == b"accounts":
+            account = one_line(identifier.decode(errors="replace"))
+            told.append(f'account_id=AccountId("{account}") in the client of that account')
+    return ", ".join(told)
 
 
 def _say_json(arguments: argparse.Namespace, found: "Replacement", id_: str | None) -> None:

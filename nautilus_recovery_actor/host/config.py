@@ -160,3 +160,8 @@ class RecoveryMonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
                 "RecoverableStrategy"
             )
         check(self)
+        if not hasattr(self.database, "host"):
+            raise ValueError(
+                "`database` must be the RedisCacheConfig that `with_recovery` gets, "
+                f"was a {type(self.database).__name__}"  # Not its text: a URL holds a password
+            )

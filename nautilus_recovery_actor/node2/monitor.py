@@ -47,10 +47,10 @@ _LIMITS = (
     "On NautilusTrader 2.0 the report of the start is the only answer of a venue: nothing confirms "
     "or corrects it, and nothing is repaired (see docs/nautilus-2.md)"
 )
-
 _DEAF = (
-    "The start is not judged, for nothing of it has come over the bus yet: see that Redis answers, "
-    "and that the node was built by what `with_recovery` returned"
+    "The start is not judged, for nothing of it has come over the node's message bus yet: see that "
+    "Redis answers, and that the node was built by what `with_recovery(builder, database)` "
+    "returned, with the `database` of its monitor"
 )
 
 
@@ -163,7 +163,7 @@ class RecoveryMonitor(DataActor):
                     decisions.decide(TraderStarted(*decisions.moment()))
                 elif now - self.bus.ts_mark > self._rules.timing.verify and not self._is_deaf:
                     self._is_deaf = True
-                    self.log.warning(_DEAF)
+                    self.log.error(_DEAF)
             if wake_at is not None and wake_at <= now and not decisions.judging.is_on:
                 decisions.decide(Woke(*decisions.moment()))
             decisions.beat_if_due(now)

@@ -16,6 +16,8 @@ from nautilus_recovery_actor.link.stream import BUS_STREAM
 from nautilus_recovery_actor.link.stream import SILENT_STREAM
 
 
+# The names of the encodings with which the caches of this process are configured
+ENCODINGS: set[str] = set()
 _DATABASE = ("host", "port", "username", "password", "ssl")
 
 
@@ -33,13 +35,16 @@ def with_recovery(
     database : RedisCacheConfig
         The server, the same as in the `RecoveryMonitorConfig`.
     **cache : Any
-        Further fields of the `CacheConfig`.
+        Further fields of the `CacheConfig`. Its `encoding` is JSON by default; what is stored in
+        another one is not loaded.
 
     """
     bus = RedisMessageBusConfig(**{name: getattr(database, name) for name in _DATABASE})
     json = SerializationEncoding.JSON
+    config = CacheConfig(**{"encoding": json, **cache})
+    ENCODINGS.add(str(config.encoding).rpartition(".")[2])
     return (
-        builder.with_cache_config(CacheConfig(**{"encoding": json, **cache}))
+        builder.with_cache_config(config)
         .with_cache_database_factory(database)
         .with_msgbus_config(
             MessageBusConfig(

@@ -2,6 +2,8 @@
 Stored entries that keep NautilusTrader 2.0 from starting, or from loading an order or a position.
 """
 
+from collections.abc import Collection
+
 import redis
 
 from nautilus_recovery_actor.core.text import one_line
@@ -25,7 +27,7 @@ def what_stops(client: redis.Redis, namespace: Namespace) -> tuple[Taken, ...]:
     return (*found.entries(), *found.repeats())
 
 
-def stopped_by_entries(server: Server) -> Ending | None:
+def stopped_by_entries(server: Server, encodings: Collection[str] = ()) -> Ending | None:
     """Return how to go on where stored entries stopped the start, if they did."""
     try:
         with connect(database_url(server.database)) as client:
@@ -36,7 +38,7 @@ def stopped_by_entries(server: Server) -> Ending | None:
     if found.of_one:
         return Ending(Exit.ENTRIES_STOP_START, _of_one(found.of_one, server.namespace))
     if not broken:
-        return None
+        return _of_another(found.encoding, encodings, server.namespace)
     told = stopping(server, name(broken[0].key), broken[0].why, len(broken))
     return Ending(
         Exit.ENTRIES_STOP_START,
@@ -51,4 +53,15 @@ def _of_one(keys: list[bytes], namespace: Namespace) -> str:
         f"NautilusTrader 1.x wrote what is stored of {trader} ({name(keys[0])}), and 2.0 does not "
         f"start with it: bring it over first, beside NautilusTrader 1.x, with `nautilus-recovery "
         f"migrate --trader {trader}` (docs/nautilus-2-upgrade.md)"
+    )
+
+
+def _of_another(stored: str, encodings: Collection[str], namespace: Namespace) -> Ending | None:
+    if not (stored and encodings) or stored in encodings:
+        return None
+    return Ending(
+        Exit.ENTRIES_STOP_START,
+        f"What is stored of {one_line(namespace.trader_id)} has the encoding {stored}, and the "
+        f"node has {' and '.join(encodings)}: build it by `with_recovery(builder, database, "
+        f"encoding=SerializationEncoding.{stored})`",
     )

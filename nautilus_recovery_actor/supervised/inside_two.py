@@ -29,6 +29,7 @@ from nautilus_recovery_actor.link.address import Database
 from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.node2.monitor import MONITORS
 from nautilus_recovery_actor.node2.monitor import RecoveryMonitor
+from nautilus_recovery_actor.node2.preset import ENCODINGS
 from nautilus_recovery_actor.node2.runner import BEFORE
 from nautilus_recovery_actor.node2.runner import run_node
 from nautilus_recovery_actor.outside.checks.redact import secrets_in
@@ -150,7 +151,8 @@ def _not_started(text: str, trader_id: str, servers: list[Server]) -> Ending:
     if text.startswith(_NOT_BEGUN):
         return Ending(Exit.RAISED, f"the node raised: {text}")
     if text.startswith(_NOT_LOADED):
-        ending = next(filter(None, map(entries.stopped_by_entries, servers)), None)
+        found = (entries.stopped_by_entries(one, ENCODINGS) for one in servers)
+        ending = next(filter(None, found), None)
         if ending is not None:
             return ending
     return Ending(

@@ -1,6 +1,8 @@
 from importlib.metadata import version
 from types import ModuleType
 
+import pytest
+
 import nautilus_recovery_actor
 
 
@@ -22,6 +24,15 @@ def test_all_is_exactly_what_can_be_imported() -> None:
         and (not isinstance(value, ModuleType) or name in nautilus_recovery_actor.__all__)
     }
     assert public == set(nautilus_recovery_actor.__all__)
+
+
+@pytest.mark.parametrize("name", ["add_recovery_monitor", "run_node", "with_recovery"])
+def test_a_name_of_the_host_on_2_says_what_to_install(name: str) -> None:
+    """
+    One line, with the release candidate for which it was written.
+    """
+    with pytest.raises(ImportError, match=r"requires NautilusTrader 2\.0: pip install '.*==2\.0"):
+        getattr(nautilus_recovery_actor, name)
 
 
 def test_the_version_is_the_one_that_is_installed() -> None:

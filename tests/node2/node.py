@@ -58,8 +58,9 @@ def builder(
     reconciliation_secs: int = 2,
     server: RedisCacheConfig | None = None,
     post_stop_secs: int = 0,
+    is_bare: bool = False,
 ) -> LiveNodeBuilder:
-    """Return the builder of a node, without what this package adds but its cache and bus."""
+    """Return the builder of a node, with no more of this package than its cache and bus."""
     address = f"127.0.0.1:{venue_port}"
     venue: dict[str, Any] = {
         "product_type": BinanceProductType.USD_M,
@@ -85,7 +86,7 @@ def builder(
         account_id=AccountId(ACCOUNT), use_ws_trading=False, **venue
     )
     return (
-        with_recovery(made, server or database(redis_port))
+        (made if is_bare else with_recovery(made, server or database(redis_port)))
         .add_data_client("BINANCE", BinanceDataClientFactory(), BinanceDataClientConfig(**venue))
         .add_exec_client("BINANCE", BinanceExecutionClientFactory(), execution)
     )
@@ -107,6 +108,7 @@ def run(
     trader_id: str = "TWO-001",
     *,
     is_monitored: bool = True,
+    is_bare: bool = False,
     way: str = "",
     post_stop_secs: int = 0,
     settings: dict[str, Any] | None = None,
@@ -121,7 +123,10 @@ def run(
             os.kill(server_pid, signal.SIGSTOP)
 
     signals.recovery_started.connect(stall)
-    node = builder(venue_port, redis_port, trader_id, post_stop_secs=post_stop_secs).build()
+    made = builder(
+        venue_port, redis_port, trader_id, post_stop_secs=post_stop_secs, is_bare=is_bare
+    )
+    node = made.build()
     if is_monitored:
         fields = {"verify_timeout_secs": 1.0, "heartbeat_secs": 0.5, **(settings or {})}
         config = RecoveryMonitorConfig(database=database(redis_port), **fields)

@@ -211,6 +211,19 @@ def test_what_1_has_written_is_to_be_brought_over(bench: Bench, heal: bool) -> N
     assert before.items() <= all_of(bench).items()
 
 
+def test_another_encoding_than_that_of_the_node_is_named(bench: Bench) -> None:
+    """So it is after a migration, where 1.x had stored msgpack: no restart helps."""
+    with bench.valkey.client() as client:
+        currency()(client)
+        stored = json.loads(client.get(USDT) or b"")
+        client.set(USDT, msgspec.msgpack.encode(stored))
+    with supervised(bench) as run:
+        assert run.code() == 65, run.log
+        (line,) = run.said
+        assert "has the encoding MSG_PACK, and the node has JSON" in line
+        assert "encoding=SerializationEncoding.MSG_PACK)`" in line
+
+
 # -- WHAT IS FOUND --
 
 

@@ -60,6 +60,14 @@ def test_a_name_of_the_other_host_says_what_to_install() -> None:
     )
 
 
+def test_the_names_of_this_host_alone_are_known_to_the_other() -> None:
+    """
+    What cannot be had on 1.x says there what to install.
+    """
+    of_two = frozenset(nautilus_recovery_actor.__all__) - nautilus_recovery_actor._names_of_1
+    assert of_two == nautilus_recovery_actor._NAMES_OF_2
+
+
 @pytest.mark.parametrize("command", ["status", "history", "watch", "traders"])
 def test_a_command_that_looks_at_redis_runs(installed: Path, command: str) -> None:
     """

@@ -38,7 +38,7 @@ def test_a_start_of_which_nothing_is_heard_is_not_judged(bench: Bench, server_pi
     stalled = {"server_pid": server_pid, "is_stalled": True, "settings": settings}
     with bench.node(way="Quoting", **stalled) as node:
         assert node.wait_for("denied")["reason"].startswith("RECOVERY_IN_PROGRESS")
-        node.wait_for(lambda _: "nothing of it has come over the bus" in node.log)
+        node.wait_for(lambda _: "nothing of it has come over the node" in node.log)
         assert not node.all("complete")
         os.kill(server_pid, signal.SIGCONT)
         assert node.wait_for("complete")["blocking"] == ["ORDER_NOT_AT_VENUE"]

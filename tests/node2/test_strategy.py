@@ -5,6 +5,7 @@ The strategy on 2.0: what passes a closed gate, what does not, and what survives
 from typing import Any
 
 import pytest
+from nautilus_trader.infrastructure import RedisCacheConfig
 from nautilus_trader.model import StrategyId
 from nautilus_trader.trading import StrategyConfig
 
@@ -67,12 +68,34 @@ def test_a_halt_of_the_node_is_refused_in_one_line() -> None:
     """
     It says what to do in its place, wherever it is asked for.
     """
-    fields: Any = {"database": None, "halt_until_recovered": True}
+    fields: Any = {"database": RedisCacheConfig(), "halt_until_recovered": True}
     with pytest.raises(ValueError, match="Derive each strategy") as refused:
         RecoveryMonitorConfig(**fields)
     assert "\n" not in str(refused.value)
     with pytest.raises(ImportError, match=r"halt_until_recovered requires NautilusTrader 1\.x"):
         from nautilus_recovery_actor import halt_until_recovered  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"database": None}, "must be the RedisCacheConfig that `with_recovery` gets, was a None"),
+        ({"database": "redis://:hidden@host"}, "must be the RedisCacheConfig"),
+        ({"on_failure": "shutdwon"}, "must be 'hold' or 'shutdown', was 'shutdwon'"),
+        ({"accounts": []}, "must name an account"),
+    ],
+)
+def test_a_wrong_value_of_the_configuration_is_refused_in_one_line(
+    fields: dict[str, Any], said: str
+) -> None:
+    """
+    It names the field and what is allowed, and quotes no address.
+    """
+    with pytest.raises(ValueError, match=next(iter(fields))) as refused:
+        RecoveryMonitorConfig(**{"database": RedisCacheConfig(), **fields})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert "hidden" not in str(refused.value)
 
 
 def test_a_checkpoint_is_stored_before_what_follows_is_sent(bench: Bench) -> None:
@@ -94,3 +117,14 @@ def test_a_strategy_without_a_monitor_may_not_trade(bench: Bench) -> None:
     """
     with bench.node(target="tests.node2.node:unmonitored") as node:
         assert node.wait_for("denied")["reason"].startswith("RECOVERY_NO_MONITOR")
+
+
+def test_a_node_without_its_bus_in_redis_may_not_trade(bench: Bench) -> None:
+    """
+    Not a word of a venue reaches the monitor, also where the cache holds nothing to be compared.
+    """
+    settings = {"verify_timeout_secs": 0.5, "startup_timeout_secs": 5.0}
+    with bench.node(is_bare=True, settings=settings) as node:
+        assert node.wait_for("failed")["reason"] == "TIMEOUT"
+        assert not node.all("enabled")
+        assert "what `with_recovery(builder, database)` returns" in node.log

@@ -219,6 +219,21 @@ def test_without_apply_nothing_changes(valkey: EmbeddedValkey, run: Run) -> None
     assert "Nothing was changed: give --apply to do it" in out
 
 
+@pytest.mark.parametrize(("encoding", "named"), [("msgpack", "MSG_PACK"), ("json", "JSON")])
+def test_what_the_node_has_to_be_configured_with_is_said(
+    valkey: EmbeddedValkey, run: Run, encoding: str, named: str
+) -> None:
+    """With another encoding it does not start, with other accounts it holds all positions twice."""
+    left(valkey, 1, encoding)
+    without_refused(run)
+
+    lines = run("migrate", "--trader", TRADER)[1].splitlines()
+
+    [line] = [line for line in lines if line.startswith("On 2.0: ")]
+    assert line.startswith(f"On 2.0: encoding=SerializationEncoding.{named} in `with_recovery`, ")
+    assert 'account_id=AccountId("SIM-001") in' in line
+
+
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
 def test_what_is_replaced_is_put_back_exactly(
     valkey: EmbeddedValkey, run: Run, encoding: str

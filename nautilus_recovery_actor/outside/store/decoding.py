@@ -80,20 +80,25 @@ class StoredInstrument(msgspec.Struct, gc=False):
     currency: str | None = None
 
 
+def encoding(data: bytes) -> str:
+    """Return what NautilusTrader 2.0 calls the encoding of a stored value."""
+    # All that NautilusTrader writes is a map. No JSON begins like one in msgpack.
+    return "MSG_PACK" if data[:1] >= b"\x80" else "JSON"
+
+
 def decoder(kind: Any) -> Any:
     """Return a function that decodes a stored value of a kind, in whichever encoding it is."""
     of_msgpack = msgspec.msgpack.Decoder(kind).decode
     of_json = msgspec.json.Decoder(kind).decode
 
     def decode(data: bytes) -> Any:
-        # All that NautilusTrader writes is a map. No JSON begins like one in msgpack.
-        is_msgpack = data[:1] >= b"\x80"
+        is_msgpack = encoding(data) == "MSG_PACK"
         try:
             return of_msgpack(data) if is_msgpack else of_json(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as e:
-            encoding = "msgpack" if is_msgpack else "JSON"
+            shown = "msgpack" if is_msgpack else "JSON"
             why = f"{e}"[:_MAX_WHY] if data else "it is empty"
-            raise BrokenEntryError(f"not {encoding} as NautilusTrader writes it: {why}") from e
+            raise BrokenEntryError(f"not {shown} as NautilusTrader writes it: {why}") from e
 
     return decode
 

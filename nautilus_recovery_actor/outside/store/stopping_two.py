@@ -53,6 +53,8 @@ class Stopping:
         self._keys = sorted(key[len(self._prefix) :] for key in found)
         # The currencies that 1.x wrote: 2.0 does not start with them
         self.of_one: list[bytes] = []
+        # What 2.0 calls the encoding of the currencies, empty where there is none
+        self.encoding = ""
         self._faults = dict(self._found())
 
     def entries(self) -> tuple[Entry, ...]:
@@ -72,6 +74,7 @@ class Stopping:
                 yield key, "its Redis type is not the one that NautilusTrader writes"
         for key, values in self._read(_CURRENCIES, are_lists=False):
             (value,) = values
+            self.encoding = decoding.encoding(value)
             if major_of(_CURRENCIES, value) is Major.ONE:
                 self.of_one.append(key)
             elif why := _not_a_currency(split(key)[1], value):
