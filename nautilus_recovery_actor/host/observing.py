@@ -46,6 +46,8 @@ class About(msgspec.Struct, frozen=True):
     last: Heartbeat | None
     required: frozenset[str]
     accounts: frozenset[str]
+    # Those of which venues have told since the start, also if nothing was reported anew
+    reported: frozenset[str]
     claims: Mapping[str, str]
     ts_registered: int
     losses: LostOrders
@@ -60,7 +62,7 @@ def observation(about: About, picture: Picture, told: Told) -> Observation:
     orders = {str(one.client_order_id): one for one in picture.others if one}
     orders |= {name: order for name, (order, _) in alive.items()}
     read = {name: reading.cached_order(order, ts) for name, order in orders.items()}
-    reports = tuple(map(told.report, recovery.reports))
+    reports = tuple(map(told.report, {**recovery.reports, **dict.fromkeys(sorted(about.reported))}))
     return Observation(
         trader_id=about.trader_id,
         recovery_id=about.recovery_id,

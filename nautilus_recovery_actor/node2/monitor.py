@@ -49,8 +49,8 @@ _LIMITS = (
 )
 _DEAF = (
     "The start is not judged, for nothing of it has come over the node's message bus yet: see that "
-    "Redis answers, and that the node was built by what `with_recovery(builder, database)` "
-    "returned, with the `database` of its monitor"
+    "Redis answers, and that the node is built by what `with_recovery(builder, database)` "
+    "returns, with the `database` of its monitor"
 )
 
 
@@ -276,6 +276,7 @@ class RecoveryMonitor(DataActor):
             last=self.decisions.last_heartbeat,
             required=recovery.required_accounts(self._rules, known),
             accounts=known,
+            reported=known if self.bus.is_marked else frozenset(),
             claims=self.claims.copy(),
             ts_registered=self.ts_registered,
             losses=self.losses,

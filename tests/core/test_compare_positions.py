@@ -270,7 +270,8 @@ def test_position_that_nobody_owns_is_warned_of_and_blocks_nothing(owner: str) -
             venue="2",
             cache=f"2 of {owner}",
             detail="No strategy owns this position: name the instrument in the "
-            "`external_order_claims` of a RecoverableStrategy, or close it with `closing_order`",
+            "`external_order_claims` (2.0: `external_order_instrument_ids`) of a "
+            "RecoverableStrategy, or close it with `closing_order`",
         ),
     )
     assert report.blocked_instruments == ()

@@ -21,6 +21,7 @@ from nautilus_recovery_actor.outside.remote import send
 from tests.node2.support import SYMBOL
 from tests.node2.support import TRADER
 from tests.node2.support import Bench
+from tests.node2.test_supervised import paused
 from tests.node2.trial import INSTRUMENT
 
 
@@ -51,6 +52,26 @@ def test_a_node_whose_lease_was_taken_closes_its_gates(bench: Bench) -> None:
         with bench.valkey.client() as client:
             client.hset(f"trader-{TRADER}:recovery:lease", "token", "another")
         assert node.wait_for("failed")["reason"] == "ANOTHER_NODE"
+
+
+@pytest.mark.parametrize("is_back", [pytest.param(False, marks=pytest.mark.long), True])
+def test_a_lease_that_comes_back_is_no_proof_by_itself(bench: Bench, is_back: bool) -> None:
+    """
+    The gate opens again when the cache equals what the venue has told since the start.
+    """
+    if is_back:
+        with bench.after_a_kill():
+            pass
+    with bench.node() as node, bench.valkey.client() as client:
+        node.wait_for("accepted" if is_back else "filled")
+        with paused(client.info()["process_id"]):
+            node.wait_for("failed")
+        node.wait_for(lambda _: len(node.all("complete")) == 2)
+        assert node.all("complete")[1]["blocking"] == []
+        node.wait_for(lambda _: len(node.all("enabled")) == 2)
+        reports, _ = RecordReader(client, NAMESPACE).history()
+    newest = max(reports, key=lambda one: one.epoch)
+    assert newest.message.endswith("equal to the venue's report")
 
 
 def test_a_blocked_instrument_is_released_and_withdrawn_by_command(bench: Bench) -> None:

@@ -31,7 +31,8 @@ _TEXTS = {
     'configuration lacks `oms_type="HEDGING"`, or client and account have different position '
     f"modes, correct that first; then {_FLATTEN}",
     Kind.UNCLAIMED_POSITION: "No strategy owns this position: name the instrument in the "
-    "`external_order_claims` of a RecoverableStrategy, or close it with `closing_order`",
+    "`external_order_claims` (2.0: `external_order_instrument_ids`) of a RecoverableStrategy, or "
+    "close it with `closing_order`",
     Kind.AVG_PX_MISMATCH: "The quantity matches, but the average open price does not: the PnL of "
     "this position is not the venue's",
     Kind.POSITION_QTY_MISMATCH: f"Cache and venue hold different quantities: {_FLATTEN}",
