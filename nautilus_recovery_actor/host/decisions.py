@@ -29,6 +29,7 @@ from nautilus_recovery_actor.host.judging import Judging
 from nautilus_recovery_actor.host.judging import Looking
 from nautilus_recovery_actor.host.judging import at_once
 from nautilus_recovery_actor.host.log import NodeLog
+from nautilus_recovery_actor.host.log import left_no_report
 from nautilus_recovery_actor.host.log import write
 from nautilus_recovery_actor.host.messages import MESSAGES
 from nautilus_recovery_actor.host.messages import RecoveryMessage
@@ -140,6 +141,8 @@ class Decisions(Deciding):
             ts_registered=ts_registered,
         )
         self.recovery = Recovery(epoch=restored.newest_epoch + 1, ts_started=ts_registered)
+        if (cut_short := journal.cut_short()) is not None:
+            self.log.warning(left_no_report(cut_short))
 
     def join(self, gate: Gate) -> None:
         """Tell a gate what was said last, and what is said from now on."""

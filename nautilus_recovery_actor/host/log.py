@@ -47,6 +47,12 @@ def beginning(report: RecoveryReport, concerned: Collection[str] | None) -> str:
     return f"Recovery epoch {report.epoch} begins ({report.trigger}: {why}{whose}). {held}"
 
 
+def left_no_report(epoch: int) -> str:
+    """Return that the newest epoch of the runs before was cut short."""
+    why = "the node was killed, or Redis has lost what it wrote"
+    return f"Recovery epoch {epoch} left no report: {why}"
+
+
 def asked(command: OperatorCommand) -> str:
     """Return what is asked, by whom and why."""
     return f"{command.action} by {command.operator} ({command.reason})"

@@ -63,6 +63,7 @@ SCENES = {
     ),
 }
 OPEN = {"NEW", "PARTIALLY_FILLED"}
+HISTORY = "trader-TWO-001:general:recovery:history:{}"
 # Where the cache is wrong after a start that succeeded
 WRONG = {"closed elsewhere", "resting order gone", "all gone"}
 
@@ -115,6 +116,18 @@ def test_a_native_restart_says_that_all_is_well(bench: Bench, name: str) -> None
     assert is_right is (name not in WRONG), (held, at_venue, open_)
 
 
+def test_an_epoch_that_left_no_report_is_named_at_the_next_start(bench: Bench) -> None:
+    """
+    As on 1.x: its node was killed before it was over.
+    """
+    with bench.after_a_kill(), bench.valkey.client() as client:
+        bench.valkey.wait_for(lambda client: client.exists(HISTORY.format(1)))
+        client.delete(HISTORY.format(1))
+    with bench.node() as node:
+        node.wait_for("complete")
+        assert "Recovery epoch 1 left no report: the node was killed, or Redis has lost" in node.log
+
+
 @pytest.mark.parametrize("how", ["hang", "400"])
 def test_a_start_that_raises_is_a_recovery_that_failed(bench: Bench, how: str) -> None:
     """
@@ -128,6 +141,6 @@ def test_a_start_that_raises_is_a_recovery_that_failed(bench: Bench, how: str) -
         assert node.wait_for("held")["phase"] == "FAILED"
         assert not node.all("enabled")
     with bench.valkey.client() as client:
-        report = client.get("trader-TWO-001:general:recovery:history:2")
+        report = client.get(HISTORY.format(2))
         assert isinstance(report, bytes)
         assert b"RECONCILIATION_FAILED" in report

@@ -31,6 +31,7 @@ from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import RecoveryReport
 from nautilus_recovery_actor.core.staleness import Restored
 from nautilus_recovery_actor.host.heartbeats import Heartbeats
+from nautilus_recovery_actor.host.log import left_no_report
 from nautilus_recovery_actor.link.alarms import Alarm
 from nautilus_recovery_actor.link.command import OperatorCommand
 from nautilus_recovery_actor.link.kept import KeptStore
@@ -236,10 +237,7 @@ class RecoveryMonitorActor(Actor):
                 epoch=restored.newest_epoch + 1, ts_started=ts_registered
             )
             if (cut_short := self._journal.cut_short()) is not None:
-                self.log.warning(
-                    f"Recovery epoch {cut_short} left no report: the node was killed, or Redis has "
-                    "lost what it wrote"
-                )
+                self.log.warning(left_no_report(cut_short))
             self._lost_orders.restore(restored)
             self._reporters.restore()
             internals.warn(self.log, internals.missing_at_registration())
