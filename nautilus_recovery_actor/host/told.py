@@ -18,6 +18,7 @@ from nautilus_recovery_actor.core.observation import VenuePosition
 from nautilus_recovery_actor.core.observation import VenueReport
 from nautilus_recovery_actor.core.origins import is_alignment
 from nautilus_recovery_actor.link.stream import MARK_TOPIC
+from nautilus_recovery_actor.link.stream import PROBE_TOPIC
 from nautilus_recovery_actor.link.stream import RAW_REPORTS
 from nautilus_recovery_actor.link.stream import Entry
 
@@ -139,7 +140,7 @@ class News:
                     self.order_ids.add(fill.client_order_id)
             elif event.reconciliation:
                 self.flagged.append(event)
-        else:
+        elif entry.topic != PROBE_TOPIC:
             self.accounts.add(entry.topic.rpartition(".")[2])
 
     def _add_report(self, report: OrderReport | TradeReport | PositionReport) -> None:

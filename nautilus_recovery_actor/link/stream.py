@@ -23,6 +23,9 @@ SILENT_STREAM = "recovery.silence"
 PORTFOLIO_EVENTS = "events.portfolio."
 MARK = "RECOVERYMARK"
 MARK_TOPIC = "data.SignalRecoverymark"
+# What it sends to hear whether the bus still comes
+PROBE = "RECOVERYPROBE"
+PROBE_TOPIC = "data.SignalRecoveryprobe"
 
 _WAIT_SECS = 5
 _PAUSE_SECS = 0.25
@@ -31,7 +34,14 @@ _AT_ONCE = 2_000
 _GATHER_SECS = 0.02
 _WANTED = tuple(
     one.encode()
-    for one in (RAW_REPORTS, names.ORDER_EVENTS, names.ACCOUNT_EVENTS, PORTFOLIO_EVENTS, MARK_TOPIC)
+    for one in (
+        RAW_REPORTS,
+        names.ORDER_EVENTS,
+        names.ACCOUNT_EVENTS,
+        PORTFOLIO_EVENTS,
+        MARK_TOPIC,
+        PROBE_TOPIC,
+    )
 )
 _LAST = """
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)

@@ -15,10 +15,12 @@ from nautilus_trader.model import ActorId
 
 from nautilus_recovery_actor.core import happenings as happened
 from nautilus_recovery_actor.core.enums import RecoveryPhase
+from nautilus_recovery_actor.core.enums import StorageTrouble
 from nautilus_recovery_actor.core.epoch import Stopped
 from nautilus_recovery_actor.core.epoch import TraderStarted
 from nautilus_recovery_actor.core.epoch import Woke
 from nautilus_recovery_actor.core.journal import RecoveryJournal
+from nautilus_recovery_actor.core.journal import StorageIncident
 from nautilus_recovery_actor.core.recovery import Recovery
 from nautilus_recovery_actor.core.report import Discrepancy
 from nautilus_recovery_actor.core.report import RecoveryReport
@@ -36,6 +38,7 @@ from nautilus_recovery_actor.link.address import Namespace
 from nautilus_recovery_actor.link.address import database_url
 from nautilus_recovery_actor.link.server import Server
 from nautilus_recovery_actor.link.stream import MARK
+from nautilus_recovery_actor.link.stream import PROBE
 from nautilus_recovery_actor.node2.cached import Cached
 
 
@@ -51,6 +54,10 @@ _DEAF = (
     "The start is not judged, for nothing of it has come over the node's message bus yet: see that "
     "Redis answers, and that the node is built by what `with_recovery(builder, database)` "
     "returns, with the `database` of its monitor"
+)
+_CUT = (
+    "nothing comes over the node's message bus since Redis was away, so a trade of somebody else "
+    "would not be noticed: restart the node"
 )
 
 
@@ -83,6 +90,8 @@ class RecoveryMonitor(DataActor):
         self._turns = 0
         self._reported_events = 0
         self._is_deaf = False
+        # Until when the bus must be heard again (UNIX ns)
+        self._hear_until: int | None = None
         MONITORS[trader_id] = self
         self.wire.start()
 
@@ -133,6 +142,11 @@ class RecoveryMonitor(DataActor):
             self.publish_signal(MARK, "1")
             self.decisions.decide(happened.TraderRuns(*self.decisions.moment()))
 
+    def withdraw(self) -> None:
+        """Give the lease back: the node has not taken this monitor."""
+        del MONITORS[self._trader]
+        self.wire.close()
+
     def on_stop(self) -> None:
         """End an epoch that is still open, and leave the mark of a clean stop."""
         self._end(Stopped())
@@ -167,6 +181,9 @@ class RecoveryMonitor(DataActor):
             if wake_at is not None and wake_at <= now and not decisions.judging.is_on:
                 decisions.decide(Woke(*decisions.moment()))
             decisions.beat_if_due(now)
+            if self._hear_until is not None and self._hear_until < now and self.bus.is_marked:
+                self._hear_until = None
+                raise RuntimeError(_CUT)
 
     def _take(self, what: str, values: tuple[Any, ...]) -> None:
         match what:
@@ -175,6 +192,7 @@ class RecoveryMonitor(DataActor):
             case "command":
                 self.decisions.obey(*values)
             case "bus":
+                self._hear_until = None
                 for account_id in sorted(self.bus.take(values[0], self.known)):
                     now, flagged = self.decisions.moment()
                     read = partial(self.bus.report, account_id)
@@ -186,10 +204,18 @@ class RecoveryMonitor(DataActor):
                 self.decisions.beat()
             case "incident":
                 self.decisions.on_incident(*values)
+                self._listen_after(*values)
             case "raised":
                 raise values[0]
             case _:
                 getattr(self.log, what)(*values)
+
+    def _listen_after(self, incident: StorageIncident) -> None:
+        # A bus that has lost its connection sends nothing more (seen on rc7), and says so nowhere
+        is_away = incident.kind is StorageTrouble.AWAY and not incident.is_over
+        self._hear_until = None if is_away else self.now() + self._rules.timing.verify
+        if not is_away:
+            self.publish_signal(PROBE, "1")
 
     # -- THE NODE, AS DECISIONS AND THE JOURNAL SEE IT --
 

@@ -42,7 +42,11 @@ def add_recovery_monitor(node: LiveNode, config: RecoveryMonitorConfig) -> Recov
     for look in BEFORE:
         look(config.database, Namespace(trader_id=trader_id))
     monitor = RecoveryMonitor(trader_id, config)
-    node.add_actor(monitor)
+    try:
+        node.add_actor(monitor)
+    except BaseException:
+        monitor.withdraw()
+        raise
     monitor.begin()
     return monitor
 

@@ -5,6 +5,7 @@ A node of 2.0 on its native Binance adapter, at the stand-in for the venue.
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 from nautilus_trader.adapters.binance import BinanceDataClientConfig
@@ -174,3 +175,17 @@ def _on_storage(_: Any, incident: Any) -> None:
 
 def _on_failed(_: Any, event: Any) -> None:
     emit("signal", reason=str(event.reason), message=event.message)
+
+
+def late(venue_port: int, redis_port: int, trader_id: str = "TWO-001") -> None:
+    """Have a node watched that has run already."""
+    node = builder(venue_port, redis_port, trader_id).build()
+    add_recovery_monitor(node, RecoveryMonitorConfig(database=database(redis_port)))
+    node.add_strategy(trial()(strategy_config()))
+    with suppress(RuntimeError):  # Of its stop
+        run_node(node)
+    for _ in range(2):
+        try:
+            add_recovery_monitor(node, RecoveryMonitorConfig(database=database(redis_port)))
+        except RuntimeError as e:
+            emit("refused", error=str(e))

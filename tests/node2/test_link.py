@@ -43,6 +43,20 @@ def test_a_second_node_of_the_trader_is_refused_at_its_registration(bench: Bench
         first.wait_for("filled")
 
 
+def test_a_monitor_that_the_node_does_not_take_leaves_nothing(bench: Bench) -> None:
+    """
+    Added too late it is refused, each time with the reason, and holds no lease.
+    """
+    with bench.node(target="tests.node2.node:late") as node:
+        node.wait_for("enabled")
+        node.stop()
+        refused = [one["error"] for one in node.all("refused")]
+    assert len(refused) == 2
+    assert all(one.startswith("Cannot add actor while node is running") for one in refused)
+    with bench.valkey.client() as client:
+        assert not client.exists(f"trader-{TRADER}:recovery:lease")
+
+
 def test_a_node_whose_lease_was_taken_closes_its_gates(bench: Bench) -> None:
     """
     What it sends after that is denied, and its recovery says so.

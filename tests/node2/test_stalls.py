@@ -4,10 +4,14 @@ Redis stalls on 2.0 while something waits for it, and what waits is canceled.
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from nautilus_recovery_actor.testkit import EmbeddedValkey
+from nautilus_recovery_actor.testkit.valkey import server_binary
 from tests.node2.support import Bench
 
 
@@ -44,6 +48,24 @@ def test_a_start_of_which_nothing_is_heard_is_not_judged(bench: Bench, server_pi
         assert node.wait_for("complete")["blocking"] == ["ORDER_NOT_AT_VENUE"]
         node.wait_for(lambda one: one.get("reason", "").startswith("RECOVERY_BLOCKED"))
         assert not node.all("accepted")
+
+
+def test_a_bus_that_a_restart_of_redis_has_cut_closes_the_gates(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """
+    The bus of 2.0 ends with its connection, and says so nowhere: nobody would hear of strangers.
+    """
+    with EmbeddedValkey() as valkey, Bench(bench.venue, valkey).node() as node:
+        node.wait_for("filled")
+        with valkey.client() as client:
+            os.kill(client.info("server")["process_id"], signal.SIGKILL)
+        node.wait_for("storage")
+        served = [server_binary(), "--port", str(valkey.port), "--dir", str(tmp_path), "--save", ""]
+        with subprocess.Popen(served, stdout=subprocess.DEVNULL) as server:
+            failed = node.wait_for(lambda one: one.get("reason") == "INTERNAL_ERROR")
+            assert "nothing comes over the node's message bus" in failed["message"]
+            server.kill()
 
 
 def test_what_is_canceled_before_it_is_sent_is_never_sent(bench: Bench, server_pid: int) -> None:
