@@ -39,6 +39,7 @@ class Trade:
     pnl: Decimal
     is_maker: bool
     time: int
+    leg: str = "BOTH"
 
     @property
     def commission(self) -> Decimal:
@@ -57,6 +58,7 @@ class Order:
     trigger: Decimal = ZERO
     time_in_force: str = "GTC"
     is_reduce_only: bool = False
+    leg: str = "BOTH"  # `LONG` or `SHORT` in hedge mode
     status: str = "NEW"
     original_kind: str = ""
     filled: Decimal = ZERO
@@ -112,6 +114,7 @@ class Account:
     positions: dict[str, Position] = field(default_factory=dict)
     balance: Decimal = Decimal(1_000_000)
     skew_ms: int = 0
+    is_hedged: bool = False
     last_id: int = 8_000_000_000
     last_time: int = 0
     # Symbol → what ended before is no longer in the answers
@@ -145,8 +148,9 @@ class Account:
     def remembers(self, order: Order) -> bool:
         return order.is_open or order.updated >= self.history_from.get(order.symbol, 0)
 
-    def position(self, symbol: str) -> Position:
-        return self.positions.setdefault(symbol, Position())
+    def position(self, symbol: str, leg: str = "BOTH") -> Position:
+        key = symbol if leg == "BOTH" else f"{symbol} {leg}"
+        return self.positions.setdefault(key, Position())
 
     # -- REQUESTS --
 
@@ -195,12 +199,11 @@ class Account:
 
     def fill(self, order: Order, qty: Decimal, price: Decimal, *, is_maker: bool = True) -> None:
         """Fill an order, in full or in part."""
-        position = self.position(order.symbol)
+        position = self.position(order.symbol, order.leg)
         pnl = position.apply(order.sign * qty, price)
         now = self.now()
-        trade = Trade(
-            self.next_id(), order.id, order.symbol, order.side, qty, price, pnl, is_maker, now
-        )
+        done = (order.side, qty, price, pnl, is_maker, now, order.leg)
+        trade = Trade(self.next_id(), order.id, order.symbol, *done)
         self.trades.append(trade)
         self.balance += pnl - trade.commission
         position.updated = order.updated = now
@@ -253,6 +256,7 @@ class Account:
             price=algo_order.price,
             time_in_force=algo_order.time_in_force,
             is_reduce_only=algo_order.is_reduce_only,
+            leg=algo_order.leg,
             original_kind=kind,
         )
         self._end(algo_order, "TRIGGERED")
@@ -267,7 +271,7 @@ class Account:
 
     def _fill_at_market(self, order: Order) -> None:
         if order.is_reduce_only:
-            order.qty = min(order.qty, abs(self.position(order.symbol).qty))
+            order.qty = min(order.qty, abs(self.position(order.symbol, order.leg).qty))
         parts = self.slices.get(order.symbol, 1)
         step = (order.qty / parts).quantize(Decimal("0.001"))
         for part in range(parts):
@@ -276,7 +280,7 @@ class Account:
             self.prices[order.symbol] += order.sign * IMPACT
 
     def _reducible(self, order: Order) -> bool:
-        return self.position(order.symbol).qty * order.sign < 0
+        return self.position(order.symbol, order.leg).qty * order.sign < 0
 
     def _expire_reduce_only(self, symbol: str) -> None:
         for order in self.orders:

@@ -22,9 +22,10 @@ class FakeBinance(VenueProcess):
     def __init__(self) -> None:
         super().__init__("tests.venues.binance.server")
 
-    def reset(self, *symbols: str, price: str = "100.00") -> None:
-        """Start anew, with these symbols at one price, and no fault."""
-        self._call("reset", symbols=dict.fromkeys(symbols, price), is_algo=self.is_algo)
+    def reset(self, *symbols: str, price: str = "100.00", is_hedged: bool = False) -> None:
+        """Start anew, with these symbols at one price, and no fault; with two legs if hedged."""
+        prices = dict.fromkeys(symbols, price)
+        self._call("reset", symbols=prices, is_algo=self.is_algo, is_hedged=is_hedged)
 
     def set_price(self, symbol: str, price: str) -> None:
         """Move a price: what it reaches is executed."""

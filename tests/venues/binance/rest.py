@@ -26,6 +26,9 @@ def _order(account: Account, parameters: Parameters, client_id: str) -> Order:
     symbol = parameters["symbol"]
     if symbol not in account.prices:
         raise VenueError(-1121, "Invalid symbol.")
+    leg = parameters.get("positionSide", "BOTH")
+    if (leg != "BOTH") is not account.is_hedged:
+        raise VenueError(-4061, "Order's position side does not match user's setting.")
     return Order(
         id=account.next_id(),
         client_id=client_id,
@@ -36,6 +39,7 @@ def _order(account: Account, parameters: Parameters, client_id: str) -> Order:
         price=Decimal(parameters.get("price", 0)),
         time_in_force=parameters.get("timeInForce", "GTC"),
         is_reduce_only=str(parameters.get("reduceOnly", "")).lower() == "true",
+        leg=leg,
     )
 
 
@@ -81,9 +85,10 @@ def _position_risk(account: Account, parameters: Parameters) -> list[wire.Json]:
     symbol = parameters.get("symbol")
     busy = {order.symbol for order in _of(account.orders, symbol, is_open=True)}
     return [
-        wire.position_risk(name, account.position(name), price)
+        wire.position_risk(name, account.position(name, leg), price, leg)
         for name, price in account.prices.items()
-        if symbol in (None, name) and (account.position(name).qty or name in busy)
+        for leg in (("LONG", "SHORT") if account.is_hedged else ("BOTH",))
+        if symbol in (None, name) and (account.position(name, leg).qty or name in busy)
     ]
 
 
@@ -120,7 +125,7 @@ ENDPOINTS: dict[str, Callable[[Account, Parameters], Any]] = {
     "GET account": lambda account, _: wire.account_info(account),
     "GET symbolConfig": _symbol_config,
     "GET klines": _klines,
-    "GET positionSide/dual": lambda *_: {"dualSidePosition": False},
+    "GET positionSide/dual": lambda account, _: {"dualSidePosition": account.is_hedged},
     "GET positionRisk": _position_risk,
     "GET userTrades": _trades,
     "GET openOrders": lambda account, given: [

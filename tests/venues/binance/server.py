@@ -154,8 +154,8 @@ class Server:
         answer = getattr(self, f"control_{request.match_info['name']}")(**await request.json())
         return web.json_response(await answer if asyncio.iscoroutine(answer) else answer)
 
-    def control_reset(self, symbols: dict[str, str], is_algo: bool) -> None:
-        self.account = Account(is_algo=is_algo, prices=_decimals(symbols))
+    def control_reset(self, symbols: dict[str, str], is_algo: bool, is_hedged: bool) -> None:
+        self.account = Account(is_algo=is_algo, is_hedged=is_hedged, prices=_decimals(symbols))
         self._muted.clear()
         self._is_losing = False
         self.control_heal()

@@ -100,10 +100,10 @@ def account_info(account: Account) -> Json:
     }
 
 
-def position_risk(symbol: str, position: Position, price: Decimal) -> Json:
+def position_risk(symbol: str, position: Position, price: Decimal, leg: str) -> Json:
     return {
         "symbol": symbol,
-        "positionSide": "BOTH",
+        "positionSide": leg,
         "positionAmt": str(position.qty),
         "entryPrice": f"{position.entry:f}" if position.qty else "0.0",
         "breakEvenPrice": "0.0",
@@ -142,7 +142,7 @@ def order(of: Order) -> Json:
         "reduceOnly": of.is_reduce_only,
         "closePosition": False,
         "side": of.side,
-        "positionSide": "BOTH",
+        "positionSide": of.leg,
         "stopPrice": str(of.trigger),
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
@@ -163,7 +163,7 @@ def algo_order(of: Order) -> Json:
         "orderType": of.original_kind,
         "symbol": of.symbol,
         "side": of.side,
-        "positionSide": "BOTH",
+        "positionSide": of.leg,
         "timeInForce": of.time_in_force,
         "quantity": str(of.qty),
         "algoStatus": of.status,
@@ -195,7 +195,7 @@ def user_trade(of: Trade) -> Json:
         "commission": str(of.commission.quantize(Decimal("0.00000001"))),
         "commissionAsset": "USDT",
         "time": of.time,
-        "positionSide": "BOTH",
+        "positionSide": of.leg,
         "buyer": of.side == "BUY",
         "maker": of.is_maker,
     }
@@ -226,7 +226,7 @@ def order_trade_update(of: Order, execution: str, trade: Trade | None) -> Json:
         "R": of.is_reduce_only,
         "wt": "CONTRACT_PRICE",
         "ot": of.original_kind,
-        "ps": "BOTH",
+        "ps": of.leg,
         "cp": False,
         "pP": False,
         "si": 0,
@@ -241,7 +241,7 @@ def order_trade_update(of: Order, execution: str, trade: Trade | None) -> Json:
 
 
 def account_update(account: Account, of: Order) -> Json:
-    position = account.position(of.symbol)
+    position = account.position(of.symbol, of.leg)
     balance = str(account.balance.quantize(Decimal("0.00000001")))
     held = {"s": of.symbol, "pa": str(position.qty), "ep": str(position.entry), "cr": "0"}
     return {
@@ -251,7 +251,7 @@ def account_update(account: Account, of: Order) -> Json:
         "a": {
             "m": "ORDER",
             "B": [{"a": "USDT", "wb": balance, "cw": balance, "bc": "0"}],
-            "P": [{**held, "up": "0", "mt": "cross", "iw": "0", "ps": "BOTH"}],
+            "P": [{**held, "up": "0", "mt": "cross", "iw": "0", "ps": of.leg}],
         },
     }
 
@@ -265,7 +265,7 @@ def algo_update(of: Order) -> Json:
         "o": of.original_kind,
         "s": of.symbol,
         "S": of.side,
-        "ps": "BOTH",
+        "ps": of.leg,
         "f": of.time_in_force,
         "q": str(of.qty),
         "X": of.status,
