@@ -1,5 +1,5 @@
 """
-The monitor on a `LiveNode`.
+The monitor on a `LiveNode` (long: it is one actor).
 """
 
 from collections.abc import Callable

@@ -63,9 +63,11 @@ def test_a_bus_that_a_restart_of_redis_has_cut_closes_the_gates(
         node.wait_for("storage")
         served = [server_binary(), "--port", str(valkey.port), "--dir", str(tmp_path), "--save", ""]
         with subprocess.Popen(served, stdout=subprocess.DEVNULL) as server:
-            failed = node.wait_for(lambda one: one.get("reason") == "INTERNAL_ERROR")
-            assert "nothing comes over the node's message bus" in failed["message"]
-            server.kill()
+            try:
+                failed = node.wait_for(lambda one: one.get("reason") == "INTERNAL_ERROR")
+            finally:
+                server.kill()
+        assert "nothing comes over the node's message bus" in failed["message"]
 
 
 def test_what_is_canceled_before_it_is_sent_is_never_sent(bench: Bench, server_pid: int) -> None:
