@@ -102,7 +102,7 @@ def _events(index: int, client_order_id: str) -> Iterator[bytes]:
         "info": {},
     }
     events: list[dict[str, object]] = [
-        {"type": "OrderInitialized", **order, **_INITIAL},
+        {"type": "OrderInitialized", **order, **INITIAL},
         {"type": "OrderSubmitted", **order, "account_id": "BENCH-001"},
         {"type": "OrderAccepted", **order, **answer},
         {"type": "OrderFilled", **order, **answer, **fill, "trade_id": f"T-{index}-1"},
@@ -114,7 +114,8 @@ def _events(index: int, client_order_id: str) -> Iterator[bytes]:
         yield msgspec.msgpack.encode({**event, **stamp})
 
 
-_INITIAL: dict[str, object] = {
+# The fields of a limit order, as 1.x stores it
+INITIAL: dict[str, object] = {
     "order_side": "BUY",
     "order_type": "LIMIT",
     "quantity": "2.000",

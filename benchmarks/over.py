@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import msgspec
 
+from benchmarks.inspector import INITIAL
 from nautilus_recovery_actor.testkit import EmbeddedValkey
 
 
@@ -140,7 +141,7 @@ def _events(index: int, client_order_id: str) -> Iterator[dict[str, object]]:
         "last_px": f"{1_900 + index % 997}.25",
     }
     events: list[dict[str, object]] = [
-        {"type": "OrderInitialized", **order, **_INITIAL},
+        {"type": "OrderInitialized", **order, **INITIAL},
         {"type": "OrderSubmitted", **order, "account_id": "BENCH-001"},
         {"type": "OrderAccepted", **order, **answer},
         {"type": "OrderFilled", **order, **fill, **answer, "trade_id": f"T-{index}-1"},
@@ -189,27 +190,6 @@ _FILL: dict[str, object] = {
     "commission": "0.19000000 USDT",
     "liquidity_side": "MAKER",
     "info": {},
-}
-_INITIAL: dict[str, object] = {
-    "order_side": "BUY",
-    "order_type": "LIMIT",
-    "quantity": "2.000",
-    "time_in_force": "GTC",
-    "post_only": False,
-    "reduce_only": False,
-    "quote_quantity": False,
-    "options": {"price": "1900.00", "display_qty": None, "expire_time_ns": 0},
-    "emulation_trigger": "NO_TRIGGER",
-    "trigger_instrument_id": None,
-    "contingency_type": "NO_CONTINGENCY",
-    "order_list_id": None,
-    "linked_order_ids": None,
-    "parent_order_id": None,
-    "exec_algorithm_id": None,
-    "exec_algorithm_params": None,
-    "exec_spawn_id": None,
-    "tags": None,
-    "reconciliation": False,
 }
 
 
