@@ -56,6 +56,10 @@ STOPPING: dict[str, tuple[Change, str]] = {
     "a wrong precision": (currency(precision=99), "currencies:USDT"),
     "another kind": (currency(currency_type="FOO"), "currencies:USDT"),
     "another code": (currency(code="BTC"), "currencies:USDT"),
+    "a torn end of an instrument": (
+        lambda client: client.set(f"{PREFIX}instrument_closes:C00USDT-PERP.BINANCE", b"{"),
+        "instrument_closes:C00USDT-PERP.BINANCE",
+    ),
     "a key of other bytes": (
         lambda client: client.rpush(PREFIX.encode() + b"orders:\xff", b"{}"),
         "orders:\\xff",
@@ -111,6 +115,22 @@ def test_what_stops_a_start_is_taken_out_and_kept(bench: Bench, name: str) -> No
         assert len(taken) == 1
         slot = next(key for key in client.keys(f"{PREFIX}forgotten:*:0"))
         assert client.dump(slot) == before[PREFIX.encode() + taken[0].key]
+
+
+def test_a_position_whose_first_fill_names_none_is_taken_out(bench: Bench) -> None:
+    """Such a one ends the process, and the venue reports the position anew."""
+    with bench.after_a_kill(), bench.valkey.client() as client:
+        fill = {**json.loads(client.lindex(POSITION, 0)), "position_id": None}
+        client.lset(POSITION, 0, json.dumps(fill))
+    with supervised(bench) as run:
+        assert run.code() == 75, run.log
+    with bench.valkey.client() as client:
+        client.delete(f"{PREFIX}general:recovery:heartbeat")
+    with supervised(bench, options={"heal": True}) as run:
+        run.until("RECOVERED")
+        first, _ = run.said
+    key = POSITION.removeprefix(PREFIX)
+    assert first.startswith(f"healed {key} of {TRADER}: taken out, because its first fill has no ")
 
 
 def test_what_was_taken_out_is_put_back(bench: Bench) -> None:

@@ -2,9 +2,10 @@
 What keeps NautilusTrader 2.0 from starting, or from loading an order or a position (each seen on
 2.0.0rc7).
 
-It does not start with a damaged currency, and a key that is no name ends its process. It starts
-without an order or a position whose events it refuses: an event that two nodes have written is
-enough for that. All else that is damaged it leaves out, and the venue reports it anew.
+It does not start with a damaged currency or end of an instrument. A key that is no name ends its
+process, and so does a position whose first fill names none. It starts without an order or a
+position whose events it refuses: an event that two nodes have written is enough for that. All else
+that is damaged it leaves out, and the venue reports it anew.
 """
 
 import os
@@ -27,10 +28,13 @@ from nautilus_recovery_actor.outside.store.forgetting import Entry
 from nautilus_recovery_actor.outside.store.forgetting import split
 from nautilus_recovery_actor.outside.store.majors import Major
 from nautilus_recovery_actor.outside.store.majors import major_of
+from nautilus_recovery_actor.outside.store.two.events import fill
 from nautilus_recovery_actor.outside.store.two.instruments import precision
+from nautilus_recovery_actor.outside.store.two.snapshots import check_close
 
 
 _CURRENCIES = b"currencies"
+_CLOSES = b"instrument_closes"
 _NAMED = {ORDERS, POSITIONS, b"accounts"}
 # It does not start where one of these is there and is not a hash
 MAPS = (b"index:order_position", b"index:order_client")
@@ -55,7 +59,7 @@ class Stopping:
         self.of_one: list[bytes] = []
         # What 2.0 calls the encoding of the currencies, empty where there is none
         self.encoding = ""
-        self._faults = dict(self._found())
+        self._faults = dict((*self._named(), *self._torn()))
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the entries with which 2.0 does not start."""
@@ -65,13 +69,21 @@ class Stopping:
         """Return the orders and positions that 2.0 loads without what is repeated in them."""
         return tuple(self._repeats())
 
-    def _found(self) -> Iterator[tuple[bytes, str]]:
+    def _named(self) -> Iterator[tuple[bytes, str]]:
         for key in self._keys:
             kind, identifier = split(key)
             if kind in KINDS and (why := unnamed(kind, identifier)):
                 yield key, why
             elif key in MAPS and self._client.type(self._prefix + key) != b"hash":
                 yield key, "its Redis type is not the one that NautilusTrader writes"
+
+    def _torn(self) -> Iterator[tuple[bytes, str]]:
+        for key, (value,) in self._read(_CLOSES, are_lists=False):
+            if why := _not_a_close(split(key)[1], value):
+                yield key, why
+        for key, values in self._read(POSITIONS, are_lists=True):
+            if _is_of_no_position(values):
+                yield key, "its first fill has no position ID"
         for key, values in self._read(_CURRENCIES, are_lists=False):
             (value,) = values
             self.encoding = decoding.encoding(value)
@@ -90,12 +102,12 @@ class Stopping:
 
     def _is_whole(self, value: bytes) -> bool:
         # Where a position is reversed, one fill is split into two; whole, it is that of its order
-        fill = _map(value)
-        order = self._prefix + ORDERS + b":" + str(fill.get("client_order_id")).encode()
+        told = _map(value)
+        order = self._prefix + ORDERS + b":" + str(told.get("client_order_id")).encode()
         if self._client.type(order) != b"list":
             return False
         events = [_map(one).get("Filled") or {} for one in self._client.lrange(order, 0, -1)]
-        return any(_trade(one) == _trade(fill) for one in events)
+        return any(_trade(one) == _trade(told) for one in events)
 
     def _read(self, kind: bytes, *, are_lists: bool) -> Iterator[tuple[bytes, list[bytes]]]:
         keys = [self._prefix + one for one in self._keys if one.startswith(kind + b":")]
@@ -129,6 +141,22 @@ def _not_a_currency(code: bytes, value: bytes) -> str:
     return ""
 
 
+def _not_a_close(instrument_id: bytes, value: bytes) -> str:
+    try:
+        check_close(os.fsdecode(instrument_id), value)
+    except BrokenEntryError as e:
+        return str(e)
+    return ""
+
+
+def _is_of_no_position(values: list[bytes]) -> bool:
+    try:
+        fills = [fill(value) for value in values]
+    except BrokenEntryError:
+        return False  # It passes over one that it cannot decode, whatever else is wrong
+    return bool(fills) and fills[0].position_id is None
+
+
 def _without_repeats(
     values: list[bytes],
     said: Callable[[bytes], object],
@@ -158,6 +186,6 @@ def _said(value: bytes) -> object:
     return kind, {name: one for name, one in event.items() if name not in _OF_THE_NODE}
 
 
-def _trade(fill: dict[str, Any]) -> object:
+def _trade(told: dict[str, Any]) -> object:
     names = ("client_order_id", "trade_id", "order_side", "last_px", "last_qty")
-    return tuple(fill.get(name) for name in names)
+    return tuple(told.get(name) for name in names)
